@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the API checks before it asks the compute host, and the asking."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+from nova import exception, servicegroup
+from nova.compute import api as compute_api
+from nova.compute import vm_states
+
+from nova_xloud.compute.status import status_from_database
+from nova_xloud.core.envelope import envelope
+from nova_xloud.core.plan import AdjustRequest, InstanceState
+from nova_xloud.core.size import Size
+from nova_xloud.errors import HostUnavailable
+from nova_xloud.rpc.client import XloudAPI
+from nova_xloud.scheduling import holdings
+
+
+class AdjustmentAPI:
+    """Beside ``nova.compute.api.API``, and checked by its own decorators."""
+
+    def __init__(self) -> None:
+        # The name is what check_instance_host() looks for.
+        self.servicegroup_api = servicegroup.API()
+
+    @functools.cached_property
+    def _rpc(self) -> XloudAPI:
+        return XloudAPI()
+
+    @compute_api.check_instance_state(
+        vm_state=[vm_states.ACTIVE, vm_states.PAUSED, vm_states.STOPPED]
+    )
+    def xloud_adjust(self, context: Any, instance: Any, request: AdjustRequest) -> None:
+        """Adjust a server; returns when it is admitted.
+
+        :raises Refused:
+        :raises nova.exception.InstanceIsLocked: for an admin too: who locked it meant it
+        :raises nova.exception.InstanceInvalidState:
+        """
+        if instance.locked:
+            raise exception.InstanceIsLocked(instance_uuid=instance.uuid)
+        if not self._host_is_up(context, instance):
+            raise HostUnavailable("its compute host is down; nothing was changed")
+        self._rpc.adjust(context, instance, request)
+
+    def status(self, context: Any, instance: Any) -> dict[str, Any]:
+        """The body of ``xloud_status``: from the host, or without it from the database."""
+        if self._host_is_up(context, instance):
+            try:
+                return self._rpc.status(context, instance)
+            except HostUnavailable:
+                # It went down just now, or cannot keep up: what is recorded is still true.
+                return self._recorded(instance)
+        return self._recorded(instance)
+
+    def hotplug_vcpus(self, context: Any, instance: Any, new_count: int) -> None:
+        """See :meth:`nova_xloud.rpc.client.XloudAPI.hotplug_vcpus`."""
+        self._rpc.hotplug_vcpus(context, instance, new_count)
+
+    def _recorded(self, instance: Any) -> dict[str, Any]:
+        facts = holdings.facts_of_instance(instance)
+        state = InstanceState(
+            desired=holdings.desired_of(instance, facts),
+            reserved=Size(instance.vcpus, instance.memory_mb),
+            guest=None,
+        )
+        return status_from_database(state, envelope(facts))
+
+    def _host_is_up(self, context: Any, instance: Any) -> bool:
+        try:
+            self._check_host(context, instance)
+        except (exception.ServiceUnavailable, exception.InstanceNotReady):
+            return False
+        return True
+
+    @compute_api.check_instance_host(check_is_up=True)
+    def _check_host(self, context: Any, instance: Any) -> None:
+        """Only for its decorator."""

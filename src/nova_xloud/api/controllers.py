@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The two resources: request in, answer out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from nova.api import validation
+from nova.api.openstack import common, wsgi
+from nova.compute import api as compute_api
+from oslo_utils import strutils
+
+from nova_xloud.api import policies, schemas
+from nova_xloud.api.adjustment import AdjustmentAPI
+from nova_xloud.api.http_errors import EXPECTED, coded
+from nova_xloud.core.plan import AdjustRequest
+
+
+class _XloudController(wsgi.Controller):  # type: ignore[misc]
+    def __init__(self) -> None:
+        super().__init__()
+        self.compute_api = compute_api.API()
+        self.adjustment_api = AdjustmentAPI()
+
+    def _server(self, req: Any, server_id: str, policy: str) -> tuple[Any, Any]:
+        context = req.environ["nova.context"]
+        instance = common.get_instance(
+            self.compute_api, context, server_id,
+            expected_attrs=["flavor", "metadata", "system_metadata", "services"],
+        )
+        context.can(
+            policy, target={"user_id": instance.user_id, "project_id": instance.project_id}
+        )
+        return context, instance
+
+
+@validation.validated
+class XloudAdjustController(_XloudController):
+    """``POST /os-xloud-adjust/{server_id}``"""
+
+    @wsgi.response(202)
+    @wsgi.expected_errors(EXPECTED)
+    @coded("xloud_adjust")
+    @validation.schema(schemas.ADJUST)
+    @validation.response_body_schema(schemas.ADJUST_RESPONSE)
+    def adjust(self, req: Any, server_id: str, body: dict[str, Any]) -> Any:
+        """Adjust a server between its minimum and its flavor's size."""
+        context, instance = self._server(req, server_id, policies.ADJUST)
+        self.adjustment_api.xloud_adjust(context, instance, _request(body))
+        where = f"{req.application_url}/servers/{server_id}/xloud-status"
+        return wsgi.ResponseObject({}, headers={"Location": where})
+
+
+@validation.validated
+class XloudStatusController(_XloudController):
+    """``GET /servers/{server_id}/xloud-status``"""
+
+    @wsgi.expected_errors(EXPECTED)
+    @coded("xloud_status")
+    @validation.query_schema(schemas.STATUS_QUERY)
+    @validation.response_body_schema(schemas.STATUS_RESPONSE)
+    def show(self, req: Any, server_id: str) -> dict[str, Any]:
+        """Show what a server has, holds, and may become."""
+        context, instance = self._server(req, server_id, policies.STATUS)
+        return {"xloud_status": self.adjustment_api.status(context, instance)}
+
+
+def _request(body: dict[str, Any]) -> AdjustRequest:
+    sizes = {
+        name: int(body[name]) if name in body else None
+        for name in ("current_vcpus", "current_memory_mb")
+    }
+    return AdjustRequest(
+        vcpus=sizes["current_vcpus"],
+        memory_mb=sizes["current_memory_mb"],
+        persist=strutils.bool_from_string(body.get("persist", True), strict=True),
+    )

@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every way that an error of ours becomes an HTTP answer."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import webob.exc
+from nova import exception
+from nova.api.openstack import common
+
+from nova_xloud.errors import Invalid, Refused
+
+EXPECTED = (400, 403, 404, 409, 503)
+
+
+def coded(action: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Turn refusals, ours and Nova's, into answers whose message begins with a stable code.
+
+    :param action: what Nova's own messages call the operation
+    """
+
+    def decorate(method: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(method)
+        def call(self: Any, req: Any, server_id: str, **kwargs: Any) -> Any:
+            try:
+                return method(self, req, server_id=server_id, **kwargs)
+            except exception.ValidationError as error:
+                raise _answer(Invalid(error.format_message())) from error
+            except Refused as refusal:
+                raise _answer(refusal) from refusal
+            except exception.InstanceIsLocked as error:
+                raise webob.exc.HTTPConflict(explanation=error.format_message()) from error
+            except exception.InstanceInvalidState as error:
+                common.raise_http_conflict_for_instance_invalid_state(error, action, server_id)
+            except exception.InstanceNotFound as error:
+                raise webob.exc.HTTPNotFound(explanation=error.format_message()) from error
+
+        return call
+
+    return decorate
+
+
+def _answer(refusal: Refused) -> webob.exc.HTTPException:
+    return webob.exc.status_map[refusal.status](explanation=str(refusal))

@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Who may adjust, and who may look."""
+
+from __future__ import annotations
+
+from nova.policies import base
+from oslo_policy import policy
+
+ADJUST = "os_compute_api:xloud:adjust"
+STATUS = "os_compute_api:xloud:status"
+
+RULES = [
+    policy.DocumentedRuleDefault(
+        name=ADJUST,
+        check_str=base.ADMIN,
+        description="Adjust the vCPUs and memory of a server while it runs",
+        operations=[{"method": "POST", "path": "/os-xloud-adjust/{server_id}"}],
+        scope_types=["project"],
+    ),
+    policy.DocumentedRuleDefault(
+        name=STATUS,
+        check_str=base.PROJECT_READER_OR_ADMIN,
+        description="Show the live size of a server and what bounds it",
+        operations=[{"method": "GET", "path": "/servers/{server_id}/xloud-status"}],
+        scope_types=["project"],
+    ),
+]
+
+
+def list_rules() -> list[policy.DocumentedRuleDefault]:
+    """For Nova's enforcer, and for ``oslopolicy-sample-generator --namespace nova-xloud``."""
+    return RULES

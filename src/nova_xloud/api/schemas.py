@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What requests and answers look like, as JSON schemas (draft 4, as Nova's validator has it)."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+from nova.api.validation import parameter_types
+
+# 2**31 - 1: the columns that hold a size in Nova's database are 32 bits wide.
+_SIZE = {
+    "oneOf": [
+        {"type": "integer", "minimum": 1, "maximum": 2147483647},
+        {"type": "string", "pattern": "^[0-9]+$", "minLength": 1, "maxLength": 10},
+    ]
+}
+
+ADJUST = {
+    "type": "object",
+    "properties": {
+        "current_vcpus": _SIZE,
+        "current_memory_mb": _SIZE,
+        "persist": copy.deepcopy(parameter_types.boolean),
+    },
+    "anyOf": [{"required": ["current_vcpus"]}, {"required": ["current_memory_mb"]}],
+    "additionalProperties": False,
+}
+
+ADJUST_RESPONSE = {"type": "object", "properties": {}, "additionalProperties": False}
+
+STATUS_QUERY = {"type": "object", "properties": {}, "additionalProperties": True}
+
+_COUNT = {"type": "integer", "minimum": 0}
+_COUNT_OR_UNKNOWN = {"type": ["integer", "null"], "minimum": 0}
+
+
+def _object(properties: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": sorted(properties),
+        "additionalProperties": False,
+    }
+
+
+_FOUR_NUMBERS = _object(
+    {
+        "desired": _COUNT,
+        "reserved": _COUNT,
+        "actuated": _COUNT_OR_UNKNOWN,
+        "observed": _COUNT_OR_UNKNOWN,
+    }
+)
+
+STATUS_RESPONSE = _object(
+    {
+        "xloud_status": _object(
+            {
+                "current_vcpus": _COUNT,
+                "min_vcpus": _COUNT,
+                "max_vcpus": _COUNT,
+                "current_memory_mb": _COUNT,
+                "min_memory_mb": _COUNT,
+                "max_memory_mb": _COUNT,
+                "balloon_driver_active": {"type": ["boolean", "null"]},
+                "attached_dimms_mb": _COUNT_OR_UNKNOWN,
+                "has_virtiomem": {"type": ["boolean", "null"]},
+                "vcpus": _FOUR_NUMBERS,
+                "memory_mb": _FOUR_NUMBERS,
+                "vcpu_step": _COUNT,
+                "conditions": {
+                    "type": "array",
+                    "items": _object(
+                        {
+                            "type": {"type": "string"},
+                            "status": {"type": "boolean"},
+                            "reason": {"type": "string"},
+                            "message": {"type": "string"},
+                            "since": {"type": "string"},
+                        }
+                    ),
+                },
+                "blockers": {
+                    "type": "array",
+                    "items": _object(
+                        {
+                            "resource": {"type": "string", "enum": ["vcpus", "memory_mb"]},
+                            "code": {"type": "string"},
+                            "message": {"type": "string"},
+                        }
+                    ),
+                },
+                "source": {"type": "string", "enum": ["host", "database"]},
+            }
+        )
+    }
+)

@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``nova-xloud-run``: a stock Nova command, extended."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import runpy
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from nova_xloud.errors import UnfitNova
+
+USAGE = """\
+usage: nova-xloud-run COMMAND [ARGUMENT ...]
+       nova-xloud-run -m MODULE [ARGUMENT ...]
+
+Run a command of an unmodified Nova with nova-xloud in it. All the arguments
+are the command's own; nova.conf, api-paste.ini and policies stay as they are.
+
+  nova-xloud-run nova-compute --config-file /etc/nova/nova.conf
+  nova-xloud-run nova-scheduler
+  nova-xloud-run nova-manage placement audit
+  nova-xloud-run -m nova.cmd.conductor
+
+Use it for nova-conductor, nova-scheduler and every nova-compute. nova-api and
+nova-metadata run under a WSGI server: give that one the application
+nova_xloud.wsgi.osapi_compute:application instead of nova.wsgi.osapi_compute.
+
+Exit codes: the command's own; 2 wrong usage; 78 this Nova does not fit
+(the seam that does not is named, and nothing was started).
+"""
+
+EX_CONFIG = 78
+
+
+def main() -> int:
+    """Run the command in this process; see USAGE."""
+    arguments = sys.argv[1:]
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(USAGE, file=sys.stdout if arguments else sys.stderr)
+        return 0 if arguments else 2
+    if arguments[0] == "-m":
+        if len(arguments) < 2:
+            return _usage_error("-m needs the name of a module")
+        return _run_module(arguments[1], arguments[1:])
+    if arguments[0].startswith("-"):
+        return _usage_error(f"unknown option {arguments[0]}; options of the command go behind it")
+    return _run_command(arguments[0], arguments)
+
+
+def _run_command(command: str, argv: list[str]) -> int:
+    found = importlib.metadata.entry_points(group="console_scripts", name=command)
+    if not found:
+        return _usage_error(f"no installed package has a command {command!r}")
+    (entry_point,) = found
+    sys.argv = argv
+    # Nova's command modules choose between threads and eventlet when they are imported, and want
+    # to be the first to be: import the command, then extend what it imported, then run it.
+    start: Callable[[], Any] = entry_point.load()
+    if not _install():
+        return EX_CONFIG
+    return start() or 0
+
+
+def _run_module(module: str, argv: list[str]) -> int:
+    sys.argv = argv
+    if module.startswith("nova.cmd."):
+        start: Callable[[], Any] = importlib.import_module(module).main
+        return (start() or 0) if _install() else EX_CONFIG
+    if not _install():
+        return EX_CONFIG
+    runpy.run_module(module, run_name="__main__", alter_sys=True)
+    return 0
+
+
+def _usage_error(message: str) -> int:
+    print(f"nova-xloud-run: {message}\n\n{USAGE}", file=sys.stderr)
+    return 2
+
+
+def _install() -> bool:
+    from nova_xloud.seams.install import install
+
+    try:
+        install()
+    except UnfitNova as error:
+        print(f"nova-xloud-run: {error}", file=sys.stderr)
+        return False
+    return True
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The ``Claims`` port, over nova-compute's own Placement client."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+from keystoneauth1 import exceptions as ks_exc
+from nova import exception
+
+from nova_xloud.compute.ports import ClaimConflict, Reservation
+from nova_xloud.core import allocation
+from nova_xloud.core.envelope import FlavorFacts
+from nova_xloud.core.size import Size
+from nova_xloud.errors import NoCapacity, PlacementUnavailable
+
+_CONFLICT = "placement.concurrent_update"
+
+
+class PlacementClaims:
+    """The allocation of one instance against one compute node.
+
+    :param reportclient: ``nova.scheduler.client.report.SchedulerReportClient``
+    :param provider: the compute node's resource provider UUID
+    """
+
+    def __init__(
+        self, reportclient: Any, context: Any, instance_uuid: str, provider: str,
+        facts: FlavorFacts,
+    ) -> None:
+        self._client = reportclient
+        self._context = context
+        self._consumer = instance_uuid
+        self._provider = provider
+        self._facts = facts
+
+    def read(self) -> Reservation:
+        try:
+            body = self._client.get_allocs_for_consumer(self._context, self._consumer)
+        except (ks_exc.ClientException, exception.ConsumerAllocationRetrievalFailed) as error:
+            raise PlacementUnavailable(
+                f"Placement did not say what is allocated to {self._consumer}: {error}"
+            ) from error
+        return Reservation(self._size(body), body)
+
+    def write(self, current: Reservation, size: Size) -> Reservation:
+        body = copy.deepcopy(current.body)
+        mine = body["allocations"].setdefault(self._provider, {"resources": {}})
+        mine["resources"] = allocation.resized(mine["resources"], size, self._facts)
+        for provider_allocation in body["allocations"].values():
+            # The providers' generations are for readers; Placement refuses nothing by them.
+            provider_allocation.pop("generation", None)
+        try:
+            # Not put_allocations(): it answers a full host with a bare False.
+            answer = self._client._put_allocations(self._context, self._consumer, body)
+        except ks_exc.ClientException as error:
+            raise PlacementUnavailable(f"Placement could not be reached: {error}") from error
+        if answer.status_code == 204:
+            return self.read()
+        raise self._refusal(answer, mine["resources"])
+
+    def _size(self, body: dict[str, Any]) -> Size:
+        mine = body["allocations"].get(self._provider, {})
+        return allocation.size_held(mine.get("resources", {}), self._facts)
+
+    def _refusal(self, answer: Any, asked: dict[str, int]) -> Exception:
+        if answer.status_code >= 500:
+            return PlacementUnavailable(f"Placement answered {answer.status_code}: {answer.text}")
+        if answer.status_code == 409:
+            if answer.json()["errors"][0].get("code") == _CONFLICT:
+                return ClaimConflict(answer.text)
+            return self._no_capacity(asked)
+        return PlacementUnavailable(
+            f"Placement refused the allocation ({answer.status_code}): {answer.text}"
+        )
+
+    def _no_capacity(self, asked: dict[str, int]) -> NoCapacity:
+        inventories, usages = self._ask("inventories"), self._ask("usages")
+        held = self.read().body["allocations"].get(self._provider, {}).get("resources", {})
+        parts = []
+        for resource_class in ("VCPU", "PCPU", "MEMORY_MB"):
+            wanted = asked.get(resource_class)
+            inventory = inventories.get(resource_class)
+            if wanted is None or inventory is None:
+                continue
+            own = held.get(resource_class, 0)
+            room = allocation.free(inventory, usages.get(resource_class, 0) - own)
+            room = min(room, inventory["max_unit"])
+            mark = " (too much)" if wanted > room else ""
+            parts.append(f"{resource_class}: asked {wanted}, free {room}{mark}")
+        return NoCapacity(
+            "the host has no room for it; " + "; ".join(parts)
+            + "; what it holds now counts as free to it"
+        )
+
+    def _ask(self, what: str) -> dict[str, Any]:
+        answer = self._client.get(
+            f"/resource_providers/{self._provider}/{what}", version="1.29",
+            global_request_id=self._context.global_id,
+        )
+        return answer.json().get(what, {}) if answer else {}

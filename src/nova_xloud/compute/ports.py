@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the compute room needs of the outside, and no more.
+
+Each port has one bridge to the real thing and one fake in
+:mod:`nova_xloud.testing`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from nova_xloud.core.desired import Desired
+from nova_xloud.core.envelope import FlavorFacts
+from nova_xloud.core.guest import GuestFigures
+from nova_xloud.core.size import Size
+
+
+class Domain(Protocol):
+    """One libvirt domain. Calls return when libvirt answered, not when the guest did.
+
+    Every method may raise a :class:`nova_xloud.errors.DomainError`.
+    """
+
+    def read(self) -> GuestFigures:
+        """One reading of it."""
+
+    def set_vcpus(self, count: int, *, persistent: bool) -> None:
+        """Hot-plug or unplug up to ``count``, live.
+
+        :param persistent: also in the definition it is started from next
+        :raises VcpuNotRemovable: a vCPU to remove was there at boot
+        :raises RemovalTimedOut: see there; may take 5 s to be raised
+        """
+
+    def set_memory(self, mib: int, *, persistent: bool) -> None:
+        """Set the balloon's target, live.
+
+        :param persistent: also in the definition it is started from next
+        """
+
+
+class ClaimConflict(Exception):
+    """Somebody else changed the allocation since it was read: read again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    """What Placement holds for an instance on its host, as read once.
+
+    :ivar body: the whole allocation, to be written back with its consumer generation
+    """
+
+    size: Size
+    body: dict[str, Any]
+
+
+class Claims(Protocol):
+    """The allocation of one instance in Placement."""
+
+    def read(self) -> Reservation:
+        """:raises PlacementUnavailable: it could not be asked"""
+
+    def write(self, current: Reservation, size: Size) -> Reservation:
+        """Make it ``size``, if it is still as ``current``.
+
+        :raises ClaimConflict: it is not
+        :raises NoCapacity: the host has no room; names what was asked and what is free
+        :raises PlacementUnavailable: it could not be asked
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class RecordView:
+    """What Nova's database says of an instance.
+
+    :ivar here: this host is its host
+    """
+
+    vm_state: str
+    task_state: str | None
+    here: bool
+    facts: FlavorFacts
+    desired: Desired
+
+
+class Record(Protocol):
+    """The database record of one instance."""
+
+    def refresh(self) -> RecordView:
+        """Read it again.
+
+        :raises NotFound: it was deleted
+        """
+
+    def write(self, desired: Desired, held: Size) -> None:
+        """Write ``desired`` and what it holds, only if no task is running.
+
+        :raises InvalidState: a task has started meanwhile; nothing was written
+        """
+
+
+class Actions(Protocol):
+    """Instance actions and their events, as people see them."""
+
+    def start(self, name: str) -> None:
+        """Record that the action has begun."""
+
+    def event(self, name: str) -> AbstractContextManager[Any]:
+        """Record an event of it, with the error that leaves the block, if one does."""
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """One instance, through its ports.
+
+    :ivar domain: opens its domain; :class:`DomainNotFound` where there is none
+    :ivar lock: Nova's own per-instance lock
+    """
+
+    uuid: str
+    domain: Callable[[], Domain]
+    claims: Claims
+    record: Record
+    actions: Actions
+    lock: Callable[[], AbstractContextManager[Any]]

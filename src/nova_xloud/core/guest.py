@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the hypervisor says of one guest, at one moment."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from nova_xloud.core.size import Size
+
+
+@dataclass(frozen=True, slots=True)
+class GuestFigures:
+    """One reading of a domain.
+
+    :ivar running: QEMU runs (a paused guest runs too)
+    :ivar paused: its vCPUs are stopped: adds and balloon act on resume
+    :ivar max_vcpus: ``<vcpu>``; the flavor's maximum
+    :ivar vcpus: vCPUs present in QEMU now (in the configuration when shut off)
+    :ivar removable_vcpus: how many of ``vcpus`` are hotpluggable
+    :ivar max_memory_mb: ``<memory>``, MiB
+    :ivar memory_mb: actual size of the balloon (maximum less what it holds), MiB,
+        rounded up; the configured ``<currentMemory>`` when shut off
+    :ivar balloon_driver: the guest's driver reports statistics; None when not known
+    :ivar vcpus_online: CPUs online in the guest by its agent; None without an agent
+    :ivar attached_dimms_mb: sum of hot-plugged DIMMs, MiB
+    :ivar has_virtiomem: a virtio-mem device is there
+    """
+
+    running: bool
+    paused: bool
+    max_vcpus: int
+    vcpus: int
+    removable_vcpus: int
+    max_memory_mb: int
+    memory_mb: int
+    balloon_driver: bool | None = None
+    vcpus_online: int | None = None
+    attached_dimms_mb: int = 0
+    has_virtiomem: bool = False
+
+    @property
+    def actuated(self) -> Size:
+        """What QEMU has: vCPUs present, and the balloon's actual size.
+
+        The balloon's target cannot be read back from libvirt, so its actual size
+        stands for both actuated and observed memory.
+        """
+        return Size(self.vcpus, self.memory_mb)
+
+    @property
+    def observed(self) -> Size:
+        """What the guest really has."""
+        online = self.vcpus if self.vcpus_online is None else self.vcpus_online
+        return Size(online, self.memory_mb)

@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Decide: may this adjustment be, and what must be claimed before it is begun."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from nova_xloud.core.desired import Desired
+from nova_xloud.core.envelope import MEMORY, VCPUS, Envelope
+from nova_xloud.core.guest import GuestFigures
+from nova_xloud.core.size import Size
+from nova_xloud.errors import Blocked, OutOfBounds, Refused
+
+
+@dataclass(frozen=True, slots=True)
+class AdjustRequest:
+    """What was asked; None: leave that resource as it is desired now."""
+
+    vcpus: int | None
+    memory_mb: int | None
+    persist: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceState:
+    """All that is known of an instance at one moment.
+
+    :ivar reserved: what Placement holds for it
+    :ivar guest: the reading of its domain; None when there is none
+    """
+
+    desired: Desired
+    reserved: Size
+    guest: GuestFigures | None
+
+    @property
+    def running(self) -> bool:
+        return self.guest is not None and self.guest.running
+
+    @property
+    def held(self) -> Size:
+        """``max(actuated, observed)``; nothing while the guest does not run."""
+        if self.guest is None or not self.guest.running:
+            return Size(0, 0)
+        return self.guest.actuated.at_least(self.guest.observed)
+
+    @property
+    def settled_claim(self) -> Size:
+        """The least that may be reserved now without breaking the invariant."""
+        return self.desired.to_hold.at_least(self.held)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """An adjustment that may be.
+
+    :ivar desired: the record to write
+    :ivar claim: what Placement must hold before it is written; never less than is held
+    :ivar nothing_to_do: it is what the instance has already
+    """
+
+    desired: Desired
+    claim: Size
+    nothing_to_do: bool
+
+
+def decide(request: AdjustRequest, state: InstanceState, bounds: Envelope) -> Plan | Refused:
+    """Whether ``request`` may be, and the plan if so.
+
+    :returns: a :class:`Plan`, or the refusal as a value
+    """
+    now = state.desired.target
+    target = Size(
+        now.vcpus if request.vcpus is None else request.vcpus,
+        now.memory_mb if request.memory_mb is None else request.memory_mb,
+    )
+    refusal = _bounds(request, bounds) or _blocked(target, state, bounds)
+    if refusal is not None:
+        return refusal
+    desired = state.desired.asked(target, persist=request.persist)
+    after = InstanceState(desired, state.reserved, state.guest)
+    claim = state.reserved.at_least(after.settled_claim)
+    same = (desired.persisted, desired.live) == (state.desired.persisted, state.desired.live)
+    reached = not state.running or (state.guest is not None and state.guest.actuated == target)
+    return Plan(
+        desired=desired,
+        claim=claim,
+        nothing_to_do=same and reached and state.reserved == desired.to_hold,
+    )
+
+
+def _bounds(request: AdjustRequest, bounds: Envelope) -> OutOfBounds | None:
+    for asked, low, high, unit in (
+        (request.vcpus, bounds.minimum.vcpus, bounds.maximum.vcpus, "vCPUs"),
+        (request.memory_mb, bounds.minimum.memory_mb, bounds.maximum.memory_mb, "MiB"),
+    ):
+        if asked is not None and not low <= asked <= high:
+            return OutOfBounds(
+                f"{asked} {unit} is not between this instance's minimum of {low} "
+                f"and its maximum of {high} {unit}"
+            )
+    step = bounds.vcpu_step
+    if request.vcpus is not None and request.vcpus % step:
+        return OutOfBounds(
+            f"{request.vcpus} vCPUs is not a multiple of {step}: "
+            f"this instance's cores have {step} threads and are plugged whole"
+        )
+    return None
+
+
+def _blocked(target: Size, state: InstanceState, bounds: Envelope) -> Blocked | None:
+    now = state.desired.target
+    for resource, changes in (
+        (VCPUS, target.vcpus != now.vcpus),
+        (MEMORY, target.memory_mb != now.memory_mb),
+    ):
+        blocker = bounds.blocker_of(resource)
+        if changes and blocker is not None:
+            return Blocked(blocker.why, blocker.message)
+    guest = state.guest
+    if guest is None or not guest.running:
+        return None
+    fixed = guest.vcpus - guest.removable_vcpus
+    if target.vcpus < fixed and target.vcpus < guest.vcpus:
+        return Blocked(
+            "boot_vcpus",
+            f"{fixed} of its vCPUs were there at boot and cannot be removed from a running guest; "
+            f"stop it, adjust it while it is stopped, and start it again",
+        )
+    if state.desired.removal_unsettled and target.vcpus > guest.vcpus:
+        return Blocked(
+            "removal_unsettled",
+            "a vCPU removal timed out and has not settled; adding one now could crash the guest; "
+            "hard reboot it, or stop and start it, and ask again",
+        )
+    return None

@@ -1,0 +1,7 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The only room that imports libvirt: the few domain calls we use, and guest XML.
+
+``domain``      the :class:`nova_xloud.compute.ports.Domain` port over a libvirt domain
+``guest_xml``   sizes in a ``<domain>`` document, both ways; pure
+``error_codes`` which libvirt error becomes which of ours; a table, needs no libvirt
+"""

@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The Domain port over a libvirt domain: the only place that calls libvirt."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import libvirt
+from lxml import etree
+
+from nova_xloud.core.guest import GuestFigures
+from nova_xloud.errors import AgentUnavailable, DomainError
+from nova_xloud.libvirt.error_codes import BY_NAME, error_class
+from nova_xloud.libvirt.guest_xml import KIB, kib, read_size
+
+AGENT_CHANNEL = "org.qemu.guest_agent.0"
+# What memoryStats() has without any help of the guest's balloon driver (measured).
+HOST_SIDE_STATS = frozenset({"actual", "last_update", "rss"})
+
+
+class VirDomain(Protocol):
+    """The calls we use of libvirt-python's virDomain; all sizes of memory in KiB."""
+
+    def name(self) -> str: ...
+    def info(self) -> list[int]:
+        """[state, maximum memory, memory, vCPUs, CPU time]; memory may be a second old."""
+
+    def XMLDesc(self, flags: int) -> str: ...
+    def memoryStats(self) -> dict[str, int]: ...
+    def guestVcpus(self) -> dict[str, str] | None:
+        """{"online": "0-1,3", ...}; None where the driver or the agent has no answer."""
+
+    def setVcpusFlags(self, nvcpus: int, flags: int) -> int: ...
+    def setMemoryFlags(self, memory: int, flags: int) -> int: ...
+
+
+class LibvirtDomain:
+    """A libvirt domain: libvirt-python's, Nova's proxy of it, or a fake with the same calls.
+
+    It never verifies: libvirt answers 0 for what the guest will not do, so callers read back.
+    """
+
+    def __init__(self, dom: VirDomain) -> None:
+        self._dom = dom
+
+    def read(self) -> GuestFigures:
+        """See :meth:`nova_xloud.compute.ports.Domain.read`.
+
+        Two calls when it is shut off, three when it runs, a fourth only with a connected agent.
+        While another call holds the domain (an unplug waits 5 s) this waits with it, for libvirt's
+        30 s at the most.
+
+        :raises DomainNotRunning: it was shut off in between; read again
+        """
+        state, _, memory_kib, _, _ = self._call("info")
+        root = etree.fromstring(self._call("XMLDesc", 0))
+        size = read_size(root)
+        # Only a domain that QEMU runs has an id; a paused one has too.
+        running = root.get("id") is not None
+        paused = running and state == libvirt.VIR_DOMAIN_PAUSED
+        # Ahead of info() and the XML, which follow an event that QEMU sends once a second.
+        stats = self._call("memoryStats") if running else {}
+        return GuestFigures(
+            running=running,
+            paused=paused,
+            max_vcpus=size.max_vcpus,
+            vcpus=size.vcpus,
+            removable_vcpus=size.removable_vcpus,
+            max_memory_mb=_mib(size.max_memory_kib),
+            memory_mb=_mib(stats.get("actual", memory_kib) if running else size.memory_kib),
+            balloon_driver=_balloon_driver(root, stats) if running else None,
+            vcpus_online=None if paused or not _agent_connected(root) else self._online(),
+            attached_dimms_mb=_mib(_dimms_kib(root)),
+            has_virtiomem=root.find("devices/memory[@model='virtio-mem']") is not None,
+        )
+
+    def set_vcpus(self, count: int, *, persistent: bool) -> None:
+        """See :meth:`nova_xloud.compute.ports.Domain.set_vcpus`.
+
+        One call for both: libvirt checks both before it does either, changes the running guest
+        first, and leaves the configuration alone when that fails (measured on QEMU).
+        """
+        flags = libvirt.VIR_DOMAIN_VCPU_LIVE
+        if persistent:
+            # Without HOTPLUGGABLE a vCPU added to the configuration cannot be removed again.
+            flags |= libvirt.VIR_DOMAIN_VCPU_CONFIG | libvirt.VIR_DOMAIN_VCPU_HOTPLUGGABLE
+        self._call("setVcpusFlags", count, flags)
+
+    def set_memory(self, mib: int, *, persistent: bool) -> None:
+        """See :meth:`nova_xloud.compute.ports.Domain.set_memory`.
+
+        :raises InvalidSize: 0, negative, or above the maximum
+        """
+        flags = libvirt.VIR_DOMAIN_MEM_LIVE
+        if persistent:
+            flags |= libvirt.VIR_DOMAIN_MEM_CONFIG
+        self._call("setMemoryFlags", mib * KIB, flags)
+
+    def _online(self) -> int | None:
+        try:
+            answer = self._call("guestVcpus")
+        except AgentUnavailable:
+            return None
+        return count_ids(answer["online"]) if answer else None
+
+    def _call(self, method: str, *arguments: int) -> Any:
+        try:
+            return getattr(self._dom, method)(*arguments)
+        except libvirt.libvirtError as error:
+            raise translate(error, method, arguments, self._dom.name()) from error
+
+
+def translate(error: Exception, method: str, arguments: tuple[int, ...], name: str) -> DomainError:
+    """Our error for a libvirtError; the message names call, domain and libvirt's own words."""
+    code = error.get_error_code()  # type: ignore[attr-defined]
+    known = [constant for constant in BY_NAME if getattr(libvirt, constant, None) == code]
+    cls = error_class(known[0] if known else None, of_vcpus=method == "setVcpusFlags")
+    call = f"{method}({', '.join(map(str, arguments))})"
+    return cls(f"{call} on {name}: {error} (libvirt {code})")
+
+
+def count_ids(bitmap: str) -> int:
+    """How many ids a bitmap as libvirt writes it has: ``0-1,3`` has 3."""
+    total = 0
+    for part in filter(None, bitmap.split(",")):
+        first, _, last = part.partition("-")
+        total += int(last or first) - int(first) + 1
+    return total
+
+
+def _balloon_driver(root: etree._Element, stats: dict[str, int]) -> bool | None:
+    """Whether the guest's driver reports; it takes some seconds after boot to begin to."""
+    balloon = root.find("devices/memballoon")
+    if balloon is None or balloon.get("model") == "none":
+        return None
+    if stats.keys() - HOST_SIDE_STATS:
+        return True
+    period = balloon.find("stats")
+    collected = period is not None and int(period.get("period", "0")) > 0
+    return False if collected else None
+
+
+def _agent_connected(root: etree._Element) -> bool:
+    """Without this check every read of a guest without an agent would cost a failing call."""
+    path = f"devices/channel/target[@name='{AGENT_CHANNEL}'][@state='connected']"
+    return root.find(path) is not None
+
+
+def _dimms_kib(root: etree._Element) -> int:
+    return sum(kib(size) for size in root.findall("devices/memory[@model='dimm']/target/size"))
+
+
+def _mib(size_kib: int) -> int:
+    """Rounded up: what is held may be claimed too large, never too small."""
+    return -(-size_kib // KIB)

@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Sizes in a libvirt ``<domain>`` document: put in, and read back.
+
+Pure functions on lxml elements. What libvirt accepts was measured on libvirt 11.3 and QEMU 11.1:
+
+* vCPU 0 has to be enabled and not hotpluggable, else VIR_ERR_CONFIG_UNSUPPORTED;
+* vCPUs that are not hotpluggable have to be enabled, and come before all others;
+* ``order`` is on all enabled vCPUs or on none; libvirt itself leaves a stale one on a vCPU that it
+  removed, and fills it in for a running domain;
+* with ``<vcpus>`` its enabled ones are counted, whatever ``current`` says;
+* a ``<currentMemory>`` above ``<memory>`` is not an error: it is silently made equal.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lxml import etree
+
+KIB = 1024
+# https://libvirt.org/formatdomain.html#memory-allocation; a size without unit is KiB.
+UNIT_BYTES = {
+    **{"b": 1, "bytes": 1},
+    **{"KB": 1000, "MB": 1000**2, "GB": 1000**3, "TB": 1000**4},
+    **{"k": KIB, "KiB": KIB, "M": KIB**2, "MiB": KIB**2},
+    **{"G": KIB**3, "GiB": KIB**3, "T": KIB**4, "TiB": KIB**4},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Vcpu:
+    """One ``<vcpu id=.../>`` of ``<vcpus>``."""
+
+    enabled: bool
+    hotpluggable: bool
+
+
+@dataclass(frozen=True, slots=True)
+class GuestSize:
+    """What a ``<domain>`` document says of the guest's size.
+
+    :ivar each: every vCPU by its id, up to the maximum; as libvirt fills it in when the document
+        has no ``<vcpus>``: those that are there are not hotpluggable
+    :ivar max_memory_kib: ``<memory>``, KiB; hot-plugged DIMMs are in it
+    :ivar memory_kib: ``<currentMemory>``, KiB; ``<memory>`` where it is absent
+    """
+
+    each: tuple[Vcpu, ...]
+    max_memory_kib: int
+    memory_kib: int
+
+    @property
+    def max_vcpus(self) -> int:
+        return len(self.each)
+
+    @property
+    def vcpus(self) -> int:
+        return sum(vcpu.enabled for vcpu in self.each)
+
+    @property
+    def removable_vcpus(self) -> int:
+        return sum(vcpu.enabled and vcpu.hotpluggable for vcpu in self.each)
+
+
+def apply_size(root: etree._Element, *, vcpus: int, removable_from: int, memory_kib: int) -> None:
+    """Give a ``<domain>`` formatted for its maximum the size it starts with, in place.
+
+    Sets ``<vcpu current>`` (cpuset and the maximum stay), puts ``<currentMemory>`` after
+    ``<memory>`` and ``<vcpus>`` after ``<vcpu>``. Applying it again replaces, never repeats.
+
+    :param vcpus: how many are enabled, from id 0 up
+    :param removable_from: vCPUs from this id up can be removed while the guest runs; vCPU 0
+        never can, so 0 is the same as 1
+    :param memory_kib: the balloon's target at start, KiB
+    :raises ValueError: unless 1 <= vcpus <= maximum, 0 <= removable_from <= vcpus and
+        1 <= memory_kib <= maximum; libvirt would refuse such a domain, or change it silently
+    """
+    vcpu = _child(root, "vcpu")
+    maximum = int(vcpu.text or "")
+    memory = _child(root, "memory")
+    if not (1 <= vcpus <= maximum and 0 <= removable_from <= vcpus):
+        raise ValueError(f"{vcpus} vCPUs, removable from {removable_from}, of {maximum}")
+    if not 1 <= memory_kib <= kib(memory):
+        raise ValueError(f"{memory_kib} KiB of {kib(memory)} KiB")
+
+    vcpu.set("current", str(vcpus))
+    _replace_after(vcpu, _vcpus(vcpus, max(removable_from, 1), maximum))
+    current_memory = etree.Element("currentMemory")
+    current_memory.text = str(memory_kib)
+    _replace_after(memory, current_memory)
+
+
+def read_size(root: etree._Element) -> GuestSize:
+    """The size in a ``<domain>``, of Nova's making or as libvirt dumped it.
+
+    :raises ValueError: it has no ``<vcpu>`` or no ``<memory>``
+    """
+    vcpu = _child(root, "vcpu")
+    maximum = int(vcpu.text or "")
+    current = int(vcpu.get("current", maximum))
+    each = [Vcpu(enabled=i < current, hotpluggable=i >= current) for i in range(maximum)]
+    listed = root.findall("vcpus/vcpu")
+    if listed:
+        # Left out ones are off.
+        each = [Vcpu(enabled=False, hotpluggable=True)] * maximum
+    for entry in listed:
+        each[int(entry.get("id", ""))] = Vcpu(
+            enabled=entry.get("enabled") == "yes",
+            hotpluggable=entry.get("hotpluggable") == "yes",
+        )
+    memory = kib(_child(root, "memory"))
+    current_memory = root.find("currentMemory")
+    return GuestSize(
+        each=tuple(each),
+        max_memory_kib=memory,
+        memory_kib=memory if current_memory is None else kib(current_memory),
+    )
+
+
+def kib(element: etree._Element) -> int:
+    """A size of libvirt's, in KiB, rounded up as libvirt does."""
+    size = int(element.text or "") * UNIT_BYTES[element.get("unit", "KiB")]
+    return -(-size // KIB)
+
+
+def _vcpus(enabled: int, removable_from: int, maximum: int) -> etree._Element:
+    vcpus = etree.Element("vcpus")
+    for number in range(maximum):
+        entry = etree.SubElement(
+            vcpus,
+            "vcpu",
+            id=str(number),
+            enabled="yes" if number < enabled else "no",
+            hotpluggable="yes" if number >= removable_from else "no",
+        )
+        if number < enabled:
+            entry.set("order", str(number + 1))
+    return vcpus
+
+
+def _child(root: etree._Element, name: str) -> etree._Element:
+    found = root.find(name)
+    if found is None:
+        raise ValueError(f"<{root.tag}> has no <{name}>")
+    return found
+
+
+def _replace_after(element: etree._Element, new: etree._Element) -> None:
+    parent = element.getparent()
+    if parent is None:
+        raise ValueError(f"<{element.tag}> is in no document")
+    for old in parent.findall(new.tag):
+        parent.remove(old)
+    # The text that follows an element belongs to it in lxml: keep it where it was.
+    new.tail, element.tail = element.tail, None
+    element.addnext(new)

@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Ask an instance's compute host."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import nova.conf
+import oslo_messaging as messaging
+from nova import rpc
+from nova.compute import rpcapi
+from nova.objects import base as objects_base
+
+from nova_xloud.core.plan import AdjustRequest
+from nova_xloud.errors import HostUnavailable, HostUnsupported, Refused
+from nova_xloud.rpc.versions import NAMESPACE, VERSION
+
+CONF = nova.conf.CONF
+
+
+class XloudAPI:
+    """Client of the ``xloud`` namespace on nova-compute's topic.
+
+    Every call raises a :class:`nova_xloud.errors.Refused`: what the host refused, or
+    ``HostUnsupported`` where it runs without nova-xloud, or ``HostUnavailable`` where it does
+    not answer within Nova's ``rpc_response_timeout``.
+    """
+
+    def __init__(self) -> None:
+        target = messaging.Target(topic=rpcapi.RPC_TOPIC, namespace=NAMESPACE, version=VERSION)
+        client = rpc.get_client(target, serializer=objects_base.NovaObjectSerializer())
+        self._router = rpc.ClientRouter(client)
+
+    def adjust(self, context: Any, instance: Any, request: AdjustRequest) -> dict[str, Any]:
+        """See :meth:`XloudEndpoint.adjust`."""
+        return self._call(
+            context, instance, "adjust", vcpus=request.vcpus, memory_mb=request.memory_mb,
+            persist=request.persist,
+        )
+
+    def status(self, context: Any, instance: Any) -> dict[str, Any]:
+        """See :meth:`XloudEndpoint.status`."""
+        return self._call(context, instance, "status")
+
+    def hotplug_vcpus(self, context: Any, instance: Any, new_count: int) -> None:
+        """Make it ``new_count`` vCPUs; returns when the guest has them.
+
+        Never more than the flavor's. The size is persisted, as by an adjustment.
+        """
+        timeout = int(CONF.xloud.hotplug_timeout) + CONF.rpc_response_timeout
+        self._call(context, instance, "hotplug_vcpus", timeout=timeout, new_count=new_count)
+
+    def _call(
+        self, context: Any, instance: Any, method: str, timeout: int | None = None, **arguments: Any
+    ) -> Any:
+        options = {} if timeout is None else {"timeout": timeout}
+        client = self._router.client(context).prepare(
+            server=instance.host, version=VERSION, **options
+        )
+        try:
+            answer = client.call(context, method, instance=instance, **arguments)
+        except messaging.MessagingTimeout as error:
+            raise HostUnavailable(
+                "its compute host did not answer in time; whether it has taken the request "
+                "is told by the server's xloud-status"
+            ) from error
+        except messaging.RPCVersionCapError as error:
+            raise HostUnsupported(str(error)) from error
+        except (messaging.UnsupportedVersion, messaging.RemoteError) as error:
+            if _not_known(error):
+                raise HostUnsupported(
+                    "its compute host runs without nova-xloud, or with one that does not know "
+                    f"{method} {VERSION}; start nova-compute there with nova-xloud-run"
+                ) from error
+            raise
+        if "refused" in answer:
+            raise Refused.from_wire(answer["refused"])
+        return answer["result"]
+
+
+def _not_known(error: Exception) -> bool:
+    names = (type(error).__name__, getattr(error, "exc_type", None))
+    return any(name in ("UnsupportedVersion", "NoSuchMethod") for name in names)

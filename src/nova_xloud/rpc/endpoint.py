@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The calls that a compute host answers; see :mod:`nova_xloud.rpc.versions`."""
+
+from __future__ import annotations
+
+import functools
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import oslo_messaging as messaging
+
+from nova_xloud.compute.host import Host
+from nova_xloud.core.plan import AdjustRequest
+from nova_xloud.errors import DomainError, GuestRefused, HostUnavailable, Refused
+from nova_xloud.rpc.versions import NAMESPACE, VERSION
+
+LOG = logging.getLogger(__name__)
+
+
+def _answers(method: Callable[..., Any]) -> Callable[..., dict[str, Any]]:
+    """A refusal is an answer, not a failure of the call: no traceback on either side."""
+
+    @functools.wraps(method)
+    def call(self: Any, context: Any, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        try:
+            return {"result": method(self, context, *args, **kwargs)}
+        except Refused as refusal:
+            LOG.info("%s refused: %s", method.__name__, refusal)
+            return {"refused": refusal.to_wire()}
+        except GuestRefused as refusal:
+            return {
+                "refused": {"code": refusal.code, "status": 409, "message": refusal.args[0]}
+            }
+        except DomainError as error:
+            LOG.warning("%s: libvirt did not answer: %s", method.__name__, error)
+            return {"refused": HostUnavailable(f"its hypervisor did not answer: {error}").to_wire()}
+
+    return call
+
+
+class XloudEndpoint:
+    """Dispatched to by nova-compute's own RPC server."""
+
+    target = messaging.Target(namespace=NAMESPACE, version=VERSION)
+
+    def __init__(self, host: Host) -> None:
+        self.host = host
+
+    @_answers
+    def adjust(
+        self, context: Any, instance: Any, vcpus: int | None, memory_mb: int | None, persist: bool
+    ) -> dict[str, Any]:
+        """Admit an adjustment.
+
+        :returns: ``{"generation": int, "nothing_to_do": bool}``
+        """
+        admission = self.host.adjust(context, instance, AdjustRequest(vcpus, memory_mb, persist))
+        return {"generation": admission.generation, "nothing_to_do": admission.nothing_to_do}
+
+    @_answers
+    def status(self, context: Any, instance: Any) -> dict[str, Any]:
+        """The body of ``xloud_status``."""
+        return self.host.status(context, instance)
+
+    @_answers
+    def hotplug_vcpus(self, context: Any, instance: Any, new_count: int) -> None:
+        """Make it ``new_count`` vCPUs; answers when the guest has them."""
+        self.host.hotplug_vcpus(context, instance, new_count)

@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Creating a server: what its record says it has."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from nova import exception, objects
+
+from nova_xloud.core.minimums import MEMORY_SPECS, VCPU_SPECS
+from nova_xloud.scheduling import holdings
+
+
+def build_base_options(
+    original: Callable[..., tuple[Any, ...]],
+    api: Any, context: Any, flavor: Any, boot_meta: Any, *args: Any, **kwargs: Any,
+) -> tuple[Any, ...]:
+    """Nova's options of the new instance, with the size it boots with.
+
+    ``metadata`` mirrors the minimums for people to see; nothing ever reads them there.
+
+    :raises nova.exception.ValidationError: 400; the flavor's minimums cannot be
+    """
+    if not holdings.names_minimum(flavor):
+        return original(api, context, flavor, boot_meta, *args, **kwargs)
+    bounds = holdings.bounds_of(flavor, objects.ImageMeta.from_dict(boot_meta or {}))
+    if bounds.problems:
+        raise exception.ValidationError(
+            detail=f"flavor {flavor.flavorid}: {'; '.join(bounds.problems)}"
+        )
+    answer = original(api, context, flavor, boot_meta, *args, **kwargs)
+    options = answer[0]
+    options["vcpus"] = bounds.boot.vcpus
+    options["memory_mb"] = bounds.boot.memory_mb
+    mirror = {}
+    if any(name in flavor.extra_specs for name in VCPU_SPECS):
+        mirror["minimum_cpu"] = str(bounds.boot.vcpus)
+    if any(name in flavor.extra_specs for name in MEMORY_SPECS):
+        mirror["minimum_memory"] = str(bounds.boot.memory_mb)
+    options["metadata"] = {**options["metadata"], **mirror}
+    return answer

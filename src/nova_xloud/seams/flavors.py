@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Flavors: what the API lets be written into one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from nova import exception
+from nova.api.openstack import common
+
+from nova_xloud.core.minimums import ALL_SPECS, read_minimums
+from nova_xloud.core.size import Size
+
+
+def check_extra_specs(
+    original: Callable[..., None], controller: Any, req: Any, specs: dict[str, Any]
+) -> None:
+    """Refuse minimums that are no integers or larger than the flavor, at every microversion.
+
+    Nova validates values from 2.86 on only; a bad minimum would be ignored later.
+
+    :raises nova.exception.ValidationError: 400; names both numbers
+    """
+    if any(name in specs for name in ALL_SPECS):
+        # Ahead of Nova's validators, whose message does not name the extra spec.
+        _check_minimums(req, specs)
+    original(controller, req, specs)
+
+
+def _check_minimums(req: Any, specs: dict[str, Any]) -> None:
+    arguments = req.environ["wsgiorg.routing_args"][1]
+    flavor = common.get_flavor(req.environ["nova.context"], arguments["flavor_id"])
+    after = {**flavor.extra_specs, **specs}
+    problems = read_minimums(after, Size(flavor.vcpus, flavor.memory_mb)).problems
+    if problems:
+        raise exception.ValidationError(detail="; ".join(problems))

@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Check every seam, then extend Nova; or refuse and leave it as it was."""
+
+from __future__ import annotations
+
+import functools
+import importlib.metadata
+import inspect
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from nova_xloud.errors import UnfitNova
+from nova_xloud.seams.seam import Kind, Seam, resolve
+from nova_xloud.seams.table import RELEASES, SEAMS
+
+_LOCK = threading.Lock()
+_INSTALLED: set[Seam] = set()
+
+
+def check(seams: tuple[Seam, ...] = SEAMS) -> list[str]:
+    """What does not fit, one line a seam; empty if all is well."""
+    try:
+        version = importlib.metadata.version("nova")
+    except importlib.metadata.PackageNotFoundError:
+        return [f"nova: expected one of the releases {RELEASES}, found none installed"]
+    if not any(version == r or version.startswith(f"{r}.") for r in RELEASES):
+        return [f"nova: expected one of the releases {', '.join(RELEASES)}, found {version}"]
+    return [misfit for seam in seams if (misfit := seam.misfit()) is not None]
+
+
+def install(seams: tuple[Seam, ...] = SEAMS) -> None:
+    """Extend Nova in this process. Again is harmless.
+
+    :raises UnfitNova: a seam does not fit; nothing was changed then
+    """
+    with _LOCK:
+        wanted = [seam for seam in seams if seam not in _INSTALLED]
+        if not wanted:
+            return
+        misfits = check(tuple(wanted))
+        if misfits:
+            raise UnfitNova(misfits)
+        _register_options()
+        for seam in wanted:
+            _extend(seam)
+            _INSTALLED.add(seam)
+
+
+def _register_options() -> None:
+    import nova.conf
+
+    from nova_xloud import conf
+
+    conf.register(nova.conf.CONF)
+
+
+def _extend(seam: Seam) -> None:
+    if seam.ours is None:
+        return
+    owner, name, original = resolve(seam.target)
+    ours = resolve(seam.ours)[2]
+    match seam.kind:
+        case Kind.APPEND:
+            setattr(owner, name, original + ours())
+        case Kind.ITEM:
+            original[seam.key] = ours
+        case Kind.SUBCLASS:
+            setattr(owner, name, ours)
+        case Kind.REGISTER:
+            ours(original)
+        case Kind.WRAP:
+            setattr(owner, name, _wrap(owner, name, original, ours))
+
+
+def _wrap(owner: Any, name: str, original: Callable[..., Any], ours: Callable[..., Any]) -> Any:
+    @functools.wraps(original)
+    def around(*args: Any, **kwargs: Any) -> Any:
+        return ours(original, *args, **kwargs)
+
+    is_static = isinstance(inspect.getattr_static(owner, name), staticmethod)
+    return staticmethod(around) if is_static else around

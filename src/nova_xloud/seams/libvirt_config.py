@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Guest XML: Nova's ``LibvirtConfigGuest`` learns of a size below the maximum, both ways."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from nova_xloud.libvirt import guest_xml
+
+
+@dataclass(frozen=True, slots=True)
+class ConfiguredSize:
+    """What a ``LibvirtConfigGuest`` has in ``xloud_size``; None: as the maximum says.
+
+    :ivar vcpus: ``<vcpu current=>``
+    :ivar removable_from: vCPUs from this id up are hotpluggable
+    :ivar memory_kib: ``<currentMemory>``
+    """
+
+    vcpus: int | None = None
+    removable_from: int | None = None
+    memory_kib: int | None = None
+
+
+_MAXIMUM = ConfiguredSize()
+
+
+def format_basic_props(original: Callable[..., None], config: Any, root: Any) -> None:
+    """Write the size into the ``<domain>`` that Nova has begun; without one, nothing."""
+    original(config, root)
+    size: ConfiguredSize = getattr(config, "xloud_size", _MAXIMUM)
+    if size == _MAXIMUM:
+        return
+    vcpus = config.vcpus if size.vcpus is None else size.vcpus
+    guest_xml.apply_size(
+        root,
+        vcpus=vcpus,
+        removable_from=vcpus if size.removable_from is None else size.removable_from,
+        memory_kib=config.memory if size.memory_kib is None else size.memory_kib,
+    )
+
+
+def parse_basic_props(original: Callable[..., None], config: Any, xmldoc: Any) -> None:
+    """Read the size back, an element at a time; what says the maximum says nothing."""
+    original(config, xmldoc)
+    size: ConfiguredSize = getattr(config, "xloud_size", _MAXIMUM)
+    if xmldoc.tag == "vcpu" and xmldoc.get("current") is not None:
+        config.xloud_size = replace(size, vcpus=int(xmldoc.get("current")))
+    elif xmldoc.tag == "currentMemory":
+        memory_kib = guest_xml.kib(xmldoc)
+        if memory_kib != config.memory:
+            config.xloud_size = replace(size, memory_kib=memory_kib)
+    elif xmldoc.tag == "vcpus":
+        removable = [int(v.get("id")) for v in xmldoc if v.get("hotpluggable") == "yes"]
+        if removable:
+            config.xloud_size = replace(size, removable_from=min(removable))

@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a seam is: one point of stock Nova that we extend or call, as data."""
+
+from __future__ import annotations
+
+import enum
+import importlib
+import inspect
+from dataclasses import dataclass
+from typing import Any
+
+
+class Kind(enum.Enum):
+    """How a seam is used, from the gentlest down."""
+
+    CALL = "we call it; nothing is changed"
+    APPEND = "our entries are added to a list"
+    ITEM = "an entry of a mapping is replaced"
+    REGISTER = "our class is registered in place of the one of the same name"
+    SUBCLASS = "our subclass is put where Nova looks the class up"
+    WRAP = "our function is called around Nova's"
+
+
+@dataclass(frozen=True, slots=True)
+class Seam:
+    """One row of the table.
+
+    :ivar target: ``module:attribute.path`` in Nova
+    :ivar expect: for a function or method, its first parameters as ``a, b, c``; for anything
+        else the name of its type, as ``class``, ``tuple``, ``dict``
+    :ivar ours: ``module:attribute`` of what extends it; None for ``CALL``
+    :ivar why: what we do there, for people
+    :ivar key: the entry of the mapping, for ``ITEM``
+    """
+
+    target: str
+    kind: Kind
+    expect: str
+    why: str
+    ours: str | None = None
+    key: str | None = None
+
+    def misfit(self) -> str | None:
+        """None if the installed Nova has it as expected, else what was found, for people."""
+        try:
+            _, _, found = resolve(self.target)
+        except (ImportError, AttributeError) as error:
+            return f"{self.target}: expected ({self.expect}), found nothing ({error})"
+        if self.key is not None and self.key not in found:
+            return f"{self.target}: expected an entry {self.key!r}, found {sorted(found)}"
+        shape = _shape(found)
+        if shape == self.expect or shape.startswith(f"{self.expect}, "):
+            return None
+        return f"{self.target}: expected ({self.expect}), found ({shape})"
+
+
+def resolve(target: str) -> tuple[Any, str, Any]:
+    """``module:a.b`` as (what holds ``b``, ``"b"``, ``b``)."""
+    module, _, path = target.partition(":")
+    owner: Any = importlib.import_module(module)
+    *parents, name = path.split(".")
+    for parent in parents:
+        owner = getattr(owner, parent)
+    return owner, name, getattr(owner, name)
+
+
+def _shape(found: Any) -> str:
+    if inspect.isclass(found):
+        return "class"
+    if callable(found):
+        stars = {inspect.Parameter.VAR_POSITIONAL: "*", inspect.Parameter.VAR_KEYWORD: "**"}
+        parameters = inspect.signature(found).parameters.values()
+        return ", ".join(stars.get(p.kind, "") + p.name for p in parameters)
+    return type(found).__name__

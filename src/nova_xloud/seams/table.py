@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every point where stock Nova is extended or called: the whole surface, as data.
+
+Where a method of Nova is called through an object at hand (``self.rt``, ``instance.save``), its
+row is here too, so that a Nova that has changed it is refused at start and not at use.
+"""
+
+from __future__ import annotations
+
+from nova_xloud.seams.seam import Kind, Seam
+
+RELEASES = ("34.0",)
+
+_HERE = "nova_xloud.seams"
+
+EXTENDED = (
+    # What an operator may write into a flavor
+    Seam(
+        "nova.api.openstack.compute.flavors_extraspecs:"
+        "FlavorExtraSpecsController._check_extra_specs_value",
+        Kind.WRAP, "self, req, specs",
+        "refuse minimums that do not fit the flavor they are set on",
+        ours=f"{_HERE}.flavors:check_extra_specs",
+    ),
+    # Boot
+    Seam(
+        "nova.compute.api:API._validate_and_build_base_options",
+        Kind.WRAP, "self, context, flavor, boot_meta",
+        "refuse a flavor with impossible minimums; record what the instance boots with",
+        ours=f"{_HERE}.create:build_base_options",
+    ),
+    Seam(
+        "nova.objects.request_spec:RequestSpec", Kind.REGISTER, "class",
+        "vcpus and memory_mb, which the claim is made of, are the boot size",
+        ours=f"{_HERE}.request_spec:register",
+    ),
+    Seam(
+        "nova.scheduler.utils:ResourceRequest._translate_pinning_policies",
+        Kind.WRAP, "self, flavor, image",
+        "PCPU and VCPU of dedicated and mixed instances are for the boot size",
+        ours=f"{_HERE}.request_spec:translate_pinning",
+    ),
+    # Guest XML
+    Seam(
+        "nova.virt.libvirt:LibvirtDriver", Kind.SUBCLASS, "class",
+        "the guest is defined with the size that is desired of it",
+        ours=f"{_HERE}.libvirt_driver:XloudLibvirtDriver",
+    ),
+    Seam(
+        "nova.virt.libvirt.config:LibvirtConfigGuest._format_basic_props",
+        Kind.WRAP, "self, root",
+        "current, currentMemory and per-CPU hotpluggable are written",
+        ours=f"{_HERE}.libvirt_config:format_basic_props",
+    ),
+    Seam(
+        "nova.virt.libvirt.config:LibvirtConfigGuest._parse_basic_props",
+        Kind.WRAP, "self, xmldoc",
+        "current, currentMemory and per-CPU hotpluggable are read",
+        ours=f"{_HERE}.libvirt_config:parse_basic_props",
+    ),
+    # API
+    Seam(
+        "nova.api.openstack.compute.routes:ROUTE_LIST", Kind.APPEND, "tuple",
+        "our two resources", ours=f"{_HERE}.routes:routes",
+    ),
+    Seam(
+        "nova.policies:list_rules", Kind.WRAP, "",
+        "our two policies, wherever Nova registers its own",
+        ours=f"{_HERE}.policies:list_rules",
+    ),
+    # The compute host
+    Seam(
+        "nova.service:SERVICE_MANAGERS", Kind.ITEM, "dict",
+        "nova-compute answers the xloud namespace too", key="nova-compute",
+        ours=f"{_HERE}.compute_manager:MANAGER",
+    ),
+)
+
+
+def _calls(why: str, *targets: tuple[str, str]) -> tuple[Seam, ...]:
+    return tuple(Seam(target, Kind.CALL, expect, why) for target, expect in targets)
+
+
+CALLED = (
+    *_calls(
+        "the claim is read and written with nova-compute's own Placement client",
+        ("nova.scheduler.client.report:SchedulerReportClient.get_allocs_for_consumer",
+         "self, context, consumer"),
+        ("nova.scheduler.client.report:SchedulerReportClient._put_allocations",
+         "self, context, consumer_uuid, payload"),
+        ("nova.scheduler.client.report:SchedulerReportClient.get", "self, url, version"),
+    ),
+    *_calls(
+        "the record is read and written as Nova does",
+        ("nova.objects.instance:Instance.refresh", "self"),
+        ("nova.objects.instance:Instance.save", "self, expected_vm_state, expected_task_state"),
+        ("nova.objects.instance_action:InstanceAction.action_start",
+         "context, instance_uuid, action_name, want_result"),
+        ("nova.compute.utils:EventReporter", "class"),
+    ),
+    *_calls(
+        "the domain is found as the libvirt driver finds it",
+        ("nova.virt.libvirt.host:Host.get_guest", "self, instance"),
+        ("nova.virt.libvirt.guest:Guest", "class"),
+    ),
+    *_calls(
+        "the subclass passes on what it gets",
+        ("nova.virt.libvirt.driver:LibvirtDriver._get_guest_config", "self, instance"),
+        ("nova.virt.libvirt.driver:LibvirtDriver.spawn", "self, context, instance"),
+        ("nova.compute.manager:ComputeManager.start_instance", "*args, **kwargs"),
+        ("nova.compute.manager:ComputeManager.stop_instance", "self, context, instance"),
+        ("nova.compute.manager:ComputeManager.reboot_instance", "*args, **kwargs"),
+        ("nova.compute.manager:ComputeManager.unpause_instance", "self, context, instance"),
+        ("nova.compute.manager:ComputeManager.resume_instance", "self, context, instance"),
+        ("nova.scheduler.utils:ResourceRequest._add_resource", "self, rclass, amount, group"),
+    ),
+    *_calls(
+        "the API checks as Nova's own does",
+        ("nova.compute.api:check_instance_state", "vm_state, task_state, must_have_launched"),
+        ("nova.compute.api:check_instance_host", "check_is_up"),
+        ("nova.api.openstack.common:get_instance",
+         "compute_api, context, instance_id, expected_attrs"),
+        ("nova.api.openstack.common:raise_http_conflict_for_instance_invalid_state",
+         "exc, action, server_id"),
+        ("nova.api.openstack.common:get_flavor", "context, flavor_id"),
+        ("nova.rpc:get_client", "target, version_cap, serializer"),
+        ("nova.rpc:ClientRouter", "class"),
+    ),
+    *_calls(
+        "flavors are read as Nova reads them",
+        ("nova.virt.hardware:get_cpu_policy_constraint", "flavor, image_meta"),
+        ("nova.virt.hardware:get_dedicated_cpu_constraint", "flavor"),
+        ("nova.virt.hardware:get_realtime_cpu_constraint", "flavor, image_meta"),
+    ),
+)
+
+SEAMS = EXTENDED + CALLED

@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Fakes for what nova-xloud talks to, for its own tests and for yours.
+
+``FakeGuest``            a domain and the guest in it, as a state machine (``guest``)
+``FakeDomain``           the Domain port over one (``port``)
+``FakeLibvirtFixture``   makes Nova's fake libvirt answer our calls (``fixture``); needs nova
+
+Import the fixture at the top of a test module: Nova's test base refuses a first ``import libvirt``
+while a test runs.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from nova_xloud.testing.behaviour import Behaviour, Timing
+from nova_xloud.testing.clock import Clock, ManualClock, RealClock
+from nova_xloud.testing.guest import FakeGuest
+from nova_xloud.testing.port import FakeDomain
+
+if TYPE_CHECKING:
+    from nova_xloud.testing.fixture import FakeLibvirtFixture
+
+__all__ = [
+    "Behaviour",
+    "Clock",
+    "FakeDomain",
+    "FakeGuest",
+    "FakeLibvirtFixture",
+    "ManualClock",
+    "RealClock",
+    "Timing",
+]
+
+
+def __getattr__(name: str) -> Any:
+    # The one name that needs nova's test fixtures and libvirt, imported when it is asked for.
+    if name == "FakeLibvirtFixture":
+        from nova_xloud.testing.fixture import FakeLibvirtFixture
+
+        return FakeLibvirtFixture
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

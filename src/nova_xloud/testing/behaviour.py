@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a fake guest does, how fast, and how its libvirt says no."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+
+class Behaviour(enum.Enum):
+    """What a guest does with what it is asked for."""
+
+    COOPERATIVE = "cooperative"
+    REMOVAL_TIMES_OUT = "removal_times_out"
+    """The vCPU goes, libvirt never hears of it, and the next add crashes QEMU."""
+    REFUSES = "refuses"
+    """Gives neither vCPU nor memory back."""
+    NO_BALLOON_DRIVER = "no_balloon_driver"
+    """Holds the maximum, whatever it is asked."""
+    NO_ONLINE = "no_online"
+    """Does not bring hot-added CPUs online."""
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """How fast a guest is; seconds, MiB per second.
+
+    :ivar balloon_rate: either way; the lab's guest: 330 to 1200
+    :ivar driver_seconds: from start until the balloon driver works; the lab's guest: 3.5
+    :ivar online_seconds: from the add until the guest uses the CPU
+    :ivar removal_timeout: how long libvirt waits for a vCPU before it gives up
+    """
+
+    balloon_rate: float = 450.0
+    driver_seconds: float = 0.0
+    online_seconds: float = 0.5
+    removal_timeout: float = 5.0
+
+
+class Power(enum.Enum):
+    """What QEMU does."""
+
+    OFF = "off"
+    RUNNING = "running"
+    PAUSED = "paused"
+
+
+class Rejected(Exception):
+    """A libvirt error.
+
+    :ivar constant: its name, ``VIR_ERR_...``
+    """
+
+    def __init__(self, constant: str, message: str) -> None:
+        super().__init__(message)
+        self.constant = constant

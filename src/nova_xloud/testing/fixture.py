@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Nova's fake libvirt with guests that grow and shrink, chosen for a test."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import fixtures
+from lxml import etree
+from nova.tests.fixtures import libvirt as fakelibvirt
+from nova.virt.libvirt import driver
+
+# Imported here, before a test runs: Nova's tests refuse the first `import libvirt` in one.
+from nova_xloud.libvirt import domain as libvirt_domain
+from nova_xloud.libvirt.guest_xml import read_size
+from nova_xloud.testing import domain
+from nova_xloud.testing.behaviour import Behaviour, Rejected, Timing
+from nova_xloud.testing.clock import Clock, RealClock
+from nova_xloud.testing.guest import FakeGuest
+
+# What Nova's fake has not got, with libvirt's numbers (libvirt-domain.h, virterror.h).
+CONSTANTS = {
+    "VIR_DOMAIN_VCPU_LIVE": domain.LIVE,
+    "VIR_DOMAIN_VCPU_CONFIG": domain.CONFIG,
+    "VIR_DOMAIN_VCPU_CURRENT": 0,
+    "VIR_DOMAIN_VCPU_MAXIMUM": domain.MAXIMUM,
+    "VIR_DOMAIN_VCPU_GUEST": domain.GUEST,
+    "VIR_DOMAIN_VCPU_HOTPLUGGABLE": domain.HOTPLUGGABLE,
+    "VIR_DOMAIN_MEM_CURRENT": 0,
+    "VIR_DOMAIN_MEM_LIVE": domain.LIVE,
+    "VIR_DOMAIN_MEM_CONFIG": domain.CONFIG,
+    "VIR_DOMAIN_MEM_MAXIMUM": 4,
+    "VIR_ERR_OVERFLOW": 82,
+}
+
+
+class FakeLibvirtFixture(fixtures.Fixture):
+    """Every domain of Nova's fake libvirt gets a :class:`FakeGuest`.
+
+    Use it after Nova's own ``LibvirtFixture`` (``ServersTestBase`` has it); where that is not in
+    use, this one brings it. ``nova_xloud.libvirt.domain`` speaks to the same fake.
+
+    :param behaviour: of guests; of one alone: ``fixture.domain(uuid).behaviour = ...``
+    :param balloon_rate: MiB per second; ``math.inf`` for at once
+    :param timing: all of the guests' times, instead of ``balloon_rate``
+    :param clock: real time by default
+    :param agent: guests that have an agent's channel have an agent that answers
+    """
+
+    def __init__(
+        self,
+        behaviour: Behaviour = Behaviour.COOPERATIVE,
+        *,
+        balloon_rate: float = Timing().balloon_rate,
+        timing: Timing | None = None,
+        clock: Clock | None = None,
+        agent: bool = False,
+    ) -> None:
+        super().__init__()
+        self.behaviour = behaviour
+        self.timing = timing or Timing(balloon_rate=balloon_rate)
+        self.clock = clock or RealClock()
+        self.agent = agent
+        # Of each instance the domain that was defined last.
+        self._domains: dict[str, domain.VirDomainFace] = {}
+
+    def _setUp(self) -> None:
+        if driver.libvirt is not fakelibvirt:
+            self.useFixture(fakelibvirt.LibvirtFixture())
+        for name, value in CONSTANTS.items():
+            if not hasattr(fakelibvirt, name):
+                self._patch(fakelibvirt, name, value)
+        bases = (domain.VirDomainFace, fakelibvirt.Domain)
+        face = type("Domain", bases, {"hypervisor": self})
+        self._patch(fakelibvirt, "Domain", face)
+        self._patch(fakelibvirt, "virDomain", face)
+        self._patch(libvirt_domain, "libvirt", fakelibvirt)
+
+    def domain(self, uuid: str) -> FakeGuest:
+        """The guest of an instance; after a migration, the one where it went.
+
+        :raises LookupError: none was defined
+        """
+        if uuid not in self._domains:
+            raise LookupError(f"no domain {uuid} among {sorted(self._domains)}")
+        return self._domains[uuid].guest
+
+    def make_guest(self, new: Any, root: etree._Element, *, transient: bool) -> FakeGuest:
+        """See :class:`nova_xloud.testing.domain.Hypervisor`."""
+        uuid = new.UUIDString()
+        before = self._domains.get(uuid)
+        self._domains[uuid] = new
+        here = before is not None and before.connection is new.connection
+        balloon = root.find("devices/memballoon")
+        definition: dict[str, Any] = {
+            "config": read_size(root),
+            "persistent": not transient,
+            "agent": self.agent and root.find(domain.AGENT_CHANNEL) is not None,
+            "balloon_device": balloon is None or balloon.get("model") != "none",
+            "statistics": balloon is not None and balloon.find("stats") is not None,
+        }
+        if before and here and not before.guest.active:
+            # The same domain with another configuration: it may have a saved state.
+            before.guest.define(**definition)
+            return before.guest
+        if before and before.guest.active and not here:
+            # Nova's tests make a migrated domain with createXML; libvirt makes it persistent.
+            definition["persistent"] = True
+        behaviour = before.guest.behaviour if before else self.behaviour
+        return FakeGuest(**definition, behaviour=behaviour, timing=self.timing, clock=self.clock)
+
+    def libvirt_error(self, rejected: Rejected) -> Exception:
+        """See :class:`nova_xloud.testing.domain.Hypervisor`."""
+        error: Exception = fakelibvirt.make_libvirtError(
+            fakelibvirt.libvirtError,
+            str(rejected),
+            error_code=getattr(fakelibvirt, rejected.constant),
+            error_domain=fakelibvirt.VIR_FROM_QEMU,
+        )
+        return error
+
+    def _patch(self, module: Any, name: str, value: Any) -> None:
+        self.useFixture(fixtures.MonkeyPatch(f"{module.__name__}.{name}", value))

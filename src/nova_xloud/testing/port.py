@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The Domain port over a fake guest, without libvirt."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from nova_xloud.core.guest import GuestFigures
+from nova_xloud.libvirt.error_codes import error_class
+from nova_xloud.testing.behaviour import Power, Rejected
+from nova_xloud.testing.guest import FakeGuest
+
+
+class FakeDomain:
+    """What :class:`nova_xloud.libvirt.domain.LibvirtDomain` is to a libvirt domain.
+
+    :ivar guest: to advance time, change behaviour, and look inside
+    """
+
+    def __init__(self, guest: FakeGuest) -> None:
+        self.guest = guest
+
+    def read(self) -> GuestFigures:
+        guest = self.guest
+        _answered(guest.check_exists, of_vcpus=False)
+        size = guest.live()
+        return GuestFigures(
+            running=guest.active,
+            paused=guest.power is Power.PAUSED,
+            max_vcpus=size.max_vcpus,
+            vcpus=size.vcpus,
+            removable_vcpus=size.removable_vcpus,
+            max_memory_mb=_mib(size.max_memory_kib),
+            memory_mb=_mib(size.memory_kib),
+            balloon_driver=guest.driver_reports(),
+            vcpus_online=guest.online() if guest.agent_answers() else None,
+        )
+
+    def set_vcpus(self, count: int, *, persistent: bool) -> None:
+        _answered(
+            lambda: self.guest.set_vcpus(
+                count, live=True, config=persistent, hotpluggable=persistent
+            ),
+            of_vcpus=True,
+        )
+
+    def set_memory(self, mib: int, *, persistent: bool) -> None:
+        _answered(
+            lambda: self.guest.set_memory(mib * 1024, live=True, config=persistent),
+            of_vcpus=False,
+        )
+
+
+def _answered(call: Callable[[], None], *, of_vcpus: bool) -> None:
+    try:
+        call()
+    except Rejected as rejected:
+        cls = error_class(rejected.constant, of_vcpus=of_vcpus)
+        raise cls(f"fake domain: {rejected} ({rejected.constant})") from rejected
+
+
+def _mib(size_kib: int) -> int:
+    return -(-size_kib // 1024)

@@ -1,0 +1,252 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The contract of the Domain port, on the fakes and on what they stand for."""
+
+from __future__ import annotations
+
+import pytest
+
+from nova_xloud import errors
+from nova_xloud.core.guest import GuestFigures
+from nova_xloud.testing import Behaviour
+from tests.contract.rigs import BOOT_VCPUS, MAX_MEMORY_MB, MAX_VCPUS, MEMORY_MB, Hypervisor
+
+needs = pytest.mark.needs
+either_way = pytest.mark.parametrize(
+    "persistent", [False, pytest.param(True, marks=needs("persistent"))]
+)
+
+
+def test_read_of_a_booted_guest(hypervisor: Hypervisor) -> None:
+    guest = hypervisor.booted()
+    figures = hypervisor.until(guest, lambda read: read.balloon_driver)
+    assert figures == GuestFigures(
+        running=True,
+        paused=False,
+        max_vcpus=MAX_VCPUS,
+        vcpus=BOOT_VCPUS,
+        removable_vcpus=0,
+        max_memory_mb=MAX_MEMORY_MB,
+        memory_mb=MEMORY_MB,
+        balloon_driver=True,
+        vcpus_online=None,
+        attached_dimms_mb=0,
+        has_virtiomem=False,
+    )
+
+
+def test_read_of_a_domain_that_is_shut_off(hypervisor: Hypervisor) -> None:
+    figures = hypervisor.define().domain.read()
+    assert (figures.running, figures.paused, figures.balloon_driver) == (False, False, None)
+    assert (figures.vcpus, figures.max_vcpus) == (BOOT_VCPUS, MAX_VCPUS)
+    assert (figures.memory_mb, figures.max_memory_mb) == (MEMORY_MB, MAX_MEMORY_MB)
+
+
+@needs("time")
+def test_a_guest_holds_its_maximum_memory_until_its_driver_is_up(hypervisor: Hypervisor) -> None:
+    guest = hypervisor.define()
+    guest.start()
+    assert guest.domain.read().memory_mb == MAX_MEMORY_MB
+    hypervisor.until(guest, lambda read: read.memory_mb == MEMORY_MB)
+
+
+def test_add_then_remove_vcpus(hypervisor: Hypervisor) -> None:
+    guest = hypervisor.booted()
+    guest.domain.set_vcpus(4, persistent=False)
+    figures = guest.domain.read()
+    assert (figures.vcpus, figures.removable_vcpus) == (4, 2)
+    hypervisor.wait(1.5)  # the guest has to know of a vCPU to give it back
+    guest.domain.set_vcpus(2, persistent=False)
+    figures = hypervisor.until(guest, lambda read: read.vcpus == 2, seconds=2)
+    assert figures.removable_vcpus == 0
+
+
+def test_memory_reaches_its_target_both_ways(hypervisor: Hypervisor) -> None:
+    guest = hypervisor.booted()
+    guest.domain.set_memory(MAX_MEMORY_MB, persistent=False)
+    hypervisor.until(guest, lambda read: read.memory_mb == MAX_MEMORY_MB)
+    guest.domain.set_memory(300, persistent=False)
+    hypervisor.until(guest, lambda read: read.memory_mb == 300)
+
+
+@needs("time")
+def test_memory_is_not_there_when_the_call_returns(hypervisor: Hypervisor) -> None:
+    guest = hypervisor.booted()
+    guest.domain.set_memory(MAX_MEMORY_MB, persistent=False)
+    assert guest.domain.read().memory_mb < MAX_MEMORY_MB
+    hypervisor.until(guest, lambda read: read.memory_mb == MAX_MEMORY_MB)
+    guest.domain.set_memory(MEMORY_MB, persistent=False)
+    assert guest.domain.read().memory_mb > MEMORY_MB
+
+
+@pytest.mark.parametrize("vcpus", [0, -1, MAX_VCPUS + 1])
+def test_vcpus_out_of_range(hypervisor: Hypervisor, vcpus: int) -> None:
+    guest = hypervisor.create_transient()
+    with pytest.raises(errors.InvalidSize):
+        guest.domain.set_vcpus(vcpus, persistent=False)
+    assert guest.domain.read().vcpus == BOOT_VCPUS
+
+
+@pytest.mark.parametrize("mib", [0, -1, MAX_MEMORY_MB + 1])
+def test_memory_out_of_range(hypervisor: Hypervisor, mib: int) -> None:
+    guest = hypervisor.define()
+    guest.start()
+    with pytest.raises(errors.InvalidSize):
+        guest.domain.set_memory(mib, persistent=False)
+    assert guest.configured().memory_kib == MEMORY_MB * 1024
+
+
+@needs("boot_vcpus")
+@either_way
+def test_a_vcpu_of_boot_time_stays_and_so_do_all(hypervisor: Hypervisor, persistent: bool) -> None:
+    guest = hypervisor.booted()
+    guest.domain.set_vcpus(3, persistent=True)
+    with pytest.raises(errors.VcpuNotRemovable):
+        guest.domain.set_vcpus(1, persistent=persistent)
+    assert guest.domain.read().vcpus == 3
+    assert guest.configured().vcpus == 3
+
+
+@either_way
+def test_a_domain_that_is_shut_off(hypervisor: Hypervisor, persistent: bool) -> None:
+    guest = hypervisor.define()
+    with pytest.raises(errors.DomainNotRunning):
+        guest.domain.set_vcpus(3, persistent=persistent)
+    with pytest.raises(errors.DomainNotRunning):
+        guest.domain.set_memory(768, persistent=persistent)
+    assert guest.configured().vcpus == BOOT_VCPUS
+    assert guest.configured().memory_kib == MEMORY_MB * 1024
+
+
+@needs("persistent")
+def test_a_transient_domain_has_nothing_persistent(hypervisor: Hypervisor) -> None:
+    guest = hypervisor.create_transient()
+    with pytest.raises(errors.DomainNotRunning):
+        guest.domain.set_memory(768, persistent=True)
+    with pytest.raises(errors.DomainNotRunning):
+        guest.domain.set_vcpus(3, persistent=True)
+    assert guest.domain.read().vcpus == BOOT_VCPUS
+
+
+def test_a_domain_that_is_gone(hypervisor: Hypervisor) -> None:
+    guest = hypervisor.define()
+    guest.undefine()
+    with pytest.raises(errors.DomainNotFound):
+        guest.domain.read()
+    with pytest.raises(errors.DomainNotFound):
+        guest.domain.set_vcpus(3, persistent=False)
+    with pytest.raises(errors.DomainNotFound):
+        guest.domain.set_memory(768, persistent=False)
+
+
+def test_a_transient_domain_is_gone_when_it_stops(hypervisor: Hypervisor) -> None:
+    guest = hypervisor.create_transient()
+    assert guest.domain.read().running
+    guest.stop()
+    with pytest.raises(errors.DomainNotFound):
+        guest.domain.read()
+
+
+def test_not_persistent_is_forgotten_at_the_next_start(hypervisor: Hypervisor) -> None:
+    guest = hypervisor.define()
+    guest.start()
+    guest.domain.set_vcpus(3, persistent=False)
+    guest.domain.set_memory(768, persistent=False)
+    assert guest.configured().vcpus == BOOT_VCPUS
+    assert guest.configured().memory_kib == MEMORY_MB * 1024
+    guest.stop()
+    guest.start()
+    assert guest.domain.read().vcpus == BOOT_VCPUS
+
+
+@needs("persistent")
+def test_persistent_is_kept_and_can_be_made_small_again(hypervisor: Hypervisor) -> None:
+    guest = hypervisor.define()
+    guest.start()
+    guest.domain.set_vcpus(4, persistent=True)
+    guest.domain.set_memory(768, persistent=True)
+    configured = guest.configured()
+    assert (configured.vcpus, configured.removable_vcpus) == (4, 2)
+    assert configured.memory_kib == 768 * 1024
+    guest.stop()
+    figures = guest.domain.read()
+    assert (figures.vcpus, figures.memory_mb) == (4, 768)
+    guest.start()
+    figures = guest.domain.read()
+    assert (figures.vcpus, figures.removable_vcpus) == (4, 2)
+
+
+@needs("persistent")
+def test_a_persistent_removal_is_kept(hypervisor: Hypervisor) -> None:
+    guest = hypervisor.booted()
+    guest.domain.set_vcpus(3, persistent=True)
+    hypervisor.wait(1.5)
+    guest.domain.set_vcpus(2, persistent=True)
+    assert guest.configured().vcpus == guest.domain.read().vcpus == 2
+
+
+@needs("time")
+def test_paused_acts_on_resume(hypervisor: Hypervisor) -> None:
+    guest = hypervisor.booted()
+    guest.pause()
+    figures = guest.domain.read()
+    assert (figures.running, figures.paused) == (True, True)
+    guest.domain.set_vcpus(3, persistent=False)
+    guest.domain.set_memory(768, persistent=False)
+    hypervisor.wait(1)
+    figures = guest.domain.read()
+    assert (figures.vcpus, figures.memory_mb) == (3, MEMORY_MB)
+    guest.resume()
+    figures = hypervisor.until(guest, lambda read: read.memory_mb == 768)
+    assert (figures.running, figures.paused, figures.vcpus) == (True, False, 3)
+
+
+@needs("time")
+def test_a_removal_that_times_out_because_the_guest_is_paused(hypervisor: Hypervisor) -> None:
+    """The only way to a 68 on the lab's QEMU; there it settles by itself."""
+    guest = hypervisor.booted()
+    guest.domain.set_vcpus(3, persistent=False)
+    hypervisor.wait(1.5)
+    guest.pause()
+    with pytest.raises(errors.RemovalTimedOut):
+        guest.domain.set_vcpus(2, persistent=True)
+    assert guest.domain.read().vcpus == 3
+    assert guest.configured().vcpus == BOOT_VCPUS
+    guest.resume()
+    hypervisor.until(guest, lambda read: read.vcpus == 2)
+
+
+@needs("guest", "crash")
+def test_a_removal_that_times_out_and_the_add_that_crashes(hypervisor: Hypervisor) -> None:
+    """Fakes only: see the reason why the others are skipped."""
+    guest = hypervisor.booted(Behaviour.REMOVAL_TIMES_OUT)
+    guest.domain.set_vcpus(3, persistent=False)
+    with pytest.raises(errors.RemovalTimedOut):
+        guest.domain.set_vcpus(2, persistent=False)
+    assert guest.domain.read().vcpus == 3
+    with pytest.raises(errors.DomainCallFailed):
+        guest.domain.set_vcpus(4, persistent=False)
+    assert not guest.domain.read().running
+
+
+@needs("guest", "refusal")
+def test_a_guest_that_refuses(hypervisor: Hypervisor) -> None:
+    guest = hypervisor.define(Behaviour.REFUSES)
+    guest.start()
+    guest.domain.set_vcpus(3, persistent=False)
+    with pytest.raises(errors.DomainCallFailed):
+        guest.domain.set_vcpus(2, persistent=True)
+    guest.domain.set_memory(300, persistent=False)
+    hypervisor.wait(10)
+    figures = guest.domain.read()
+    assert (figures.vcpus, figures.memory_mb) == (3, MAX_MEMORY_MB)
+    assert guest.configured().vcpus == BOOT_VCPUS
+
+
+@needs("guest")
+def test_without_a_balloon_driver_nothing_moves_and_nothing_is_said(hypervisor: Hypervisor) -> None:
+    guest = hypervisor.booted(Behaviour.NO_BALLOON_DRIVER)
+    guest.domain.set_memory(768, persistent=True)
+    hypervisor.wait(5)
+    figures = guest.domain.read()
+    assert (figures.memory_mb, figures.balloon_driver) == (MAX_MEMORY_MB, False)
+    assert guest.configured().memory_kib == 768 * 1024

@@ -1,0 +1,84 @@
+"""One real adjustment: asked over HTTP, seen in Placement, in libvirt, and by the guest itself."""
+
+from lab.cloud import Cloud, Size, Witnesses
+
+MINIMUM = Size(1, 512)
+
+
+def agreed(size: Size | None) -> Witnesses:
+    return Witnesses(placement=size, libvirt=size, guest=size)
+
+
+def test_boots_with_the_minimum_and_holds_just_that(cloud: Cloud, server: str) -> None:
+    assert cloud.settle(server, agreed(MINIMUM)) == agreed(MINIMUM)
+    assert cloud.allocation(server) == {"VCPU": 1, "MEMORY_MB": 512}
+
+
+def test_grows_and_shrinks_while_it_runs(cloud: Cloud, server: str) -> None:
+    cloud.settle(server, agreed(MINIMUM))
+    for size in (Size(3, 768), MINIMUM):
+        answer = cloud.resize(server, size)
+        assert (answer.status, answer.body) == (202, {})
+        assert cloud.settle(server, agreed(size)) == agreed(size)
+    assert cloud.events(server).count("xloud_adjust") == 2
+
+
+def test_one_size_alone_leaves_the_other(cloud: Cloud, server: str) -> None:
+    cloud.settle(server, agreed(MINIMUM))
+    assert cloud.adjust(server, {"current_memory_mb": 896}).status == 202
+    assert cloud.settle(server, agreed(Size(1, 896))) == agreed(Size(1, 896))
+    assert cloud.adjust(server, {"current_vcpus": "2"}).status == 202
+    assert cloud.settle(server, agreed(Size(2, 896))) == agreed(Size(2, 896))
+
+
+def test_up_and_down_many_times(cloud: Cloud, create) -> None:
+    server = create("xloud.wide")
+    for _ in range(3):
+        for size in (Size(4, 1024), Size(2, 640), MINIMUM):
+            assert cloud.resize(server, size).status == 202
+            assert cloud.settle(server, agreed(size)) == agreed(size)
+
+
+def test_location_names_the_status(cloud: Cloud, server: str) -> None:
+    answer = cloud.resize(server, Size(2, 512))
+    assert answer.headers["Location"].endswith(f"/servers/{server}/xloud-status")
+    assert answer.headers["x-openstack-request-id"]
+
+
+def test_status_has_the_numbers_that_the_witnesses_have(cloud: Cloud, server: str) -> None:
+    size = Size(2, 768)
+    assert cloud.resize(server, size).status == 202
+    assert cloud.settle(server, agreed(size)) == agreed(size)
+    answer = cloud.xloud_status(server)
+    assert answer.status == 200
+    told = answer.body["xloud_status"]
+    four = ("desired", "reserved", "actuated", "observed")
+    assert {told["vcpus"][number] for number in four} == {2}
+    assert {told["memory_mb"][number] for number in four} == {768}
+    bounds = {name: told[name] for name in told if name.startswith(("current", "min_", "max_"))}
+    assert bounds == {
+        "current_vcpus": 2,
+        "min_vcpus": 1,
+        "max_vcpus": 4,
+        "current_memory_mb": 768,
+        "min_memory_mb": 512,
+        "max_memory_mb": 1024,
+    }
+    assert told["balloon_driver_active"] is True
+    assert (told["attached_dimms_mb"], told["has_virtiomem"]) == (0, False)
+    assert told["blockers"] == []
+
+
+def test_project_reader_may_look_and_not_touch(cloud: Cloud, lab, server: str) -> None:
+    member = Cloud(lab, user="demo", project="demo")
+    # The server is the administrator's project's: the others do not see that it exists.
+    assert member.xloud_status(server).status == 404
+    assert member.resize(server, Size(2, 512)).status == 404
+    own = member.create("xloud-e2e-own", "xloud.demo")
+    try:
+        reader = Cloud(lab, user="reader", project="demo")
+        assert reader.xloud_status(own).body["xloud_status"]["max_vcpus"] == 4
+        assert member.resize(own, Size(2, 512)).status == 403
+        assert cloud.claimed(own) == MINIMUM
+    finally:
+        member.delete(own)

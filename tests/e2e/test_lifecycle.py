@@ -1,0 +1,65 @@
+"""The size after Nova's own operations: kept, or gone with the server."""
+
+from lab.cloud import Cloud, Size, Witnesses
+
+GROWN = Size(3, 768)
+EVERYWHERE = Witnesses(GROWN, GROWN, GROWN)
+
+
+def grow(cloud: Cloud, server: str) -> None:
+    assert cloud.resize(server, GROWN).status == 202
+    assert cloud.settle(server, EVERYWHERE) == EVERYWHERE
+
+
+def test_stop_and_start_keep_the_size(cloud: Cloud, server: str) -> None:
+    grow(cloud, server)
+    cloud.connection.compute.stop_server(server)
+    cloud.wait_status(server, "SHUTOFF")
+    assert cloud.witnesses(server) == Witnesses(placement=GROWN, libvirt=None, guest=None)
+    cloud.connection.compute.start_server(server)
+    cloud.wait_status(server, "ACTIVE")
+    assert cloud.settle(server, EVERYWHERE) == EVERYWHERE
+
+
+def test_restarted_large_it_can_still_be_made_small(cloud: Cloud, server: str) -> None:
+    grow(cloud, server)
+    uptime = cloud.report(server).uptime
+    cloud.connection.compute.reboot_server(server, "HARD")
+    cloud.wait("the hard reboot", lambda: cloud.vm_status(server) == "HARD_REBOOT", 10)
+    cloud.wait_status(server, "ACTIVE")
+    assert cloud.settle(server, EVERYWHERE) == EVERYWHERE
+    assert cloud.report(server).uptime < uptime
+    small = Size(1, 512)
+    assert cloud.resize(server, small).status == 202
+    everywhere = Witnesses(small, small, small)
+    assert cloud.settle(server, everywhere) == everywhere
+
+
+def test_adjusted_while_stopped_it_starts_with_that(cloud: Cloud, server: str) -> None:
+    cloud.connection.compute.stop_server(server)
+    cloud.wait_status(server, "SHUTOFF")
+    assert cloud.resize(server, GROWN).status == 202
+    assert cloud.claimed(server) == GROWN
+    cloud.connection.compute.start_server(server)
+    cloud.wait_status(server, "ACTIVE")
+    assert cloud.settle(server, EVERYWHERE) == EVERYWHERE
+
+
+def test_delete_leaves_nothing(cloud: Cloud, server: str) -> None:
+    grow(cloud, server)
+    cloud.delete(server)
+    assert cloud.witnesses(server) == Witnesses(None, None, None)
+    assert cloud.allocation(server) == {}
+    with cloud.domain(server) as domain:
+        assert domain is None
+
+
+def test_stock_flavor_is_as_it_was(cloud: Cloud, create) -> None:
+    server = create("stock.small")
+    size = Size(1, 512)
+    everywhere = Witnesses(size, size, size)
+    assert cloud.settle(server, everywhere) == everywhere
+    xml = cloud.domain_xml(server)
+    assert "<vcpu placement='static'>1</vcpu>" in xml
+    assert "current=" not in xml
+    assert "hotpluggable" not in xml

@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Booting: what is claimed, recorded and put in the guest's XML."""
+
+import ddt
+from libvirt import VIR_DOMAIN_XML_INACTIVE
+from lxml import etree
+from nova import context as nova_context
+from nova import objects
+from nova.tests.functional.api.client import OpenStackApiException
+
+from tests.functional.base import XloudTestCase
+
+
+@ddt.ddt
+class Boot(XloudTestCase):
+    def setUp(self):
+        super().setUp()
+        self.start_compute("host1")
+
+    def _xml(self, server):
+        connection = self.computes["host1"].driver._host.get_connection()
+        domain = connection.lookupByUUIDString(server["id"])
+        return etree.fromstring(domain.XMLDesc(VIR_DOMAIN_XML_INACTIVE))
+
+    @ddt.data(
+        {"minimum_cpu": 1, "minimum_memory": 512},
+        {"xloud__minimum_cpu": 1, "xloud__minimum_memory": 512},
+        {"minimum_cpu": 1, "xloud__minimum_memory": 512},
+    )
+    def test_holds_the_minimum_everywhere(self, specs):
+        server = self._boot(self._flavor(**specs))
+        assert self._reserved(server) == {"VCPU": 1, "MEMORY_MB": 512}
+        record = self._record(server)
+        assert (record.vcpus, record.memory_mb) == (1, 512)
+        xml = self._xml(server)
+        assert xml.findtext("vcpu") == "4"
+        assert xml.find("vcpu").get("current") == "1"
+        assert xml.findtext("currentMemory") == str(512 * 1024)
+        assert xml.findtext("memory") == str(1024 * 1024)
+        hotpluggable = [v.get("hotpluggable") for v in xml.findall("vcpus/vcpu")]
+        assert hotpluggable == ["no", "yes", "yes", "yes"]
+
+    def test_metadata_mirrors_the_minimums(self):
+        server = self._elastic()
+        shown = self.api.get_server(server["id"])
+        assert shown["metadata"] == {"minimum_cpu": "1", "minimum_memory": "512"}
+
+    def test_one_minimum_leaves_the_other_at_the_maximum(self):
+        server = self._boot(self._flavor(minimum_cpu=2))
+        assert self._reserved(server) == {"VCPU": 2, "MEMORY_MB": 1024}
+        server = self._boot(self._flavor(minimum_memory=256))
+        assert self._reserved(server) == {"VCPU": 4, "MEMORY_MB": 256}
+
+    def test_without_extra_specs_nothing_is_different(self):
+        server = self._boot(self._flavor())
+        assert self._reserved(server) == {"VCPU": 4, "MEMORY_MB": 1024}
+        record = self._record(server)
+        assert (record.vcpus, record.memory_mb) == (4, 1024)
+        assert not [k for k in record.system_metadata if k.startswith("xloud")]
+        xml = self._xml(server)
+        assert xml.find("vcpus") is None
+        assert xml.find("vcpu").get("current") is None
+        assert self.api.get_server(server["id"])["metadata"] == {}
+
+    def test_a_flavor_stored_with_an_impossible_minimum_is_refused_at_create(self):
+        flavor_id = self._store_behind_the_api({"minimum_cpu": "9"})
+        error = self.assertRaises(OpenStackApiException, self._boot, flavor_id)
+        assert error.response.status_code == 400
+        assert "minimum_cpu=9" in error.response.text
+        assert "4 vCPUs" in error.response.text
+
+    def _store_behind_the_api(self, specs):
+        flavor_id = self._flavor()
+        flavor = objects.Flavor.get_by_flavor_id(nova_context.get_admin_context(), flavor_id)
+        flavor.extra_specs = specs
+        flavor.save()
+        return flavor_id
+
+    def test_memory_that_cannot_be_ballooned_is_claimed_whole(self):
+        server = self._boot(
+            self._flavor(minimum_cpu=1, minimum_memory=512, hw__locked_memory="true",
+                         hw__mem_page_size="small")
+        )
+        assert self._reserved(server) == {"VCPU": 1, "MEMORY_MB": 1024}
+        assert self._xml(server).find("vcpu").get("current") == "1"
+
+    def test_many_minimums_fit_where_few_maximums_do(self):
+        capacity = self._memory_capacity(self._elastic())
+        flavor_id = self._flavor(memory_mb=capacity * 2 // 3, minimum_memory=1024)
+        servers = [self._boot(flavor_id) for _ in range(5)]
+        assert [self._reserved(s)["MEMORY_MB"] for s in servers] == [1024] * 5
+
+    def test_a_host_without_balloons_refuses_to_spawn(self):
+        self.flags(mem_stats_period_seconds=0, group="libvirt")
+        server = self._create_server(
+            flavor_id=self._flavor(minimum_memory=512), networks="none", expected_state="ERROR"
+        )
+        assert self._get_allocations_by_server_uuid(server["id"]) == {}

@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the API lets an operator write into a flavor."""
+
+from nova.tests.functional import integrated_helpers
+from nova.tests.functional.api.client import OpenStackApiException
+
+
+class FlavorExtraSpecs(integrated_helpers._IntegratedTestBase):
+    ADMIN_API = True
+    api_major_version = "v2.1"
+    microversion = "latest"
+
+    def setUp(self):
+        super().setUp()
+        self.flavor_id = self._create_flavor(vcpu=4, memory_mb=1024)
+
+    def _set(self, **specs):
+        specs = {name.replace("__", ":"): value for name, value in specs.items()}
+        return self.admin_api.post_extra_spec(self.flavor_id, {"extra_specs": specs})
+
+    def _refused(self, *words, **specs):
+        error = self.assertRaises(OpenStackApiException, self._set, **specs)
+        assert error.response.status_code == 400
+        for word in words:
+            assert word in error.response.text, f"{word!r} is not in {error.response.text}"
+        stored = self.admin_api.get_extra_specs(self.flavor_id)
+        assert not set(stored) & {name.replace("__", ":") for name in specs}
+
+    def test_good_in_both_spellings(self):
+        self._set(minimum_cpu="1", minimum_memory="512")
+        self._set(xloud__minimum_cpu="1", xloud__minimum_memory="512")
+        assert self.admin_api.get_extra_specs(self.flavor_id) == {
+            "minimum_cpu": "1", "minimum_memory": "512",
+            "xloud:minimum_cpu": "1", "xloud:minimum_memory": "512",
+        }
+
+    def test_the_maximum_itself_is_a_minimum(self):
+        self._set(minimum_cpu="4", minimum_memory="1024")
+
+    def test_not_an_integer(self):
+        self._refused("minimum_cpu", "two", minimum_cpu="two")
+        self._refused("minimum_memory", "1.5", minimum_memory="1.5")
+
+    def test_zero_and_negative(self):
+        self._refused("minimum_cpu", "at least 1", minimum_cpu="0")
+        self._refused("xloud:minimum_memory", "at least 1", xloud__minimum_memory="-1")
+
+    def test_larger_than_the_flavor_names_both_numbers(self):
+        self._refused("minimum_cpu=5", "4 vCPUs", minimum_cpu="5")
+        self._refused("xloud:minimum_memory=2048", "1024 MiB", xloud__minimum_memory="2048")
+
+    def test_larger_than_the_flavor_by_the_update_call(self):
+        error = self.assertRaises(
+            OpenStackApiException,
+            self.admin_api.api_put,
+            f"/flavors/{self.flavor_id}/os-extra_specs/minimum_cpu",
+            {"minimum_cpu": "9"},
+        )
+        assert error.response.status_code == 400
+        assert "minimum_cpu=9" in error.response.text
+
+    def test_two_spellings_that_differ(self):
+        self._refused("differ", minimum_cpu="1", xloud__minimum_cpu="2")
+
+    def test_second_spelling_set_later_that_differs(self):
+        self._set(minimum_memory="512")
+        self._refused("differ", xloud__minimum_memory="256")
+
+    def test_unknown_name_in_the_namespace(self):
+        self._refused("xloud:minimum_disk", xloud__minimum_disk="1")
+
+    def test_old_microversions_are_no_way_round(self):
+        self.admin_api.microversion = "2.1"
+        self._refused("must be an integer", minimum_cpu="two")
+        self._refused("minimum_cpu=5", minimum_cpu="5")
+
+    def test_others_are_left_alone(self):
+        self._set(quota__cpu_shares="512", hw__cpu_cores="2")

@@ -1,0 +1,183 @@
+# SPDX-License-Identifier: Apache-2.0
+"""LibvirtDomain: what it makes of libvirt's answers; how libvirt behaves is tests/contract/."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import libvirt
+import pytest
+
+from nova_xloud import errors
+from nova_xloud.libvirt import domain as libvirt_domain
+from nova_xloud.libvirt.domain import LibvirtDomain, count_ids
+from nova_xloud.libvirt.error_codes import BY_NAME
+
+BALLOON = "<memballoon model='virtio'><stats period='1'/></memballoon>"
+SILENT = {"actual": 500000, "last_update": 0, "rss": 1}
+
+
+class Dom:
+    """Answers what it is told to, and remembers what it was asked."""
+
+    def __init__(self, devices: str = BALLOON, *, active: bool = True, state: int = 1, **answers):
+        xml_id = " id='3'" if active else ""
+        self.answers: dict[str, Any] = {
+            "info": [state, 1048576, 524288, 2, 0],
+            "XMLDesc": f"<domain{xml_id}><memory unit='KiB'>1048576</memory>"
+            "<currentMemory unit='KiB'>400000</currentMemory>"
+            f"<vcpu current='2'>4</vcpu><devices>{devices}</devices></domain>",
+            "memoryStats": SILENT,
+            "guestVcpus": None,
+            "setVcpusFlags": 0,
+            "setMemoryFlags": 0,
+            **answers,
+        }
+        self.calls: list[tuple[Any, ...]] = []
+
+    def name(self) -> str:
+        return "instance-00000001"
+
+    def __getattr__(self, method: str) -> Any:
+        def call(*arguments: Any) -> Any:
+            self.calls.append((method, *arguments))
+            answer = self.answers[method]
+            if isinstance(answer, Exception):
+                raise answer
+            return answer
+
+        return call
+
+
+def libvirt_error(code: int, message: str = "words of libvirt") -> libvirt.libvirtError:
+    error = libvirt.libvirtError(message)
+    error.err = (code, 10, message, 2, None, None, None, 0, 0)
+    return error
+
+
+def agent(state: str) -> str:
+    target = f"<target type='virtio' name='org.qemu.guest_agent.0' state='{state}'/>"
+    return f"{BALLOON}<channel type='unix'>{target}</channel>"
+
+
+def test_memory_is_the_balloons_own_answer_rounded_up() -> None:
+    # Neither info()'s 512 MiB nor the document's, which both may be a second old.
+    assert LibvirtDomain(Dom()).read().memory_mb == 489
+
+
+def test_memory_without_a_balloon_device_is_what_info_says() -> None:
+    figures = LibvirtDomain(Dom("<memballoon model='none'/>", memoryStats={"rss": 1})).read()
+    assert (figures.memory_mb, figures.balloon_driver) == (512, None)
+
+
+def test_shut_off_is_read_from_the_configuration_in_two_calls() -> None:
+    dom = Dom(active=False, state=5)
+    figures = LibvirtDomain(dom).read()
+    assert (figures.running, figures.vcpus, figures.memory_mb) == (False, 2, 391)
+    assert [call[0] for call in dom.calls] == ["info", "XMLDesc"]
+
+
+@pytest.mark.parametrize(
+    ("devices", "stats", "expected"),
+    [
+        (BALLOON, SILENT, False),
+        (BALLOON, SILENT | {"available": 1}, True),
+        ("<memballoon model='virtio'/>", SILENT, None),
+        ("<memballoon model='virtio'><stats period='0'/></memballoon>", SILENT, None),
+        ("<memballoon model='none'/>", SILENT, None),
+        ("", SILENT, None),
+    ],
+)
+def test_balloon_driver(devices: str, stats: dict[str, int], expected: bool | None) -> None:
+    assert LibvirtDomain(Dom(devices, memoryStats=stats)).read().balloon_driver is expected
+
+
+def test_the_agent_is_asked_only_where_it_is_connected() -> None:
+    answer = {"vcpus": "0-3", "online": "0-1,3", "offlinable": "1-3"}
+    assert LibvirtDomain(Dom(agent("connected"), guestVcpus=answer)).read().vcpus_online == 3
+    for dom in (
+        Dom(guestVcpus=answer),
+        Dom(agent("disconnected"), guestVcpus=answer),
+        Dom(agent("connected"), state=libvirt.VIR_DOMAIN_PAUSED, guestVcpus=answer),
+    ):
+        assert LibvirtDomain(dom).read().vcpus_online is None
+        assert ("guestVcpus",) not in dom.calls
+
+
+@pytest.mark.parametrize("answer", [None, libvirt_error(86), libvirt_error(74)])
+def test_an_agent_that_does_not_answer(answer: Any) -> None:
+    assert LibvirtDomain(Dom(agent("connected"), guestVcpus=answer)).read().vcpus_online is None
+
+
+def test_memory_devices() -> None:
+    dimm = "<memory model='dimm'><target><size unit='KiB'>131072</size></target></memory>"
+    virtio = "<memory model='virtio-mem'><target><size unit='KiB'>9</size></target></memory>"
+    figures = LibvirtDomain(Dom(dimm + dimm + virtio)).read()
+    assert (figures.attached_dimms_mb, figures.has_virtiomem) == (256, True)
+
+
+def test_flags() -> None:
+    dom = Dom()
+    domain = LibvirtDomain(dom)
+    domain.set_vcpus(3, persistent=False)
+    domain.set_vcpus(3, persistent=True)
+    domain.set_memory(768, persistent=False)
+    domain.set_memory(768, persistent=True)
+    assert dom.calls == [
+        ("setVcpusFlags", 3, 1),
+        # LIVE, CONFIG and HOTPLUGGABLE
+        ("setVcpusFlags", 3, 1 | 2 | 16),
+        ("setMemoryFlags", 786432, 1),
+        ("setMemoryFlags", 786432, 1 | 2),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("code", "cls"),
+    [
+        (8, errors.InvalidSize),
+        (82, errors.InvalidSize),
+        (42, errors.DomainNotFound),
+        (55, errors.DomainNotRunning),
+        (67, errors.VcpuNotRemovable),
+        (68, errors.RemovalTimedOut),
+        (74, errors.AgentUnavailable),
+        (86, errors.AgentUnavailable),
+        (38, errors.DomainCallFailed),
+        (1, errors.DomainCallFailed),
+    ],
+)
+def test_errors_of_set_vcpus(code: int, cls: type[errors.DomainError]) -> None:
+    domain = LibvirtDomain(Dom(setVcpusFlags=libvirt_error(code)))
+    with pytest.raises(errors.DomainError) as caught:
+        domain.set_vcpus(3, persistent=False)
+    assert type(caught.value) is cls
+    said = f"setVcpusFlags(3, 1) on instance-00000001: words of libvirt (libvirt {code})"
+    assert str(caught.value) == said
+
+
+@pytest.mark.parametrize("code", [67, 68])
+def test_what_is_about_vcpus_only_when_vcpus_were_set(code: int) -> None:
+    """68 on other calls is a lock that was not got; 67 something else not supported."""
+    domain = LibvirtDomain(Dom(setMemoryFlags=libvirt_error(code), memoryStats=libvirt_error(code)))
+    for call in (domain.read, lambda: domain.set_memory(768, persistent=True)):
+        with pytest.raises(errors.DomainError) as caught:
+            call()
+        assert type(caught.value) is errors.DomainCallFailed
+
+
+def test_an_error_without_a_code() -> None:
+    domain = LibvirtDomain(Dom(info=libvirt.libvirtError("lost")))
+    with pytest.raises(errors.DomainCallFailed, match=r"info\(\) on instance-00000001: lost"):
+        domain.read()
+
+
+def test_every_constant_of_the_table_is_libvirts() -> None:
+    assert [name for name in BY_NAME if not hasattr(libvirt_domain.libvirt, name)] == []
+
+
+@pytest.mark.parametrize(
+    ("bitmap", "expected"), [("", 0), ("0", 1), ("0-3", 4), ("0-1,3", 3), ("0,2,4-7", 6)]
+)
+def test_count_ids(bitmap: str, expected: int) -> None:
+    assert count_ids(bitmap) == expected
