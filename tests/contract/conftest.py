@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """One hypervisor a parameter."""
 
+from __future__ import annotations
+
 import os
+from collections.abc import Iterator
 
 import libvirt
 import pytest
@@ -12,12 +15,12 @@ from tests.contract import rigs
 HYPERVISORS = ("fake-port", "fake-libvirt", "test-driver", "lab-qemu")
 
 
-def pytest_configure(config):
+def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "needs(*what): skipped where a hypervisor lacks it")
 
 
 @pytest.fixture(scope="session")
-def lab_qemu():
+def lab_qemu() -> Iterator[rigs.Libvirt]:
     """The lab's QEMU; one that does not come up is a failure, and no reason to skip."""
     from tests.contract import lab_hypervisor
 
@@ -26,13 +29,13 @@ def lab_qemu():
 
 
 @pytest.fixture(scope="session", autouse=True)
-def quiet_libvirt():
+def quiet_libvirt() -> None:
     """libvirt prints every error on stderr, those that a test wants too."""
     libvirt.registerErrorHandler(lambda context, error: None, None)
 
 
 @pytest.fixture(params=HYPERVISORS)
-def hypervisor(request):
+def hypervisor(request: pytest.FixtureRequest) -> Iterator[rigs.Hypervisor]:
     """A hypervisor in which the test's domains are the only ones."""
     if request.param == "lab-qemu":
         if os.environ.get("NOVA_XLOUD_LAB") == "0":
@@ -49,12 +52,12 @@ def hypervisor(request):
 
 
 @pytest.fixture
-def fake_port():
+def fake_port() -> rigs.Hypervisor:
     return rigs.FakePort()
 
 
 @pytest.fixture
-def fake_libvirt():
+def fake_libvirt() -> Iterator[rigs.Hypervisor]:
     from nova.tests.fixtures import libvirt as fakelibvirt
 
     with FakeLibvirtFixture(clock=ManualClock()) as fixture:
@@ -62,7 +65,7 @@ def fake_libvirt():
 
 
 @pytest.fixture
-def test_driver():
+def test_driver() -> Iterator[rigs.Hypervisor]:
     connection = libvirt.open("test:///default")
     yield rigs.TestDriver(connection)
     connection.close()

@@ -2,6 +2,7 @@
 """An adjustment from the REST call to the guest, and what becomes of it afterwards."""
 
 import time
+from unittest import mock
 
 from nova import context as nova_context
 from nova.tests.functional.api.client import OpenStackApiException
@@ -153,6 +154,26 @@ class Status(AdjustTestCase):
 
     def test_a_reader_of_the_project_may_look_but_not_adjust(self):
         assert self._status(api=self.user_api)["max_vcpus"] == 4
+
+
+class WithoutNovaXloud(XloudTestCase):
+    """A compute host that nobody has started with nova-xloud-run."""
+
+    def test_is_told_and_changes_nothing(self):
+        stock = {"nova-compute": "nova.compute.manager.ComputeManager"}
+        with mock.patch.dict("nova.service.SERVICE_MANAGERS", stock):
+            self.start_compute("host1")
+        server = self._boot(self._flavor(minimum_cpu=1))
+        for call in (
+            lambda: self.admin_api.api_post(
+                f"/os-xloud-adjust/{server['id']}", {"current_vcpus": 2}),
+            lambda: self.admin_api.api_get(f"/servers/{server['id']}/xloud-status"),
+        ):
+            error = self.assertRaises(OpenStackApiException, call)
+            assert error.response.status_code == 409
+            assert "xloud.host_unsupported" in error.response.text
+            assert "nova-xloud-run" in error.response.text
+        assert self._reserved(server)["VCPU"] == 1
 
 
 class Refusals(AdjustTestCase):

@@ -1,12 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """Booting: what is claimed, recorded and put in the guest's XML."""
 
+from unittest import mock
+
 import ddt
 from libvirt import VIR_DOMAIN_XML_INACTIVE
 from lxml import etree
 from nova import context as nova_context
 from nova import objects
 from nova.tests.functional.api.client import OpenStackApiException
+from nova.virt.libvirt.config import LibvirtConfigGuest
+from nova.virt.libvirt.driver import LibvirtDriver
+
+from nova_xloud.seams.libvirt_driver import XloudLibvirtDriver
 
 from tests.functional.base import XloudTestCase
 
@@ -61,6 +67,28 @@ class Boot(XloudTestCase):
         assert xml.find("vcpus") is None
         assert xml.find("vcpu").get("current") is None
         assert self.api.get_server(server["id"])["metadata"] == {}
+
+    def test_without_extra_specs_the_xml_is_novas_to_the_byte(self):
+        pairs = []
+        ours = XloudLibvirtDriver._get_guest_config
+
+        def both(driver, *args, **kwargs):
+            # Nova records the machine type as it goes, and the second XML has it.
+            ours(driver, *args, **kwargs)
+            config = ours(driver, *args, **kwargs)
+            stock = LibvirtDriver._get_guest_config(driver, *args, **kwargs)
+            with mock.patch.object(
+                LibvirtConfigGuest, "_format_basic_props",
+                LibvirtConfigGuest._format_basic_props.__wrapped__,
+            ):
+                pairs.append((config.to_xml(), stock.to_xml()))
+            return config
+
+        with mock.patch.object(XloudLibvirtDriver, "_get_guest_config", both):
+            self._boot(self._flavor(hw__cpu_sockets="2", quota__cpu_shares="512"))
+        ((config, stock),) = pairs
+        assert config == stock
+        assert "<vcpu>4</vcpu>" in stock
 
     def test_a_flavor_stored_with_an_impossible_minimum_is_refused_at_create(self):
         flavor_id = self._store_behind_the_api({"minimum_cpu": "9"})

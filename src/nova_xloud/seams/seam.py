@@ -68,7 +68,7 @@ def _shape(found: Any) -> str:
     if inspect.isclass(found):
         return "class"
     if callable(found):
-        stars = {inspect.Parameter.VAR_POSITIONAL: "*", inspect.Parameter.VAR_KEYWORD: "**"}
+        # As the signature prints them, but names and stars only.
         parameters = inspect.signature(found).parameters.values()
-        return ", ".join(stars.get(p.kind, "") + p.name for p in parameters)
+        return ", ".join(str(p.replace(annotation=p.empty, default=p.empty)) for p in parameters)
     return type(found).__name__

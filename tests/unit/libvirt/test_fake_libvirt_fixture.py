@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,7 +13,6 @@ from lxml import etree
 from nova.tests.fixtures import libvirt as fakelibvirt
 from nova.virt.libvirt import driver
 
-from nova_xloud.libvirt import domain as libvirt_domain
 from nova_xloud.libvirt.domain import LibvirtDomain
 from nova_xloud.testing import Behaviour, FakeLibvirtFixture, ManualClock
 from nova_xloud.testing.fixture import CONSTANTS
@@ -51,12 +51,13 @@ def test_constants_are_libvirts() -> None:
 
 
 def test_all_is_as_before_when_it_is_over() -> None:
+    ours = sys.modules[LibvirtDomain.__module__]
     names = (*CONSTANTS, "Domain", "virDomain")
     before = [getattr(fakelibvirt, name, None) for name in names]
     with FakeLibvirtFixture():
-        assert driver.libvirt is libvirt_domain.libvirt is fakelibvirt
+        assert ours.libvirt is driver.libvirt is fakelibvirt
     assert [getattr(fakelibvirt, name, None) for name in names] == before
-    assert libvirt_domain.libvirt is libvirt
+    assert ours.libvirt is libvirt
     assert driver.libvirt is libvirt
 
 

@@ -9,7 +9,6 @@ import libvirt
 import pytest
 
 from nova_xloud import errors
-from nova_xloud.libvirt import domain as libvirt_domain
 from nova_xloud.libvirt.domain import LibvirtDomain, count_ids
 from nova_xloud.libvirt.error_codes import BY_NAME
 
@@ -20,7 +19,9 @@ SILENT = {"actual": 500000, "last_update": 0, "rss": 1}
 class Dom:
     """Answers what it is told to, and remembers what it was asked."""
 
-    def __init__(self, devices: str = BALLOON, *, active: bool = True, state: int = 1, **answers):
+    def __init__(
+        self, devices: str = BALLOON, *, active: bool = True, state: int = 1, **answers: Any
+    ):
         xml_id = " id='3'" if active else ""
         self.answers: dict[str, Any] = {
             "info": [state, 1048576, 524288, 2, 0],
@@ -173,7 +174,7 @@ def test_an_error_without_a_code() -> None:
 
 
 def test_every_constant_of_the_table_is_libvirts() -> None:
-    assert [name for name in BY_NAME if not hasattr(libvirt_domain.libvirt, name)] == []
+    assert [name for name in BY_NAME if not hasattr(libvirt, name)] == []
 
 
 @pytest.mark.parametrize(

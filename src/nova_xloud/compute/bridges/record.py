@@ -65,7 +65,6 @@ class NovaActions:
         objects.InstanceAction.action_start(self._context, self._uuid, name, want_result=False)
 
     def event(self, name: str) -> AbstractContextManager[Any]:
-        reporter = compute_utils.EventReporter(
+        return compute_utils.EventReporter(
             self._context, name, self._host, self._uuid, graceful_exit=True
         )
-        return reporter  # type: ignore[no-any-return]

@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The table of seams against the installed Nova: what fits, what is refused, what is changed."""
+
+import subprocess
+import sys
+import textwrap
+
+import pytest
+
+from nova_xloud.errors import UnfitNova
+from nova_xloud.seams import install as installer
+from nova_xloud.seams.seam import Kind, Seam, resolve
+from nova_xloud.seams.table import EXTENDED, SEAMS
+
+BY_TARGET = {seam.target: seam for seam in SEAMS}
+
+
+def _python(code, *, expect=0):
+    """Run ``code`` in an interpreter of its own; what it printed."""
+    answer = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", textwrap.dedent(code)],
+        capture_output=True, text=True, timeout=120, check=False,
+    )
+    assert answer.returncode == expect, answer.stdout + answer.stderr
+    return answer.stdout + answer.stderr
+
+
+def test_all_fit_the_installed_nova():
+    assert installer.check() == []
+
+
+def test_no_row_is_there_twice():
+    assert len(BY_TARGET) == len(SEAMS)
+
+
+@pytest.mark.parametrize("target", sorted(BY_TARGET))
+def test_a_nova_without_it_is_refused_by_its_name(target, monkeypatch):
+    owner, name, _ = resolve(target)
+    for holder in getattr(owner, "__mro__", (owner,)):
+        if name in vars(holder):
+            monkeypatch.delattr(holder, name)
+    (misfit,) = [m for m in installer.check() if m.startswith(f"{target}:")]
+    assert "found nothing" in misfit
+
+
+@pytest.mark.parametrize(
+    "target", sorted(t for t, s in BY_TARGET.items() if s.expect not in ("class", "tuple", "dict"))
+)
+def test_a_nova_with_another_signature_is_refused_with_both(target, monkeypatch):
+    owner, name, _ = resolve(target)
+    monkeypatch.setattr(owner, name, lambda something, quite, different: None)
+    (misfit,) = [m for m in installer.check() if m.startswith(f"{target}:")]
+    assert f"expected ({BY_TARGET[target].expect})" in misfit
+    assert "found (something, quite, different)" in misfit
+
+
+def test_arguments_that_a_later_nova_adds_at_the_end_still_fit():
+    seam = Seam("nova.compute.api:check_instance_host", Kind.CALL, "check_is_up", "")
+    assert seam.misfit() is None
+    assert Seam(seam.target, Kind.CALL, "check_is", "").misfit() is not None
+
+
+def test_nothing_is_changed_when_one_row_does_not_fit():
+    before = {seam.target: resolve(seam.target)[2] for seam in EXTENDED}
+    wrong = Seam("nova.utils:no_such_function", Kind.CALL, "", "a row that cannot fit")
+    fresh = Seam("nova.policies:list_rules", Kind.WRAP, "", "", ours="nova_xloud.errors:Refused")
+    with pytest.raises(UnfitNova, match="nova.utils:no_such_function"):
+        installer.install((fresh, wrong))
+    assert {seam.target: resolve(seam.target)[2] for seam in EXTENDED} == before
+
+
+def test_another_release_is_refused(monkeypatch):
+    monkeypatch.setattr(installer.importlib.metadata, "version", lambda name: "35.0.0")
+    assert installer.check() == ["nova: expected one of the releases 34.0, found 35.0.0"]
+
+
+def test_importing_extends_nothing():
+    _python("""
+        from nova import monkey_patch; monkey_patch.patch(backend="threading")
+        import pkgutil, importlib, nova_xloud
+        from nova_xloud.seams.seam import resolve
+        from nova_xloud.seams.table import EXTENDED
+        def found():
+            return {s.target: (id(resolve(s.target)[2]), str(resolve(s.target)[2]))
+                    for s in EXTENDED}
+        before = found()
+        for module in pkgutil.walk_packages(nova_xloud.__path__, "nova_xloud."):
+            if ".wsgi" not in module.name and ".testing" not in module.name:
+                importlib.import_module(module.name)
+        assert found() == before, found()
+    """)
+
+
+def test_installing_twice_is_installing_once():
+    _python("""
+        from nova import monkey_patch; monkey_patch.patch(backend="threading")
+        from nova_xloud.seams.install import install
+        install(); install()
+        from nova import objects, policies
+        from nova.api.openstack.compute import routes
+        paths = [path for path, _ in routes.ROUTE_LIST if "xloud" in path]
+        assert len(paths) == 2, paths
+        assert len([r for r in policies.list_rules() if "xloud" in r.name]) == 2
+        assert objects.RequestSpec.__mro__[1].__mro__[1].__name__ == "NovaObject"
+    """)
+
+
+def test_the_command_refuses_before_it_starts():
+    printed = _python(
+        """
+        import sys
+        import nova.cmd.manage
+        import nova.policies
+        del nova.policies.list_rules
+        nova.cmd.manage.main = lambda: print("STARTED")
+        from nova_xloud.cmd import run
+        sys.argv = ["nova-xloud-run", "nova-manage", "version"]
+        sys.exit(run.main())
+        """,
+        expect=78,
+    )
+    assert "nova.policies:list_rules: expected (), found nothing" in printed
+    assert "STARTED" not in printed
+
+
+def test_the_command_passes_arguments_and_exit_code_on():
+    printed = _python(
+        """
+        import sys
+        from nova_xloud.cmd import run
+        sys.argv = ["nova-xloud-run", "nova-manage", "--version"]
+        sys.exit(run.main())
+        """
+    )
+    assert "34.0" in printed
+
+
+def test_the_lock_of_an_instance_is_novas():
+    from nova import utils
+
+    from nova_xloud.seams.compute_manager import _instance_lock
+
+    order = []
+
+    @utils.synchronized("4b5f")
+    def nova_operation():
+        order.append("nova")
+
+    import threading
+
+    with _instance_lock("4b5f"):
+        thread = threading.Thread(target=nova_operation)
+        thread.start()
+        thread.join(0.2)
+        assert thread.is_alive()
+        order.append("xloud")
+    thread.join(5)
+    assert order == ["xloud", "nova"]
