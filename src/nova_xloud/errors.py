@@ -18,7 +18,7 @@
     ├── DomainError             what a libvirt domain answered to one call
     │   ├── DomainNotFound          libvirt 42
     │   ├── DomainNotRunning        libvirt 55
-    │   ├── InvalidSize             libvirt 8
+    │   ├── InvalidSize             libvirt 8, 82
     │   ├── VcpuNotRemovable        libvirt 67
     │   ├── RemovalTimedOut         libvirt 68
     │   ├── AgentUnavailable        libvirt 74, 86
@@ -79,7 +79,7 @@ class Refused(XloudError):
         if code.startswith(Blocked.PREFIX):
             return Blocked(code.removeprefix(Blocked.PREFIX), str(data["message"]))
         for cls in Refused.__subclasses__():
-            if cls.code == code:
+            if vars(cls).get("code") == code:
                 return cls(str(data["message"]))
         return _RefusedElsewhere(code, int(data["status"]), str(data["message"]))
 
@@ -183,7 +183,9 @@ class DomainNotRunning(DomainError):
 
 
 class InvalidSize(DomainError):
-    """libvirt refuses the size: 0, negative, above the maximum (VIR_ERR_INVALID_ARG, 8)."""
+    """libvirt refuses the size: 0, negative, above the maximum (VIR_ERR_INVALID_ARG, 8),
+    or, for a negative memory, VIR_ERR_OVERFLOW, 82.
+    """
 
 
 class VcpuNotRemovable(DomainError):

@@ -19,7 +19,10 @@ def _python(code, *, expect=0):
     """Run ``code`` in an interpreter of its own; what it printed."""
     answer = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", textwrap.dedent(code)],
-        capture_output=True, text=True, timeout=120, check=False,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
     )
     assert answer.returncode == expect, answer.stdout + answer.stderr
     return answer.stdout + answer.stderr
@@ -64,7 +67,7 @@ def test_nothing_is_changed_when_one_row_does_not_fit():
     before = {seam.target: resolve(seam.target)[2] for seam in EXTENDED}
     wrong = Seam("nova.utils:no_such_function", Kind.CALL, "", "a row that cannot fit")
     fresh = Seam("nova.policies:list_rules", Kind.WRAP, "", "", ours="nova_xloud.errors:Refused")
-    with pytest.raises(UnfitNova, match="nova.utils:no_such_function"):
+    with pytest.raises(UnfitNova, match=r"nova\.utils:no_such_function"):
         installer.install((fresh, wrong))
     assert {seam.target: resolve(seam.target)[2] for seam in EXTENDED} == before
 

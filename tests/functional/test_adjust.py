@@ -127,14 +127,29 @@ class Status(AdjustTestCase):
     def test_shape_that_dashboards_read(self):
         self._has(1, 512)
         status = self._status()
-        assert {k: status[k] for k in (
-            "current_vcpus", "min_vcpus", "max_vcpus",
-            "current_memory_mb", "min_memory_mb", "max_memory_mb",
-            "balloon_driver_active", "attached_dimms_mb", "has_virtiomem",
-        )} == {
-            "current_vcpus": 1, "min_vcpus": 1, "max_vcpus": 4,
-            "current_memory_mb": 512, "min_memory_mb": 512, "max_memory_mb": 1024,
-            "balloon_driver_active": True, "attached_dimms_mb": 0, "has_virtiomem": False,
+        assert {
+            k: status[k]
+            for k in (
+                "current_vcpus",
+                "min_vcpus",
+                "max_vcpus",
+                "current_memory_mb",
+                "min_memory_mb",
+                "max_memory_mb",
+                "balloon_driver_active",
+                "attached_dimms_mb",
+                "has_virtiomem",
+            )
+        } == {
+            "current_vcpus": 1,
+            "min_vcpus": 1,
+            "max_vcpus": 4,
+            "current_memory_mb": 512,
+            "min_memory_mb": 512,
+            "max_memory_mb": 1024,
+            "balloon_driver_active": True,
+            "attached_dimms_mb": 0,
+            "has_virtiomem": False,
         }
         assert (status["vcpu_step"], status["blockers"], status["source"]) == (1, [], "host")
 
@@ -143,11 +158,15 @@ class Status(AdjustTestCase):
         self._has(3, 512)
         self.computes["host1"].stop()
         self.admin_api.put_service_force_down(
-            self.admin_api.get_services(host="host1", binary="nova-compute")[0]["id"], True)
+            self.admin_api.get_services(host="host1", binary="nova-compute")[0]["id"], True
+        )
         status = self._status()
         assert status["source"] == "database"
         assert status["vcpus"] == {
-            "desired": 3, "reserved": 3, "actuated": None, "observed": None,
+            "desired": 3,
+            "reserved": 3,
+            "actuated": None,
+            "observed": None,
         }
         text = self._refused(409, "xloud.host_unavailable", current_vcpus=2)
         assert "down" in text
@@ -166,7 +185,8 @@ class WithoutNovaXloud(XloudTestCase):
         server = self._boot(self._flavor(minimum_cpu=1))
         for call in (
             lambda: self.admin_api.api_post(
-                f"/os-xloud-adjust/{server['id']}", {"current_vcpus": 2}),
+                f"/os-xloud-adjust/{server['id']}", {"current_vcpus": 2}
+            ),
             lambda: self.admin_api.api_get(f"/servers/{server['id']}/xloud-status"),
         ):
             error = self.assertRaises(OpenStackApiException, call)
@@ -208,8 +228,10 @@ class Refusals(AdjustTestCase):
     def test_a_body_that_is_no_object(self):
         for body in ([], "text", 3, None):
             error = self.assertRaises(
-                OpenStackApiException, self.admin_api.api_post,
-                f"/os-xloud-adjust/{self.server['id']}", body,
+                OpenStackApiException,
+                self.admin_api.api_post,
+                f"/os-xloud-adjust/{self.server['id']}",
+                body,
             )
             assert error.response.status_code == 400, (body, error.response.text)
         self._unchanged()
@@ -217,8 +239,7 @@ class Refusals(AdjustTestCase):
     def test_out_of_bounds_names_the_bounds(self):
         assert "maximum of 4 vCPUs" in self._refused(400, "xloud.out_of_bounds", current_vcpus=5)
         self._refused(400, "xloud.out_of_bounds", current_memory_mb=1025)
-        assert "minimum of 512" in self._refused(
-            400, "xloud.out_of_bounds", current_memory_mb=511)
+        assert "minimum of 512" in self._refused(400, "xloud.out_of_bounds", current_memory_mb=511)
         self._unchanged()
 
     def test_both_sizes_or_neither(self):
@@ -270,7 +291,8 @@ class Refusals(AdjustTestCase):
         record = self._record(self.server)
         manager = self.computes["host1"].manager
         self.assertRaises(
-            OutOfBounds, manager.hotplug_vcpus, nova_context.get_admin_context(), record, 5)
+            OutOfBounds, manager.hotplug_vcpus, nova_context.get_admin_context(), record, 5
+        )
         self._unchanged()
 
 
@@ -329,9 +351,11 @@ class Guests(AdjustTestCase):
 
     def test_locked_memory_blocks_memory_only(self):
         server = self._boot(
-            self._flavor(minimum_cpu=1, hw__locked_memory="true", hw__mem_page_size="small"))
+            self._flavor(minimum_cpu=1, hw__locked_memory="true", hw__mem_page_size="small")
+        )
         error = self.assertRaises(
-            OpenStackApiException, self._adjust, server, current_memory_mb=600)
+            OpenStackApiException, self._adjust, server, current_memory_mb=600
+        )
         assert "xloud.blocked.locked_memory" in error.response.text
         self._adjust(server, current_vcpus=2)
         self._wait(lambda: self.assertEqual(2, self._status(server)["current_vcpus"]))
@@ -364,8 +388,9 @@ class Afterwards(AdjustTestCase):
         self._adjust(current_vcpus=4)
         assert self._reserved(self.server) == {"VCPU": 4, "MEMORY_MB": 768}
         self._adjust(current_vcpus=2, current_memory_mb=640)
-        self._wait(lambda: self.assertEqual(
-            {"VCPU": 2, "MEMORY_MB": 640}, self._reserved(self.server)))
+        self._wait(
+            lambda: self.assertEqual({"VCPU": 2, "MEMORY_MB": 640}, self._reserved(self.server))
+        )
         self._start_server(self.server)
         self._has(2, 640)
 
@@ -373,8 +398,9 @@ class Afterwards(AdjustTestCase):
         self._adjust(current_vcpus=4, current_memory_mb=1024, persist=False)
         self._has(4, 1024)
         self._stop_server(self.server)
-        self._wait(lambda: self.assertEqual(
-            {"VCPU": 3, "MEMORY_MB": 768}, self._reserved(self.server)))
+        self._wait(
+            lambda: self.assertEqual({"VCPU": 3, "MEMORY_MB": 768}, self._reserved(self.server))
+        )
         self._start_server(self.server)
         self._has(3, 768)
 
@@ -399,13 +425,13 @@ class Hotplug(AdjustTestCase):
     def _hotplug(self, count):
         from nova_xloud.rpc.client import XloudAPI
 
-        XloudAPI().hotplug_vcpus(
-            nova_context.get_admin_context(), self._record(self.server), count)
+        XloudAPI().hotplug_vcpus(nova_context.get_admin_context(), self._record(self.server), count)
 
     def test_returns_when_it_is_done(self):
         self._hotplug(4)
         assert self._status()["vcpus"] == dict.fromkeys(
-            ("desired", "reserved", "actuated", "observed"), 4)
+            ("desired", "reserved", "actuated", "observed"), 4
+        )
         self._hotplug(2)
         assert self._reserved(self.server)["VCPU"] == 2
         actions = self._events("hotplug_vcpus")

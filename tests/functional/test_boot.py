@@ -13,7 +13,6 @@ from nova.virt.libvirt.config import LibvirtConfigGuest
 from nova.virt.libvirt.driver import LibvirtDriver
 
 from nova_xloud.seams.libvirt_driver import XloudLibvirtDriver
-
 from tests.functional.base import XloudTestCase
 
 
@@ -78,7 +77,8 @@ class Boot(XloudTestCase):
             config = ours(driver, *args, **kwargs)
             stock = LibvirtDriver._get_guest_config(driver, *args, **kwargs)
             with mock.patch.object(
-                LibvirtConfigGuest, "_format_basic_props",
+                LibvirtConfigGuest,
+                "_format_basic_props",
                 LibvirtConfigGuest._format_basic_props.__wrapped__,
             ):
                 pairs.append((config.to_xml(), stock.to_xml()))
@@ -106,8 +106,12 @@ class Boot(XloudTestCase):
 
     def test_memory_that_cannot_be_ballooned_is_claimed_whole(self):
         server = self._boot(
-            self._flavor(minimum_cpu=1, minimum_memory=512, hw__locked_memory="true",
-                         hw__mem_page_size="small")
+            self._flavor(
+                minimum_cpu=1,
+                minimum_memory=512,
+                hw__locked_memory="true",
+                hw__mem_page_size="small",
+            )
         )
         assert self._reserved(server) == {"VCPU": 1, "MEMORY_MB": 1024}
         assert self._xml(server).find("vcpu").get("current") == "1"

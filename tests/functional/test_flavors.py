@@ -30,8 +30,10 @@ class FlavorExtraSpecs(integrated_helpers._IntegratedTestBase):
         self._set(minimum_cpu="1", minimum_memory="512")
         self._set(xloud__minimum_cpu="1", xloud__minimum_memory="512")
         assert self.admin_api.get_extra_specs(self.flavor_id) == {
-            "minimum_cpu": "1", "minimum_memory": "512",
-            "xloud:minimum_cpu": "1", "xloud:minimum_memory": "512",
+            "minimum_cpu": "1",
+            "minimum_memory": "512",
+            "xloud:minimum_cpu": "1",
+            "xloud:minimum_memory": "512",
         }
 
     def test_the_maximum_itself_is_a_minimum(self):

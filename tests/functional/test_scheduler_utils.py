@@ -9,7 +9,12 @@ from nova.scheduler import utils
 def _resources(vcpus=4, memory_mb=1024, image=None, **extra_specs):
     specs = {name.replace("__", ":"): str(value) for name, value in extra_specs.items()}
     flavor = objects.Flavor(
-        flavorid="f", vcpus=vcpus, memory_mb=memory_mb, root_gb=0, ephemeral_gb=0, swap=0,
+        flavorid="f",
+        vcpus=vcpus,
+        memory_mb=memory_mb,
+        root_gb=0,
+        ephemeral_gb=0,
+        swap=0,
         extra_specs=specs,
     )
     properties = objects.ImageMetaProps(**(image or {}))
@@ -65,15 +70,15 @@ def test_the_image_counts_too():
 
 
 def test_the_request_spec_itself_has_the_boot_size():
-    flavor = objects.Flavor(
-        flavorid="f", vcpus=4, memory_mb=1024, extra_specs={"minimum_cpu": "1"})
+    flavor = objects.Flavor(flavorid="f", vcpus=4, memory_mb=1024, extra_specs={"minimum_cpu": "1"})
     spec = objects.RequestSpec(flavor=flavor)
     assert (spec.vcpus, spec.memory_mb) == (1, 1024)
 
 
 def test_one_warning_for_a_flavor_with_an_impossible_minimum(caplog):
     flavor = objects.Flavor(
-        flavorid="warned-once", vcpus=4, memory_mb=1024, extra_specs={"minimum_cpu": "9"})
+        flavorid="warned-once", vcpus=4, memory_mb=1024, extra_specs={"minimum_cpu": "9"}
+    )
     spec = objects.RequestSpec(flavor=flavor)
     assert [spec.vcpus, spec.vcpus, spec.memory_mb] == [4, 4, 1024]
     (record,) = [r for r in caplog.records if "warned-once" in r.message]
@@ -81,7 +86,6 @@ def test_one_warning_for_a_flavor_with_an_impossible_minimum(caplog):
 
 
 def test_over_the_wire_it_stays_ours():
-    flavor = objects.Flavor(
-        flavorid="f", vcpus=4, memory_mb=1024, extra_specs={"minimum_cpu": "1"})
+    flavor = objects.Flavor(flavorid="f", vcpus=4, memory_mb=1024, extra_specs={"minimum_cpu": "1"})
     sent = objects.RequestSpec(flavor=flavor).obj_to_primitive()
     assert objects.RequestSpec.obj_from_primitive(sent).vcpus == 1

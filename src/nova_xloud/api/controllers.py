@@ -25,12 +25,12 @@ class _XloudController(wsgi.Controller):  # type: ignore[misc]
     def _server(self, req: Any, server_id: str, policy: str) -> tuple[Any, Any]:
         context = req.environ["nova.context"]
         instance = common.get_instance(
-            self.compute_api, context, server_id,
+            self.compute_api,
+            context,
+            server_id,
             expected_attrs=["flavor", "metadata", "system_metadata", "services"],
         )
-        context.can(
-            policy, target={"user_id": instance.user_id, "project_id": instance.project_id}
-        )
+        context.can(policy, target={"user_id": instance.user_id, "project_id": instance.project_id})
         return context, instance
 
 

@@ -12,10 +12,11 @@ from dataclasses import dataclass
 
 from nova_xloud.compute.claim import change_claim
 from nova_xloud.compute.observe import Observation, observe
-from nova_xloud.compute.ports import Instance, RecordView
+from nova_xloud.compute.ports import Instance, RecordView, Reservation
 from nova_xloud.conf import EngineOptions
 from nova_xloud.core.envelope import HostFacts, envelope
 from nova_xloud.core.plan import AdjustRequest, Plan, decide
+from nova_xloud.core.size import Size
 from nova_xloud.errors import InvalidState, NotFound, Refused
 
 LOG = logging.getLogger(__name__)
@@ -75,21 +76,41 @@ def check_adjustable(view: RecordView) -> None:
         )
 
 
-def _commit(
-    instance: Instance, seen: Observation, plan: Plan, options: EngineOptions
-) -> None:
+def _commit(instance: Instance, seen: Observation, plan: Plan, options: EngineOptions) -> None:
     claimed = change_claim(
-        instance.claims, seen.reservation, lambda now: now.at_least(plan.claim),
+        instance.claims,
+        seen.reservation,
+        lambda now: now.at_least(plan.claim),
         options.claim_attempts,
     )
     try:
         instance.record.write(plan.desired, held=claimed.size)
     except Refused:
         # A user's operation came between. It goes on with the size there was.
-        before = seen.state.settled_claim
-        change_claim(instance.claims, claimed, lambda now: before, options.claim_attempts)
+        _give_back(instance, claimed, seen.state.settled_claim, options)
         raise
     LOG.info(
         "Instance %s: desired %s (generation %d), reserved %s.",
-        instance.uuid, plan.desired.target, plan.desired.generation, claimed.size,
+        instance.uuid,
+        plan.desired.target,
+        plan.desired.generation,
+        claimed.size,
     )
+
+
+def _give_back(
+    instance: Instance, claimed: Reservation, before: Size, options: EngineOptions
+) -> None:
+    def less(now: Size) -> Size:
+        # What is not as we left it belongs to the operation that came between.
+        return before if now == claimed.size else now
+
+    try:
+        change_claim(instance.claims, claimed, less, options.claim_attempts)
+    except Refused as error:
+        LOG.warning(
+            "Instance %s keeps a claim of %s that it does not need until it is looked at again: %s",
+            instance.uuid,
+            claimed.size,
+            error,
+        )

@@ -14,13 +14,18 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from nova_xloud.compute.admit import ADJUSTABLE_STATES
-from nova_xloud.compute.claim import change_claim
 from nova_xloud.compute.observe import Observation, observe
-from nova_xloud.compute.ports import Domain, Instance
+from nova_xloud.compute.ports import ClaimConflict, Domain, Instance
 from nova_xloud.conf import EngineOptions
 from nova_xloud.core import convergence as steps
-from nova_xloud.core.size import Size
-from nova_xloud.errors import DomainNotRunning, GuestRefused, RemovalTimedOut
+from nova_xloud.errors import (
+    DomainCallFailed,
+    DomainNotRunning,
+    GuestRefused,
+    InvalidState,
+    PlacementUnavailable,
+    RemovalTimedOut,
+)
 
 LOG = logging.getLogger(__name__)
 
@@ -45,81 +50,106 @@ class Clock:
     sleep: Callable[[float], None] = time.sleep
 
 
-def converge(
-    instance: Instance, options: EngineOptions, clock: Clock | None = None
-) -> Outcome:
+def converge(instance: Instance, options: EngineOptions, clock: Clock | None = None) -> Outcome:
     """Take steps until there are none left, or the guest does not follow.
 
     :raises GuestRefused: a step was not seen within ``step_timeout``; what the guest still
         has stays claimed
     :raises NoCapacity: more must be reserved first and the host has no room
-    :raises PlacementUnavailable:
+    :raises PlacementUnavailable: it cannot be asked, or conflicts ``claim_attempts`` times running
     :raises DomainError:
     """
     clock = clock or Clock()
+    patience = _Patience(clock, options.step_timeout)
     told = steps.Told()
-    waiting_since, waiting_for = clock.now(), ""
+    conflicts = 0
     while True:
         with instance.lock():
             view = instance.record.refresh()
             if not view.here or view.task_state or view.vm_state not in ADJUSTABLE_STATES:
-                why = view.task_state or view.vm_state
-                return Outcome(False, f"another operation goes first ({why})")
+                return _stand_back(view.task_state or view.vm_state)
             seen = observe(instance, view)
             step = steps.next_step(seen.state, told)
             LOG.debug("Instance %s: %s", instance.uuid, step)
-            told = _take(step, instance, seen, told, options)
-        if isinstance(step, steps.Converged):
-            return Outcome(True)
-        if isinstance(step, steps.Deferred):
-            return Outcome(False, step.why)
-        if isinstance(step, steps.Await):
-            _check_patience(step, waiting_since, clock, options)
-            clock.sleep(options.poll_interval)
-            progress = step.what
-        else:
-            progress = ""
-        if progress != waiting_for:
-            waiting_since, waiting_for = clock.now(), progress
+            try:
+                told = _take(step, instance, seen, told)
+                conflicts = 0
+            except InvalidState as busy:
+                return _stand_back(busy.message)
+            except ClaimConflict as conflict:
+                conflicts += 1
+                if conflicts >= options.claim_attempts:
+                    raise PlacementUnavailable(f"{conflicts} conflicts running") from conflict
+        match step:
+            case steps.Converged():
+                return Outcome(True)
+            case steps.Deferred(why):
+                return Outcome(False, why)
+            case steps.Stuck(why):
+                raise GuestRefused(why)
+            case steps.Await(what):
+                patience.wait_for(what)
+                clock.sleep(options.poll_interval)
+            case _:
+                patience.anew()
 
 
-def _take(
-    step: steps.Step, instance: Instance, seen: Observation, told: steps.Told,
-    options: EngineOptions,
-) -> steps.Told:
+def _stand_back(why: str) -> Outcome:
+    return Outcome(False, f"another operation goes first ({why})")
+
+
+class _Patience:
+    """How long the guest has been waited for without any change."""
+
+    def __init__(self, clock: Clock, timeout: float) -> None:
+        self._clock = clock
+        self._timeout = timeout
+        self._what: str | None = None
+        self._since = 0.0
+
+    def anew(self) -> None:
+        self._what = None
+
+    def wait_for(self, what: str) -> None:
+        """:raises GuestRefused: this very thing has been waited for too long"""
+        if what != self._what:
+            self._what, self._since = what, self._clock.now()
+        elif self._clock.now() - self._since > self._timeout:
+            raise GuestRefused(f"waited {self._timeout:g} s that {what}; what it has stays claimed")
+
+
+def _take(step: steps.Step, instance: Instance, seen: Observation, told: steps.Told) -> steps.Told:
+    desired, held = seen.view.desired, seen.reservation.size
+    persistent = desired.live is None
     match step:
         case steps.Claim(size) | steps.Release(size):
-            _reserve(instance, seen, size, options)
+            instance.claims.write(seen.reservation, size)
+        case steps.Record():
+            instance.record.write(desired, held)
         case steps.ForgetLive():
-            desired = seen.view.desired.restarted()
-            instance.record.write(desired, held=seen.reservation.size)
+            instance.record.write(desired.restarted(), held)
+        case steps.BeginRemoval(count):
+            instance.record.write(replace(desired, removal_pending=count), held)
+        case steps.RemovalSettled():
+            instance.record.write(replace(desired, removal_pending=None), held)
         case steps.SetMemory(mib):
-            _running(seen).set_memory(mib, persistent=seen.view.desired.live is None)
+            _running(seen).set_memory(mib, persistent=persistent)
             return replace(told, memory_mb=mib)
         case steps.SetVcpus(count):
-            _set_vcpus(instance, seen, count)
+            _set_vcpus(seen, count, persistent)
             return replace(told, vcpus=count)
     return told
 
 
-def _reserve(
-    instance: Instance, seen: Observation, size: Size, options: EngineOptions
-) -> None:
-    claimed = change_claim(
-        instance.claims, seen.reservation, lambda _: size, options.claim_attempts
-    )
-    instance.record.write(seen.view.desired, held=claimed.size)
-
-
-def _set_vcpus(instance: Instance, seen: Observation, count: int) -> None:
+def _set_vcpus(seen: Observation, count: int, persistent: bool) -> None:
     try:
-        _running(seen).set_vcpus(count, persistent=seen.view.desired.live is None)
-    except RemovalTimedOut as error:
-        unsettled = replace(seen.view.desired, removal_unsettled=True)
-        instance.record.write(unsettled, held=seen.reservation.size)
+        _running(seen).set_vcpus(count, persistent=persistent)
+    except (RemovalTimedOut, DomainCallFailed) as error:
+        if count >= seen.state.held.vcpus:
+            raise
         raise GuestRefused(
-            f"the guest did not give vCPUs back down to {count}; what it has stays claimed "
-            f"({seen.reservation.size})"
+            f"the guest did not give vCPUs back down to {count} ({error}); "
+            f"what it has stays claimed ({seen.reservation.size})"
         ) from error
 
 
@@ -127,12 +157,3 @@ def _running(seen: Observation) -> Domain:
     if seen.domain is None:
         raise DomainNotRunning("the domain has gone")
     return seen.domain
-
-
-def _check_patience(
-    step: steps.Await, since: float, clock: Clock, options: EngineOptions
-) -> None:
-    if clock.now() - since > options.step_timeout:
-        raise GuestRefused(
-            f"waited {options.step_timeout:g} s that {step.what}; what it has stays claimed"
-        )

@@ -32,7 +32,10 @@ class Host:
     """One compute host."""
 
     def __init__(
-        self, open_instance: OpensInstances, facts: HostFacts, options: EngineOptions,
+        self,
+        open_instance: OpensInstances,
+        facts: HostFacts,
+        options: EngineOptions,
         worker: Worker | None = None,
     ) -> None:
         self._open = open_instance

@@ -35,5 +35,5 @@ def observe(instance: Instance, view: RecordView) -> Observation:
         guest = domain.read()
     except DomainNotFound:
         domain, guest = None, None
-    state = InstanceState(view.desired, reservation.size, guest)
+    state = InstanceState(view.desired, reservation.size, guest, view.recorded)
     return Observation(view, reservation, domain, state)

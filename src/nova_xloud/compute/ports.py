@@ -77,6 +77,7 @@ class RecordView:
     """What Nova's database says of an instance.
 
     :ivar here: this host is its host
+    :ivar recorded: what its own columns say that it holds
     """
 
     vm_state: str
@@ -84,6 +85,7 @@ class RecordView:
     here: bool
     facts: FlavorFacts
     desired: Desired
+    recorded: Size
 
 
 class Record(Protocol):

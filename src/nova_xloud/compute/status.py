@@ -65,7 +65,7 @@ def _blockers(state: InstanceState, bounds: Envelope) -> list[dict[str, str]]:
     found = [
         {"resource": b.resource, "code": b.code, "message": b.message} for b in bounds.blockers
     ]
-    if state.desired.removal_unsettled:
+    if state.removal_unsettled:
         found.append(
             {
                 "resource": VCPUS,

@@ -1,17 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """What was asked for an instance, as it is kept in its ``system_metadata``.
 
-===========================  =====================================================
-key                          value
-===========================  =====================================================
-``xloud_flavor``             which flavor the sizes are of; see :func:`flavor_key`
-``xloud_generation``         counts admitted adjustments
-``xloud_vcpus``              the persisted desired size
+=========================  =======================================================
+key                        value
+=========================  =======================================================
+``xloud_flavor``           which flavor the sizes are of; see :func:`flavor_key`
+``xloud_generation``       counts admitted adjustments
+``xloud_vcpus``            the persisted desired size
 ``xloud_memory_mb``
-``xloud_live_vcpus``         desired until the guest next stops (``persist: false``);
-``xloud_live_memory_mb``     absent otherwise
-``xloud_removal_unsettled``  ``1`` while a vCPU removal timed out and has not settled
-===========================  =====================================================
+``xloud_live_vcpus``       desired until the guest next stops (``persist: false``);
+``xloud_live_memory_mb``   absent otherwise
+``xloud_removal_pending``  the count of vCPUs that a removal was begun for, until it is seen
+=========================  =======================================================
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ PREFIX = "xloud_"
 
 def flavor_key(flavorid: str, maximum: Size) -> str:
     """Names a flavor and its sizes, so that a record does not outlive a resize."""
-    return f"{flavorid}:{maximum.vcpus}:{maximum.memory_mb}"[:255]
+    # The sizes come first: a value is cut at 255 characters, and a flavorid may have as many.
+    return f"{maximum.vcpus}:{maximum.memory_mb}:{flavorid}"[:255]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +37,14 @@ class Desired:
     :ivar persisted: kept over stop and start
     :ivar live: until the guest next stops; None when that is the persisted size
     :ivar generation: 0 for an instance that was never adjusted
-    :ivar removal_unsettled: no vCPU may be added before the guest restarts
+    :ivar removal_pending: vCPUs are being removed down to this count. Written before libvirt is
+        told, so that whoever comes after a crash knows that the number of vCPUs is not settled
     """
 
     persisted: Size
     live: Size | None = None
     generation: int = 0
-    removal_unsettled: bool = False
+    removal_pending: int | None = None
 
     @property
     def target(self) -> Size:
@@ -67,7 +69,7 @@ class Desired:
 
     def restarted(self) -> Desired:
         """The record once the guest has stopped."""
-        return replace(self, live=None, removal_unsettled=False)
+        return replace(self, live=None, removal_pending=None)
 
 
 def from_metadata(metadata: Mapping[str, str], key: str, boot: Size) -> Desired:
@@ -83,11 +85,12 @@ def from_metadata(metadata: Mapping[str, str], key: str, boot: Size) -> Desired:
     persisted = _size(metadata, "xloud_vcpus", "xloud_memory_mb")
     if persisted is None:
         return Desired(boot)
+    pending = metadata.get("xloud_removal_pending")
     return Desired(
         persisted=persisted,
         live=_size(metadata, "xloud_live_vcpus", "xloud_live_memory_mb"),
         generation=int(metadata.get("xloud_generation", 0)),
-        removal_unsettled=metadata.get("xloud_removal_unsettled") == "1",
+        removal_pending=int(pending) if pending is not None else None,
     )
 
 
@@ -102,8 +105,8 @@ def to_metadata(desired: Desired, key: str) -> dict[str, str]:
     if desired.live is not None:
         data["xloud_live_vcpus"] = str(desired.live.vcpus)
         data["xloud_live_memory_mb"] = str(desired.live.memory_mb)
-    if desired.removal_unsettled:
-        data["xloud_removal_unsettled"] = "1"
+    if desired.removal_pending is not None:
+        data["xloud_removal_pending"] = str(desired.removal_pending)
     return data
 
 

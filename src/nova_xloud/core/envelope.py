@@ -152,10 +152,7 @@ _PINNED = "so its memory is pinned and a balloon would free nothing"
 
 
 def _flavor_blockers(facts: FlavorFacts) -> tuple[Blocker, ...]:
-    found = [
-        Blocker(MEMORY, why, f"{what}, {_PINNED}")
-        for why, what in _pinned_memory(facts)
-    ]
+    found = [Blocker(MEMORY, why, f"{what}, {_PINNED}") for why, what in _pinned_memory(facts)]
     for name in facts.extra_specs:
         group, _, resource_class = name.partition(":")
         if not group.startswith("resources"):

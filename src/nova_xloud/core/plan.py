@@ -9,7 +9,7 @@ from nova_xloud.core.desired import Desired
 from nova_xloud.core.envelope import MEMORY, VCPUS, Envelope
 from nova_xloud.core.guest import GuestFigures
 from nova_xloud.core.size import Size
-from nova_xloud.errors import Blocked, OutOfBounds, Refused
+from nova_xloud.errors import Blocked, InvalidState, OutOfBounds, Refused
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,15 +27,23 @@ class InstanceState:
 
     :ivar reserved: what Placement holds for it
     :ivar guest: the reading of its domain; None when there is none
+    :ivar recorded: what the instance's own columns say that it holds; None: not looked at
     """
 
     desired: Desired
     reserved: Size
     guest: GuestFigures | None
+    recorded: Size | None = None
 
     @property
     def running(self) -> bool:
         return self.guest is not None and self.guest.running
+
+    @property
+    def removal_unsettled(self) -> bool:
+        """vCPUs were to be removed and are still there: adding one could crash the guest."""
+        pending = self.desired.removal_pending
+        return self.running and pending is not None and self.held.vcpus > pending
 
     @property
     def held(self) -> Size:
@@ -74,7 +82,12 @@ def decide(request: AdjustRequest, state: InstanceState, bounds: Envelope) -> Pl
         now.vcpus if request.vcpus is None else request.vcpus,
         now.memory_mb if request.memory_mb is None else request.memory_mb,
     )
-    refusal = _bounds(request, bounds) or _blocked(target, state, bounds)
+    refusal = (
+        _blocked(target, state, bounds)
+        or _bounds(request, bounds)
+        or _stopped(request, state)
+        or _vcpus_stuck(target, state)
+    )
     if refusal is not None:
         return refusal
     desired = state.desired.asked(target, persist=request.persist)
@@ -117,6 +130,19 @@ def _blocked(target: Size, state: InstanceState, bounds: Envelope) -> Blocked | 
         blocker = bounds.blocker_of(resource)
         if changes and blocker is not None:
             return Blocked(blocker.why, blocker.message)
+    return None
+
+
+def _stopped(request: AdjustRequest, state: InstanceState) -> InvalidState | None:
+    if state.running or request.persist:
+        return None
+    return InvalidState(
+        "a size that is not persisted lasts until the guest stops, and this one does not run; "
+        "start it first, or ask with persist"
+    )
+
+
+def _vcpus_stuck(target: Size, state: InstanceState) -> Blocked | None:
     guest = state.guest
     if guest is None or not guest.running:
         return None
@@ -127,7 +153,7 @@ def _blocked(target: Size, state: InstanceState, bounds: Envelope) -> Blocked | 
             f"{fixed} of its vCPUs were there at boot and cannot be removed from a running guest; "
             f"stop it, adjust it while it is stopped, and start it again",
         )
-    if state.desired.removal_unsettled and target.vcpus > guest.vcpus:
+    if state.removal_unsettled and target.vcpus > guest.vcpus:
         return Blocked(
             "removal_unsettled",
             "a vCPU removal timed out and has not settled; adding one now could crash the guest; "

@@ -34,7 +34,11 @@ class XloudAPI:
     def adjust(self, context: Any, instance: Any, request: AdjustRequest) -> dict[str, Any]:
         """See :meth:`XloudEndpoint.adjust`."""
         return self._call(
-            context, instance, "adjust", vcpus=request.vcpus, memory_mb=request.memory_mb,
+            context,
+            instance,
+            "adjust",
+            vcpus=request.vcpus,
+            memory_mb=request.memory_mb,
             persist=request.persist,
         )
 

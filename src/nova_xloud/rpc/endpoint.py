@@ -29,12 +29,10 @@ def _answers(method: Callable[..., Any]) -> Callable[..., dict[str, Any]]:
             LOG.info("%s refused: %s", method.__name__, refusal)
             return {"refused": refusal.to_wire()}
         except GuestRefused as refusal:
-            return {
-                "refused": {"code": refusal.code, "status": 409, "message": refusal.args[0]}
-            }
+            return {"refused": {"code": refusal.code, "status": 409, "message": refusal.args[0]}}
         except DomainError as error:
             LOG.warning("%s: libvirt did not answer: %s", method.__name__, error)
-            return {"refused": HostUnavailable(f"its hypervisor did not answer: {error}").to_wire()}
+            return {"refused": HostUnavailable(f"libvirt on its host: {error}").to_wire()}
 
     return call
 

@@ -64,9 +64,7 @@ def bounds_of(flavor: Any, image_meta: Any) -> Envelope:
 
 def desired_of(instance: Any, facts: FlavorFacts) -> Desired:
     """What is desired of a ``nova.objects.Instance``."""
-    return from_metadata(
-        instance.system_metadata, _key(instance), envelope(facts).boot
-    )
+    return from_metadata(instance.system_metadata, _key(instance), envelope(facts).boot)
 
 
 def has_record(instance: Any) -> bool:
@@ -92,7 +90,10 @@ def _image_properties(image_meta: Any) -> dict[str, str]:
     return {
         name: str(getattr(properties, name))
         for name in (
-            "hw_mem_page_size", "hw_locked_memory", "hw_cpu_realtime", "hw_mem_encryption",
+            "hw_mem_page_size",
+            "hw_locked_memory",
+            "hw_cpu_realtime",
+            "hw_mem_encryption",
             "hw_cpu_threads",
         )
         if name in properties and getattr(properties, name) is not None

@@ -29,7 +29,11 @@ MANAGER = "nova_xloud.seams.compute_manager.XloudComputeManager"
 
 # After these the guest may be another one than before: it is looked at again.
 _LOOK_AFTER = (
-    "start_instance", "stop_instance", "reboot_instance", "unpause_instance", "resume_instance",
+    "start_instance",
+    "stop_instance",
+    "reboot_instance",
+    "unpause_instance",
+    "resume_instance",
 )
 
 
@@ -51,7 +55,10 @@ class XloudComputeManager(manager.ComputeManager):  # type: ignore[misc]
             uuid=instance.uuid,
             domain=functools.partial(self._domain, instance),
             claims=PlacementClaims(
-                self.reportclient, context, instance.uuid, node.uuid,
+                self.reportclient,
+                context,
+                instance.uuid,
+                node.uuid,
                 holdings.facts_of_instance(instance),
             ),
             record=NovaRecord(instance, self.host),

@@ -14,7 +14,12 @@ from nova_xloud.scheduling import holdings
 
 def build_base_options(
     original: Callable[..., tuple[Any, ...]],
-    api: Any, context: Any, flavor: Any, boot_meta: Any, *args: Any, **kwargs: Any,
+    api: Any,
+    context: Any,
+    flavor: Any,
+    boot_meta: Any,
+    *args: Any,
+    **kwargs: Any,
 ) -> tuple[Any, ...]:
     """Nova's options of the new instance, with the size it boots with.
 

@@ -18,60 +18,77 @@ EXTENDED = (
     Seam(
         "nova.api.openstack.compute.flavors_extraspecs:"
         "FlavorExtraSpecsController._check_extra_specs_value",
-        Kind.WRAP, "self, req, specs",
+        Kind.WRAP,
+        "self, req, specs",
         "refuse minimums that do not fit the flavor they are set on",
         ours=f"{_HERE}.flavors:check_extra_specs",
     ),
     # Boot
     Seam(
         "nova.compute.api:API._validate_and_build_base_options",
-        Kind.WRAP, "self, context, flavor, boot_meta",
+        Kind.WRAP,
+        "self, context, flavor, boot_meta",
         "refuse a flavor with impossible minimums; record what the instance boots with",
         ours=f"{_HERE}.create:build_base_options",
     ),
     Seam(
-        "nova.objects.request_spec:RequestSpec", Kind.REGISTER, "class",
+        "nova.objects.request_spec:RequestSpec",
+        Kind.REGISTER,
+        "class",
         "vcpus and memory_mb, which the claim is made of, are the boot size",
         ours=f"{_HERE}.request_spec:register",
     ),
     Seam(
         "nova.scheduler.utils:ResourceRequest._translate_pinning_policies",
-        Kind.WRAP, "self, flavor, image",
+        Kind.WRAP,
+        "self, flavor, image",
         "PCPU and VCPU of dedicated and mixed instances are for the boot size",
         ours=f"{_HERE}.request_spec:translate_pinning",
     ),
     # Guest XML
     Seam(
-        "nova.virt.libvirt:LibvirtDriver", Kind.SUBCLASS, "class",
+        "nova.virt.libvirt:LibvirtDriver",
+        Kind.SUBCLASS,
+        "class",
         "the guest is defined with the size that is desired of it",
         ours=f"{_HERE}.libvirt_driver:XloudLibvirtDriver",
     ),
     Seam(
         "nova.virt.libvirt.config:LibvirtConfigGuest._format_basic_props",
-        Kind.WRAP, "self, root",
+        Kind.WRAP,
+        "self, root",
         "current, currentMemory and per-CPU hotpluggable are written",
         ours=f"{_HERE}.libvirt_config:format_basic_props",
     ),
     Seam(
         "nova.virt.libvirt.config:LibvirtConfigGuest._parse_basic_props",
-        Kind.WRAP, "self, xmldoc",
+        Kind.WRAP,
+        "self, xmldoc",
         "current, currentMemory and per-CPU hotpluggable are read",
         ours=f"{_HERE}.libvirt_config:parse_basic_props",
     ),
     # API
     Seam(
-        "nova.api.openstack.compute.routes:ROUTE_LIST", Kind.APPEND, "tuple",
-        "our two resources", ours=f"{_HERE}.routes:routes",
+        "nova.api.openstack.compute.routes:ROUTE_LIST",
+        Kind.APPEND,
+        "tuple",
+        "our two resources",
+        ours=f"{_HERE}.routes:routes",
     ),
     Seam(
-        "nova.policies:list_rules", Kind.WRAP, "",
+        "nova.policies:list_rules",
+        Kind.WRAP,
+        "",
         "our two policies, wherever Nova registers its own",
         ours=f"{_HERE}.policies:list_rules",
     ),
     # The compute host
     Seam(
-        "nova.service:SERVICE_MANAGERS", Kind.ITEM, "dict",
-        "nova-compute answers the xloud namespace too", key="nova-compute",
+        "nova.service:SERVICE_MANAGERS",
+        Kind.ITEM,
+        "dict",
+        "nova-compute answers the xloud namespace too",
+        key="nova-compute",
         ours=f"{_HERE}.compute_manager:MANAGER",
     ),
 )
@@ -84,18 +101,24 @@ def _calls(why: str, *targets: tuple[str, str]) -> tuple[Seam, ...]:
 CALLED = (
     *_calls(
         "the claim is read and written with nova-compute's own Placement client",
-        ("nova.scheduler.client.report:SchedulerReportClient.get_allocs_for_consumer",
-         "self, context, consumer"),
-        ("nova.scheduler.client.report:SchedulerReportClient._put_allocations",
-         "self, context, consumer_uuid, payload"),
+        (
+            "nova.scheduler.client.report:SchedulerReportClient.get_allocs_for_consumer",
+            "self, context, consumer",
+        ),
+        (
+            "nova.scheduler.client.report:SchedulerReportClient._put_allocations",
+            "self, context, consumer_uuid, payload",
+        ),
         ("nova.scheduler.client.report:SchedulerReportClient.get", "self, url, version"),
     ),
     *_calls(
         "the record is read and written as Nova does",
         ("nova.objects.instance:Instance.refresh", "self"),
         ("nova.objects.instance:Instance.save", "self, expected_vm_state, expected_task_state"),
-        ("nova.objects.instance_action:InstanceAction.action_start",
-         "context, instance_uuid, action_name, want_result"),
+        (
+            "nova.objects.instance_action:InstanceAction.action_start",
+            "context, instance_uuid, action_name, want_result",
+        ),
         ("nova.compute.utils:EventReporter", "class"),
     ),
     *_calls(
@@ -118,10 +141,14 @@ CALLED = (
         "the API checks as Nova's own does",
         ("nova.compute.api:check_instance_state", "vm_state, task_state, must_have_launched"),
         ("nova.compute.api:check_instance_host", "check_is_up"),
-        ("nova.api.openstack.common:get_instance",
-         "compute_api, context, instance_id, expected_attrs"),
-        ("nova.api.openstack.common:raise_http_conflict_for_instance_invalid_state",
-         "exc, action, server_id"),
+        (
+            "nova.api.openstack.common:get_instance",
+            "compute_api, context, instance_id, expected_attrs",
+        ),
+        (
+            "nova.api.openstack.common:raise_http_conflict_for_instance_invalid_state",
+            "exc, action, server_id",
+        ),
         ("nova.api.openstack.common:get_flavor", "context, flavor_id"),
         ("nova.rpc:get_client", "target, version_cap, serializer"),
         ("nova.rpc:ClientRouter", "class"),

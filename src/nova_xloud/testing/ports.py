@@ -115,7 +115,9 @@ class FakeRecord:
 
     def refresh(self) -> RecordView:
         self._check_exists()
-        return RecordView(self.vm_state, self.task_state, self.here, self.facts, self.desired)
+        return RecordView(
+            self.vm_state, self.task_state, self.here, self.facts, self.desired, self.held
+        )
 
     def write(self, desired: Desired, held: Size) -> None:
         self._check_exists()

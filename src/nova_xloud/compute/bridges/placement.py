@@ -26,7 +26,11 @@ class PlacementClaims:
     """
 
     def __init__(
-        self, reportclient: Any, context: Any, instance_uuid: str, provider: str,
+        self,
+        reportclient: Any,
+        context: Any,
+        instance_uuid: str,
+        provider: str,
         facts: FlavorFacts,
     ) -> None:
         self._client = reportclient
@@ -90,13 +94,15 @@ class PlacementClaims:
             mark = " (too much)" if wanted > room else ""
             parts.append(f"{resource_class}: asked {wanted}, free {room}{mark}")
         return NoCapacity(
-            "the host has no room for it; " + "; ".join(parts)
+            "the host has no room for it; "
+            + "; ".join(parts)
             + "; what it holds now counts as free to it"
         )
 
     def _ask(self, what: str) -> dict[str, Any]:
         answer = self._client.get(
-            f"/resource_providers/{self._provider}/{what}", version="1.29",
+            f"/resource_providers/{self._provider}/{what}",
+            version="1.29",
             global_request_id=self._context.global_id,
         )
         return answer.json().get(what, {}) if answer else {}

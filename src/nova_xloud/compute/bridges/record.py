@@ -38,6 +38,7 @@ class NovaRecord:
             here=self._instance.host == self._host,
             facts=facts,
             desired=holdings.desired_of(self._instance, facts),
+            recorded=Size(self._instance.vcpus, self._instance.memory_mb),
         )
 
     def write(self, desired: Desired, held: Size) -> None:
