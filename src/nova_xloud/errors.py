@@ -24,6 +24,7 @@
     │   ├── AgentUnavailable        libvirt 74, 86
     │   └── DomainCallFailed        any other libvirt error
     ├── GuestRefused            the guest did not follow within its time
+    ├── AdjustmentDeferred      nothing can happen before somebody else acts
     └── UnfitNova               a seam does not fit the installed Nova
 
 A ``Refused`` carries a stable ``code`` and the HTTP ``status`` it becomes. Codes
@@ -211,6 +212,18 @@ class GuestRefused(XloudError):
     """The guest did not take or give back what it was told to; its claim stays."""
 
     code: ClassVar[str] = "xloud.guest_refused"
+
+    def __str__(self) -> str:
+        return f"{self.code}: {super().__str__()}"
+
+
+class AdjustmentDeferred(XloudError):
+    """It was admitted and is not done: another operation, or a paused guest, goes first.
+
+    What it needs stays claimed, and the instance is looked at again afterwards.
+    """
+
+    code: ClassVar[str] = "xloud.deferred"
 
     def __str__(self) -> str:
         return f"{self.code}: {super().__str__()}"

@@ -20,11 +20,15 @@ from nova_xloud.conf import EngineOptions
 from nova_xloud.core import convergence as steps
 from nova_xloud.errors import (
     DomainCallFailed,
+    DomainError,
     DomainNotRunning,
     GuestRefused,
     InvalidState,
+    NotFound,
     PlacementUnavailable,
+    Refused,
     RemovalTimedOut,
+    VcpuNotRemovable,
 )
 
 LOG = logging.getLogger(__name__)
@@ -59,16 +63,22 @@ def converge(instance: Instance, options: EngineOptions, clock: Clock | None = N
     :raises PlacementUnavailable: it cannot be asked, or conflicts ``claim_attempts`` times running
     :raises DomainError:
     """
-    clock = clock or Clock()
+    try:
+        return _run(instance, options, clock or Clock())
+    except GuestRefused:
+        _release_what_came_back(instance)
+        raise
+
+
+def _run(instance: Instance, options: EngineOptions, clock: Clock) -> Outcome:
     patience = _Patience(clock, options.step_timeout)
     told = steps.Told()
     conflicts = 0
     while True:
         with instance.lock():
-            view = instance.record.refresh()
-            if not view.here or view.task_state or view.vm_state not in ADJUSTABLE_STATES:
-                return _stand_back(view.task_state or view.vm_state)
-            seen = observe(instance, view)
+            seen = _look(instance)
+            if isinstance(seen, Outcome):
+                return seen
             step = steps.next_step(seen.state, told)
             LOG.debug("Instance %s: %s", instance.uuid, step)
             try:
@@ -92,6 +102,35 @@ def converge(instance: Instance, options: EngineOptions, clock: Clock | None = N
                 clock.sleep(options.poll_interval)
             case _:
                 patience.anew()
+
+
+def _look(instance: Instance) -> Observation | Outcome:
+    """What there is now; or that somebody else's turn it is."""
+    try:
+        view = instance.record.refresh()
+    except NotFound as gone:
+        return _stand_back(gone.message)
+    fit = view.here and view.task_state is None and view.vm_state in ADJUSTABLE_STATES
+    return observe(instance, view) if fit else _stand_back(view.task_state or view.vm_state)
+
+
+def _release_what_came_back(instance: Instance) -> None:
+    """A guest that refused half way holds less than before: what it gave back is released."""
+    try:
+        with instance.lock():
+            seen = _look(instance)
+            if isinstance(seen, Outcome):
+                return
+            needed = seen.state.settled_claim
+            if seen.state.reserved != needed and seen.state.reserved.covers(needed):
+                claimed = instance.claims.write(seen.reservation, needed)
+                instance.record.write(seen.view.desired, claimed.size)
+    except (Refused, DomainError, ClaimConflict) as error:
+        LOG.warning(
+            "Instance %s keeps more claimed than it holds until it is looked at again: %s",
+            instance.uuid,
+            error,
+        )
 
 
 def _stand_back(why: str) -> Outcome:
@@ -136,20 +175,24 @@ def _take(step: steps.Step, instance: Instance, seen: Observation, told: steps.T
             _running(seen).set_memory(mib, persistent=persistent)
             return replace(told, memory_mb=mib)
         case steps.SetVcpus(count):
-            _set_vcpus(seen, count, persistent)
+            _set_vcpus(instance, seen, count, persistent)
             return replace(told, vcpus=count)
     return told
 
 
-def _set_vcpus(seen: Observation, count: int, persistent: bool) -> None:
+def _set_vcpus(instance: Instance, seen: Observation, count: int, persistent: bool) -> None:
     try:
         _running(seen).set_vcpus(count, persistent=persistent)
-    except (RemovalTimedOut, DomainCallFailed) as error:
+    except (RemovalTimedOut, VcpuNotRemovable, DomainCallFailed) as error:
         if count >= seen.state.held.vcpus:
             raise
+        if not isinstance(error, RemovalTimedOut):
+            # Said at once and nothing was begun: unlike after a time-out, the count is known.
+            known = replace(seen.view.desired, removal_pending=None)
+            instance.record.write(known, seen.reservation.size)
         raise GuestRefused(
             f"the guest did not give vCPUs back down to {count} ({error}); "
-            f"what it has stays claimed ({seen.reservation.size})"
+            f"what it has stays claimed"
         ) from error
 
 

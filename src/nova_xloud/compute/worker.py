@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -10,7 +11,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from nova_xloud.compute.converge import Outcome, converge
 from nova_xloud.compute.ports import Instance
 from nova_xloud.conf import EngineOptions
-from nova_xloud.errors import XloudError
+from nova_xloud.errors import AdjustmentDeferred, XloudError
 
 LOG = logging.getLogger(__name__)
 
@@ -41,11 +42,14 @@ class Worker:
 
     def _converge(self, instance: Instance, event: str | None) -> Outcome:
         try:
-            if event is None:
+            with instance.actions.event(event) if event else contextlib.nullcontext():
                 outcome = self._run(instance, self._options)
-            else:
-                with instance.actions.event(event):
-                    outcome = self._run(instance, self._options)
+                if outcome.deferred and event:
+                    # Nova knows Success and Error only, and a success this is not.
+                    raise AdjustmentDeferred(outcome.deferred)
+        except AdjustmentDeferred as deferred:
+            LOG.info("Instance %s: %s.", instance.uuid, deferred)
+            return outcome
         except XloudError as error:
             # What a guest or a full host did is not a fault of this service: no traceback.
             LOG.warning("Instance %s did not reach its desired size: %s", instance.uuid, error)
@@ -53,8 +57,7 @@ class Worker:
         except Exception:
             LOG.exception("Instance %s: converging failed.", instance.uuid)
             raise
-        if outcome.deferred:
-            LOG.info("Instance %s: %s.", instance.uuid, outcome.deferred)
-        else:
-            LOG.info("Instance %s has reached its desired size.", instance.uuid)
+        LOG.info(
+            "Instance %s: %s.", instance.uuid, outcome.deferred or "has reached its desired size"
+        )
         return outcome

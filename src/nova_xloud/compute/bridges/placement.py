@@ -61,7 +61,11 @@ class PlacementClaims:
         except ks_exc.ClientException as error:
             raise PlacementUnavailable(f"Placement could not be reached: {error}") from error
         if answer.status_code == 204:
-            return self.read()
+            # Placement counts the consumer's generation up by one. Were that ever wrong, the next
+            # write would conflict, and read.
+            if body["consumer_generation"] is not None:
+                body["consumer_generation"] += 1
+            return Reservation(size, body)
         raise self._refusal(answer, mine["resources"])
 
     def _size(self, body: dict[str, Any]) -> Size:

@@ -1,0 +1,303 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Admission: decide, claim, write desired; or change nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from nova_xloud.core.desired import Desired
+from nova_xloud.core.envelope import HostFacts
+from nova_xloud.core.size import Size
+from nova_xloud.errors import InvalidState, Refused
+from tests.unit.compute.rig import NOW, Rig
+
+
+def test_it_claims_then_writes_what_is_desired_then_records_the_action() -> None:
+    rig = Rig()
+    rig.admit(6, 3072)
+    assert rig.effects == ["claim", "record", "action"]
+    assert rig.actions.started == ["xloud_adjust"]
+
+
+def test_growing_is_claimed_and_desired_and_the_guest_is_told_nothing() -> None:
+    rig = Rig()
+    admission = rig.admit(6, 3072)
+    assert (admission.generation, admission.nothing_to_do) == (1, False)
+    assert rig.claims.size == rig.record.held == Size(6, 3072)
+    assert rig.record.desired.target == Size(6, 3072)
+    assert rig.size == NOW
+
+
+def test_shrinking_claims_nothing_and_releases_nothing() -> None:
+    rig = Rig()
+    rig.admit(2, 1024)
+    assert rig.effects == ["record", "action"]
+    assert rig.claims.size == rig.record.held == NOW
+    assert rig.record.desired.target == Size(2, 1024)
+
+
+def test_one_resource_leaves_the_other_as_it_is_desired() -> None:
+    rig = Rig()
+    rig.admit(vcpus=6)
+    rig.admit(memory_mb=3072)
+    assert rig.record.desired.target == Size(6, 3072)
+    assert rig.record.desired.generation == 2
+
+
+def test_asking_for_what_it_has_changes_nothing() -> None:
+    rig = Rig()
+    admission = rig.admit(*_numbers(NOW))
+    assert (admission.generation, admission.nothing_to_do) == (0, True)
+    assert rig.effects == []
+
+
+def test_not_to_persist_is_written_as_such() -> None:
+    rig = Rig()
+    rig.admit(6, 1024, persist=False)
+    assert rig.record.desired == Desired(NOW, live=Size(6, 1024), generation=1)
+    assert rig.claims.size == Size(6, 2048)
+
+
+def test_a_stopped_instance_is_admitted_and_claimed() -> None:
+    rig = Rig(running=False)
+    rig.admit(6, 1024)
+    assert rig.record.desired.target == Size(6, 1024)
+    assert rig.claims.size == Size(6, 2048)
+
+
+def test_an_instance_without_a_domain_is_admitted() -> None:
+    rig = Rig(running=False)
+    rig.guest.undefine()
+    rig.admit(6)
+    assert rig.claims.size == Size(6, 2048)
+
+
+def test_a_paused_instance_is_admitted() -> None:
+    rig = Rig()
+    rig.guest.pause()
+    rig.record.vm_state = "paused"
+    assert rig.admit(6).generation == 1
+
+
+def _numbers(size: Size) -> tuple[int, int]:
+    return size.vcpus, size.memory_mb
+
+
+def _busy(rig: Rig) -> None:
+    rig.record.task_state = "rebooting"
+
+
+def _moved(rig: Rig) -> None:
+    rig.record.here = False
+
+
+def _deleted(rig: Rig) -> None:
+    rig.record.deleted = True
+
+
+def _full(rig: Rig) -> None:
+    rig.claims.others = Size(95, 0)
+
+
+def _unreachable(rig: Rig) -> None:
+    rig.claims.unreachable = True
+
+
+def _conflicts(rig: Rig) -> None:
+    rig.claims.conflicts = rig.options.claim_attempts
+
+
+def _in_state(vm_state: str) -> Callable[[Rig], None]:
+    def prepare(rig: Rig) -> None:
+        rig.record.vm_state = vm_state
+
+    return prepare
+
+
+WRONG_STATES = [
+    "building",
+    "suspended",
+    "rescued",
+    "resized",
+    "soft-delete",
+    "deleted",
+    "error",
+    "shelved",
+    "shelved_offloaded",
+]
+
+
+@pytest.mark.parametrize(
+    ("prepare", "code", "status", "named"),
+    [
+        pytest.param(_busy, "xloud.invalid_state", 409, "rebooting", id="busy"),
+        pytest.param(_moved, "xloud.not_found", 404, "left this host", id="moved"),
+        pytest.param(_deleted, "xloud.not_found", 404, "deleted", id="deleted"),
+        pytest.param(_full, "xloud.no_capacity", 409, "asked 6 vCPUs, free 5", id="full"),
+        pytest.param(_unreachable, "xloud.placement_unavailable", 503, "", id="unreachable"),
+        pytest.param(_conflicts, "xloud.placement_unavailable", 503, "3 attempts", id="conflicts"),
+        *[
+            pytest.param(_in_state(state), "xloud.invalid_state", 409, state, id=state)
+            for state in WRONG_STATES
+        ],
+    ],
+)
+def test_a_refusal_changes_nothing(
+    prepare: Callable[[Rig], None], code: str, status: int, named: str
+) -> None:
+    rig = Rig()
+    prepare(rig)
+    with pytest.raises(Refused) as refusal:
+        rig.admit(6, 3072)
+    assert (refusal.value.reason_code, refusal.value.status) == (code, status)
+    assert named in refusal.value.message
+    _check_unchanged(rig)
+
+
+@pytest.mark.parametrize(
+    ("vcpus", "memory_mb", "host", "code"),
+    [
+        (9, 3072, HostFacts(), "xloud.out_of_bounds"),
+        (6, 4097, HostFacts(), "xloud.out_of_bounds"),
+        (1, None, HostFacts(), "xloud.out_of_bounds"),
+        (6, 3072, HostFacts(balloon_device=False), "xloud.blocked.no_balloon"),
+        (6, 3072, HostFacts(virt_type="lxc"), "xloud.blocked.hypervisor"),
+    ],
+)
+def test_what_may_not_be_is_refused_with_its_code_and_changes_nothing(
+    vcpus: int, memory_mb: int | None, host: HostFacts, code: str
+) -> None:
+    rig = Rig()
+    with pytest.raises(Refused) as refusal:
+        rig.admit(vcpus, memory_mb, host=host)
+    assert refusal.value.reason_code == code
+    assert rig.effects == []
+    _check_unchanged(rig)
+
+
+def _check_unchanged(rig: Rig) -> None:
+    assert rig.claims.size == NOW
+    assert rig.claims.written == []
+    assert rig.record.desired == Desired(NOW)
+    assert rig.record.written == []
+    assert rig.actions.started == []
+    assert rig.size == NOW
+
+
+@pytest.mark.parametrize("conflicts", [1, 2])
+def test_a_conflict_is_tried_again(conflicts: int) -> None:
+    rig = Rig()
+    rig.claims.conflicts = conflicts
+    rig.admit(6)
+    assert rig.claims.written == [Size(6, 2048)]
+    assert rig.record.desired.target == Size(6, 2048)
+
+
+def test_after_a_conflict_nothing_of_what_the_other_claimed_is_lost() -> None:
+    rig = Rig()
+    rig.once_before("claim", lambda: rig.claims.somebody_else_writes(Size(5, 4096)))
+    rig.admit(6, 3072)
+    assert rig.claims.size == Size(6, 4096)
+
+
+def test_after_a_conflict_that_left_enough_claimed_nothing_is_written() -> None:
+    rig = Rig()
+    rig.once_before("claim", lambda: rig.claims.somebody_else_writes(Size(8, 4096)))
+    rig.admit(6, 3072)
+    assert rig.claims.written == []
+    assert rig.record.held == Size(8, 4096)
+
+
+def test_a_full_host_still_admits_what_needs_no_more() -> None:
+    rig = Rig(capacity=NOW)
+    rig.admit(2, 1024)
+    assert rig.record.desired.target == Size(2, 1024)
+
+
+def test_the_last_room_can_be_had() -> None:
+    rig = Rig(capacity=Size(6, 2048))
+    rig.admit(6)
+    assert rig.claims.size == rig.claims.capacity
+
+
+def _a_task_starts(rig: Rig) -> None:
+    rig.record.task_state = "image_snapshot"
+
+
+def test_when_a_task_starts_after_the_claim_the_claim_is_given_back() -> None:
+    rig = Rig()
+    rig.once_before("record", lambda: _a_task_starts(rig))
+    with pytest.raises(InvalidState):
+        rig.admit(6, 3072)
+    assert rig.claims.written == [Size(6, 3072), NOW]
+    assert rig.record.desired == Desired(NOW)
+    assert rig.record.written == []
+    assert rig.actions.started == []
+
+
+def test_when_the_instance_is_deleted_after_the_claim_the_claim_is_given_back() -> None:
+    rig = Rig()
+    rig.once_before("record", lambda: _deleted(rig))
+    with pytest.raises(Refused) as refusal:
+        rig.admit(6, 3072)
+    assert refusal.value.reason_code == "xloud.not_found"
+    assert rig.claims.size == NOW
+
+
+def test_a_claim_that_cannot_be_given_back_stays_and_nothing_is_desired() -> None:
+    rig = Rig()
+
+    def both() -> None:
+        _a_task_starts(rig)
+        _unreachable(rig)
+
+    rig.once_before("record", both)
+    with pytest.raises(Refused):
+        rig.admit(6, 3072)
+    assert rig.claims.size == Size(6, 3072)
+    assert rig.record.desired == Desired(NOW)
+
+
+def test_the_next_look_gives_back_what_a_dead_admission_left_claimed() -> None:
+    rig = Rig()
+    rig.claims.size = Size(6, 3072)
+    assert rig.converge().converged
+    assert rig.claims.size == rig.record.held == NOW
+
+
+def test_giving_back_leaves_what_the_other_operation_claimed_alone() -> None:
+    rig = Rig()
+    theirs = Size(4, 2049)
+
+    def a_migration_moves_the_claim() -> None:
+        rig.record.task_state = "migrating"
+        rig.claims.somebody_else_writes(theirs)
+
+    rig.once_before("record", a_migration_moves_the_claim)
+    with pytest.raises(InvalidState):
+        rig.admit(6, 3072)
+    assert rig.claims.size == theirs
+
+
+def test_a_claim_that_cannot_be_given_back_does_not_hide_why_it_was_refused() -> None:
+    rig = Rig()
+
+    def both() -> None:
+        _a_task_starts(rig)
+        _unreachable(rig)
+
+    rig.once_before("record", both)
+    with pytest.raises(InvalidState):
+        rig.admit(6, 3072)
+
+
+def test_what_a_stopped_instance_is_asked_for_until_its_next_stop_is_refused_or_kept() -> None:
+    rig = Rig(running=False)
+    try:
+        rig.admit(6, persist=False)
+    except Refused:
+        return
+    rig.converge()
+    assert rig.record.desired.target == Size(6, 2048)

@@ -1,0 +1,522 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Driving one instance to its desired size: what is done, when it stands back, how it gives up.
+
+That no less is reserved than the guest has is checked by the rig, after every effect and sleep.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from nova_xloud.core.desired import Desired
+from nova_xloud.core.size import Size
+from nova_xloud.errors import (
+    DomainCallFailed,
+    DomainNotFound,
+    GuestRefused,
+    NoCapacity,
+    PlacementUnavailable,
+)
+from nova_xloud.testing import Behaviour, Timing
+from nova_xloud.testing.behaviour import Rejected
+from tests.unit.compute.rig import NOW, OPTIONS, Rig
+
+SIZES = [Size(6, 3072), Size(2, 1024), Size(6, 1024), Size(2, 3072), Size(8, 4096), Size(4, 1024)]
+
+
+@pytest.mark.parametrize("agent", [False, True], ids=["no agent", "agent"])
+@pytest.mark.parametrize("size", SIZES, ids=str)
+def test_the_guest_becomes_what_was_asked_for_and_that_is_claimed(size: Size, agent: bool) -> None:
+    rig = Rig(agent=agent)
+    assert rig.adjust(size.vcpus, size.memory_mb).converged
+    assert rig.size == rig.claims.size == rig.record.held == size
+    assert rig.record.desired == Desired(size, generation=1)
+
+
+@pytest.mark.parametrize(
+    ("size", "effects"),
+    [
+        (Size(6, 3072), ["set_memory", "set_vcpus"]),
+        (Size(2, 1024), ["record", "set_vcpus", "record", "set_memory", "claim", "record"]),
+        (Size(6, 1024), ["set_vcpus", "set_memory", "claim", "record"]),
+        (Size(2, 3072), ["set_memory", "record", "set_vcpus", "record", "claim", "record"]),
+    ],
+    ids=["grow", "shrink", "vCPUs grow, memory shrinks", "memory grows, vCPUs shrink"],
+)
+def test_the_order_of_effects(size: Size, effects: list[str]) -> None:
+    rig = Rig()
+    rig.admit(size.vcpus, size.memory_mb)
+    rig.effects.clear()
+    rig.converge()
+    assert rig.effects == effects
+
+
+def test_with_nothing_to_do_the_balloon_is_told_again_and_no_more() -> None:
+    rig = Rig()
+    assert rig.converge().converged
+    assert rig.effects == ["set_memory"]
+    assert rig.clock.now() == 0
+
+
+def test_a_stopped_instance_with_nothing_to_do_has_nothing_done() -> None:
+    rig = Rig(running=False)
+    assert rig.converge().converged
+    assert rig.effects == []
+
+
+def test_a_removal_is_written_down_before_it_is_begun_and_after_it_is_seen() -> None:
+    rig = Rig()
+    rig.adjust(2)
+    pending = [desired.removal_pending for desired in rig.record.written]
+    assert pending[:3] == [None, 2, None]
+    assert rig.effects.index("set_vcpus") == rig.effects.index("record", 2) + 1
+
+
+def test_what_was_persisted_is_also_in_the_configuration() -> None:
+    rig = Rig()
+    rig.adjust(6, 3072)
+    assert (rig.guest.config.vcpus, rig.guest.config.memory_kib) == (6, 3072 * 1024)
+
+
+def test_what_was_not_persisted_is_not_in_the_configuration() -> None:
+    rig = Rig()
+    rig.admit(6, 3072, persist=False)
+    assert rig.converge().converged
+    assert rig.size == Size(6, 3072)
+    assert (rig.guest.config.vcpus, rig.guest.config.memory_kib) == (4, 2048 * 1024)
+
+
+def test_a_vcpu_is_awaited_until_the_guest_uses_it() -> None:
+    rig = Rig(agent=True, timing=Timing(online_seconds=7))
+    rig.adjust(6)
+    assert rig.guest.online() == 6
+    assert rig.clock.now() >= 7
+
+
+def test_memory_is_released_when_the_balloon_has_it_and_not_before() -> None:
+    rig = Rig(timing=Timing(balloon_rate=100))
+    rig.adjust(memory_mb=1024)
+    assert rig.clock.now() >= 10
+    assert rig.claims.written == [Size(4, 1024)]
+
+
+def test_what_libvirt_was_told_it_is_told_once() -> None:
+    rig = Rig(timing=Timing(balloon_rate=10))
+    rig.adjust(6, 1024)
+    assert rig.effects.count("set_memory") == rig.effects.count("set_vcpus") == 1
+
+
+def test_a_vcpu_that_does_not_come_is_asked_for_once_and_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rig = Rig()
+    monkeypatch.setattr(rig.guest, "set_vcpus", lambda *args, **kwargs: None)
+    with pytest.raises(GuestRefused):
+        rig.adjust(6)
+    assert rig.effects.count("set_vcpus") == 1
+    assert rig.claims.size == Size(6, 2048)
+
+
+def test_a_claim_that_fell_short_is_made_before_the_guest_is_told() -> None:
+    rig = Rig()
+    rig.record.desired = Desired(Size(6, 3072), generation=1)
+    assert rig.converge().converged
+    assert rig.effects == ["claim", "set_memory", "set_vcpus", "record"]
+    assert rig.record.held == Size(6, 3072)
+
+
+def test_on_a_full_host_the_guest_is_told_nothing() -> None:
+    rig = Rig(capacity=Size(5, 4096))
+    rig.record.desired = Desired(Size(6, 3072), generation=1)
+    with pytest.raises(NoCapacity):
+        rig.converge()
+    assert rig.size == rig.claims.size == NOW
+    assert "set_memory" not in rig.effects
+
+
+def test_a_conflict_while_releasing_is_tried_again() -> None:
+    rig = Rig()
+    rig.admit(2, 1024)
+    rig.claims.conflicts = 2
+    assert rig.converge().converged
+    assert rig.claims.size == Size(2, 1024)
+
+
+def test_conflicts_without_end_are_given_up_and_nothing_is_released() -> None:
+    rig = Rig()
+    rig.admit(2, 1024)
+    rig.claims.conflicts = OPTIONS.claim_attempts
+    with pytest.raises(PlacementUnavailable, match="conflicts"):
+        rig.converge()
+    assert rig.claims.size == NOW
+    assert rig.claims.conflicts == 0
+
+
+def test_when_placement_is_away_nothing_is_released_and_a_later_run_does_it() -> None:
+    rig = Rig()
+    rig.admit(2, 1024)
+
+    def away() -> None:
+        rig.claims.unreachable = True
+
+    rig.once_before("claim", away)
+    with pytest.raises(PlacementUnavailable):
+        rig.converge()
+    assert rig.claims.size == NOW
+    rig.claims.unreachable = False
+    assert rig.converge().converged
+    assert rig.claims.size == Size(2, 1024)
+
+
+def test_the_newest_desired_wins_while_converging() -> None:
+    rig = Rig(timing=Timing(balloon_rate=100))
+    rig.admit(2, 1024)
+
+    def somebody_changes_their_mind() -> None:
+        rig.admit(8, 4096)
+
+    rig.once_before("sleep", somebody_changes_their_mind)
+    assert rig.converge().converged
+    assert rig.size == rig.claims.size == Size(8, 4096)
+    assert rig.record.desired.generation == 2
+
+
+def test_the_newest_desired_wins_when_it_is_smaller() -> None:
+    rig = Rig(timing=Timing(balloon_rate=100))
+    rig.admit(8, 4096)
+    rig.once_before("sleep", lambda: _admitted(rig, 2, 1024))
+    assert rig.converge().converged
+    assert rig.size == rig.claims.size == Size(2, 1024)
+
+
+def _admitted(rig: Rig, vcpus: int, memory_mb: int) -> None:
+    rig.admit(vcpus, memory_mb)
+
+
+def _task(rig: Rig) -> None:
+    rig.record.task_state = "migrating"
+
+
+def _moved(rig: Rig) -> None:
+    rig.record.here = False
+
+
+def _suspended(rig: Rig) -> None:
+    rig.record.vm_state = "suspended"
+
+
+@pytest.mark.parametrize("begin", [_task, _moved, _suspended])
+def test_it_stands_back_when_another_operation_comes_between(begin: Callable[[Rig], None]) -> None:
+    rig = Rig(timing=Timing(balloon_rate=100))
+    rig.admit(6, 1024)
+    rig.effects.clear()
+    rig.once_before("sleep", lambda: begin(rig))
+    outcome = rig.converge()
+    assert not outcome.converged
+    assert outcome.deferred is not None
+    assert "another operation goes first" in outcome.deferred
+    assert rig.effects == ["set_vcpus", "set_memory"]
+    assert rig.claims.size == Size(6, 2048)
+
+
+def test_the_name_of_the_task_is_told() -> None:
+    rig = Rig()
+    _task(rig)
+    assert "migrating" in str(rig.converge().deferred)
+
+
+def test_after_the_other_operation_it_goes_on() -> None:
+    rig = Rig(timing=Timing(balloon_rate=100))
+    rig.admit(2, 1024)
+    rig.once_before("sleep", lambda: _task(rig))
+    rig.converge()
+    rig.record.task_state = None
+    assert rig.converge().converged
+    assert rig.size == rig.claims.size == Size(2, 1024)
+
+
+def test_a_paused_guest_is_told_and_not_waited_for() -> None:
+    rig = Rig()
+    rig.guest.pause()
+    rig.record.vm_state = "paused"
+    outcome = rig.adjust(memory_mb=1024)
+    assert "paused" in str(outcome.deferred)
+    assert rig.clock.now() == 0
+    assert rig.claims.size == NOW
+    rig.guest.resume()
+    assert rig.converge().converged
+    assert rig.claims.size == Size(4, 1024)
+
+
+def test_a_paused_guest_is_not_asked_for_vcpus_back_before_it_resumes() -> None:
+    rig = Rig()
+    rig.guest.pause()
+    rig.record.vm_state = "paused"
+    outcome = rig.adjust(2)
+    assert "paused" in str(outcome.deferred)
+    assert "set_vcpus" not in rig.effects
+    assert rig.record.desired.removal_pending is None
+    rig.guest.resume()
+    assert rig.converge().converged
+    assert rig.claims.size == rig.size == Size(2, 2048)
+
+
+def test_a_paused_guest_gets_vcpus_at_once() -> None:
+    rig = Rig()
+    rig.guest.pause()
+    rig.record.vm_state = "paused"
+    rig.adjust(6)
+    assert rig.size.vcpus == 6
+
+
+def test_a_guest_that_keeps_its_memory_has_refused_and_what_it_has_stays_claimed() -> None:
+    rig = Rig(behaviour=Behaviour.REFUSES)
+    with pytest.raises(GuestRefused) as refusal:
+        rig.adjust(memory_mb=1024)
+    assert "1024 MiB (is 2048)" in str(refusal.value)
+    assert rig.claims.size == rig.size == NOW
+    assert rig.clock.now() == pytest.approx(OPTIONS.step_timeout, abs=1)
+
+
+def test_a_guest_that_gives_half_has_refused_and_the_claim_is_not_less_than_it_has() -> None:
+    rig = Rig()
+    rig.guest.keeps_kib = 1536 * 1024
+    with pytest.raises(GuestRefused):
+        rig.adjust(2, 1024)
+    assert rig.size == Size(2, 1536)
+    assert rig.claims.size.covers(rig.size)
+
+
+def test_of_what_a_guest_gave_back_before_it_refused_nothing_stays_claimed() -> None:
+    rig = Rig()
+    rig.guest.keeps_kib = 1536 * 1024
+    with pytest.raises(GuestRefused):
+        rig.adjust(2, 1024)
+    assert rig.claims.size == rig.size == Size(2, 1536)
+
+
+def test_a_hypervisor_that_cannot_add_is_not_a_guest_that_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fails(*args: object, **kwargs: object) -> None:
+        raise Rejected("VIR_ERR_SYSTEM_ERROR", "monitor")
+
+    rig = Rig()
+    monkeypatch.setattr(rig.guest, "set_vcpus", fails)
+    with pytest.raises(DomainCallFailed):
+        rig.adjust(6)
+    assert rig.claims.size == Size(6, 2048)
+
+
+def test_a_guest_that_comes_round_is_followed_by_a_later_run() -> None:
+    rig = Rig(behaviour=Behaviour.REFUSES)
+    with pytest.raises(GuestRefused):
+        rig.adjust(memory_mb=1024)
+    rig.guest.behaviour = Behaviour.COOPERATIVE
+    assert rig.converge().converged
+    assert rig.claims.size == rig.size == Size(4, 1024)
+
+
+def test_a_guest_that_leaves_new_cpus_offline_has_refused() -> None:
+    rig = Rig(agent=True, behaviour=Behaviour.NO_ONLINE)
+    with pytest.raises(GuestRefused) as refusal:
+        rig.adjust(6)
+    assert "6 vCPUs online (are 4)" in str(refusal.value)
+    assert rig.claims.size == Size(6, 2048)
+
+
+def test_a_guest_without_a_balloon_driver_has_refused() -> None:
+    rig = Rig(behaviour=Behaviour.NO_BALLOON_DRIVER)
+    with pytest.raises(GuestRefused):
+        rig.adjust(memory_mb=1024)
+    assert rig.claims.size == NOW
+
+
+def test_patience_is_for_a_step_and_not_for_the_way() -> None:
+    rig = Rig(timing=Timing(balloon_rate=5), agent=True)
+    assert rig.adjust(6, 1024).converged
+    assert rig.clock.now() > 2 * OPTIONS.step_timeout
+
+
+def test_a_removal_that_times_out_is_recorded_as_unsettled_and_stays_claimed() -> None:
+    rig = Rig(behaviour=Behaviour.REMOVAL_TIMES_OUT)
+    with pytest.raises(GuestRefused) as refusal:
+        rig.adjust(2)
+    assert "down to 2" in str(refusal.value)
+    assert rig.record.desired == Desired(Size(2, 2048), generation=1, removal_pending=2)
+    assert rig.claims.size == rig.record.held == NOW
+
+
+def test_a_removal_that_settles_late_is_released_by_a_later_run() -> None:
+    rig = Rig(behaviour=Behaviour.REMOVAL_TIMES_OUT)
+    with pytest.raises(GuestRefused):
+        rig.adjust(3)
+    rig.guest.settle()
+    assert rig.converge().converged
+    assert rig.claims.size == rig.size == Size(3, 2048)
+    assert rig.record.desired.removal_pending is None
+
+
+def test_no_vcpu_is_added_while_a_removal_is_unsettled_whatever_is_desired() -> None:
+    rig = Rig()
+    rig.record.desired = Desired(Size(6, 2048), removal_pending=2)
+    with pytest.raises(GuestRefused, match="has not settled"):
+        rig.converge()
+    assert "set_vcpus" not in rig.effects
+
+
+def test_a_restart_settles_a_removal() -> None:
+    rig = Rig(behaviour=Behaviour.REMOVAL_TIMES_OUT)
+    with pytest.raises(GuestRefused):
+        rig.adjust(2)
+    rig.guest.stop()
+    rig.record.vm_state = "stopped"
+    assert rig.converge().converged
+    assert rig.record.desired == Desired(Size(2, 2048), generation=1)
+    assert rig.claims.size == Size(2, 2048)
+
+
+def test_a_boot_vcpu_stays_and_the_claim_with_it() -> None:
+    rig = Rig()
+    each = tuple(
+        replace(v, hotpluggable=v.hotpluggable and i > 2)
+        for i, v in enumerate(rig.guest.config.each)
+    )
+    rig.guest.stop()
+    rig.guest.config = replace(rig.guest.config, each=each)
+    rig.guest.start(arrived=True)
+    rig.record.desired = Desired(Size(2, 2048))
+    with pytest.raises(GuestRefused):
+        rig.converge()
+    assert rig.claims.size == rig.size == NOW
+    assert rig.record.desired.removal_pending is None
+
+
+def test_what_was_asked_only_until_it_stops_is_forgotten_when_it_has() -> None:
+    rig = Rig()
+    rig.admit(6, 3072, persist=False)
+    rig.converge()
+    rig.guest.stop()
+    rig.record.vm_state = "stopped"
+    rig.effects.clear()
+    assert rig.converge().converged
+    assert rig.effects == ["record", "claim", "record"]
+    assert rig.record.desired == Desired(NOW, generation=1)
+    assert rig.claims.size == rig.record.held == NOW
+
+
+@pytest.mark.parametrize("undefined", [False, True])
+def test_a_stopped_instance_releases_down_to_what_it_starts_with(undefined: bool) -> None:
+    rig = Rig(running=False)
+    if undefined:
+        rig.guest.undefine()
+    assert rig.adjust(2, 1024).converged
+    assert rig.claims.size == rig.record.held == Size(2, 1024)
+
+
+def test_a_domain_that_goes_while_it_is_told_ends_the_run_with_the_claim_kept() -> None:
+    rig = Rig()
+
+    def gone() -> None:
+        rig.guest.undefine()
+        rig.guest.stop()
+
+    rig.admit(6)
+    rig.once_before("set_vcpus", gone)
+    with pytest.raises(DomainNotFound):
+        rig.converge()
+    assert rig.claims.size == Size(6, 2048)
+
+
+def test_taking_a_growth_back_before_the_balloon_has_moved_leaves_the_guest_as_it_was() -> None:
+    rig = Rig(timing=Timing(driver_seconds=3))
+    rig.admit(memory_mb=4096)
+    rig.once_before("sleep", lambda: _admitted(rig, *_numbers(NOW)))
+    assert rig.converge().converged
+    rig.clock.advance(60)
+    rig.check_invariant()
+    assert rig.size == NOW
+
+
+def test_taking_a_shrink_back_before_the_balloon_has_moved_leaves_the_guest_as_it_was() -> None:
+    rig = Rig(timing=Timing(driver_seconds=3))
+    rig.admit(memory_mb=1024)
+    rig.once_before("sleep", lambda: _admitted(rig, *_numbers(NOW)))
+    assert rig.converge().converged
+    rig.clock.advance(60)
+    assert rig.size == NOW
+
+
+def _numbers(size: Size) -> tuple[int, int]:
+    return size.vcpus, size.memory_mb
+
+
+def test_a_guest_that_left_new_cpus_offline_can_be_made_smaller_again() -> None:
+    rig = Rig(agent=True, behaviour=Behaviour.NO_ONLINE)
+    with pytest.raises(GuestRefused):
+        rig.adjust(6)
+    assert rig.adjust(4).converged
+    assert rig.size == rig.claims.size == NOW
+
+
+def test_waiting_for_the_lock_does_not_use_up_the_guests_time() -> None:
+    rig = Rig()
+    rig.admit(memory_mb=1024)
+    rig.once_before("lock", lambda: rig.clock.advance(OPTIONS.step_timeout + 1))
+    assert rig.converge().converged
+
+
+def test_a_guest_that_came_further_while_the_lock_was_waited_for_has_not_refused() -> None:
+    rig = Rig(timing=Timing(balloon_rate=10))
+    rig.admit(memory_mb=1024)
+
+    def another_holds_the_lock() -> None:
+        rig.clock.advance(OPTIONS.step_timeout + 1)
+
+    rig.once_before("sleep", lambda: rig.once_before("lock", another_holds_the_lock))
+    assert rig.converge().converged
+
+
+@pytest.mark.parametrize("effect", ["claim", "record"])
+def test_it_stands_back_when_a_task_starts_before_it_has_written(effect: str) -> None:
+    rig = Rig()
+    rig.admit(2, 1024)
+    rig.once_before(effect, lambda: _task(rig))
+    assert "another operation goes first" in str(rig.converge().deferred)
+
+
+def test_a_removal_that_times_out_is_marked_although_a_task_has_started_meanwhile() -> None:
+    rig = Rig(behaviour=Behaviour.REMOVAL_TIMES_OUT)
+    rig.admit(3)
+    rig.once_before("set_vcpus", lambda: _task(rig))
+    with pytest.raises(Exception):  # noqa: B017, PT011
+        rig.converge()
+    rig.record.task_state = None
+    assert rig.guest.unsettled
+    assert rig.record.desired.removal_pending == 3
+
+
+def test_a_conflict_while_releasing_has_the_record_read_again_before_anything_is_written() -> None:
+    rig = Rig()
+    rig.admit(2, 1024)
+    theirs = Size(4, 2049)
+
+    def a_migration_begins() -> None:
+        rig.record.task_state = "migrating"
+        rig.claims.somebody_else_writes(theirs)
+
+    rig.once_before("claim", a_migration_begins)
+    try:
+        rig.converge()
+    finally:
+        assert rig.claims.size == theirs
+
+
+def test_a_guest_that_rejects_a_removal_has_refused() -> None:
+    rig = Rig(behaviour=Behaviour.REFUSES)
+    with pytest.raises(GuestRefused):
+        rig.adjust(2)
+    assert rig.claims.size == NOW

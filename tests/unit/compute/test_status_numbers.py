@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is told of an instance."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from nova_xloud.compute.status import status, status_from_database
+from nova_xloud.core.desired import Desired
+from nova_xloud.core.envelope import FlavorFacts, HostFacts, envelope
+from nova_xloud.core.guest import GuestFigures
+from nova_xloud.core.plan import InstanceState
+from nova_xloud.core.size import Size
+
+SPECS = {"minimum_cpu": "2", "minimum_memory": "1024", "hw:cpu_threads": "2"}
+BOUNDS = envelope(FlavorFacts(Size(8, 4096), SPECS))
+# Every number is another, so that none can stand for another.
+GUEST = GuestFigures(
+    running=True,
+    paused=False,
+    max_vcpus=8,
+    vcpus=4,
+    removable_vcpus=2,
+    max_memory_mb=4096,
+    memory_mb=2048,
+    balloon_driver=True,
+    vcpus_online=3,
+    attached_dimms_mb=128,
+    has_virtiomem=True,
+)
+STATE = InstanceState(
+    Desired(Size(5, 2560), live=Size(6, 3072)), reserved=Size(7, 3584), guest=GUEST
+)
+
+
+def told(**changes: Any) -> dict[str, Any]:
+    state = {"desired": STATE.desired, "reserved": STATE.reserved, "guest": GUEST, **changes}
+    return status(InstanceState(**state), BOUNDS)
+
+
+def test_the_shape_that_the_dashboard_reads() -> None:
+    shape = {
+        "current_vcpus": 4, "min_vcpus": 2, "max_vcpus": 8,
+        "current_memory_mb": 2048, "min_memory_mb": 1024, "max_memory_mb": 4096,
+        "balloon_driver_active": True, "attached_dimms_mb": 128, "has_virtiomem": True,
+    }  # fmt: skip
+    body = told()
+    assert {name: body[name] for name in shape} == shape
+    assert set(body) == {
+        *shape, "vcpus", "memory_mb", "vcpu_step", "conditions", "blockers", "source",
+    }  # fmt: skip
+
+
+def test_the_four_numbers_of_each_resource() -> None:
+    body = told()
+    assert body["vcpus"] == {"desired": 6, "reserved": 7, "actuated": 4, "observed": 3}
+    assert body["memory_mb"] == {
+        "desired": 3072, "reserved": 3584, "actuated": 2048, "observed": 2048,
+    }  # fmt: skip
+    assert (body["vcpu_step"], body["source"]) == (2, "host")
+
+
+def test_without_an_agent_what_qemu_has_is_observed() -> None:
+    figures = GuestFigures(True, False, 8, 4, 2, 4096, 2048)
+    assert told(guest=figures)["vcpus"]["observed"] == 4
+
+
+@pytest.mark.parametrize("guest", [None, GuestFigures(False, False, 8, 4, 2, 4096, 2048)])
+def test_a_stopped_instance_has_nothing_and_is_told_as_it_will_start(
+    guest: GuestFigures | None,
+) -> None:
+    body = told(guest=guest)
+    assert (body["current_vcpus"], body["current_memory_mb"]) == (5, 2560)
+    assert (body["vcpus"]["actuated"], body["vcpus"]["observed"]) == (0, 0)
+    assert (body["memory_mb"]["actuated"], body["memory_mb"]["observed"]) == (0, 0)
+    assert body["balloon_driver_active"] is False
+    assert body["has_virtiomem"] is False
+    assert body["attached_dimms_mb"] == 0
+
+
+@pytest.mark.parametrize(("driver", "active"), [(True, True), (False, False), (None, False)])
+def test_a_balloon_driver_is_active_when_it_reports(driver: bool | None, active: bool) -> None:
+    figures = GuestFigures(True, False, 8, 4, 2, 4096, 2048, balloon_driver=driver)
+    assert told(guest=figures)["balloon_driver_active"] is active
+
+
+def test_blockers_are_told_with_resource_code_and_message() -> None:
+    bounds = envelope(FlavorFacts(Size(8, 4096)), HostFacts(balloon_device=False))
+    (blocker,) = status(STATE, bounds)["blockers"]
+    assert blocker["resource"] == "memory_mb"
+    assert blocker["code"] == "xloud.blocked.no_balloon"
+    assert "mem_stats_period_seconds" in blocker["message"]
+
+
+def test_an_unsettled_removal_is_a_blocker_of_vcpus() -> None:
+    (blocker,) = told(desired=Desired(Size(5, 2560), removal_pending=3))["blockers"]
+    assert (blocker["resource"], blocker["code"]) == ("vcpus", "xloud.blocked.removal_unsettled")
+
+
+def test_from_the_database_nothing_is_claimed_to_be_known_of_the_guest() -> None:
+    body = status_from_database(InstanceState(STATE.desired, STATE.reserved, None), BOUNDS)
+    assert body["source"] == "database"
+    assert body["vcpus"] == {"desired": 6, "reserved": 7, "actuated": None, "observed": None}
+    assert body["memory_mb"]["actuated"] is body["memory_mb"]["observed"] is None
+    for name in ("balloon_driver_active", "attached_dimms_mb", "has_virtiomem"):
+        assert body[name] is None
+
+
+def test_from_the_database_the_shape_is_the_same() -> None:
+    from_database = status_from_database(InstanceState(STATE.desired, STATE.reserved, None), BOUNDS)
+    assert set(from_database) == set(told())

@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+"""States of an instance of 8 vCPUs and 4096 MiB, for the tests of what decides."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import strategies as st
+
+from nova_xloud.core.desired import Desired
+from nova_xloud.core.guest import GuestFigures
+from nova_xloud.core.plan import InstanceState
+from nova_xloud.core.size import Size
+
+MAXIMUM = Size(8, 4096)
+
+
+def guest(vcpus: int = 2, memory_mb: int = 1024, **other: Any) -> GuestFigures:
+    """A running guest whose vCPUs above the first can be removed."""
+    figures: dict[str, Any] = {
+        "running": True,
+        "paused": False,
+        "max_vcpus": MAXIMUM.vcpus,
+        "vcpus": vcpus,
+        "removable_vcpus": vcpus - 1,
+        "max_memory_mb": MAXIMUM.memory_mb,
+        "memory_mb": memory_mb,
+    }
+    return GuestFigures(**{**figures, **other})
+
+
+def state(
+    desired: Size | Desired, reserved: Size | None = None, figures: GuestFigures | None = None
+) -> InstanceState:
+    """What is desired, reserved (else what is desired), and the guest (else none)."""
+    wanted = Desired(desired) if isinstance(desired, Size) else desired
+    return InstanceState(wanted, wanted.to_hold if reserved is None else reserved, figures)
+
+
+sizes = st.builds(Size, st.integers(1, MAXIMUM.vcpus), st.integers(1, MAXIMUM.memory_mb))
+desireds = st.builds(
+    Desired, persisted=sizes, live=st.none() | sizes, removal_pending=st.none() | st.integers(1, 8)
+)
+
+
+@st.composite
+def guests(draw: st.DrawFn) -> GuestFigures:
+    size = draw(sizes)
+    running = draw(st.booleans())
+    return guest(
+        size.vcpus,
+        size.memory_mb,
+        running=running,
+        paused=running and draw(st.booleans()),
+        removable_vcpus=draw(st.integers(0, size.vcpus - 1)),
+        vcpus_online=draw(st.none() | st.integers(1, size.vcpus)),
+    )
+
+
+states = st.builds(
+    InstanceState,
+    desired=desireds,
+    reserved=st.builds(Size, st.integers(0, 8), st.integers(0, 4096)),
+    guest=st.none() | guests(),
+    recorded=st.none() | sizes,
+)

@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which extra specs are a minimum, and why the others are not."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nova_xloud.core.minimums import ALL_SPECS, NONE_NAMED, read_minimums
+from nova_xloud.core.size import Size
+
+MAXIMUM = Size(4, 1024)
+
+
+@pytest.mark.parametrize(
+    ("extra_specs", "vcpus", "memory_mb"),
+    [
+        ({}, None, None),
+        ({"hw:cpu_policy": "shared"}, None, None),
+        ({"minimum_cpu": "1"}, 1, None),
+        ({"minimum_memory": "512"}, None, 512),
+        ({"minimum_cpu": "1", "minimum_memory": "512"}, 1, 512),
+        ({"xloud:minimum_cpu": "2", "xloud:minimum_memory": "256"}, 2, 256),
+        ({"minimum_cpu": "2", "xloud:minimum_memory": "256"}, 2, 256),
+        ({"minimum_cpu": "2", "xloud:minimum_cpu": "2"}, 2, None),
+        ({"minimum_cpu": "2", "xloud:minimum_cpu": "02"}, 2, None),
+        ({"minimum_memory": "512", "xloud:minimum_memory": "512"}, None, 512),
+        ({"minimum_cpu": "4", "minimum_memory": "1024"}, 4, 1024),
+        ({"minimum_cpu": "1", "minimum_memory": "1"}, 1, 1),
+    ],
+)
+def test_a_usable_minimum_is_read_in_either_spelling(
+    extra_specs: dict[str, str], vcpus: int | None, memory_mb: int | None
+) -> None:
+    found = read_minimums(extra_specs, MAXIMUM)
+    assert (found.vcpus, found.memory_mb, found.problems) == (vcpus, memory_mb, ())
+
+
+BAD_VALUES = [
+    "",
+    "0",
+    "00",
+    "-1",
+    "+1",
+    "1.0",
+    "1e2",
+    "0x2",
+    " 1",
+    "1 ",
+    "1_0",
+    "two",
+    "None",
+    "True",
+    "\N{FULLWIDTH DIGIT ONE}",
+    "\N{SUPERSCRIPT TWO}",
+    "\N{ARABIC-INDIC DIGIT TWO}",
+]
+
+
+@pytest.mark.parametrize("name", ALL_SPECS)
+@pytest.mark.parametrize("text", BAD_VALUES)
+def test_a_bad_value_is_no_minimum_and_is_named(name: str, text: str) -> None:
+    found = read_minimums({name: text}, MAXIMUM)
+    assert (found.vcpus, found.memory_mb) == (None, None)
+    (problem,) = found.problems
+    assert name in problem
+    assert repr(text) in problem
+
+
+@pytest.mark.parametrize("name", ALL_SPECS)
+def test_a_value_that_is_no_text_is_read_as_its_text(name: str) -> None:
+    specs: dict[str, object] = {name: 2}
+    found = read_minimums(specs, MAXIMUM)  # type: ignore[arg-type]
+    assert 2 in (found.vcpus, found.memory_mb)
+    specs = {name: None}
+    assert read_minimums(specs, MAXIMUM).problems  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("name", "too_large", "limit"),
+    [
+        ("minimum_cpu", "5", "4 vCPUs"),
+        ("xloud:minimum_cpu", "5", "4 vCPUs"),
+        ("minimum_memory", "1025", "1024 MiB"),
+        ("xloud:minimum_memory", "1025", "1024 MiB"),
+    ],
+)
+def test_larger_than_the_flavor_is_no_minimum_and_names_both_numbers(
+    name: str, too_large: str, limit: str
+) -> None:
+    found = read_minimums({name: too_large}, MAXIMUM)
+    assert (found.vcpus, found.memory_mb) == (None, None)
+    (problem,) = found.problems
+    assert f"{name}={too_large}" in problem
+    assert limit in problem
+
+
+@pytest.mark.parametrize(
+    "specs",
+    [
+        {"minimum_cpu": "1", "xloud:minimum_cpu": "2"},
+        {"minimum_memory": "512", "xloud:minimum_memory": "256"},
+    ],
+)
+def test_two_spellings_that_differ_are_no_minimum_and_both_are_named(specs: dict[str, str]) -> None:
+    found = read_minimums(specs, MAXIMUM)
+    assert (found.vcpus, found.memory_mb) == (None, None)
+    (problem,) = found.problems
+    for name, text in specs.items():
+        assert f"{name}={text}" in problem
+
+
+def test_one_bad_spelling_is_not_covered_up_by_a_good_one() -> None:
+    found = read_minimums({"minimum_cpu": "1", "xloud:minimum_cpu": "many"}, MAXIMUM)
+    assert found.vcpus is None
+    assert "xloud:minimum_cpu" in found.problems[0]
+
+
+def test_a_bad_minimum_does_not_spoil_the_other_resource() -> None:
+    found = read_minimums({"minimum_cpu": "9", "minimum_memory": "512"}, MAXIMUM)
+    assert (found.vcpus, found.memory_mb) == (None, 512)
+    assert len(found.problems) == 1
+
+
+def test_each_resource_has_its_own_problem() -> None:
+    assert len(read_minimums({"minimum_cpu": "9", "minimum_memory": "x"}, MAXIMUM).problems) == 2
+
+
+# Nova keeps 255 characters of a value.
+SPECS = st.dictionaries(
+    st.sampled_from([*ALL_SPECS, "hw:cpu_policy"]),
+    st.one_of(st.text(max_size=255), st.integers(-2, 2000).map(str)),
+)
+SIZES = st.builds(Size, st.integers(1, 64), st.integers(1, 2000))
+
+
+@given(SPECS, SIZES)
+def test_whatever_is_stored_a_minimum_is_within_the_flavor_or_there_is_none(
+    specs: dict[str, str], maximum: Size
+) -> None:
+    found = read_minimums(specs, maximum)
+    assert found.vcpus is None or 1 <= found.vcpus <= maximum.vcpus
+    assert found.memory_mb is None or 1 <= found.memory_mb <= maximum.memory_mb
+
+
+@given(SPECS, SIZES)
+def test_every_named_resource_has_a_minimum_or_a_problem(
+    specs: dict[str, str], maximum: Size
+) -> None:
+    found = read_minimums(specs, maximum)
+    named = {name.rpartition(":")[2] for name in specs if name in ALL_SPECS}
+    usable = [value for value in (found.vcpus, found.memory_mb) if value is not None]
+    assert len(named) == len(usable) + len(found.problems)
+    assert named or found == NONE_NAMED

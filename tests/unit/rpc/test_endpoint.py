@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a compute host answers over RPC."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from nova_xloud import errors
+from nova_xloud.compute.admit import Admission
+from nova_xloud.core.plan import AdjustRequest
+from nova_xloud.rpc.endpoint import XloudEndpoint
+
+
+class Host:
+    """Answers, or raises, the same to every call.
+
+    :ivar calls: name and arguments of each
+    """
+
+    def __init__(self, answer: Any) -> None:
+        self._answer = answer
+        self.calls: list[tuple[Any, ...]] = []
+
+    def _answered(self, *call: Any) -> Any:
+        self.calls.append(call)
+        if isinstance(self._answer, Exception):
+            raise self._answer
+        return self._answer
+
+    def adjust(self, *arguments: Any) -> Any:
+        return self._answered("adjust", *arguments)
+
+    def status(self, *arguments: Any) -> Any:
+        return self._answered("status", *arguments)
+
+    def hotplug_vcpus(self, *arguments: Any) -> Any:
+        return self._answered("hotplug_vcpus", *arguments)
+
+
+def endpoint(answer: Any) -> tuple[XloudEndpoint, Host]:
+    host = Host(answer)
+    return XloudEndpoint(host), host  # type: ignore[arg-type]
+
+
+def call(name: str, answer: Any) -> dict[str, Any]:
+    arguments: dict[str, dict[str, Any]] = {
+        "adjust": {"vcpus": 3, "memory_mb": None, "persist": False},
+        "status": {},
+        "hotplug_vcpus": {"new_count": 3},
+    }
+    method = getattr(endpoint(answer)[0], name)
+    answered: dict[str, Any] = method("context", instance="instance", **arguments[name])
+    return answered
+
+
+def test_it_has_a_namespace_and_version_of_its_own() -> None:
+    assert (XloudEndpoint.target.namespace, XloudEndpoint.target.version) == ("xloud", "1.0")
+
+
+def test_adjust_answers_generation_and_whether_there_was_anything_to_do() -> None:
+    assert call("adjust", Admission(7, False)) == {
+        "result": {"generation": 7, "nothing_to_do": False}
+    }
+
+
+def test_adjust_asks_for_what_it_was_asked() -> None:
+    ours, host = endpoint(Admission(1, False))
+    ours.adjust("context", instance="instance", vcpus=3, memory_mb=768, persist=False)
+    assert host.calls == [("adjust", "context", "instance", AdjustRequest(3, 768, False))]
+
+
+def test_status_is_answered_as_it_is() -> None:
+    assert call("status", {"current_vcpus": 3}) == {"result": {"current_vcpus": 3}}
+
+
+def test_hotplug_answers_nothing_when_it_is_done() -> None:
+    ours, host = endpoint(None)
+    assert ours.hotplug_vcpus("context", instance="instance", new_count=3) == {"result": None}
+    assert host.calls == [("hotplug_vcpus", "context", "instance", 3)]
+
+
+@pytest.mark.parametrize("name", ["adjust", "status", "hotplug_vcpus"])
+@pytest.mark.parametrize(
+    ("error", "code", "status", "message"),
+    [
+        (errors.NoCapacity("full"), "xloud.no_capacity", 409, "full"),
+        (errors.OutOfBounds("9 vCPUs"), "xloud.out_of_bounds", 400, "9 vCPUs"),
+        (errors.NotFound("gone"), "xloud.not_found", 404, "gone"),
+        (errors.Blocked("no_balloon", "why"), "xloud.blocked.no_balloon", 409, "why"),
+        (errors.PlacementUnavailable("away"), "xloud.placement_unavailable", 503, "away"),
+        (errors.GuestRefused("kept it"), "xloud.guest_refused", 409, "kept it"),
+    ],
+)
+def test_a_refusal_is_an_answer(
+    name: str, error: Exception, code: str, status: int, message: str
+) -> None:
+    assert call(name, error) == {"refused": {"code": code, "status": status, "message": message}}
+
+
+@pytest.mark.parametrize("name", ["adjust", "status", "hotplug_vcpus"])
+def test_a_hypervisor_that_does_not_answer_is_an_unavailable_host(name: str) -> None:
+    answer = call(name, errors.DomainCallFailed("cannot acquire state change lock"))
+    assert answer["refused"]["code"] == "xloud.host_unavailable"
+    assert "cannot acquire state change lock" in answer["refused"]["message"]
+
+
+@pytest.mark.parametrize("name", ["adjust", "status", "hotplug_vcpus"])
+def test_a_fault_of_ours_is_not_dressed_up_as_a_refusal(name: str) -> None:
+    with pytest.raises(ZeroDivisionError):
+        call(name, ZeroDivisionError())
