@@ -11,7 +11,7 @@ def agreed(size: Size | None) -> Witnesses:
 
 def test_boots_with_the_minimum_and_holds_just_that(cloud: Cloud, server: str) -> None:
     assert cloud.settle(server, agreed(MINIMUM)) == agreed(MINIMUM)
-    assert cloud.allocation(server) == {"VCPU": 1, "MEMORY_MB": 512}
+    assert cloud.allocation(server) == {"VCPU": 1, "MEMORY_MB": 512, "DISK_GB": 1}
 
 
 def test_grows_and_shrinks_while_it_runs(cloud: Cloud, server: str) -> None:

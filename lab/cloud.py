@@ -1,0 +1,257 @@
+"""A client of the lab's cloud, for the demo and the end-to-end tests.
+
+It asks each witness in its own way: Nova and Placement through their APIs, libvirt through its
+socket, and the guest through what it prints on its console, which Nova's API hands out.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import libvirt
+from openstack.connection import Connection
+from openstack.exceptions import NotFoundException
+
+from lab import contents, guest, hypervisor
+from lab.errors import LabError, NotSettled
+from lab.layout import Layout
+
+BUILD_SECONDS = 120.0
+SETTLE_SECONDS = 45.0
+POLL_SECONDS = 0.25
+MICROVERSION = "2.100"
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Size:
+    """What an instance has: vCPUs, and memory in MiB."""
+
+    vcpus: int
+    memory_mb: int
+
+    def __str__(self) -> str:
+        return f"{self.vcpus} / {self.memory_mb}"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An API's answer: HTTP status, decoded body (None when it had none), headers.
+
+    The headers' names are found in upper and lower case.
+    """
+
+    status: int
+    body: Any
+    headers: Mapping[str, str]
+
+    @property
+    def message(self) -> str:
+        """The message of an error body, as Nova formats it: {kind: {code, message}}."""
+        if not isinstance(self.body, dict):
+            return ""
+        return " ".join(
+            str(part["message"]) for part in self.body.values() if isinstance(part, dict)
+        )
+
+
+@dataclass(frozen=True)
+class Witnesses:
+    """One instance's size as each of the three knows it; None: it knows of none."""
+
+    placement: Size | None
+    libvirt: Size | None
+    guest: Size | None
+
+    def all_say(self, size: Size | None) -> bool:
+        return self == Witnesses(size, size, size)
+
+
+class Cloud:
+    """The lab's cloud as one user of it sees it."""
+
+    def __init__(self, layout: Layout, user: str = "admin", project: str = "admin") -> None:
+        self.layout = layout
+        self.connection: Connection = contents.connect(layout, user, project)
+
+    def create(self, name: str, flavor: str, image: str = contents.IMAGE) -> str:
+        """Create a server without a network and wait for ACTIVE. Returns its id."""
+        answer = self.ask_for_server(name, flavor, image)
+        if answer.status != 202:
+            raise LabError(f"server {name} was refused ({answer.status}): {answer.message}")
+        server_id = str(answer.body["server"]["id"])
+        self.wait_status(server_id, "ACTIVE", BUILD_SECONDS)
+        return server_id
+
+    def ask_for_server(self, name: str, flavor: str, image: str = contents.IMAGE) -> Answer:
+        """POST servers, without a network; does not wait."""
+        wanted = {
+            "name": name,
+            "flavorRef": self.connection.compute.find_flavor(flavor, ignore_missing=False).id,
+            "imageRef": self.connection.image.find_image(image, ignore_missing=False).id,
+            "networks": "none",
+        }
+        return self._call("POST", "/servers", json={"server": wanted})
+
+    def delete(self, server_id: str) -> Answer:
+        """Delete a server, if it is there, and wait until Nova knows it no more."""
+        answer = self._call("DELETE", f"/servers/{server_id}")
+        self.wait("deletion", lambda: self.vm_status(server_id) is None, BUILD_SECONDS)
+        return answer
+
+    def act(self, server_id: str, action: str, status: str) -> Answer:
+        """POST an action without arguments, as os-stop, and wait for the server's status."""
+        answer = self._call("POST", f"/servers/{server_id}/action", json={action: None})
+        if answer.status == 202:
+            self.wait_status(server_id, status)
+        return answer
+
+    def delete_named(self, name: str) -> None:
+        """Delete every server of that name, if there are any."""
+        for server in self.connection.compute.servers(name=f"^{name}$"):
+            self.delete(server.id)
+
+    def vm_status(self, server_id: str) -> str | None:
+        """ACTIVE, SHUTOFF, ...; None when there is no such server."""
+        try:
+            return str(self.connection.compute.get_server(server_id).status)
+        except NotFoundException:
+            return None
+
+    def wait_status(self, server_id: str, wanted: str, seconds: float = SETTLE_SECONDS) -> None:
+        def reached() -> bool:
+            status = self.vm_status(server_id)
+            if status == "ERROR":
+                raise LabError(f"server {server_id} is in ERROR: {self.fault(server_id)}")
+            return status == wanted
+
+        self.wait(f"{server_id} to be {wanted}", reached, seconds)
+
+    def fault(self, server_id: str) -> str:
+        fault = self.connection.compute.get_server(server_id).fault
+        return str((fault or {}).get("message", "no fault recorded"))
+
+    def adjust(self, server_id: str, body: object) -> Answer:
+        """POST os-xloud-adjust with a body as it is."""
+        return self._call("POST", f"/os-xloud-adjust/{server_id}", json=body)
+
+    def resize(self, server_id: str, size: Size) -> Answer:
+        """Ask for both sizes."""
+        body = {"current_vcpus": size.vcpus, "current_memory_mb": size.memory_mb}
+        return self.adjust(server_id, body)
+
+    def xloud_status(self, server_id: str) -> Answer:
+        return self._call("GET", f"/servers/{server_id}/xloud-status")
+
+    def events(self, server_id: str) -> list[str]:
+        """The names of the server's instance actions, the newest first."""
+        return [action.action for action in self.connection.compute.server_actions(server_id)]
+
+    def _call(self, method: str, path: str, **more: Any) -> Answer:
+        response = self.connection.compute.request(
+            path, method, microversion=MICROVERSION, raise_exc=False, **more
+        )
+        # A path that Nova does not know (nova-xloud is not there) is answered in plain text.
+        is_json = "json" in response.headers.get("Content-Type", "") and response.content
+        body = response.json() if is_json else None
+        return Answer(response.status_code, body, response.headers)
+
+    def allocation(self, server_id: str) -> dict[str, int]:
+        """What Placement holds for the server, over all providers; {} when nothing."""
+        answer = self.connection.placement.get(f"/allocations/{server_id}").json()
+        total: dict[str, int] = {}
+        for provider in answer["allocations"].values():
+            for resource, amount in provider["resources"].items():
+                total[resource] = total.get(resource, 0) + amount
+        return total
+
+    def claimed(self, server_id: str) -> Size | None:
+        """The server's claim as a size."""
+        held = self.allocation(server_id)
+        return Size(held.get("VCPU", 0), held.get("MEMORY_MB", 0)) if held else None
+
+    @contextmanager
+    def domain(self, server_id: str) -> Iterator[libvirt.virDomain | None]:
+        """The server's libvirt domain; None where no compute has one."""
+        for compute in self.layout.computes:
+            connection = libvirt.open(hypervisor.connect_uri(compute))
+            try:
+                found = [
+                    domain
+                    for domain in connection.listAllDomains()
+                    if domain.UUIDString() == server_id
+                ]
+                if found:
+                    yield found[0]
+                    return
+            finally:
+                connection.close()
+        yield None
+
+    def actuated(self, server_id: str) -> Size | None:
+        """What libvirt has set the running domain to; None when it does not run."""
+        with self.domain(server_id) as domain:
+            if domain is None or not domain.isActive():
+                return None
+            live = libvirt.VIR_DOMAIN_AFFECT_LIVE
+            return Size(domain.vcpusFlags(live), domain.info()[2] // 1024)
+
+    def boot(self, server_id: str) -> int | None:
+        """A number that is another one after every start of the guest; None when it is off."""
+        with self.domain(server_id) as domain:
+            return domain.ID() if domain is not None and domain.isActive() else None
+
+    def domain_xml(self, server_id: str) -> str:
+        with self.domain(server_id) as domain:
+            if domain is None:
+                raise LabError(f"no compute has a domain {server_id}")
+            return str(domain.XMLDesc())
+
+    def console(self, server_id: str) -> str:
+        output = self.connection.compute.get_server_console_output(server_id)
+        return str(output["output"])
+
+    def report(self, server_id: str) -> guest.Report | None:
+        """What the guest said last about itself; None when it does not run."""
+        if self.vm_status(server_id) != "ACTIVE":
+            return None
+        try:
+            return guest.last_report(self.console(server_id).encode())
+        except NotFoundException:
+            # Nova has not noticed yet that the guest is gone.
+            return None
+
+    def observed(self, server_id: str) -> Size | None:
+        """What the guest has, by its own words."""
+        report = self.report(server_id)
+        return Size(report.cpus, report.held_mb) if report else None
+
+    def witnesses(self, server_id: str) -> Witnesses:
+        return Witnesses(
+            self.claimed(server_id), self.actuated(server_id), self.observed(server_id)
+        )
+
+    def settle(
+        self, server_id: str, expected: Witnesses, seconds: float = SETTLE_SECONDS
+    ) -> Witnesses:
+        """Wait until all witnesses say what is expected; returns what they said last."""
+        deadline = time.monotonic() + seconds
+        while True:
+            seen = self.witnesses(server_id)
+            if seen == expected or time.monotonic() > deadline:
+                return seen
+            time.sleep(POLL_SECONDS)
+
+    @staticmethod
+    def wait(what: str, probe: Callable[[], T], seconds: float = SETTLE_SECONDS) -> T:
+        """Call ``probe`` until it gives something true; NotSettled after ``seconds``."""
+        deadline = time.monotonic() + seconds
+        while True:
+            if result := probe():
+                return result
+            if time.monotonic() > deadline:
+                raise NotSettled(f"waited {seconds:.0f} s for {what}")
+            time.sleep(POLL_SECONDS)

@@ -1,0 +1,192 @@
+"""What is in the lab's cloud from the start: people, an image, flavors. Made once, checked always.
+
+A second run changes what differs (an image's kernel after init.sh was edited, an extra spec).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import openstack
+from openstack.connection import Connection
+
+from lab import guest
+from lab.layout import Layout
+from lab.services import config
+
+IMAGE = "xloud-guest"
+DISK_BYTES = 1 << 20
+
+
+@dataclass(frozen=True)
+class Flavor:
+    """A flavor of the lab; memory in MiB, disk in GiB."""
+
+    name: str
+    vcpus: int
+    ram: int
+    extra_specs: Mapping[str, str] = field(default_factory=dict)
+    disk: int = 1
+
+
+FLAVORS = (
+    Flavor("xloud.demo", 4, 1024, {"minimum_cpu": "1", "minimum_memory": "512"}),
+    # For going up and down often: under TCG a QEMU process can add only about (maximum - boot)
+    # vCPUs in its life.
+    Flavor("xloud.wide", 32, 1024, {"minimum_cpu": "1", "minimum_memory": "512"}),
+    Flavor("stock.small", 1, 512),
+)
+
+# name: roles in the project "demo"
+USERS = {"demo": ("member",), "reader": ("reader",)}
+
+# The catalog; type: (name, the layout's name of the port, path).
+SERVICES = {
+    "identity": ("keystone", "keystone", "/v3"),
+    "placement": ("placement", "placement", ""),
+    "image": ("glance", "glance", ""),
+    "network": ("neutron", "network", ""),
+    "compute": ("nova", "nova", "/v2.1"),
+}
+
+
+def connect(layout: Layout, user: str = "admin", project: str = "admin") -> Connection:
+    """An openstacksdk connection to the lab."""
+    return openstack.connect(
+        # Before the catalog is made, and when ports have changed, Keystone is still found.
+        identity_endpoint_override=layout.url("keystone", "/v3"),
+        auth_url=layout.url("keystone", "/v3"),
+        username=user,
+        password=layout.password,
+        project_name=project,
+        user_domain_id="default",
+        project_domain_id="default",
+        region_name=config.REGION,
+        load_yaml_config=False,
+        load_envvars=False,
+        compute_api_version="2.100",
+    )
+
+
+def _v3(cloud: Connection) -> Any:
+    """The identity API; openstacksdk types it as either of two versions."""
+    return cloud.identity
+
+
+def ensure_catalog(cloud: Connection, layout: Layout) -> None:
+    """One public endpoint for each service, at the port it has now."""
+    identity = _v3(cloud)
+    if config.REGION not in {region.id for region in identity.regions()}:
+        identity.create_region(id=config.REGION)
+    services = {service.type: service for service in identity.services()}
+    endpoints = {endpoint.service_id: endpoint for endpoint in identity.endpoints()}
+    for kind, (name, port, path) in SERVICES.items():
+        service = services.get(kind) or identity.create_service(type=kind, name=name)
+        url = layout.url(port, path)
+        endpoint = endpoints.get(service.id)
+        if endpoint is None:
+            identity.create_endpoint(
+                service_id=service.id, interface="public", region_id=config.REGION, url=url
+            )
+        elif endpoint.url != url:
+            identity.update_endpoint(endpoint, url=url)
+
+
+def ensure_people(cloud: Connection, layout: Layout) -> None:
+    """Project ``demo`` with one who may work in it and one who may look."""
+    identity = _v3(cloud)
+    project = identity.find_project("demo") or identity.create_project(name="demo")
+    roles = {role.name: role for role in identity.roles()}
+    for name, wanted in USERS.items():
+        user = identity.find_user(name) or identity.create_user(
+            name=name, password=layout.password, default_project_id=project.id
+        )
+        for role in wanted:
+            identity.assign_project_role_to_user(project, user, roles[role])
+
+
+def ensure_image(cloud: Connection, built: guest.Guest) -> None:
+    """The guest as three images: kernel, ramdisk, and a disk that refers to them."""
+    kernel = _ensure_file(cloud, "xloud-kernel", built.kernel, "aki")
+    ramdisk = _ensure_file(cloud, "xloud-ramdisk", built.initramfs, "ari")
+    properties = {
+        "kernel_id": kernel.id,
+        "ramdisk_id": ramdisk.id,
+        "os_command_line": guest.command_line(),
+    }
+    image: Any = cloud.image.find_image(IMAGE)
+    if image is None:
+        cloud.create_image(
+            IMAGE,
+            data=bytes(DISK_BYTES),
+            disk_format="raw",
+            container_format="bare",
+            visibility="public",
+            allow_duplicates=True,
+            validate_checksum=False,
+            use_import=False,
+            **properties,
+        )
+    elif any(_property(image, name) != value for name, value in properties.items()):
+        cloud.image.update_image(image, **properties)
+
+
+def _property(image: Any, name: str) -> object:
+    """An image property, wherever openstacksdk keeps it."""
+    return getattr(image, name, None) or image.properties.get(name)
+
+
+def _ensure_file(cloud: Connection, name: str, path: Path, kind: str) -> Any:
+    """An image with this file's content, which is told by the file's name."""
+    image: Any = cloud.image.find_image(name)
+    if image is not None and image.properties.get("lab_file") == path.name:
+        return image
+    if image is not None:
+        cloud.image.delete_image(image)
+    return cloud.create_image(
+        name,
+        filename=str(path),
+        disk_format=kind,
+        container_format=kind,
+        visibility="public",
+        lab_file=path.name,
+        allow_duplicates=True,
+        wait=True,
+    )
+
+
+def ensure_flavors(cloud: Connection) -> None:
+    """The flavors above, with exactly their extra specs."""
+    known = {flavor.name: flavor for flavor in cloud.compute.flavors(get_extra_specs=True)}
+    for wanted in FLAVORS:
+        size = {"vcpus": wanted.vcpus, "ram": wanted.ram, "disk": wanted.disk}
+        flavor = known.get(wanted.name)
+        if flavor and any(getattr(flavor, name) != value for name, value in size.items()):
+            cloud.compute.delete_flavor(flavor)
+            flavor = None
+        flavor = flavor or cloud.compute.create_flavor(name=wanted.name, **size)
+        if dict(flavor.extra_specs or {}) != dict(wanted.extra_specs):
+            cloud.compute.create_flavor_extra_specs(flavor, dict(wanted.extra_specs))
+
+
+def write_openrc(layout: Layout) -> None:
+    """What ``openstack`` and ``curl`` need, to be read by a shell."""
+    variables = {
+        "OS_AUTH_URL": layout.url("keystone", "/v3"),
+        "OS_USERNAME": "admin",
+        "OS_PASSWORD": layout.password,
+        "OS_PROJECT_NAME": "admin",
+        "OS_USER_DOMAIN_ID": "default",
+        "OS_PROJECT_DOMAIN_ID": "default",
+        "OS_REGION_NAME": config.REGION,
+        "OS_IDENTITY_API_VERSION": "3",
+        "OS_COMPUTE_API_VERSION": "2.100",
+        "OS_PLACEMENT_API_VERSION": "1.39",
+    }
+    lines = [f"export {name}={value}\n" for name, value in variables.items()]
+    # For nova-manage and the like: their databases are opened with the lab's plugin.
+    lines.append(f"export PYTHONPATH={layout.site}\n")
+    lines.append(f"export PATH={layout.venv / 'bin'}:$PATH\n")
+    config.write_text(layout.openrc, "".join(lines))
+    layout.openrc.chmod(0o600)

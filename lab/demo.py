@@ -1,0 +1,154 @@
+"""The main job, on the real cloud, as a table: a row per step, a column per witness.
+
+What was asked, what the API answered, and what Placement, libvirt, and the guest itself say then.
+A witness that does not say what it should is marked, and the exit status is 1.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from lab import by_hand
+from lab.cloud import BUILD_SECONDS, Answer, Cloud, Size, Witnesses
+from lab.layout import Layout
+
+SERVER = "xloud-demo"
+FLAVOR = "xloud.demo"
+
+SMALL = Size(1, 512)
+GROWN = Size(3, 768)
+# Asked for while it is stopped: in the life of one QEMU process TCG adds about as many vCPUs as
+# there may be more than at boot, and GROWN was two of three.
+KEPT = Size(2, 1024)
+TOO_MUCH = Size(5, 2048)
+
+# How long nothing may change after a request that was refused.
+STILL_SECONDS = 2.0
+
+COLUMNS = ("step", "asked", "API", "Placement", "libvirt", "guest says", "seconds")
+WIDTHS = (30, 10, 5, 12, 12, 12, 7)
+
+
+@dataclass(frozen=True)
+class Step:
+    """One row: what is done, and what each column has to say afterwards.
+
+    :ivar do: does it, given the cloud and the server's id; returns the API's HTTP status.
+    """
+
+    title: str
+    asked: Size | None
+    do: Callable[[Cloud, str], int]
+    status: int
+    expected: Witnesses
+    still: float = 0.0
+
+
+def _everywhere(size: Size | None) -> Witnesses:
+    return Witnesses(size, size, size)
+
+
+def _ask(size: Size) -> Callable[[Cloud, str], int]:
+    def ask(cloud: Cloud, server_id: str) -> int:
+        answer: Answer = cloud.resize(server_id, size)
+        return answer.status
+
+    return ask
+
+
+def _stop(cloud: Cloud, server_id: str) -> int:
+    return cloud.act(server_id, "os-stop", "SHUTOFF").status
+
+
+def _start(cloud: Cloud, server_id: str) -> int:
+    return cloud.act(server_id, "os-start", "ACTIVE").status
+
+
+def _delete(cloud: Cloud, server_id: str) -> int:
+    return cloud.delete(server_id).status
+
+
+# Sizes are vCPUs / MiB.
+STEPS: Sequence[Step] = (
+    Step("grow while it runs", GROWN, _ask(GROWN), 202, _everywhere(GROWN)),
+    Step("shrink while it runs", SMALL, _ask(SMALL), 202, _everywhere(SMALL)),
+    Step(
+        "above the flavor's maximum",
+        TOO_MUCH,
+        _ask(TOO_MUCH),
+        400,
+        _everywhere(SMALL),
+        still=STILL_SECONDS,
+    ),
+    Step("stop: the claim stays", None, _stop, 202, Witnesses(SMALL, None, None)),
+    Step("grow while it is stopped", KEPT, _ask(KEPT), 202, Witnesses(KEPT, None, None)),
+    Step("start: it has that size", None, _start, 202, _everywhere(KEPT)),
+    Step("delete: nothing is left", None, _delete, 204, _everywhere(None)),
+)
+
+
+def run(layout: Layout) -> int:
+    """Run all steps, print the table. Returns 0 when every column of every row agrees."""
+    cloud = Cloud(layout)
+    cloud.delete_named(SERVER)
+    print("\nSizes are vCPUs / MiB of memory. The flavor: at least 1 / 512, at most 4 / 1024.\n")
+    _print_row(COLUMNS)
+    _print_row(["-" * width for width in WIDTHS])
+    began = time.monotonic()
+    created = cloud.ask_for_server(SERVER, FLAVOR)
+    if created.status != 202:
+        return _close(layout, [f"create: API says {created.status}: {created.message}"])
+    server_id = str(created.body["server"]["id"])
+    cloud.wait_status(server_id, "ACTIVE", BUILD_SECONDS)
+    create = Step("create", SMALL, lambda *_: created.status, 202, _everywhere(SMALL))
+    complaints = _row(cloud, server_id, create, began)
+    for step in STEPS:
+        complaints += _row(cloud, server_id, step, time.monotonic())
+    return _close(layout, complaints)
+
+
+def _row(cloud: Cloud, server_id: str, step: Step, began: float) -> list[str]:
+    """Do a step, print its row; returns a complaint for each column that disagrees."""
+    status = step.do(cloud, server_id)
+    time.sleep(step.still)
+    seen = cloud.settle(server_id, step.expected)
+    took = time.monotonic() - began - step.still
+    checks = {
+        "API": (status, step.status),
+        "Placement": (seen.placement, step.expected.placement),
+        "libvirt": (seen.libvirt, step.expected.libvirt),
+        "guest says": (seen.guest, step.expected.guest),
+    }
+    cells = [_cell(said, right) for said, right in checks.values()]
+    asked = str(step.asked) if step.asked else "-"
+    _print_row([step.title, asked, *cells, f"{took:.1f}"])
+    return [
+        f"{step.title}: {name} says {_text(said)}, it should be {_text(right)}"
+        for name, (said, right) in checks.items()
+        if said != right
+    ]
+
+
+def _text(value: object) -> str:
+    return "-" if value is None else str(value)
+
+
+def _cell(said: object, right: object) -> str:
+    return _text(said) + ("" if said == right else " !!")
+
+
+def _print_row(cells: Sequence[str]) -> None:
+    padded = [f"{cell:<{width}}" for cell, width in zip(cells, WIDTHS, strict=True)]
+    print("  ".join(padded).rstrip(), flush=True)
+
+
+def _close(layout: Layout, complaints: Sequence[str]) -> int:
+    if complaints:
+        print("\nDISAGREEMENT:")
+        print("\n".join(f"  {complaint}" for complaint in complaints))
+        print(f"\nThe logs: lab/run logs (in {layout.logs}).")
+        return 1
+    print("\nEvery column of every row agrees.\n\nBy hand (the cloud stays up):\n")
+    print("\n".join(f"  {line}" for line in by_hand.lines(layout)))
+    print("\nStop it: lab/run down")
+    return 0

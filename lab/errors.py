@@ -1,0 +1,23 @@
+"""What the lab raises. Every message says what to do or where to look next.
+
+LabError
+ +-- ServiceFailed     a daemon ended, or did not answer within its time
+ +-- CommandFailed     a one-shot command ended with an error
+ +-- NotSettled        a cloud did not reach the awaited state within the deadline
+"""
+
+
+class LabError(Exception):
+    """Something the person at the keyboard has to know; printed without a traceback."""
+
+
+class ServiceFailed(LabError):
+    """A daemon ended, or did not become healthy within its time."""
+
+
+class CommandFailed(LabError):
+    """A one-shot command ended with an error."""
+
+
+class NotSettled(LabError):
+    """A wait's deadline passed."""

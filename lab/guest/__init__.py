@@ -1,0 +1,165 @@
+"""The lab's guest: Debian's cloud kernel and a busybox initramfs that reports on itself.
+
+On its serial console it prints, at boot, on every change (looked for every half second), and at
+least every five seconds, one line:
+
+    xloud-guest: cpus_online=1 ram_mib=1024 balloon_mib=512 held_mib=512 mem_total_kib=... \
+        mem_free_kib=... uptime=3.10 guest=cooperative
+
+:cpus_online: CPUs the guest's kernel uses (/proc/cpuinfo).
+:ram_mib: RAM the guest sees (/proc/iomem), rounded up to a MiB: the domain's maximum memory.
+:balloon_mib: pages given to the balloon (/proc/vmstat, balloon_inflate less balloon_deflate).
+:held_mib: ram_mib less balloon_mib: what libvirt calls the balloon's actual size. MemTotal does
+    not show it where the balloon has autodeflate='on', as Nova sets it: there it stays.
+
+Behaviours, by ``xloud.guest=`` on the kernel's command line (image property os_command_line):
+
+:cooperative: brings hot-added CPUs online, has a balloon driver. The default.
+:no-online: leaves hot-added CPUs offline.
+:no-balloon: has no balloon driver.
+
+``acpi=off`` beside it gives a guest that sees neither new CPUs nor the power button.
+"""
+
+import hashlib
+import lzma
+import re
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from lab.errors import LabError
+from lab.guest.initramfs import Entry, archive
+from lab.layout import Layout
+from lab.processes import run_command
+
+HERE = Path(__file__).resolve().parent
+KERNEL_PACKAGE = "linux-image-cloud-amd64"
+
+BEHAVIOURS = ("cooperative", "no-online", "no-balloon")
+
+# In the order in which they have to be loaded.
+MODULES = (
+    "virtio_ring",
+    "virtio",
+    "virtio_pci_modern_dev",
+    "virtio_pci_legacy_dev",
+    "virtio_pci",
+    "virtio_balloon",
+    "virtio_mem",
+    "evdev",
+    "button",
+)
+
+_LINE = re.compile(rb"xloud-guest: (\S+=.*?)\r?\n")
+
+
+@dataclass(frozen=True)
+class Guest:
+    """What is booted: files on the host."""
+
+    kernel: Path
+    initramfs: Path
+
+
+@dataclass(frozen=True)
+class Report:
+    """One line of the guest's about itself; sizes in MiB, uptime in seconds."""
+
+    cpus: int
+    ram_mb: int
+    balloon_mb: int
+    held_mb: int
+    uptime: float
+    behaviour: str
+
+
+def command_line(behaviour: str = "cooperative", *more: str) -> str:
+    """The kernel's command line for a behaviour."""
+    return " ".join(["console=ttyS0", f"xloud.guest={behaviour}", *more])
+
+
+def last_report(console: bytes) -> Report | None:
+    """The last whole line of the guest's in its console output; None before the first."""
+    lines = _LINE.findall(console)
+    if not lines:
+        return None
+    said = dict(word.split("=", 1) for word in lines[-1].decode().split())
+    return Report(
+        cpus=int(said["cpus_online"]),
+        ram_mb=int(said["ram_mib"]),
+        balloon_mb=int(said["balloon_mib"]),
+        held_mb=int(said["held_mib"]),
+        uptime=float(said["uptime"]),
+        behaviour=said["guest"],
+    )
+
+
+def ensure_built(layout: Layout) -> Guest:
+    """Download and build when that has not been done, or when init.sh has changed."""
+    folder = layout.cache / "guest"
+    unpacked = folder / "unpacked"
+    if not unpacked.exists():
+        _download(layout, folder)
+    init = (HERE / "init.sh").read_bytes()
+    digest = hashlib.sha256(init + repr(MODULES).encode()).hexdigest()[:12]
+    guest = Guest(_only(unpacked, "boot/vmlinuz-*"), folder / f"initramfs-{digest}.gz")
+    if not guest.initramfs.exists():
+        guest.initramfs.write_bytes(archive(_entries(unpacked, init)))
+    return guest
+
+
+def _entries(unpacked: Path, init: bytes) -> list[Entry]:
+    folders = [Entry(name) for name in ("bin", "dev", "modules", "proc", "sys")]
+    busybox = Entry("bin/busybox", _only(unpacked, "bin/busybox").read_bytes())
+    # init.sh says #!/bin/sh, and the kernel needs that before busybox can install its links.
+    shell = Entry("bin/sh", busybox.content)
+    builtin = _only(unpacked, "lib/modules/*/modules.builtin").read_text()
+    found = {name: _module(unpacked, name) for name in MODULES if f"/{name}.ko" not in builtin}
+    modules = [Entry(f"modules/{name}.ko", content) for name, content in found.items()]
+    order = Entry("modules/order", "".join(f"{name}\n" for name in found).encode())
+    return [*folders, busybox, shell, *modules, order, Entry("init", init)]
+
+
+def _module(unpacked: Path, name: str) -> bytes:
+    path = _only(unpacked, f"lib/modules/*/kernel/**/{name}.ko*")
+    content = path.read_bytes()
+    # Debian compresses modules from trixie on.
+    return lzma.decompress(content) if path.suffix == ".xz" else content
+
+
+def _only(folder: Path, pattern: str) -> Path:
+    found = list(folder.glob(pattern))
+    if len(found) != 1:
+        raise LabError(f"{len(found)} files {pattern} in {folder}, where one was expected")
+    return found[0]
+
+
+def _download(layout: Layout, folder: Path) -> None:
+    partial = folder.with_name("guest.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    shutil.rmtree(folder, ignore_errors=True)
+    (partial / "unpacked").mkdir(parents=True)
+    # Exactly the kernel that the meta package names; asking for a pattern fetches many.
+    depends = subprocess.run(
+        ["apt-cache", "depends", "--no-recommends", KERNEL_PACKAGE],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    ).stdout
+    kernels = re.findall(r"Depends: (linux-image-\S+)", depends)
+    if len(kernels) != 1:
+        raise LabError(f"{KERNEL_PACKAGE} names no kernel (needs apt-get update?): {depends}")
+    run_command(
+        layout,
+        "guest-download",
+        ["apt-get", "-o", "APT::Sandbox::User=root", "download", kernels[0], "busybox-static"],
+        cwd=partial,
+    )
+    for package in partial.glob("*.deb"):
+        unpack = ["dpkg", "-x", str(package), str(partial / "unpacked")]
+        run_command(layout, "guest-download", unpack)
+        package.unlink()
+    partial.rename(folder)

@@ -1,0 +1,103 @@
+"""A compute's private mount and UTS namespace: what its libvirtd and QEMU see as the machine.
+
+Inside, /run, /var and /etc are folders of the compute, the hostname is the compute's, and /usr is
+the unpacked hypervisor tree (with LAB_HYPERVISOR=system: the machine's own). A small machine shows
+more CPUs than it has (see topology.py). All other paths are the same inside and outside, so Nova
+on the host and QEMU inside mean the same file by a path.
+
+A process that sleeps holds the namespace open; daemons are started into it with nsenter.
+"""
+
+import shutil
+from pathlib import Path
+
+from lab import processes
+from lab.errors import LabError
+from lab.hypervisor import topology
+from lab.layout import Compute, Layout
+from lab.processes import Daemon
+
+HERE = Path(__file__).resolve().parent
+# Files of the machine's /etc that libvirtd and QEMU need to name users.
+FROM_HOST_ETC = ("passwd", "group")
+
+
+def start(layout: Layout, compute: Compute, tree: Path | None) -> int:
+    """Make the namespace, when there is none yet. Returns its holder's process id."""
+    daemon = _holder(compute, tree)
+    record = processes.read_record(layout, daemon.name)
+    if not (record and record.alive()):
+        # A namespace whose holder was killed can still have processes in it.
+        processes.end_processes(members(compute))
+        _prepare_folders(compute)
+    processes.start(layout, [daemon])
+    record = processes.read_record(layout, daemon.name)
+    if record is None:
+        raise LabError(f"{daemon.name} left no record")
+    return record.pid
+
+
+def enter(holder: int, command: list[str]) -> list[str]:
+    """The command line that runs ``command`` inside the namespace."""
+    return ["nsenter", "--mount", "--uts", f"--target={holder}", *command]
+
+
+def members(compute: Compute) -> dict[int, int]:
+    """{pid: start time} of every process inside: libvirtd, virtlogd, guests, the holder."""
+    found: dict[int, int] = {}
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit():
+            continue
+        pid = int(entry.name)
+        began = processes.start_time(pid)
+        if began is not None and _is_inside(pid, compute):
+            found[pid] = began
+    return found
+
+
+def _is_inside(pid: int, compute: Compute) -> bool:
+    try:
+        mounts = Path(f"/proc/{pid}/mountinfo").read_text()
+    except OSError:
+        return False
+    # proc(5): spaces in mountinfo are written \040.
+    source = f"nova-xloud-lab:{compute.root}".replace(" ", "\\040")
+    return any(source in line.split() for line in mounts.splitlines())
+
+
+def _holder(compute: Compute, tree: Path | None) -> Daemon:
+    private = [str(tree), str(HERE / "emulator.sh")] if tree else []
+    return Daemon(
+        name=compute.daemon("namespace"),
+        command=[
+            *("unshare", "--mount", "--uts", "--propagation", "private", "--"),
+            *("/bin/bash", str(HERE / "namespace.sh")),
+            *(str(compute.root), compute.hostname, *private),
+        ],
+        healthy=lambda: _settled(compute),
+        timeout=10,
+    )
+
+
+def _settled(compute: Compute) -> bool:
+    """The last thing namespace.sh does is to become ``sleep``."""
+    return any(Path(f"/proc/{pid}/comm").read_text().strip() == "sleep" for pid in members(compute))
+
+
+def _prepare_folders(compute: Compute) -> None:
+    # What was in /run is from processes that are gone.
+    shutil.rmtree(compute.run, ignore_errors=True)
+    topology.write(compute)
+    etc = compute.root / "etc"
+    for folder in ("namespace", "run/qmp", "run/lock", "etc/libvirt", "instances"):
+        (compute.root / folder).mkdir(parents=True, exist_ok=True)
+    for folder in ("lib", "log", "cache", "tmp"):
+        (compute.root / "var" / folder).mkdir(parents=True, exist_ok=True)
+    for name, target in (("run", "/run"), ("lock", "/run/lock")):
+        link = compute.root / "var" / name
+        if not link.is_symlink():
+            link.symlink_to(target)
+    for name in FROM_HOST_ETC:
+        shutil.copyfile(Path("/etc") / name, etc / name)
+    (etc / "nsswitch.conf").write_text("passwd: files\ngroup: files\nhosts: files\n")
+    (etc / "hosts").write_text(f"127.0.0.1 localhost {compute.hostname}\n")

@@ -1,0 +1,253 @@
+"""Where everything of the lab is: one frozen dataclass for paths, one for ports.
+
+All state lives under one folder, ``.lab/`` at the repository's root unless ``LAB_STATE`` names
+another:
+
+    .lab/
+      ports.json            the ports this lab took
+      openrc                what a person sources to talk to the cloud
+      cache/                downloads and what is built from them; survives ``down``
+      etc/  db/  glance/    configuration, SQLite files, images of the services
+      run/  logs/           pid files and logs, one of each per daemon
+      computes/<hostname>/  one compute: its libvirtd's private folders, nova-compute's state
+"""
+
+import json
+import os
+import secrets
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from lab.errors import LabError
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+# sockaddr_un.sun_path is 108 bytes with its closing NUL (unix(7)).
+UNIX_PATH_MAX = 107
+
+# The mount namespace of a compute puts private folders over these, so nothing below them is seen
+# by QEMU; the lab's state cannot be there.
+HIDDEN_IN_NAMESPACE = ("/run", "/usr", "/var", "/etc")
+
+USUAL_PORTS: Mapping[str, int] = {
+    "keystone": 5000,
+    "placement": 8778,
+    "glance": 9292,
+    "nova": 8774,
+    "network": 9696,
+    "rabbitmq": 5672,
+    "rabbitmq_dist": 25672,
+    "epmd": 4369,
+}
+
+# The compute hosts that `up` starts.
+HOSTNAMES = ("compute1",)
+
+
+@dataclass(frozen=True)
+class Compute:
+    """One compute host of the lab: a hostname, and the folder that holds all it has."""
+
+    hostname: str
+    root: Path
+
+    @property
+    def run(self) -> Path:
+        """What the compute's libvirtd sees as /run."""
+        return self.root / "run"
+
+    @property
+    def libvirt_socket(self) -> Path:
+        return self.run / "libvirt" / "libvirt-sock"
+
+    @property
+    def qmp(self) -> Path:
+        """Second QMP sockets of the running QEMU processes, one each, named by process id."""
+        return self.run / "qmp"
+
+    @property
+    def instances(self) -> Path:
+        """Nova's instances_path; the same path inside and outside of the mount namespace."""
+        return self.root / "instances"
+
+    @property
+    def state(self) -> Path:
+        """Nova's state_path."""
+        return self.root / "nova"
+
+    @property
+    def nova_conf(self) -> Path:
+        return self.root / "nova-compute.conf"
+
+    def daemon(self, name: str) -> str:
+        """The name under which one of this compute's daemons has its log and pid file."""
+        return f"{name}-{self.hostname}"
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Every path and port of one lab."""
+
+    state: Path
+    ports: Mapping[str, int] = field(default_factory=dict)
+    computes: tuple[Compute, ...] = ()
+
+    @property
+    def cache(self) -> Path:
+        return self.state / "cache"
+
+    @property
+    def etc(self) -> Path:
+        return self.state / "etc"
+
+    @property
+    def databases(self) -> Path:
+        return self.state / "db"
+
+    @property
+    def logs(self) -> Path:
+        return self.state / "logs"
+
+    @property
+    def run(self) -> Path:
+        return self.state / "run"
+
+    @property
+    def site(self) -> Path:
+        """A folder of Python modules that all services see."""
+        return self.state / "site"
+
+    @property
+    def openrc(self) -> Path:
+        return self.state / "openrc"
+
+    @property
+    def venv(self) -> Path:
+        """The environment that has OpenStack; LAB_VENV can name one with another release."""
+        return Path(os.environ.get("LAB_VENV") or REPOSITORY / ".venv")
+
+    @property
+    def venv_etc(self) -> Path:
+        """Where pip put the services' own etc/ files (api-paste.ini and the like)."""
+        return self.venv / "etc"
+
+    @property
+    def password(self) -> str:
+        """The one password of this lab: for its users, its services, and its message broker."""
+        path = self.state / "password"
+        if not path.exists():
+            path.touch(mode=0o600)
+            path.write_text(secrets.token_hex(12) + "\n")
+        return path.read_text().strip()
+
+    def program(self, name: str) -> str:
+        """A command of the environment."""
+        return str(self.venv / "bin" / name)
+
+    def url(self, service: str, path: str = "") -> str:
+        return f"http://127.0.0.1:{self.ports[service]}{path}"
+
+    def make_folders(self) -> None:
+        for folder in (self.cache, self.etc, self.databases, self.logs, self.run):
+            folder.mkdir(parents=True, exist_ok=True)
+
+
+def compute_of(state: Path, hostname: str) -> Compute:
+    return Compute(hostname, state / "computes" / hostname)
+
+
+def computes_found(state: Path) -> tuple[Compute, ...]:
+    """Every compute that has a folder: those of the layout, and those that tests have made."""
+    return tuple(compute_of(state, path.name) for path in sorted(state.glob("computes/*")))
+
+
+def load(environ: Mapping[str, str] = os.environ) -> Layout:
+    """The lab of this repository, or of LAB_STATE: paths checked, ports remembered or taken.
+
+    Raises LabError when the folder cannot serve, with the way out in its message.
+    """
+    state = Path(environ.get("LAB_STATE") or REPOSITORY / ".lab").resolve()
+    computes = tuple(compute_of(state, hostname) for hostname in HOSTNAMES)
+    _check_state_folder(state, computes)
+    layout = Layout(state=state, ports=_ports(state), computes=computes)
+    layout.make_folders()
+    return layout
+
+
+def _check_state_folder(state: Path, computes: tuple[Compute, ...]) -> None:
+    for hidden in HIDDEN_IN_NAMESPACE:
+        if state.is_relative_to(hidden):
+            raise LabError(
+                f"the lab's state cannot be below {hidden} (it is {state}): the compute's mount "
+                "namespace has a private folder there. Set LAB_STATE to another folder."
+            )
+    # The longest socket path the lab makes: a QEMU monitor named by a process id.
+    longest = max(
+        len(os.fsencode(path))
+        for compute in computes
+        for path in (compute.libvirt_socket, compute.qmp / "4194304.sock")
+    )
+    if longest > UNIX_PATH_MAX:
+        raise LabError(
+            f"{state} is too long a path: a unix socket below it would have {longest} bytes, and "
+            f"Linux allows {UNIX_PATH_MAX}. Set LAB_STATE to a short folder, like /tmp/lab."
+        )
+
+
+def _ports(state: Path) -> Mapping[str, int]:
+    """The ports this lab uses: remembered ones, or the usual ones, or free ones."""
+    remembered = state / "ports.json"
+    if remembered.exists():
+        known: dict[str, int] = json.loads(remembered.read_text())
+        if known.keys() >= USUAL_PORTS.keys():
+            return known
+    return _remember(state, _free_ports(USUAL_PORTS))
+
+
+def with_free_ports(layout: Layout) -> Layout:
+    """The same lab with other ports for those that somebody has taken; nothing of it runs."""
+    ports = _remember(layout.state, _free_ports(layout.ports))
+    return replace(layout, ports=ports)
+
+
+def _remember(state: Path, ports: Mapping[str, int]) -> Mapping[str, int]:
+    state.mkdir(parents=True, exist_ok=True)
+    (state / "ports.json").write_text(json.dumps(ports, indent=2) + "\n")
+    return ports
+
+
+def _free_ports(wanted: Mapping[str, int]) -> dict[str, int]:
+    ports: dict[str, int] = {}
+    for name, number in wanted.items():
+        free = number not in ports.values() and port_is_free(number)
+        ports[name] = number if free else _any_free_port(set(ports.values()))
+    return ports
+
+
+def port_is_free(port: int) -> bool:
+    """True when nobody listens on the port, on 127.0.0.1 or on all addresses."""
+    for address in ("127.0.0.1", "0.0.0.0"):
+        with socket.socket() as probe:
+            # As servers do: a connection in TIME_WAIT does not make a port taken.
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((address, port))
+            except OSError:
+                return False
+    return True
+
+
+def _any_free_port(not_these: set[int]) -> int:
+    while True:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port: int = probe.getsockname()[1]
+        if port not in not_these and port not in USUAL_PORTS.values():
+            return port
+
+
+def forget_ports(layout: Layout) -> None:
+    """Called by ``down``: the next ``up`` chooses ports anew."""
+    (layout.state / "ports.json").unlink(missing_ok=True)

@@ -1,0 +1,208 @@
+"""Up, down, status: which parts the lab has, in which order they start and stop."""
+
+import shutil
+import time
+from collections.abc import Callable, Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from functools import partial
+
+from openstack.connection import Connection
+
+from lab import contents, guest, hypervisor, layout, processes
+from lab.errors import LabError, ServiceFailed
+from lab.hypervisor import namespace, packages
+from lab.layout import Layout
+from lab.processes import Daemon
+from lab.progress import Progress
+from lab.services import database, glance, keystone, neutron, nova, placement, rabbitmq
+
+PARTS = ("hypervisor", "guest", "cloud")
+SERVICES = (rabbitmq, keystone, placement, glance, neutron, nova)
+# The longest first: they are made two at a time.
+DATABASES = (nova, keystone, glance, placement, neutron)
+NOVA_SECONDS = 90
+# Which daemon has a port, where its name is another.
+PORT_OWNERS = {"network": "neutron", "nova": "nova-api", "rabbitmq_dist": "rabbitmq"}
+
+
+def up(lab: Layout, only: str | None = None) -> Layout:
+    """Bring the lab up, or the part named; what runs and is up to date is kept.
+
+    :returns: the layout, with the ports that it has now.
+    """
+    progress = Progress()
+    if only in (None, "guest"):
+        with progress.step("guest: kernel and initramfs"):
+            guest.ensure_built(lab)
+    if only in (None, "hypervisor"):
+        _hypervisor_up(lab, progress)
+    if only in (None, "cloud"):
+        lab = _cloud_up(lab, progress)
+    return lab
+
+
+def is_up(lab: Layout) -> bool:
+    """True when the cloud's API runs."""
+    return "nova-api" in processes.running(lab)
+
+
+def _hypervisor_up(lab: Layout, progress: Progress) -> None:
+    if hypervisor.kind() == "unpacked":
+        with progress.step("hypervisor packages, unpacked beside the system") as step:
+            step.note(packages.ensure_unpacked(lab))
+    for compute in lab.computes:
+        with progress.step(f"hypervisor of {compute.hostname}") as step:
+            hypervisor.start(lab, compute, step)
+
+
+def _cloud_up(lab: Layout, progress: Progress) -> Layout:
+    lab = _settle_ports(lab)
+    database.install_plugin(lab)
+    for service in SERVICES:
+        service.configure(lab)
+    contents.write_openrc(lab)
+    with progress.step("databases"):
+        _together([partial(part.create_database, lab) for part in DATABASES])
+    _start(lab, progress, "rabbitmq", rabbitmq.daemons(lab))
+    _start(lab, progress, "keystone", keystone.daemons(lab))
+    with progress.step("people, catalog"):
+        keystone_only = contents.connect(lab)
+        contents.ensure_people(keystone_only, lab)
+        contents.ensure_catalog(keystone_only, lab)
+    rest = [*placement.daemons(lab), *glance.daemons(lab), *neutron.daemons(lab)]
+    _start(lab, progress, "placement, glance, neutron", rest)
+    title = "nova api, conductor, scheduler" + (" (stock)" if nova.is_stock() else "")
+    _start(lab, progress, title, nova.daemons(lab))
+    for compute in lab.computes:
+        title = f"nova-compute of {compute.hostname}"
+        _start(lab, progress, title, [nova.compute_daemon(lab, compute)])
+    cloud = contents.connect(lab)
+    with progress.step("image, flavors"):
+        contents.ensure_image(cloud, guest.ensure_built(lab))
+        contents.ensure_flavors(cloud)
+    with progress.step("nova listens, computes can be scheduled to"):
+        _wait_for_nova(lab, cloud)
+    return lab
+
+
+def _together(works: Sequence[Callable[[], None]]) -> None:
+    """Run these two at a time; raise the first error after all have ended."""
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        for future in [pool.submit(work) for work in works]:
+            future.result()
+
+
+def _start(lab: Layout, progress: Progress, title: str, daemons: Sequence[Daemon]) -> None:
+    with progress.step(title) as step:
+        if not processes.start(lab, daemons):
+            step.note("ran already")
+
+
+def _settle_ports(lab: Layout) -> Layout:
+    """Ports are remembered; somebody may have taken one while nothing of the cloud ran."""
+    alive = processes.running(lab).keys()
+    if alive <= _hypervisor_names(lab):
+        return layout.with_free_ports(lab)
+    for port, number in lab.ports.items():
+        if PORT_OWNERS.get(port, port) not in alive and not layout.port_is_free(number):
+            raise LabError(
+                f"port {number} ({port}) is taken; `lab/run down`, then up, takes others"
+            )
+    return lab
+
+
+def _wait_for_nova(lab: Layout, cloud: Connection) -> None:
+    """Until all of Nova listens, and every compute is mapped to the cell and known to Placement.
+
+    A service reports for the first time when it listens already. That it is said to be up is not
+    enough: the report may be from before its restart.
+    """
+    computes = [nova.compute_daemon(lab, compute) for compute in lab.computes]
+    daemons = [*nova.daemons(lab)[1:], *computes]
+    started = max(processes.started_at(lab, daemon) for daemon in daemons)
+    hosts = {compute.hostname for compute in lab.computes}
+    deadline = time.monotonic() + NOVA_SECONDS
+    while not (_all_report(cloud, len(daemons), started) and hosts <= _placed(cloud)):
+        processes.check_running(lab, daemons)
+        if time.monotonic() > deadline:
+            raise ServiceFailed(
+                f"Nova is not ready in {NOVA_SECONDS} s; see lab/run logs and, after "
+                f". {lab.openrc}, openstack compute service list"
+            )
+        time.sleep(0.5)
+
+
+def _all_report(cloud: Connection, count: int, since: float) -> bool:
+    """True when that many of Nova's services have reported since then."""
+    reports = [
+        datetime.fromisoformat(service.updated_at).replace(tzinfo=UTC).timestamp()
+        for service in cloud.compute.services()
+        if service.state == "up" and service.updated_at
+    ]
+    return sum(report >= since for report in reports) >= count
+
+
+def _placed(cloud: Connection) -> set[str]:
+    """The hosts that the API lists (they are mapped to a cell) and that Placement knows."""
+    mapped = {host.name for host in cloud.compute.hypervisors()}
+    return mapped & {provider.name for provider in cloud.placement.resource_providers()}
+
+
+def _hypervisor_names(lab: Layout) -> set[str]:
+    return {name for compute in lab.computes for name in hypervisor.daemon_names(compute)}
+
+
+def down(lab: Layout) -> None:
+    """Stop everything; safe on half a lab and on none.
+
+    Nova's services say goodbye through the broker, so it ends after them; guests end last.
+    """
+    progress = Progress()
+    computes = layout.computes_found(lab.state)
+    kept_for_last = {daemon.name for daemon in rabbitmq.daemons(lab)} | {
+        name for compute in computes for name in hypervisor.daemon_names(compute)
+    }
+    services = processes.running(lab).keys() - kept_for_last
+    _stop(lab, progress, "the services", services)
+    for daemon in reversed(rabbitmq.daemons(lab)):
+        _stop(lab, progress, daemon.name, processes.running(lab).keys() & {daemon.name})
+    for compute in computes:
+        if inside := namespace.members(compute):
+            with progress.step(f"stop the hypervisor of {compute.hostname}") as step:
+                step.note(f"{len(inside)} processes")
+                hypervisor.stop(lab, compute)
+    if leftover := processes.marked(lab):
+        with progress.step(f"end {len(leftover)} processes that daemons left behind"):
+            processes.end_processes(leftover)
+    for record in lab.run.glob("*.json"):
+        record.unlink()
+    layout.forget_ports(lab)
+    progress.say("down")
+
+
+def _stop(lab: Layout, progress: Progress, title: str, names: Collection[str]) -> None:
+    if names:
+        with progress.step(f"stop {title}") as step:
+            step.note(", ".join(sorted(processes.stop(lab, names))))
+
+
+def wipe(lab: Layout) -> None:
+    """Forget all servers, databases and logs; downloads are kept. The lab must be down."""
+    for entry in lab.state.iterdir():
+        if entry == lab.cache:
+            continue
+        if entry.is_dir():
+            shutil.rmtree(entry)
+        else:
+            entry.unlink()
+
+
+def status(lab: Layout) -> bool:
+    """Print what runs. Returns False when nothing does."""
+    alive = processes.running(lab)
+    for name, record in alive.items():
+        print(f"{name:<24} pid {record.pid:<8} {lab.logs / name}.log")
+    guests = sum(len(list(compute.qmp.glob("*.sock"))) for compute in lab.computes)
+    print(f"{len(alive)} daemons, {guests} guests, state in {lab.state}")
+    return bool(alive)

@@ -1,0 +1,55 @@
+"""SQLite databases: where they are, how they are opened, and that each schema is made once."""
+
+import sqlite3
+from collections.abc import Callable
+from importlib import metadata
+from pathlib import Path
+
+from lab.layout import Layout
+from lab.services import config
+
+# How long a writer waits for another one, in seconds.
+BUSY_SECONDS = 60
+PLUGIN = "lab_sqlite"
+
+
+def connection(layout: Layout, name: str) -> str:
+    """The SQLAlchemy URL of a database."""
+    return f"sqlite:///{path(layout, name)}?timeout={BUSY_SECONDS}&plugin={PLUGIN}"
+
+
+def install_plugin(layout: Layout) -> None:
+    """Put the SQLAlchemy plugin where the services find it: as a distribution with its metadata."""
+    source = Path(__file__).with_name(f"{PLUGIN}.py")
+    config.write_text(layout.site / source.name, source.read_text())
+    metadata_folder = layout.site / f"{PLUGIN}-1.dist-info"
+    config.write_text(
+        metadata_folder / "METADATA", f"Metadata-Version: 2.1\nName: {PLUGIN}\nVersion: 1\n"
+    )
+    config.write_text(
+        metadata_folder / "entry_points.txt",
+        f"[sqlalchemy.plugins]\n{PLUGIN} = {PLUGIN}:LabSqlite\n",
+    )
+
+
+def path(layout: Layout, name: str) -> Path:
+    return layout.databases / f"{name}.sqlite"
+
+
+def create_once(
+    layout: Layout, package: str, names: tuple[str, ...], make: Callable[[], None]
+) -> None:
+    """Run ``make`` unless it has been done for this release of the package.
+
+    The databases are in write-ahead mode: readers do not wait for the one writer.
+    """
+    stamp = layout.databases / f"{package}.ready"
+    version = metadata.version(package)
+    if stamp.exists() and stamp.read_text() == version:
+        return
+    for name in names:
+        with sqlite3.connect(path(layout, name)) as database:
+            database.execute("PRAGMA journal_mode=WAL")
+        database.close()
+    make()
+    stamp.write_text(version)

@@ -1,0 +1,42 @@
+"""An SQLAlchemy engine plugin that lets several processes write to one SQLite file.
+
+oslo.db begins every transaction with a plain BEGIN. A transaction that has read, and then writes
+after somebody else has written, is refused by SQLite at once ("database is locked"; no busy
+timeout helps, as waiting could not), and Nova's services then fail what they were doing. With this
+plugin a transaction begins at its first write, with BEGIN IMMEDIATE, which waits for its turn; what
+is read before that is read as committed, as on MySQL or PostgreSQL with READ COMMITTED.
+
+Copied to a folder of its own that is in the services' PYTHONPATH (see database.install_plugin):
+they need not know the lab's package. Named in a database URL: ``sqlite:///...?plugin=lab_sqlite``.
+"""
+
+from typing import Any
+
+from sqlalchemy import event
+from sqlalchemy.engine import URL, CreateEnginePlugin, Engine
+
+READS = ("SELECT", "PRAGMA", "EXPLAIN", "WITH", "VALUES", "RELEASE", "ROLLBACK")
+
+
+class LabSqlite(CreateEnginePlugin):
+    """Registered under ``sqlalchemy.plugins`` as ``lab_sqlite``."""
+
+    def update_url(self, url: URL) -> URL:
+        return url
+
+    def engine_created(self, engine: Engine) -> None:
+        event.listen(engine, "begin", _do_not_begin_yet)
+        event.listen(engine, "before_cursor_execute", _begin_before_the_first_write)
+
+
+def _do_not_begin_yet(connection: Any) -> None:
+    # oslo.db's listener, which comes after this one, says BEGIN unless it finds this mark.
+    connection.info["in_transaction"] = True
+
+
+def _begin_before_the_first_write(
+    connection: Any, cursor: Any, statement: str, *_arguments: object
+) -> None:
+    writes = not statement.lstrip().upper().startswith(READS)
+    if writes and not connection.connection.dbapi_connection.in_transaction:
+        cursor.execute("BEGIN IMMEDIATE")

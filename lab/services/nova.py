@@ -1,0 +1,162 @@
+"""Nova: API, conductor, scheduler, and a nova-compute for each compute host.
+
+They run through nova-xloud, each in its documented way; with LAB_STOCK_NOVA=1 without it.
+"""
+
+import os
+import shutil
+from pathlib import Path
+
+from lab import hypervisor
+from lab.layout import REPOSITORY, Compute, Layout
+from lab.processes import Daemon, run_command
+from lab.services import config, database, web
+
+PACKAGE = REPOSITORY / "src" / "nova_xloud"
+
+# The port of the cell's broker is that of the nova.conf that reads the mapping, so that another
+# ``up`` may take another port.
+CELL_TRANSPORT = "{scheme}://{username}:{password}@{hostname}:{port}/"
+
+# privsep contexts that run as root; each gets a daemon, started when first needed.
+PRIVILEGED = ("nova_sys_admin", "vif_plug_ovs_privileged", "privsep_osbrick")
+
+
+def is_stock() -> bool:
+    """True when Nova shall run without nova-xloud."""
+    return os.environ.get("LAB_STOCK_NOVA") == "1"
+
+
+def configure(layout: Layout) -> None:
+    folder = layout.etc / "nova"
+    config.write(folder / "nova.conf", _sections(layout))
+    shutil.copyfile(layout.venv_etc / "nova" / "api-paste.ini", folder / "api-paste.ini")
+    for compute in layout.computes:
+        config.write(compute.nova_conf, _compute_sections(layout, compute))
+        compute.state.mkdir(parents=True, exist_ok=True)
+
+
+def _common_sections(layout: Layout) -> dict[str, dict[str, object]]:
+    # The catalog has public endpoints only.
+    auth = {**config.service_auth(layout), "valid_interfaces": "public"}
+    return {
+        "DEFAULT": {
+            "transport_url": config.messaging(layout),
+            "my_ip": "127.0.0.1",
+            # Periodic tasks begin at once, not somewhen within the first minute.
+            "periodic_fuzzy_delay": 0,
+            # What is running when a service is told to end gets this long, in seconds.
+            "graceful_shutdown_timeout": 8,
+            "state_path": layout.state / "nova",
+        },
+        "service_user": {**auth, "send_service_user_token": "true"},
+        "placement": auth,
+        "glance": auth,
+        "neutron": auth,
+        "oslo_concurrency": {"lock_path": layout.run / "locks"},
+    }
+
+
+def _sections(layout: Layout) -> config.Sections:
+    return {
+        **_common_sections(layout),
+        "api_database": {"connection": database.connection(layout, "nova_api")},
+        "database": {"connection": database.connection(layout, "nova")},
+        "keystone_authtoken": config.token_auth(layout),
+        "conductor": {"workers": 1},
+        # A new compute can be used without an operator's nova-manage.
+        "scheduler": {"workers": 1, "discover_hosts_in_cells_interval": 5},
+        # What one project may hold is not what the lab is about.
+        "quota": {"instances": 50, "cores": 400, "ram": 400 * 1024},
+    }
+
+
+def _compute_sections(layout: Layout, compute: Compute) -> config.Sections:
+    """All that a nova-compute is told; no database, as Nova wants it."""
+    common = _common_sections(layout)
+    helper = f"{layout.program('privsep-helper')} --config-file {compute.nova_conf}"
+    return {
+        **common,
+        "DEFAULT": {
+            **common["DEFAULT"],
+            "host": compute.hostname,
+            "state_path": compute.state,
+            "instances_path": compute.instances,
+            "manager_shutdown_timeout": 3,
+            "compute_driver": "libvirt.LibvirtDriver",
+            "reserved_host_memory_mb": 1024,
+            # The guest's shutdown takes two seconds; one that does not listen shall not take 60.
+            "shutdown_timeout": 15,
+            "cpu_allocation_ratio": 16.0,
+            "ram_allocation_ratio": 1.0,
+        },
+        "libvirt": {
+            "connection_uri": hypervisor.connect_uri(compute),
+            "virt_type": os.environ.get("LAB_VIRT_TYPE", "qemu"),
+            "cpu_mode": "none",
+            "images_type": "raw",
+        },
+        "vnc": {"enabled": "false"},
+        "spice": {"enabled": "false"},
+        "serial_console": {"enabled": "false"},
+        **{context: {"helper_command": helper} for context in PRIVILEGED},
+    }
+
+
+def create_database(layout: Layout) -> None:
+    names = ("nova_api", "nova_cell0", "nova")
+    database.create_once(layout, "nova", names, lambda: _make_databases(layout))
+
+
+def _make_databases(layout: Layout) -> None:
+    def manage(*arguments: str) -> None:
+        settings = str(layout.etc / "nova" / "nova.conf")
+        command = [layout.program("nova-manage"), "--config-file", settings, *arguments]
+        run_command(layout, "nova-manage", command)
+
+    cell0 = database.connection(layout, "nova_cell0")
+    cell1 = database.connection(layout, "nova")
+    manage("api_db", "sync")
+    manage("cell_v2", "map_cell0", "--database_connection", cell0)
+    manage("db", "sync")
+    create = ("cell_v2", "create_cell", "--name", "cell1", "--transport-url", CELL_TRANSPORT)
+    manage(*create, "--database_connection", cell1)
+
+
+def daemons(layout: Layout) -> list[Daemon]:
+    """All of Nova but nova-compute."""
+    folder = layout.etc / "nova"
+    module = "nova.wsgi" if is_stock() else "nova_xloud.wsgi"
+    api = web.daemon(
+        layout,
+        "nova-api",
+        f"{module}.osapi_compute:application",
+        port="nova",
+        environment={"OS_NOVA_CONFIG_DIR": str(folder)},
+        made_of=[folder / "nova.conf", *_package()],
+    )
+    return [api, *(_service(layout, name) for name in ("nova-conductor", "nova-scheduler"))]
+
+
+def compute_daemon(layout: Layout, compute: Compute) -> Daemon:
+    """One host's nova-compute."""
+    return _service(layout, "nova-compute", compute)
+
+
+def _service(layout: Layout, program: str, compute: Compute | None = None) -> Daemon:
+    settings = compute.nova_conf if compute else layout.etc / "nova" / "nova.conf"
+    name = compute.daemon(program) if compute else program
+    runner = (
+        [layout.program(program)] if is_stock() else [layout.program("nova-xloud-run"), program]
+    )
+    return Daemon(
+        name=name,
+        command=[*runner, "--config-file", str(settings)],
+        # That it is up is seen in the API; see lab.lifecycle.
+        healthy=lambda: True,
+        made_of=[settings, Path(database.__file__).with_name("lab_sqlite.py"), *_package()],
+    )
+
+
+def _package() -> list[Path]:
+    return [] if is_stock() else [PACKAGE]
