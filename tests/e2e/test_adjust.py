@@ -39,10 +39,12 @@ def test_up_and_down_many_times(cloud: Cloud, create) -> None:
             assert cloud.settle(server, agreed(size)) == agreed(size)
 
 
-def test_location_names_the_status(cloud: Cloud, server: str) -> None:
+def test_location_names_the_status_and_the_request_id_the_action(cloud: Cloud, server: str) -> None:
     answer = cloud.resize(server, Size(2, 512))
     assert answer.headers["Location"].endswith(f"/servers/{server}/xloud-status")
-    assert answer.headers["x-openstack-request-id"]
+    actions = cloud.connection.compute.server_actions(server)
+    (adjustment,) = [a.request_id for a in actions if a.action == "xloud_adjust"]
+    assert adjustment == answer.headers["x-openstack-request-id"]
 
 
 def test_status_has_the_numbers_that_the_witnesses_have(cloud: Cloud, server: str) -> None:

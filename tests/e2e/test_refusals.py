@@ -38,7 +38,7 @@ def refused(answer: Answer, status: int, code: str = "") -> None:
 def test_requests_that_are_refused_change_nothing(cloud: Cloud, server: str) -> None:
     assert cloud.settle(server, UNTOUCHED) == UNTOUCHED
     for body in BAD_BODIES:
-        refused(cloud.adjust(server, body), 400)
+        refused(cloud.adjust(server, body), 400, "xloud.invalid")
     for body in OUT_OF_BOUNDS:
         refused(cloud.adjust(server, body), 400, "xloud.out_of_bounds")
     assert cloud.witnesses(server) == UNTOUCHED

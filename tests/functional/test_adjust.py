@@ -234,6 +234,7 @@ class Refusals(AdjustTestCase):
                 body,
             )
             assert error.response.status_code == 400, (body, error.response.text)
+            assert "xloud.invalid" in error.response.text
         self._unchanged()
 
     def test_out_of_bounds_names_the_bounds(self):

@@ -10,10 +10,11 @@ from nova.api.validation import parameter_types
 
 # 2**31 - 1: the columns that hold a size in Nova's database are 32 bits wide.
 _SIZE = {
-    "oneOf": [
-        {"type": "integer", "minimum": 1, "maximum": 2147483647},
-        {"type": "string", "pattern": "^[0-9]+$", "minLength": 1, "maxLength": 10},
-    ]
+    "type": ["integer", "string"],
+    "minimum": 1,
+    "maximum": 2147483647,
+    "pattern": "^[0-9]+$",
+    "maxLength": 10,
 }
 
 ADJUST = {
