@@ -52,7 +52,13 @@ MODULES = (
     "button",
 )
 
-_LINE = re.compile(rb"xloud-guest: (\S+=.*?)\r?\n")
+# Whole and nothing else: the kernel writes to the same console, now and then in the midst of it.
+_LINE = re.compile(
+    rb"^xloud-guest: cpus_online=(?P<cpus>\d+) ram_mib=(?P<ram>\d+) balloon_mib=(?P<balloon>-?\d+)"
+    rb" held_mib=(?P<held>\d+) mem_total_kib=\d+ mem_free_kib=\d+ uptime=(?P<uptime>[\d.]+)"
+    rb" guest=(?P<behaviour>[\w-]+)\r?$",
+    re.MULTILINE,
+)
 
 
 @dataclass(frozen=True)
@@ -82,17 +88,17 @@ def command_line(behaviour: str = "cooperative", *more: str) -> str:
 
 def last_report(console: bytes) -> Report | None:
     """The last whole line of the guest's in its console output; None before the first."""
-    lines = _LINE.findall(console)
-    if not lines:
+    reports = list(_LINE.finditer(console))
+    if not reports:
         return None
-    said = dict(word.split("=", 1) for word in lines[-1].decode().split())
+    said = reports[-1]
     return Report(
-        cpus=int(said["cpus_online"]),
-        ram_mb=int(said["ram_mib"]),
-        balloon_mb=int(said["balloon_mib"]),
-        held_mb=int(said["held_mib"]),
+        cpus=int(said["cpus"]),
+        ram_mb=int(said["ram"]),
+        balloon_mb=int(said["balloon"]),
+        held_mb=int(said["held"]),
         uptime=float(said["uptime"]),
-        behaviour=said["guest"],
+        behaviour=said["behaviour"].decode(),
     )
 
 

@@ -40,6 +40,14 @@ def test_last_whole_line_of_the_console_counts() -> None:
     assert guest.last_report(b"xloud-guest: power button\r\n") is None
 
 
+def test_lines_that_the_kernel_wrote_into_do_not_count() -> None:
+    garbled = LINE.replace(b"ram_mib=1024", b"ram_mib=gues1024")
+    assert guest.last_report(garbled) is None
+    report = guest.last_report(LINE + garbled)
+    assert report is not None
+    assert report.held_mb == 768
+
+
 def test_initramfs_is_what_cpio_can_read(tmp_path: Path) -> None:
     entries = [Entry("bin"), Entry("bin/tool", b"abc"), Entry("init", b"#!/bin/sh\n")]
     packed = gzip.decompress(archive(entries))
