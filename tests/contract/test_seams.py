@@ -108,6 +108,24 @@ def test_installing_twice_is_installing_once():
     """)
 
 
+def test_novas_own_guard_finds_no_controller_of_ours_without_schemas():
+    printed = _python("""
+        import os, sys, unittest
+        os.environ["OS_NOVA_DISABLE_EVENTLET_PATCHING"] = "true"
+        import nova.tests.unit
+        from nova_xloud.seams.install import install
+        install()
+        from nova.api.openstack.compute import routes
+        assert [path for path, _ in routes.ROUTE_LIST if "xloud" in path]
+        suite = unittest.defaultTestLoader.loadTestsFromName(
+            "nova.tests.unit.api.openstack.compute.test_schemas")
+        result = unittest.TextTestRunner().run(suite)
+        assert result.testsRun
+        sys.exit(not result.wasSuccessful())
+    """)
+    assert "OK" in printed
+
+
 def test_the_command_refuses_before_it_starts():
     printed = _python(
         """

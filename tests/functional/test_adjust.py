@@ -5,9 +5,12 @@ import time
 from unittest import mock
 
 from nova import context as nova_context
+from nova import objects
 from nova.tests.functional.api.client import OpenStackApiException
 
+from nova_xloud.core.size import Size
 from nova_xloud.errors import OutOfBounds
+from nova_xloud.scheduling import holdings
 from nova_xloud.testing import Behaviour
 from tests.functional.base import XloudTestCase
 
@@ -248,6 +251,7 @@ class Refusals(AdjustTestCase):
         self._unchanged()
 
     def test_policy(self):
+        self._refused(403, "xloud.forbidden", api=self.user_api, current_vcpus=2)
         self._refused(403, "os_compute_api:xloud:adjust", api=self.user_api, current_vcpus=2)
         self._unchanged()
 
@@ -412,6 +416,17 @@ class Afterwards(AdjustTestCase):
         self._reboot_server(self.server, hard=True)
         self._has(3, 768)
 
+    def test_rebuilt(self):
+        self._rebuild_server(self.server, self.server["image"]["id"])
+        self._has(3, 768)
+
+    def test_a_failure_to_look_again_fails_nobody_elses_operation(self):
+        manager = self.computes["host1"].manager
+        with mock.patch.object(manager.xloud, "settle", side_effect=KeyError("no such node")):
+            self._stop_server(self.server)
+            self._start_server(self.server)
+        self._has(3, 768)
+
     def test_paused(self):
         self.admin_api.post_server_action(self.server["id"], {"pause": {}})
         self._wait_for_state_change(self.server, "PAUSED")
@@ -420,6 +435,42 @@ class Afterwards(AdjustTestCase):
         self.admin_api.post_server_action(self.server["id"], {"unpause": {}})
         self._wait_for_state_change(self.server, "ACTIVE")
         self._has(3, 512)
+
+
+class Moved(XloudTestCase):
+    """Claims and records around a change of flavor, without the moving."""
+
+    def setUp(self):
+        super().setUp()
+        self.start_compute("host1")
+        self.manager = self.computes["host1"].manager
+        self.record = self._record(self._elastic())
+        self.small = self.record.flavor
+        larger = self._flavor(vcpus=8, memory_mb=2048, minimum_cpu=2, minimum_memory=1024)
+        self.large = objects.Flavor.get_by_flavor_id(nova_context.get_admin_context(), larger)
+        facts = holdings.facts_of_instance(self.record)
+        grown = holdings.desired_of(self.record, facts).asked(Size(3, 768), persist=True)
+        holdings.put_desired(self.record, grown)
+
+    def _becomes(self, flavor, old_flavor):
+        """As Nova does it: the flavor, then the XML."""
+        self.manager._set_instance_info(self.record, flavor)
+        self.record.old_flavor = old_flavor
+        return holdings.forget_what_has_ended(self.record).persisted
+
+    def test_resized_it_has_the_new_minimum_and_reverted_what_it_held(self):
+        assert self._becomes(self.large, self.small) == Size(2, 1024)
+        assert (self.record.vcpus, self.record.memory_mb) == (2, 1024)
+        assert self._becomes(self.small, None) == Size(3, 768)
+        assert (self.record.vcpus, self.record.memory_mb) == (3, 768)
+
+    def test_resized_back_later_it_does_not_find_what_it_held_long_ago(self):
+        self._becomes(self.large, self.small)
+        self.record.old_flavor = None  # confirmed
+        assert self._becomes(self.small, self.large) == Size(1, 512)
+
+    def test_migrated_cold_it_keeps_what_is_persisted(self):
+        assert self._becomes(self.small, self.small) == Size(3, 768)
 
 
 class Hotplug(AdjustTestCase):

@@ -122,8 +122,9 @@ class Boot(XloudTestCase):
         servers = [self._boot(flavor_id) for _ in range(5)]
         assert [self._reserved(s)["MEMORY_MB"] for s in servers] == [1024] * 5
 
-    def test_a_host_without_balloons_refuses_to_spawn(self):
-        self.flags(mem_stats_period_seconds=0, group="libvirt")
+    @ddt.data({"mem_stats_period_seconds": 0}, {"file_backed_memory": 4096})
+    def test_a_host_that_cannot_balloon_refuses_to_spawn(self, options):
+        self.flags(**options, group="libvirt")
         server = self._create_server(
             flavor_id=self._flavor(minimum_memory=512), networks="none", expected_state="ERROR"
         )

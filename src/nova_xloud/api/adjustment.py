@@ -56,10 +56,6 @@ class AdjustmentAPI:
                 return self._recorded(instance)
         return self._recorded(instance)
 
-    def hotplug_vcpus(self, context: Any, instance: Any, new_count: int) -> None:
-        """See :meth:`nova_xloud.rpc.client.XloudAPI.hotplug_vcpus`."""
-        self._rpc.hotplug_vcpus(context, instance, new_count)
-
     def _recorded(self, instance: Any) -> dict[str, Any]:
         facts = holdings.facts_of_instance(instance)
         state = InstanceState(

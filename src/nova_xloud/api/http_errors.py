@@ -11,7 +11,7 @@ import webob.exc
 from nova import exception
 from nova.api.openstack import common
 
-from nova_xloud.errors import Invalid, Refused
+from nova_xloud.errors import Forbidden, Invalid, Refused
 
 EXPECTED = (400, 403, 404, 409, 503)
 
@@ -31,6 +31,8 @@ def coded(action: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
                 raise _answer(Invalid(error.format_message())) from error
             except Refused as refusal:
                 raise _answer(refusal) from refusal
+            except exception.PolicyNotAuthorized as error:
+                raise _answer(Forbidden(error.format_message())) from error
             except exception.InstanceIsLocked as error:
                 raise webob.exc.HTTPConflict(explanation=error.format_message()) from error
             except exception.InstanceInvalidState as error:

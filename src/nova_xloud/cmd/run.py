@@ -24,9 +24,10 @@ are the command's own; nova.conf, api-paste.ini and policies stay as they are.
   nova-xloud-run nova-manage placement audit
   nova-xloud-run -m nova.cmd.conductor
 
-Use it for nova-conductor, nova-scheduler and every nova-compute. nova-api and
-nova-metadata run under a WSGI server: give that one the application
+Use it for nova-conductor, nova-scheduler and every nova-compute. nova-api runs
+under a WSGI server: give that one the application
 nova_xloud.wsgi.osapi_compute:application instead of nova.wsgi.osapi_compute.
+The metadata API stays as it is.
 
 Exit codes: the command's own; 2 wrong usage; 78 this Nova does not fit
 (the seam that does not is named, and nothing was started).

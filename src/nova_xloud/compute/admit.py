@@ -8,6 +8,7 @@ look at the instance, never unsafe. Nothing is told to the guest here.
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from nova_xloud.compute.claim import change_claim
@@ -17,7 +18,7 @@ from nova_xloud.conf import EngineOptions
 from nova_xloud.core.envelope import HostFacts, envelope
 from nova_xloud.core.plan import AdjustRequest, Plan, decide
 from nova_xloud.core.size import Size
-from nova_xloud.errors import InvalidState, NotFound, Refused
+from nova_xloud.errors import HostUnavailable, InvalidState, NotFound, Refused
 
 LOG = logging.getLogger(__name__)
 
@@ -41,15 +42,18 @@ def admit(
     request: AdjustRequest,
     host: HostFacts,
     options: EngineOptions,
-    action: str,
+    too_late: Callable[[], bool] = lambda: False,
 ) -> Admission:
     """Admit ``request`` or refuse it; a refusal changes nothing.
 
-    :param action: the name of the instance action to record
+    :param too_late: nobody waits for the answer any more; asked once the lock is had, which
+        another operation may have kept for long
     :raises Refused: with the reason
     :raises DomainError: the guest could not be read
     """
     with instance.lock():
+        if too_late():
+            raise HostUnavailable("another operation on it took too long; nothing was changed")
         view = instance.record.refresh()
         check_adjustable(view)
         seen = observe(instance, view)
@@ -59,7 +63,6 @@ def admit(
         if plan.nothing_to_do:
             return Admission(view.desired.generation, True)
         _commit(instance, seen, plan, options)
-        instance.actions.start(action)
     return Admission(plan.desired.generation, False)
 
 
@@ -82,6 +85,8 @@ def _commit(instance: Instance, seen: Observation, plan: Plan, options: EngineOp
         seen.reservation,
         lambda now: now.at_least(plan.claim),
         options.claim_attempts,
+        # Whoever changed the claim may have moved the instance.
+        on_conflict=lambda: check_adjustable(instance.record.refresh()),
     )
     try:
         instance.record.write(plan.desired, held=claimed.size)

@@ -11,12 +11,17 @@ from nova_xloud.errors import PlacementUnavailable
 
 
 def change_claim(
-    claims: Claims, current: Reservation, wanted: Callable[[Size], Size], attempts: int
+    claims: Claims,
+    current: Reservation,
+    wanted: Callable[[Size], Size],
+    attempts: int,
+    on_conflict: Callable[[], object] = lambda: None,
 ) -> Reservation:
     """Write what ``wanted`` makes of what is reserved now, retrying on conflict.
 
     :param wanted: from the size reserved now to the size to reserve; asked again at each try,
         because a conflict means that the first has changed
+    :param on_conflict: asked before the next try, and may refuse it
     :raises NoCapacity:
     :raises PlacementUnavailable: it could not be asked, or conflicted at every attempt
     """
@@ -27,6 +32,7 @@ def change_claim(
         try:
             return claims.write(current, size)
         except ClaimConflict:
+            on_conflict()
             current = claims.read()
     raise PlacementUnavailable(
         f"the allocation was changed by somebody else at each of {attempts} attempts; try again"

@@ -48,10 +48,14 @@ class Outcome:
 
 @dataclass(slots=True)
 class Clock:
-    """Time, so that tests need not wait."""
+    """Time, so that tests need not wait.
+
+    :ivar closing: the service is about to end: stand back
+    """
 
     now: Callable[[], float] = time.monotonic
-    sleep: Callable[[float], None] = time.sleep
+    sleep: Callable[[float], object] = time.sleep
+    closing: Callable[[], bool] = lambda: False
 
 
 def converge(instance: Instance, options: EngineOptions, clock: Clock | None = None) -> Outcome:
@@ -64,44 +68,67 @@ def converge(instance: Instance, options: EngineOptions, clock: Clock | None = N
     :raises DomainError:
     """
     try:
-        return _run(instance, options, clock or Clock())
+        return _Run(instance, options, clock or Clock()).to_the_end()
     except GuestRefused:
         _release_what_came_back(instance)
         raise
 
 
-def _run(instance: Instance, options: EngineOptions, clock: Clock) -> Outcome:
-    patience = _Patience(clock, options.step_timeout)
-    told = steps.Told()
-    conflicts = 0
-    while True:
-        with instance.lock():
-            seen = _look(instance)
+class _Run:
+    """One run of :func:`converge`, and what it remembers between two steps."""
+
+    def __init__(self, instance: Instance, options: EngineOptions, clock: Clock) -> None:
+        self._instance = instance
+        self._options = options
+        self._clock = clock
+        self._patience = _Patience(clock, options.step_timeout)
+        self._told = steps.Told()
+        self._conflicts = 0
+
+    def to_the_end(self) -> Outcome:
+        while not self._clock.closing():
+            done = self._locked_step()
+            if isinstance(done, Outcome):
+                return done
+            match done:
+                case steps.Converged():
+                    return Outcome(True)
+                case steps.Deferred(why):
+                    return Outcome(False, why)
+                case steps.Stuck(why):
+                    raise GuestRefused(why)
+                case steps.Await():
+                    self._patience.wait_for(done)
+                    self._clock.sleep(self._options.poll_interval)
+                case steps.SetMemory() | steps.SetVcpus():
+                    self._patience.anew()
+                case steps.Claim():
+                    # It took more on its own; one that does so again and again is not raced.
+                    self._clock.sleep(self._options.poll_interval)
+        return Outcome(False, "nova-compute is stopping")
+
+    def _locked_step(self) -> steps.Step | Outcome:
+        """Read, decide, take the step: under the lock, so that nothing comes between."""
+        with self._instance.lock():
+            seen = _look(self._instance)
             if isinstance(seen, Outcome):
                 return seen
-            step = steps.next_step(seen.state, told)
-            LOG.debug("Instance %s: %s", instance.uuid, step)
+            step = steps.next_step(seen.state, self._told)
+            LOG.debug("Instance %s: %s", self._instance.uuid, step)
             try:
-                told = _take(step, instance, seen, told)
-                conflicts = 0
+                self._told = _take(step, self._instance, seen, self._told)
             except InvalidState as busy:
                 return _stand_back(busy.message)
             except ClaimConflict as conflict:
-                conflicts += 1
-                if conflicts >= options.claim_attempts:
-                    raise PlacementUnavailable(f"{conflicts} conflicts running") from conflict
-        match step:
-            case steps.Converged():
-                return Outcome(True)
-            case steps.Deferred(why):
-                return Outcome(False, why)
-            case steps.Stuck(why):
-                raise GuestRefused(why)
-            case steps.Await(what):
-                patience.wait_for(what)
-                clock.sleep(options.poll_interval)
-            case _:
-                patience.anew()
+                self._count(conflict)
+            else:
+                self._conflicts = 0
+            return step
+
+    def _count(self, conflict: ClaimConflict) -> None:
+        self._conflicts += 1
+        if self._conflicts >= self._options.claim_attempts:
+            raise PlacementUnavailable(f"{self._conflicts} conflicts running") from conflict
 
 
 def _look(instance: Instance) -> Observation | Outcome:
@@ -138,23 +165,29 @@ def _stand_back(why: str) -> Outcome:
 
 
 class _Patience:
-    """How long the guest has been waited for without any change."""
+    """How long the guest has been waited for without coming nearer than it ever was.
+
+    So a run ends: a guest that only wavers is given up, and one that comes nearer arrives.
+    """
 
     def __init__(self, clock: Clock, timeout: float) -> None:
         self._clock = clock
         self._timeout = timeout
-        self._what: str | None = None
+        self._nearest: int | None = None
         self._since = 0.0
 
     def anew(self) -> None:
-        self._what = None
+        """Something else was begun."""
+        self._nearest = None
 
-    def wait_for(self, what: str) -> None:
-        """:raises GuestRefused: this very thing has been waited for too long"""
-        if what != self._what:
-            self._what, self._since = what, self._clock.now()
+    def wait_for(self, step: steps.Await) -> None:
+        """:raises GuestRefused: it has been waited for too long"""
+        if self._nearest is None or step.left < self._nearest:
+            self._nearest, self._since = step.left, self._clock.now()
         elif self._clock.now() - self._since > self._timeout:
-            raise GuestRefused(f"waited {self._timeout:g} s that {what}; what it has stays claimed")
+            raise GuestRefused(
+                f"waited {self._timeout:g} s that {step.what}; what it has stays claimed"
+            )
 
 
 def _take(step: steps.Step, instance: Instance, seen: Observation, told: steps.Told) -> steps.Told:

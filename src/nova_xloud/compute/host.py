@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
-import logging
+import time
 from collections.abc import Callable
+from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from typing import Any
 
 from nova_xloud.compute.admit import Admission, admit
+from nova_xloud.compute.converge import Outcome
 from nova_xloud.compute.observe import observe
 from nova_xloud.compute.ports import Instance
 from nova_xloud.compute.status import status
@@ -17,8 +19,6 @@ from nova_xloud.conf import EngineOptions
 from nova_xloud.core.envelope import HostFacts, envelope
 from nova_xloud.core.plan import AdjustRequest
 from nova_xloud.errors import GuestRefused
-
-LOG = logging.getLogger(__name__)
 
 ADJUST = "xloud_adjust"
 HOTPLUG = "hotplug_vcpus"
@@ -43,15 +43,29 @@ class Host:
         self._options = options
         self._worker = worker or Worker(options)
 
-    def adjust(self, context: Any, nova_instance: Any, request: AdjustRequest) -> Admission:
+    def adjust(
+        self,
+        context: Any,
+        nova_instance: Any,
+        request: AdjustRequest,
+        answer_within: float = float("inf"),
+    ) -> Admission:
         """Admit, and begin to converge; returns without waiting for the guest.
 
+        :param answer_within: seconds after which nobody waits for the answer
         :raises Refused:
         """
         instance = self._open(context, nova_instance)
-        admission = admit(instance, request, self._facts, self._options, ADJUST)
+        begun = time.monotonic()
+        admission = admit(
+            instance,
+            request,
+            self._facts,
+            self._options,
+            too_late=lambda: time.monotonic() - begun > answer_within,
+        )
         if not admission.nothing_to_do:
-            self._worker.submit(instance, f"compute_{ADJUST}")
+            self._begin(instance, ADJUST)
         return admission
 
     def hotplug_vcpus(self, context: Any, nova_instance: Any, new_count: int) -> None:
@@ -62,10 +76,9 @@ class Host:
         """
         instance = self._open(context, nova_instance)
         request = AdjustRequest(vcpus=new_count, memory_mb=None)
-        admission = admit(instance, request, self._facts, self._options, HOTPLUG)
-        if admission.nothing_to_do:
+        if admit(instance, request, self._facts, self._options).nothing_to_do:
             return
-        future = self._worker.submit(instance, f"compute_{HOTPLUG}")
+        future = self._begin(instance, HOTPLUG)
         timeout = self._options.hotplug_timeout
         try:
             outcome = future.result(timeout)
@@ -73,6 +86,15 @@ class Host:
             raise GuestRefused(f"not done within {timeout:g} s; it is being worked on") from error
         if outcome.deferred:
             raise GuestRefused(f"admitted, but not done yet: {outcome.deferred}")
+
+    def _begin(self, instance: Instance, action: str) -> Future[Outcome]:
+        try:
+            instance.actions.start(action)
+        except Exception:
+            # It is admitted: it has to be done, though nobody will read of it.
+            self._worker.submit(instance)
+            raise
+        return self._worker.submit(instance, f"compute_{action}")
 
     def status(self, context: Any, nova_instance: Any) -> dict[str, Any]:
         """See :func:`nova_xloud.compute.status.status`."""
@@ -83,3 +105,7 @@ class Host:
     def settle(self, context: Any, nova_instance: Any) -> None:
         """Look at an instance again after something else was done to it."""
         self._worker.submit(self._open(context, nova_instance))
+
+    def close(self) -> None:
+        """The service ends."""
+        self._worker.close()

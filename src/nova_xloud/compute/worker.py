@@ -5,10 +5,11 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 
-from nova_xloud.compute.converge import Outcome, converge
+from nova_xloud.compute.converge import Clock, Outcome, converge
 from nova_xloud.compute.ports import Instance
 from nova_xloud.conf import EngineOptions
 from nova_xloud.errors import AdjustmentDeferred, XloudError
@@ -25,9 +26,11 @@ class Worker:
     def __init__(
         self,
         options: EngineOptions,
-        run: Callable[[Instance, EngineOptions], Outcome] = converge,
+        run: Callable[[Instance, EngineOptions, Clock], Outcome] = converge,
     ) -> None:
         self._options = options
+        self._closing = threading.Event()
+        self._clock = Clock(sleep=self._closing.wait, closing=self._closing.is_set)
         self._run = run
         self._pool = ThreadPoolExecutor(
             max_workers=options.converge_workers, thread_name_prefix="xloud-converge"
@@ -40,10 +43,15 @@ class Worker:
         """
         return self._pool.submit(self._converge, instance, event)
 
+    def close(self) -> None:
+        """Let runs end where they are; what is left is found by whoever looks next."""
+        self._closing.set()
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
     def _converge(self, instance: Instance, event: str | None) -> Outcome:
         try:
             with instance.actions.event(event) if event else contextlib.nullcontext():
-                outcome = self._run(instance, self._options)
+                outcome = self._run(instance, self._options, self._clock)
                 if outcome.deferred and event:
                     # Nova knows Success and Error only, and a success this is not.
                     raise AdjustmentDeferred(outcome.deferred)

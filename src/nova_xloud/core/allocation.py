@@ -35,19 +35,33 @@ def cpu_resources(vcpus: int, facts: FlavorFacts) -> dict[str, int]:
 
 
 def resized(resources: Mapping[str, int], size: Size, facts: FlavorFacts) -> dict[str, int]:
-    """``resources`` with CPU and memory as ``size`` has them."""
-    changed = {k: v for k, v in resources.items() if k not in (VCPU, PCPU)}
-    changed.update(cpu_resources(size.vcpus, facts))
-    changed[MEMORY_MB] = size.memory_mb
+    """``resources`` with CPU and memory as ``size`` has them.
+
+    What the flavor fixes by resource class (``resources:VCPU``) stays as the operator wants it.
+    """
+    changed = dict(resources)
+    if not facts.overrides(VCPU, PCPU):
+        changed = {k: v for k, v in changed.items() if k not in (VCPU, PCPU)}
+        changed.update(cpu_resources(size.vcpus, facts))
+    if not facts.overrides(MEMORY_MB):
+        changed[MEMORY_MB] = size.memory_mb
     return {k: v for k, v in changed.items() if v > 0}
 
 
 def size_held(resources: Mapping[str, int], facts: FlavorFacts) -> Size:
-    """The size that an allocation is for: the inverse of :func:`resized`."""
+    """The size that an allocation is for: the inverse of :func:`resized`.
+
+    Of a resource that the flavor fixes by its class it is the flavor's, whatever Placement holds:
+    it cannot be adjusted, and the operator has said what it shall count.
+    """
     cpus = resources.get(VCPU, 0) + resources.get(PCPU, 0)
     if facts.dedicated_vcpus and facts.isolated_emulator:
         cpus -= 1
-    return Size(max(0, cpus), resources.get(MEMORY_MB, 0))
+    memory_mb = resources.get(MEMORY_MB, 0)
+    return Size(
+        facts.maximum.vcpus if facts.overrides(VCPU, PCPU) else max(0, cpus),
+        facts.maximum.memory_mb if facts.overrides(MEMORY_MB) else memory_mb,
+    )
 
 
 def free(inventory: Mapping[str, float], used: int) -> int:

@@ -63,9 +63,11 @@ class Await:
     """Was told already; wait for the guest.
 
     :ivar what: for people: what is waited for
+    :ivar left: how far it is from there, in vCPUs or MiB: less is progress
     """
 
     what: str
+    left: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +165,10 @@ def _guest_step(state: InstanceState, guest: GuestFigures, told: Told) -> Step |
     if step := _memory(target, guest, told):
         return step
     if guest.vcpus_online is not None and guest.vcpus_online < target.vcpus:
-        return Await(f"it brings {target.vcpus} vCPUs online (are {guest.vcpus_online})")
+        return Await(
+            f"it brings {target.vcpus} vCPUs online (are {guest.vcpus_online})",
+            target.vcpus - guest.vcpus_online,
+        )
     return None
 
 
@@ -177,7 +182,10 @@ def _memory(target: Size, guest: GuestFigures, told: Told) -> Step | None:
     if told.memory_mb != target.memory_mb:
         return SetMemory(target.memory_mb)
     if guest.memory_mb != target.memory_mb:
-        return Await(f"its memory becomes {target.memory_mb} MiB (is {guest.memory_mb})")
+        return Await(
+            f"its memory becomes {target.memory_mb} MiB (is {guest.memory_mb})",
+            abs(target.memory_mb - guest.memory_mb),
+        )
     return None
 
 
@@ -189,12 +197,15 @@ def _add_vcpus(target: Size, state: InstanceState, guest: GuestFigures, told: To
         )
     if told.vcpus != target.vcpus:
         return SetVcpus(target.vcpus)
-    return Await(f"its vCPUs become {target.vcpus} (are {guest.vcpus})")
+    return Await(f"its vCPUs become {target.vcpus} (are {guest.vcpus})", target.vcpus - guest.vcpus)
 
 
 def _remove_vcpus(target: Size, state: InstanceState, guest: GuestFigures, told: Told) -> Step:
     if told.vcpus == target.vcpus:
-        return Await(f"it gives vCPUs back down to {target.vcpus} (has {guest.vcpus})")
+        return Await(
+            f"it gives vCPUs back down to {target.vcpus} (has {guest.vcpus})",
+            guest.vcpus - target.vcpus,
+        )
     pending = state.desired.removal_pending
     if pending is None or pending > target.vcpus:
         return BeginRemoval(target.vcpus)

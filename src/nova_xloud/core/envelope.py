@@ -35,6 +35,14 @@ class FlavorFacts:
     dedicated_vcpus: int = 0
     isolated_emulator: bool = False
 
+    def overrides(self, *resource_classes: str) -> str | None:
+        """The extra spec that fixes what Placement holds of one of these classes, if one does."""
+        for name in self.extra_specs:
+            group, _, resource_class = name.partition(":")
+            if group.startswith("resources") and resource_class in resource_classes:
+                return name
+        return None
+
 
 @dataclass(frozen=True, slots=True)
 class HostFacts:
@@ -153,15 +161,10 @@ _PINNED = "so its memory is pinned and a balloon would free nothing"
 
 def _flavor_blockers(facts: FlavorFacts) -> tuple[Blocker, ...]:
     found = [Blocker(MEMORY, why, f"{what}, {_PINNED}") for why, what in _pinned_memory(facts)]
-    for name in facts.extra_specs:
-        group, _, resource_class = name.partition(":")
-        if not group.startswith("resources"):
-            continue
-        message = f"extra spec {name} fixes what Placement holds; remove it to adjust this size"
-        if resource_class in ("VCPU", "PCPU"):
-            found.append(Blocker(VCPUS, "resource_override", message))
-        elif resource_class == "MEMORY_MB":
-            found.append(Blocker(MEMORY, "resource_override", message))
+    for resource, classes in ((VCPUS, ("VCPU", "PCPU")), (MEMORY, ("MEMORY_MB",))):
+        if name := facts.overrides(*classes):
+            message = f"extra spec {name} fixes what Placement holds; remove it to adjust this size"
+            found.append(Blocker(resource, "resource_override", message))
     return tuple(found)
 
 

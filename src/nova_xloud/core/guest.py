@@ -49,6 +49,9 @@ class GuestFigures:
 
     @property
     def observed(self) -> Size:
-        """What the guest really has."""
-        online = self.vcpus if self.vcpus_online is None else self.vcpus_online
+        """What the guest really has.
+
+        Its agent is the tenant's: however many CPUs it says are online, more than QEMU has are not.
+        """
+        online = self.vcpus if self.vcpus_online is None else min(self.vcpus, self.vcpus_online)
         return Size(online, self.memory_mb)

@@ -13,6 +13,8 @@ from nova_xloud.errors import AgentUnavailable, DomainError
 from nova_xloud.libvirt.error_codes import BY_NAME, error_class
 from nova_xloud.libvirt.guest_xml import KIB, kib, read_size
 
+# How long a guest agent has to answer.
+AGENT_SECONDS = 5
 AGENT_CHANNEL = "org.qemu.guest_agent.0"
 # What memoryStats() has without any help of the guest's balloon driver (measured).
 HOST_SIDE_STATS = frozenset({"actual", "last_update", "rss"})
@@ -29,6 +31,9 @@ class VirDomain(Protocol):
     def memoryStats(self) -> dict[str, int]: ...
     def guestVcpus(self) -> dict[str, str] | None:
         """{"online": "0-1,3", ...}; None where the driver or the agent has no answer."""
+
+    def agentSetResponseTimeout(self, timeout: int, flags: int) -> int:
+        """Seconds that the agent has from now on; VIR_ERR_AGENT_UNRESPONSIVE after them."""
 
     def setVcpusFlags(self, nvcpus: int, flags: int) -> int: ...
     def setMemoryFlags(self, memory: int, flags: int) -> int: ...
@@ -98,6 +103,8 @@ class LibvirtDomain:
 
     def _online(self) -> int | None:
         try:
+            # By default libvirt waits for an agent for ever, and the agent is the tenant's.
+            self._call("agentSetResponseTimeout", AGENT_SECONDS, 0)
             answer = self._call("guestVcpus")
         except AgentUnavailable:
             return None

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import nova.conf
@@ -40,6 +41,8 @@ class XloudAPI:
             vcpus=request.vcpus,
             memory_mb=request.memory_mb,
             persist=request.persist,
+            # A little less than we wait, so that no answer crosses with our giving up.
+            answer_within=CONF.rpc_response_timeout * 0.8,
         )
 
     def status(self, context: Any, instance: Any) -> dict[str, Any]:
@@ -51,12 +54,14 @@ class XloudAPI:
 
         Never more than the flavor's. The size is persisted, as by an adjustment.
         """
-        timeout = int(CONF.xloud.hotplug_timeout) + CONF.rpc_response_timeout
+        timeout = math.ceil(CONF.xloud.hotplug_timeout) + CONF.rpc_response_timeout
         self._call(context, instance, "hotplug_vcpus", timeout=timeout, new_count=new_count)
 
     def _call(
         self, context: Any, instance: Any, method: str, timeout: int | None = None, **arguments: Any
     ) -> Any:
+        if not instance.host:
+            raise HostUnavailable("it is on no compute host")
         options = {} if timeout is None else {"timeout": timeout}
         client = self._router.client(context).prepare(
             server=instance.host, version=VERSION, **options

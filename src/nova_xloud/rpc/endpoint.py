@@ -47,13 +47,22 @@ class XloudEndpoint:
 
     @_answers
     def adjust(
-        self, context: Any, instance: Any, vcpus: int | None, memory_mb: int | None, persist: bool
+        self,
+        context: Any,
+        instance: Any,
+        vcpus: int | None,
+        memory_mb: int | None,
+        persist: bool,
+        answer_within: float,
     ) -> dict[str, Any]:
         """Admit an adjustment.
 
+        :param answer_within: seconds that the caller waits for the answer; later none is admitted
         :returns: ``{"generation": int, "nothing_to_do": bool}``
         """
-        admission = self.host.adjust(context, instance, AdjustRequest(vcpus, memory_mb, persist))
+        admission = self.host.adjust(
+            context, instance, AdjustRequest(vcpus, memory_mb, persist), answer_within
+        )
         return {"generation": admission.generation, "nothing_to_do": admission.nothing_to_do}
 
     @_answers

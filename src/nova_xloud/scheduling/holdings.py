@@ -78,8 +78,30 @@ def put_desired(instance: Any, desired: Desired) -> None:
     instance.system_metadata = {**kept, **to_metadata(desired, _key(instance))}
 
 
+def forget_what_has_ended(instance: Any) -> Desired:
+    """Bring the record up to a guest that is about to start anew, and save it if that changes it.
+
+    What was asked only until the guest stops is over. So is a record of this flavor on an instance
+    that is being resized to it: it is of a time before, and the scheduler has claimed the minimum.
+    """
+    facts = facts_of_instance(instance)
+    desired = desired_of(instance, facts)
+    old_flavor = instance.old_flavor
+    if old_flavor is not None and _flavor_key(old_flavor) != _key(instance):
+        fresh = Desired(envelope(facts).boot)
+    else:
+        fresh = desired.restarted()
+    if fresh != desired:
+        put_desired(instance, fresh)
+        instance.save()
+    return fresh
+
+
 def _key(instance: Any) -> str:
-    flavor = instance.flavor
+    return _flavor_key(instance.flavor)
+
+
+def _flavor_key(flavor: Any) -> str:
     return flavor_key(flavor.flavorid, Size(flavor.vcpus, flavor.memory_mb))
 
 

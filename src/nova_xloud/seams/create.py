@@ -6,7 +6,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from nova import exception, objects
+from nova import exception
+from nova.compute import api as compute_api
 
 from nova_xloud.core.minimums import MEMORY_SPECS, VCPU_SPECS
 from nova_xloud.scheduling import holdings
@@ -29,7 +30,7 @@ def build_base_options(
     """
     if not holdings.names_minimum(flavor):
         return original(api, context, flavor, boot_meta, *args, **kwargs)
-    bounds = holdings.bounds_of(flavor, objects.ImageMeta.from_dict(boot_meta or {}))
+    bounds = holdings.bounds_of(flavor, compute_api._get_image_meta_obj(boot_meta))
     if bounds.problems:
         raise exception.ValidationError(
             detail=f"flavor {flavor.flavorid}: {'; '.join(bounds.problems)}"

@@ -9,7 +9,7 @@ import nova.conf
 from nova import exception
 from nova.virt.libvirt import driver
 
-from nova_xloud.core.envelope import envelope
+from nova_xloud.core.envelope import MEMORY, VCPUS, HostFacts, envelope
 from nova_xloud.scheduling import holdings
 from nova_xloud.seams.libvirt_config import ConfiguredSize
 
@@ -21,39 +21,52 @@ class XloudLibvirtDriver(driver.LibvirtDriver):  # type: ignore[misc]
     """Nova's, for instances between a minimum and a maximum; for all others just Nova's."""
 
     def spawn(self, context: Any, instance: Any, *args: Any, **kwargs: Any) -> Any:
-        _check_balloon(instance)
+        _check_this_host_can(instance)
         return super().spawn(context, instance, *args, **kwargs)
 
     def _get_guest_config(self, instance: Any, *args: Any, **kwargs: Any) -> Any:
         guest = super()._get_guest_config(instance, *args, **kwargs)
         if not holdings.names_minimum(instance.flavor) and not holdings.has_record(instance):
             return guest
-        facts = holdings.facts_of_instance(instance)
-        bounds = envelope(facts)
-        desired = holdings.desired_of(instance, facts)
-        if desired != desired.restarted():
-            # The XML is made where the guest starts anew; Nova saves the instance when it has.
-            desired = desired.restarted()
-            holdings.put_desired(instance, desired)
+        # The XML is made where the guest starts anew.
+        desired = holdings.forget_what_has_ended(instance)
+        bounds = envelope(holdings.facts_of_instance(instance))
         if bounds.elastic or desired.generation:
             guest.xloud_size = ConfiguredSize(
                 vcpus=desired.persisted.vcpus,
-                removable_from=bounds.minimum.vcpus,
+                # Another image, by a rebuild, may have another vCPU step and so another minimum.
+                removable_from=min(bounds.minimum.vcpus, desired.persisted.vcpus),
                 memory_kib=desired.persisted.memory_mb * KIB_PER_MIB,
             )
         return guest
 
 
-def _check_balloon(instance: Any) -> None:
+def host_facts() -> HostFacts:
+    """What nova.conf says of this compute host."""
+    is_libvirt = CONF.compute_driver.startswith("libvirt.")
+    return HostFacts(
+        virt_type=CONF.libvirt.virt_type if is_libvirt else CONF.compute_driver,
+        balloon_device=CONF.libvirt.mem_stats_period_seconds > 0,
+        file_backed_memory=CONF.libvirt.file_backed_memory > 0,
+        memory_floor_mb=CONF.xloud.memory_floor_mb,
+    )
+
+
+def _check_this_host_can(instance: Any) -> None:
     """Refuse to start here a guest that this host could not keep at its minimum.
 
-    The scheduler has claimed the minimum; without a balloon the guest would have the maximum.
+    The scheduler has claimed the minimum; without a balloon, say, the guest would have the maximum.
+
+    :raises nova.exception.ComputeResourcesUnavailable: Nova tries another host
     """
-    if not holdings.names_minimum(instance.flavor) or CONF.libvirt.mem_stats_period_seconds > 0:
+    if not holdings.names_minimum(instance.flavor):
         return
-    bounds = envelope(holdings.facts_of_instance(instance))
-    if bounds.boot.memory_mb < bounds.maximum.memory_mb:
-        raise exception.ComputeResourcesUnavailable(
-            reason="the flavor names a minimum_memory, but this host gives its guests no balloon "
-            "device: set [libvirt] mem_stats_period_seconds to more than 0"
-        )
+    bounds = envelope(holdings.facts_of_instance(instance), host_facts())
+    for resource in (VCPUS, MEMORY):
+        blocker = bounds.blocker_of(resource)
+        if blocker is not None and getattr(bounds.boot, resource) < getattr(
+            bounds.maximum, resource
+        ):
+            raise exception.ComputeResourcesUnavailable(
+                reason=f"the flavor names a minimum, but {blocker.message}"
+            )

@@ -114,6 +114,7 @@ CALLED = (
     *_calls(
         "the record is read and written as Nova does",
         ("nova.objects.instance:Instance.refresh", "self"),
+        ("nova.objects.instance:Instance.get_by_uuid", "context, uuid, expected_attrs"),
         ("nova.objects.instance:Instance.save", "self, expected_vm_state, expected_task_state"),
         (
             "nova.objects.instance_action:InstanceAction.action_start",
@@ -127,7 +128,7 @@ CALLED = (
         ("nova.virt.libvirt.guest:Guest", "class"),
     ),
     *_calls(
-        "the subclass passes on what it gets",
+        "our subclasses override it, and call it",
         ("nova.virt.libvirt.driver:LibvirtDriver._get_guest_config", "self, instance"),
         ("nova.virt.libvirt.driver:LibvirtDriver.spawn", "self, context, instance"),
         ("nova.compute.manager:ComputeManager.start_instance", "*args, **kwargs"),
@@ -135,10 +136,14 @@ CALLED = (
         ("nova.compute.manager:ComputeManager.reboot_instance", "*args, **kwargs"),
         ("nova.compute.manager:ComputeManager.unpause_instance", "self, context, instance"),
         ("nova.compute.manager:ComputeManager.resume_instance", "self, context, instance"),
+        ("nova.compute.manager:ComputeManager.rebuild_instance", "*args, **kwargs"),
+        ("nova.compute.manager:ComputeManager._set_instance_info", "instance, flavor"),
+        ("nova.compute.manager:ComputeManager.cleanup_host", "self"),
         ("nova.scheduler.utils:ResourceRequest._add_resource", "self, rclass, amount, group"),
     ),
     *_calls(
         "the API checks as Nova's own does",
+        ("nova.compute.api:_get_image_meta_obj", "image_meta_dict"),
         ("nova.compute.api:check_instance_state", "vm_state, task_state, must_have_launched"),
         ("nova.compute.api:check_instance_host", "check_is_up"),
         (

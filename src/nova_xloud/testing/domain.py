@@ -117,6 +117,9 @@ class VirDomainFace:
         enabled = [i for i, vcpu in enumerate(self.guest.live().each) if vcpu.enabled]
         return [(i, 1, 120405, i) for i in enabled], [(True,) * 4 for _ in enabled]
 
+    def agentSetResponseTimeout(self, timeout: int, flags: int = 0) -> int:
+        return 0
+
     def guestVcpus(self, flags: int = 0) -> dict[str, str] | None:
         """As libvirt-python: None, and no error, where there is no agent."""
         if not self.guest.agent_answers():

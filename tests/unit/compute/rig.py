@@ -100,7 +100,7 @@ class Rig:
         host: HostFacts | None = None,
     ) -> Admission:
         request = AdjustRequest(vcpus, memory_mb, persist)
-        return admit(self.instance, request, host or HostFacts(), self.options, "xloud_adjust")
+        return admit(self.instance, request, host or HostFacts(), self.options)
 
     def converge(self) -> Outcome:
         return converge(self.instance, self.options, Clock(self.clock.now, self.sleep))
@@ -217,8 +217,8 @@ class _Actions:
         self._rig = rig
 
     def start(self, name: str) -> None:
-        with self._rig.effect("action"):
-            self._rig.actions.start(name)
+        # For people to read; no size depends on it, and it is not done under the lock.
+        self._rig.actions.start(name)
 
     def event(self, name: str) -> contextlib.AbstractContextManager[Any]:
         return self._rig.actions.event(name)

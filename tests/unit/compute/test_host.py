@@ -18,7 +18,7 @@ from nova_xloud.conf import EngineOptions
 from nova_xloud.core.envelope import HostFacts
 from nova_xloud.core.plan import AdjustRequest
 from nova_xloud.core.size import Size
-from nova_xloud.errors import GuestRefused, NoCapacity, OutOfBounds
+from nova_xloud.errors import GuestRefused, HostUnavailable, NoCapacity, OutOfBounds
 from nova_xloud.testing import Behaviour
 from tests.unit.compute.rig import NOW, OPTIONS, Rig
 
@@ -33,7 +33,7 @@ class Watched(Worker):
     """
 
     def __init__(self, rig: Rig) -> None:
-        def run(instance: Instance, options: EngineOptions) -> Outcome:
+        def run(instance: Instance, options: EngineOptions, clock: Clock) -> Outcome:
             assert self.hold.wait(PATIENCE)
             return converge(instance, options, Clock(rig.clock.now, rig.sleep))
 
@@ -173,3 +173,25 @@ def test_status_is_of_the_instance_on_this_host() -> None:
     told = host.status("context", "instance")
     assert told["vcpus"] == {"desired": 6, "reserved": 6, "actuated": 4, "observed": 4}
     assert [b["code"] for b in told["blockers"]] == ["xloud.blocked.no_balloon"]
+
+
+def test_an_action_that_cannot_be_recorded_does_not_leave_the_admitted_undone() -> None:
+    rig = Rig()
+    host, worker = host_of(rig)
+
+    def broken(name: str) -> None:
+        raise ConnectionError("the conductor is away")
+
+    rig.actions.start = broken  # type: ignore[method-assign]
+    with pytest.raises(ConnectionError):
+        host.adjust("context", "instance", AdjustRequest(6, None))
+    assert worker.futures[-1].result(PATIENCE) == Outcome(True)
+    assert rig.size.vcpus == 6
+
+
+def test_nobody_waits_for_an_answer_that_comes_too_late_so_nothing_is_admitted() -> None:
+    rig = Rig()
+    host, _ = host_of(rig)
+    with pytest.raises(HostUnavailable):
+        host.adjust("context", "instance", AdjustRequest(6, None), answer_within=-1.0)
+    assert rig.effects == []

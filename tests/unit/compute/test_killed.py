@@ -92,7 +92,7 @@ def test_killed_before_the_record_is_written_nothing_was_ever_asked(point: int) 
     assert rig.size == rig.claims.size == NOW
 
 
-@pytest.mark.parametrize("point", [3, 4, 5])
+@pytest.mark.parametrize("point", [3])
 def test_killed_after_the_record_is_written_it_is_done_by_the_next(point: int) -> None:
     rig = Rig()
     rig.kill_at = point

@@ -5,10 +5,11 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 
 import pytest
 
-from nova_xloud.compute.converge import Outcome
+from nova_xloud.compute.converge import Clock, Outcome
 from nova_xloud.compute.ports import Instance
 from nova_xloud.compute.worker import Worker
 from nova_xloud.conf import EngineOptions
@@ -26,7 +27,7 @@ class Runs:
         self._answers = list(answers)
         self.seen: list[Instance] = []
 
-    def __call__(self, instance: Instance, options: EngineOptions) -> Outcome:
+    def __call__(self, instance: Instance, options: EngineOptions, clock: Clock) -> Outcome:
         self.seen.append(instance)
         answer = self._answers.pop(0)
         if isinstance(answer, Exception):
@@ -47,7 +48,7 @@ def test_it_converges_with_the_operators_options() -> None:
     options = EngineOptions(step_timeout=7)
     given: list[EngineOptions] = []
 
-    def run(instance: Instance, options: EngineOptions) -> Outcome:
+    def run(instance: Instance, options: EngineOptions, clock: Clock) -> Outcome:
         given.append(options)
         return DONE
 
@@ -123,7 +124,7 @@ def test_no_more_instances_than_the_operator_allows_converge_at_once() -> None:
     gate, begun, lock = threading.Event(), threading.Semaphore(0), threading.Lock()
     now, most = 0, 0
 
-    def run(instance: Instance, options: EngineOptions) -> Outcome:
+    def run(instance: Instance, options: EngineOptions, clock: Clock) -> Outcome:
         nonlocal now, most
         with lock:
             now += 1
@@ -141,3 +142,21 @@ def test_no_more_instances_than_the_operator_allows_converge_at_once() -> None:
     gate.set()
     assert [future.result(PATIENCE) for future in futures] == [DONE] * 6
     assert most == 2
+
+
+def test_when_the_service_ends_nobody_is_waited_for() -> None:
+    asked: list[Clock] = []
+
+    def run(instance: Instance, options: EngineOptions, clock: Clock) -> Outcome:
+        asked.append(clock)
+        while not clock.closing():
+            clock.sleep(PATIENCE)
+        return Outcome(False, "stopping")
+
+    pool = Worker(EngineOptions(converge_workers=1), run)
+    running, waiting = pool.submit(Rig().instance), pool.submit(Rig().instance)
+    while not asked:
+        time.sleep(0.001)
+    pool.close()
+    assert running.result(PATIENCE).deferred == "stopping"
+    assert waiting.cancelled()

@@ -86,9 +86,9 @@ def test_what_is_not_reserved_is_claimed_before_anything_else(
     assert step == steps.Claim(claim)
 
 
-def test_a_guest_with_more_cpus_online_than_libvirt_says_is_claimed_as_it_is() -> None:
-    figures = guest(2, 1024, vcpus_online=3)
-    assert next_step(state(Size(2, 1024), None, figures), Told()) == steps.Claim(Size(3, 1024))
+def test_an_agent_that_says_more_cpus_than_there_are_claims_nothing() -> None:
+    figures = guest(2, 1024, vcpus_online=1000)
+    assert next_step(state(Size(2, 1024), None, figures), Told(memory_mb=1024)) == steps.Converged()
 
 
 @pytest.mark.parametrize(

@@ -30,6 +30,7 @@ class Dom:
             f"<vcpu current='2'>4</vcpu><devices>{devices}</devices></domain>",
             "memoryStats": SILENT,
             "guestVcpus": None,
+            "agentSetResponseTimeout": 0,
             "setVcpusFlags": 0,
             "setMemoryFlags": 0,
             **answers,
@@ -103,6 +104,12 @@ def test_the_agent_is_asked_only_where_it_is_connected() -> None:
     ):
         assert LibvirtDomain(dom).read().vcpus_online is None
         assert ("guestVcpus",) not in dom.calls
+
+
+def test_the_agent_has_five_seconds_and_not_for_ever() -> None:
+    dom = Dom(agent("connected"), guestVcpus=None)
+    LibvirtDomain(dom).read()
+    assert dom.calls.index(("agentSetResponseTimeout", 5, 0)) < dom.calls.index(("guestVcpus",))
 
 
 @pytest.mark.parametrize("answer", [None, libvirt_error(86), libvirt_error(74)])

@@ -46,7 +46,7 @@ def endpoint(answer: Any) -> tuple[XloudEndpoint, Host]:
 
 def call(name: str, answer: Any) -> dict[str, Any]:
     arguments: dict[str, dict[str, Any]] = {
-        "adjust": {"vcpus": 3, "memory_mb": None, "persist": False},
+        "adjust": {"vcpus": 3, "memory_mb": None, "persist": False, "answer_within": 48.0},
         "status": {},
         "hotplug_vcpus": {"new_count": 3},
     }
@@ -67,8 +67,10 @@ def test_adjust_answers_generation_and_whether_there_was_anything_to_do() -> Non
 
 def test_adjust_asks_for_what_it_was_asked() -> None:
     ours, host = endpoint(Admission(1, False))
-    ours.adjust("context", instance="instance", vcpus=3, memory_mb=768, persist=False)
-    assert host.calls == [("adjust", "context", "instance", AdjustRequest(3, 768, False))]
+    ours.adjust(
+        "context", instance="instance", vcpus=3, memory_mb=768, persist=False, answer_within=48.0
+    )
+    assert host.calls == [("adjust", "context", "instance", AdjustRequest(3, 768, False), 48.0)]
 
 
 def test_status_is_answered_as_it_is() -> None:

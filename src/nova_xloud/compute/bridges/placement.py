@@ -13,7 +13,7 @@ from nova_xloud.compute.ports import ClaimConflict, Reservation
 from nova_xloud.core import allocation
 from nova_xloud.core.envelope import FlavorFacts
 from nova_xloud.core.size import Size
-from nova_xloud.errors import NoCapacity, PlacementUnavailable
+from nova_xloud.errors import InvalidState, NoCapacity, PlacementUnavailable
 
 _CONFLICT = "placement.concurrent_update"
 
@@ -49,8 +49,13 @@ class PlacementClaims:
         return Reservation(self._size(body), body)
 
     def write(self, current: Reservation, size: Size) -> Reservation:
+        if self._provider not in current.body["allocations"]:
+            raise InvalidState(
+                "Placement holds nothing for it on this host: it is being moved, or its allocation "
+                "is lost (nova-manage placement heal_allocations)"
+            )
         body = copy.deepcopy(current.body)
-        mine = body["allocations"].setdefault(self._provider, {"resources": {}})
+        mine = body["allocations"][self._provider]
         mine["resources"] = allocation.resized(mine["resources"], size, self._facts)
         for provider_allocation in body["allocations"].values():
             # The providers' generations are for readers; Placement refuses nothing by them.
@@ -76,7 +81,7 @@ class PlacementClaims:
         if answer.status_code >= 500:
             return PlacementUnavailable(f"Placement answered {answer.status_code}: {answer.text}")
         if answer.status_code == 409:
-            if answer.json()["errors"][0].get("code") == _CONFLICT:
+            if _CONFLICT in answer.text:
                 return ClaimConflict(answer.text)
             return self._no_capacity(asked)
         return PlacementUnavailable(
@@ -84,8 +89,13 @@ class PlacementClaims:
         )
 
     def _no_capacity(self, asked: dict[str, int]) -> NoCapacity:
-        inventories, usages = self._ask("inventories"), self._ask("usages")
-        held = self.read().body["allocations"].get(self._provider, {}).get("resources", {})
+        try:
+            inventories, usages = self._ask("inventories"), self._ask("usages")
+            held = self.read().body["allocations"].get(self._provider, {}).get("resources", {})
+        except (ks_exc.ClientException, ValueError, PlacementUnavailable) as error:
+            return NoCapacity(
+                f"the host has no room for it; how much there is, is not known: {error}"
+            )
         parts = []
         for resource_class in ("VCPU", "PCPU", "MEMORY_MB"):
             wanted = asked.get(resource_class)
