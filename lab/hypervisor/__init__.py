@@ -16,7 +16,7 @@ from lab import processes
 from lab.errors import LabError
 from lab.hypervisor import namespace, packages
 from lab.layout import Compute, Layout
-from lab.processes import Daemon
+from lab.processes import Daemon, run_command
 from lab.progress import Step
 
 KINDS = ("unpacked", "system")
@@ -66,6 +66,8 @@ def start(layout: Layout, compute: Compute, step: Step) -> None:
         packages.ensure_unpacked(layout)
     holder = namespace.start(layout, compute, packages.tree(layout) if unpacked else None)
     _write_configuration(compute)
+    if unpacked:
+        _build_keep_freed(layout, compute)
     daemons = [_virtlogd(compute, holder), _libvirtd(compute, holder)]
     if unpacked:
         daemons.append(_nudge(layout, compute))
@@ -109,6 +111,16 @@ def _write_configuration(compute: Compute) -> None:
     host_uuid = uuid.uuid5(UUID_NAMESPACE, compute.hostname)
     (folder / "qemu.conf").write_text(QEMU_CONF)
     (folder / "libvirtd.conf").write_text(LIBVIRTD_CONF.format(host_uuid=host_uuid))
+
+
+def _build_keep_freed(layout: Layout, compute: Compute) -> None:
+    """Where emulator.sh expects it: the compute's own /run, which every start makes anew."""
+    library = compute.run / "keep_freed.so"
+    if library.exists():
+        return
+    source = Path(__file__).with_name("keep_freed.c")
+    build = ["gcc", "-O2", "-Wall", "-shared", "-fPIC", "-o", str(library), str(source)]
+    run_command(layout, "hypervisor-build", build, timeout=60)
 
 
 def _virtlogd(compute: Compute, holder: int) -> Daemon:
