@@ -18,8 +18,12 @@ from lab.layout import Compute, Layout
 from lab.processes import Daemon
 
 HERE = Path(__file__).resolve().parent
-# Files of the machine's /etc that libvirtd and QEMU need to name users.
-FROM_HOST_ETC = ("passwd", "group")
+# Debian's libvirtd does not start without its user and groups, though it is configured to be root.
+# Debian's package would add them to the machine; here they are added inside only.
+ACCOUNTS = {
+    "passwd": ["libvirt-qemu:x:64055:64055::/var/lib/libvirt:/usr/sbin/nologin"],
+    "group": ["kvm:x:64054:", "libvirt-qemu:x:64055:"],
+}
 
 
 def start(layout: Layout, compute: Compute, tree: Path | None) -> int:
@@ -39,7 +43,8 @@ def start(layout: Layout, compute: Compute, tree: Path | None) -> int:
 
 def enter(holder: int, command: list[str]) -> list[str]:
     """The command line that runs ``command`` inside the namespace."""
-    return ["nsenter", "--mount", "--uts", f"--target={holder}", *command]
+    # --root: in a chroot, the namespace's own root is another one.
+    return ["nsenter", "--mount", "--uts", "--root", f"--target={holder}", *command]
 
 
 def members(compute: Compute) -> dict[int, int]:
@@ -97,7 +102,9 @@ def _prepare_folders(compute: Compute) -> None:
         link = compute.root / "var" / name
         if not link.is_symlink():
             link.symlink_to(target)
-    for name in FROM_HOST_ETC:
-        shutil.copyfile(Path("/etc") / name, etc / name)
+    for name, own in ACCOUNTS.items():
+        known = Path("/etc", name).read_text()
+        missing = [line for line in own if f"{line.split(':')[0]}:" not in known]
+        (etc / name).write_text(known + "".join(f"{line}\n" for line in missing))
     (etc / "nsswitch.conf").write_text("passwd: files\ngroup: files\nhosts: files\n")
     (etc / "hosts").write_text(f"127.0.0.1 localhost {compute.hostname}\n")
