@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from lab import sockets
 from lab.errors import CommandFailed, LabError, ServiceFailed
 from lab.layout import REPOSITORY, Layout
 
@@ -33,6 +34,7 @@ class Daemon:
         counts as not yet.
     :ivar made_of: files and folders with whose content a running daemon must agree; when one has
         changed since the start, ``start`` replaces the daemon.
+    :ivar port: the TCP port on which it, and nobody else, has to listen to be healthy.
     """
 
     name: str
@@ -41,6 +43,7 @@ class Daemon:
     environment: Mapping[str, str] = field(default_factory=dict)
     made_of: Sequence[Path] = ()
     timeout: float = 60.0
+    port: int | None = None
 
 
 @dataclass(frozen=True)
@@ -252,14 +255,17 @@ def _wait_healthy(layout: Layout, daemon: Daemon) -> None:
         for child in _children:
             child.poll()
         check_running(layout, [daemon])
-        if _healthy(daemon):
+        if _healthy(layout, daemon):
             return
         if time.monotonic() > deadline:
             raise ServiceFailed(f"{daemon.name}: no answer in {daemon.timeout:.0f} s\n{tail(log)}")
         time.sleep(POLL_SECONDS)
 
 
-def _healthy(daemon: Daemon) -> bool:
+def _healthy(layout: Layout, daemon: Daemon) -> bool:
+    record = read_record(layout, daemon.name)
+    if record and daemon.port and not sockets.listens(record.pid, daemon.port):
+        return False
     try:
         return daemon.healthy()
     except OSError:

@@ -60,6 +60,7 @@ def daemons(layout: Layout) -> list[Daemon]:
         command=["epmd", "-address", "127.0.0.1", "-port", str(ports["epmd"])],
         healthy=lambda: _connects(ports["epmd"]),
         timeout=10,
+        port=ports["epmd"],
     )
     server = Daemon(
         name="rabbitmq",
@@ -68,6 +69,7 @@ def daemons(layout: Layout) -> list[Daemon]:
         environment=environment,
         made_of=[folder / "rabbitmq.conf"],
         timeout=90,
+        port=ports["rabbitmq"],
     )
     return [epmd, server]
 

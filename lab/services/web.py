@@ -35,6 +35,7 @@ def daemon(
         environment=environment or {},
         made_of=[*made_of, HERE / "wsgi.py", HERE / "lab_sqlite.py"],
         timeout=90,
+        port=number,
     )
 
 
