@@ -224,8 +224,9 @@ def _set_vcpus(instance: Instance, seen: Observation, count: int, persistent: bo
             known = replace(seen.view.desired, removal_pending=None)
             instance.record.write(known, seen.reservation.size)
         raise GuestRefused(
-            f"the guest did not give vCPUs back down to {count} ({error}); "
-            f"what it has stays claimed"
+            # An event's details are cut at 255 characters: what matters comes first.
+            f"the guest did not give vCPUs back down to {count}; what it has stays claimed "
+            f"({error})"
         ) from error
 
 
