@@ -66,19 +66,21 @@ class XloudComputeManager(manager.ComputeManager):  # type: ignore[misc]
             instance.vcpus = desired.to_hold.vcpus
             instance.memory_mb = desired.to_hold.memory_mb
 
-    def _look_again(self, context: Any, uuid: str) -> None:
-        """Settle an instance that another operation has just been done to.
+    def _look_again(self, context: Any, done_to: Any) -> None:
+        """Settle an instance that another operation has just been done to, if it is one of ours.
 
         That operation is over or goes on without us: whatever happens here is not its failure. And
         it may go on with its own ``Instance``, so this works on another one.
         """
         try:
+            if not (holdings.has_record(done_to) or holdings.names_minimum(done_to.flavor)):
+                return
             instance = objects.Instance.get_by_uuid(
-                context, uuid, expected_attrs=["flavor", "metadata", "system_metadata"]
+                context, done_to.uuid, expected_attrs=["flavor", "metadata", "system_metadata"]
             )
             self.xloud.settle(context, instance)
         except Exception:
-            LOG.warning("Instance %s could not be looked at again.", uuid, exc_info=True)
+            LOG.warning("Instance %s could not be looked at again.", done_to.uuid, exc_info=True)
 
     def _open_instance(self, context: Any, instance: Any) -> Instance:
         node = self.rt.compute_nodes[instance.node]
@@ -100,6 +102,7 @@ class XloudComputeManager(manager.ComputeManager):  # type: ignore[misc]
     def _domain(self, instance: Any) -> Domain:
         if not isinstance(self.driver, driver.LibvirtDriver):
             raise DomainNotFound(f"{CONF.compute_driver} has no libvirt domains")
+        # Here, because this module is loaded in nova-api too, and there may be no libvirt there.
         from nova_xloud.libvirt.domain import LibvirtDomain
 
         try:
@@ -121,8 +124,7 @@ def _looked_after(method: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(method)
     def call(self: Any, context: Any, instance: Any, *args: Any, **kwargs: Any) -> Any:
         result = method(self, context, instance, *args, **kwargs)
-        if holdings.has_record(instance) or holdings.names_minimum(instance.flavor):
-            self._look_again(context, instance.uuid)
+        self._look_again(context, instance)
         return result
 
     return call
