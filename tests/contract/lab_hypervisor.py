@@ -16,10 +16,14 @@ from lab.progress import Step
 from nova_xloud.testing import Behaviour
 from tests.contract.rigs import Libvirt
 
+HAS_AGENT = "online-once" in lab_guest.BEHAVIOURS
+
 # The guests of the lab that behave so, by their name on the kernel's command line.
 BEHAVIOURS = {
-    Behaviour.COOPERATIVE: "cooperative",
+    # The other one brings a CPU that its agent took offline online again.
+    Behaviour.COOPERATIVE: "online-once" if HAS_AGENT else "cooperative",
     Behaviour.NO_BALLOON_DRIVER: "no-balloon",
+    Behaviour.NO_ONLINE: "no-online",
 }
 
 
@@ -31,6 +35,7 @@ class LabQemu(Libvirt):
         "crash": "the lab's QEMU 11.1 removes vCPUs; only QEMU up to 10 under TCG loses them "
         "(measured on 7.2: VIR_ERR_OPERATION_TIMEOUT, and the next add ends QEMU)",
         "refusal": "no guest of the lab's refuses to give a vCPU or memory back",
+        **({} if HAS_AGENT else {"agent": "the lab's guest has no agent"}),
     }
 
     def __init__(self, connection: libvirt.virConnect, files: lab_guest.Guest) -> None:

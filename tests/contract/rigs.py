@@ -7,19 +7,23 @@ Every guest has 2 of 16 vCPUs at boot and 512 of 1024 MiB, unless a test asks fo
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import time
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import libvirt
+import libvirt_qemu
 from lxml import etree
 
 from nova_xloud.compute.ports import Domain
-from nova_xloud.core.guest import GuestFigures
+from nova_xloud.core.guest import Glimpse, GuestFigures
 from nova_xloud.libvirt.domain import LibvirtDomain
 from nova_xloud.libvirt.guest_xml import GuestSize, apply_size, read_size
+from nova_xloud.libvirt.survey import survey
 from nova_xloud.testing import Behaviour, FakeDomain, FakeGuest, ManualClock
 
 MAX_VCPUS, BOOT_VCPUS, MAX_MEMORY_MB, MEMORY_MB = 16, 2, 1024, 512
@@ -33,13 +37,16 @@ TEMPLATE = f"""\
   <os><type>hvm</type>{{boot}}</os>
   <features><acpi/><apic/></features>
   <devices>
-    <memballoon model='virtio' autodeflate='on' freePageReporting='on'>
+    <memballoon model='virtio' autodeflate='{{autodeflate}}' freePageReporting='on'>
       <stats period='1'/>
     </memballoon>
+    {{agent}}
     {{devices}}
   </devices>
 </domain>
 """
+NEVER_BUSY = "the fakes answer every call at once"
+AGENT = "<channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0'/></channel>"
 
 
 class Guest(Protocol):
@@ -47,9 +54,20 @@ class Guest(Protocol):
 
     @property
     def domain(self) -> Domain: ...
+    @property
+    def uuid(self) -> str: ...
 
     def configured(self) -> GuestSize:
         """The size in its configuration."""
+
+    def total_mb(self) -> int:
+        """What the guest calls its total memory, by its own statistics."""
+
+    def lose_driver(self) -> None:
+        """Take its balloon driver away; on real ones its agent does it."""
+
+    def use(self, mib: int) -> None:
+        """Have it use that much more memory; on real ones its agent does it."""
 
     def start(self) -> None: ...
     def stop(self) -> None: ...
@@ -63,20 +81,29 @@ class Hypervisor:
 
     lacks: dict[str, str] = {}
 
-    def define(self, behaviour: Behaviour = Behaviour.COOPERATIVE) -> Guest:
-        """A persistent domain, shut off."""
+    def define(self, behaviour: Behaviour = Behaviour.COOPERATIVE, **has: bool) -> Guest:
+        """A persistent domain, shut off.
+
+        :param has: ``agent``, ``autodeflate``: neither by default
+        """
         raise NotImplementedError
 
     def create_transient(self) -> Guest:
         """A transient domain, running; its guest may be booting."""
         raise NotImplementedError
 
-    def booted(self, behaviour: Behaviour = Behaviour.COOPERATIVE) -> Guest:
+    def survey(self) -> dict[str, Glimpse]:
+        """All of its domains."""
+        raise NotImplementedError
+
+    def booted(self, behaviour: Behaviour = Behaviour.COOPERATIVE, **has: bool) -> Guest:
         """A persistent domain whose guest is up, at the size it booted with."""
-        guest = self.define(behaviour)
+        guest = self.define(behaviour, **has)
         guest.start()
         if behaviour is not Behaviour.NO_BALLOON_DRIVER:
             self.until(guest, lambda read: read.memory_mb == MEMORY_MB)
+        if has.get("agent"):
+            self.until(guest, lambda read: read.vcpus_online == BOOT_VCPUS)
         return guest
 
     def until(self, guest: Guest, reached: Any, seconds: float = 20) -> GuestFigures:
@@ -91,6 +118,10 @@ class Hypervisor:
     def wait(self, seconds: float) -> None:
         time.sleep(seconds)
 
+    def wall(self) -> float:
+        """Seconds since 1970 where its domains run."""
+        return time.time()
+
     def close(self) -> None:
         """End what the tests left."""
 
@@ -102,6 +133,7 @@ class PortGuest:
     guest: FakeGuest
 
     def __post_init__(self) -> None:
+        self.uuid = str(uuid.uuid4())
         self.domain = FakeDomain(self.guest)
         self.start = self.guest.start
         self.stop = self.guest.stop
@@ -112,33 +144,55 @@ class PortGuest:
     def configured(self) -> GuestSize:
         return self.guest.config
 
+    def total_mb(self) -> int:
+        return self.guest.memory_stats()["available"] // 1024
+
+    def lose_driver(self) -> None:
+        self.guest.behaviour = Behaviour.NO_BALLOON_DRIVER
+
+    def use(self, mib: int) -> None:
+        self.guest.uses_kib += mib * 1024
+
 
 class FakePort(Hypervisor):
     """:class:`nova_xloud.testing.FakeDomain`."""
 
+    lacks = {"busy": NEVER_BUSY}
+
     def __init__(self) -> None:
         self.clock = ManualClock()
+        self.made: list[PortGuest] = []
 
-    def define(self, behaviour: Behaviour = Behaviour.COOPERATIVE) -> Guest:
-        size = FakeGuest.size(MAX_VCPUS, BOOT_VCPUS, MAX_MEMORY_MB, MEMORY_MB)
-        return PortGuest(FakeGuest(size, behaviour=behaviour, clock=self.clock))
+    def define(self, behaviour: Behaviour = Behaviour.COOPERATIVE, **has: bool) -> Guest:
+        return self._made(behaviour=behaviour, **has)
 
     def create_transient(self) -> Guest:
-        size = FakeGuest.size(MAX_VCPUS, BOOT_VCPUS, MAX_MEMORY_MB, MEMORY_MB)
-        guest = PortGuest(FakeGuest(size, clock=self.clock, persistent=False))
+        guest = self._made(persistent=False)
         guest.start()
         return guest
 
+    def survey(self) -> dict[str, Glimpse]:
+        return {guest.uuid: guest.domain.glimpse() for guest in self.made if guest.guest.exists}
+
+    def _made(self, **options: Any) -> PortGuest:
+        size = FakeGuest.size(MAX_VCPUS, BOOT_VCPUS, MAX_MEMORY_MB, MEMORY_MB)
+        self.made.append(PortGuest(FakeGuest(size, clock=self.clock, **options)))
+        return self.made[-1]
+
     def wait(self, seconds: float) -> None:
         self.clock.advance(seconds)
+
+    def wall(self) -> float:
+        return self.clock.wall()
 
 
 class LibvirtGuest:
     """A domain of libvirt's, real or Nova's fake."""
 
-    def __init__(self, dom: Any) -> None:
+    def __init__(self, dom: Any, wall: Callable[[], float]) -> None:
         self.dom = dom
-        self.domain = LibvirtDomain(dom)
+        self.uuid = dom.UUIDString()
+        self.domain = LibvirtDomain(dom, wall)
         self.start = dom.create
         self.stop = dom.destroy
         self.undefine = dom.undefine
@@ -147,6 +201,21 @@ class LibvirtGuest:
 
     def configured(self) -> GuestSize:
         return read_size(etree.fromstring(self.dom.XMLDesc(INACTIVE)))
+
+    def total_mb(self) -> int:
+        return int(self.dom.memoryStats()["available"]) // 1024
+
+    def lose_driver(self) -> None:
+        self._run("rmmod virtio_balloon")
+
+    def use(self, mib: int) -> None:
+        # A file in memory; the guest has no other file system.
+        self._run(f"dd if=/dev/zero of=/used bs=1M count={mib}")
+
+    def _run(self, command: str) -> None:
+        arguments = {"path": "/bin/sh", "arg": ["-c", command]}
+        call = json.dumps({"execute": "guest-exec", "arguments": arguments})
+        libvirt_qemu.qemuAgentCommand(self.dom, call, 5, 0)
 
 
 class Libvirt(Hypervisor):
@@ -158,20 +227,34 @@ class Libvirt(Hypervisor):
         self.connection = connection
         self.made: list[Any] = []
 
-    def define(self, behaviour: Behaviour = Behaviour.COOPERATIVE) -> Guest:
-        self.made.append(self.connection.defineXML(self.xml(behaviour)))
-        return LibvirtGuest(self.made[-1])
+    def define(self, behaviour: Behaviour = Behaviour.COOPERATIVE, **has: bool) -> Guest:
+        self.made.append(self.connection.defineXML(self.xml(behaviour, **has)))
+        return self.guest(self.made[-1])
 
     def create_transient(self) -> Guest:
-        self.made.append(self.connection.createXML(self.xml(Behaviour.COOPERATIVE), 0))
-        return LibvirtGuest(self.made[-1])
+        self.made.append(self.connection.createXML(self.xml(), 0))
+        return self.guest(self.made[-1])
 
-    def xml(self, behaviour: Behaviour) -> str:
+    def guest(self, dom: Any) -> LibvirtGuest:
+        return LibvirtGuest(dom, self.wall)
+
+    def survey(self) -> dict[str, Glimpse]:
+        return survey(self.connection)
+
+    def xml(
+        self,
+        behaviour: Behaviour = Behaviour.COOPERATIVE,
+        *,
+        agent: bool = False,
+        autodeflate: bool = False,
+    ) -> str:
         name = f"contract-{os.getpid()}-{uuid.uuid4().hex[:8]}"
         text = TEMPLATE.format(
             name=name,
             virt_type=self.virt_type,
             boot=self.boot(behaviour),
+            autodeflate="on" if autodeflate else "off",
+            agent=AGENT if agent else "",
             devices=self.devices(name),
         )
         root = etree.fromstring(text)
@@ -195,22 +278,40 @@ class Libvirt(Hypervisor):
         self.made.clear()
 
 
+class FakeLibvirtGuest(LibvirtGuest):
+    """A domain of Nova's fake, and the fake guest in it."""
+
+    def lose_driver(self) -> None:
+        self.dom.guest.behaviour = Behaviour.NO_BALLOON_DRIVER
+
+    def use(self, mib: int) -> None:
+        self.dom.guest.uses_kib += mib * 1024
+
+
 class FakeLibvirt(Libvirt):
     """Nova's fake libvirt under :class:`nova_xloud.testing.FakeLibvirtFixture`."""
 
     virt_type = "kvm"
+    lacks = {"busy": NEVER_BUSY}
 
     def __init__(self, connection: Any, fixture: Any) -> None:
         super().__init__(connection)
         self.fixture = fixture
 
-    def define(self, behaviour: Behaviour = Behaviour.COOPERATIVE) -> Guest:
-        guest = super().define()
-        self.fixture.domain(self.made[-1].UUIDString()).behaviour = behaviour
+    def guest(self, dom: Any) -> LibvirtGuest:
+        return FakeLibvirtGuest(dom, self.wall)
+
+    def define(self, behaviour: Behaviour = Behaviour.COOPERATIVE, **has: bool) -> Guest:
+        self.fixture.agent = has.get("agent", False)
+        guest = super().define(**has)
+        self.fixture.domain(guest.uuid).behaviour = behaviour
         return guest
 
     def wait(self, seconds: float) -> None:
         self.fixture.clock.advance(seconds)
+
+    def wall(self) -> float:
+        return float(self.fixture.clock.wall())
 
     def close(self) -> None:
         """All of it goes with the fixture."""
@@ -226,4 +327,11 @@ class TestDriver(Libvirt):
         "knows no HOTPLUGGABLE",
         "boot_vcpus": "test:///default removes vCPUs that were there at boot",
         "guest": "there is no guest in test:///default to refuse anything",
+        "agent": "there is no guest in test:///default, and so no agent",
+        "agent_call": "test:///default knows no VIR_DOMAIN_VCPU_GUEST",
+        "survey": "test:///default tells of all domains their state and nothing else",
     }
+
+    def wall(self) -> float:
+        """The same as ever: its statistics are of 1989."""
+        return 627319920

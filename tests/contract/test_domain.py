@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from nova_xloud import errors
 from nova_xloud.core.guest import GuestFigures
 from nova_xloud.testing import Behaviour
-from tests.contract.rigs import BOOT_VCPUS, MAX_MEMORY_MB, MAX_VCPUS, MEMORY_MB, Hypervisor
+from tests.contract.rigs import BOOT_VCPUS, MAX_MEMORY_MB, MAX_VCPUS, MEMORY_MB, Guest, Hypervisor
 
 needs = pytest.mark.needs
 either_way = pytest.mark.parametrize(
@@ -16,10 +18,24 @@ either_way = pytest.mark.parametrize(
 )
 
 
+def usable_mb(hypervisor: Hypervisor, guest: Guest) -> int:
+    """As it is now: the first new statistics may be of a moment before this was asked."""
+    for _ in range(2):
+        known = guest.domain.read().stats_at or 0
+        figures = hypervisor.until(guest, lambda read, known=known: (read.stats_at or 0) > known)
+    assert figures.usable_mb is not None
+    return figures.usable_mb
+
+
 def test_read_of_a_booted_guest(hypervisor: Hypervisor) -> None:
     guest = hypervisor.booted()
     figures = hypervisor.until(guest, lambda read: read.balloon_driver)
-    assert figures == GuestFigures(
+    assert figures.boot_id is not None
+    assert figures.usable_mb is not None
+    assert 0 < figures.usable_mb <= MAX_MEMORY_MB
+    assert figures.stats_at == pytest.approx(hypervisor.wall(), abs=5)
+    unknown = dataclasses.replace(figures, boot_id=None, usable_mb=None, stats_at=None)
+    assert unknown == GuestFigures(
         running=True,
         paused=False,
         max_vcpus=MAX_VCPUS,
@@ -31,6 +47,7 @@ def test_read_of_a_booted_guest(hypervisor: Hypervisor) -> None:
         vcpus_online=None,
         attached_dimms_mb=0,
         has_virtiomem=False,
+        autodeflate=False,
     )
 
 
@@ -39,6 +56,19 @@ def test_read_of_a_domain_that_is_shut_off(hypervisor: Hypervisor) -> None:
     assert (figures.running, figures.paused, figures.balloon_driver) == (False, False, None)
     assert (figures.vcpus, figures.max_vcpus) == (BOOT_VCPUS, MAX_VCPUS)
     assert (figures.memory_mb, figures.max_memory_mb) == (MEMORY_MB, MAX_MEMORY_MB)
+    assert (figures.boot_id, figures.usable_mb, figures.stats_at) == (None, None, None)
+
+
+def test_the_boot_id_is_another_one_after_every_start(hypervisor: Hypervisor) -> None:
+    guest = hypervisor.define()
+    guest.start()
+    first = guest.domain.read().boot_id
+    guest.pause()
+    guest.resume()
+    assert guest.domain.read().boot_id == first
+    guest.stop()
+    guest.start()
+    assert guest.domain.read().boot_id not in (first, None)
 
 
 @needs("time")
@@ -76,6 +106,62 @@ def test_memory_is_not_there_when_the_call_returns(hypervisor: Hypervisor) -> No
     hypervisor.until(guest, lambda read: read.memory_mb == MAX_MEMORY_MB)
     guest.domain.set_memory(MEMORY_MB, persistent=False)
     assert guest.domain.read().memory_mb > MEMORY_MB
+
+
+@needs("guest")
+def test_statistics_follow_the_balloon(hypervisor: Hypervisor) -> None:
+    guest = hypervisor.booted()
+    before = usable_mb(hypervisor, guest)
+    guest.domain.set_memory(400, persistent=False)
+    hypervisor.until(guest, lambda read: read.memory_mb == 400)
+    assert before - usable_mb(hypervisor, guest) == pytest.approx(MEMORY_MB - 400, abs=16)
+
+
+@needs("guest")
+@pytest.mark.parametrize("autodeflate", [False, True])
+def test_what_a_guest_calls_its_memory(hypervisor: Hypervisor, autodeflate: bool) -> None:
+    """With autodeflate it does not see that it has less."""
+    guest = hypervisor.booted(autodeflate=autodeflate)
+    assert guest.domain.read().autodeflate is autodeflate
+    seen = MAX_MEMORY_MB if autodeflate else MEMORY_MB
+    hypervisor.until(guest, lambda read: read.balloon_driver and guest.total_mb() <= seen)
+    assert guest.total_mb() > seen - 80  # its kernel keeps some for itself
+
+
+@needs("guest", "agent")
+def test_a_guest_with_autodeflate_takes_back_what_it_needs(hypervisor: Hypervisor) -> None:
+    guest = hypervisor.booted(agent=True, autodeflate=True)
+    guest.use(200)
+    hypervisor.wait(3)
+    guest.domain.set_memory(150, persistent=False)
+    hypervisor.wait(6)
+    assert guest.domain.read().memory_mb > 200
+    assert guest.domain.read().vcpus_online == BOOT_VCPUS
+
+
+@needs("guest", "agent")
+def test_a_guest_without_dies_of_it(hypervisor: Hypervisor) -> None:
+    guest = hypervisor.booted(agent=True)
+    guest.use(200)
+    hypervisor.wait(3)
+    guest.domain.set_memory(150, persistent=False)
+    hypervisor.until(guest, lambda read: read.balloon_driver is False, seconds=30)
+    figures = guest.domain.read()
+    assert (figures.running, figures.vcpus_online) == (True, None)
+    with pytest.raises(errors.AgentUnavailable):
+        guest.domain.set_vcpus_online(1)
+
+
+@needs("guest", "agent")
+def test_a_driver_that_goes_gives_all_memory_back(hypervisor: Hypervisor) -> None:
+    guest = hypervisor.booted(agent=True)
+    before = usable_mb(hypervisor, guest)
+    guest.lose_driver()
+    hypervisor.until(guest, lambda read: read.memory_mb == MAX_MEMORY_MB)
+    assert guest.domain.read().balloon_driver
+    figures = hypervisor.until(guest, lambda read: not read.balloon_driver, seconds=30)
+    # Its last words stay.
+    assert figures.usable_mb == pytest.approx(before, abs=16)
 
 
 @pytest.mark.parametrize("vcpus", [0, -1, MAX_VCPUS + 1])
@@ -250,3 +336,66 @@ def test_without_a_balloon_driver_nothing_moves_and_nothing_is_said(hypervisor: 
     figures = guest.domain.read()
     assert (figures.memory_mb, figures.balloon_driver) == (MAX_MEMORY_MB, False)
     assert guest.configured().memory_kib == 768 * 1024
+
+
+@needs("agent_call")
+def test_without_an_agent_no_cpu_is_brought_online(hypervisor: Hypervisor) -> None:
+    guest = hypervisor.define()
+    with pytest.raises(errors.DomainNotRunning):
+        guest.domain.set_vcpus_online(1)
+    guest.start()
+    with pytest.raises(errors.InvalidSize):
+        guest.domain.set_vcpus_online(0)
+    with pytest.raises(errors.AgentUnavailable):
+        guest.domain.set_vcpus_online(1)
+    guest.stop()
+    guest.undefine()
+    with pytest.raises(errors.DomainNotFound):
+        guest.domain.set_vcpus_online(1)
+
+
+@needs("agent")
+def test_the_agent_takes_cpus_offline_and_brings_them_online(hypervisor: Hypervisor) -> None:
+    guest = hypervisor.booted(agent=True)
+    guest.domain.set_vcpus(4, persistent=False)
+    hypervisor.until(guest, lambda read: read.vcpus_online == 4)
+    guest.domain.set_vcpus_online(1)
+    hypervisor.wait(2)
+    figures = guest.domain.read()
+    assert (figures.vcpus, figures.vcpus_online) == (4, 1)
+    guest.domain.set_vcpus_online(3)
+    assert guest.domain.read().vcpus_online == 3
+    for count in (5, 0, -1):
+        with pytest.raises(errors.InvalidSize):
+            guest.domain.set_vcpus_online(count)
+    assert guest.domain.read().vcpus_online == 3
+
+
+@needs("agent", "guest")
+def test_a_cpu_that_is_offline_can_be_removed(hypervisor: Hypervisor) -> None:
+    guest = hypervisor.booted(agent=True)
+    guest.domain.set_vcpus(4, persistent=False)
+    hypervisor.until(guest, lambda read: read.vcpus_online == 4)
+    guest.domain.set_vcpus_online(1)
+    guest.domain.set_vcpus(2, persistent=False)
+    hypervisor.until(guest, lambda read: read.vcpus == 2)
+    assert guest.domain.read().vcpus_online == 1
+
+
+@needs("agent", "guest")
+def test_the_agent_brings_online_what_the_guest_does_not(hypervisor: Hypervisor) -> None:
+    guest = hypervisor.booted(Behaviour.NO_ONLINE, agent=True)
+    guest.domain.set_vcpus(4, persistent=False)
+    hypervisor.wait(2)
+    assert guest.domain.read().vcpus_online == BOOT_VCPUS
+    guest.domain.set_vcpus_online(4)
+    assert guest.domain.read().vcpus_online == 4
+
+
+@needs("agent")
+def test_the_agent_of_a_paused_guest(hypervisor: Hypervisor) -> None:
+    guest = hypervisor.booted(agent=True)
+    guest.pause()
+    assert guest.domain.read().vcpus_online is None
+    with pytest.raises(errors.DomainNotRunning):
+        guest.domain.set_vcpus_online(1)

@@ -1,11 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Nova's LibvirtConfigGuest with a size below the maximum: written, read, written again."""
+"""Nova's LibvirtConfigGuest with a size below the maximum: written, read, written again.
+
+And the balloon of such a guest, which is Nova's but for one attribute.
+"""
+
+from unittest import mock
 
 import pytest
 from lxml import etree
-from nova.virt.libvirt.config import LibvirtConfigGuest
+from nova.virt.libvirt.config import LibvirtConfigGuest, LibvirtConfigMemoryBalloon
+from nova.virt.libvirt.driver import LibvirtDriver
 
 from nova_xloud.seams.libvirt_config import ConfiguredSize
+from tests.functional.base import XloudTestCase
 
 
 def _config(size=None):
@@ -58,3 +65,46 @@ def test_a_running_stock_guest_is_read_and_written_as_before():
     again.virt_type = "qemu"
     assert not hasattr(again, "xloud_size")
     assert again.to_xml() == _config().to_xml()
+
+
+class Balloon(XloudTestCase):
+    """What is formatted at boot, beside what stock Nova formats for the same guest."""
+
+    def setUp(self):
+        super().setUp()
+        self.start_compute("host1")
+
+    def _balloons(self, flavor_id):
+        """(ours, Nova's), as text."""
+        written = []
+        formatted = LibvirtConfigMemoryBalloon.format_dom
+
+        def stock(driver, *args, **kwargs):
+            guest = original(driver, *args, **kwargs)
+            written.extend(
+                etree.tostring(formatted(device), encoding="unicode")
+                for device in guest.devices
+                if isinstance(device, LibvirtConfigMemoryBalloon)
+            )
+            return guest
+
+        original = LibvirtDriver._get_guest_config
+        with mock.patch.object(LibvirtDriver, "_get_guest_config", stock):
+            server = self._boot(flavor_id)
+        connection = self.computes["host1"].driver._host.get_connection()
+        xml = etree.fromstring(
+            connection.lookupByUUIDString(server["id"]).XMLDesc(0),
+            etree.XMLParser(remove_blank_text=True),
+        )
+        ours = etree.tostring(xml.find("devices/memballoon"), encoding="unicode")
+        return ours, written[-1]
+
+    def test_of_an_elastic_guest_is_held(self):
+        ours, stock = self._balloons(self._flavor(minimum_cpu=1, minimum_memory=512))
+        assert ours == stock.replace('autodeflate="on"', 'autodeflate="off"')
+        assert 'autodeflate="off" freePageReporting="on"><stats period="1"/>' in ours
+
+    def test_of_any_other_guest_is_novas(self):
+        ours, stock = self._balloons(self._flavor())
+        assert ours == stock
+        assert 'autodeflate="on"' in ours

@@ -24,6 +24,12 @@ class GuestFigures:
     :ivar vcpus_online: CPUs online in the guest by its agent; None without an agent
     :ivar attached_dimms_mb: sum of hot-plugged DIMMs, MiB
     :ivar has_virtiomem: a virtio-mem device is there
+    :ivar boot_id: libvirt's id of the running domain: another one after every start; None when off
+    :ivar usable_mb: memory the guest could still give to a program without swapping, by its own
+        statistics, MiB, rounded down; None without them
+    :ivar stats_at: when those statistics were collected, seconds since 1970 by the host's clock;
+        None without them
+    :ivar autodeflate: the guest takes memory back from its balloon on its own when it runs short
     """
 
     running: bool
@@ -37,6 +43,10 @@ class GuestFigures:
     vcpus_online: int | None = None
     attached_dimms_mb: int = 0
     has_virtiomem: bool = False
+    boot_id: int | None = None
+    usable_mb: int | None = None
+    stats_at: int | None = None
+    autodeflate: bool = False
 
     @property
     def actuated(self) -> Size:
@@ -55,3 +65,18 @@ class GuestFigures:
         """
         online = self.vcpus if self.vcpus_online is None else min(self.vcpus, self.vcpus_online)
         return Size(online, self.memory_mb)
+
+
+@dataclass(frozen=True, slots=True)
+class Glimpse:
+    """What one call for all domains of a host tells of one of them.
+
+    :ivar vcpus: vCPUs present in QEMU
+    :ivar memory_mb: size of the balloon, MiB, rounded up; may be a second old
+    :ivar boot_id: as in :class:`GuestFigures`
+    """
+
+    running: bool
+    vcpus: int
+    memory_mb: int
+    boot_id: int | None = None

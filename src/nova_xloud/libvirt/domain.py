@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import libvirt
@@ -10,14 +12,13 @@ from lxml import etree
 
 from nova_xloud.core.guest import GuestFigures
 from nova_xloud.errors import AgentUnavailable, DomainError
-from nova_xloud.libvirt.error_codes import BY_NAME, error_class
+from nova_xloud.libvirt import statistics
+from nova_xloud.libvirt.error_codes import BY_NAME, NUMBERS_OF_NEW, error_class
 from nova_xloud.libvirt.guest_xml import KIB, kib, read_size
 
-# How long a guest agent has to answer.
+# How long a guest agent has for one answer; setVcpusFlags needs three.
 AGENT_SECONDS = 5
 AGENT_CHANNEL = "org.qemu.guest_agent.0"
-# What memoryStats() has without any help of the guest's balloon driver (measured).
-HOST_SIDE_STATS = frozenset({"actual", "last_update", "rss"})
 
 
 class VirDomain(Protocol):
@@ -43,10 +44,13 @@ class LibvirtDomain:
     """A libvirt domain: libvirt-python's, Nova's proxy of it, or a fake with the same calls.
 
     It never verifies: libvirt answers 0 for what the guest will not do, so callers read back.
+
+    :param wall: seconds since 1970, by the clock of the host that runs QEMU
     """
 
-    def __init__(self, dom: VirDomain) -> None:
+    def __init__(self, dom: VirDomain, wall: Callable[[], float] = time.time) -> None:
         self._dom = dom
+        self._wall = wall
 
     def read(self) -> GuestFigures:
         """See :meth:`nova_xloud.compute.ports.Domain.read`.
@@ -73,10 +77,15 @@ class LibvirtDomain:
             removable_vcpus=size.removable_vcpus,
             max_memory_mb=_mib(size.max_memory_kib),
             memory_mb=_mib(stats.get("actual", memory_kib) if running else size.memory_kib),
-            balloon_driver=_balloon_driver(root, stats) if running else None,
+            balloon_driver=self._driver(root, stats, paused=paused) if running else None,
             vcpus_online=None if paused or not _agent_connected(root) else self._online(),
             attached_dimms_mb=_mib(_dimms_kib(root)),
             has_virtiomem=root.find("devices/memory[@model='virtio-mem']") is not None,
+            boot_id=int(root.get("id", "")) if running else None,
+            usable_mb=statistics.usable_mb(stats),
+            # 0 before the first.
+            stats_at=stats.get("last_update") or None,
+            autodeflate=root.find("devices/memballoon[@autodeflate='on']") is not None,
         )
 
     def set_vcpus(self, count: int, *, persistent: bool) -> None:
@@ -101,14 +110,42 @@ class LibvirtDomain:
             flags |= libvirt.VIR_DOMAIN_MEM_CONFIG
         self._call("setMemoryFlags", mib * KIB, flags)
 
+    def set_vcpus_online(self, count: int) -> None:
+        """See :meth:`nova_xloud.compute.ports.Domain.set_vcpus_online`.
+
+        libvirt takes away the CPUs with the lowest ids first, never CPU 0, and by the agent's word
+        only those that can go.
+
+        :raises InvalidSize: 0, or more than are present
+        :raises DomainNotRunning: shut off or paused
+        :raises DomainCallFailed: the agent said no, or knows of too few
+        """
+        self._give_agent_a_bound()
+        self._call("setVcpusFlags", count, libvirt.VIR_DOMAIN_VCPU_GUEST)
+
+    def _give_agent_a_bound(self) -> None:
+        """By default libvirt waits for an agent for ever, and the agent is the tenant's."""
+        self._call("agentSetResponseTimeout", AGENT_SECONDS, 0)
+
     def _online(self) -> int | None:
         try:
-            # By default libvirt waits for an agent for ever, and the agent is the tenant's.
-            self._call("agentSetResponseTimeout", AGENT_SECONDS, 0)
+            self._give_agent_a_bound()
             answer = self._call("guestVcpus")
         except AgentUnavailable:
             return None
         return count_ids(answer["online"]) if answer else None
+
+    def _driver(self, root: etree._Element, stats: dict[str, int], *, paused: bool) -> bool | None:
+        balloon = root.find("devices/memballoon")
+        if balloon is None or balloon.get("model") == "none":
+            return None
+        collection = balloon.find("stats")
+        period = 0 if collection is None else int(collection.get("period", "0"))
+        # A paused guest has not reported since it was paused.
+        now = stats.get("last_update", 0) if paused else self._wall()
+        if statistics.reports(stats, period=period, now=now):
+            return True
+        return False if period else None
 
     def _call(self, method: str, *arguments: int) -> Any:
         try:
@@ -120,8 +157,11 @@ class LibvirtDomain:
 def translate(error: Exception, method: str, arguments: tuple[int, ...], name: str) -> DomainError:
     """Our error for a libvirtError; the message names call, domain and libvirt's own words."""
     code = error.get_error_code()  # type: ignore[attr-defined]
-    known = [constant for constant in BY_NAME if getattr(libvirt, constant, None) == code]
-    cls = error_class(known[0] if known else None, of_vcpus=method == "setVcpusFlags")
+    known = [
+        name for name in BY_NAME if getattr(libvirt, name, NUMBERS_OF_NEW.get(name, -1)) == code
+    ]
+    removes = method == "setVcpusFlags" and arguments[-1] != libvirt.VIR_DOMAIN_VCPU_GUEST
+    cls = error_class(known[0] if known else None, of_vcpus=removes)
     call = f"{method}({', '.join(map(str, arguments))})"
     return cls(f"{call} on {name}: {error} (libvirt {code})")
 
@@ -133,18 +173,6 @@ def count_ids(bitmap: str) -> int:
         first, _, last = part.partition("-")
         total += int(last or first) - int(first) + 1
     return total
-
-
-def _balloon_driver(root: etree._Element, stats: dict[str, int]) -> bool | None:
-    """Whether the guest's driver reports; it takes some seconds after boot to begin to."""
-    balloon = root.find("devices/memballoon")
-    if balloon is None or balloon.get("model") == "none":
-        return None
-    if stats.keys() - HOST_SIDE_STATS:
-        return True
-    period = balloon.find("stats")
-    collected = period is not None and int(period.get("period", "0")) > 0
-    return False if collected else None
 
 
 def _agent_connected(root: etree._Element) -> bool:

@@ -29,7 +29,12 @@ BY_NAME: Final[Mapping[str, type[errors.DomainError]]] = {
     "VIR_ERR_ARGUMENT_UNSUPPORTED": errors.AgentUnavailable,
     # 86: "Guest agent is not responding"
     "VIR_ERR_AGENT_UNRESPONSIVE": errors.AgentUnavailable,
+    # 112: "guest agent command timed out"
+    "VIR_ERR_AGENT_COMMAND_TIMEOUT": errors.AgentUnavailable,
 }
+
+# libvirtd may be newer than the library that we talk to it with, which then lacks the name.
+NUMBERS_OF_NEW: Final[Mapping[str, int]] = {"VIR_ERR_AGENT_COMMAND_TIMEOUT": 112}
 
 # These mean what their class says only as the answer to setVcpusFlags. On any other call, 68 is
 # "cannot acquire state change lock" (another call holds the domain) and 67 another thing that the

@@ -7,7 +7,7 @@ from typing import Any
 
 import nova.conf
 from nova import exception
-from nova.virt.libvirt import driver
+from nova.virt.libvirt import config, driver
 
 from nova_xloud.core.envelope import MEMORY, VCPUS, HostFacts, envelope
 from nova_xloud.scheduling import holdings
@@ -38,7 +38,30 @@ class XloudLibvirtDriver(driver.LibvirtDriver):  # type: ignore[misc]
                 removable_from=min(bounds.minimum.vcpus, desired.persisted.vcpus),
                 memory_kib=desired.persisted.memory_mb * KIB_PER_MIB,
             )
+            guest.devices = [_held(device) for device in guest.devices]
         return guest
+
+
+class HeldBalloon(config.LibvirtConfigMemoryBalloon):  # type: ignore[misc]
+    """Nova's, without autodeflate: the guest does not take back what its claim does not hold.
+
+    See docs/decisions: a guest that has too little then kills a program, and not its host another
+    guest.
+    """
+
+    def format_dom(self) -> Any:
+        dev = super().format_dom()
+        dev.set("autodeflate", "off")
+        return dev
+
+
+def _held(device: Any) -> Any:
+    """The same device, or in place of a balloon one that is held."""
+    if not isinstance(device, config.LibvirtConfigMemoryBalloon):
+        return device
+    balloon = HeldBalloon()
+    balloon.model, balloon.period = device.model, device.period
+    return balloon
 
 
 def host_facts() -> HostFacts:

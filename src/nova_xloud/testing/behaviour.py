@@ -16,7 +16,11 @@ class Behaviour(enum.Enum):
     REFUSES = "refuses"
     """Gives neither vCPU nor memory back."""
     NO_BALLOON_DRIVER = "no_balloon_driver"
-    """Holds the maximum, whatever it is asked."""
+    """Holds the maximum, whatever it is asked; a driver that goes gives all back first."""
+    TAKES_BACK = "takes_back"
+    """Some seconds after its balloon was told to shrink the guest, lets it grow to its maximum."""
+    INTERMITTENT = "intermittent"
+    """Its balloon driver works for some seconds, then for as many does not."""
     NO_ONLINE = "no_online"
     """Does not bring hot-added CPUs online."""
 
@@ -27,12 +31,18 @@ class Timing:
 
     :ivar balloon_rate: either way; the lab's guest: 330 to 1200
     :ivar driver_seconds: from start until the balloon driver works; the lab's guest: 3.5
+    :ivar stats_seconds: between two statistics of the driver; 0: always fresh
+    :ivar takes_back_seconds: how long ``TAKES_BACK`` does what it was told
+    :ivar intermittent_seconds: how long the driver of ``INTERMITTENT`` works, and then does not
     :ivar online_seconds: from the add until the guest uses the CPU
     :ivar removal_timeout: how long libvirt waits for a vCPU before it gives up
     """
 
     balloon_rate: float = 450.0
     driver_seconds: float = 0.0
+    stats_seconds: float = 0.0
+    takes_back_seconds: float = 5.0
+    intermittent_seconds: float = 5.0
     online_seconds: float = 0.5
     removal_timeout: float = 5.0
 

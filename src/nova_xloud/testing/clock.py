@@ -8,10 +8,17 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """Seconds that only grow, and a way to wait."""
+    """Seconds that only grow, those of the host's calendar, and a way to wait."""
 
     def now(self) -> float: ...
+    def wall(self) -> float:
+        """Seconds since 1970."""
+
     def sleep(self, seconds: float) -> None: ...
+
+
+# 2001-09-09; far from 0, which libvirt tells for never.
+EPOCH = 1_000_000_000.0
 
 
 class RealClock:
@@ -19,6 +26,9 @@ class RealClock:
 
     def now(self) -> float:
         return time.monotonic()
+
+    def wall(self) -> float:
+        return time.time()
 
     def sleep(self, seconds: float) -> None:
         time.sleep(seconds)
@@ -32,6 +42,9 @@ class ManualClock:
 
     def now(self) -> float:
         return self._now
+
+    def wall(self) -> float:
+        return EPOCH + self._now
 
     def advance(self, seconds: float) -> None:
         self._now += seconds

@@ -17,6 +17,7 @@ from nova_xloud.testing.behaviour import Power, Rejected
 from nova_xloud.testing.guest import FakeGuest
 
 LIVE, CONFIG, MAXIMUM, GUEST, HOTPLUGGABLE = 1, 2, 4, 8, 16
+STATS_BALLOON, STATS_VCPU, STATS_NOWAIT = 4, 8, 0x20000000
 XML_INACTIVE = 2
 AGENT_CHANNEL = "devices/channel/target[@name='org.qemu.guest_agent.0']"
 
@@ -84,6 +85,9 @@ class VirDomainFace:
         self.guest.resume()
         self._base.resume()
 
+    def ID(self) -> int:
+        return self.guest.boot_id if self.guest.active else -1
+
     def isPersistent(self) -> int:
         return int(self.guest.persistent)
 
@@ -124,11 +128,15 @@ class VirDomainFace:
         """As libvirt-python: None, and no error, where there is no agent."""
         if not self.guest.agent_answers():
             return None
+        online = ",".join(map(str, self.guest.online_ids()))
         last = self.guest.live().vcpus - 1
-        return {"vcpus": f"0-{last}", "online": f"0-{self.guest.online() - 1}", "offlinable": ""}
+        return {"vcpus": f"0-{last}", "online": online, "offlinable": f"1-{last}"}
 
     def setVcpusFlags(self, nvcpus: int, flags: int = 0) -> int:
         def call() -> None:
+            if flags & GUEST:
+                self.guest.set_online(nvcpus)
+                return
             live, config = self._affects(flags)
             hotpluggable = bool(flags & HOTPLUGGABLE)
             self.guest.set_vcpus(nvcpus, live=live, config=config, hotpluggable=hotpluggable)
@@ -144,13 +152,23 @@ class VirDomainFace:
         self._answered(call)
         return 0
 
+    def stats(self, groups: int) -> dict[str, int]:
+        """Its record in what getAllDomainStats returns."""
+        size = self.guest.live()
+        record: dict[str, int] = {}
+        if groups & STATS_VCPU:
+            record |= {"vcpu.current": size.vcpus, "vcpu.maximum": size.max_vcpus}
+        if groups & STATS_BALLOON:
+            record |= {"balloon.current": size.memory_kib, "balloon.maximum": size.max_memory_kib}
+        return record
+
     def XMLDesc(self, flags: int) -> str:
         """The base's, with the size, the balloon and the agent's channel as they are."""
         self._answered(self.guest.check_exists)
         inactive = bool(flags & XML_INACTIVE) or not self.guest.active
         root = etree.fromstring(self._base.XMLDesc(flags))
         if not inactive:
-            root.set("id", str(max(self._base_id(), 1)))
+            root.set("id", str(self.ID()))
         self._put_size(root, self.guest.config if inactive else self.guest.live())
         self._put_devices(root)
         return str(etree.tostring(root, encoding="unicode"))
@@ -178,9 +196,6 @@ class VirDomainFace:
             name = "org.qemu.guest_agent.0"
             etree.SubElement(channel, "target", type="virtio", name=name, state=state)
 
-    def _base_id(self) -> int:
-        return int(self._base.ID())
-
     def _affects(self, flags: int) -> tuple[bool, bool]:
         """Which of the running guest and the configuration; with neither flag, what is there."""
         if flags & (LIVE | CONFIG):
@@ -196,3 +211,10 @@ class VirDomainFace:
         finally:
             if was_active and self.guest.power is Power.OFF:
                 self._base.destroy()
+
+
+def all_domain_stats(
+    connection: Any, stats: int, flags: int = 0
+) -> list[tuple[Any, dict[str, int]]]:
+    """virConnect.getAllDomainStats: of each domain the groups of figures that ``stats`` names."""
+    return [(dom, dom.stats(stats)) for dom in list(connection._vms.values())]

@@ -12,6 +12,7 @@ from nova.virt.libvirt import driver
 
 # Imported here, before a test runs: Nova's tests refuse the first `import libvirt` in one.
 from nova_xloud.libvirt import domain as libvirt_domain
+from nova_xloud.libvirt import survey as libvirt_survey
 from nova_xloud.libvirt.guest_xml import read_size
 from nova_xloud.testing import domain
 from nova_xloud.testing.behaviour import Behaviour, Rejected, Timing
@@ -30,6 +31,9 @@ CONSTANTS = {
     "VIR_DOMAIN_MEM_LIVE": domain.LIVE,
     "VIR_DOMAIN_MEM_CONFIG": domain.CONFIG,
     "VIR_DOMAIN_MEM_MAXIMUM": 4,
+    "VIR_DOMAIN_STATS_BALLOON": domain.STATS_BALLOON,
+    "VIR_DOMAIN_STATS_VCPU": domain.STATS_VCPU,
+    "VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT": domain.STATS_NOWAIT,
     "VIR_ERR_OVERFLOW": 82,
 }
 
@@ -38,7 +42,7 @@ class FakeLibvirtFixture(fixtures.Fixture):
     """Every domain of Nova's fake libvirt gets a :class:`FakeGuest`.
 
     Use it after Nova's own ``LibvirtFixture`` (``ServersTestBase`` has it); where that is not in
-    use, this one brings it. ``nova_xloud.libvirt.domain`` speaks to the same fake.
+    use, this one brings it. ``nova_xloud.libvirt`` speaks to the same fake.
 
     :param behaviour: of guests; of one alone: ``fixture.domain(uuid).behaviour = ...``
     :param balloon_rate: MiB per second; ``math.inf`` for at once
@@ -75,6 +79,11 @@ class FakeLibvirtFixture(fixtures.Fixture):
         self._patch(fakelibvirt, "Domain", face)
         self._patch(fakelibvirt, "virDomain", face)
         self._patch(libvirt_domain, "libvirt", fakelibvirt)
+        self._patch(libvirt_survey, "libvirt", fakelibvirt)
+        of_all = fixtures.MockPatchObject(
+            fakelibvirt.Connection, "getAllDomainStats", domain.all_domain_stats, create=True
+        )
+        self.useFixture(of_all)
 
     def domain(self, uuid: str) -> FakeGuest:
         """The guest of an instance; after a migration, the one where it went.
@@ -98,6 +107,7 @@ class FakeLibvirtFixture(fixtures.Fixture):
             "agent": self.agent and root.find(domain.AGENT_CHANNEL) is not None,
             "balloon_device": balloon is None or balloon.get("model") != "none",
             "statistics": balloon is not None and balloon.find("stats") is not None,
+            "autodeflate": balloon is not None and balloon.get("autodeflate") == "on",
         }
         if before and here and not before.guest.active:
             # The same domain with another configuration: it may have a saved state.

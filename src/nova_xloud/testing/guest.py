@@ -10,20 +10,23 @@ from __future__ import annotations
 
 from nova_xloud.libvirt.guest_xml import GuestSize
 from nova_xloud.testing import vcpu_list
-from nova_xloud.testing.balloon import Balloon
 from nova_xloud.testing.behaviour import Behaviour, Power, Rejected, Timing
 from nova_xloud.testing.clock import Clock, RealClock
+from nova_xloud.testing.cpus import GuestCpus
+from nova_xloud.testing.memory import GuestMemory, Statistics
 
 
 class FakeGuest:
     """One domain and its guest, shut off at first.
 
+    :param definition: see :meth:`define`
     :ivar power: what QEMU does
     :ivar persistent: it has a configuration
     :ivar exists: False once it is undefined and off: every call is then refused (42)
     :ivar config: size in the configuration
     :ivar agent: a guest agent answers
-    :ivar keeps_kib: the guest gives back nothing below this
+    :ivar boot_id: another one after every start
+    :ivar memory: what the guest does with it; ``memory.uses_kib`` and others are for tests to set
     """
 
     def __init__(
@@ -33,16 +36,14 @@ class FakeGuest:
         behaviour: Behaviour = Behaviour.COOPERATIVE,
         timing: Timing | None = None,
         clock: Clock | None = None,
-        persistent: bool = True,
-        agent: bool = False,
-        balloon_device: bool = True,
-        statistics: bool = True,
+        **definition: bool,
     ) -> None:
-        self.define(config, persistent, agent, balloon_device, statistics)
-        self.power = Power.OFF
-        self.keeps_kib = 0
         self.timing = timing or Timing()
         self.clock = clock or RealClock()
+        self.memory = GuestMemory(self.timing, self.clock)
+        self.define(config, **definition)
+        self.power = Power.OFF
+        self.boot_id = 0
         self._behaviour = behaviour
         self._saved = False
         self._boot(config)
@@ -54,14 +55,22 @@ class FakeGuest:
         agent: bool = False,
         balloon_device: bool = True,
         statistics: bool = True,
+        autodeflate: bool = False,
     ) -> None:
-        """Define it anew while it is off, undefined before or not."""
+        """Define it anew while it is off, undefined before or not.
+
+        :param agent: there is a guest agent
+        :param balloon_device: there is a balloon
+        :param statistics: its driver is asked for statistics
+        :param autodeflate: the guest takes memory back from it before it dies of having too little
+        """
         self.config = config
         self.persistent = persistent
         self.exists = True
         self.agent = agent
-        self.balloon_device = balloon_device
-        self.statistics = statistics
+        self.memory.device = balloon_device
+        self.memory.collects = balloon_device and statistics
+        self.memory.autodeflate = balloon_device and autodeflate
 
     @staticmethod
     def size(max_vcpus: int, vcpus: int, max_memory_mb: int, memory_mb: int) -> GuestSize:
@@ -70,16 +79,8 @@ class FakeGuest:
         return GuestSize(each, max_memory_mb * 1024, memory_mb * 1024)
 
     def _boot(self, size: GuestSize) -> None:
-        self._each = size.each
-        self._balloon = Balloon(size.max_memory_kib, self.timing.balloon_rate)
-        self._balloon.target_kib = size.memory_kib
-        self._driver_from = self.clock.now() + self.timing.driver_seconds
-        self._balloon.advance(self.clock.now(), works_from=None, at_least_kib=0)
-        # Hot-added CPUs that the guest does not use yet, and from when it will; None: not in sight.
-        self._online_from: dict[int, float | None] = {}
-        # Gone from QEMU, but libvirt has not heard of it; asked for while the guest was paused.
-        self._dropped: list[int] = []
-        self._asked_for: list[int] = []
+        self._cpus = GuestCpus(size.each)
+        self.memory.boot(maximum_kib=size.max_memory_kib, target_kib=size.memory_kib)
 
     @property
     def active(self) -> bool:
@@ -88,7 +89,7 @@ class FakeGuest:
     @property
     def unsettled(self) -> bool:
         """A removal timed out, and the number of vCPUs is not what libvirt says."""
-        return bool(self._dropped or self._asked_for)
+        return bool(self._cpus.dropped or self._cpus.asked_for)
 
     @property
     def behaviour(self) -> Behaviour:
@@ -99,6 +100,32 @@ class FakeGuest:
         self._advance()
         self._behaviour = value
 
+    @property
+    def uses_kib(self) -> int:
+        """What its programs need; see :class:`GuestMemory`."""
+        return self.memory.uses_kib
+
+    @uses_kib.setter
+    def uses_kib(self, value: int) -> None:
+        self._advance()
+        self.memory.uses_kib = value
+
+    @property
+    def keeps_kib(self) -> int:
+        """It gives nothing below this back."""
+        return self.memory.keeps_kib
+
+    @keeps_kib.setter
+    def keeps_kib(self, value: int) -> None:
+        self._advance()
+        self.memory.keeps_kib = value
+
+    @property
+    def oom_kills(self) -> int:
+        """How often the guest died of having too little memory."""
+        self._advance()
+        return self.memory.oom_kills
+
     def start(self, *, arrived: bool = False) -> None:
         """Start it from its configuration, or from where it was saved.
 
@@ -107,8 +134,10 @@ class FakeGuest:
         if not self._saved:
             self._boot(self.config)
         if arrived:
-            self._balloon.actual_kib = self.config.memory_kib
+            self.memory.actual_kib = self.config.memory_kib
+        self._advance()
         self._saved = False
+        self.boot_id += 1
         self.power = Power.RUNNING
 
     def stop(self, *, save: bool = False) -> None:
@@ -132,53 +161,54 @@ class FakeGuest:
         """Go on; what was asked for meanwhile is done now."""
         self._advance()
         self.power = Power.RUNNING
-        self._begin_online([i for i, at in self._online_from.items() if at is None])
-        if self._asked_for and self._behaviour is not Behaviour.REMOVAL_TIMES_OUT:
+        self._begin_online()
+        gives_back = self._awake and self._behaviour is not Behaviour.REMOVAL_TIMES_OUT
+        if self._cpus.asked_for and gives_back:
             self.settle()
 
     def settle(self) -> None:
         """A vCPU that libvirt gave up waiting for is reported gone after all."""
-        self._each = vcpu_list.changed(self._each, self._dropped + self._asked_for, vcpu_list.OFF)
-        self._dropped, self._asked_for = [], []
+        self._cpus.settle()
 
     def memory_kib(self) -> int:
         """The balloon's actual size; the maximum where there is no balloon."""
         self._advance()
-        return self._balloon.actual_kib
+        return self.memory.actual_kib
+
+    def online_ids(self) -> list[int]:
+        """Ids of the CPUs the guest uses."""
+        return self._cpus.online(self.clock.now())
 
     def online(self) -> int:
-        """CPUs the guest uses."""
-        now = self.clock.now()
-        waiting = [i for i, at in self._online_from.items() if at is None or at > now]
-        absent = {*waiting, *self._dropped}
-        return sum(vcpu.enabled and i not in absent for i, vcpu in enumerate(self._each))
+        """How many CPUs the guest uses."""
+        return len(self.online_ids())
 
     def agent_answers(self) -> bool:
-        return self.agent and self.power is Power.RUNNING
+        return self.agent and self._awake
+
+    def statistics(self) -> Statistics | None:
+        """What the guest's driver reported last of its memory; None when it has not."""
+        self._advance()
+        return self.memory.statistics if self.active and self.memory.collects else None
 
     def driver_reports(self) -> bool | None:
-        """Whether memory_stats() has the guest's own figures; None: nobody asks for them."""
-        if not (self.active and self.balloon_device and self.statistics):
+        """Whether its balloon driver reports; None: nobody asks it to."""
+        if not (self.active and self.memory.collects):
             return None
-        return self._has_driver()
+        self._advance()
+        return self.memory.reports(paused=self.power is Power.PAUSED)
 
     def live(self) -> GuestSize:
         """The size as libvirt dumps it now: of the running guest, else of the configuration."""
         if not self.active:
             return self.config
-        return GuestSize(self._each, self.config.max_memory_kib, self.memory_kib())
+        return GuestSize(self._cpus.each, self.config.max_memory_kib, self.memory_kib())
 
     def memory_stats(self) -> dict[str, int]:
-        """As virDomainMemoryStats; KiB. What the guest itself reports only with its driver."""
+        """As virDomainMemoryStats; KiB."""
         self.check_running()
-        if not self.balloon_device:
-            return {"rss": self.memory_kib()}
-        actual = self.memory_kib()
-        stats = {"actual": actual, "last_update": 0, "rss": actual}
-        if self.driver_reports():
-            stats |= {"available": actual, "unused": actual // 2, "usable": actual // 2}
-            stats["last_update"] = 1
-        return stats
+        self._advance()
+        return self.memory.stats()
 
     def check_exists(self) -> None:
         if not self.exists:
@@ -201,7 +231,8 @@ class FakeGuest:
         if not 0 < count <= self.config.max_vcpus:
             raise Rejected("VIR_ERR_INVALID_ARG", "requested vcpus is greater than max allowable")
         if live:
-            self._add(count) if count > vcpu_list.count(self._each) else self._remove(count)
+            grows = count > vcpu_list.count(self._cpus.each)
+            self._add(count) if grows else self._remove(count)
         if config:
             each = vcpu_list.configured(self.config.each, count, hotpluggable=hotpluggable)
             self.config = GuestSize(each, self.config.max_memory_kib, self.config.memory_kib)
@@ -219,13 +250,30 @@ class FakeGuest:
         self._check_affects(live, config)
         if kib > self.config.max_memory_kib:
             raise Rejected("VIR_ERR_INVALID_ARG", "cannot set memory higher than max memory")
-        if live and not self.balloon_device:
+        if live and not self.memory.device:
             raise Rejected("VIR_ERR_OPERATION_INVALID", "Unable to change memory without balloon")
         if live:
             self._advance()
-            self._balloon.target_kib = kib
+            self.memory.tell(kib)
         if config:
             self.config = GuestSize(self.config.each, self.config.max_memory_kib, kib)
+
+    def set_online(self, count: int) -> None:
+        """As virDomainSetVcpusFlags with VIR_DOMAIN_VCPU_GUEST.
+
+        :raises Rejected:
+        """
+        self.check_exists()
+        if count == 0:
+            raise Rejected("VIR_ERR_INVALID_ARG", "nvcpus must not be zero")
+        self.check_running()
+        if self.power is Power.PAUSED:
+            raise Rejected("VIR_ERR_OPERATION_INVALID", "domain is not running")
+        if not self.agent:
+            raise Rejected("VIR_ERR_ARGUMENT_UNSUPPORTED", "QEMU guest agent is not configured")
+        if not self.agent_answers():
+            raise Rejected("VIR_ERR_AGENT_UNRESPONSIVE", "Guest agent is not responding")
+        self._cpus.set_online(count, self.clock.now())
 
     def _check_affects(self, live: bool, config: bool) -> None:
         if config and not self.persistent:
@@ -234,22 +282,18 @@ class FakeGuest:
             self.check_running()
 
     def _add(self, count: int) -> None:
-        if self._dropped:
+        if self._cpus.dropped:
             self.stop()
             raise Rejected("VIR_ERR_SYSTEM_ERROR", "Unable to read from monitor: Connection reset")
-        added = vcpu_list.to_add(self._each, count)
-        self._each = vcpu_list.changed(self._each, added, vcpu_list.HOTPLUGGED)
-        self._online_from |= dict.fromkeys(added)
-        if self.power is Power.RUNNING:
-            self._begin_online(added)
+        self._cpus.add(count)
+        self._begin_online()
 
-    def _begin_online(self, ids: list[int]) -> None:
-        if self._behaviour is not Behaviour.NO_ONLINE:
-            at = self.clock.now() + self.timing.online_seconds
-            self._online_from |= dict.fromkeys(ids, at)
+    def _begin_online(self) -> None:
+        if self._awake and self._behaviour is not Behaviour.NO_ONLINE:
+            self._cpus.come_online(self.clock.now() + self.timing.online_seconds)
 
     def _remove(self, count: int) -> None:
-        ids = vcpu_list.to_remove(self._each, count)
+        ids = vcpu_list.to_remove(self._cpus.each, count)
         if ids is None:
             raise Rejected("VIR_ERR_CONFIG_UNSUPPORTED", "no appropriate hotpluggable vcpus")
         for number in ids:
@@ -258,27 +302,20 @@ class FakeGuest:
     def _remove_one(self, number: int) -> None:
         if self._behaviour is Behaviour.REFUSES:
             raise Rejected("VIR_ERR_OPERATION_FAILED", "unplug of device was rejected by the guest")
-        times_out = self._behaviour is Behaviour.REMOVAL_TIMES_OUT
-        if not times_out and self.power is Power.RUNNING:
-            self._each = vcpu_list.changed(self._each, [number], vcpu_list.OFF)
-            self._online_from.pop(number, None)
+        if self._awake and self._behaviour is not Behaviour.REMOVAL_TIMES_OUT:
+            self._cpus.remove(number)
             return
         self.clock.sleep(self.timing.removal_timeout)
-        if self.power is Power.RUNNING:
-            self._dropped.append(number)
-        elif self.power is Power.PAUSED:
-            self._asked_for.append(number)
+        if self._awake:
+            self._cpus.dropped.append(number)
+        elif self.active:
+            self._cpus.asked_for.append(number)
         raise Rejected("VIR_ERR_OPERATION_TIMEOUT", "vcpu unplug request timed out")
 
-    def _has_driver(self) -> bool:
-        is_up = self._driver_from <= self.clock.now()
-        return self.balloon_device and is_up and self._behaviour is not Behaviour.NO_BALLOON_DRIVER
+    @property
+    def _awake(self) -> bool:
+        """The guest itself does something when it is asked."""
+        return self.power is Power.RUNNING and not self.memory.dead
 
     def _advance(self) -> None:
-        refuses = self._behaviour is Behaviour.REFUSES
-        works = self.power is Power.RUNNING and self._has_driver()
-        self._balloon.advance(
-            self.clock.now(),
-            works_from=self._driver_from if works else None,
-            at_least_kib=self.config.max_memory_kib if refuses else self.keeps_kib,
-        )
+        self.memory.advance(self._behaviour, runs=self.power is Power.RUNNING)

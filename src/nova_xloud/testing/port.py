@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from nova_xloud.core.guest import GuestFigures
+from nova_xloud.core.guest import Glimpse, GuestFigures
 from nova_xloud.libvirt.error_codes import error_class
 from nova_xloud.testing.behaviour import Power, Rejected
 from nova_xloud.testing.guest import FakeGuest
@@ -24,6 +24,7 @@ class FakeDomain:
         guest = self.guest
         _answered(guest.check_exists, of_vcpus=False)
         size = guest.live()
+        statistics = guest.statistics()
         return GuestFigures(
             running=guest.active,
             paused=guest.power is Power.PAUSED,
@@ -34,7 +35,16 @@ class FakeDomain:
             memory_mb=_mib(size.memory_kib),
             balloon_driver=guest.driver_reports(),
             vcpus_online=guest.online() if guest.agent_answers() else None,
+            boot_id=guest.boot_id if guest.active else None,
+            usable_mb=statistics.usable_kib // 1024 if statistics else None,
+            stats_at=statistics.wall if statistics else None,
+            autodeflate=guest.memory.autodeflate,
         )
+
+    def glimpse(self) -> Glimpse:
+        """What :func:`nova_xloud.libvirt.survey.survey` tells of it."""
+        figures = self.read()
+        return Glimpse(figures.running, figures.vcpus, figures.memory_mb, figures.boot_id)
 
     def set_vcpus(self, count: int, *, persistent: bool) -> None:
         _answered(
@@ -49,6 +59,9 @@ class FakeDomain:
             lambda: self.guest.set_memory(mib * 1024, live=True, config=persistent),
             of_vcpus=False,
         )
+
+    def set_vcpus_online(self, count: int) -> None:
+        _answered(lambda: self.guest.set_online(count), of_vcpus=False)
 
 
 def _answered(call: Callable[[], None], *, of_vcpus: bool) -> None:

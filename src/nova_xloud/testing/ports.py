@@ -1,17 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The Claims, Record and Actions ports in memory; the Domain port is :class:`FakeDomain`."""
+"""The Claims, Record, Actions and Fleet ports in memory; the Domain port is :class:`FakeDomain`."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
-from nova_xloud.compute.ports import ClaimConflict, RecordView, Reservation
+from nova_xloud.compute.admit import ADJUSTABLE_STATES
+from nova_xloud.compute.ports import ClaimConflict, Instance, Known, RecordView, Reservation
 from nova_xloud.core.desired import Desired
 from nova_xloud.core.envelope import FlavorFacts
+from nova_xloud.core.guest import Glimpse
 from nova_xloud.core.size import Size
-from nova_xloud.errors import InvalidState, NoCapacity, NotFound, PlacementUnavailable
+from nova_xloud.errors import (
+    DomainCallFailed,
+    DomainNotFound,
+    InvalidState,
+    NoCapacity,
+    NotFound,
+    PlacementUnavailable,
+)
 
 NOTHING = Size(0, 0)
 PROVIDER = "fake-provider"
@@ -54,19 +63,27 @@ class FakeClaims:
         }
         return Reservation(self.size, body)
 
+    def check(self, current: Reservation, size: Size) -> None:
+        self._check_reachable()
+        self._check_room("vCPUs", size.vcpus, self.size.vcpus, self._free.vcpus)
+        self._check_room("MiB", size.memory_mb, self.size.memory_mb, self._free.memory_mb)
+
     def write(self, current: Reservation, size: Size) -> Reservation:
         self._check_reachable()
         if self.conflicts:
             self.conflicts -= 1
             self.somebody_else_writes(self.size)
-        if current.body["consumer_generation"] != self._generation:
-            raise ClaimConflict("fake Placement: consumer generation conflict")
+        self._check_generation(current)
         self._check_room("vCPUs", size.vcpus, self.size.vcpus, self._free.vcpus)
         self._check_room("MiB", size.memory_mb, self.size.memory_mb, self._free.memory_mb)
         self.size = size
         self.written.append(size)
         self._generation += 1
         return self.read()
+
+    def _check_generation(self, current: Reservation) -> None:
+        if current.body["consumer_generation"] != self._generation:
+            raise ClaimConflict("fake Placement: consumer generation conflict")
 
     @property
     def _free(self) -> Size:
@@ -121,10 +138,13 @@ class FakeRecord:
 
     def write(self, desired: Desired, held: Size) -> None:
         self._check_exists()
-        if self.task_state is not None:
-            raise InvalidState(f"fake record: the instance is busy: {self.task_state}")
+        self._check_idle()
         self.desired, self.held = desired, held
         self.written.append(desired)
+
+    def _check_idle(self) -> None:
+        if self.task_state is not None:
+            raise InvalidState(f"fake record: the instance is busy: {self.task_state}")
 
     def _check_exists(self) -> None:
         if self.deleted:
@@ -149,14 +169,19 @@ class FakeActions:
 
     :ivar started: names of the actions that were begun
     :ivar events: in the order they were begun
+    :ivar notified: names of the notifications, in their order
     """
 
     def __init__(self) -> None:
         self.started: list[str] = []
         self.events: list[FakeEvent] = []
+        self.notified: list[str] = []
 
     def start(self, name: str) -> None:
         self.started.append(name)
+
+    def notify(self, name: str, error: Exception | None = None) -> None:
+        self.notified.append(name)
 
     @contextlib.contextmanager
     def event(self, name: str) -> Iterator[FakeEvent]:
@@ -168,3 +193,70 @@ class FakeActions:
             event.result, event.error = "Error", error
             raise
         event.result = "Success"
+
+
+class FakeFleet:
+    """The instances of one host, each on its own fakes.
+
+    :param instances: as they are opened when nobody asks for them
+    :ivar calls: the name of every call, in order; of ``open`` with UUID and request id
+    :ivar libvirt_away: it answers nobody
+    :ivar left_out: UUIDs of domains that have no glimpse, because they are busy just now
+    """
+
+    NODE = "fake-node"
+
+    def __init__(self, instances: Iterable[Instance] = ()) -> None:
+        self._instances = {one.uuid: one for one in instances}
+        self.calls: list[str | tuple[str, str, str]] = []
+        self.libvirt_away = False
+        self.left_out: set[str] = set()
+
+    def glimpses(self) -> Mapping[str, Glimpse]:
+        self.calls.append("glimpses")
+        self._check_libvirt()
+        seen = self._glimpses()
+        return {uuid: one for uuid, one in seen.items() if uuid not in self.left_out}
+
+    def boot_ids(self) -> Mapping[str, int]:
+        self.calls.append("boot_ids")
+        self._check_libvirt()
+        return {
+            uuid: one.boot_id
+            for uuid, one in self._glimpses().items()
+            if one.running and one.boot_id is not None
+        }
+
+    def known(self) -> Sequence[Known]:
+        self.calls.append("known")
+        found: list[Known] = []
+        for uuid, instance in self._instances.items():
+            with contextlib.suppress(NotFound):
+                found.append(Known(uuid, self.NODE, instance.record.refresh()))
+        return [one for one in found if one.view.here and one.view.vm_state in ADJUSTABLE_STATES]
+
+    def reserved(self, known: Sequence[Known]) -> Mapping[str, Size]:
+        self.calls.append("reserved")
+        return {one.uuid: self._instances[one.uuid].claims.read().size for one in known}
+
+    def open(self, uuid: str, request_id: str) -> Instance:
+        self.calls.append(("open", uuid, request_id))
+        instance = self._instances[uuid]
+        instance.record.refresh()
+        return replace(instance, request_id=request_id)
+
+    def _check_libvirt(self) -> None:
+        if self.libvirt_away:
+            raise DomainCallFailed("fake fleet: libvirt is away")
+
+    def _glimpses(self) -> dict[str, Glimpse]:
+        seen: dict[str, Glimpse] = {}
+        for uuid, instance in self._instances.items():
+            with contextlib.suppress(DomainNotFound):
+                seen[uuid] = _glimpse(instance)
+        return seen
+
+
+def _glimpse(instance: Instance) -> Glimpse:
+    figures = instance.domain().read()
+    return Glimpse(figures.running, figures.vcpus, figures.memory_mb, figures.boot_id)

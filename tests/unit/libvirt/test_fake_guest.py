@@ -75,6 +75,157 @@ def test_a_guest_that_begins_to_refuse_stays_where_it_is(clock: ManualClock) -> 
     assert guest.memory_kib() == 824 * 1024
 
 
+def test_statistics_are_collected_once_a_period(clock: ManualClock) -> None:
+    guest = running(clock, timing=Timing(balloon_rate=100, driver_seconds=3, stats_seconds=10))
+    guest.uses_kib = 100 * 1024
+    clock.advance(2)
+    assert FakeDomain(guest).read().stats_at is None
+    clock.advance(2)
+    first = FakeDomain(guest).read()
+    # At 3 s, and with the balloon as it was then.
+    assert (first.stats_at, first.usable_mb) == (int(clock.wall()) - 1, 924)
+    clock.advance(8)
+    assert (first.usable_mb, first.stats_at) == (924, FakeDomain(guest).read().stats_at)
+    clock.advance(2)
+    second = FakeDomain(guest).read()
+    assert (second.stats_at, second.usable_mb) == (int(clock.wall()) - 1, 412)
+    assert guest.memory_stats()["last_update"] == second.stats_at
+
+
+def test_usable_is_never_negative(clock: ManualClock) -> None:
+    guest = running(clock, autodeflate=True)
+    guest.uses_kib = 2048 * 1024
+    assert FakeDomain(guest).read().usable_mb == 0
+
+
+def test_below_what_it_uses_a_guest_dies_and_answers_nobody(clock: ManualClock) -> None:
+    guest = running(clock, agent=True)
+    guest.uses_kib = 300 * 1024
+    guest.set_memory(310 * 1024, live=True, config=False)
+    clock.advance(60)
+    assert (guest.memory_kib(), guest.oom_kills) == (310 * 1024, 0)
+    guest.set_memory(290 * 1024, live=True, config=False)
+    clock.advance(60)
+    figures = FakeDomain(guest).read()
+    assert (guest.oom_kills, figures.running, figures.memory_mb) == (1, True, 300)
+    assert (figures.vcpus_online, figures.balloon_driver) == (None, False)
+    guest.set_memory(1024 * 1024, live=True, config=False)
+    set_vcpus(guest, 3)
+    clock.advance(60)
+    assert (guest.memory_kib(), guest.online()) == (300 * 1024, 2)
+    with pytest.raises(Rejected):
+        set_vcpus(guest, 2)
+    assert guest.unsettled
+    guest.stop()
+    guest.start()
+    clock.advance(60)
+    assert (guest.memory_kib(), guest.oom_kills) == (512 * 1024, 1)
+
+
+def test_a_guest_that_needs_more_than_it_was_left_dies_too(clock: ManualClock) -> None:
+    guest = running(clock)
+    clock.advance(60)
+    guest.uses_kib = 513 * 1024
+    assert guest.oom_kills == 1
+
+
+def test_with_autodeflate_it_takes_back_what_it_needs(clock: ManualClock) -> None:
+    guest = running(clock, autodeflate=True)
+    guest.uses_kib = 300 * 1024
+    guest.set_memory(200 * 1024, live=True, config=False)
+    clock.advance(60)
+    assert (guest.memory_kib(), guest.oom_kills) == (300 * 1024, 0)
+    guest.uses_kib = 600 * 1024
+    assert (guest.memory_kib(), guest.oom_kills) == (600 * 1024, 0)
+    assert guest.memory_stats()["available"] == 1024 * 1024
+
+
+def test_a_guest_that_takes_its_memory_back(clock: ManualClock) -> None:
+    timing = Timing(balloon_rate=100, takes_back_seconds=6)
+    guest = running(clock, behaviour=Behaviour.TAKES_BACK, timing=timing)
+    clock.advance(5.5)
+    assert guest.memory_kib() == 512 * 1024
+    clock.advance(1.5)
+    assert guest.memory_kib() == 612 * 1024
+    clock.advance(60)
+    assert guest.memory_kib() == 1024 * 1024
+    guest.set_memory(512 * 1024, live=True, config=False)
+    clock.advance(3)
+    assert guest.memory_kib() == 724 * 1024
+    clock.advance(60)
+    assert (guest.memory_kib(), guest.oom_kills) == (1024 * 1024, 0)
+
+
+def test_a_driver_that_works_now_and_then(clock: ManualClock) -> None:
+    timing = Timing(balloon_rate=100, intermittent_seconds=2, stats_seconds=1)
+    guest = running(clock, behaviour=Behaviour.INTERMITTENT, timing=timing)
+    clock.advance(3.5)
+    assert guest.memory_kib() == 824 * 1024
+    before = FakeDomain(guest).read().stats_at
+    clock.advance(0.4)
+    assert FakeDomain(guest).read().stats_at == before
+    clock.advance(1.1)
+    assert guest.memory_kib() == 724 * 1024
+    assert FakeDomain(guest).read().stats_at == int(clock.wall())
+
+
+def test_a_driver_that_goes_and_comes_back(clock: ManualClock) -> None:
+    guest = running(clock)
+    clock.advance(60)
+    assert guest.driver_reports()
+    guest.behaviour = Behaviour.NO_BALLOON_DRIVER
+    clock.advance(5)
+    assert (guest.memory_kib(), guest.driver_reports()) == (1024 * 1024, True)
+    clock.advance(6)
+    assert guest.driver_reports() is False
+    guest.behaviour = Behaviour.COOPERATIVE
+    clock.advance(5)
+    assert (guest.memory_kib(), guest.driver_reports()) == (512 * 1024, True)
+
+
+def test_the_driver_of_a_paused_guest_is_not_gone(clock: ManualClock) -> None:
+    guest = running(clock)
+    clock.advance(60)
+    guest.memory_stats()
+    guest.pause()
+    clock.advance(60)
+    assert guest.driver_reports()
+
+
+def test_the_agent_takes_the_lowest_first_but_never_cpu_0(clock: ManualClock) -> None:
+    guest = running(clock, agent=True)
+    set_vcpus(guest, 4)
+    clock.advance(1)
+    guest.set_online(2)
+    assert guest.online_ids() == [0, 3]
+    set_vcpus(guest, 3)
+    assert guest.online_ids() == [0]
+    guest.set_online(2)
+    assert guest.online_ids() == [0, 1]
+    for count, constant in ((4, "VIR_ERR_INVALID_ARG"), (0, "VIR_ERR_INVALID_ARG")):
+        with pytest.raises(Rejected) as caught:
+            guest.set_online(count)
+        assert caught.value.constant == constant
+
+
+def test_the_agent_brings_online_what_the_guest_does_not(clock: ManualClock) -> None:
+    guest = running(clock, agent=True, behaviour=Behaviour.NO_ONLINE)
+    set_vcpus(guest, 4)
+    guest.set_online(3)
+    clock.advance(60)
+    assert guest.online_ids() == [0, 1, 2]
+
+
+def test_the_boot_id_is_another_one_after_every_start(clock: ManualClock) -> None:
+    guest = running(clock)
+    first = FakeDomain(guest).glimpse()
+    assert first.boot_id == FakeDomain(guest).read().boot_id
+    guest.stop(save=True)
+    assert FakeDomain(guest).glimpse().boot_id is None
+    guest.start()
+    assert FakeDomain(guest).glimpse().boot_id not in (first.boot_id, None)
+
+
 def test_an_added_cpu_comes_online_later(clock: ManualClock) -> None:
     guest = running(clock, agent=True, timing=Timing(online_seconds=0.5))
     set_vcpus(guest, 4)

@@ -13,7 +13,9 @@ from lxml import etree
 from nova.tests.fixtures import libvirt as fakelibvirt
 from nova.virt.libvirt import driver
 
+from nova_xloud.core.guest import Glimpse
 from nova_xloud.libvirt.domain import LibvirtDomain
+from nova_xloud.libvirt.survey import survey
 from nova_xloud.testing import Behaviour, FakeLibvirtFixture, ManualClock
 from nova_xloud.testing.fixture import CONSTANTS
 
@@ -51,14 +53,31 @@ def test_constants_are_libvirts() -> None:
 
 
 def test_all_is_as_before_when_it_is_over() -> None:
-    ours = sys.modules[LibvirtDomain.__module__]
+    ours, surveys = sys.modules[LibvirtDomain.__module__], sys.modules[survey.__module__]
     names = (*CONSTANTS, "Domain", "virDomain")
     before = [getattr(fakelibvirt, name, None) for name in names]
     with FakeLibvirtFixture():
-        assert ours.libvirt is driver.libvirt is fakelibvirt
+        assert ours.libvirt is surveys.libvirt is driver.libvirt is fakelibvirt
     assert [getattr(fakelibvirt, name, None) for name in names] == before
-    assert ours.libvirt is libvirt
+    assert ours.libvirt is surveys.libvirt is libvirt
+    assert not hasattr(fakelibvirt.Connection, "getAllDomainStats")
     assert driver.libvirt is libvirt
+
+
+def test_the_survey_is_of_one_connection(fixture: FakeLibvirtFixture) -> None:
+    connection = connect()
+    assert survey(connection) == {}
+    connection.defineXML(xml()).create()
+    assert survey(connection) == {UUID: Glimpse(True, 1, 1024, 1)}
+    assert survey(connect("compute2")) == {}
+    connection.lookupByUUIDString(UUID).destroy()
+    assert survey(connection) == {UUID: Glimpse(False, 1, 512, None)}
+
+
+def test_a_balloon_with_autodeflate(fixture: FakeLibvirtFixture) -> None:
+    document = xml().replace("<memballoon", "<memballoon autodeflate='on'")
+    assert LibvirtDomain(started(document)).read().autodeflate
+    assert fixture.domain(UUID).memory.autodeflate
 
 
 def test_after_novas_own_fixture() -> None:
@@ -114,7 +133,11 @@ def test_the_smaller_calls(fixture: FakeLibvirtFixture) -> None:
 def test_the_agent(fixture: FakeLibvirtFixture) -> None:
     assert LibvirtDomain(started(xml(devices=AGENT))).read().vcpus_online is None
     fixture.agent = True
-    assert LibvirtDomain(started(xml(devices=AGENT))).read().vcpus_online == 1
+    domain = LibvirtDomain(started(xml(devices=AGENT)))
+    assert domain.read().vcpus_online == 1
+    domain.set_vcpus(3, persistent=False)
+    domain.set_vcpus_online(2)
+    assert domain.read().vcpus_online == 2
 
 
 def test_behaviour_of_one_guest_survives_its_next_definition(fixture: FakeLibvirtFixture) -> None:

@@ -10,10 +10,12 @@ import pytest
 
 from nova_xloud import errors
 from nova_xloud.libvirt.domain import LibvirtDomain, count_ids
-from nova_xloud.libvirt.error_codes import BY_NAME
+from nova_xloud.libvirt.error_codes import BY_NAME, NUMBERS_OF_NEW
 
 BALLOON = "<memballoon model='virtio'><stats period='1'/></memballoon>"
 SILENT = {"actual": 500000, "last_update": 0, "rss": 1}
+NOW = 1_000_000_000
+SPEAKING = SILENT | {"available": 9, "unused": 5000, "usable": 4095, "last_update": NOW}
 
 
 class Dom:
@@ -83,7 +85,11 @@ def test_shut_off_is_read_from_the_configuration_in_two_calls() -> None:
     ("devices", "stats", "expected"),
     [
         (BALLOON, SILENT, False),
-        (BALLOON, SILENT | {"available": 1}, True),
+        (BALLOON, SPEAKING, True),
+        (BALLOON, SPEAKING | {"last_update": NOW - 13}, True),
+        (BALLOON, SPEAKING | {"last_update": NOW - 14}, False),
+        # Nova's default period.
+        (BALLOON.replace("period='1'", "period='10'"), SPEAKING | {"last_update": NOW - 40}, True),
         ("<memballoon model='virtio'/>", SILENT, None),
         ("<memballoon model='virtio'><stats period='0'/></memballoon>", SILENT, None),
         ("<memballoon model='none'/>", SILENT, None),
@@ -91,7 +97,38 @@ def test_shut_off_is_read_from_the_configuration_in_two_calls() -> None:
     ],
 )
 def test_balloon_driver(devices: str, stats: dict[str, int], expected: bool | None) -> None:
-    assert LibvirtDomain(Dom(devices, memoryStats=stats)).read().balloon_driver is expected
+    dom = Dom(devices, memoryStats=stats)
+    assert LibvirtDomain(dom, lambda: NOW).read().balloon_driver is expected
+
+
+def test_the_driver_of_a_paused_guest_is_not_gone() -> None:
+    dom = Dom(state=libvirt.VIR_DOMAIN_PAUSED, memoryStats=SPEAKING)
+    assert LibvirtDomain(dom).read().balloon_driver
+
+
+@pytest.mark.parametrize(
+    ("stats", "usable_mb", "stats_at"),
+    [
+        (SPEAKING, 3, NOW),
+        (SILENT | {"unused": 5000, "last_update": NOW}, 4, NOW),
+        (SILENT, None, None),
+        ({"rss": 1}, None, None),
+    ],
+)
+def test_what_the_guest_can_spare_is_rounded_down(
+    stats: dict[str, int], usable_mb: int | None, stats_at: int | None
+) -> None:
+    figures = LibvirtDomain(Dom(memoryStats=stats)).read()
+    assert (figures.usable_mb, figures.stats_at) == (usable_mb, stats_at)
+
+
+def test_autodeflate_and_boot_id() -> None:
+    held = BALLOON.replace("model", "autodeflate='off' model")
+    given = BALLOON.replace("model", "autodeflate='on' model")
+    read = [LibvirtDomain(Dom(balloon)).read().autodeflate for balloon in (BALLOON, held, given)]
+    assert read == [False, False, True]
+    assert LibvirtDomain(Dom()).read().boot_id == 3
+    assert LibvirtDomain(Dom(active=False)).read().boot_id is None
 
 
 def test_the_agent_is_asked_only_where_it_is_connected() -> None:
@@ -112,9 +149,36 @@ def test_the_agent_has_five_seconds_and_not_for_ever() -> None:
     assert dom.calls.index(("agentSetResponseTimeout", 5, 0)) < dom.calls.index(("guestVcpus",))
 
 
-@pytest.mark.parametrize("answer", [None, libvirt_error(86), libvirt_error(74)])
+@pytest.mark.parametrize("answer", [None, *(libvirt_error(code) for code in (74, 86, 112))])
 def test_an_agent_that_does_not_answer(answer: Any) -> None:
     assert LibvirtDomain(Dom(agent("connected"), guestVcpus=answer)).read().vcpus_online is None
+
+
+def test_bringing_cpus_online_gives_the_agent_a_bound_first() -> None:
+    dom = Dom()
+    LibvirtDomain(dom).set_vcpus_online(3)
+    # VIR_DOMAIN_VCPU_GUEST
+    assert dom.calls == [("agentSetResponseTimeout", 5, 0), ("setVcpusFlags", 3, 8)]
+
+
+@pytest.mark.parametrize(
+    ("code", "cls"),
+    [
+        (8, errors.InvalidSize),
+        (74, errors.AgentUnavailable),
+        (86, errors.AgentUnavailable),
+        (112, errors.AgentUnavailable),
+        (55, errors.DomainNotRunning),
+        # "Cannot offline enough CPUs", and a lock that was not got: no removal.
+        (1, errors.DomainCallFailed),
+        (68, errors.DomainCallFailed),
+    ],
+)
+def test_errors_of_set_vcpus_online(code: int, cls: type[errors.DomainError]) -> None:
+    domain = LibvirtDomain(Dom(setVcpusFlags=libvirt_error(code)))
+    with pytest.raises(errors.DomainError) as caught:
+        domain.set_vcpus_online(3)
+    assert type(caught.value) is cls
 
 
 def test_memory_devices() -> None:
@@ -181,7 +245,9 @@ def test_an_error_without_a_code() -> None:
 
 
 def test_every_constant_of_the_table_is_libvirts() -> None:
-    assert [name for name in BY_NAME if not hasattr(libvirt, name)] == []
+    assert {name for name in BY_NAME if not hasattr(libvirt, name)} <= NUMBERS_OF_NEW.keys()
+    there = {name: getattr(libvirt, name, code) for name, code in NUMBERS_OF_NEW.items()}
+    assert there == NUMBERS_OF_NEW
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The memory of a fake guest: its balloon, what it uses, and what it reports of both."""
+
+from __future__ import annotations
+
+import math
+import threading
+from typing import NamedTuple
+
+from nova_xloud.libvirt.guest_xml import KIB
+from nova_xloud.libvirt.statistics import is_recent
+from nova_xloud.testing.behaviour import Behaviour, Timing
+from nova_xloud.testing.clock import Clock
+
+DEFAULT_USES_KIB = 32 * KIB
+
+
+class Statistics(NamedTuple):
+    """What the guest's driver reported last.
+
+    :ivar available_kib: what the guest calls its total
+    :ivar usable_kib: what it has beyond what it uses
+    :ivar at: when, by the clock's ``now``
+    :ivar wall: the same in whole seconds since 1970
+    """
+
+    available_kib: int
+    usable_kib: int
+    at: float
+    wall: int
+
+
+class GuestMemory:
+    """A balloon that moves to its target at a rate, in a guest that needs some of its memory.
+
+    :ivar actual_kib: as of the last :meth:`advance`
+    :ivar uses_kib: what its programs need; with less than that it dies of OOM, or with autodeflate
+        takes it back
+    :ivar keeps_kib: it gives nothing below this back
+    :ivar autodeflate: it takes memory back from the balloon before it dies of OOM
+    :ivar device: there is a balloon
+    :ivar collects: its driver is asked for statistics
+    :ivar oom_kills: how often it died of OOM, over all boots
+    :ivar dead: it did, and has not been started again: it answers nobody
+    :ivar statistics: None before the driver has reported any
+    """
+
+    def __init__(self, timing: Timing, clock: Clock) -> None:
+        self.uses_kib = DEFAULT_USES_KIB
+        self.keeps_kib = 0
+        self.oom_kills = 0
+        self.autodeflate = False
+        self.device = self.collects = True
+        self._timing = timing
+        self._clock = clock
+        # Services and tests read from different threads; each step is to count once.
+        self._lock = threading.Lock()
+
+    def boot(self, *, maximum_kib: int, target_kib: int) -> None:
+        """The guest begins with all of its memory."""
+        self.actual_kib = self._maximum_kib = maximum_kib
+        self.dead = False
+        self.statistics: Statistics | None = None
+        self._at = self._clock.now()
+        self._driver_from = self._told_at = self._at + self._timing.driver_seconds
+        self._target_kib = target_kib
+
+    def tell(self, target_kib: int) -> None:
+        """The balloon is told a target; :meth:`advance` first."""
+        self._target_kib = target_kib
+        self._told_at = self._clock.now()
+
+    def advance(self, behaviour: Behaviour, *, runs: bool) -> None:
+        """Bring all of it up to now.
+
+        :param runs: the guest has run since the last time
+        """
+        now = self._clock.now()
+        if not self.device:
+            behaviour = Behaviour.NO_BALLOON_DRIVER
+        with self._lock:
+            if not runs:
+                self._at = max(self._at, now)
+                return
+            collected_at = self._last_collection(now, behaviour)
+            moments = {now}
+            if collected_at is not None:
+                moments.add(collected_at)
+            if behaviour is Behaviour.TAKES_BACK:
+                moments.add(min(self._told_at + self._timing.takes_back_seconds, now))
+            for moment in sorted(moments):
+                self._move(moment, behaviour)
+                if moment == collected_at and not self.dead:
+                    self._collect(moment)
+
+    def reports(self, *, paused: bool) -> bool:
+        """The driver has reported, and its next statistics are not overdue."""
+        if self.statistics is None:
+            return False
+        now = self.statistics.at if paused else self._clock.now()
+        return is_recent(self.statistics.at, period=self._timing.stats_seconds, now=now)
+
+    def stats(self) -> dict[str, int]:
+        """As virDomainMemoryStats, KiB, of a guest that runs."""
+        if not self.device:
+            return {"rss": self.actual_kib}
+        of_host = {"actual": self.actual_kib, "last_update": 0, "rss": self.actual_kib}
+        if self.statistics is None or not self.collects:
+            return of_host
+        usable = self.statistics.usable_kib
+        of_guest = {"available": self.statistics.available_kib, "unused": usable, "usable": usable}
+        return of_host | of_guest | {"last_update": self.statistics.wall}
+
+    def _collect(self, at: float) -> None:
+        # With autodeflate a guest still counts as its own what is in the balloon.
+        available = self._maximum_kib if self.autodeflate else self.actual_kib
+        usable = max(self.actual_kib - self.uses_kib, 0)
+        wall = int(self._clock.wall() - (self._clock.now() - at))
+        self.statistics = Statistics(available, usable, at, wall)
+
+    def _move(self, to: float, behaviour: Behaviour) -> None:
+        seconds = self._worked(to, behaviour) - self._worked(self._at, behaviour)
+        self._at = max(self._at, to)
+        if self.dead:
+            return
+        if seconds > 0:
+            self._move_balloon(seconds, behaviour)
+        if self.actual_kib < self.uses_kib:
+            self.actual_kib = min(self.uses_kib, self._maximum_kib)
+            if not self.autodeflate:
+                self.dead = True
+                self.oom_kills += 1
+
+    def _move_balloon(self, seconds: float, behaviour: Behaviour) -> None:
+        goal = max(self._goal_kib(behaviour), min(self.keeps_kib, self.actual_kib))
+        # An infinite rate is allowed: there in no time, but not in the moment of the call.
+        step = self._timing.balloon_rate * KIB * seconds
+        if step >= abs(goal - self.actual_kib):
+            self.actual_kib = goal
+        else:
+            self.actual_kib += math.ceil(math.copysign(step, goal - self.actual_kib))
+
+    def _goal_kib(self, behaviour: Behaviour) -> int:
+        if behaviour is Behaviour.REFUSES:
+            return max(self._target_kib, self.actual_kib)
+        # A driver that goes gives all back before it does.
+        takes_back = (
+            behaviour is Behaviour.TAKES_BACK
+            and self._at > self._told_at + self._timing.takes_back_seconds
+        )
+        if takes_back or behaviour is Behaviour.NO_BALLOON_DRIVER:
+            return self._maximum_kib
+        return self._target_kib
+
+    def _worked(self, until: float, behaviour: Behaviour) -> float:
+        """For how many seconds since boot the driver has worked."""
+        seconds = max(until - self._driver_from, 0.0)
+        if behaviour is not Behaviour.INTERMITTENT:
+            return seconds
+        period = self._timing.intermittent_seconds
+        rounds, rest = divmod(seconds, 2 * period)
+        return rounds * period + min(rest, period)
+
+    def _last_collection(self, now: float, behaviour: Behaviour) -> float | None:
+        """When the driver last reported; None: not since the last one that is known."""
+        if behaviour is Behaviour.NO_BALLOON_DRIVER or now < self._driver_from:
+            return None
+        since, period = now - self._driver_from, self._timing.stats_seconds
+        at = now if period == 0 else self._driver_from + since // period * period
+        if self.statistics is not None and at <= self.statistics.at and period:
+            return None
+        rest = (at - self._driver_from) % (2 * self._timing.intermittent_seconds)
+        idle = behaviour is Behaviour.INTERMITTENT and rest >= self._timing.intermittent_seconds
+        return None if idle else at

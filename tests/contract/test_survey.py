@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The contract of the survey: what one call tells of all domains is what each one says."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from nova_xloud import errors
+from nova_xloud.core.guest import Glimpse
+from tests.contract.rigs import BOOT_VCPUS, MEMORY_MB, Guest, Hypervisor
+
+needs = pytest.mark.needs
+
+
+def as_read(guest: Guest) -> Glimpse:
+    read = guest.domain.read()
+    return Glimpse(read.running, read.vcpus, read.memory_mb, read.boot_id)
+
+
+@needs("survey")
+def test_every_domain_is_in_it(hypervisor: Hypervisor) -> None:
+    off, running, paused = hypervisor.define(), hypervisor.booted(), hypervisor.booted()
+    running.domain.set_vcpus(3, persistent=False)
+    running.domain.set_memory(768, persistent=False)
+    hypervisor.until(running, lambda read: read.memory_mb == 768)
+    hypervisor.wait(2)  # QEMU tells of the balloon once a second
+    paused.pause()
+    transient = hypervisor.create_transient()
+    seen = hypervisor.survey()
+    assert seen[off.uuid] == Glimpse(False, BOOT_VCPUS, MEMORY_MB, None)
+    assert seen[running.uuid] == as_read(running)
+    assert seen[running.uuid].memory_mb == 768
+    assert seen[paused.uuid] == as_read(paused)
+    assert seen[paused.uuid].running
+    assert seen[transient.uuid].running
+
+
+@needs("survey")
+def test_a_domain_that_is_gone_is_not_in_it(hypervisor: Hypervisor) -> None:
+    gone, transient = hypervisor.define(), hypervisor.create_transient()
+    gone.undefine()
+    transient.stop()
+    assert hypervisor.survey().keys().isdisjoint({gone.uuid, transient.uuid})
+
+
+@needs("survey", "busy")
+def test_a_domain_that_another_call_holds_keeps_nobody_waiting(hypervisor: Hypervisor) -> None:
+    guest = hypervisor.booted()
+    guest.domain.set_vcpus(3, persistent=False)
+    hypervisor.wait(1.5)
+    guest.pause()
+    removal = threading.Thread(target=_remove, args=[guest])
+    removal.start()
+    hypervisor.wait(0.5)
+    seen = hypervisor.survey()
+    assert removal.is_alive()
+    assert seen[guest.uuid].vcpus == 3
+    removal.join()
+
+
+def _remove(guest: Guest) -> None:
+    with pytest.raises(errors.RemovalTimedOut):
+        guest.domain.set_vcpus(2, persistent=False)

@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The survey: what it makes of libvirt's answer; how libvirt behaves is tests/contract/."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import libvirt
+import pytest
+
+from nova_xloud import errors
+from nova_xloud.core.guest import Glimpse
+from nova_xloud.libvirt.survey import survey
+from tests.unit.libvirt.test_libvirt_domain import libvirt_error
+
+
+class Dom:
+    def __init__(self, uuid: str, number: int) -> None:
+        self.UUIDString = lambda: uuid
+        self.ID = lambda: number
+
+
+class Connection:
+    """Answers with these records, and remembers what it was asked."""
+
+    def __init__(self, *records: tuple[Dom, dict[str, Any]], error: Exception | None = None):
+        self.records = list(records)
+        self.error = error
+        self.asked: list[tuple[int, int]] = []
+
+    def getAllDomainStats(self, stats: int, flags: int) -> list[tuple[Any, dict[str, Any]]]:
+        self.asked.append((stats, flags))
+        if self.error:
+            raise self.error
+        return self.records
+
+
+def record(vcpus: int, memory_kib: int) -> dict[str, Any]:
+    return {"vcpu.current": vcpus, "vcpu.maximum": 8, "balloon.current": memory_kib}
+
+
+def test_all_in_one_call_that_waits_for_none() -> None:
+    connection = Connection((Dom("a", 7), record(2, 524289)), (Dom("b", -1), record(1, 524288)))
+    assert survey(connection) == {
+        "a": Glimpse(running=True, vcpus=2, memory_mb=513, boot_id=7),
+        "b": Glimpse(running=False, vcpus=1, memory_mb=512, boot_id=None),
+    }
+    asked = libvirt.VIR_DOMAIN_STATS_VCPU | libvirt.VIR_DOMAIN_STATS_BALLOON
+    assert connection.asked == [(asked, libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT)]
+
+
+@pytest.mark.parametrize("missing", ["vcpu.current", "balloon.current"])
+def test_what_is_not_told_is_not_known(missing: str) -> None:
+    partly = record(2, 524288)
+    del partly[missing]
+    assert survey(Connection((Dom("a", 7), partly))) == {}
+
+
+def test_libvirt_does_not_answer() -> None:
+    with pytest.raises(errors.DomainCallFailed, match=r"getAllDomainStats: .*\(libvirt 38\)"):
+        survey(Connection(error=libvirt_error(38)))
