@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from oslo_config import cfg
 
+from nova_xloud.core.balloon import DEFAULTS, Limits
+
 GROUP = cfg.OptGroup(
     "xloud",
     title="nova-xloud",
@@ -53,6 +55,47 @@ OPTS = [
         min=1.0,
         help="Seconds that hotplug_vcpus waits for the guest.",
     ),
+    cfg.IntOpt(
+        "balloon_step_mb",
+        default=1024,
+        min=16,
+        help="The largest step, in MiB, by which a guest's memory is made smaller. Before each, "
+        "the guest's own statistics are waited for, which it sends every [libvirt] "
+        "mem_stats_period_seconds.",
+    ),
+    cfg.IntOpt(
+        "balloon_reserve_mb",
+        default=64,
+        min=0,
+        help="Memory, in MiB, that a guest keeps beyond what it uses by its own statistics when it "
+        "is made smaller. Only an adjustment with force goes below.",
+    ),
+    cfg.BoolOpt(
+        "offline_vcpus",
+        default=False,
+        help="Where vCPUs cannot be removed from a guest that has an agent, have the agent take "
+        "them offline. Their claim stays, because nothing keeps the guest from using them again.",
+    ),
+    cfg.FloatOpt(
+        "boot_grace",
+        default=120.0,
+        min=0.0,
+        help="Seconds that a guest has after its start until its balloon has the size it boots "
+        "with. After them what it holds is claimed.",
+    ),
+    cfg.IntOpt(
+        "reconcile_interval",
+        default=60,
+        help="Seconds between two passes over all instances of a compute host, which finish what "
+        "was left and repair what has changed; negative: none but at the service's start.",
+    ),
+    cfg.FloatOpt(
+        "retry_max_interval",
+        default=3600.0,
+        min=1.0,
+        help="The longest time, in seconds, between two attempts on a guest that has refused. It "
+        "begins with reconcile_interval and doubles.",
+    ),
 ]
 
 
@@ -65,6 +108,10 @@ class EngineOptions:
     poll_interval: float = 0.25
     claim_attempts: int = 5
     hotplug_timeout: float = 90.0
+    boot_grace: float = 120.0
+    retry_interval: float = 60.0
+    retry_max_interval: float = 3600.0
+    limits: Limits = DEFAULTS
 
 
 def register(conf: cfg.ConfigOpts) -> None:
@@ -82,6 +129,14 @@ def engine_options(conf: cfg.ConfigOpts) -> EngineOptions:
         poll_interval=group.poll_interval,
         claim_attempts=group.claim_attempts,
         hotplug_timeout=group.hotplug_timeout,
+        boot_grace=group.boot_grace,
+        retry_interval=max(1.0, group.reconcile_interval),
+        retry_max_interval=group.retry_max_interval,
+        limits=Limits(
+            step_mb=group.balloon_step_mb,
+            reserve_mb=group.balloon_reserve_mb,
+            offline_vcpus=group.offline_vcpus,
+        ),
     )
 
 

@@ -23,7 +23,7 @@
     │   ├── RemovalTimedOut         libvirt 68
     │   ├── AgentUnavailable        libvirt 74, 86
     │   └── DomainCallFailed        any other libvirt error
-    ├── GuestRefused            the guest did not follow within its time
+    ├── GuestRefused            the guest did not follow: xloud.guest_refused.<what>
     ├── AdjustmentDeferred      nothing can happen before somebody else acts
     └── UnfitNova               a seam does not fit the installed Nova
 
@@ -209,12 +209,20 @@ class DomainCallFailed(DomainError):
 
 
 class GuestRefused(XloudError):
-    """The guest did not take or give back what it was told to; its claim stays."""
+    """The guest did not take or give back what it was told to; its claim stays.
 
-    code: ClassVar[str] = "xloud.guest_refused"
+    :ivar code: ``xloud.guest_refused.<what>``; stable. What: ``vcpus_not_added``,
+        ``vcpus_not_removed``, ``vcpus_not_online``, ``removal_unsettled``, ``memory_not_reached``,
+        ``memory_floor``, ``no_statistics``, ``not_in_time``
+    """
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
 
     def __str__(self) -> str:
-        return f"{self.code}: {super().__str__()}"
+        return f"{self.code}: {self.message}"
 
 
 class AdjustmentDeferred(XloudError):

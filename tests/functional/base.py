@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the functional tests share: an in-process cloud whose guests have a size that changes."""
 
+import time
+
 from nova import context as nova_context
 from nova import objects
+from nova.tests.functional.api.client import OpenStackApiException
 from nova.tests.functional.libvirt import base
 
 from nova_xloud.testing import FakeLibvirtFixture
@@ -13,11 +16,14 @@ class XloudTestCase(base.ServersTestBase):
 
     ADMIN_API = True
     microversion = "latest"
+    # Seconds; 0: what a guest holds counts from its first moment.
+    boot_grace = 120
 
     def setUp(self):
         super().setUp()
         self.guests = self.useFixture(FakeLibvirtFixture())
         self.flags(poll_interval=0.02, step_timeout=5, group="xloud")
+        self.flags(boot_grace=self.boot_grace, group="xloud")
         self.flags(mem_stats_period_seconds=1, group="libvirt")
         self.flags(cpu_allocation_ratio=4.0, ram_allocation_ratio=1.0)
         self.flags(cores=-1, ram=-1, group="quota")
@@ -44,7 +50,83 @@ class XloudTestCase(base.ServersTestBase):
         memory = self._get_provider_inventory(provider)["MEMORY_MB"]
         return int((memory["total"] - memory["reserved"]) * memory["allocation_ratio"])
 
+    def _update_inventory_of(self, provider, memory):
+        """Write the provider's inventory of MEMORY_MB."""
+        url = f"/resource_providers/{provider}/inventories"
+        current = self.placement.get(url).body
+        current["inventories"]["MEMORY_MB"] = memory
+        answer = self.placement.put(url, current)
+        assert answer.status == 200, answer.body
+
     def _record(self, server):
         return objects.Instance.get_by_uuid(
             nova_context.get_admin_context(), server["id"], expected_attrs=["system_metadata"]
         )
+
+
+class AdjustTestCase(XloudTestCase):
+    """One host with one server between 1 / 512 and 4 / 1024."""
+
+    def setUp(self):
+        super().setUp()
+        self.start_compute("host1")
+        self.server = self._elastic()
+        self.user_api = self.api_fixture.api
+        self.user_api.microversion = "latest"
+
+    def _adjust(self, server=None, api=None, **body):
+        url = f"/os-xloud-adjust/{(server or self.server)['id']}"
+        return (api or self.admin_api).api_post(url, body, check_response_status=[202])
+
+    def _refused(self, status, code, api=None, **body):
+        error = self.assertRaises(OpenStackApiException, self._adjust, api=api, **body)
+        assert error.response.status_code == status, error.response.text
+        assert code in error.response.text, error.response.text
+        return error.response.text
+
+    def _status(self, server=None, api=None):
+        url = f"/servers/{(server or self.server)['id']}/xloud-status"
+        return (api or self.admin_api).api_get(url).body["xloud_status"]
+
+    def _wait(self, what, seconds=10):
+        deadline = time.monotonic() + seconds
+        while True:
+            try:
+                return what()
+            except AssertionError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.05)
+
+    def _has(self, vcpus, memory_mb, server=None):
+        """Guest, claim and record agree on this size."""
+        server = server or self.server
+
+        def agree():
+            status = self._status(server)
+            for resource, size in (("vcpus", vcpus), ("memory_mb", memory_mb)):
+                assert set(status[resource].values()) == {size}, status
+            assert self._reserved(server) == {"VCPU": vcpus, "MEMORY_MB": memory_mb}
+            record = self._record(server)
+            assert (record.vcpus, record.memory_mb) == (vcpus, memory_mb)
+
+        self._wait(agree)
+
+    def _events(self, action):
+        actions = self.admin_api.get_instance_actions(self.server["id"])
+        found = [a for a in actions if a["action"] == action]
+        details = []
+        for one in found:
+            url = f"/servers/{self.server['id']}/os-instance-actions/{one['request_id']}"
+            details.append(self.admin_api.api_get(url).body["instanceAction"])
+        return details
+
+    def _failed(self, *words):
+        def finished():
+            newest = self._events("xloud_adjust")[0]
+            (event,) = newest["events"]
+            assert event["result"] == "Error", event
+            for word in words:
+                assert word in event["details"], event
+
+        self._wait(finished, 15)

@@ -1,74 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """An adjustment from the REST call to the guest, and what becomes of it afterwards."""
 
-import time
 from unittest import mock
 
 from nova import context as nova_context
 from nova import objects
 from nova.tests.functional.api.client import OpenStackApiException
 
+from nova_xloud.core.desired import Asked
 from nova_xloud.core.size import Size
 from nova_xloud.errors import OutOfBounds
 from nova_xloud.scheduling import holdings
 from nova_xloud.testing import Behaviour
-from tests.functional.base import XloudTestCase
-
-
-class AdjustTestCase(XloudTestCase):
-    def setUp(self):
-        super().setUp()
-        self.start_compute("host1")
-        self.server = self._elastic()
-        self.user_api = self.api_fixture.api
-        self.user_api.microversion = "latest"
-
-    def _adjust(self, server=None, api=None, **body):
-        url = f"/os-xloud-adjust/{(server or self.server)['id']}"
-        return (api or self.admin_api).api_post(url, body, check_response_status=[202])
-
-    def _refused(self, status, code, api=None, **body):
-        error = self.assertRaises(OpenStackApiException, self._adjust, api=api, **body)
-        assert error.response.status_code == status, error.response.text
-        assert code in error.response.text, error.response.text
-        return error.response.text
-
-    def _status(self, server=None, api=None):
-        url = f"/servers/{(server or self.server)['id']}/xloud-status"
-        return (api or self.admin_api).api_get(url).body["xloud_status"]
-
-    def _wait(self, what, seconds=10):
-        deadline = time.monotonic() + seconds
-        while True:
-            try:
-                return what()
-            except AssertionError:
-                if time.monotonic() > deadline:
-                    raise
-                time.sleep(0.05)
-
-    def _has(self, vcpus, memory_mb, server=None):
-        """Guest, claim and record agree on this size."""
-        server = server or self.server
-
-        def agree():
-            status = self._status(server)
-            for resource, size in (("vcpus", vcpus), ("memory_mb", memory_mb)):
-                assert set(status[resource].values()) == {size}, status
-            assert self._reserved(server) == {"VCPU": vcpus, "MEMORY_MB": memory_mb}
-            record = self._record(server)
-            assert (record.vcpus, record.memory_mb) == (vcpus, memory_mb)
-
-        self._wait(agree)
-
-    def _events(self, action):
-        actions = self.admin_api.get_instance_actions(self.server["id"])
-        found = [a for a in actions if a["action"] == action]
-        details = []
-        for one in found:
-            url = f"/servers/{self.server['id']}/os-instance-actions/{one['request_id']}"
-            details.append(self.admin_api.api_get(url).body["instanceAction"])
-        return details
+from tests.functional.base import AdjustTestCase, XloudTestCase
 
 
 class Adjust(AdjustTestCase):
@@ -304,15 +248,7 @@ class Refusals(AdjustTestCase):
 class Guests(AdjustTestCase):
     """Guests that do not do as they are told, and instances without minimums."""
 
-    def _failed(self, *words):
-        def finished():
-            newest = self._events("xloud_adjust")[0]
-            (event,) = newest["events"]
-            assert event["result"] == "Error", event
-            for word in words:
-                assert word in event["details"], event
-
-        self._wait(finished, 15)
+    boot_grace = 0
 
     def test_removal_that_times_out_keeps_its_claim(self):
         self._adjust(current_vcpus=3)
@@ -449,7 +385,7 @@ class Moved(XloudTestCase):
         larger = self._flavor(vcpus=8, memory_mb=2048, minimum_cpu=2, minimum_memory=1024)
         self.large = objects.Flavor.get_by_flavor_id(nova_context.get_admin_context(), larger)
         facts = holdings.facts_of_instance(self.record)
-        grown = holdings.desired_of(self.record, facts).asked(Size(3, 768), persist=True)
+        grown = holdings.desired_of(self.record, facts).after(Asked(Size(3, 768)))
         holdings.put_desired(self.record, grown)
 
     def _becomes(self, flavor, old_flavor):

@@ -10,10 +10,12 @@ from nova import exception, servicegroup
 from nova.compute import api as compute_api
 from nova.compute import vm_states
 
+from nova_xloud.compute.clock import utc_now
 from nova_xloud.compute.status import status_from_database
 from nova_xloud.core.envelope import envelope
-from nova_xloud.core.plan import AdjustRequest, InstanceState
+from nova_xloud.core.plan import AdjustRequest
 from nova_xloud.core.size import Size
+from nova_xloud.core.state import InstanceState
 from nova_xloud.errors import HostUnavailable
 from nova_xloud.rpc.client import XloudAPI
 from nova_xloud.scheduling import holdings
@@ -40,11 +42,22 @@ class AdjustmentAPI:
         :raises nova.exception.InstanceIsLocked: for an admin too: who locked it meant it
         :raises nova.exception.InstanceInvalidState:
         """
+        self._check_free(context, instance)
+        self._rpc.adjust(context, instance, request)
+
+    @compute_api.check_instance_state(
+        vm_state=[vm_states.ACTIVE, vm_states.PAUSED, vm_states.STOPPED]
+    )
+    def plan(self, context: Any, instance: Any, request: AdjustRequest) -> dict[str, Any]:
+        """What :meth:`xloud_adjust` would do; changes nothing. Raises as that does."""
+        self._check_free(context, instance)
+        return self._rpc.plan(context, instance, request)
+
+    def _check_free(self, context: Any, instance: Any) -> None:
         if instance.locked:
             raise exception.InstanceIsLocked(instance_uuid=instance.uuid)
         if not self._host_is_up(context, instance):
             raise HostUnavailable("its compute host is down; nothing was changed")
-        self._rpc.adjust(context, instance, request)
 
     def status(self, context: Any, instance: Any) -> dict[str, Any]:
         """The body of ``xloud_status``: from the host, or without it from the database."""
@@ -63,7 +76,7 @@ class AdjustmentAPI:
             reserved=Size(instance.vcpus, instance.memory_mb),
             guest=None,
         )
-        return status_from_database(state, envelope(facts))
+        return status_from_database(state, envelope(facts), utc_now())
 
     def _host_is_up(self, context: Any, instance: Any) -> bool:
         try:

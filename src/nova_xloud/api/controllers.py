@@ -46,6 +46,9 @@ class XloudAdjustController(_XloudController):
     def adjust(self, req: Any, server_id: str, body: dict[str, Any]) -> Any:
         """Adjust a server between its minimum and its flavor's size."""
         context, instance = self._server(req, server_id, policies.ADJUST)
+        if _is_true(body, "dry_run"):
+            plan = self.adjustment_api.plan(context, instance, _request(body))
+            return wsgi.ResponseObject({"plan": plan}, code=200)
         self.adjustment_api.xloud_adjust(context, instance, _request(body))
         where = f"{req.application_url}/servers/{server_id}/xloud-status"
         return wsgi.ResponseObject({}, headers={"Location": where})
@@ -73,5 +76,10 @@ def _request(body: dict[str, Any]) -> AdjustRequest:
     return AdjustRequest(
         vcpus=sizes["current_vcpus"],
         memory_mb=sizes["current_memory_mb"],
-        persist=strutils.bool_from_string(body.get("persist", True), strict=True),
+        persist=_is_true(body, "persist", default=True),
+        force=_is_true(body, "force"),
     )
+
+
+def _is_true(body: dict[str, Any], name: str, *, default: bool = False) -> bool:
+    return bool(strutils.bool_from_string(body.get(name, default), strict=True))

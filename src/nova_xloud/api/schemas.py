@@ -23,12 +23,12 @@ ADJUST = {
         "current_vcpus": _SIZE,
         "current_memory_mb": _SIZE,
         "persist": copy.deepcopy(parameter_types.boolean),
+        "force": copy.deepcopy(parameter_types.boolean),
+        "dry_run": copy.deepcopy(parameter_types.boolean),
     },
     "anyOf": [{"required": ["current_vcpus"]}, {"required": ["current_memory_mb"]}],
     "additionalProperties": False,
 }
-
-ADJUST_RESPONSE = {"type": "object", "properties": {}, "additionalProperties": False}
 
 STATUS_QUERY = {"type": "object", "properties": {}, "additionalProperties": True}
 
@@ -54,6 +54,57 @@ _FOUR_NUMBERS = _object(
     }
 )
 
+_BLOCKERS = {
+    "type": "array",
+    "items": _object(
+        {
+            "resource": {"type": "string", "enum": ["vcpus", "memory_mb"]},
+            "code": {"type": "string"},
+            "message": {"type": "string"},
+        }
+    ),
+}
+
+_SIZE_OR_NONE = {
+    **_object({"vcpus": _COUNT, "memory_mb": _COUNT}),
+    "type": ["object", "null"],
+}
+
+PLAN_RESPONSE = _object(
+    {
+        "plan": _object(
+            {
+                "admitted": {"type": "boolean"},
+                "refusal": {
+                    **_object({"code": {"type": "string"}, "message": {"type": "string"}}),
+                    "type": ["object", "null"],
+                },
+                "desired": _SIZE_OR_NONE,
+                "claim": _SIZE_OR_NONE,
+                "steps": {
+                    "type": "array",
+                    "items": {
+                        "type": "object",
+                        "properties": {"step": {"type": "string"}},
+                        "required": ["step"],
+                        # What a step has beside its name is the step's.
+                        "additionalProperties": True,
+                    },
+                },
+                "blockers": _BLOCKERS,
+            }
+        )
+    }
+)
+
+# 202: nothing; 200, of a dry run: the plan.
+ADJUST_RESPONSE = {
+    "oneOf": [
+        {"type": "object", "properties": {}, "additionalProperties": False},
+        PLAN_RESPONSE,
+    ]
+}
+
 STATUS_RESPONSE = _object(
     {
         "xloud_status": _object(
@@ -70,6 +121,7 @@ STATUS_RESPONSE = _object(
                 "vcpus": _FOUR_NUMBERS,
                 "memory_mb": _FOUR_NUMBERS,
                 "vcpu_step": _COUNT,
+                "generation": _COUNT,
                 "conditions": {
                     "type": "array",
                     "items": _object(
@@ -82,16 +134,7 @@ STATUS_RESPONSE = _object(
                         }
                     ),
                 },
-                "blockers": {
-                    "type": "array",
-                    "items": _object(
-                        {
-                            "resource": {"type": "string", "enum": ["vcpus", "memory_mb"]},
-                            "code": {"type": "string"},
-                            "message": {"type": "string"},
-                        }
-                    ),
-                },
+                "blockers": _BLOCKERS,
                 "source": {"type": "string", "enum": ["host", "database"]},
             }
         )

@@ -12,8 +12,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from nova_xloud.compute.claim import change_claim
+from nova_xloud.compute.clock import utc_now
 from nova_xloud.compute.observe import Observation, observe
-from nova_xloud.compute.ports import Instance, RecordView, Reservation
+from nova_xloud.compute.ports import ClaimConflict, Instance, RecordView, Reservation
 from nova_xloud.conf import EngineOptions
 from nova_xloud.core.envelope import HostFacts, envelope
 from nova_xloud.core.plan import AdjustRequest, Plan, decide
@@ -29,7 +30,7 @@ ADJUSTABLE_STATES = ("active", "paused", "stopped")
 class Admission:
     """The answer to an adjustment that was admitted.
 
-    :ivar generation: of the desired size it made
+    :ivar generation: of the desired size that was asked for
     :ivar nothing_to_do: the instance has that size already
     """
 
@@ -43,27 +44,40 @@ def admit(
     host: HostFacts,
     options: EngineOptions,
     too_late: Callable[[], bool] = lambda: False,
+    date: Callable[[], str] = utc_now,
 ) -> Admission:
     """Admit ``request`` or refuse it; a refusal changes nothing.
 
     :param too_late: nobody waits for the answer any more; asked once the lock is had, which
         another operation may have kept for long
+    :param date: ISO 8601, UTC
     :raises Refused: with the reason
     :raises DomainError: the guest could not be read
     """
     with instance.lock():
         if too_late():
             raise HostUnavailable("another operation on it took too long; nothing was changed")
-        view = instance.record.refresh()
-        check_adjustable(view)
-        seen = observe(instance, view)
-        plan = decide(request, seen.state, envelope(view.facts, host))
-        if isinstance(plan, Refused):
-            raise plan
+        seen, plan = decide_now(instance, request, host, date())
         if plan.nothing_to_do:
-            return Admission(view.desired.generation, True)
+            return Admission(plan.desired.generation, True)
         _commit(instance, seen, plan, options)
     return Admission(plan.desired.generation, False)
+
+
+def decide_now(
+    instance: Instance, request: AdjustRequest, host: HostFacts, now: str
+) -> tuple[Observation, Plan]:
+    """Read the instance and decide; under its lock, the plan holds until that is let go.
+
+    :raises Refused: with the reason
+    :raises DomainError: the guest could not be read
+    """
+    seen = observe(instance, check_adjustable)
+    bounds = envelope(seen.view.facts, host)
+    plan = decide(request, seen.state, bounds, now, instance.request_id)
+    if isinstance(plan, Refused):
+        raise plan
+    return seen, plan
 
 
 def check_adjustable(view: RecordView) -> None:
@@ -80,10 +94,17 @@ def check_adjustable(view: RecordView) -> None:
 
 
 def _commit(instance: Instance, seen: Observation, plan: Plan, options: EngineOptions) -> None:
+    before = seen.reservation.size
+
+    def enough(now: Size) -> Size:
+        nonlocal before
+        before = now
+        return now.at_least(plan.claim)
+
     claimed = change_claim(
         instance.claims,
         seen.reservation,
-        lambda now: now.at_least(plan.claim),
+        enough,
         options.claim_attempts,
         # Whoever changed the claim may have moved the instance.
         on_conflict=lambda: check_adjustable(instance.record.refresh()),
@@ -92,7 +113,7 @@ def _commit(instance: Instance, seen: Observation, plan: Plan, options: EngineOp
         instance.record.write(plan.desired, held=claimed.size)
     except Refused:
         # A user's operation came between. It goes on with the size there was.
-        _give_back(instance, claimed, seen.state.settled_claim, options)
+        _give_back(instance, claimed, before)
         raise
     LOG.info(
         "Instance %s: desired %s (generation %d), reserved %s.",
@@ -103,16 +124,13 @@ def _commit(instance: Instance, seen: Observation, plan: Plan, options: EngineOp
     )
 
 
-def _give_back(
-    instance: Instance, claimed: Reservation, before: Size, options: EngineOptions
-) -> None:
-    def less(now: Size) -> Size:
-        # What is not as we left it belongs to the operation that came between.
-        return before if now == claimed.size else now
-
+def _give_back(instance: Instance, claimed: Reservation, before: Size) -> None:
+    if claimed.size == before:
+        return
     try:
-        change_claim(instance.claims, claimed, less, options.claim_attempts)
-    except Refused as error:
+        # Once: what has changed meanwhile belongs to the operation that came between.
+        instance.claims.write(claimed, before)
+    except (ClaimConflict, Refused) as error:
         LOG.warning(
             "Instance %s keeps a claim of %s that it does not need until it is looked at again: %s",
             instance.uuid,

@@ -32,8 +32,9 @@ def change_claim(
         try:
             return claims.write(current, size)
         except ClaimConflict:
-            on_conflict()
+            # In this order: see observe().
             current = claims.read()
+            on_conflict()
     raise PlacementUnavailable(
         f"the allocation was changed by somebody else at each of {attempts} attempts; try again"
     )

@@ -9,26 +9,25 @@ begun, this stands back.
 from __future__ import annotations
 
 import logging
-import time
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from nova_xloud.compute.admit import ADJUSTABLE_STATES
+from nova_xloud.compute.admit import check_adjustable
+from nova_xloud.compute.clock import Clock
+from nova_xloud.compute.conclude import alarm, conclude, concluded
 from nova_xloud.compute.observe import Observation, observe
-from nova_xloud.compute.ports import ClaimConflict, Domain, Instance
+from nova_xloud.compute.ports import ClaimConflict, Instance
+from nova_xloud.compute.take import take
 from nova_xloud.conf import EngineOptions
-from nova_xloud.core import convergence as steps
+from nova_xloud.core import convergence, steps
+from nova_xloud.core.lifecycle import Event
 from nova_xloud.errors import (
-    DomainCallFailed,
     DomainError,
-    DomainNotRunning,
     GuestRefused,
     InvalidState,
+    NoCapacity,
     NotFound,
     PlacementUnavailable,
     Refused,
-    RemovalTimedOut,
-    VcpuNotRemovable,
 )
 
 LOG = logging.getLogger(__name__)
@@ -46,20 +45,8 @@ class Outcome:
     deferred: str | None = None
 
 
-@dataclass(slots=True)
-class Clock:
-    """Time, so that tests need not wait.
-
-    :ivar closing: the service is about to end: stand back
-    """
-
-    now: Callable[[], float] = time.monotonic
-    sleep: Callable[[float], object] = time.sleep
-    closing: Callable[[], bool] = lambda: False
-
-
 def converge(instance: Instance, options: EngineOptions, clock: Clock | None = None) -> Outcome:
-    """Take steps until there are none left, or the guest does not follow.
+    """Take steps until there are none left, or the guest does not follow; write how it ended.
 
     :raises GuestRefused: a step was not seen within ``step_timeout``; what the guest still
         has stays claimed
@@ -67,11 +54,21 @@ def converge(instance: Instance, options: EngineOptions, clock: Clock | None = N
     :raises PlacementUnavailable: it cannot be asked, or conflicts ``claim_attempts`` times running
     :raises DomainError:
     """
+    run = _Run(instance, options, clock or Clock())
     try:
-        return _Run(instance, options, clock or Clock()).to_the_end()
-    except GuestRefused:
-        _release_what_came_back(instance)
+        outcome = run.to_the_end()
+    except GuestRefused as refused:
+        run.conclude(Event.REFUSE, refused.code, refused.message)
         raise
+    except Refused as failed:
+        run.conclude(Event.FAIL, failed.reason_code, failed.message)
+        raise
+    except DomainError as failed:
+        run.conclude(Event.FAIL, "xloud.failed", str(failed))
+        raise
+    if outcome.deferred is not None and not run.is_closing:
+        run.conclude(Event.DEFER, message=outcome.deferred)
+    return outcome
 
 
 class _Run:
@@ -84,46 +81,92 @@ class _Run:
         self._patience = _Patience(clock, options.step_timeout)
         self._told = steps.Told()
         self._conflicts = 0
+        self._no_room: NoCapacity | None = None
 
     def to_the_end(self) -> Outcome:
         while not self._clock.closing():
             done = self._locked_step()
-            if isinstance(done, Outcome):
-                return done
-            match done:
-                case steps.Converged():
-                    return Outcome(True)
-                case steps.Deferred(why):
-                    return Outcome(False, why)
-                case steps.Stuck(why):
-                    raise GuestRefused(why)
-                case steps.Await():
-                    self._patience.wait_for(done)
-                    self._clock.sleep(self._options.poll_interval)
-                case steps.SetMemory() | steps.SetVcpus():
-                    self._patience.anew()
-                case steps.Claim():
-                    # It took more on its own; one that does so again and again is not raced.
-                    self._clock.sleep(self._options.poll_interval)
+            outcome = done if isinstance(done, Outcome) else self._after(done)
+            if outcome is not None:
+                return outcome
         return Outcome(False, "nova-compute is stopping")
+
+    @property
+    def is_closing(self) -> bool:
+        return self._clock.closing()
+
+    def conclude(self, event: Event, code: str = "", message: str = "") -> None:
+        """Write how it ended, and release what a guest gave back that refused half way."""
+        try:
+            with self._instance.lock():
+                seen = look(self._instance)
+                if isinstance(seen, Observation):
+                    ended = concluded(seen, event, self._clock.date(), code, message)
+                    conclude(self._instance, seen, self._told, ended)
+        except (Refused, DomainError, ClaimConflict) as error:
+            LOG.warning("Instance %s: %s was not written: %s", self._instance.uuid, event, error)
 
     def _locked_step(self) -> steps.Step | Outcome:
         """Read, decide, take the step: under the lock, so that nothing comes between."""
         with self._instance.lock():
-            seen = _look(self._instance)
-            if isinstance(seen, Outcome):
-                return seen
-            step = steps.next_step(seen.state, self._told)
+            seen = look(self._instance)
+            if isinstance(seen, str):
+                return Outcome(False, seen)
+            self._told = self._told.seeing(seen.state.guest)
+            step = convergence.next_step(seen.state, self._told, self._options.limits)
             LOG.debug("Instance %s: %s", self._instance.uuid, step)
             try:
-                self._told = _take(step, self._instance, seen, self._told)
+                self._take(step, seen)
             except InvalidState as busy:
-                return _stand_back(busy.message)
+                return Outcome(False, stand_back(busy.message))
             except ClaimConflict as conflict:
                 self._count(conflict)
             else:
                 self._conflicts = 0
             return step
+
+    def _take(self, step: steps.Step, seen: Observation) -> None:
+        date = self._clock.date()
+        try:
+            self._told = take(step, self._instance, seen, self._told, date)
+        except NoCapacity as no_room:
+            is_first, self._no_room = self._no_room is None, no_room
+            self._told = replace(self._told, no_room_for=seen.state.settled_claim)
+            if is_first:
+                alarm(self._instance, seen, date)
+        except DomainError:
+            # Whether it was told all the same is not known.
+            self._told = replace(self._told, memory_mb=None)
+            raise
+
+    def _after(self, done: steps.Step) -> Outcome | None:
+        """What the step that was taken means for the run; None: it goes on."""
+        match done:
+            case steps.Converged():
+                return Outcome(True)
+            case steps.Deferred(why):
+                return Outcome(False, why)
+            case steps.Stuck(code, why):
+                raise GuestRefused(code, why)
+            case steps.Short():
+                assert self._no_room is not None
+                raise self._no_room
+            case steps.Await():
+                if self._patience.is_over(done):
+                    return self._give_up(done)
+                self._clock.sleep(self._options.poll_interval)
+            case steps.SetMemory() | steps.SetVcpus() | steps.SetOnline():
+                self._patience.anew()
+            case steps.Claim():
+                # It took more on its own; one that does so again and again is not raced.
+                self._clock.sleep(self._options.poll_interval)
+        return None
+
+    def _give_up(self, waited_for: steps.Await) -> Outcome:
+        if waited_for.booting:
+            return Outcome(False, f"the guest has just started; {waited_for.what} later")
+        waited = f"waited {self._options.step_timeout:g} s that {waited_for.what}"
+        raise GuestRefused(waited_for.code, f"{waited}; what it has stays claimed")
 
     def _count(self, conflict: ClaimConflict) -> None:
         self._conflicts += 1
@@ -131,37 +174,17 @@ class _Run:
             raise PlacementUnavailable(f"{self._conflicts} conflicts running") from conflict
 
 
-def _look(instance: Instance) -> Observation | Outcome:
-    """What there is now; or that somebody else's turn it is."""
+def look(instance: Instance) -> Observation | str:
+    """What there is now; or, for people, that somebody else's turn it is."""
     try:
-        view = instance.record.refresh()
-    except NotFound as gone:
-        return _stand_back(gone.message)
-    fit = view.here and view.task_state is None and view.vm_state in ADJUSTABLE_STATES
-    return observe(instance, view) if fit else _stand_back(view.task_state or view.vm_state)
+        return observe(instance, check_adjustable)
+    except (NotFound, InvalidState) as busy:
+        return stand_back(busy.message)
 
 
-def _release_what_came_back(instance: Instance) -> None:
-    """A guest that refused half way holds less than before: what it gave back is released."""
-    try:
-        with instance.lock():
-            seen = _look(instance)
-            if isinstance(seen, Outcome):
-                return
-            needed = seen.state.settled_claim
-            if seen.state.reserved != needed and seen.state.reserved.covers(needed):
-                claimed = instance.claims.write(seen.reservation, needed)
-                instance.record.write(seen.view.desired, claimed.size)
-    except (Refused, DomainError, ClaimConflict) as error:
-        LOG.warning(
-            "Instance %s keeps more claimed than it holds until it is looked at again: %s",
-            instance.uuid,
-            error,
-        )
-
-
-def _stand_back(why: str) -> Outcome:
-    return Outcome(False, f"another operation goes first ({why})")
+def stand_back(why: str) -> str:
+    """Why a run ends that has not begun, or does not go on."""
+    return f"another operation goes first ({why})"
 
 
 class _Patience:
@@ -180,57 +203,8 @@ class _Patience:
         """Something else was begun."""
         self._nearest = None
 
-    def wait_for(self, step: steps.Await) -> None:
-        """:raises GuestRefused: it has been waited for too long"""
+    def is_over(self, step: steps.Await) -> bool:
+        """Whether it has been waited for too long."""
         if self._nearest is None or step.left < self._nearest:
             self._nearest, self._since = step.left, self._clock.now()
-        elif self._clock.now() - self._since > self._timeout:
-            raise GuestRefused(
-                f"waited {self._timeout:g} s that {step.what}; what it has stays claimed"
-            )
-
-
-def _take(step: steps.Step, instance: Instance, seen: Observation, told: steps.Told) -> steps.Told:
-    desired, held = seen.view.desired, seen.reservation.size
-    persistent = desired.live is None
-    match step:
-        case steps.Claim(size) | steps.Release(size):
-            instance.claims.write(seen.reservation, size)
-        case steps.Record():
-            instance.record.write(desired, held)
-        case steps.ForgetLive():
-            instance.record.write(desired.restarted(), held)
-        case steps.BeginRemoval(count):
-            instance.record.write(replace(desired, removal_pending=count), held)
-        case steps.RemovalSettled():
-            instance.record.write(replace(desired, removal_pending=None), held)
-        case steps.SetMemory(mib):
-            _running(seen).set_memory(mib, persistent=persistent)
-            return replace(told, memory_mb=mib)
-        case steps.SetVcpus(count):
-            _set_vcpus(instance, seen, count, persistent)
-            return replace(told, vcpus=count)
-    return told
-
-
-def _set_vcpus(instance: Instance, seen: Observation, count: int, persistent: bool) -> None:
-    try:
-        _running(seen).set_vcpus(count, persistent=persistent)
-    except (RemovalTimedOut, VcpuNotRemovable, DomainCallFailed) as error:
-        if count >= seen.state.held.vcpus:
-            raise
-        if not isinstance(error, RemovalTimedOut):
-            # Said at once and nothing was begun: unlike after a time-out, the count is known.
-            known = replace(seen.view.desired, removal_pending=None)
-            instance.record.write(known, seen.reservation.size)
-        raise GuestRefused(
-            # An event's details are cut at 255 characters: what matters comes first.
-            f"the guest did not give vCPUs back down to {count}; what it has stays claimed "
-            f"({error})"
-        ) from error
-
-
-def _running(seen: Observation) -> Domain:
-    if seen.domain is None:
-        raise DomainNotRunning("the domain has gone")
-    return seen.domain
+        return self._clock.now() - self._since > self._timeout

@@ -3,24 +3,29 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
+from dataclasses import asdict
 from typing import Any
 
-from nova_xloud.compute.admit import Admission, admit
+from nova_xloud.compute.admit import Admission, admit, decide_now
+from nova_xloud.compute.boots import Boots
+from nova_xloud.compute.clock import utc_now
 from nova_xloud.compute.converge import Outcome
 from nova_xloud.compute.observe import observe
-from nova_xloud.compute.ports import Instance
-from nova_xloud.compute.status import status
+from nova_xloud.compute.ports import Fleet, Instance
+from nova_xloud.compute.reconcile import ADJUST, Reconciler, resume
+from nova_xloud.compute.status import blockers, status
 from nova_xloud.compute.worker import Worker
 from nova_xloud.conf import EngineOptions
 from nova_xloud.core.envelope import HostFacts, envelope
+from nova_xloud.core.forecast import described, forecast
 from nova_xloud.core.plan import AdjustRequest
-from nova_xloud.errors import GuestRefused
+from nova_xloud.errors import GuestRefused, HostUnavailable, Refused
 
-ADJUST = "xloud_adjust"
 HOTPLUG = "hotplug_vcpus"
 
 
@@ -34,14 +39,18 @@ class Host:
     def __init__(
         self,
         open_instance: OpensInstances,
+        fleet: Fleet,
         facts: HostFacts,
         options: EngineOptions,
+        boots: Boots,
         worker: Worker | None = None,
     ) -> None:
         self._open = open_instance
+        self._fleet = fleet
         self._facts = facts
         self._options = options
         self._worker = worker or Worker(options)
+        self._reconciler = Reconciler(fleet, boots, self._worker, options, time.monotonic)
 
     def adjust(
         self,
@@ -83,9 +92,49 @@ class Host:
         try:
             outcome = future.result(timeout)
         except FutureTimeoutError as error:
-            raise GuestRefused(f"not done within {timeout:g} s; it is being worked on") from error
+            raise _not_in_time(f"not done within {timeout:g} s; it is being worked on") from error
+        except CancelledError as error:
+            raise HostUnavailable(
+                "admitted, but nova-compute is stopping; it goes on when that is back"
+            ) from error
+        except Refused as refused:
+            # Of the run, not of the admission: what was asked for is written and goes on.
+            raise _not_in_time(f"admitted, but not done yet: {refused}") from refused
         if outcome.deferred:
-            raise GuestRefused(f"admitted, but not done yet: {outcome.deferred}")
+            raise _not_in_time(f"admitted, but not done yet: {outcome.deferred}")
+
+    def plan(self, context: Any, nova_instance: Any, request: AdjustRequest) -> dict[str, Any]:
+        """What :meth:`adjust` would do, with nothing changed.
+
+        :returns: ``admitted`` (bool), ``refusal`` (``{code, message}`` or None), ``claim`` and
+            ``desired`` (sizes), ``steps`` (each ``{step, ...}``), ``blockers``
+        """
+        instance = self._open(context, nova_instance)
+        with instance.lock():
+            return self._plan(instance, request)
+
+    def _plan(self, instance: Instance, request: AdjustRequest) -> dict[str, Any]:
+        seen = observe(instance)
+        answer: dict[str, Any] = {
+            "admitted": False,
+            "refusal": None,
+            "desired": None,
+            "claim": None,
+            "steps": [],
+            "blockers": blockers(seen.state, envelope(seen.view.facts, self._facts)),
+        }
+        try:
+            seen, plan = decide_now(instance, request, self._facts, utc_now())
+            answer["desired"] = asdict(plan.desired.target)
+            answer["claim"] = asdict(plan.claim)
+            steps = forecast(seen.state, plan, self._options.limits)
+            answer["steps"] = [] if plan.nothing_to_do else [described(step) for step in steps]
+            instance.claims.check(seen.reservation, plan.claim)
+        except Refused as refusal:
+            answer["refusal"] = {"code": refusal.reason_code, "message": refusal.message}
+        else:
+            answer["admitted"] = True
+        return answer
 
     def _begin(self, instance: Instance, action: str) -> Future[Outcome]:
         try:
@@ -94,18 +143,41 @@ class Host:
             # It is admitted: it has to be done, though nobody will read of it.
             self._worker.submit(instance)
             raise
-        return self._worker.submit(instance, f"compute_{action}")
+        instance.actions.notify(f"{action}.start")
+        return self._worker.submit(instance, action)
 
     def status(self, context: Any, nova_instance: Any) -> dict[str, Any]:
         """See :func:`nova_xloud.compute.status.status`."""
         instance = self._open(context, nova_instance)
-        view = instance.record.refresh()
-        return status(observe(instance, view).state, envelope(view.facts, self._facts))
+        seen = observe(instance)
+        return status(
+            seen.state,
+            envelope(seen.view.facts, self._facts),
+            utc_now(),
+            converging=self._worker.is_busy(instance.uuid),
+        )
 
-    def settle(self, context: Any, nova_instance: Any) -> None:
-        """Look at an instance again after something else was done to it."""
-        self._worker.submit(self._open(context, nova_instance))
+    def settle(self, uuid: str) -> None:
+        """Look at an instance again after something else was done to it.
+
+        :raises NotFound: it was deleted
+        """
+        progress = self._fleet.open(uuid, "").record.refresh().desired.progress
+        resume(self._fleet, self._worker, uuid, progress)
+
+    def service_starts(self) -> None:
+        """Finish what was left when the service ended, however it ended. Does not wait for it."""
+        self._reconciler.service_starts()
+        self.reconcile()
+
+    def reconcile(self) -> threading.Thread:
+        """Begin a pass over all instances of the host; returns at once, with the thread of it."""
+        return self._reconciler.begin()
 
     def close(self) -> None:
         """The service ends."""
         self._worker.close()
+
+
+def _not_in_time(message: str) -> GuestRefused:
+    return GuestRefused("xloud.guest_refused.not_in_time", message)

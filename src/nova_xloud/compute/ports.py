@@ -7,14 +7,14 @@ Each port has one bridge to the real thing and one fake in
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from nova_xloud.core.desired import Desired
 from nova_xloud.core.envelope import FlavorFacts
-from nova_xloud.core.guest import GuestFigures
+from nova_xloud.core.guest import Glimpse, GuestFigures
 from nova_xloud.core.size import Size
 
 
@@ -41,6 +41,12 @@ class Domain(Protocol):
         :param persistent: also in the definition it is started from next
         """
 
+    def set_vcpus_online(self, count: int) -> None:
+        """Have the guest's agent bring CPUs online, or take them offline, up to ``count``.
+
+        :raises AgentUnavailable: there is none, or it does not answer
+        """
+
 
 class ClaimConflict(Exception):
     """Somebody else changed the allocation since it was read: read again."""
@@ -62,6 +68,13 @@ class Claims(Protocol):
 
     def read(self) -> Reservation:
         """:raises PlacementUnavailable: it could not be asked"""
+
+    def check(self, current: Reservation, size: Size) -> None:
+        """Whether :meth:`write` would find room now; writes nothing.
+
+        :raises NoCapacity: as that does
+        :raises PlacementUnavailable: it could not be asked
+        """
 
     def write(self, current: Reservation, size: Size) -> Reservation:
         """Make it ``size``, if it is still as ``current``.
@@ -113,6 +126,12 @@ class Actions(Protocol):
     def event(self, name: str) -> AbstractContextManager[Any]:
         """Record an event of it, with the error that leaves the block, if one does."""
 
+    def notify(self, name: str, error: Exception | None = None) -> None:
+        """Send a notification; never raises.
+
+        :param name: ``<action>.start``, ``<action>.end`` or ``<action>.error``
+        """
+
 
 @dataclass(frozen=True, slots=True)
 class Instance:
@@ -120,6 +139,8 @@ class Instance:
 
     :ivar domain: opens its domain; :class:`DomainNotFound` where there is none
     :ivar lock: Nova's own per-instance lock
+    :ivar booting: whether the guest has started so lately that its balloon may be on the way
+    :ivar request_id: of the request for which it was opened
     """
 
     uuid: str
@@ -128,3 +149,51 @@ class Instance:
     record: Record
     actions: Actions
     lock: Callable[[], AbstractContextManager[Any]]
+    booting: Callable[[GuestFigures], bool] = lambda figures: False
+    request_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the database says of one of this host's instances that may be larger or smaller.
+
+    :ivar node: the compute node it is on
+    """
+
+    uuid: str
+    node: str
+    view: RecordView
+
+
+class Fleet(Protocol):
+    """All instances of this host that nova-xloud looks after, in as few calls as possible."""
+
+    def glimpses(self) -> Mapping[str, Glimpse]:
+        """What libvirt says of its domains, by instance: one call.
+
+        One that is busy just now may be missing. One that hangs delays the answer for as long.
+
+        :raises DomainError: libvirt was not to be asked
+        """
+
+    def boot_ids(self) -> Mapping[str, int]:
+        """libvirt's ids of the domains that run, by instance: one call, and no guest is asked.
+
+        :raises DomainError: libvirt was not to be asked
+        """
+
+    def known(self) -> Sequence[Known]:
+        """What the database says of this host's: one query."""
+
+    def reserved(self, known: Sequence[Known]) -> Mapping[str, Size]:
+        """What Placement holds for them here: one call a compute node.
+
+        :raises PlacementUnavailable:
+        """
+
+    def open(self, uuid: str, request_id: str) -> Instance:
+        """One of them.
+
+        :param request_id: of whose instance action the events shall be; may be empty
+        :raises NotFound: it was deleted
+        """

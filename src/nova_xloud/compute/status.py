@@ -3,22 +3,30 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
+from nova_xloud.core.conditions import judge
 from nova_xloud.core.envelope import MEMORY, VCPUS, Envelope
-from nova_xloud.core.plan import InstanceState
-from nova_xloud.core.size import Size
+from nova_xloud.core.lifecycle import Event, Progress
+from nova_xloud.core.state import InstanceState
+
+_NUMBERS = ("desired", "reserved", "actuated", "observed")
 
 
-def status(state: InstanceState, bounds: Envelope) -> dict[str, Any]:
+def status(
+    state: InstanceState, bounds: Envelope, now: str, *, converging: bool = False
+) -> dict[str, Any]:
     """The body of ``xloud_status``, with live numbers.
 
     ``current_*`` is what the guest has; for one that does not run, what it will start with.
+
+    :param now: ISO 8601, UTC
+    :param converging: a run is on its way
     """
     guest = state.guest if state.running else None
     current = guest.actuated if guest is not None else state.desired.persisted
-    actuated = guest.actuated if guest is not None else Size(0, 0)
-    observed = guest.observed if guest is not None else Size(0, 0)
+    numbers = state.numbers
     return {
         "current_vcpus": current.vcpus,
         "min_vcpus": bounds.minimum.vcpus,
@@ -29,28 +37,23 @@ def status(state: InstanceState, bounds: Envelope) -> dict[str, Any]:
         "balloon_driver_active": bool(guest and guest.balloon_driver),
         "attached_dimms_mb": guest.attached_dimms_mb if guest is not None else 0,
         "has_virtiomem": bool(guest and guest.has_virtiomem),
-        "vcpus": {
-            "desired": state.desired.target.vcpus,
-            "reserved": state.reserved.vcpus,
-            "actuated": actuated.vcpus,
-            "observed": observed.vcpus,
-        },
-        "memory_mb": {
-            "desired": state.desired.target.memory_mb,
-            "reserved": state.reserved.memory_mb,
-            "actuated": actuated.memory_mb,
-            "observed": observed.memory_mb,
-        },
+        "vcpus": {n: getattr(numbers, n).vcpus for n in _NUMBERS},
+        "memory_mb": {n: getattr(numbers, n).memory_mb for n in _NUMBERS},
         "vcpu_step": bounds.vcpu_step,
-        "conditions": [],
-        "blockers": _blockers(state, bounds),
+        "generation": state.desired.generation,
+        "conditions": [asdict(c) for c in judge(state, _progress(state, now, converging), now)],
+        "blockers": blockers(state, bounds),
         "source": "host",
     }
 
 
-def status_from_database(state: InstanceState, bounds: Envelope) -> dict[str, Any]:
-    """The same without the host: nothing is known of the guest, and it is said so."""
-    body = status(state, bounds)
+def status_from_database(state: InstanceState, bounds: Envelope, now: str) -> dict[str, Any]:
+    """The same without the host: nothing is known of the guest, and it is said so.
+
+    The conditions are those that were true when the host last wrote them.
+    """
+    body = status(state, bounds, now)
+    body["conditions"] += [asdict(condition) for condition in state.desired.noted]
     for resource in (VCPUS, MEMORY):
         body[resource] |= {"actuated": None, "observed": None}
     return body | {
@@ -61,7 +64,13 @@ def status_from_database(state: InstanceState, bounds: Envelope) -> dict[str, An
     }
 
 
-def _blockers(state: InstanceState, bounds: Envelope) -> list[dict[str, str]]:
+def _progress(state: InstanceState, now: str, converging: bool) -> Progress:
+    progress = state.desired.progress
+    return progress.after(Event.BEGIN, now) if converging else progress
+
+
+def blockers(state: InstanceState, bounds: Envelope) -> list[dict[str, str]]:
+    """Why a resource cannot be adjusted, as people see it; empty if both can."""
     found = [
         {"resource": b.resource, "code": b.code, "message": b.message} for b in bounds.blockers
     ]

@@ -6,15 +6,25 @@ from __future__ import annotations
 import contextlib
 import logging
 import threading
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 
-from nova_xloud.compute.converge import Clock, Outcome, converge
+from nova_xloud.compute.clock import Clock
+from nova_xloud.compute.converge import Outcome, converge
 from nova_xloud.compute.ports import Instance
 from nova_xloud.conf import EngineOptions
 from nova_xloud.errors import AdjustmentDeferred, XloudError
 
 LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Submitted:
+    instance: Instance
+    action: str | None
+    future: Future[Outcome]
 
 
 class Worker:
@@ -32,27 +42,69 @@ class Worker:
         self._closing = threading.Event()
         self._clock = Clock(sleep=self._closing.wait, closing=self._closing.is_set)
         self._run = run
+        # Of each instance the run that is on its way, and those that follow it.
+        self._runs: dict[str, deque[_Submitted]] = {}
+        self._lock = threading.Lock()
         self._pool = ThreadPoolExecutor(
             max_workers=options.converge_workers, thread_name_prefix="xloud-converge"
         )
 
-    def submit(self, instance: Instance, event: str | None = None) -> Future[Outcome]:
+    def submit(self, instance: Instance, action: str | None = None) -> Future[Outcome]:
         """Converge ``instance``; the result or error is in the future, and in the log.
 
-        :param event: record the run as this event of the instance action that asked for it
+        Of one instance one run goes at a time, because what its balloon was told is known to the
+        run that told it. Those that come meanwhile follow, and find little left to do.
+
+        :param action: record the run as the event of this instance action, and notify how it ended
         """
-        return self._pool.submit(self._converge, instance, event)
+        run = _Submitted(instance, action, Future())
+        with self._lock:
+            waiting = self._runs.setdefault(instance.uuid, deque())
+            waiting.append(run)
+            if len(waiting) == 1:
+                self._begin(run)
+        return run.future
+
+    def is_busy(self, uuid: str) -> bool:
+        """Whether a run of this instance is waiting or on its way."""
+        with self._lock:
+            return uuid in self._runs
 
     def close(self) -> None:
         """Let runs end where they are; what is left is found by whoever looks next."""
         self._closing.set()
+        with self._lock:
+            for waiting in self._runs.values():
+                for run in waiting:
+                    run.future.cancel()
         self._pool.shutdown(wait=False, cancel_futures=True)
 
-    def _converge(self, instance: Instance, event: str | None) -> Outcome:
+    def _begin(self, run: _Submitted) -> None:
+        with contextlib.suppress(RuntimeError):
+            # The pool takes none when it is closed.
+            self._pool.submit(self._run_one, run)
+            return
+        run.future.cancel()
+
+    def _run_one(self, run: _Submitted) -> None:
+        if run.future.set_running_or_notify_cancel():
+            try:
+                run.future.set_result(self._converge(run.instance, run.action))
+            except BaseException as error:  # noqa: BLE001 - whoever waits for it gets it
+                run.future.set_exception(error)
+        with self._lock:
+            waiting = self._runs[run.instance.uuid]
+            waiting.popleft()
+            if waiting:
+                self._begin(waiting[0])
+            else:
+                del self._runs[run.instance.uuid]
+
+    def _converge(self, instance: Instance, action: str | None) -> Outcome:
         try:
-            with instance.actions.event(event) if event else contextlib.nullcontext():
+            with _told_of(instance, action):
                 outcome = self._run(instance, self._options, self._clock)
-                if outcome.deferred and event:
+                if outcome.deferred and action:
                     # Nova knows Success and Error only, and a success this is not.
                     raise AdjustmentDeferred(outcome.deferred)
         except AdjustmentDeferred as deferred:
@@ -69,3 +121,23 @@ class Worker:
             "Instance %s: %s.", instance.uuid, outcome.deferred or "has reached its desired size"
         )
         return outcome
+
+
+@contextlib.contextmanager
+def _told_of(instance: Instance, action: str | None) -> Iterator[None]:
+    """Everybody is told how it ended: by an event of the action, and by a notification.
+
+    Not of one that was deferred: it has not ended.
+    """
+    if action is None:
+        yield
+        return
+    try:
+        with instance.actions.event(f"compute_{action}"):
+            yield
+    except AdjustmentDeferred:
+        raise
+    except Exception as error:
+        instance.actions.notify(f"{action}.error", error)
+        raise
+    instance.actions.notify(f"{action}.end")

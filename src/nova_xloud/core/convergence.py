@@ -1,134 +1,37 @@
 # SPDX-License-Identifier: Apache-2.0
 """The next step toward what is desired, from the state alone.
 
-Order: memory grows, vCPUs grow, vCPUs shrink, memory shrinks, the claim is released. A step is
-safe at any moment: it is computed from what was just read, so whoever was
+Order: memory grows, vCPUs grow, vCPUs shrink, memory shrinks, vCPUs come online, the claim is
+released. A step is safe at any moment: it is computed from what was just read, so whoever was
 killed half way is followed by somebody who reads and goes on.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from nova_xloud.core import balloon
+from nova_xloud.core.balloon import DEFAULTS, Limits
 from nova_xloud.core.guest import GuestFigures
-from nova_xloud.core.plan import InstanceState
-from nova_xloud.core.size import Size
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """Reserve ``size`` first: less is reserved than the next step, or the guest, needs."""
-
-    size: Size
-
-
-@dataclass(frozen=True, slots=True)
-class SetMemory:
-    """Tell the balloon to become ``mib``."""
-
-    mib: int
-
-
-@dataclass(frozen=True, slots=True)
-class SetVcpus:
-    """Plug or unplug up to ``count``."""
-
-    count: int
-
-
-@dataclass(frozen=True, slots=True)
-class BeginRemoval:
-    """Write down that vCPUs are about to be removed, down to ``count``."""
-
-    count: int
-
-
-@dataclass(frozen=True, slots=True)
-class RemovalSettled:
-    """The vCPUs of the removal that was begun are seen to be gone: write that down."""
-
-
-@dataclass(frozen=True, slots=True)
-class Stuck:
-    """No step is safe before the guest restarts.
-
-    :ivar why: for people
-    """
-
-    why: str
-
-
-@dataclass(frozen=True, slots=True)
-class Await:
-    """Was told already; wait for the guest.
-
-    :ivar what: for people: what is waited for
-    :ivar left: how far it is from there, in vCPUs or MiB: less is progress
-    """
-
-    what: str
-    left: int
-
-
-@dataclass(frozen=True, slots=True)
-class Deferred:
-    """Nothing can happen before somebody else acts; an event brings us back.
-
-    :ivar why: for people
-    """
-
-    why: str
-
-
-@dataclass(frozen=True, slots=True)
-class Release:
-    """Give back all but ``size``."""
-
-    size: Size
-
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """Write what is reserved into the instance's own columns, which say something else."""
-
-    size: Size
-
-
-@dataclass(frozen=True, slots=True)
-class ForgetLive:
-    """The guest has stopped: what was asked only until then is over."""
-
-
-@dataclass(frozen=True, slots=True)
-class Converged:
-    """There is nothing left to do."""
-
-
-Step = (
-    Claim
-    | SetMemory
-    | BeginRemoval
-    | SetVcpus
-    | RemovalSettled
-    | Stuck
-    | Await
-    | Deferred
-    | Release
-    | Record
-    | ForgetLive
-    | Converged
+from nova_xloud.core.state import InstanceState
+from nova_xloud.core.steps import (
+    Await,
+    BeginRemoval,
+    Claim,
+    Converged,
+    Deferred,
+    ForgetLive,
+    Record,
+    Release,
+    RemovalSettled,
+    SetOnline,
+    SetVcpus,
+    Short,
+    Step,
+    Stuck,
+    Told,
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
-    """What libvirt was told in this run, so that it is not told again at every poll."""
-
-    memory_mb: int | None = None
-    vcpus: int | None = None
-
-
-def next_step(state: InstanceState, told: Told) -> Step:
+def next_step(state: InstanceState, told: Told, limits: Limits = DEFAULTS) -> Step:
     """What to do next.
 
     :param state: as just read
@@ -137,13 +40,16 @@ def next_step(state: InstanceState, told: Told) -> Step:
     if not state.running and state.desired != state.desired.restarted():
         return ForgetLive()
     needed = state.settled_claim
-    if not state.reserved.covers(needed):
+    short = not state.reserved.covers(needed)
+    if short and told.no_room_for != needed:
         return Claim(state.reserved.at_least(needed))
     guest = state.guest
     if guest is not None and guest.running:
-        step = _guest_step(state, guest, told)
+        step = _guest_step(state, guest, told, limits)
         if step is not None:
             return _for_paused(step, guest) if guest.paused else step
+    if short:
+        return Short(needed)
     if state.reserved != needed:
         return Release(needed)
     if state.recorded is not None and state.recorded != state.reserved:
@@ -151,65 +57,94 @@ def next_step(state: InstanceState, told: Told) -> Step:
     return Converged()
 
 
-def _guest_step(state: InstanceState, guest: GuestFigures, told: Told) -> Step | None:
-    """The first of the steps on the guest, in their order, that has something to do."""
-    target = state.desired.target
+def _guest_step(
+    state: InstanceState, guest: GuestFigures, told: Told, limits: Limits
+) -> Step | None:
+    """The first of the steps on the guest, in their order, that has something to do.
+
+    What cannot be done keeps nothing that can be: it is said at the end.
+    """
     if state.desired.removal_pending is not None and not state.removal_unsettled:
         return RemovalSettled()
-    if guest.memory_mb <= target.memory_mb and (step := _memory(target, guest, told)):
-        return step
-    if guest.vcpus < target.vcpus:
-        return _add_vcpus(target, state, guest, told)
-    if guest.vcpus > target.vcpus:
-        return _remove_vcpus(target, state, guest, told)
-    if step := _memory(target, guest, told):
-        return step
-    if guest.vcpus_online is not None and guest.vcpus_online < target.vcpus:
-        return Await(
-            f"it brings {target.vcpus} vCPUs online (are {guest.vcpus_online})",
-            target.vcpus - guest.vcpus_online,
-        )
+    memory = balloon.step(state, guest, told, limits)
+    if memory is not None and guest.memory_mb <= state.desired.target.memory_mb:
+        return memory
+    vcpus = _vcpus(state, guest, told, limits)
+    if vcpus is not None and not isinstance(vcpus, Stuck):
+        return vcpus
+    return memory or vcpus or _online(state, guest, told)
+
+
+def _vcpus(state: InstanceState, guest: GuestFigures, told: Told, limits: Limits) -> Step | None:
+    target = state.desired.target.vcpus
+    if guest.vcpus < target:
+        return _add(target, state, guest, told)
+    if guest.vcpus > target:
+        return _remove(target, state, guest, told, limits)
     return None
 
 
-def _memory(target: Size, guest: GuestFigures, told: Told) -> Step | None:
-    """Once a run the balloon is told, even when its size is right: that it is on its way to another
-    one, which somebody told it before, cannot be seen.
-    """
-    if guest.memory_mb == target.memory_mb and guest.balloon_driver is None:
-        # No balloon device to tell.
-        return None
-    if told.memory_mb != target.memory_mb:
-        return SetMemory(target.memory_mb)
-    if guest.memory_mb != target.memory_mb:
-        return Await(
-            f"its memory becomes {target.memory_mb} MiB (is {guest.memory_mb})",
-            abs(target.memory_mb - guest.memory_mb),
-        )
-    return None
-
-
-def _add_vcpus(target: Size, state: InstanceState, guest: GuestFigures, told: Told) -> Step:
+def _add(target: int, state: InstanceState, guest: GuestFigures, told: Told) -> Step | None:
     if state.removal_unsettled:
         return Stuck(
+            "xloud.guest_refused.removal_unsettled",
             f"a vCPU removal has not settled, and adding one now could crash the guest; it has "
-            f"{guest.vcpus} vCPUs until it is hard rebooted, or stopped and started"
+            f"{guest.vcpus} vCPUs until it is hard rebooted, or stopped and started",
         )
-    if told.vcpus != target.vcpus:
-        return SetVcpus(target.vcpus)
-    return Await(f"its vCPUs become {target.vcpus} (are {guest.vcpus})", target.vcpus - guest.vcpus)
+    if state.reserved.vcpus < target:
+        # There was no room to claim it.
+        return None
+    if told.vcpus != target:
+        return SetVcpus(target)
+    return Await(
+        "xloud.guest_refused.vcpus_not_added",
+        f"its vCPUs become {target} (are {guest.vcpus})",
+        target - guest.vcpus,
+    )
 
 
-def _remove_vcpus(target: Size, state: InstanceState, guest: GuestFigures, told: Told) -> Step:
-    if told.vcpus == target.vcpus:
+def _online(state: InstanceState, guest: GuestFigures, told: Told) -> Step | None:
+    """A guest that has not used its vCPUs by itself, or not yet: its agent is asked, once."""
+    target, online = min(guest.vcpus, state.desired.target.vcpus), guest.vcpus_online
+    if online is None or online >= target:
+        return None
+    if told.online != target:
+        return SetOnline(target)
+    return Await(
+        "xloud.guest_refused.vcpus_not_online",
+        f"it brings {target} vCPUs online (are {online})",
+        target - online,
+    )
+
+
+def _remove(
+    target: int, state: InstanceState, guest: GuestFigures, told: Told, limits: Limits
+) -> Step:
+    if told.removal_refused is not None:
+        return _remove_no_more(target, guest, told, limits)
+    if told.vcpus == target:
         return Await(
-            f"it gives vCPUs back down to {target.vcpus} (has {guest.vcpus})",
-            guest.vcpus - target.vcpus,
+            "xloud.guest_refused.vcpus_not_removed",
+            f"it gives vCPUs back down to {target} (has {guest.vcpus})",
+            guest.vcpus - target,
         )
     pending = state.desired.removal_pending
-    if pending is None or pending > target.vcpus:
-        return BeginRemoval(target.vcpus)
-    return SetVcpus(target.vcpus)
+    if pending is None or pending > target:
+        return BeginRemoval(target)
+    return SetVcpus(target)
+
+
+def _remove_no_more(target: int, guest: GuestFigures, told: Told, limits: Limits) -> Step:
+    """The hypervisor does not take them. The guest may stop using them; the claim stays all the
+    same, because nothing keeps the guest from using them again.
+    """
+    online = guest.vcpus_online
+    if limits.offline_vcpus and online is not None and online > target and told.online != target:
+        return SetOnline(target)
+    why = told.removal_refused or ""
+    if online is not None and online <= target:
+        why = f"{online} of its {guest.vcpus} vCPUs are online, all stay claimed: {why}"
+    return Stuck("xloud.guest_refused.vcpus_not_removed", why)
 
 
 def _for_paused(step: Step, guest: GuestFigures) -> Step:

@@ -11,7 +11,15 @@ key                        value
 ``xloud_live_vcpus``       desired until the guest next stops (``persist: false``);
 ``xloud_live_memory_mb``   absent otherwise
 ``xloud_removal_pending``  the count of vCPUs that a removal was begun for, until it is seen
+``xloud_force``            "1": memory may go below what the guest says that it needs
+``xloud_phase``            where the adjustment is: phase, since and reason code, by ``|``
+``xloud_phase_message``    the same in words
+``xloud_request_id``       of the request that asked for it
+``xloud_condition_<type>`` a condition that was true when it was last looked at: since,
+                           reason code and message, by ``|``
 =========================  =======================================================
+
+Values are cut at 255 characters, as Nova's database is.
 """
 
 from __future__ import annotations
@@ -19,15 +27,33 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from nova_xloud.core.lifecycle import NEVER_ADJUSTED, Condition, Event, Phase, Progress
 from nova_xloud.core.size import Size
 
 PREFIX = "xloud_"
+_CONDITION = "xloud_condition_"
+_LONGEST = 255
 
 
 def flavor_key(flavorid: str, maximum: Size) -> str:
     """Names a flavor and its sizes, so that a record does not outlive a resize."""
     # The sizes come first: a value is cut at 255 characters, and a flavorid may have as many.
-    return f"{maximum.vcpus}:{maximum.memory_mb}:{flavorid}"[:255]
+    return f"{maximum.vcpus}:{maximum.memory_mb}:{flavorid}"[:_LONGEST]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request that is admitted.
+
+    :ivar force: memory may go below what the guest says that it needs
+    :ivar now: ISO 8601, UTC
+    """
+
+    size: Size
+    persist: bool = True
+    force: bool = False
+    now: str = ""
+    request_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +65,18 @@ class Desired:
     :ivar generation: 0 for an instance that was never adjusted
     :ivar removal_pending: vCPUs are being removed down to this count. Written before libvirt is
         told, so that whoever comes after a crash knows that the number of vCPUs is not settled
+    :ivar force: see :class:`Asked`
+    :ivar progress: how far it has come
+    :ivar noted: the conditions that were true when they were last written
     """
 
     persisted: Size
     live: Size | None = None
     generation: int = 0
     removal_pending: int | None = None
+    force: bool = False
+    progress: Progress = NEVER_ADJUSTED
+    noted: tuple[Condition, ...] = ()
 
     @property
     def target(self) -> Size:
@@ -60,12 +92,17 @@ class Desired:
         """
         return self.persisted.at_least(self.target)
 
-    def asked(self, size: Size, *, persist: bool) -> Desired:
-        """The next record after an admitted request for ``size``."""
-        if persist:
-            return replace(self, persisted=size, live=None, generation=self.generation + 1)
-        live = None if size == self.persisted else size
-        return replace(self, live=live, generation=self.generation + 1)
+    def after(self, asked: Asked) -> Desired:
+        """The next record once a request is admitted; asking for the same again counts nothing."""
+        progress = replace(self.progress.after(Event.ADMIT, asked.now), request_id=asked.request_id)
+        persisted = asked.size if asked.persist else self.persisted
+        live = None if asked.size == persisted else asked.size
+        wish = replace(self, persisted=persisted, live=live, force=asked.force, progress=progress)
+        return wish if wish.same_wish(self) else replace(wish, generation=self.generation + 1)
+
+    def same_wish(self, other: Desired) -> bool:
+        """Whether both want the same, however far they are."""
+        return (self.persisted, self.live, self.force) == (other.persisted, other.live, other.force)
 
     def restarted(self) -> Desired:
         """The record once the guest has stopped."""
@@ -91,23 +128,61 @@ def from_metadata(metadata: Mapping[str, str], key: str, boot: Size) -> Desired:
         live=_size(metadata, "xloud_live_vcpus", "xloud_live_memory_mb"),
         generation=int(metadata.get("xloud_generation", 0)),
         removal_pending=int(pending) if pending is not None else None,
+        force=metadata.get("xloud_force") == "1",
+        progress=_progress(metadata),
+        noted=tuple(_condition(k, v) for k, v in sorted(metadata.items()) if _is_condition(k)),
     )
 
 
 def to_metadata(desired: Desired, key: str) -> dict[str, str]:
     """The record as ``system_metadata``; keys of ours not in it must be removed."""
+    progress = desired.progress
     data = {
         "xloud_flavor": key,
         "xloud_generation": str(desired.generation),
         "xloud_vcpus": str(desired.persisted.vcpus),
         "xloud_memory_mb": str(desired.persisted.memory_mb),
+        "xloud_phase": f"{progress.phase.value}|{progress.since}|{progress.code}",
     }
     if desired.live is not None:
         data["xloud_live_vcpus"] = str(desired.live.vcpus)
         data["xloud_live_memory_mb"] = str(desired.live.memory_mb)
     if desired.removal_pending is not None:
         data["xloud_removal_pending"] = str(desired.removal_pending)
-    return data
+    if desired.force:
+        data["xloud_force"] = "1"
+    if progress.message:
+        data["xloud_phase_message"] = progress.message
+    if progress.request_id:
+        data["xloud_request_id"] = progress.request_id
+    for condition in desired.noted:
+        data[_CONDITION + condition.type] = (
+            f"{condition.since}|{condition.reason}|{condition.message}"
+        )
+    return {name: value[:_LONGEST] for name, value in data.items()}
+
+
+def _progress(metadata: Mapping[str, str]) -> Progress:
+    phase, since, code = (metadata.get("xloud_phase", "") + "||").split("|")[:3]
+    if phase not in (known.value for known in Phase):
+        # Written before there were phases, or by a later version: as good as not finished.
+        return Progress(Phase.ADMITTED, "xloud.admitted")
+    return Progress(
+        phase=Phase(phase),
+        code=code,
+        message=metadata.get("xloud_phase_message", ""),
+        since=since,
+        request_id=metadata.get("xloud_request_id", ""),
+    )
+
+
+def _is_condition(name: str) -> bool:
+    return name.startswith(_CONDITION)
+
+
+def _condition(name: str, value: str) -> Condition:
+    since, reason, message = [*value.split("|", 2), "", ""][:3]
+    return Condition(name.removeprefix(_CONDITION), True, reason, message, since)
 
 
 def _size(metadata: Mapping[str, str], vcpus: str, memory_mb: str) -> Size | None:

@@ -3,59 +3,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from nova_xloud.core.desired import Desired
+from nova_xloud.core.desired import Asked, Desired
 from nova_xloud.core.envelope import MEMORY, VCPUS, Envelope
-from nova_xloud.core.guest import GuestFigures
 from nova_xloud.core.size import Size
+from nova_xloud.core.state import InstanceState
 from nova_xloud.errors import Blocked, InvalidState, OutOfBounds, Refused
 
 
 @dataclass(frozen=True, slots=True)
 class AdjustRequest:
-    """What was asked; None: leave that resource as it is desired now."""
+    """What was asked; None: leave that resource as it is desired now.
+
+    :ivar persist: keep it over stop and start
+    :ivar force: shrink memory below what the guest's own statistics say that it needs
+    """
 
     vcpus: int | None
     memory_mb: int | None
     persist: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class InstanceState:
-    """All that is known of an instance at one moment.
-
-    :ivar reserved: what Placement holds for it
-    :ivar guest: the reading of its domain; None when there is none
-    :ivar recorded: what the instance's own columns say that it holds; None: not looked at
-    """
-
-    desired: Desired
-    reserved: Size
-    guest: GuestFigures | None
-    recorded: Size | None = None
-
-    @property
-    def running(self) -> bool:
-        return self.guest is not None and self.guest.running
-
-    @property
-    def removal_unsettled(self) -> bool:
-        """vCPUs were to be removed and are still there: adding one could crash the guest."""
-        pending = self.desired.removal_pending
-        return self.running and pending is not None and self.held.vcpus > pending
-
-    @property
-    def held(self) -> Size:
-        """``max(actuated, observed)``; nothing while the guest does not run."""
-        if self.guest is None or not self.guest.running:
-            return Size(0, 0)
-        return self.guest.actuated.at_least(self.guest.observed)
-
-    @property
-    def settled_claim(self) -> Size:
-        """The least that may be reserved now without breaking the invariant."""
-        return self.desired.to_hold.at_least(self.held)
+    force: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,16 +40,20 @@ class Plan:
     nothing_to_do: bool
 
 
-def decide(request: AdjustRequest, state: InstanceState, bounds: Envelope) -> Plan | Refused:
+def decide(
+    request: AdjustRequest,
+    state: InstanceState,
+    bounds: Envelope,
+    now: str = "",
+    request_id: str = "",
+) -> Plan | Refused:
     """Whether ``request`` may be, and the plan if so.
 
+    :param now: ISO 8601, UTC
+    :param request_id: whose instance action it is
     :returns: a :class:`Plan`, or the refusal as a value
     """
-    now = state.desired.target
-    target = Size(
-        now.vcpus if request.vcpus is None else request.vcpus,
-        now.memory_mb if request.memory_mb is None else request.memory_mb,
-    )
+    target = _target(request, state.desired.target)
     refusal = (
         _blocked(target, state, bounds)
         or _bounds(request, bounds)
@@ -90,16 +62,28 @@ def decide(request: AdjustRequest, state: InstanceState, bounds: Envelope) -> Pl
     )
     if refusal is not None:
         return refusal
-    desired = state.desired.asked(target, persist=request.persist)
-    after = InstanceState(desired, state.reserved, state.guest)
-    claim = state.reserved.at_least(after.settled_claim)
-    same = (desired.persisted, desired.live) == (state.desired.persisted, state.desired.live)
-    reached = not state.running or (state.guest is not None and state.guest.actuated == target)
+    asked = Asked(target, request.persist, request.force, now, request_id)
+    desired = state.desired.after(asked)
+    after = replace(state, desired=desired)
     return Plan(
         desired=desired,
-        claim=claim,
-        nothing_to_do=same and reached and state.reserved == desired.to_hold,
+        claim=state.reserved.at_least(after.settled_claim),
+        nothing_to_do=desired.same_wish(state.desired) and _has_it(state),
     )
+
+
+def _target(request: AdjustRequest, now: Size) -> Size:
+    return Size(
+        now.vcpus if request.vcpus is None else request.vcpus,
+        now.memory_mb if request.memory_mb is None else request.memory_mb,
+    )
+
+
+def _has_it(state: InstanceState) -> bool:
+    """What is desired is there, and just that is reserved."""
+    guest, desired = state.guest, state.desired
+    reached = guest is None or not guest.running or guest.actuated == desired.target
+    return reached and desired.progress.reached and state.reserved == desired.to_hold
 
 
 def _bounds(request: AdjustRequest, bounds: Envelope) -> OutOfBounds | None:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import asdict
 from typing import Any
 
 import nova.conf
@@ -14,7 +15,7 @@ from nova.objects import base as objects_base
 
 from nova_xloud.core.plan import AdjustRequest
 from nova_xloud.errors import HostUnavailable, HostUnsupported, Refused
-from nova_xloud.rpc.versions import NAMESPACE, VERSION
+from nova_xloud.rpc.versions import FIRST, NAMESPACE, VERSION
 
 CONF = nova.conf.CONF
 
@@ -34,20 +35,22 @@ class XloudAPI:
 
     def adjust(self, context: Any, instance: Any, request: AdjustRequest) -> dict[str, Any]:
         """See :meth:`XloudEndpoint.adjust`."""
-        return self._call(
-            context,
-            instance,
-            "adjust",
-            vcpus=request.vcpus,
-            memory_mb=request.memory_mb,
-            persist=request.persist,
-            # A little less than we wait, so that no answer crosses with our giving up.
-            answer_within=CONF.rpc_response_timeout * 0.8,
-        )
+        # A little less than we wait, so that no answer crosses with our giving up.
+        more: dict[str, Any] = {"answer_within": CONF.rpc_response_timeout * 0.8}
+        version = FIRST
+        if request.force:
+            more["force"], version = True, "1.1"
+        sizes = {"vcpus": request.vcpus, "memory_mb": request.memory_mb}
+        arguments = {**sizes, "persist": request.persist, **more}
+        return self._call(context, instance, "adjust", version, **arguments)
+
+    def plan(self, context: Any, instance: Any, request: AdjustRequest) -> dict[str, Any]:
+        """See :meth:`XloudEndpoint.plan`."""
+        return self._call(context, instance, "plan", "1.1", **asdict(request))
 
     def status(self, context: Any, instance: Any) -> dict[str, Any]:
         """See :meth:`XloudEndpoint.status`."""
-        return self._call(context, instance, "status")
+        return self._call(context, instance, "status", FIRST)
 
     def hotplug_vcpus(self, context: Any, instance: Any, new_count: int) -> None:
         """Make it ``new_count`` vCPUs; returns when the guest has them.
@@ -55,16 +58,22 @@ class XloudAPI:
         Never more than the flavor's. The size is persisted, as by an adjustment.
         """
         timeout = math.ceil(CONF.xloud.hotplug_timeout) + CONF.rpc_response_timeout
-        self._call(context, instance, "hotplug_vcpus", timeout=timeout, new_count=new_count)
+        self._call(context, instance, "hotplug_vcpus", FIRST, timeout, new_count=new_count)
 
     def _call(
-        self, context: Any, instance: Any, method: str, timeout: int | None = None, **arguments: Any
+        self,
+        context: Any,
+        instance: Any,
+        method: str,
+        version: str,
+        timeout: int | None = None,
+        **arguments: Any,
     ) -> Any:
         if not instance.host:
             raise HostUnavailable("it is on no compute host")
         options = {} if timeout is None else {"timeout": timeout}
         client = self._router.client(context).prepare(
-            server=instance.host, version=VERSION, **options
+            server=instance.host, version=version, **options
         )
         try:
             answer = client.call(context, method, instance=instance, **arguments)
@@ -79,7 +88,7 @@ class XloudAPI:
             if _not_known(error):
                 raise HostUnsupported(
                     "its compute host runs without nova-xloud, or with one that does not know "
-                    f"{method} {VERSION}; start nova-compute there with nova-xloud-run"
+                    f"{method} {version}; start nova-compute there with nova-xloud-run"
                 ) from error
             raise
         if "refused" in answer:

@@ -29,7 +29,7 @@ def _answers(method: Callable[..., Any]) -> Callable[..., dict[str, Any]]:
             LOG.info("%s refused: %s", method.__name__, refusal)
             return {"refused": refusal.to_wire()}
         except GuestRefused as refusal:
-            return {"refused": {"code": refusal.code, "status": 409, "message": refusal.args[0]}}
+            return {"refused": {"code": refusal.code, "status": 409, "message": refusal.message}}
         except DomainError as error:
             LOG.warning("%s: libvirt did not answer: %s", method.__name__, error)
             return {"refused": HostUnavailable(f"libvirt on its host: {error}").to_wire()}
@@ -54,6 +54,7 @@ class XloudEndpoint:
         memory_mb: int | None,
         persist: bool,
         answer_within: float,
+        force: bool = False,
     ) -> dict[str, Any]:
         """Admit an adjustment.
 
@@ -61,9 +62,23 @@ class XloudEndpoint:
         :returns: ``{"generation": int, "nothing_to_do": bool}``
         """
         admission = self.host.adjust(
-            context, instance, AdjustRequest(vcpus, memory_mb, persist), answer_within
+            context, instance, AdjustRequest(vcpus, memory_mb, persist, force), answer_within
         )
         return {"generation": admission.generation, "nothing_to_do": admission.nothing_to_do}
+
+    @_answers
+    def plan(
+        self,
+        context: Any,
+        instance: Any,
+        vcpus: int | None,
+        memory_mb: int | None,
+        persist: bool,
+        force: bool,
+    ) -> dict[str, Any]:
+        """What an adjustment would do; see :meth:`nova_xloud.compute.host.Host.plan`."""
+        request = AdjustRequest(vcpus, memory_mb, persist, force)
+        return self.host.plan(context, instance, request)
 
     @_answers
     def status(self, context: Any, instance: Any) -> dict[str, Any]:

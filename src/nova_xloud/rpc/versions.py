@@ -8,7 +8,10 @@ Versions:
 
 * 1.0 - adjust, status, hotplug_vcpus. Every answer is a dict: ``{"result": ...}`` or
   ``{"refused": {"code", "status", "message"}}``.
+* 1.1 - plan; adjust takes force. A caller sends the lowest version that has what it asks for, so a
+  compute host with 1.0 serves all that it knows.
 """
 
 NAMESPACE = "xloud"
-VERSION = "1.0"
+VERSION = "1.1"
+FIRST = "1.0"

@@ -72,6 +72,11 @@ def has_record(instance: Any) -> bool:
     return "xloud_flavor" in instance.system_metadata
 
 
+def is_ours(instance: Any) -> bool:
+    """Whether it may have another size than its flavor's; all others are Nova's alone."""
+    return has_record(instance) or names_minimum(instance.flavor)
+
+
 def put_desired(instance: Any, desired: Desired) -> None:
     """Set the record in ``system_metadata``; the caller saves."""
     kept = {k: v for k, v in instance.system_metadata.items() if not k.startswith(PREFIX)}

@@ -5,17 +5,21 @@ from __future__ import annotations
 
 import functools
 import logging
+import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any
 
 import nova.conf
-from nova import exception, objects
+from nova import exception
 from nova.compute import manager
 from nova.virt.libvirt import driver
 from oslo_concurrency import lockutils
+from oslo_service import periodic_task
 
 from nova_xloud import conf
+from nova_xloud.compute.boots import Boots
+from nova_xloud.compute.bridges.fleet import NovaFleet
 from nova_xloud.compute.bridges.placement import PlacementClaims
 from nova_xloud.compute.bridges.record import NovaActions, NovaRecord
 from nova_xloud.compute.host import Host
@@ -46,8 +50,21 @@ class XloudComputeManager(manager.ComputeManager):  # type: ignore[misc]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.xloud = Host(self._open_instance, host_facts(), conf.engine_options(CONF))
+        options = conf.engine_options(CONF)
+        self._boots = Boots(time.monotonic, options.boot_grace)
+        self.xloud = Host(
+            self._open_instance,
+            NovaFleet(self, self._libvirt, self._open_instance),
+            host_facts(),
+            options,
+            self._boots,
+        )
         self.additional_endpoints.append(XloudEndpoint(self.xloud))
+        self.add_periodic_task(_reconcile_every(CONF.xloud.reconcile_interval))
+
+    def pre_start_hook(self, service_ref: Any) -> None:
+        super().pre_start_hook(service_ref)
+        self.xloud.service_starts()
 
     def hotplug_vcpus(self, context: Any, instance: Any, new_count: int) -> None:
         """See :meth:`nova_xloud.compute.host.Host.hotplug_vcpus`."""
@@ -66,19 +83,14 @@ class XloudComputeManager(manager.ComputeManager):  # type: ignore[misc]
             instance.vcpus = desired.to_hold.vcpus
             instance.memory_mb = desired.to_hold.memory_mb
 
-    def _look_again(self, context: Any, done_to: Any) -> None:
+    def _look_again(self, done_to: Any) -> None:
         """Settle an instance that another operation has just been done to, if it is one of ours.
 
-        That operation is over or goes on without us: whatever happens here is not its failure. And
-        it may go on with its own ``Instance``, so this works on another one.
+        That operation is over or goes on without us: whatever happens here is not its failure.
         """
         try:
-            if not (holdings.has_record(done_to) or holdings.names_minimum(done_to.flavor)):
-                return
-            instance = objects.Instance.get_by_uuid(
-                context, done_to.uuid, expected_attrs=["flavor", "metadata", "system_metadata"]
-            )
-            self.xloud.settle(context, instance)
+            if holdings.is_ours(done_to):
+                self.xloud.settle(done_to.uuid)
         except Exception:
             LOG.warning("Instance %s could not be looked at again.", done_to.uuid, exc_info=True)
 
@@ -95,9 +107,20 @@ class XloudComputeManager(manager.ComputeManager):  # type: ignore[misc]
                 holdings.facts_of_instance(instance),
             ),
             record=NovaRecord(instance, self.host),
-            actions=NovaActions(context, instance.uuid, self.host),
+            actions=NovaActions(context, instance, self.host, self.notifier),
             lock=functools.partial(_instance_lock, instance.uuid),
+            booting=lambda guest: self._boots.booting(instance.uuid, guest.boot_id),
+            request_id=context.request_id or "",
         )
+
+    def _libvirt(self) -> Any:
+        """The connection that the libvirt driver has; None with another driver."""
+        if not isinstance(self.driver, driver.LibvirtDriver):
+            return None
+        try:
+            return self.driver._host.get_connection()
+        except exception.HypervisorUnavailable as error:
+            raise DomainCallFailed(f"libvirt was not to be asked: {error}") from error
 
     def _domain(self, instance: Any) -> Domain:
         if not isinstance(self.driver, driver.LibvirtDriver):
@@ -114,6 +137,15 @@ class XloudComputeManager(manager.ComputeManager):  # type: ignore[misc]
         return LibvirtDomain(guest._domain)
 
 
+def _reconcile_every(seconds: int) -> Callable[[Any, Any], None]:
+    @periodic_task.periodic_task(spacing=seconds)
+    def xloud_reconcile(manager: Any, context: Any) -> None:
+        manager.xloud.reconcile()
+
+    task: Callable[[Any, Any], None] = xloud_reconcile
+    return task
+
+
 def _instance_lock(uuid: str) -> AbstractContextManager[Any]:
     """The lock that ``@nova.utils.synchronized(uuid)`` takes."""
     lock: AbstractContextManager[Any] = lockutils.lock(uuid, lock_file_prefix="nova-")
@@ -124,7 +156,7 @@ def _looked_after(method: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(method)
     def call(self: Any, context: Any, instance: Any, *args: Any, **kwargs: Any) -> Any:
         result = method(self, context, instance, *args, **kwargs)
-        self._look_again(context, instance)
+        self._look_again(instance)
         return result
 
     return call

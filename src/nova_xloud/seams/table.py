@@ -82,6 +82,14 @@ EXTENDED = (
         "our two policies, wherever Nova registers its own",
         ours=f"{_HERE}.policies:list_rules",
     ),
+    # Notifications
+    Seam(
+        "nova.rpc:LegacyValidatingNotifier.allowed_legacy_notification_event_types",
+        Kind.APPEND,
+        "list",
+        "our unversioned notifications may be sent",
+        ours=f"{_HERE}.notifications:event_types",
+    ),
     # The compute host
     Seam(
         "nova.service:SERVICE_MANAGERS",
@@ -121,6 +129,26 @@ CALLED = (
             "context, instance_uuid, action_name, want_result",
         ),
         ("nova.compute.utils:EventReporter", "class"),
+        (
+            "nova.compute.utils:notify_about_instance_usage",
+            "notifier, context, instance, event_suffix, network_info, extra_usage_info, fault, "
+            "best_effort",
+        ),
+    ),
+    *_calls(
+        "a pass over the host reads all instances, allocations and domains at once",
+        (
+            "nova.objects.instance:InstanceList.get_by_host",
+            "context, host, expected_attrs",
+        ),
+        (
+            "nova.scheduler.client.report:"
+            "SchedulerReportClient.get_allocations_for_resource_provider",
+            "self, context, rp_uuid",
+        ),
+        ("nova.virt.libvirt.host:Host.get_connection", "self"),
+        ("nova.manager:Manager.add_periodic_task", "self, task"),
+        ("nova.compute.manager:ComputeManager.pre_start_hook", "self, service_ref"),
     ),
     *_calls(
         "the domain is found as the libvirt driver finds it",
@@ -131,6 +159,8 @@ CALLED = (
         "our subclasses override it, and call it",
         ("nova.virt.libvirt.driver:LibvirtDriver._get_guest_config", "self, instance"),
         ("nova.virt.libvirt.driver:LibvirtDriver.spawn", "self, context, instance"),
+        ("nova.virt.libvirt.config:LibvirtConfigMemoryBalloon", "class"),
+        ("nova.virt.libvirt.config:LibvirtConfigMemoryBalloon.format_dom", "self"),
         ("nova.compute.manager:ComputeManager.start_instance", "*args, **kwargs"),
         ("nova.compute.manager:ComputeManager.stop_instance", "self, context, instance"),
         ("nova.compute.manager:ComputeManager.reboot_instance", "*args, **kwargs"),
@@ -157,6 +187,34 @@ CALLED = (
         ("nova.api.openstack.common:get_flavor", "context, flavor_id"),
         ("nova.rpc:get_client", "target, version_cap, serializer"),
         ("nova.rpc:ClientRouter", "class"),
+    ),
+    *_calls(
+        "the invariant checker reads all cells with Nova's own objects",
+        ("nova.objects.cell_mapping:CellMappingList.get_all", "context"),
+        ("nova.context:target_cell", "context, cell_mapping"),
+        ("nova.objects.service:ServiceList.get_by_binary", "context, binary, include_disabled"),
+        ("nova.servicegroup:API", "class"),
+        ("nova.objects.compute_node:ComputeNodeList.get_all", "context"),
+        (
+            "nova.objects.instance:InstanceList.get_by_filters",
+            "context, filters, sort_key, sort_dir, limit, marker, expected_attrs",
+        ),
+        (
+            "nova.objects.migration:MigrationList.get_in_progress_by_host_and_node",
+            "context, host, node",
+        ),
+        ("nova.objects.migration:MigrationList.get_by_filters", "context, filters"),
+        (
+            "nova.objects.instance_action:InstanceActionList.get_by_instance_uuid",
+            "context, instance_uuid, limit",
+        ),
+        (
+            "nova.objects.instance_mapping:InstanceMappingList.get_by_instance_uuids",
+            "context, uuids",
+        ),
+        ("nova.scheduler.client.report:report_client_singleton", ""),
+        ("nova.config:parse_args", "argv"),
+        ("nova.monkey_patch:patch", "backend"),
     ),
     *_calls(
         "flavors are read as Nova reads them",

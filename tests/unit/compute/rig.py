@@ -9,18 +9,24 @@ reserved than the guest has.
 from __future__ import annotations
 
 import contextlib
+import datetime
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 from nova_xloud.compute.admit import Admission, admit
-from nova_xloud.compute.converge import Clock, Outcome, converge
+from nova_xloud.compute.boots import Boots
+from nova_xloud.compute.clock import Clock
+from nova_xloud.compute.converge import Outcome, converge
 from nova_xloud.compute.ports import Domain, Instance, RecordView, Reservation
 from nova_xloud.conf import EngineOptions
 from nova_xloud.core.desired import Desired
 from nova_xloud.core.envelope import FlavorFacts, HostFacts
 from nova_xloud.core.guest import GuestFigures
+from nova_xloud.core.lifecycle import NEVER_ADJUSTED
 from nova_xloud.core.plan import AdjustRequest
 from nova_xloud.core.size import Size
+from nova_xloud.errors import XloudError
 from nova_xloud.testing import Behaviour, FakeDomain, FakeGuest, ManualClock, Timing
 from nova_xloud.testing.ports import FakeActions, FakeClaims, FakeRecord
 
@@ -30,6 +36,7 @@ SPECS = {"minimum_cpu": "2", "minimum_memory": "1024"}
 OPTIONS = EngineOptions(claim_attempts=3)
 # More effects than anything here takes.
 ENDLESS = 100
+UUID = "b1a5"
 
 Hook = Callable[[], None]
 
@@ -41,9 +48,13 @@ class Killed(BaseException):
 class Rig:
     """An instance, its ports, and what a test does to them.
 
+    :param grace: seconds after its start in which the guest is booting; 0: it never is
     :ivar effects: what was done, in order
+    :ivar done: the same, each with what was told or written
     :ivar before: called before the named effect; ``sleep`` and ``lock`` can be named too
     :ivar kill_at: at this point, counting from 0 before and after each effect, all ends
+    :ivar request_id: of whoever asks next
+    :ivar takes_memory: the guest takes memory on its own, and nobody can have reserved it before
     """
 
     def __init__(
@@ -51,20 +62,26 @@ class Rig:
         *,
         now: Size = NOW,
         agent: bool = False,
+        autodeflate: bool = False,
         running: bool = True,
         behaviour: Behaviour = Behaviour.COOPERATIVE,
         timing: Timing | None = None,
         capacity: Size = Size(100, 100_000),  # noqa: B008
         options: EngineOptions = OPTIONS,
+        grace: float = 0,
+        uuid: str = UUID,
+        clock: ManualClock | None = None,
     ) -> None:
-        self.clock = ManualClock()
+        self.clock = clock or ManualClock()
         self.options = options
+        self.uuid = uuid
         self.guest = FakeGuest(
             FakeGuest.size(MAXIMUM.vcpus, 1, MAXIMUM.memory_mb, now.memory_mb),
             behaviour=behaviour,
             timing=timing,
             clock=self.clock,
             agent=agent,
+            autodeflate=autodeflate,
         )
         self.guest.set_vcpus(now.vcpus, live=False, config=True, hotpluggable=True)
         if running:
@@ -74,21 +91,29 @@ class Rig:
             FlavorFacts(MAXIMUM, SPECS), Desired(now), vm_state="active" if running else "stopped"
         )
         self.actions = FakeActions()
+        self.boots = Boots(self.clock.now, grace)
+        # The service has begun long ago.
+        self.boots.were_there({})
         self.effects: list[str] = []
+        self.done: list[tuple[str, Any]] = []
         self.before: dict[str, Hook] = {}
         self.points = 0
         self.kill_at: int | None = None
         self.locked = False
+        self.request_id = ""
+        self.takes_memory = False
 
     @property
     def instance(self) -> Instance:
         return Instance(
-            uuid="b1a5",
+            uuid=self.uuid,
             domain=lambda: _Domain(self, FakeDomain(self.guest)),
             claims=_Claims(self),
             record=_Record(self),
             actions=_Actions(self),
             lock=self.lock,
+            booting=lambda figures: self.boots.booting(self.uuid, figures.boot_id),
+            request_id=self.request_id,
         )
 
     def admit(
@@ -97,17 +122,40 @@ class Rig:
         memory_mb: int | None = None,
         *,
         persist: bool = True,
+        force: bool = False,
         host: HostFacts | None = None,
     ) -> Admission:
-        request = AdjustRequest(vcpus, memory_mb, persist)
-        return admit(self.instance, request, host or HostFacts(), self.options)
+        request = AdjustRequest(vcpus, memory_mb, persist, force)
+        facts = host or HostFacts()
+        return admit(self.instance, request, facts, self.options, date=self.date)
 
     def converge(self) -> Outcome:
-        return converge(self.instance, self.options, Clock(self.clock.now, self.sleep))
+        return converge(self.instance, self.options, self.engine_clock)
 
-    def adjust(self, vcpus: int | None = None, memory_mb: int | None = None) -> Outcome:
-        self.admit(vcpus, memory_mb)
+    def adjust(
+        self, vcpus: int | None = None, memory_mb: int | None = None, *, force: bool = False
+    ) -> Outcome:
+        self.admit(vcpus, memory_mb, force=force)
         return self.converge()
+
+    def boot(self) -> None:
+        """Start it from its configuration: with all of its memory, as every guest begins."""
+        self.guest.start()
+        self.record.vm_state = "active"
+
+    def stop(self) -> None:
+        self.guest.stop()
+        self.record.vm_state = "stopped"
+
+    @property
+    def engine_clock(self) -> Clock:
+        """The rig's time, as the engine is given it."""
+        return Clock(self.clock.now, self.sleep, date=self.date)
+
+    def date(self) -> str:
+        """ISO 8601, UTC, of the rig's time."""
+        now = datetime.datetime.fromtimestamp(self.clock.wall(), datetime.UTC)
+        return now.strftime("%Y-%m-%dT%H:%M:%SZ")
 
     @property
     def size(self) -> Size:
@@ -115,6 +163,26 @@ class Rig:
         if not self.guest.active:
             return Size(0, 0)
         return FakeDomain(self.guest).read().actuated
+
+    @property
+    def wish(self) -> Desired:
+        """What is recorded, without how far it has come."""
+        return replace(self.record.desired, progress=NEVER_ADJUSTED, noted=())
+
+    @property
+    def end(self) -> tuple[str, str]:
+        """Phase and code of what is recorded: how the last run ended."""
+        progress = self.record.desired.progress
+        return progress.phase.value, progress.code
+
+    @property
+    def noted(self) -> list[str]:
+        """The types of the conditions that are recorded."""
+        return [one.type for one in self.record.desired.noted]
+
+    def told(self, effect: str) -> list[Any]:
+        """What was told, each time, by the named effect."""
+        return [what for name, what in self.done if name == effect]
 
     def once_before(self, effect: str, hook: Hook) -> None:
         """Call ``hook`` before the next ``effect`` only."""
@@ -142,12 +210,13 @@ class Rig:
         self.check_invariant()
 
     @contextlib.contextmanager
-    def effect(self, name: str) -> Iterator[None]:
+    def effect(self, name: str, what: Any) -> Iterator[None]:
         assert self.locked, f"{name} without the instance's lock"
         assert len(self.effects) < ENDLESS, self.effects[-6:]
         self._point()
         self._hook(name)
         self.effects.append(name)
+        self.done.append((name, what))
         try:
             yield
         finally:
@@ -159,8 +228,16 @@ class Rig:
         if self.guest.active:
             seen = FakeDomain(self.guest).read()
             held = seen.actuated.at_least(seen.observed)
-            assert self.claims.size.covers(held), f"{self.claims.size} reserved, {held} held"
+            reserved = self.claims.size
+            if self.takes_memory or self.boots.booting(self.uuid, seen.boot_id):
+                # What it was not told to take. That we tell it no more is checked when we do.
+                held = Size(held.vcpus, min(held.memory_mb, reserved.memory_mb))
+            assert reserved.covers(held), f"{reserved} reserved, {held} held"
         assert self.claims.capacity.covers(self.claims.size)
+
+    def check_reserved(self, asked: Size) -> None:
+        """Nobody is told to take what is not reserved for it."""
+        assert self.claims.size.at_least(self.size).covers(asked), f"{asked} is not reserved"
 
     def _hook(self, name: str) -> None:
         if name in self.before:
@@ -172,6 +249,29 @@ class Rig:
             raise Killed
 
 
+class Inline:
+    """The worker, as a pass needs it, in the test's own thread and the rig's time.
+
+    :ivar submitted: UUID and action of each
+    :ivar busy: UUIDs of which a run is on its way
+    """
+
+    def __init__(self, rig: Rig, *, runs: bool = True) -> None:
+        self._rig = rig
+        self._runs = runs
+        self.submitted: list[tuple[str, str | None]] = []
+        self.busy: set[str] = set()
+
+    def is_busy(self, uuid: str) -> bool:
+        return uuid in self.busy
+
+    def submit(self, instance: Instance, action: str | None = None) -> None:
+        self.submitted.append((instance.uuid, action))
+        if self._runs:
+            with contextlib.suppress(XloudError):
+                converge(instance, self._rig.options, self._rig.engine_clock)
+
+
 class _Domain:
     def __init__(self, rig: Rig, inner: Domain) -> None:
         self._rig, self._inner = rig, inner
@@ -180,12 +280,18 @@ class _Domain:
         return self._inner.read()
 
     def set_vcpus(self, count: int, *, persistent: bool) -> None:
-        with self._rig.effect("set_vcpus"):
+        with self._rig.effect("set_vcpus", count):
+            self._rig.check_reserved(Size(count, 0))
             self._inner.set_vcpus(count, persistent=persistent)
 
     def set_memory(self, mib: int, *, persistent: bool) -> None:
-        with self._rig.effect("set_memory"):
+        with self._rig.effect("set_memory", mib):
+            self._rig.check_reserved(Size(0, mib))
             self._inner.set_memory(mib, persistent=persistent)
+
+    def set_vcpus_online(self, count: int) -> None:
+        with self._rig.effect("set_vcpus_online", count):
+            self._inner.set_vcpus_online(count)
 
 
 class _Claims:
@@ -195,8 +301,11 @@ class _Claims:
     def read(self) -> Reservation:
         return self._rig.claims.read()
 
+    def check(self, current: Reservation, size: Size) -> None:
+        self._rig.claims.check(current, size)
+
     def write(self, current: Reservation, size: Size) -> Reservation:
-        with self._rig.effect("claim"):
+        with self._rig.effect("claim", size):
             return self._rig.claims.write(current, size)
 
 
@@ -208,7 +317,7 @@ class _Record:
         return self._rig.record.refresh()
 
     def write(self, desired: Desired, held: Size) -> None:
-        with self._rig.effect("record"):
+        with self._rig.effect("record", desired):
             self._rig.record.write(desired, held)
 
 
@@ -219,6 +328,9 @@ class _Actions:
     def start(self, name: str) -> None:
         # For people to read; no size depends on it, and it is not done under the lock.
         self._rig.actions.start(name)
+
+    def notify(self, name: str, error: Exception | None = None) -> None:
+        self._rig.actions.notify(name, error)
 
     def event(self, name: str) -> contextlib.AbstractContextManager[Any]:
         return self._rig.actions.event(name)

@@ -9,6 +9,7 @@ import pytest
 
 from nova_xloud.core.desired import Desired
 from nova_xloud.core.envelope import HostFacts
+from nova_xloud.core.lifecycle import Phase, Progress
 from nova_xloud.core.size import Size
 from nova_xloud.errors import InvalidState, Refused
 from tests.unit.compute.rig import NOW, Rig
@@ -27,6 +28,34 @@ def test_growing_is_claimed_and_desired_and_the_guest_is_told_nothing() -> None:
     assert rig.claims.size == rig.record.held == Size(6, 3072)
     assert rig.record.desired.target == Size(6, 3072)
     assert rig.size == NOW
+
+
+def test_what_is_admitted_says_since_when_and_for_which_request() -> None:
+    rig = Rig()
+    rig.request_id = "req-1"
+    rig.clock.advance(7)
+    rig.admit(6, 3072)
+    assert rig.record.desired.progress == Progress(
+        Phase.ADMITTED, "xloud.admitted", "", rig.date(), "req-1"
+    )
+
+
+def test_force_is_written_with_what_is_desired_and_ends_with_the_next_request() -> None:
+    rig = Rig()
+    rig.admit(memory_mb=1024, force=True)
+    assert rig.wish == Desired(Size(4, 1024), generation=1, force=True)
+    rig.admit(memory_mb=1024)
+    assert rig.wish == Desired(Size(4, 1024), generation=2, force=False)
+
+
+def test_asking_again_for_what_is_on_its_way_is_admitted_as_the_same() -> None:
+    rig = Rig()
+    rig.request_id = "req-1"
+    rig.admit(6, 3072)
+    rig.request_id = "req-2"
+    admission = rig.admit(6, 3072)
+    assert (admission.generation, admission.nothing_to_do) == (1, False)
+    assert rig.record.desired.progress.request_id == "req-2"
 
 
 def test_shrinking_claims_nothing_and_releases_nothing() -> None:
@@ -55,7 +84,7 @@ def test_asking_for_what_it_has_changes_nothing() -> None:
 def test_not_to_persist_is_written_as_such() -> None:
     rig = Rig()
     rig.admit(6, 1024, persist=False)
-    assert rig.record.desired == Desired(NOW, live=Size(6, 1024), generation=1)
+    assert rig.wish == Desired(NOW, live=Size(6, 1024), generation=1)
     assert rig.claims.size == Size(6, 2048)
 
 

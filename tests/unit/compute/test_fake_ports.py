@@ -9,12 +9,20 @@ from collections.abc import Callable
 
 import pytest
 
-from nova_xloud.compute.ports import Actions, ClaimConflict, Claims, Record
+from nova_xloud.compute.ports import Actions, ClaimConflict, Claims, Fleet, Record
 from nova_xloud.core.desired import Desired
 from nova_xloud.core.envelope import FlavorFacts
 from nova_xloud.core.size import Size
-from nova_xloud.errors import InvalidState, NoCapacity, NotFound, PlacementUnavailable
-from nova_xloud.testing.ports import FakeActions, FakeClaims, FakeRecord
+from nova_xloud.errors import (
+    DomainError,
+    InvalidState,
+    NoCapacity,
+    NotFound,
+    PlacementUnavailable,
+)
+from nova_xloud.testing import FakeDomain
+from nova_xloud.testing.ports import FakeActions, FakeClaims, FakeFleet, FakeRecord
+from tests.unit.compute.rig import NOW, Rig
 
 HELD = Size(2, 1024)
 
@@ -31,8 +39,9 @@ def record() -> FakeRecord:
 
 def test_they_are_the_ports(claims: FakeClaims, record: FakeRecord) -> None:
     # For mypy as much as for pytest.
-    ports: tuple[Claims, Record, Actions] = (claims, record, FakeActions())
+    ports: tuple[Claims, Record, Actions, Fleet] = (claims, record, FakeActions(), FakeFleet())
     assert ports[0].read().size == ports[1].refresh().desired.persisted == HELD
+    assert ports[3].known() == []
 
 
 def test_no_nova_is_imported_for_them_nor_for_the_rig() -> None:
@@ -125,3 +134,98 @@ def test_an_event_lets_its_error_go_on() -> None:
     with pytest.raises(RuntimeError), actions.event("one"):
         raise RuntimeError
     assert actions.events[0].result == "Error"
+
+
+@pytest.mark.parametrize("size", [Size(6, 1024), Size(2, 3073), Size(5, 3072), Size(1, 512)])
+def test_a_check_says_what_a_write_would_and_writes_nothing(claims: FakeClaims, size: Size) -> None:
+    try:
+        claims.check(claims.read(), size)
+    except NoCapacity:
+        with pytest.raises(NoCapacity):
+            claims.write(claims.read(), size)
+    else:
+        assert (claims.size, claims.written) == (HELD, [])
+        claims.write(claims.read(), size)
+
+
+def test_a_check_asks_placement(claims: FakeClaims) -> None:
+    reading = claims.read()
+    claims.unreachable = True
+    with pytest.raises(PlacementUnavailable):
+        claims.check(reading, HELD)
+
+
+def test_a_fleet_tells_of_its_instances_what_their_ports_do() -> None:
+    one, other = Rig(uuid="one"), Rig(uuid="other", running=False)
+    other.claims.size = Size(5, 3072)
+    fleet = FakeFleet([one.instance, other.instance])
+    known = fleet.known()
+    assert [(k.uuid, k.view) for k in known] == [
+        ("one", one.record.refresh()),
+        ("other", other.record.refresh()),
+    ]
+    assert fleet.reserved(known) == {"one": NOW, "other": Size(5, 3072)}
+    assert fleet.glimpses() == {
+        "one": FakeDomain(one.guest).glimpse(),
+        "other": FakeDomain(other.guest).glimpse(),
+    }
+    assert fleet.glimpses()["one"].boot_id == 1
+    assert not fleet.glimpses()["other"].running
+    assert fleet.calls == ["known", "reserved", *["glimpses"] * 3]
+    assert fleet.boot_ids() == {"one": 1}
+
+
+def _moved(rig: Rig) -> None:
+    rig.record.here = False
+
+
+def _deleted(rig: Rig) -> None:
+    rig.record.deleted = True
+
+
+def _shelved(rig: Rig) -> None:
+    rig.record.vm_state = "shelved"
+
+
+@pytest.mark.parametrize("gone", [_moved, _deleted, _shelved])
+def test_a_fleet_knows_only_what_is_here_and_may_be_adjusted(gone: Callable[[Rig], None]) -> None:
+    rig = Rig()
+    gone(rig)
+    assert FakeFleet([rig.instance]).known() == []
+
+
+def test_a_domain_that_is_not_there_or_busy_has_no_glimpse() -> None:
+    rig = Rig()
+    fleet = FakeFleet([rig.instance])
+    fleet.left_out.add(rig.uuid)
+    assert fleet.glimpses() == {}
+    # No guest is asked for its id.
+    assert fleet.boot_ids() == {rig.uuid: rig.guest.boot_id}
+    fleet.left_out.clear()
+    assert list(fleet.glimpses()) == [rig.uuid]
+    rig.guest.undefine()
+    rig.guest.stop()
+    assert fleet.glimpses() == {}
+    assert fleet.boot_ids() == {}
+
+
+def test_a_fleet_without_libvirt_or_placement_says_so() -> None:
+    rig = Rig()
+    fleet = FakeFleet([rig.instance])
+    known = fleet.known()
+    fleet.libvirt_away = rig.claims.unreachable = True
+    with pytest.raises(DomainError):
+        fleet.glimpses()
+    with pytest.raises(DomainError):
+        fleet.boot_ids()
+    with pytest.raises(PlacementUnavailable):
+        fleet.reserved(known)
+
+
+def test_an_instance_is_opened_for_a_request_while_it_is_there() -> None:
+    rig = Rig()
+    fleet = FakeFleet([rig.instance])
+    assert fleet.open(rig.uuid, "req-1").request_id == "req-1"
+    rig.record.deleted = True
+    with pytest.raises(NotFound):
+        fleet.open(rig.uuid, "req-1")

@@ -4,22 +4,34 @@
 from __future__ import annotations
 
 import threading
+import time
 from concurrent.futures import Future
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from nova_xloud.compute.converge import Clock, Outcome, converge
+from nova_xloud.compute.clock import Clock
+from nova_xloud.compute.converge import Outcome, converge
 from nova_xloud.compute.host import Host
 from nova_xloud.compute.ports import Instance
 from nova_xloud.compute.worker import Worker
 from nova_xloud.conf import EngineOptions
+from nova_xloud.core.desired import Desired
 from nova_xloud.core.envelope import HostFacts
+from nova_xloud.core.lifecycle import Phase, Progress
 from nova_xloud.core.plan import AdjustRequest
 from nova_xloud.core.size import Size
-from nova_xloud.errors import GuestRefused, HostUnavailable, NoCapacity, OutOfBounds
+from nova_xloud.errors import (
+    GuestRefused,
+    HostUnavailable,
+    NoCapacity,
+    NotFound,
+    OutOfBounds,
+    PlacementUnavailable,
+)
 from nova_xloud.testing import Behaviour
+from nova_xloud.testing.ports import FakeFleet
 from tests.unit.compute.rig import NOW, OPTIONS, Rig
 
 PATIENCE = 10
@@ -28,14 +40,16 @@ PATIENCE = 10
 class Watched(Worker):
     """The real worker, in the test's time.
 
-    :ivar submitted: the event of each submission
+    :ivar submitted: the action of each submission
     :ivar hold: the runs begin when it is set
     """
 
     def __init__(self, rig: Rig) -> None:
         def run(instance: Instance, options: EngineOptions, clock: Clock) -> Outcome:
             assert self.hold.wait(PATIENCE)
-            return converge(instance, options, Clock(rig.clock.now, rig.sleep))
+            return converge(
+                instance, options, Clock(rig.clock.now, rig.sleep, clock.closing, rig.date)
+            )
 
         super().__init__(rig.options, run)
         self.hold = threading.Event()
@@ -43,9 +57,9 @@ class Watched(Worker):
         self.submitted: list[str | None] = []
         self.futures: list[Future[Outcome]] = []
 
-    def submit(self, instance: Instance, event: str | None = None) -> Future[Outcome]:
-        future = super().submit(instance, event)
-        self.submitted.append(event)
+    def submit(self, instance: Instance, action: str | None = None) -> Future[Outcome]:
+        future = super().submit(instance, action)
+        self.submitted.append(action)
         self.futures.append(future)
         return future
 
@@ -56,7 +70,9 @@ def host_of(rig: Rig, facts: HostFacts | None = None) -> tuple[Host, Watched]:
         return rig.instance
 
     worker = Watched(rig)
-    return Host(opens, facts or HostFacts(), rig.options, worker), worker
+    fleet = FakeFleet([rig.instance])
+    host = Host(opens, fleet, facts or HostFacts(), rig.options, rig.boots, worker)
+    return host, worker
 
 
 def test_adjust_answers_before_the_guest_is_done() -> None:
@@ -80,6 +96,7 @@ def test_adjust_is_an_action_with_one_event() -> None:
     assert [(e.name, e.result) for e in rig.actions.events] == [
         ("compute_xloud_adjust", "Success"),
     ]
+    assert rig.actions.notified == ["xloud_adjust.start", "xloud_adjust.end"]
 
 
 def test_where_there_is_nothing_to_do_nothing_is_submitted() -> None:
@@ -103,11 +120,13 @@ def test_what_is_refused_is_not_submitted() -> None:
 
 
 def test_a_guest_that_refuses_fails_the_event_and_not_the_answer() -> None:
-    rig = Rig(behaviour=Behaviour.NO_BALLOON_DRIVER)
+    rig = Rig(behaviour=Behaviour.REFUSES)
     host, worker = host_of(rig)
     host.adjust("context", "instance", AdjustRequest(None, 1024))
     assert isinstance(worker.futures[0].exception(PATIENCE), GuestRefused)
     assert rig.actions.events[0].result == "Error"
+    assert rig.actions.notified == ["xloud_adjust.start", "xloud_adjust.error"]
+    assert rig.claims.size == NOW
 
 
 @pytest.mark.parametrize("count", [6, 2])
@@ -119,6 +138,7 @@ def test_hotplug_answers_when_the_guest_is_done(count: int) -> None:
     assert rig.record.desired.persisted.vcpus == count
     assert rig.actions.started == ["hotplug_vcpus"]
     assert [e.name for e in rig.actions.events] == ["compute_hotplug_vcpus"]
+    assert rig.actions.notified == ["hotplug_vcpus.start", "hotplug_vcpus.end"]
 
 
 def test_hotplug_above_the_flavor_is_refused() -> None:
@@ -140,8 +160,9 @@ def test_hotplug_does_not_wait_longer_than_its_timeout_and_it_is_done_all_the_sa
     rig = Rig(options=replace(OPTIONS, hotplug_timeout=0.01))
     host, worker = host_of(rig)
     worker.hold.clear()
-    with pytest.raises(GuestRefused, match="being worked on"):
+    with pytest.raises(GuestRefused, match="being worked on") as refusal:
         host.hotplug_vcpus("context", "instance", 6)
+    assert refusal.value.code == "xloud.guest_refused.not_in_time"
     worker.hold.set()
     assert worker.futures[0].result(PATIENCE).converged
     assert rig.size.vcpus == 6
@@ -152,18 +173,92 @@ def test_hotplug_that_had_to_stand_back_is_not_told_as_done() -> None:
     rig.guest.pause()
     rig.record.vm_state = "paused"
     host, _ = host_of(rig)
-    with pytest.raises(GuestRefused, match="paused"):
+    with pytest.raises(GuestRefused, match="paused") as refusal:
         host.hotplug_vcpus("context", "instance", 2)
+    assert refusal.value.code == "xloud.guest_refused.not_in_time"
+
+
+def test_hotplug_whose_run_finds_placement_away_was_admitted_all_the_same() -> None:
+    rig = Rig()
+    host, _ = host_of(rig)
+    # The admission only writes; the claim is released after the removal.
+    rig.before["set_vcpus"] = lambda: setattr(rig.claims, "unreachable", True)
+    with pytest.raises(GuestRefused, match=r"admitted.*placement_unavailable") as refusal:
+        host.hotplug_vcpus("context", "instance", 2)
+    assert refusal.value.code == "xloud.guest_refused.not_in_time"
+    assert rig.record.desired.target.vcpus == 2
+
+
+def test_hotplug_that_waits_for_a_worker_when_the_service_ends_is_told_so() -> None:
+    rig = Rig(options=replace(OPTIONS, converge_workers=1))
+    host, worker = host_of(rig)
+    worker.hold.clear()
+    worker.submit(Rig(uuid="other").instance)
+
+    def ends() -> None:
+        while len(worker.submitted) < 2:
+            time.sleep(0.001)
+        host.close()
+
+    ending = threading.Thread(target=ends)
+    ending.start()
+    with pytest.raises(HostUnavailable, match="nova-compute is stopping"):
+        host.hotplug_vcpus("context", "instance", 6)
+    ending.join(PATIENCE)
+    worker.hold.set()
+    # It is written, and found by whoever starts next.
+    assert rig.record.desired.target.vcpus == 6
+    assert rig.size == NOW
+
+
+def test_hotplug_that_runs_when_the_service_ends_is_told_so() -> None:
+    rig = Rig(behaviour=Behaviour.NO_ONLINE, agent=True)
+    rig.guest.set_online = lambda count: None  # type: ignore[method-assign]
+    host, _ = host_of(rig)
+    rig.once_before("sleep", host.close)
+    with pytest.raises(GuestRefused, match="nova-compute is stopping"):
+        host.hotplug_vcpus("context", "instance", 6)
+    # A run that ends so writes nothing: it is as if it had been killed.
+    assert rig.end == ("admitted", "xloud.admitted")
 
 
 def test_settle_looks_again_without_an_event() -> None:
     rig = Rig()
     rig.claims.size = Size(8, 4096)
     host, worker = host_of(rig)
-    host.settle("context", "instance")
+    host.settle(rig.uuid)
     assert worker.futures[0].result(PATIENCE).converged
     assert worker.submitted == [None]
     assert rig.claims.size == NOW
+
+
+def test_settle_gives_an_adjustment_its_answer_that_has_had_none() -> None:
+    rig = Rig()
+    rig.guest.pause()
+    rig.record.vm_state = "paused"
+    rig.request_id = "req-1"
+    host, worker = host_of(rig)
+    host.adjust("context", "instance", AdjustRequest(2, None))
+    worker.futures[0].result(PATIENCE)
+    assert rig.end == ("deferred", "xloud.deferred")
+    rig.guest.resume()
+    rig.record.vm_state = "active"
+    for _ in range(2):
+        host.settle(rig.uuid)
+        assert worker.futures[-1].result(PATIENCE).converged
+    # Once: then it has had its answer.
+    assert worker.submitted == ["xloud_adjust", "xloud_adjust", None]
+    assert [event.result for event in rig.actions.events] == ["Error", "Success"]
+    assert rig.actions.notified == ["xloud_adjust.start", "xloud_adjust.end"]
+
+
+def test_settle_of_one_that_was_deleted_says_so() -> None:
+    rig = Rig()
+    rig.record.deleted = True
+    host, worker = host_of(rig)
+    with pytest.raises(NotFound):
+        host.settle(rig.uuid)
+    assert worker.submitted == []
 
 
 def test_status_is_of_the_instance_on_this_host() -> None:
@@ -187,6 +282,7 @@ def test_an_action_that_cannot_be_recorded_does_not_leave_the_admitted_undone() 
         host.adjust("context", "instance", AdjustRequest(6, None))
     assert worker.futures[-1].result(PATIENCE) == Outcome(True)
     assert rig.size.vcpus == 6
+    assert (rig.actions.events, rig.actions.notified) == ([], [])
 
 
 def test_nobody_waits_for_an_answer_that_comes_too_late_so_nothing_is_admitted() -> None:
@@ -195,3 +291,220 @@ def test_nobody_waits_for_an_answer_that_comes_too_late_so_nothing_is_admitted()
     with pytest.raises(HostUnavailable):
         host.adjust("context", "instance", AdjustRequest(6, None), answer_within=-1.0)
     assert rig.effects == []
+
+
+def conditions_of(told: dict[str, Any]) -> dict[str, Any]:
+    return {one["type"]: one for one in told["conditions"]}
+
+
+def test_status_says_that_it_converges_while_a_run_is_on_its_way() -> None:
+    rig = Rig()
+    host, worker = host_of(rig)
+    assert conditions_of(host.status("context", "instance"))["Converged"]["status"]
+    worker.hold.clear()
+    host.adjust("context", "instance", AdjustRequest(6, None))
+    converged = conditions_of(host.status("context", "instance"))["Converged"]
+    assert (converged["status"], converged["reason"]) == (False, "xloud.converging")
+    worker.hold.set()
+    worker.futures[0].result(PATIENCE)
+    assert rig.record.desired.progress.phase is Phase.CONVERGED
+
+
+def test_status_of_one_that_nobody_works_on_says_where_the_last_run_ended() -> None:
+    rig = Rig(behaviour=Behaviour.REMOVAL_TIMES_OUT)
+    with pytest.raises(GuestRefused):
+        rig.adjust(2)
+    host, _ = host_of(rig)
+    told = conditions_of(host.status("context", "instance"))
+    assert set(told) == {"Converged", "GuestRefused", "RemovalUnsettled"}
+    assert told["Converged"]["reason"] == "xloud.guest_refused.vcpus_not_removed"
+    assert told["RemovalUnsettled"]["since"] == rig.date()
+
+
+# --- plan ------------------------------------------------------------------------------------
+
+
+def untouched(rig: Rig) -> bool:
+    return (rig.effects, rig.actions.started, rig.actions.notified, rig.actions.events) == (
+        [],
+        [],
+        [],
+        [],
+    )
+
+
+def test_a_plan_has_the_steps_and_changes_nothing() -> None:
+    rig = Rig()
+    host, worker = host_of(rig)
+    assert host.plan("context", "instance", AdjustRequest(6, 3072)) == {
+        "admitted": True,
+        "refusal": None,
+        "desired": {"vcpus": 6, "memory_mb": 3072},
+        "claim": {"vcpus": 6, "memory_mb": 3072},
+        "steps": [
+            {"step": "claim", "vcpus": 6, "memory_mb": 3072},
+            {"step": "set_memory", "mib": 3072},
+            {"step": "set_vcpus", "count": 6},
+        ],
+        "blockers": [],
+    }
+    assert untouched(rig)
+    assert worker.submitted == []
+
+
+def test_a_plan_of_what_it_has_is_empty() -> None:
+    rig = Rig()
+    host, _ = host_of(rig)
+    told = host.plan("context", "instance", AdjustRequest(NOW.vcpus, NOW.memory_mb))
+    assert (told["admitted"], told["steps"]) == (True, [])
+    assert told["desired"] == told["claim"] == {"vcpus": 4, "memory_mb": 2048}
+
+
+def test_a_plan_that_is_refused_says_why_and_what_blocks() -> None:
+    rig = Rig()
+    host, _ = host_of(rig, HostFacts(balloon_device=False))
+    told = host.plan("context", "instance", AdjustRequest(None, 3072))
+    assert told["admitted"] is False
+    assert told["refusal"]["code"] == "xloud.blocked.no_balloon"
+    assert "mem_stats_period_seconds" in told["refusal"]["message"]
+    assert [b["code"] for b in told["blockers"]] == ["xloud.blocked.no_balloon"]
+    assert (told["desired"], told["claim"], told["steps"]) == (None, None, [])
+
+
+def test_a_plan_for_which_the_host_has_no_room_is_refused_with_its_steps() -> None:
+    rig = Rig(capacity=Size(5, 4096))
+    host, _ = host_of(rig)
+    told = host.plan("context", "instance", AdjustRequest(6, None))
+    assert told["admitted"] is False
+    assert told["refusal"]["code"] == "xloud.no_capacity"
+    assert told["claim"] == {"vcpus": 6, "memory_mb": 2048}
+    assert [step["step"] for step in told["steps"]] == ["claim", "set_memory", "set_vcpus"]
+    assert untouched(rig)
+
+
+def test_a_plan_of_a_busy_instance_is_refused() -> None:
+    rig = Rig()
+    rig.record.task_state = "rebooting"
+    host, _ = host_of(rig)
+    told = host.plan("context", "instance", AdjustRequest(6, None))
+    assert told["refusal"]["code"] == "xloud.invalid_state"
+    assert told["admitted"] is False
+
+
+def test_a_plan_is_of_the_operators_limits() -> None:
+    rig = Rig()
+    rig.options = replace(OPTIONS, limits=replace(OPTIONS.limits, step_mb=600))
+    host, _ = host_of(rig)
+    told = host.plan("context", "instance", AdjustRequest(None, 1024, force=True))
+    assert [step.get("mib") for step in told["steps"]] == [1448, 1024, None]
+
+
+@pytest.mark.parametrize("error", [NotFound, PlacementUnavailable])
+def test_a_plan_of_what_cannot_be_read_is_refused_outright(error: type[Exception]) -> None:
+    rig = Rig()
+    rig.record.deleted = error is NotFound
+    rig.claims.unreachable = error is PlacementUnavailable
+    host, _ = host_of(rig)
+    with pytest.raises(error):
+        host.plan("context", "instance", AdjustRequest(6, None))
+
+
+# --- passes ----------------------------------------------------------------------------------
+
+
+def _left_behind(rig: Rig) -> None:
+    """What a service that was killed after an admission leaves."""
+    rig.request_id = "req-1"
+    rig.admit(6, 3072)
+
+
+def _wait(worker: Watched, count: int = 1) -> None:
+    for _ in range(1000 * PATIENCE):
+        if len(worker.futures) >= count:
+            return
+        time.sleep(0.001)
+    raise AssertionError("nothing was submitted")
+
+
+def test_when_the_service_starts_what_was_left_is_finished_and_had_its_answer() -> None:
+    rig = Rig()
+    _left_behind(rig)
+    host, worker = host_of(rig)
+    host.service_starts()
+    _wait(worker)
+    assert worker.futures[0].result(PATIENCE).converged
+    assert rig.size == rig.claims.size == Size(6, 3072)
+    assert worker.submitted == ["xloud_adjust"]
+    assert [(e.name, e.result) for e in rig.actions.events] == [
+        ("compute_xloud_adjust", "Success"),
+    ]
+
+
+def test_the_start_of_the_service_does_not_wait_for_the_pass() -> None:
+    rig = Rig()
+    _left_behind(rig)
+    host, worker = host_of(rig)
+    gate = threading.Event()
+    taken = rig.record.refresh
+
+    def slow() -> Any:
+        assert gate.wait(PATIENCE)
+        return taken()
+
+    rig.record.refresh = slow  # type: ignore[method-assign]
+    host.service_starts()
+    assert worker.submitted == []
+    gate.set()
+    _wait(worker)
+    worker.futures[0].result(PATIENCE)
+
+
+def test_what_runs_when_the_service_starts_is_not_booting() -> None:
+    rig = Rig(grace=120)
+    host, worker = host_of(rig)
+    host.service_starts()
+    assert not rig.boots.booting(rig.uuid, rig.guest.boot_id)
+    worker.close()
+
+
+def test_a_pass_submits_what_has_drifted() -> None:
+    rig = Rig()
+    rig.adjust(6, 3072)
+    rig.claims.size = Size(8, 4096)
+    host, worker = host_of(rig)
+    host.reconcile().join(PATIENCE)
+    assert worker.submitted == [None]
+    assert worker.futures[0].result(PATIENCE).converged
+    assert rig.claims.size == Size(6, 3072)
+
+
+def test_a_pass_leaves_alone_what_converges() -> None:
+    rig = Rig()
+    host, worker = host_of(rig)
+    worker.hold.clear()
+    host.adjust("context", "instance", AdjustRequest(6, None))
+    host.reconcile().join(PATIENCE)
+    assert worker.submitted == ["xloud_adjust"]
+    worker.hold.set()
+    worker.futures[0].result(PATIENCE)
+
+
+def test_by_itself_a_host_has_a_worker_of_its_own() -> None:
+    rig = Rig(running=False)
+    rig.record.desired = Desired(
+        Size(2, 1024), generation=1, progress=Progress(Phase.ADMITTED, "xloud.admitted")
+    )
+    host = Host(
+        lambda context, instance: rig.instance,
+        FakeFleet([rig.instance]),
+        HostFacts(),
+        OPTIONS,
+        rig.boots,
+    )
+    host.settle(rig.uuid)
+    for _ in range(1000 * PATIENCE):
+        if rig.end == ("converged", "xloud.converged"):
+            break
+        time.sleep(0.001)
+    assert rig.claims.size == Size(2, 1024)
+    host.close()

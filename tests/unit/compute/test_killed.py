@@ -8,20 +8,31 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
+from nova_xloud.compute.boots import Boots
+from nova_xloud.compute.reconcile import Reconciler
+from nova_xloud.core.balloon import Limits
 from nova_xloud.core.desired import Desired
+from nova_xloud.core.lifecycle import Phase
 from nova_xloud.core.size import Size
-from nova_xloud.testing import Timing
-from tests.unit.compute.rig import NOW, Killed, Rig
+from nova_xloud.testing import Behaviour, Timing
+from nova_xloud.testing.ports import FakeFleet
+from tests.unit.compute.rig import NOW, OPTIONS, Inline, Killed, Rig
 
 Scenario = Callable[[Rig], None]
 
+# What a balloon gives back at a time, so that 1024 MiB are three steps.
+OPTIONS_OF_STEPS = replace(OPTIONS, limits=Limits(step_mb=400))
 
-def _asked(vcpus: int, memory_mb: int, *, persist: bool = True) -> Scenario:
+
+def _asked(
+    vcpus: int | None, memory_mb: int, *, persist: bool = True, force: bool = False
+) -> Scenario:
     def run(rig: Rig) -> None:
-        rig.admit(vcpus, memory_mb, persist=persist)
+        rig.admit(vcpus, memory_mb, persist=persist, force=force)
         rig.converge()
 
     return run
@@ -36,9 +47,38 @@ def _stopped(rig: Rig) -> None:
     rig.admit(6, 1024, persist=False)
     rig.converge()
     if rig.guest.active:
-        rig.guest.stop()
-        rig.record.vm_state = "stopped"
+        rig.stop()
     rig.converge()
+
+
+def _in_steps(rig: Rig) -> None:
+    rig.options = OPTIONS_OF_STEPS
+    _asked(2, 1024)(rig)
+
+
+def _by_force(rig: Rig) -> None:
+    rig.options = OPTIONS_OF_STEPS
+    _asked(None, 1024, force=True)(rig)
+
+
+def _left_offline(rig: Rig) -> None:
+    rig.guest.behaviour = Behaviour.NO_ONLINE
+    _asked(6, 3072)(rig)
+
+
+def _twice(rig: Rig) -> None:
+    rig.admit(6, 3072)
+    rig.admit(3, 1500)
+    rig.converge()
+
+
+def _started(rig: Rig) -> None:
+    # Its balloon is on the way from all of its memory when it is asked to be larger.
+    rig.stop()
+    rig.boots = Boots(rig.clock.now, 120)
+    rig.boots.were_there({})
+    rig.boot()
+    _asked(6, 3072)(rig)
 
 
 SCENARIOS = {
@@ -49,10 +89,40 @@ SCENARIOS = {
     "until it stops": _asked(8, 1024, persist=False),
     "not claimed yet": _unclaimed,
     "stopped after it": _stopped,
+    "shrink in steps": _in_steps,
+    "by force": _by_force,
+    "CPUs left offline": _left_offline,
+    "another wish": _twice,
+    "just started": _started,
 }
 
 # Twice as many as any scenario has effects: before and after each.
 POINTS = 24
+
+
+def killed_at(point: int, scenario: Scenario, *, agent: bool) -> Rig:
+    """What there is after the process has been killed there."""
+    rig = Rig(agent=agent, timing=Timing(balloon_rate=400))
+    rig.request_id = "req-1"
+    rig.kill_at = point
+    with contextlib.suppress(Killed):
+        scenario(rig)
+    rig.check_invariant()
+    rig.kill_at = None
+    return rig
+
+
+def check_finished(rig: Rig) -> None:
+    """All is as desired, and stays so."""
+    desired = rig.record.desired
+    assert desired.progress.phase is Phase.CONVERGED
+    assert desired.noted == ()
+    assert desired.removal_pending is None
+    assert rig.claims.size == rig.record.held == desired.to_hold
+    assert not rig.guest.active or rig.size == desired.target
+    rig.clock.advance(600)
+    rig.check_invariant()
+    assert not rig.guest.active or rig.size == desired.target
 
 
 @pytest.mark.parametrize("agent", [False, True], ids=["no agent", "agent"])
@@ -61,23 +131,72 @@ POINTS = 24
 def test_whoever_is_killed_is_followed_by_somebody_who_converges(
     scenario: Scenario, point: int, agent: bool
 ) -> None:
-    rig = Rig(agent=agent, timing=Timing(balloon_rate=400))
-    rig.kill_at = point
-    with contextlib.suppress(Killed):
-        scenario(rig)
-    rig.check_invariant()
-    rig.kill_at = None
+    rig = killed_at(point, scenario, agent=agent)
     assert rig.converge().converged
-    desired = rig.record.desired
-    assert rig.claims.size == desired.to_hold
-    assert not rig.guest.active or rig.size == desired.target
+    check_finished(rig)
+
+
+def service(rig: Rig) -> tuple[Reconciler, Inline]:
+    """nova-compute, started anew: it knows nothing but what is written."""
+    boots = Boots(rig.clock.now, 120)
+    rig.boots = boots
+    worker = Inline(rig)
+    fleet = FakeFleet([rig.instance])
+    reconciler = Reconciler(fleet, boots, worker, rig.options, rig.clock.now)
+    reconciler.service_starts()
+    return reconciler, worker
+
+
+@pytest.mark.parametrize("agent", [False, True], ids=["no agent", "agent"])
+@pytest.mark.parametrize("point", range(POINTS))
+@pytest.mark.parametrize("scenario", SCENARIOS.values(), ids=SCENARIOS)
+def test_whoever_is_killed_is_followed_by_a_service_that_finishes_it_when_it_starts(
+    scenario: Scenario, point: int, agent: bool
+) -> None:
+    rig = killed_at(point, scenario, agent=agent)
+    # A guest that boots is accounted at what it has: nobody knows any more since when it does.
+    rig.takes_memory = scenario is _started
+    left = rig.record.desired
+    reconciler, worker = service(rig)
+    reconciler.run()
+    rig.takes_memory = False
+    check_finished(rig)
+    assert rig.record.desired.same_wish(left.restarted() if not rig.guest.active else left)
+    unanswered = left.progress.request_id and not left.progress.finished
+    if worker.submitted:
+        assert worker.submitted == [(rig.uuid, "xloud_adjust" if unanswered else None)]
+    else:
+        assert not unanswered
+    # And there is nothing left for the next pass.
+    rig.clock.advance(rig.options.retry_max_interval)
+    rig.effects.clear()
+    assert reconciler.run() == 0
+    assert rig.effects == []
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS.values(), ids=SCENARIOS)
 def test_every_point_of_a_scenario_is_among_those_it_is_killed_at(scenario: Scenario) -> None:
-    rig = Rig()
-    scenario(rig)
-    assert 4 <= rig.points <= POINTS
+    for agent in (False, True):
+        rig = Rig(agent=agent, timing=Timing(balloon_rate=400))
+        scenario(rig)
+        assert 4 <= rig.points <= POINTS
+
+
+@pytest.mark.parametrize("again", range(6))
+def test_a_service_that_is_killed_in_its_first_pass_again_and_again_finishes_it(
+    again: int,
+) -> None:
+    rig = killed_at(4, _in_steps, agent=True)
+    for point in range(again + 1):
+        rig.kill_at = rig.points + point
+        reconciler, _ = service(rig)
+        with contextlib.suppress(Killed):
+            reconciler.run()
+        rig.check_invariant()
+    rig.kill_at = None
+    service(rig)[0].run()
+    check_finished(rig)
+    assert rig.size == Size(2, 1024)
 
 
 @pytest.mark.parametrize("point", [0, 1, 2])

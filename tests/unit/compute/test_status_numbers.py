@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,8 +12,9 @@ from nova_xloud.compute.status import status, status_from_database
 from nova_xloud.core.desired import Desired
 from nova_xloud.core.envelope import FlavorFacts, HostFacts, envelope
 from nova_xloud.core.guest import GuestFigures
-from nova_xloud.core.plan import InstanceState
+from nova_xloud.core.lifecycle import Condition, Phase, Progress
 from nova_xloud.core.size import Size
+from nova_xloud.core.state import InstanceState
 
 SPECS = {"minimum_cpu": "2", "minimum_memory": "1024", "hw:cpu_threads": "2"}
 BOUNDS = envelope(FlavorFacts(Size(8, 4096), SPECS))
@@ -31,13 +33,15 @@ GUEST = GuestFigures(
     has_virtiomem=True,
 )
 STATE = InstanceState(
-    Desired(Size(5, 2560), live=Size(6, 3072)), reserved=Size(7, 3584), guest=GUEST
+    Desired(Size(5, 2560), live=Size(6, 3072), generation=9), reserved=Size(7, 3584), guest=GUEST
 )
+NOW = "2026-11-24T12:00:00Z"
+THEN = "2026-11-24T11:00:00Z"
 
 
 def told(**changes: Any) -> dict[str, Any]:
     state = {"desired": STATE.desired, "reserved": STATE.reserved, "guest": GUEST, **changes}
-    return status(InstanceState(**state), BOUNDS)
+    return status(InstanceState(**state), BOUNDS, NOW)
 
 
 def test_the_shape_that_the_dashboard_reads() -> None:
@@ -49,7 +53,7 @@ def test_the_shape_that_the_dashboard_reads() -> None:
     body = told()
     assert {name: body[name] for name in shape} == shape
     assert set(body) == {
-        *shape, "vcpus", "memory_mb", "vcpu_step", "conditions", "blockers", "source",
+        *shape, "vcpus", "memory_mb", "vcpu_step", "generation", "conditions", "blockers", "source",
     }  # fmt: skip
 
 
@@ -59,7 +63,7 @@ def test_the_four_numbers_of_each_resource() -> None:
     assert body["memory_mb"] == {
         "desired": 3072, "reserved": 3584, "actuated": 2048, "observed": 2048,
     }  # fmt: skip
-    assert (body["vcpu_step"], body["source"]) == (2, "host")
+    assert (body["vcpu_step"], body["generation"], body["source"]) == (2, 9, "host")
 
 
 def test_without_an_agent_what_qemu_has_is_observed() -> None:
@@ -88,7 +92,7 @@ def test_a_balloon_driver_is_active_when_it_reports(driver: bool | None, active:
 
 def test_blockers_are_told_with_resource_code_and_message() -> None:
     bounds = envelope(FlavorFacts(Size(8, 4096)), HostFacts(balloon_device=False))
-    (blocker,) = status(STATE, bounds)["blockers"]
+    (blocker,) = status(STATE, bounds, NOW)["blockers"]
     assert blocker["resource"] == "memory_mb"
     assert blocker["code"] == "xloud.blocked.no_balloon"
     assert "mem_stats_period_seconds" in blocker["message"]
@@ -100,7 +104,7 @@ def test_an_unsettled_removal_is_a_blocker_of_vcpus() -> None:
 
 
 def test_from_the_database_nothing_is_claimed_to_be_known_of_the_guest() -> None:
-    body = status_from_database(InstanceState(STATE.desired, STATE.reserved, None), BOUNDS)
+    body = status_from_database(InstanceState(STATE.desired, STATE.reserved, None), BOUNDS, NOW)
     assert body["source"] == "database"
     assert body["vcpus"] == {"desired": 6, "reserved": 7, "actuated": None, "observed": None}
     assert body["memory_mb"]["actuated"] is body["memory_mb"]["observed"] is None
@@ -109,5 +113,71 @@ def test_from_the_database_nothing_is_claimed_to_be_known_of_the_guest() -> None
 
 
 def test_from_the_database_the_shape_is_the_same() -> None:
-    from_database = status_from_database(InstanceState(STATE.desired, STATE.reserved, None), BOUNDS)
-    assert set(from_database) == set(told())
+    of_record = InstanceState(STATE.desired, STATE.reserved, None)
+    assert set(status_from_database(of_record, BOUNDS, NOW)) == set(told())
+
+
+# It is to have 6 and 3072, has 4 and 2048, and 3 of its CPUs are online.
+REFUSED = Progress(Phase.GUEST_REFUSED, "xloud.guest_refused.vcpus_not_added", "why", THEN)
+OFFLINE = Condition("CpusNotOnline", True, "xloud.cpus_not_online", "3 of 4", THEN)
+
+
+def record(progress: Progress = REFUSED, *noted: Condition) -> Desired:
+    return Desired(Size(6, 3072), progress=progress, noted=noted)
+
+
+def test_conditions_are_told_each_with_type_status_reason_message_and_since() -> None:
+    conditions = told(desired=record(REFUSED, OFFLINE))["conditions"]
+    assert conditions[0] == {
+        "type": "Converged",
+        "status": False,
+        "reason": "xloud.guest_refused.vcpus_not_added",
+        "message": "why",
+        "since": THEN,
+    }
+    assert [(c["type"], c["status"], c["since"]) for c in conditions] == [
+        ("Converged", False, THEN),
+        ("GuestRefused", True, THEN),
+        ("CpusNotOnline", True, THEN),
+    ]
+
+
+def test_while_a_run_is_on_its_way_it_converges_whatever_the_last_one_said() -> None:
+    state = InstanceState(record(REFUSED, OFFLINE), Size(7, 3584), GUEST)
+    conditions = status(state, BOUNDS, NOW, converging=True)["conditions"]
+    assert [(c["type"], c["status"], c["reason"], c["since"]) for c in conditions] == [
+        ("Converged", False, "xloud.converging", NOW),
+        ("CpusNotOnline", True, "xloud.cpus_not_online", THEN),
+    ]
+
+
+def test_one_that_is_as_it_should_be_is_converged_and_nothing_else() -> None:
+    progress = Progress(Phase.CONVERGED, "xloud.converged", "", THEN)
+    guest = replace(GUEST, vcpus=6, vcpus_online=6, memory_mb=3072)
+    assert told(desired=record(progress), guest=guest)["conditions"] == [
+        {
+            "type": "Converged",
+            "status": True,
+            "reason": "xloud.converged",
+            "message": "",
+            "since": THEN,
+        }
+    ]
+
+
+def from_database(desired: Desired) -> list[tuple[Any, ...]]:
+    body = status_from_database(InstanceState(desired, STATE.reserved, None), BOUNDS, NOW)
+    return [(c["type"], c["status"], c["reason"], c["message"]) for c in body["conditions"]]
+
+
+def test_from_the_database_the_conditions_are_those_that_the_host_wrote() -> None:
+    assert from_database(record(REFUSED, OFFLINE)) == [
+        ("Converged", False, REFUSED.code, "why"),
+        ("GuestRefused", True, REFUSED.code, "why"),
+        ("CpusNotOnline", True, "xloud.cpus_not_online", "3 of 4"),
+    ]
+
+
+def test_from_the_database_one_that_was_reached_is_as_far_as_it_is_known() -> None:
+    progress = Progress(Phase.CONVERGED, "xloud.converged", "", THEN)
+    assert from_database(record(progress)) == [("Converged", True, "xloud.converged", "")]

@@ -9,15 +9,17 @@ import time
 
 import pytest
 
-from nova_xloud.compute.converge import Clock, Outcome
+from nova_xloud.compute.clock import Clock
+from nova_xloud.compute.converge import Outcome
 from nova_xloud.compute.ports import Instance
 from nova_xloud.compute.worker import Worker
 from nova_xloud.conf import EngineOptions
-from nova_xloud.errors import GuestRefused, NoCapacity
+from nova_xloud.errors import AdjustmentDeferred, GuestRefused, NoCapacity
 from tests.unit.compute.rig import Rig
 
 DONE = Outcome(True)
 PATIENCE = 10
+REFUSED = GuestRefused("xloud.guest_refused.memory_not_reached", "no")
 
 
 class Runs:
@@ -65,28 +67,53 @@ def test_by_itself_it_converges_for_real() -> None:
 
 def test_a_run_that_was_asked_for_is_an_event_that_succeeds() -> None:
     rig = Rig()
-    worker(DONE).submit(rig.instance, "compute_xloud_adjust").result(PATIENCE)
+    worker(DONE).submit(rig.instance, "xloud_adjust").result(PATIENCE)
     assert [(e.name, e.result) for e in rig.actions.events] == [
         ("compute_xloud_adjust", "Success"),
     ]
+    assert rig.actions.notified == ["xloud_adjust.end"]
 
 
-@pytest.mark.parametrize("error", [GuestRefused("no"), NoCapacity("full"), RuntimeError("bug")])
+@pytest.mark.parametrize("error", [REFUSED, NoCapacity("full"), RuntimeError("bug")])
 def test_a_run_that_fails_is_an_event_with_its_error(error: Exception) -> None:
     rig = Rig()
-    future = worker(error).submit(rig.instance, "compute_xloud_adjust")
+    future = worker(error).submit(rig.instance, "xloud_adjust")
     assert future.exception(PATIENCE) is error
     (event,) = rig.actions.events
     assert (event.result, event.error) == ("Error", error)
+    assert rig.actions.notified == ["xloud_adjust.error"]
+
+
+def test_the_notification_of_a_failure_has_the_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    rig = Rig()
+    told: list[tuple[str, Exception | None]] = []
+    monkeypatch.setattr(rig.actions, "notify", lambda name, error=None: told.append((name, error)))
+    worker(REFUSED).submit(rig.instance, "hotplug_vcpus").exception(PATIENCE)
+    assert told == [("hotplug_vcpus.error", REFUSED)]
+
+
+def test_a_run_that_was_deferred_has_not_ended_so_no_notification_says_that_it_has() -> None:
+    rig = Rig()
+    outcome = Outcome(False, "the guest is paused")
+    assert worker(outcome).submit(rig.instance, "xloud_adjust").result(PATIENCE) == outcome
+    assert rig.actions.notified == []
+    # Nova knows two results of an event, and a success it is not.
+    (event,) = rig.actions.events
+    assert event.result == "Error"
+    assert isinstance(event.error, AdjustmentDeferred)
+    assert "the guest is paused" in str(event.error)
 
 
 def test_a_run_that_nobody_asked_for_is_no_event() -> None:
     rig = Rig()
     worker(DONE).submit(rig.instance).result(PATIENCE)
+    worker(Outcome(False, "paused")).submit(rig.instance).result(PATIENCE)
+    worker(REFUSED).submit(rig.instance).exception(PATIENCE)
     assert rig.actions.events == []
+    assert rig.actions.notified == []
 
 
-@pytest.mark.parametrize("error", [GuestRefused("no"), RuntimeError("bug")])
+@pytest.mark.parametrize("error", [REFUSED, RuntimeError("bug")])
 def test_an_error_does_not_end_the_worker(error: Exception) -> None:
     pool = worker(error, DONE)
     first, second = pool.submit(Rig().instance), pool.submit(Rig().instance)
@@ -96,7 +123,7 @@ def test_an_error_does_not_end_the_worker(error: Exception) -> None:
 
 @pytest.mark.parametrize(
     ("error", "level", "traceback"),
-    [(GuestRefused("no"), "WARNING", False), (RuntimeError("bug"), "ERROR", True)],
+    [(REFUSED, "WARNING", False), (RuntimeError("bug"), "ERROR", True)],
 )
 def test_only_a_fault_of_ours_is_logged_with_its_traceback(
     error: Exception, level: str, traceback: bool, caplog: pytest.LogCaptureFixture
@@ -136,7 +163,7 @@ def test_no_more_instances_than_the_operator_allows_converge_at_once() -> None:
         return DONE
 
     pool = Worker(EngineOptions(converge_workers=2), run)
-    futures = [pool.submit(Rig().instance) for _ in range(6)]
+    futures = [pool.submit(Rig(uuid=f"instance-{n}").instance) for n in range(6)]
     assert begun.acquire(timeout=PATIENCE)
     assert begun.acquire(timeout=PATIENCE)
     gate.set()
@@ -154,9 +181,135 @@ def test_when_the_service_ends_nobody_is_waited_for() -> None:
         return Outcome(False, "stopping")
 
     pool = Worker(EngineOptions(converge_workers=1), run)
-    running, waiting = pool.submit(Rig().instance), pool.submit(Rig().instance)
+    one, other = Rig(uuid="one").instance, Rig(uuid="other").instance
+    running = pool.submit(one)
+    waiting = [pool.submit(one), pool.submit(other), pool.submit(other)]
     while not asked:
         time.sleep(0.001)
     pool.close()
+    assert all(future.cancelled() for future in waiting)
     assert running.result(PATIENCE).deferred == "stopping"
-    assert waiting.cancelled()
+    # Whoever comes after that is told the same.
+    assert pool.submit(Rig(uuid="third").instance).cancelled()
+    assert len(asked) == 1
+
+
+@pytest.mark.parametrize("error", [None, REFUSED, RuntimeError("bug")])
+def test_of_one_instance_one_run_goes_at_a_time_and_the_next_follows(
+    error: Exception | None,
+) -> None:
+    running: list[int] = []
+    order: list[int] = []
+    lock = threading.Lock()
+
+    def run(instance: Instance, options: EngineOptions, clock: Clock) -> Outcome:
+        number = int(instance.request_id)
+        with lock:
+            running.append(number)
+            order.append(number)
+            assert running == [number], "two runs of one instance at a time"
+        time.sleep(0.002)
+        with lock:
+            running.remove(number)
+        if error is not None:
+            raise error
+        return DONE
+
+    pool = Worker(EngineOptions(converge_workers=4), run)
+    rig, futures = Rig(), []
+    for number in range(8):
+        rig.request_id = str(number)
+        futures.append(pool.submit(rig.instance))
+    assert [future.exception(PATIENCE) for future in futures] == [error] * 8
+    assert order == list(range(8))
+
+
+def test_an_instance_that_waits_for_itself_does_not_keep_others_from_the_pool() -> None:
+    gate = threading.Event()
+
+    def run(instance: Instance, options: EngineOptions, clock: Clock) -> Outcome:
+        assert instance.uuid != "slow" or gate.wait(PATIENCE)
+        return DONE
+
+    pool = Worker(EngineOptions(converge_workers=2), run)
+    slow = [pool.submit(Rig(uuid="slow").instance) for _ in range(3)]
+    assert pool.submit(Rig(uuid="quick").instance).result(PATIENCE) == DONE
+    gate.set()
+    assert [future.result(PATIENCE) for future in slow] == [DONE] * 3
+
+
+def test_a_run_that_nobody_waits_for_any_more_is_not_begun_and_the_next_is() -> None:
+    gate = threading.Event()
+    seen: list[str] = []
+
+    def run(instance: Instance, options: EngineOptions, clock: Clock) -> Outcome:
+        seen.append(instance.request_id)
+        assert gate.wait(PATIENCE)
+        return DONE
+
+    pool = Worker(EngineOptions(converge_workers=1), run)
+    rig, futures = Rig(), []
+    for name in ("first", "second", "third"):
+        rig.request_id = name
+        futures.append(pool.submit(rig.instance))
+    assert futures[1].cancel()
+    gate.set()
+    assert futures[2].result(PATIENCE) == DONE
+    assert seen == ["first", "third"]
+    _idle(pool, rig.uuid)
+
+
+def _idle(pool: Worker, uuid: str) -> None:
+    """Wait until no run of it is on its way: that is known a moment after its result is."""
+    until = time.monotonic() + PATIENCE
+    while pool.is_busy(uuid):
+        assert time.monotonic() < until
+        time.sleep(0.001)
+
+
+def test_an_instance_is_busy_while_a_run_of_it_waits_or_is_on_its_way() -> None:
+    gate = threading.Event()
+
+    def run(instance: Instance, options: EngineOptions, clock: Clock) -> Outcome:
+        assert gate.wait(PATIENCE)
+        return DONE
+
+    pool = Worker(EngineOptions(converge_workers=1), run)
+    one, other = Rig(uuid="one").instance, Rig(uuid="other").instance
+    assert not pool.is_busy("one")
+    futures = [pool.submit(one), pool.submit(other), pool.submit(other)]
+    assert pool.is_busy("one")
+    assert pool.is_busy("other")
+    assert not pool.is_busy("third")
+    gate.set()
+    for future in futures:
+        future.result(PATIENCE)
+    _idle(pool, "one")
+    _idle(pool, "other")
+
+
+def test_an_instance_with_two_runs_is_busy_until_both_have_ended() -> None:
+    gates = [threading.Event(), threading.Event()]
+    waiting = iter(gates)
+
+    def run(instance: Instance, options: EngineOptions, clock: Clock) -> Outcome:
+        assert next(waiting).wait(PATIENCE)
+        return DONE
+
+    pool = Worker(EngineOptions(converge_workers=1), run)
+    instance = Rig().instance
+    first, second = pool.submit(instance), pool.submit(instance)
+    gates[0].set()
+    first.result(PATIENCE)
+    assert pool.is_busy(instance.uuid)
+    gates[1].set()
+    second.result(PATIENCE)
+    _idle(pool, instance.uuid)
+
+
+@pytest.mark.parametrize("error", [REFUSED, RuntimeError("bug")])
+def test_an_instance_whose_run_failed_is_not_busy_any_more(error: Exception) -> None:
+    pool = worker(error)
+    instance = Rig().instance
+    pool.submit(instance).exception(PATIENCE)
+    _idle(pool, instance.uuid)

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from nova_xloud.core.desired import Desired
 from nova_xloud.core.guest import GuestFigures
-from nova_xloud.core.plan import InstanceState
+from nova_xloud.core.lifecycle import Phase, Progress
 from nova_xloud.core.size import Size
+from nova_xloud.core.state import InstanceState
 
 MAXIMUM = Size(8, 4096)
 
@@ -38,8 +39,14 @@ def state(
 
 
 sizes = st.builds(Size, st.integers(1, MAXIMUM.vcpus), st.integers(1, MAXIMUM.memory_mb))
+progresses = st.sampled_from([Progress(phase, f"xloud.{phase.value}") for phase in Phase])
 desireds = st.builds(
-    Desired, persisted=sizes, live=st.none() | sizes, removal_pending=st.none() | st.integers(1, 8)
+    Desired,
+    persisted=sizes,
+    live=st.none() | sizes,
+    removal_pending=st.none() | st.integers(1, 8),
+    force=st.booleans(),
+    progress=progresses,
 )
 
 
@@ -47,6 +54,7 @@ desireds = st.builds(
 def guests(draw: st.DrawFn) -> GuestFigures:
     size = draw(sizes)
     running = draw(st.booleans())
+    reports = running and draw(st.booleans())
     return guest(
         size.vcpus,
         size.memory_mb,
@@ -54,6 +62,10 @@ def guests(draw: st.DrawFn) -> GuestFigures:
         paused=running and draw(st.booleans()),
         removable_vcpus=draw(st.integers(0, size.vcpus - 1)),
         vcpus_online=draw(st.none() | st.integers(1, size.vcpus)),
+        balloon_driver=reports or draw(st.sampled_from([None, False])),
+        usable_mb=draw(st.integers(0, size.memory_mb)) if reports else None,
+        stats_at=draw(st.integers(1, 9)) if reports else None,
+        boot_id=draw(st.integers(1, 3)) if running else None,
     )
 
 

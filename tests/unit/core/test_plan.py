@@ -11,8 +11,10 @@ from hypothesis import strategies as st
 
 from nova_xloud.core.desired import Desired
 from nova_xloud.core.envelope import FlavorFacts, HostFacts, envelope
-from nova_xloud.core.plan import AdjustRequest, InstanceState, Plan, decide
+from nova_xloud.core.lifecycle import Event, Phase, Progress
+from nova_xloud.core.plan import AdjustRequest, Plan, decide
 from nova_xloud.core.size import Size
+from nova_xloud.core.state import InstanceState
 from nova_xloud.errors import Refused
 from tests.unit.core.states import MAXIMUM, guest, sizes, state, states
 
@@ -252,6 +254,7 @@ requests = st.builds(
     vcpus=st.none() | st.integers(-1, 10),
     memory_mb=st.none() | st.integers(-1, 5000),
     persist=st.booleans(),
+    force=st.booleans(),
 )
 flavors = st.builds(
     FlavorFacts,
@@ -292,7 +295,8 @@ def test_what_is_planned_is_what_was_asked_for_to_the_last_unit(
         target = plan.desired.target
         assert request_.vcpus in (None, target.vcpus)
         assert request_.memory_mb in (None, target.memory_mb)
-        assert plan.desired.generation == before.desired.generation + 1
+        another = not plan.desired.same_wish(before.desired)
+        assert plan.desired.generation == before.desired.generation + another
 
 
 @given(states, sizes, st.booleans())
@@ -311,3 +315,40 @@ def test_where_there_is_nothing_to_do_the_claim_and_the_sizes_are_as_they_were(
                 settled.desired.persisted,
                 settled.desired.live,
             )
+
+
+@given(requests, states, flavors)
+def test_what_is_planned_says_for_whom_and_since_when_and_whether_by_force(
+    request_: AdjustRequest, before: InstanceState, flavor: FlavorFacts
+) -> None:
+    plan = decide(request_, before, envelope(flavor), "now", "req-1")
+    if isinstance(plan, Plan):
+        progress = plan.desired.progress
+        assert (progress.phase, progress.code) == (Phase.ADMITTED, "xloud.admitted")
+        assert (progress.message, progress.request_id) == ("", "req-1")
+        assert plan.desired.force is request_.force
+        assert plan.desired.noted == before.desired.noted
+
+
+@pytest.mark.parametrize("event", [Event.DEFER, Event.REFUSE, Event.FAIL])
+def test_the_same_is_not_nothing_where_it_was_not_reached_when_it_was_last_looked_at(
+    event: Event,
+) -> None:
+    progress = Progress().after(Event.BEGIN, "").after(event, "")
+    before = replace(RUNNING, desired=replace(RUNNING.desired, progress=progress))
+    plan = planned(AdjustRequest(4, 2048), before)
+    assert not plan.nothing_to_do
+    assert plan.desired.generation == before.desired.generation
+
+
+def test_the_same_by_force_is_something_to_do_and_a_generation() -> None:
+    plan = planned(AdjustRequest(4, 2048, force=True))
+    assert not plan.nothing_to_do
+    assert plan.desired.generation == RUNNING.desired.generation + 1
+
+
+def test_of_a_guest_that_boots_the_memory_its_balloon_will_take_is_not_claimed() -> None:
+    booting = replace(state(Size(4, 2048), figures=guest(4, 4096)), booting=True)
+    assert planned(AdjustRequest(6, 1024), booting).claim == Size(6, 2048)
+    assert planned(AdjustRequest(6, 3072), booting).claim == Size(6, 3072)
+    assert planned(AdjustRequest(6, 1024), replace(booting, booting=False)).claim == Size(6, 4096)

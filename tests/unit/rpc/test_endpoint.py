@@ -32,6 +32,9 @@ class Host:
     def adjust(self, *arguments: Any) -> Any:
         return self._answered("adjust", *arguments)
 
+    def plan(self, *arguments: Any) -> Any:
+        return self._answered("plan", *arguments)
+
     def status(self, *arguments: Any) -> Any:
         return self._answered("status", *arguments)
 
@@ -44,19 +47,23 @@ def endpoint(answer: Any) -> tuple[XloudEndpoint, Host]:
     return XloudEndpoint(host), host  # type: ignore[arg-type]
 
 
+SIZES: dict[str, Any] = {"vcpus": 3, "memory_mb": None, "persist": False}
+CALLS: dict[str, dict[str, Any]] = {
+    "adjust": {**SIZES, "answer_within": 48.0},
+    "plan": {**SIZES, "force": False},
+    "status": {},
+    "hotplug_vcpus": {"new_count": 3},
+}
+
+
 def call(name: str, answer: Any) -> dict[str, Any]:
-    arguments: dict[str, dict[str, Any]] = {
-        "adjust": {"vcpus": 3, "memory_mb": None, "persist": False, "answer_within": 48.0},
-        "status": {},
-        "hotplug_vcpus": {"new_count": 3},
-    }
     method = getattr(endpoint(answer)[0], name)
-    answered: dict[str, Any] = method("context", instance="instance", **arguments[name])
+    answered: dict[str, Any] = method("context", instance="instance", **CALLS[name])
     return answered
 
 
 def test_it_has_a_namespace_and_version_of_its_own() -> None:
-    assert (XloudEndpoint.target.namespace, XloudEndpoint.target.version) == ("xloud", "1.0")
+    assert (XloudEndpoint.target.namespace, XloudEndpoint.target.version) == ("xloud", "1.1")
 
 
 def test_adjust_answers_generation_and_whether_there_was_anything_to_do() -> None:
@@ -73,6 +80,27 @@ def test_adjust_asks_for_what_it_was_asked() -> None:
     assert host.calls == [("adjust", "context", "instance", AdjustRequest(3, 768, False), 48.0)]
 
 
+def test_a_caller_of_1_0_does_not_say_force_and_one_of_1_1_does() -> None:
+    ours, host = endpoint(Admission(1, False))
+    arguments = {"vcpus": 3, "memory_mb": 768, "persist": True, "answer_within": 48.0}
+    ours.adjust("context", instance="instance", **arguments)
+    ours.adjust("context", instance="instance", **arguments, force=True)
+    assert [call[3] for call in host.calls] == [
+        AdjustRequest(3, 768, True, force=False),
+        AdjustRequest(3, 768, True, force=True),
+    ]
+
+
+@pytest.mark.parametrize("force", [True, False])
+def test_a_plan_is_asked_for_what_it_was_asked_and_answered_as_it_is(force: bool) -> None:
+    ours, host = endpoint({"steps": []})
+    answer = ours.plan(
+        "context", instance="instance", vcpus=3, memory_mb=768, persist=False, force=force
+    )
+    assert answer == {"result": {"steps": []}}
+    assert host.calls == [("plan", "context", "instance", AdjustRequest(3, 768, False, force))]
+
+
 def test_status_is_answered_as_it_is() -> None:
     assert call("status", {"current_vcpus": 3}) == {"result": {"current_vcpus": 3}}
 
@@ -83,7 +111,7 @@ def test_hotplug_answers_nothing_when_it_is_done() -> None:
     assert host.calls == [("hotplug_vcpus", "context", "instance", 3)]
 
 
-@pytest.mark.parametrize("name", ["adjust", "status", "hotplug_vcpus"])
+@pytest.mark.parametrize("name", CALLS)
 @pytest.mark.parametrize(
     ("error", "code", "status", "message"),
     [
@@ -92,7 +120,12 @@ def test_hotplug_answers_nothing_when_it_is_done() -> None:
         (errors.NotFound("gone"), "xloud.not_found", 404, "gone"),
         (errors.Blocked("no_balloon", "why"), "xloud.blocked.no_balloon", 409, "why"),
         (errors.PlacementUnavailable("away"), "xloud.placement_unavailable", 503, "away"),
-        (errors.GuestRefused("kept it"), "xloud.guest_refused", 409, "kept it"),
+        (
+            errors.GuestRefused("xloud.guest_refused.not_in_time", "kept it"),
+            "xloud.guest_refused.not_in_time",
+            409,
+            "kept it",
+        ),
     ],
 )
 def test_a_refusal_is_an_answer(
@@ -101,14 +134,14 @@ def test_a_refusal_is_an_answer(
     assert call(name, error) == {"refused": {"code": code, "status": status, "message": message}}
 
 
-@pytest.mark.parametrize("name", ["adjust", "status", "hotplug_vcpus"])
+@pytest.mark.parametrize("name", CALLS)
 def test_a_hypervisor_that_does_not_answer_is_an_unavailable_host(name: str) -> None:
     answer = call(name, errors.DomainCallFailed("cannot acquire state change lock"))
     assert answer["refused"]["code"] == "xloud.host_unavailable"
     assert "cannot acquire state change lock" in answer["refused"]["message"]
 
 
-@pytest.mark.parametrize("name", ["adjust", "status", "hotplug_vcpus"])
+@pytest.mark.parametrize("name", CALLS)
 def test_a_fault_of_ours_is_not_dressed_up_as_a_refusal(name: str) -> None:
     with pytest.raises(ZeroDivisionError):
         call(name, ZeroDivisionError())

@@ -82,4 +82,6 @@ def test_the_tree_in_the_docstring_has_every_class() -> None:
 
 def test_what_goes_into_an_instance_action_event_has_the_code() -> None:
     assert errors.NoCapacity("full").format_message() == "xloud.no_capacity: full"
-    assert errors.GuestRefused("kept").format_message() == "xloud.guest_refused: kept"
+    refused = errors.GuestRefused("xloud.guest_refused.memory_floor", "kept")
+    assert refused.format_message() == "xloud.guest_refused.memory_floor: kept"
+    assert errors.AdjustmentDeferred("paused").format_message() == "xloud.deferred: paused"

@@ -88,30 +88,35 @@ class PlacementClaims:
             f"Placement refused the allocation ({answer.status_code}): {answer.text}"
         )
 
+    def check(self, current: Reservation, size: Size) -> None:
+        held = current.body["allocations"].get(self._provider, {}).get("resources", {})
+        asked = allocation.resized(held, size, self._facts)
+        try:
+            rooms = self._rooms(held)
+        except (ks_exc.ClientException, ValueError) as error:
+            raise PlacementUnavailable(f"Placement could not be reached: {error}") from error
+        if any(asked.get(name, 0) > room for name, room in rooms.items()):
+            raise _no_room(asked, rooms)
+
     def _no_capacity(self, asked: dict[str, int]) -> NoCapacity:
         try:
-            inventories, usages = self._ask("inventories"), self._ask("usages")
             held = self.read().body["allocations"].get(self._provider, {}).get("resources", {})
+            return _no_room(asked, self._rooms(held))
         except (ks_exc.ClientException, ValueError, PlacementUnavailable) as error:
             return NoCapacity(
                 f"the host has no room for it; how much there is, is not known: {error}"
             )
-        parts = []
-        for resource_class in ("VCPU", "PCPU", "MEMORY_MB"):
-            wanted = asked.get(resource_class)
-            inventory = inventories.get(resource_class)
-            if wanted is None or inventory is None:
-                continue
-            own = held.get(resource_class, 0)
-            room = allocation.free(inventory, usages.get(resource_class, 0) - own)
-            room = min(room, inventory["max_unit"])
-            mark = " (too much)" if wanted > room else ""
-            parts.append(f"{resource_class}: asked {wanted}, free {room}{mark}")
-        return NoCapacity(
-            "the host has no room for it; "
-            + "; ".join(parts)
-            + "; what it holds now counts as free to it"
-        )
+
+    def _rooms(self, held: dict[str, int]) -> dict[str, int]:
+        """How much of each class this consumer could have at the most."""
+        inventories, usages = self._ask("inventories"), self._ask("usages")
+        rooms: dict[str, int] = {}
+        for name in ("VCPU", "PCPU", "MEMORY_MB"):
+            if name in inventories:
+                others = usages.get(name, 0) - held.get(name, 0)
+                room = allocation.free(inventories[name], others)
+                rooms[name] = min(room, inventories[name]["max_unit"])
+        return rooms
 
     def _ask(self, what: str) -> dict[str, Any]:
         answer = self._client.get(
@@ -120,3 +125,16 @@ class PlacementClaims:
             global_request_id=self._context.global_id,
         )
         return answer.json().get(what, {}) if answer else {}
+
+
+def _no_room(asked: dict[str, int], rooms: dict[str, int]) -> NoCapacity:
+    parts = []
+    for name, room in rooms.items():
+        if name in asked:
+            mark = " (too much)" if asked[name] > room else ""
+            parts.append(f"{name}: asked {asked[name]}, free {room}{mark}")
+    return NoCapacity(
+        "the host has no room for it; "
+        + "; ".join(parts)
+        + "; what it holds now counts as free to it"
+    )

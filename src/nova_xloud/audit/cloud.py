@@ -1,0 +1,292 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Nova's databases, all cells of them, and Placement: read, never written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from keystoneauth1 import exceptions as ks_exc
+from nova import context as nova_context
+from nova import exception, objects, servicegroup
+from nova.compute import instance_actions
+from nova.scheduler.client import report
+from oslo_db import exception as db_exc
+from oslo_utils import timeutils
+from sqlalchemy import exc as sql_exc
+
+from nova_xloud.audit.report import Unread
+from nova_xloud.core.invariants import Node
+
+T = TypeVar("T")
+
+# Instances read by one query.
+PAGE = 500
+# How many of its newest actions tell when a guest was last started.
+ACTIONS = 20
+
+# A wrong password, a missing driver, a schema that is not there, a cell that is away.
+DATABASE_ERRORS = (
+    db_exc.DBError,
+    db_exc.CantStartEngineError,
+    sql_exc.SQLAlchemyError,
+    exception.NovaException,
+    ImportError,
+)
+
+_WHERE = (
+    "run this where nova-manage runs, with the nova.conf that has [api_database] connection "
+    "(--config-file)"
+)
+_PLACEMENT = "check [placement] of nova.conf, and that Placement and Keystone run"
+
+_STARTS = frozenset(
+    {
+        instance_actions.CREATE,
+        instance_actions.START,
+        instance_actions.REBOOT,
+        instance_actions.REBUILD,
+        instance_actions.EVACUATE,
+        instance_actions.RESIZE,
+        instance_actions.MIGRATE,
+        instance_actions.REVERT_RESIZE,
+        instance_actions.RESUME,
+        instance_actions.RESCUE,
+        instance_actions.UNRESCUE,
+        instance_actions.UNSHELVE,
+        instance_actions.RESTORE,
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """One compute node and the service that it belongs to.
+
+    :ivar provider: its resource provider, which has the compute node's own UUID
+    :ivar context: targeted at its cell
+    :ivar up: nova-compute reports that it lives
+    """
+
+    name: str
+    node: str
+    provider: str
+    context: Any
+    up: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Moves:
+    """The migrations of a cloud that are not over.
+
+    :ivar running: their UUIDs by instance
+    :ivar left_behind: hosts by instance that it was evacuated from and that hold its allocation
+        until they come back
+    """
+
+    running: dict[str, frozenset[str]]
+    left_behind: dict[str, frozenset[str]]
+
+
+class Cloud:
+    """A whole cloud.
+
+    A cell that cannot be read is left out from then on and told of in ``unread``.
+
+    :param context: an admin's ``nova.context.RequestContext``
+    :raises Unread: the API database cannot be read, or knows no cell; there is no Placement
+    """
+
+    def __init__(self, context: Any) -> None:
+        self._context = context
+        self.unread: list[Unread] = []
+        self._cells: dict[str, Any] = {}
+        for cell in self._api_database(objects.CellMappingList.get_all):
+            try:
+                with nova_context.target_cell(context, cell) as targeted:
+                    self._cells[cell.identity] = targeted
+            except DATABASE_ERRORS as error:
+                self._leave_out(cell.identity, error)
+        if not (self._cells or self.unread):
+            raise Unread(
+                "the API database knows no cell", f"{_WHERE}, after nova-manage cell_v2 create_cell"
+            )
+        try:
+            self._placement = report.report_client_singleton()
+        except ks_exc.ClientException as error:
+            raise Unread(f"Placement could not be reached: {error}", _PLACEMENT) from error
+
+    @property
+    def complete(self) -> bool:
+        """Whether every cell could be read so far."""
+        return not self.unread
+
+    def hosts(self) -> list[Host]:
+        """Every compute node."""
+        group = servicegroup.API()
+
+        def read(context: Any) -> list[Host]:
+            services = objects.ServiceList.get_by_binary(
+                context, "nova-compute", include_disabled=True
+            )
+            up = {service.host: group.service_is_up(service) for service in services}
+            return [
+                Host(n.host, n.hypervisor_hostname, n.uuid, context, up.get(n.host, False))
+                for n in objects.ComputeNodeList.get_all(context)
+            ]
+
+        return list(self._every_cell(read))
+
+    def instances(self, uuids: Iterable[str] | None = None) -> Iterator[Any]:
+        """Every ``nova.objects.Instance`` that is not deleted, or those of ``uuids``."""
+        filters: dict[str, Any] = {"deleted": False, "soft_deleted": True}
+        if uuids is not None:
+            filters["uuid"] = sorted(uuids)
+            if not filters["uuid"]:
+                return
+        yield from self._every_cell(lambda context: _pages(context, filters))
+
+    def moves(self, hosts: Iterable[Host]) -> Moves:
+        """The migrations from and to ``hosts`` that are not over."""
+        running: dict[str, set[str]] = {}
+        left_behind: dict[str, set[str]] = {}
+        by_cell: dict[str, list[Host]] = {}
+        for host in hosts:
+            by_cell.setdefault(host.context.cell_uuid, []).append(host)
+
+        def read(context: Any) -> list[tuple[str, Any]]:
+            found = []
+            for host in by_cell.get(context.cell_uuid, ()):
+                migrations = objects.MigrationList.get_in_progress_by_host_and_node(
+                    context, host.name, host.node
+                )
+                found += [("running", migration) for migration in migrations]
+            # The host that it was evacuated from drops its allocation when it is back.
+            done = {"status": "done", "migration_type": "evacuation"}
+            evacuated = objects.MigrationList.get_by_filters(context, done)
+            return found + [("evacuated", migration) for migration in evacuated]
+
+        for kind, migration in self._every_cell(read):
+            if kind == "running":
+                running.setdefault(migration.instance_uuid, set()).add(migration.uuid)
+            else:
+                left = left_behind.setdefault(migration.instance_uuid, set())
+                left.add(migration.source_compute)
+        return Moves(_frozen(running), _frozen(left_behind))
+
+    def consumers_among(self, uuids: Iterable[str]) -> frozenset[str]:
+        """Which of ``uuids`` are an instance, one that is being built, or a migration."""
+        wanted = sorted(uuids)
+        if not wanted:
+            return frozenset()
+        found = {instance.uuid for instance in self.instances(wanted)}
+        migrations = self._every_cell(
+            lambda context: objects.MigrationList.get_by_filters(context, {"uuid": wanted})
+        )
+        found |= {migration.uuid for migration in migrations}
+        mappings = self._api_database(
+            lambda context: objects.InstanceMappingList.get_by_instance_uuids(context, wanted)
+        )
+        # Claimed by the scheduler, and not yet in any cell.
+        found |= {m.instance_uuid for m in mappings if m.cell_mapping is None}
+        return frozenset(found)
+
+    def seconds_since_start(self, context: Any, instance_uuid: str) -> float | None:
+        """How long ago an action last had its guest started; None: not known.
+
+        That a guest was started without Nova, by its host coming up, is no action.
+        """
+        actions = objects.InstanceActionList.get_by_instance_uuid(
+            context, instance_uuid, limit=ACTIONS
+        )
+        times = [a.updated_at or a.start_time for a in actions if a.action in _STARTS]
+        if not times:
+            return None
+        return float((timeutils.utcnow(with_timezone=True) - max(times)).total_seconds())
+
+    def node(self, host: Host) -> Node:
+        """A compute node in Placement; one that Placement does not know has nothing.
+
+        :raises Unread:
+        """
+        inventories = self._ask(host, "inventories")
+        allocations = self._ask(host, "allocations")
+        return Node(
+            host.name,
+            host.provider,
+            inventories,
+            {consumer: held["resources"] for consumer, held in allocations.items()},
+        )
+
+    def _ask(self, host: Host, what: str) -> dict[str, Any]:
+        try:
+            answer = self._placement.get(
+                f"/resource_providers/{host.provider}/{what}",
+                version="1.29",
+                global_request_id=self._context.global_id,
+            )
+        except ks_exc.ClientException as error:
+            raise Unread(f"Placement could not be asked: {error}", _PLACEMENT) from error
+        if answer.status_code == 404:
+            return {}
+        if answer.status_code != 200:
+            raise Unread(
+                f"Placement answered {answer.status_code} to the {what} of host {host.name}: "
+                f"{answer.text}",
+                _PLACEMENT,
+            )
+        members: dict[str, Any] = answer.json()[what]
+        return members
+
+    def _api_database(self, read: Callable[[Any], T]) -> T:
+        try:
+            return read(self._context)
+        except DATABASE_ERRORS as error:
+            raise Unread(
+                f"the API database could not be read: {_first_line(error)}",
+                f"{_WHERE}, after nova-manage api_db sync",
+            ) from error
+
+    def _every_cell(self, read: Callable[[Any], Iterable[T]]) -> Iterator[T]:
+        for identity, context in list(self._cells.items()):
+            try:
+                yield from read(context)
+            except DATABASE_ERRORS as error:
+                del self._cells[identity]
+                self._leave_out(identity, error)
+
+    def _leave_out(self, identity: str, error: Exception) -> None:
+        self.unread.append(
+            Unread(
+                f"cell {identity} could not be read: {_first_line(error)}",
+                "compare nova-manage cell_v2 list_cells with where its database is",
+            )
+        )
+
+
+def _pages(context: Any, filters: dict[str, Any]) -> Iterator[Any]:
+    marker = None
+    while True:
+        page = objects.InstanceList.get_by_filters(
+            context,
+            filters,
+            expected_attrs=["flavor", "system_metadata"],
+            sort_keys=["created_at", "id"],
+            sort_dirs=["asc", "asc"],
+            limit=PAGE,
+            marker=marker,
+        )
+        yield from page
+        if len(page) < PAGE:
+            return
+        marker = page[-1].uuid
+
+
+def _first_line(error: Exception) -> str:
+    """SQLAlchemy adds the statement, and where to read about it."""
+    return str(error).partition("\n")[0]
+
+
+def _frozen(sets: dict[str, set[str]]) -> dict[str, frozenset[str]]:
+    return {key: frozenset(members) for key, members in sets.items()}

@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the guests of a host hold, by one of two witnesses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+import oslo_messaging as messaging
+
+from nova_xloud.audit.report import Unread
+from nova_xloud.core.conditions import BOOTING
+from nova_xloud.core.guest import Glimpse
+from nova_xloud.core.invariants import Guest
+from nova_xloud.core.size import Size
+from nova_xloud.errors import DomainError, HostUnavailable, NotFound, Refused
+from nova_xloud.rpc.client import XloudAPI
+
+# From the URI of a libvirt to its domains by UUID.
+Survey = Callable[[str], Mapping[str, Glimpse]]
+
+
+class Witness(Protocol):
+    """Tells what the guests of one host hold."""
+
+    def guests(self, context: Any, instances: Sequence[Any]) -> dict[str, Guest]:
+        """By the UUIDs of ``instances``; one that it knows nothing of may be left out.
+
+        :param context: targeted at the cell of the host
+        :param instances: ``nova.objects.Instance``
+        :raises Unread: it does not answer
+        """
+
+
+def witnesses(
+    hosts: Mapping[str, bool], uris: Mapping[str, str], survey: Survey
+) -> dict[str, Witness | None]:
+    """Who is asked for the guests of each host: its libvirt where that is named, else nova-compute.
+
+    :param hosts: every host, and whether it is up
+    :param uris: of libvirt, by host
+    :returns: by host; None where there is nobody to ask
+    :raises Unread: there is no host of such a name
+    """
+    if strange := sorted(uris.keys() - hosts.keys()):
+        raise Unread(
+            f"there is no compute host {', '.join(strange)}",
+            f"name them as Nova does: {', '.join(sorted(hosts)) or 'there is none yet'}",
+        )
+    rpc = XloudAPI()
+    asked: dict[str, Witness | None] = {}
+    for name, up in hosts.items():
+        if name in uris:
+            asked[name] = LibvirtWitness(name, uris[name], survey)
+        else:
+            asked[name] = ComputeWitness(name, rpc) if up else None
+    return asked
+
+
+class LibvirtWitness:
+    """The libvirt of the host itself: independent of nova-compute, one call for all domains."""
+
+    def __init__(self, host: str, uri: str, survey: Survey) -> None:
+        self._host = host
+        self._uri = uri
+        self._survey = survey
+
+    def guests(self, context: Any, instances: Sequence[Any]) -> dict[str, Guest]:
+        try:
+            seen = self._survey(self._uri)
+        except (DomainError, ImportError) as error:
+            raise Unread(
+                f"libvirt of host {self._host} at {self._uri} could not be asked: {error}",
+                f"correct --libvirt {self._host}=URI (virsh -r -c URI list has to answer; "
+                "libvirt-python has to be installed), or leave it out to ask nova-compute",
+            ) from error
+        return {
+            instance.uuid: Guest(_held(seen[instance.uuid]))
+            for instance in instances
+            if instance.uuid in seen
+        }
+
+
+def _held(glimpse: Glimpse) -> Size:
+    # No guest has more CPUs online than QEMU has, and its balloon is what it has of memory.
+    return Size(glimpse.vcpus, glimpse.memory_mb) if glimpse.running else Size(0, 0)
+
+
+class ComputeWitness:
+    """nova-compute of the host, asked about one instance after the other.
+
+    :param rpc: :class:`nova_xloud.rpc.client.XloudAPI`
+    """
+
+    def __init__(self, host: str, rpc: Any) -> None:
+        self._host = host
+        self._rpc = rpc
+
+    def guests(self, context: Any, instances: Sequence[Any]) -> dict[str, Guest]:
+        seen = {}
+        for instance in instances:
+            try:
+                status = self._rpc.status(context, instance)
+            except NotFound:
+                # Deleted since its record was read.
+                continue
+            except HostUnavailable as error:
+                # The others would have to be waited for just as long.
+                raise self._unread(str(error), "see its log") from error
+            except Refused as error:
+                raise self._unread(str(error), "start it with nova-xloud-run") from error
+            except (messaging.MessagingException, messaging.RemoteError) as error:
+                raise self._unread(
+                    f"{type(error).__name__}: {error}", "check transport_url and the broker"
+                ) from error
+            seen[instance.uuid] = _told(status)
+        return seen
+
+    def _unread(self, why: str, way_out: str) -> Unread:
+        return Unread(
+            f"nova-compute of host {self._host} did not tell what its guests hold: {why}",
+            f"{way_out}, or ask libvirt itself: --libvirt {self._host}=URI, or leave all guests "
+            "out: --no-guests",
+        )
+
+
+def _told(status: Mapping[str, Any]) -> Guest:
+    vcpus, memory = status["vcpus"], status["memory_mb"]
+    held = Size(
+        max(vcpus["actuated"], vcpus["observed"]), max(memory["actuated"], memory["observed"])
+    )
+    booting = any(c["type"] == BOOTING and c["status"] for c in status["conditions"])
+    return Guest(held, booting)

@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What came of a check, for people and for programs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+from nova_xloud.core.finding import WAYS_OUT, Finding
+from nova_xloud.errors import XloudError
+
+HOLDS, BROKEN, NOT_CHECKED = 0, 1, 2
+
+
+class Unread(XloudError):
+    """Something could not be read, so what depends on it was not checked.
+
+    :ivar what: what, and why not
+    :ivar way_out: what to do about it
+    """
+
+    def __init__(self, what: str, way_out: str) -> None:
+        super().__init__(f"{what}; {way_out}")
+        self.what = what
+        self.way_out = way_out
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The outcome of one check.
+
+    :ivar found: what breaks a rule, and notes
+    :ivar unread: what was not checked
+    :ivar instances: how many there are
+    :ivar elastic: how many of those are looked at one by one; the others count in sums only
+    :ivar hosts: compute nodes
+    """
+
+    found: tuple[Finding, ...] = ()
+    unread: tuple[Unread, ...] = ()
+    instances: int = 0
+    elastic: int = 0
+    hosts: int = 0
+
+    @property
+    def breaks(self) -> list[Finding]:
+        return [finding for finding in self.found if not finding.note]
+
+    @property
+    def notes(self) -> list[Finding]:
+        return [finding for finding in self.found if finding.note]
+
+    @property
+    def exit_code(self) -> int:
+        """A broken rule is known for certain, whatever else could not be read."""
+        if self.breaks:
+            return BROKEN
+        return NOT_CHECKED if self.unread else HOLDS
+
+
+def as_json(report: Report) -> str:
+    """One object: ``breaks``, ``notes``, ``not_checked``, ``counts``, ``exit_code``."""
+    return json.dumps(
+        {
+            "breaks": [_as_dict(finding) for finding in report.breaks],
+            "notes": [_as_dict(finding) for finding in report.notes],
+            "not_checked": [{"what": u.what, "way_out": u.way_out} for u in report.unread],
+            "counts": {
+                "instances": report.instances,
+                "elastic_instances": report.elastic,
+                "hosts": report.hosts,
+                "breaks": len(report.breaks),
+                "notes": len(report.notes),
+            },
+            "exit_code": report.exit_code,
+        },
+        indent=2,
+    )
+
+
+def _as_dict(finding: Finding) -> dict[str, object]:
+    members = asdict(finding)
+    del members["note"]
+    return members | {"message": finding.message}
+
+
+def as_text(report: Report) -> str:
+    """A table of what is broken, what to do about it, notes, and the counts in the last line."""
+    lines: list[str] = []
+    if report.breaks:
+        lines += [*_table(report.breaks), "", "What to do:"]
+        lines += [f"  {code}: {WAYS_OUT[code]}." for code in _codes(report.breaks)]
+        lines.append("")
+    if report.notes:
+        lines += ["Notes, no broken rules:", *(f"  {note.message}." for note in report.notes), ""]
+    if report.unread:
+        lines += ["Not checked:", *(f"  {unread}." for unread in report.unread), ""]
+    breaks, notes = len(report.breaks), len(report.notes)
+    lines.append(
+        f"{report.elastic} elastic of {report.instances} instances on {report.hosts} hosts: "
+        f"{breaks} broken, {notes} notes, {len(report.unread)} not checked"
+    )
+    return "\n".join(lines)
+
+
+def _codes(findings: Sequence[Finding]) -> list[str]:
+    return list(dict.fromkeys(finding.code for finding in findings))
+
+
+def _table(findings: Sequence[Finding]) -> list[str]:
+    rows = [("code", "instance", "host", "what")]
+    rows += [(f.code, f.instance or "-", f.host or "-", f.what) for f in findings]
+    widths = [max(len(row[column]) for row in rows) for column in range(3)]
+    rows.insert(1, tuple("-" * width for width in (*widths, len("what"))))  # type: ignore[arg-type]
+    return [
+        "  ".join((*(cell.ljust(w) for cell, w in zip(row, widths, strict=False)), row[3]))
+        for row in rows
+    ]

@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``nova-xloud-status``: questions to a cloud, answered for people and by the exit code."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+
+from nova_xloud.audit.report import NOT_CHECKED
+from nova_xloud.cmd import invariants
+
+DESCRIPTION = """\
+Ask whether a cloud with nova-xloud is as it has to be. Run it where nova-manage runs: it reads the
+same nova.conf, and needs [api_database], [placement], the cells that are mapped there, and for what
+it asks of nova-compute the message broker. It changes nothing.
+"""
+
+EPILOG = """\
+Exit codes: 0 all is well; 1 something is not, and is listed; 2 something could not be checked, or
+the arguments are wrong: it is said what, and the way out.
+
+  nova-xloud-status invariants --help       says what is checked, and how
+"""
+
+PROGRAM = "nova-xloud-status"
+
+# Each has add(subparsers, parent), and sets `run`: from the arguments to an exit code.
+COMMANDS = (invariants,)
+
+# Nova ready to be used in this process, from the options that name its configuration.
+Configured = Callable[[Sequence[str]], AbstractContextManager[None]]
+
+
+def main(argv: Sequence[str] | None = None, configured: Configured | None = None) -> int:
+    """Answer one question.
+
+    :param argv: default: the process's own
+    :param configured: default: as nova-manage does it
+    :returns: exit code; see EPILOG
+    """
+    arguments = parser().parse_args(argv)
+    given = vars(arguments)
+    options = [f"--config-file={path}" for path in given.get("config_file", ())]
+    options += [f"--config-dir={path}" for path in given.get("config_dir", ())]
+    run: Callable[[argparse.Namespace], int] = arguments.run
+    try:
+        with (configured or _configured)(options):
+            return run(arguments)
+    except Unconfigured as error:
+        print(f"{PROGRAM}: {error}", file=sys.stderr)
+        return NOT_CHECKED
+
+
+def parser() -> argparse.ArgumentParser:
+    """The arguments; those of Nova's configuration are taken before and behind the command."""
+    # As in Nova's own commands: its early parsing of sys.argv knows no abbreviations.
+    nova = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    for option, what in (("--config-file", "nova.conf"), ("--config-dir", "nova.conf.d")):
+        nova.add_argument(
+            option,
+            metavar="PATH",
+            action="append",
+            default=argparse.SUPPRESS,
+            help=f"Nova's configuration; may be repeated (default: /etc/nova/{what})",
+        )
+    top = argparse.ArgumentParser(
+        prog=PROGRAM,
+        description=DESCRIPTION,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+        parents=[nova],
+    )
+    commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for command in COMMANDS:
+        command.add(commands, nova)
+    return top
+
+
+class Unconfigured(Exception):
+    """Nova's configuration could not be read."""
+
+
+@contextmanager
+def _configured(options: Sequence[str]) -> Iterator[None]:
+    # Nova wants to choose between threads and eventlet before anything else of it is imported.
+    from nova import monkey_patch
+    from oslo_config import cfg
+
+    try:
+        monkey_patch.patch(backend="threading")
+        import nova.conf
+        from nova import config, objects, rpc
+
+        from nova_xloud import conf
+
+        conf.register(nova.conf.CONF)
+        config.parse_args([PROGRAM, *options])
+    except cfg.Error as error:
+        raise Unconfigured(f"{error}; name the right one with --config-file") from error
+    objects.register_all()
+    try:
+        yield
+    finally:
+        rpc.cleanup()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The ``Fleet`` port, over nova-compute: all of its instances at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from keystoneauth1 import exceptions as ks_exc
+from nova import context as nova_context
+from nova import exception, objects
+
+from nova_xloud.compute.admit import ADJUSTABLE_STATES
+from nova_xloud.compute.bridges.record import view_of
+from nova_xloud.compute.ports import Instance, Known
+from nova_xloud.core import allocation
+from nova_xloud.core.guest import Glimpse
+from nova_xloud.core.size import Size
+from nova_xloud.errors import NotFound, PlacementUnavailable
+from nova_xloud.scheduling import holdings
+
+ATTRIBUTES = ["flavor", "metadata", "system_metadata"]
+
+
+class NovaFleet:
+    """The instances of one ``nova.compute.manager.ComputeManager``.
+
+    :param connection: nova-compute's connection to its libvirt; None where it has none
+    :param open_instance: from a context and a ``nova.objects.Instance`` to its ports
+    """
+
+    def __init__(
+        self,
+        manager: Any,
+        connection: Callable[[], Any],
+        open_instance: Callable[[Any, Any], Instance],
+    ) -> None:
+        self._manager = manager
+        self._connection = connection
+        self._open = open_instance
+
+    def glimpses(self) -> Mapping[str, Glimpse]:
+        # Here, because this module is loaded in nova-api too, and there may be no libvirt there.
+        from nova_xloud.libvirt.survey import survey
+
+        connection = self._connection()
+        return survey(connection) if connection is not None else {}
+
+    def boot_ids(self) -> Mapping[str, int]:
+        from nova_xloud.libvirt.survey import boot_ids
+
+        connection = self._connection()
+        return boot_ids(connection) if connection is not None else {}
+
+    def known(self) -> Sequence[Known]:
+        instances = objects.InstanceList.get_by_host(
+            nova_context.get_admin_context(), self._manager.host, expected_attrs=ATTRIBUTES
+        )
+        return [
+            Known(one.uuid, one.node, view_of(one, self._manager.host))
+            for one in instances
+            if holdings.is_ours(one)
+            and one.vm_state in ADJUSTABLE_STATES
+            and one.node in self._manager.rt.compute_nodes
+        ]
+
+    def reserved(self, known: Sequence[Known]) -> Mapping[str, Size]:
+        held: dict[str, dict[str, Any]] = {}
+        for node in {one.node for one in known}:
+            held |= self._allocations(self._manager.rt.compute_nodes[node].uuid)
+        return {
+            one.uuid: allocation.size_held(
+                held.get(one.uuid, {}).get("resources", {}), one.view.facts
+            )
+            for one in known
+        }
+
+    def _allocations(self, provider: str) -> Mapping[str, Any]:
+        context = nova_context.get_admin_context()
+        client = self._manager.reportclient
+        try:
+            found: Mapping[str, Any] = client.get_allocations_for_resource_provider(
+                context, provider
+            ).allocations
+        except (
+            ks_exc.ClientException,
+            exception.ResourceProviderAllocationRetrievalFailed,
+        ) as error:
+            raise PlacementUnavailable(
+                f"Placement did not say what is allocated on {provider}: {error}"
+            ) from error
+        return found
+
+    def open(self, uuid: str, request_id: str) -> Instance:
+        context = nova_context.get_admin_context()
+        if request_id:
+            # Of whoever asked: the events go to that action.
+            context.request_id = request_id
+        try:
+            instance = objects.Instance.get_by_uuid(context, uuid, expected_attrs=ATTRIBUTES)
+        except exception.InstanceNotFound as error:
+            raise NotFound(f"instance {uuid} was deleted") from error
+        return self._open(context, instance)

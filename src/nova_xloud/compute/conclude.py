@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Write how a run ended: the phase, the conditions, and what a guest gave back half way."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+
+from nova_xloud.compute.observe import Observation
+from nova_xloud.compute.ports import Instance
+from nova_xloud.core import conditions
+from nova_xloud.core.desired import Desired
+from nova_xloud.core.lifecycle import Event
+from nova_xloud.core.size import Size
+from nova_xloud.core.steps import Told
+
+LOG = logging.getLogger(__name__)
+
+
+def concluded(
+    seen: Observation, event: Event, now: str, code: str = "", message: str = ""
+) -> Desired:
+    """The record after a run that ended so; the record as it is when that says the same.
+
+    An instance that was never adjusted and has nothing to be told of stays without a record.
+    """
+    desired = seen.view.desired
+    begun = desired.progress.after(Event.BEGIN, now)
+    progress = begun.after(event, now, code, message)
+    noted = conditions.to_note(conditions.judge(seen.state, progress, now))
+    ended = (progress.phase, progress.code)
+    if ended == (desired.progress.phase, desired.progress.code) and conditions.same(
+        noted, desired.noted
+    ):
+        return desired
+    return replace(desired, progress=progress, noted=noted)
+
+
+def conclude(instance: Instance, seen: Observation, told: Told, record: Desired) -> None:
+    """Write it, under the instance's lock; first what came back half way is released, and the
+    balloon that has not followed is told to stay.
+
+    :param told: what the run has told the guest
+    :param record: of :func:`concluded`
+    :raises Refused: another operation has begun, or Placement is not to be asked
+    :raises ClaimConflict: somebody else changed the claim
+    :raises DomainError: the guest could not be told
+    """
+    _stay(seen, told)
+    reserved = _release_what_came_back(instance, seen, told)
+    if record != seen.view.desired or reserved != seen.view.recorded:
+        instance.record.write(record, reserved)
+
+
+def alarm(instance: Instance, seen: Observation, now: str) -> None:
+    """Where more is held than reserved and the host has no room: say so now, not when it is over.
+
+    :raises InvalidState: another operation has begun
+    """
+    state = seen.state
+    if state.reserved.covers(state.counted):
+        return
+    LOG.error(
+        "Instance %s holds %s, only %s are reserved, and its host has no room: "
+        "xloud.reserved_too_little. Make room, or move or stop it.",
+        instance.uuid,
+        state.held,
+        state.reserved,
+    )
+    desired = seen.view.desired
+    noted = conditions.to_note(conditions.judge(state, desired.progress, now))
+    if not conditions.same(noted, desired.noted):
+        instance.record.write(replace(desired, noted=noted), state.reserved)
+
+
+def _stay(seen: Observation, told: Told) -> None:
+    """Where a guest follows one day, it is with the statistics of that day.
+
+    :raises DomainError:
+    """
+    domain, guest, desired = seen.domain, seen.state.guest, seen.view.desired
+    if domain is None or guest is None or told.memory_mb is None or desired.force:
+        return
+    if guest.running and told.memory_mb < guest.memory_mb:
+        domain.set_memory(guest.memory_mb, persistent=False)
+
+
+def _release_what_came_back(instance: Instance, seen: Observation, told: Told) -> Size:
+    """A guest that refused half way holds less than before.
+
+    Its memory only where this run has told its balloon: else it may be on its way to a larger size
+    that somebody told it before.
+    """
+    reserved = seen.state.reserved
+    on_its_way = reserved.memory_mb if told.memory_mb is None else told.memory_mb
+    needed = seen.state.settled_claim
+    if seen.state.running:
+        needed = needed.at_least(Size(0, min(on_its_way, reserved.memory_mb)))
+    # Each resource for itself: where one has no room to be reserved, the other is released.
+    left = Size(min(reserved.vcpus, needed.vcpus), min(reserved.memory_mb, needed.memory_mb))
+    return reserved if left == reserved else instance.claims.write(seen.reservation, left).size

@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A pass over all instances of this host: find those that are not as they should be.
+
+It reads much at once (one call to libvirt, one query, one call to Placement for each compute node)
+and touches nothing. What it finds goes to the worker, which converges it as it does any other; so
+an instance that nobody touched costs its line in three answers.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from nova_xloud.compute.boots import Boots
+from nova_xloud.compute.ports import Fleet, Instance, Known
+from nova_xloud.conf import EngineOptions
+from nova_xloud.core.drift import look, pause_after
+from nova_xloud.core.guest import Glimpse
+from nova_xloud.core.lifecycle import Progress
+from nova_xloud.core.size import Size
+from nova_xloud.errors import DomainError, NotFound, Refused
+
+LOG = logging.getLogger(__name__)
+
+ADJUST = "xloud_adjust"
+
+
+class Converges(Protocol):
+    """The worker, as a pass needs it."""
+
+    def is_busy(self, uuid: str) -> bool:
+        """Whether a run of this instance is waiting or on its way."""
+
+    def submit(self, instance: Instance, action: str | None = None) -> object:
+        """Converge it; with the name of its action, if nobody has written how that ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Attempt:
+    """What an instance was like when it was last looked at, how often running, and when next."""
+
+    like: object
+    count: int
+    again_at: float
+
+
+class Reconciler:
+    """The passes of one host, and what they remember: only when to look again."""
+
+    def __init__(
+        self,
+        fleet: Fleet,
+        boots: Boots,
+        worker: Converges,
+        options: EngineOptions,
+        now: Callable[[], float],
+    ) -> None:
+        self._fleet = fleet
+        self._boots = boots
+        self._worker = worker
+        self._options = options
+        self._now = now
+        self._attempts: dict[str, _Attempt] = {}
+        self._pass = self._new_pass()
+
+    def service_starts(self) -> None:
+        """What runs now has been running before."""
+        try:
+            self._boots.were_there(self._fleet.boot_ids())
+        except DomainError as error:
+            LOG.warning("What runs on this host is not known yet: %s", error)
+
+    def begin(self) -> threading.Thread:
+        """Begin a pass beside everything else; none, while the last is still on its way.
+
+        It may hang with a guest that does, because libvirt waits for that one's QEMU (measured). So
+        nothing waits for it, not even the end of the process.
+        """
+        if self._pass.is_alive():
+            LOG.warning("The last pass over the host's instances has not ended yet.")
+        else:
+            self._pass = self._new_pass()
+            self._pass.start()
+        return self._pass
+
+    def _new_pass(self) -> threading.Thread:
+        return threading.Thread(target=self._logged_run, name="xloud-reconcile", daemon=True)
+
+    def _logged_run(self) -> None:
+        try:
+            self.run()
+        except Exception:
+            LOG.exception("A pass over the host's instances failed.")
+
+    def run(self) -> int:
+        """One pass.
+
+        :returns: how many instances are looked at because of it
+        """
+        known = self._fleet.known()
+        if not known:
+            return 0
+        if not self._boots.know:
+            self.service_starts()
+        try:
+            glimpses = self._fleet.glimpses()
+            reserved = self._fleet.reserved(known)
+        except (DomainError, Refused) as error:
+            LOG.warning("This pass over the host's instances is left out: %s", error)
+            return 0
+        # One that is busy has no glimpse, and has not started anew for that.
+        self._boots.keep_only({*glimpses, *(one.uuid for one in known)})
+        self._attempts = {one.uuid: a for one in known if (a := self._attempts.get(one.uuid))}
+        looked_at = [
+            one for one in known if self._look(one, glimpses.get(one.uuid), reserved[one.uuid])
+        ]
+        LOG.debug("Of %d instances %d are looked at.", len(known), len(looked_at))
+        return len(looked_at)
+
+    def _look(self, one: Known, glimpse: Glimpse | None, reserved: Size) -> bool:
+        if one.view.task_state is not None or self._worker.is_busy(one.uuid):
+            return False
+        desired = one.view.desired
+        boot_id = None if glimpse is None else glimpse.boot_id
+        booting = self._boots.booting(one.uuid, boot_id)
+        found = look(desired, one.view.recorded, reserved, glimpse, booting=booting)
+        if found is None:
+            self._attempts.pop(one.uuid, None)
+            return False
+        vcpus = None if glimpse is None else glimpse.vcpus
+        phase, code = desired.progress.phase, desired.progress.code
+        like = (desired.generation, phase, code, boot_id, vcpus, booting)
+        if not (self._is_due(one.uuid, like) or found.urgent):
+            return False
+        LOG.info("Instance %s is looked at: %s.", one.uuid, found.why)
+        return resume(self._fleet, self._worker, one.uuid, desired.progress)
+
+    def _is_due(self, uuid: str, like: object) -> bool:
+        """Whether something is new about it, or it has been left alone for long enough."""
+        last, now = self._attempts.get(uuid), self._now()
+        count = 1
+        if last is not None and last.like == like:
+            if now < last.again_at:
+                return False
+            count = last.count + 1
+        pause = pause_after(count, self._options.retry_interval, self._options.retry_max_interval)
+        self._attempts[uuid] = _Attempt(like, count, now + pause)
+        return True
+
+
+def resume(fleet: Fleet, worker: Converges, uuid: str, progress: Progress) -> bool:
+    """Converge an instance that nobody asks for now, as its action if that has had no answer yet.
+
+    :returns: False when it is not there any more
+    """
+    try:
+        instance = fleet.open(uuid, progress.request_id)
+    except NotFound:
+        return False
+    unanswered = progress.request_id and not progress.finished
+    worker.submit(instance, ADJUST if unanswered else None)
+    return True

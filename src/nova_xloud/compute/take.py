@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Take one step of convergence: the effect, and what the run has to remember of it."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+
+from nova_xloud.compute.conclude import concluded
+from nova_xloud.compute.observe import Observation
+from nova_xloud.compute.ports import Domain, Instance
+from nova_xloud.core import steps
+from nova_xloud.core.lifecycle import Event
+from nova_xloud.errors import (
+    AgentUnavailable,
+    DomainCallFailed,
+    DomainNotRunning,
+    InvalidSize,
+    RemovalTimedOut,
+    VcpuNotRemovable,
+)
+
+LOG = logging.getLogger(__name__)
+
+
+def take(
+    step: steps.Step, instance: Instance, seen: Observation, told: steps.Told, now: str
+) -> steps.Told:
+    """Take ``step``, computed from ``seen``, under the instance's lock.
+
+    :param now: ISO 8601, UTC
+    :returns: ``told``, with what was told now
+    :raises InvalidState: another operation has begun
+    :raises ClaimConflict: somebody else changed the claim; nothing was done
+    :raises NoCapacity: there is no room for the claim; nothing was done
+    """
+    match step:
+        case steps.Claim(size) | steps.Release(size):
+            instance.claims.write(seen.reservation, size)
+        case steps.BeginRemoval():
+            _write(step, instance, seen, now)
+            return replace(told, removal_begun=seen.view.desired.removal_pending is None)
+        case steps.SetMemory(mib):
+            _running(seen).set_memory(mib, persistent=seen.view.desired.live is None)
+            return replace(told, memory_mb=mib)
+        case steps.SetVcpus(count):
+            return _set_vcpus(count, instance, seen, told)
+        case steps.SetOnline(count):
+            return _set_online(count, instance, seen, told)
+        case _:
+            _write(step, instance, seen, now)
+    return told
+
+
+def _write(step: steps.Step, instance: Instance, seen: Observation, now: str) -> None:
+    """The steps that are only written down; those that wait write nothing."""
+    desired = record = seen.view.desired
+    match step:
+        case steps.Record() | steps.Converged():
+            record = concluded(seen, Event.REACH, now)
+        case steps.ForgetLive():
+            record = desired.restarted()
+        case steps.BeginRemoval(count):
+            record = replace(desired, removal_pending=count)
+        case steps.RemovalSettled():
+            record = replace(desired, removal_pending=None)
+    if record != desired or isinstance(step, steps.Record):
+        instance.record.write(record, seen.reservation.size)
+
+
+def _set_vcpus(count: int, instance: Instance, seen: Observation, told: steps.Told) -> steps.Told:
+    desired = seen.view.desired
+    try:
+        _running(seen).set_vcpus(count, persistent=desired.live is None)
+    except (RemovalTimedOut, VcpuNotRemovable, DomainCallFailed) as error:
+        if count >= seen.state.held.vcpus:
+            raise
+        if told.removal_begun and not isinstance(error, RemovalTimedOut):
+            # Said at once and nothing was begun: unlike after a time-out, the count is known. A
+            # mark of an earlier run's stays: what that one began may still happen.
+            instance.record.write(replace(desired, removal_pending=None), seen.reservation.size)
+        # An event's details are cut at 255 characters: what matters comes first.
+        refused = (
+            f"the guest did not give vCPUs back down to {count}; what it has stays claimed "
+            f"({error})"
+        )
+        return replace(told, vcpus=count, removal_refused=refused)
+    return replace(told, vcpus=count)
+
+
+def _set_online(count: int, instance: Instance, seen: Observation, told: steps.Told) -> steps.Told:
+    try:
+        _running(seen).set_vcpus_online(count)
+    except (AgentUnavailable, DomainCallFailed, InvalidSize) as error:
+        # The guest is read again anyway, and what it did not do is said then.
+        LOG.info("Instance %s: its agent did not do it: %s", instance.uuid, error)
+    return replace(told, online=count)
+
+
+def _running(seen: Observation) -> Domain:
+    if seen.domain is None:
+        raise DomainNotRunning("the domain has gone")
+    return seen.domain

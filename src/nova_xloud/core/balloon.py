@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the balloon is told: at once when a guest grows, in bounded steps when it shrinks.
+
+A guest whose balloon is made larger than what is left of it dies of it. So before each step down
+its own statistics are asked, and it is never pushed below
+
+    floor = actual - usable + reserve
+
+where *actual* is the balloon's size and *usable* what the guest could still give to a program
+without swapping (``MemAvailable`` of Linux), both of the same moment, and *reserve* is ``[xloud]
+balloon_reserve_mb``. Without statistics the floor is not known, and a guest is not pushed at all.
+``force`` leaves the floor away; the steps stay bounded.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from nova_xloud.core.guest import GuestFigures
+from nova_xloud.core.state import InstanceState
+from nova_xloud.core.steps import Await, SetMemory, Told
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How far one step may go.
+
+    :ivar step_mb: the largest step down of a balloon
+    :ivar reserve_mb: what a guest keeps beyond what it uses
+    :ivar offline_vcpus: where vCPUs cannot be removed, have the guest take them offline
+    """
+
+    step_mb: int = 1024
+    reserve_mb: int = 64
+    offline_vcpus: bool = False
+
+
+DEFAULTS = Limits()
+
+
+def step(
+    state: InstanceState, guest: GuestFigures, told: Told, limits: Limits
+) -> SetMemory | Await | None:
+    """The balloon's next step, or what it waits for; None: it is where it should be.
+
+    Once a run the balloon is told, even when its size is right: that it is on its way to another
+    one, which somebody told it before, cannot be seen.
+    """
+    goal = state.desired.target.memory_mb
+    if guest.memory_mb > goal:
+        return _shrink(goal, state, guest, told, limits)
+    if guest.memory_mb == goal and guest.balloon_driver is None:
+        # No balloon device to tell.
+        return None
+    if told.memory_mb != goal:
+        # Else there was no room to claim it.
+        return SetMemory(goal) if state.reserved.memory_mb >= goal else None
+    return _on_the_way(goal, guest) if guest.memory_mb < goal else None
+
+
+def _shrink(
+    goal: int, state: InstanceState, guest: GuestFigures, told: Told, limits: Limits
+) -> SetMemory | Await:
+    now = guest.memory_mb
+    if told.memory_mb is not None and goal <= told.memory_mb < now:
+        return _on_the_way(told.memory_mb, guest, booting=state.booting)
+    lowest = max(goal, now - limits.step_mb)
+    if state.desired.force:
+        return SetMemory(lowest)
+    growing = told.memory_mb is None or told.memory_mb > now
+    if growing and state.reserved.memory_mb >= now and not state.booting:
+        # It may be on its way to a larger size that it was told before. To be told the size it has
+        # stops that, and pushes nobody.
+        return SetMemory(now)
+    if guest.usable_mb is None or not told.has_fresh_statistics(guest):
+        return Await(
+            "xloud.guest_refused.no_statistics",
+            f"its balloon driver tells how much it uses, so that its memory may become {goal} MiB "
+            f"(is {now}); where it never does, only force shrinks it",
+            now - goal,
+            booting=state.booting,
+        )
+    floor = now - guest.usable_mb + limits.reserve_mb
+    if floor >= now:
+        return Await(
+            "xloud.guest_refused.memory_floor",
+            f"it uses less, so that its memory may become {goal} MiB: of its {now} MiB "
+            f"{guest.usable_mb} are free, and {limits.reserve_mb} are left to it",
+            now - goal,
+            booting=state.booting,
+        )
+    return SetMemory(max(lowest, floor))
+
+
+def _on_the_way(to: int, guest: GuestFigures, *, booting: bool = False) -> Await:
+    return Await(
+        "xloud.guest_refused.memory_not_reached",
+        f"its memory becomes {to} MiB (is {guest.memory_mb})",
+        abs(to - guest.memory_mb),
+        booting=booting,
+    )

@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which instances a pass over a host has to look at, and when it looks again at one in vain."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from nova_xloud.core.conditions import RESERVED_TOO_LITTLE
+from nova_xloud.core.desired import Desired
+from nova_xloud.core.guest import Glimpse
+from nova_xloud.core.size import Size
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """An instance has to be looked at.
+
+    :ivar why: for people
+    :ivar urgent: more is held than is reserved, and nobody has been told: however often it was
+        looked at before
+    """
+
+    why: str
+    urgent: bool = False
+
+
+def look(
+    desired: Desired,
+    recorded: Size,
+    reserved: Size,
+    glimpse: Glimpse | None,
+    *,
+    booting: bool,
+) -> Look | None:
+    """Whether and why an instance has to be looked at; None: all is as it should be.
+
+    :param recorded: the size in its own columns
+    :param reserved: what Placement holds for it here
+    :param glimpse: None: libvirt has no such domain
+    :param booting: its guest's balloon may still be on the way
+    """
+    held = _held(glimpse, booting=booting)
+    if not reserved.covers(held):
+        alarmed = any(condition.type == RESERVED_TOO_LITTLE for condition in desired.noted)
+        return Look(f"it holds {held} and {reserved} are reserved", urgent=not alarmed)
+    why = _why(desired, recorded, reserved, glimpse, booting=booting)
+    return None if why is None else Look(why)
+
+
+def _why(
+    desired: Desired, recorded: Size, reserved: Size, glimpse: Glimpse | None, *, booting: bool
+) -> str | None:
+    if not desired.progress.reached:
+        return f"its adjustment is {desired.progress.phase.value}"
+    if desired.noted:
+        return f"it was {desired.noted[0].type}"
+    if recorded != reserved:
+        return f"{recorded} are recorded and {reserved} reserved"
+    if not desired.generation:
+        # Nobody asked for anything. It may have been started before nova-xloud was here, with more
+        # than it would boot with now, and that is claimed.
+        return None
+    if reserved != desired.to_hold:
+        return f"{reserved} are reserved and should be {desired.to_hold}"
+    if glimpse is None or not glimpse.running:
+        stopped = desired != desired.restarted()
+        return "it has stopped, and something was asked only until then" if stopped else None
+    return _is_not(desired.target, glimpse, booting=booting)
+
+
+def _held(glimpse: Glimpse | None, *, booting: bool) -> Size:
+    if glimpse is None or not glimpse.running:
+        return Size(0, 0)
+    return Size(glimpse.vcpus, 0 if booting else glimpse.memory_mb)
+
+
+def _is_not(target: Size, glimpse: Glimpse, *, booting: bool) -> str | None:
+    if glimpse.vcpus != target.vcpus:
+        return f"it has {glimpse.vcpus} vCPUs and should have {target.vcpus}"
+    if glimpse.memory_mb != target.memory_mb and not booting:
+        return f"it has {glimpse.memory_mb} MiB and should have {target.memory_mb}"
+    return None
+
+
+def pause_after(attempts: int, first: float, longest: float) -> float:
+    """Seconds to the next attempt: the first pause doubled with each, up to the longest."""
+    return min(longest, first * 2.0 ** min(attempts - 1, 64))

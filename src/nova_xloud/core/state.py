@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: Apache-2.0
+"""All that is known of an instance at one moment: the four numbers of each resource, and more."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from nova_xloud.core.desired import Desired
+from nova_xloud.core.guest import GuestFigures
+from nova_xloud.core.size import Size
+
+NOTHING = Size(0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class FourNumbers:
+    """Of one instance; each as a size, so of both resources.
+
+    :ivar desired: what was asked for
+    :ivar reserved: what Placement holds
+    :ivar actuated: what QEMU was set to; nothing while it is off
+    :ivar observed: what the guest has; likewise
+    """
+
+    desired: Size
+    reserved: Size
+    actuated: Size
+    observed: Size
+
+    @property
+    def invariant_holds(self) -> bool:
+        """``reserved >= max(actuated, observed)``."""
+        return self.reserved.covers(self.actuated.at_least(self.observed))
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceState:
+    """What was read of an instance.
+
+    :ivar desired: its record; has the generation
+    :ivar reserved: what Placement holds for it
+    :ivar guest: the reading of its domain; None when there is none
+    :ivar recorded: what the instance's own columns say that it holds; None: not looked at
+    :ivar booting: its guest started so lately that its balloon may still be on the way
+    """
+
+    desired: Desired
+    reserved: Size
+    guest: GuestFigures | None
+    recorded: Size | None = None
+    booting: bool = False
+
+    @property
+    def numbers(self) -> FourNumbers:
+        guest = self.guest if self.running else None
+        return FourNumbers(
+            desired=self.desired.target,
+            reserved=self.reserved,
+            actuated=guest.actuated if guest is not None else NOTHING,
+            observed=guest.observed if guest is not None else NOTHING,
+        )
+
+    @property
+    def running(self) -> bool:
+        return self.guest is not None and self.guest.running
+
+    @property
+    def removal_unsettled(self) -> bool:
+        """vCPUs were to be removed and are still there: adding one could crash the guest."""
+        pending = self.desired.removal_pending
+        return self.running and pending is not None and self.held.vcpus > pending
+
+    @property
+    def held(self) -> Size:
+        """``max(actuated, observed)``; nothing while the guest does not run."""
+        return self.numbers.actuated.at_least(self.numbers.observed)
+
+    @property
+    def counted(self) -> Size:
+        """What of :attr:`held` has to be reserved.
+
+        Of a guest that boots, the memory is not: nothing has used what its balloon has not taken.
+        """
+        return Size(self.held.vcpus, 0) if self.booting else self.held
+
+    @property
+    def settled_claim(self) -> Size:
+        """The least that may be reserved now without breaking the invariant.
+
+        Of a guest that boots, no memory is given back before its balloon is where it should be.
+        """
+        needed = self.desired.to_hold.at_least(self.counted)
+        if self.booting and self.held.memory_mb > needed.memory_mb:
+            return needed.at_least(Size(0, self.reserved.memory_mb))
+        return needed

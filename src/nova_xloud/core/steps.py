@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The steps of convergence, as data, and what a run remembers between two of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from nova_xloud.core.guest import GuestFigures
+from nova_xloud.core.size import Size
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Reserve ``size`` first: less is reserved than the next step, or the guest, needs."""
+
+    size: Size
+
+
+@dataclass(frozen=True, slots=True)
+class SetMemory:
+    """Tell the balloon to become ``mib``."""
+
+    mib: int
+
+
+@dataclass(frozen=True, slots=True)
+class SetVcpus:
+    """Plug or unplug up to ``count``."""
+
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class SetOnline:
+    """Have the guest's agent bring vCPUs online, or take them offline, up to ``count``."""
+
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class BeginRemoval:
+    """Write down that vCPUs are about to be removed, down to ``count``."""
+
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class RemovalSettled:
+    """The vCPUs of the removal that was begun are seen to be gone: write that down."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stuck:
+    """No step is safe before the guest acts, or restarts.
+
+    :ivar code: ``xloud.guest_refused.<what>``
+    :ivar why: for people
+    """
+
+    code: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Await:
+    """Was told already; wait for the guest.
+
+    :ivar code: ``xloud.guest_refused.<what>``, if it does not come
+    :ivar what: for people: what is waited for
+    :ivar left: how far it is from there, in vCPUs or MiB: less is progress
+    :ivar booting: it has time: its balloon is on the way after its start
+    """
+
+    code: str
+    what: str
+    left: int
+    booting: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Deferred:
+    """Nothing can happen before somebody else acts; an event brings us back.
+
+    :ivar why: for people
+    """
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Short:
+    """Nothing is left to do but to reserve ``size``, and the host has no room for it."""
+
+    size: Size
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """Give back all but ``size``."""
+
+    size: Size
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """Write what is reserved into the instance's own columns, which say something else."""
+
+    size: Size
+
+
+@dataclass(frozen=True, slots=True)
+class ForgetLive:
+    """The guest has stopped: what was asked only until then is over."""
+
+
+@dataclass(frozen=True, slots=True)
+class Converged:
+    """There is nothing left to do."""
+
+
+Step = (
+    Claim
+    | SetMemory
+    | BeginRemoval
+    | SetVcpus
+    | SetOnline
+    | RemovalSettled
+    | Stuck
+    | Await
+    | Deferred
+    | Short
+    | Release
+    | Record
+    | ForgetLive
+    | Converged
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What this run has told, so that it is not told again at every poll, and has learned.
+
+    :ivar memory_mb: the balloon
+    :ivar vcpus: libvirt, to plug or unplug
+    :ivar online: the guest's agent
+    :ivar removal_refused: how the hypervisor or the guest refused to remove vCPUs
+    :ivar removal_begun: this run has written down that a removal begins, where none was unsettled
+    :ivar no_room_for: what the host has no room to reserve
+    :ivar rest_mb: the size at which the balloon was seen last
+    :ivar rest_stats_at: of when the guest's statistics were, when it was first seen at that size
+    """
+
+    memory_mb: int | None = None
+    vcpus: int | None = None
+    online: int | None = None
+    removal_refused: str | None = None
+    removal_begun: bool = False
+    no_room_for: Size | None = None
+    rest_mb: int | None = None
+    rest_stats_at: int | None = None
+
+    def seeing(self, guest: GuestFigures | None) -> Told:
+        """The same after one more reading of the guest."""
+        if guest is None or guest.memory_mb == self.rest_mb:
+            return self
+        return replace(self, rest_mb=guest.memory_mb, rest_stats_at=guest.stats_at)
+
+    def has_fresh_statistics(self, guest: GuestFigures) -> bool:
+        """Whether the guest's statistics are of a time when its balloon was where it is now."""
+        if guest.stats_at is None or guest.memory_mb != self.rest_mb:
+            return False
+        return self.rest_stats_at is None or guest.stats_at > self.rest_stats_at

@@ -1,0 +1,16 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Our notifications among those that Nova lets through."""
+
+from __future__ import annotations
+
+from nova_xloud.compute.host import HOTPLUG
+from nova_xloud.compute.reconcile import ADJUST
+
+
+def event_types() -> list[str]:
+    """``compute.instance.<action>.<phase>``, unversioned."""
+    return [
+        f"compute.instance.{action}.{phase}"
+        for action in (ADJUST, HOTPLUG)
+        for phase in ("start", "end", "error")
+    ]

@@ -1,0 +1,305 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The engine in real Nova services: many at once, crashes, drift, alarms, dry runs."""
+
+import logging
+from concurrent.futures import ThreadPoolExecutor
+from unittest import mock
+
+from nova.tests.functional.api.client import OpenStackApiException
+
+from nova_xloud.compute.worker import Worker
+from nova_xloud.testing import Behaviour
+from tests.functional.base import AdjustTestCase, XloudTestCase
+
+
+class EngineTestCase(AdjustTestCase):
+    @property
+    def host(self):
+        return self.computes["host1"].manager.xloud
+
+    def _guest(self, server=None):
+        return self.guests.domain((server or self.server)["id"])
+
+    def _condition(self, kind, server=None):
+        found = [c for c in self._status(server)["conditions"] if c["type"] == kind]
+        return found[0] if found else None
+
+    def _crashes_before_converging(self):
+        """As after kill -9: what is admitted is with nobody."""
+        return mock.patch.object(Worker, "submit", autospec=True)
+
+
+class Concurrent(EngineTestCase):
+    def test_many_adjustments_of_one_server_at_once(self):
+        sizes = [(v, m) for v in (1, 2, 3, 4) for m in (512, 640, 768, 1024)]
+
+        def adjust(size):
+            self._adjust(current_vcpus=size[0], current_memory_mb=size[1])
+
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(adjust, sizes))
+        desired = {r: self._status()[r]["desired"] for r in ("vcpus", "memory_mb")}
+        assert tuple(desired.values()) in sizes
+        self._has(*desired.values())
+        metadata = self._record(self.server).system_metadata
+        # Each was admitted as it stood: the first of (1, 512) alone may have asked for nothing new.
+        assert len(sizes) - 1 <= int(metadata["xloud_generation"]) <= len(sizes)
+        events = [e for a in self._events("xloud_adjust") for e in a["events"]]
+        assert {e["result"] for e in events} <= {"Success", None}
+
+    def test_a_claim_that_somebody_changes_at_every_try(self):
+        client = self.computes["host1"].manager.reportclient
+        put, tries = client._put_allocations, []
+
+        def changed_meanwhile(context, consumer, payload):
+            tries.append(dict(payload))
+            if len(tries) <= 2:
+                fresh = client.get_allocs_for_consumer(context, consumer)
+                for one in fresh["allocations"].values():
+                    one.pop("generation", None)
+                assert put(context, consumer, fresh).status_code == 204
+            return put(context, consumer, payload)
+
+        with mock.patch.object(client, "_put_allocations", changed_meanwhile):
+            self._adjust(current_vcpus=3)
+        assert len(tries) == 3
+        self._has(3, 512)
+
+    def test_a_claim_that_never_succeeds_is_503_and_nothing_is_changed(self):
+        client = self.computes["host1"].manager.reportclient
+        conflict = mock.Mock(status_code=409, text="code: placement.concurrent_update")
+        with mock.patch.object(client, "_put_allocations", return_value=conflict):
+            self._refused(503, "xloud.placement_unavailable", current_vcpus=3)
+        self._has(1, 512)
+        assert "xloud_generation" not in self._record(self.server).system_metadata
+
+
+class Fifty(XloudTestCase):
+    def test_fifty_servers_grow_at_once_and_the_host_is_never_oversold(self):
+        self.flags(instances=-1, group="quota")
+        self.flags(cpu_allocation_ratio=50.0, disk_allocation_ratio=100.0)
+        self.start_compute("host1")
+        flavor = self._flavor(vcpus=2, memory_mb=128, minimum_cpu=1, minimum_memory=64)
+        servers = [self._boot(flavor) for _ in range(50)]
+        (provider,) = self._get_allocations_by_server_uuid(servers[0]["id"])
+        inventory = self._get_provider_inventory(provider)["MEMORY_MB"]
+        # Room for thirty of the fifty.
+        inventory["reserved"] = inventory["total"] - 50 * 64 - 30 * 64
+        self._update_inventory_of(provider, inventory)
+
+        def grow(server):
+            answer = self.admin_api.api_post(
+                f"/os-xloud-adjust/{server['id']}",
+                {"current_memory_mb": 128},
+                check_response_status=[202, 409],
+            )
+            return answer.status, str(answer.body)
+
+        with ThreadPoolExecutor(10) as pool:
+            answers = list(pool.map(grow, servers))
+        admitted = [status == 202 for status, _ in answers]
+        assert sum(admitted) == 30
+        assert all("xloud.no_capacity" in body for status, body in answers if status == 409)
+        used = self._get_provider_usages(provider)["MEMORY_MB"]
+        assert used == inventory["total"] - inventory["reserved"]
+        for server, grown in zip(servers, admitted, strict=True):
+            assert self._reserved(server)["MEMORY_MB"] == (128 if grown else 64)
+
+
+class Crashed(EngineTestCase):
+    def test_what_was_admitted_is_finished_when_the_service_is_back(self):
+        with self._crashes_before_converging():
+            self._adjust(current_vcpus=3, current_memory_mb=768)
+        status = self._status()
+        assert (status["vcpus"]["reserved"], status["vcpus"]["actuated"]) == (3, 1)
+        condition = self._condition("Converged")
+        assert (condition["status"], condition["reason"]) == (False, "xloud.admitted")
+        self.restart_compute_service("host1")
+        self._has(3, 768)
+        self._wait(lambda: self.assertTrue(self._condition("Converged")["status"]))
+
+    def test_it_is_finished_as_the_action_that_asked_for_it(self):
+        with self._crashes_before_converging():
+            self._adjust(current_vcpus=3)
+        request_id = self._record(self.server).system_metadata["xloud_request_id"]
+        self.host.reconcile().join()
+        self._has(3, 512)
+
+        def finished():
+            (action,) = [a for a in self._events("xloud_adjust") if a["request_id"] == request_id]
+            (event,) = action["events"]
+            assert (event["event"], event["result"]) == ("compute_xloud_adjust", "Success")
+
+        self._wait(finished)
+
+    def test_claimed_and_not_written_is_given_back(self):
+        record = "nova_xloud.compute.bridges.record.NovaRecord.write"
+        with mock.patch(record, side_effect=RuntimeError("killed")):
+            error = self.assertRaises(OpenStackApiException, self._adjust, current_vcpus=4)
+        assert error.response.status_code == 500
+        assert self._reserved(self.server)["VCPU"] == 4
+        self.host.reconcile().join()
+        self._has(1, 512)
+
+    def test_one_that_had_to_stand_back_is_finished_by_a_pass(self):
+        with self._crashes_before_converging():
+            self._adjust(current_vcpus=3)
+        record = self._record(self.server)
+        record.task_state = "image_snapshot"
+        record.save()
+        self.host.reconcile().join()
+        assert self._status()["vcpus"]["actuated"] == 1
+        record.task_state = None
+        record.save()
+        self.host.reconcile().join()
+        self._has(3, 512)
+
+
+class Pass(EngineTestCase):
+    boot_grace = 0
+
+    def test_is_a_periodic_task_of_nova_compute(self):
+        manager = self.computes["host1"].manager
+        assert manager._periodic_spacing["xloud_reconcile"] == 60
+        with mock.patch.object(manager.xloud, "reconcile") as reconcile:
+            tasks = dict(manager._periodic_tasks)
+            tasks["xloud_reconcile"](manager, None)
+        reconcile.assert_called_once_with()
+
+    def test_of_servers_that_nobody_touched_is_one_call_each_and_looks_at_none(self):
+        self._has(1, 512)
+        self._boot(self._flavor())
+        manager = self.computes["host1"].manager
+        driver_host, client = manager.driver._host, manager.reportclient
+        with (
+            mock.patch.object(
+                driver_host, "get_connection", wraps=driver_host.get_connection
+            ) as libvirt,
+            mock.patch.object(client, "get", wraps=client.get) as placement,
+            mock.patch.object(Worker, "submit", autospec=True) as submit,
+        ):
+            self.host.reconcile().join()
+        assert (libvirt.call_count, placement.call_count) == (1, 1)
+        submit.assert_not_called()
+
+    def test_memory_that_a_guest_took_back_is_claimed_and_told(self):
+        self._has(1, 512)
+        self._guest().behaviour = Behaviour.NO_BALLOON_DRIVER
+        self._guest().memory.actual_kib = 1024 * 1024
+        self.host.reconcile().join()
+        self._wait(lambda: self.assertEqual(1024, self._reserved(self.server)["MEMORY_MB"]))
+
+        def told():
+            condition = self._condition("BalloonNotEffective")
+            assert condition is not None
+            assert condition["reason"] == "xloud.balloon.holds_more"
+            assert condition["since"].endswith("Z")
+
+        self._wait(told)
+        assert self._status()["memory_mb"]["desired"] == 512
+
+    def test_memory_that_the_host_has_no_room_for_is_an_alarm(self):
+        self._has(1, 512)
+        (provider,) = self._get_allocations_by_server_uuid(self.server["id"])
+        inventory = self._get_provider_inventory(provider)["MEMORY_MB"]
+        inventory["reserved"] = inventory["total"] - 600
+        self._update_inventory_of(provider, inventory)
+        self._guest().behaviour = Behaviour.NO_BALLOON_DRIVER
+        self._guest().memory.actual_kib = 1024 * 1024
+        with self.assertLogs("nova_xloud.compute.conclude", logging.ERROR) as logs:
+            self.host.reconcile().join()
+
+            def alarmed():
+                condition = self._condition("ReservedTooLittle")
+                assert condition is not None
+                assert condition["reason"] == "xloud.reserved_too_little"
+                metadata = self._record(self.server).system_metadata
+                assert "xloud_condition_ReservedTooLittle" in metadata
+
+            self._wait(alarmed, 15)
+        assert self.server["id"] in logs.output[0]
+        assert "1024 MiB" in logs.output[0]
+        assert self._reserved(self.server)["MEMORY_MB"] == 512
+        # It goes away with its cause.
+        self._guest().behaviour = Behaviour.COOPERATIVE
+        self.host.reconcile().join()
+        self._has(1, 512)
+
+        def over():
+            assert self._condition("ReservedTooLittle") is None
+            metadata = self._record(self.server).system_metadata
+            assert "xloud_condition_ReservedTooLittle" not in metadata
+
+        self._wait(over, 15)
+
+
+class Asked(EngineTestCase):
+    boot_grace = 0
+
+    def _plan(self, **body):
+        url = f"/os-xloud-adjust/{self.server['id']}"
+        body["dry_run"] = True
+        return self.admin_api.api_post(url, body, check_response_status=[200]).body["plan"]
+
+    def test_a_dry_run_tells_the_steps_and_changes_nothing(self):
+        self._has(1, 512)
+        plan = self._plan(current_vcpus=3, current_memory_mb=768)
+        assert (plan["admitted"], plan["refusal"], plan["blockers"]) == (True, None, [])
+        assert plan["desired"] == plan["claim"] == {"vcpus": 3, "memory_mb": 768}
+        assert plan["steps"] == [
+            {"step": "claim", "vcpus": 3, "memory_mb": 768},
+            {"step": "set_memory", "mib": 768},
+            {"step": "set_vcpus", "count": 3},
+        ]
+        self._has(1, 512)
+        assert "xloud_generation" not in self._record(self.server).system_metadata
+        assert self._events("xloud_adjust") == []
+
+    def test_a_dry_run_tells_why_not(self):
+        plan = self._plan(current_vcpus=5)
+        assert plan["admitted"] is False
+        assert plan["refusal"]["code"] == "xloud.out_of_bounds"
+        (provider,) = self._get_allocations_by_server_uuid(self.server["id"])
+        inventory = self._get_provider_inventory(provider)["MEMORY_MB"]
+        inventory["reserved"] = inventory["total"] - 600
+        self._update_inventory_of(provider, inventory)
+        plan = self._plan(current_memory_mb=1024)
+        assert plan["refusal"]["code"] == "xloud.no_capacity"
+        assert "asked 1024, free 600" in plan["refusal"]["message"]
+        assert [s["step"] for s in plan["steps"]] == ["claim", "set_memory"]
+
+    def test_a_guest_is_not_pushed_below_what_it_uses(self):
+        self._adjust(current_memory_mb=1024)
+        self._has(1, 1024)
+        self._guest().uses_kib = 700 * 1024
+        self._adjust(current_memory_mb=512)
+        self._failed("xloud.guest_refused.memory_floor")
+        status = self._status()["memory_mb"]
+        # Its 700 and the reserve of 64 MiB.
+        assert status == {"desired": 512, "reserved": 764, "actuated": 764, "observed": 764}
+        assert self._condition("GuestRefused")["reason"] == "xloud.guest_refused.memory_floor"
+        assert self._guest().oom_kills == 0
+
+    def test_unless_it_is_forced(self):
+        self._adjust(current_memory_mb=1024)
+        self._has(1, 1024)
+        self._guest().uses_kib = 460 * 1024
+        self._adjust(current_memory_mb=512, force=True)
+        self._has(1, 512)
+
+    def test_is_notified_of(self):
+        self.notifier.reset()
+        self._adjust(current_vcpus=2)
+        self._has(2, 512)
+
+        def notified():
+            sent = [n for n in self.notifier.notifications if "xloud" in n.event_type]
+            kinds = [n.event_type for n in sent]
+            assert kinds == [
+                "compute.instance.xloud_adjust.start",
+                "compute.instance.xloud_adjust.end",
+            ]
+            assert sent[0].payload["xloud"]["desired"] == {"vcpus": 2, "memory_mb": 512}
+            assert sent[0].payload["instance_id"] == self.server["id"]
+
+        self._wait(notified)

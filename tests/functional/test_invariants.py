@@ -1,0 +1,412 @@
+# SPDX-License-Identifier: Apache-2.0
+"""nova-xloud-status invariants against a whole cloud in which each rule is broken for real."""
+
+import contextlib
+import dataclasses
+import io
+import json
+from unittest import mock
+
+from keystoneauth1 import exceptions as ks_exc
+from nova import context as nova_context
+from nova import objects
+from nova.scheduler.client import report
+from oslo_db import exception as db_exc
+from oslo_utils.fixture import uuidsentinel as uuids
+
+from nova_xloud.cmd import invariants, status
+from nova_xloud.core.size import Size
+from nova_xloud.errors import DomainCallFailed, HostUnavailable
+from nova_xloud.libvirt.survey import survey
+from nova_xloud.scheduling import holdings
+from nova_xloud.testing import Behaviour
+from tests.functional.base import AdjustTestCase
+
+URI = "fake:///"
+
+
+class InvariantsTestCase(AdjustTestCase):
+    """A cloud where every rule holds."""
+
+    def setUp(self):
+        super().setUp()
+        self._has(1, 512)
+        self.provider = self.compute_rp_uuids["host1"]
+        self.admin = nova_context.get_admin_context()
+
+    def _run(self, *arguments):
+        """The exit code, and what was printed."""
+        out = io.StringIO()
+        with contextlib.redirect_stdout(out):
+            code = status.main(
+                ["invariants", "--settle", "0.2", *arguments],
+                configured=lambda options: contextlib.nullcontext(),
+            )
+        return code, out.getvalue()
+
+    def _check(self, *arguments):
+        """The exit code, and the report."""
+        code, printed = self._run("-f", "json", *arguments)
+        report = json.loads(printed)
+        assert report["exit_code"] == code
+        return code, report
+
+    def _holds(self, *arguments):
+        code, report = self._check(*arguments)
+        assert (code, report["breaks"], report["not_checked"]) == (0, [], []), report
+        return report
+
+    def _broken(self, *codes, arguments=()):
+        """Just these rules are broken; returns what is said of them."""
+        code, report = self._check(*arguments)
+        assert [finding["code"] for finding in report["breaks"]] == list(codes), report
+        assert (code, report["not_checked"]) == (1, []), report
+        return report["breaks"]
+
+    def _not_checked(self, *arguments):
+        code, report = self._check(*arguments)
+        assert (code, report["breaks"]) == (2, []), report
+        (unread,) = report["not_checked"]
+        return unread["what"], unread["way_out"]
+
+    def _allocate(self, consumer, allocations):
+        """Write an allocation past everybody."""
+        before = self.placement.get(f"/allocations/{consumer}", version="1.28").body
+        body = {
+            "allocations": {p: {"resources": r} for p, r in allocations.items()},
+            "project_id": "p",
+            "user_id": "u",
+            "consumer_generation": before.get("consumer_generation"),
+        }
+        answer = self.placement.put(f"/allocations/{consumer}", body, version="1.28")
+        assert answer.status == 204, answer.body
+
+    def _desire(self, **changes):
+        record = self._record(self.server)
+        facts = holdings.facts_of_instance(record)
+        desired = dataclasses.replace(holdings.desired_of(record, facts), **changes)
+        holdings.put_desired(record, desired)
+        record.save()
+
+    def _host_goes_down(self):
+        self.computes["host1"].stop()
+        (service,) = self.admin_api.get_services(host="host1", binary="nova-compute")
+        self.admin_api.put_service_force_down(service["id"], True)
+
+
+class Holds(InvariantsTestCase):
+    def test_after_boot_and_after_adjusting(self):
+        assert self._holds()["counts"] == {
+            "instances": 1,
+            "elastic_instances": 1,
+            "hosts": 1,
+            "breaks": 0,
+            "notes": 0,
+        }
+        self._adjust(current_vcpus=3, current_memory_mb=768)
+        self._has(3, 768)
+        self._holds()
+        self._adjust(current_vcpus=2, persist=False)
+        self._stop_server(self.server)
+        self._holds()
+
+    def test_as_a_table_the_last_line_counts(self):
+        code, printed = self._run()
+        assert code == 0
+        assert printed == "1 elastic of 1 instances on 1 hosts: 0 broken, 0 notes, 0 not checked\n"
+
+    def test_a_deleted_instance_is_none(self):
+        self._adjust(current_vcpus=3)
+        self._has(3, 512)
+        self._delete_server(self.server)
+        assert self._holds()["counts"]["instances"] == 0
+
+    def test_a_stock_instance_counts_in_sums_only(self):
+        stock = self._record(self._boot(self._flavor()))
+        stock.vcpus = 7
+        stock.save()
+        self._allocate(stock.uuid, {self.provider: {"VCPU": 1}})
+        counts = self._holds()["counts"]
+        assert (counts["instances"], counts["elastic_instances"]) == (2, 1)
+
+    def test_what_need_not_be_so_while_a_task_runs(self):
+        record = self._record(self.server)
+        record.task_state = "rebooting"
+        record.vcpus = 2
+        record.save()
+        self._holds()
+
+    def test_all_instances_are_read_however_many_there_are(self):
+        for _ in range(3):
+            self._elastic()
+        with mock.patch("nova_xloud.audit.cloud.PAGE", 2):
+            assert self._holds("--no-guests")["counts"]["instances"] == 4
+
+
+class Broken(InvariantsTestCase):
+    """Each rule alone."""
+
+    def test_reserved_below_held(self):
+        self.guests.domain(self.server["id"]).set_vcpus(
+            3, live=True, config=False, hotpluggable=True
+        )
+        (finding,) = self._broken("reserved_below_held")
+        assert (finding["instance"], finding["host"]) == (self.server["id"], "host1")
+        assert finding["what"] == "it holds 3 vCPUs, and 1 are reserved for it"
+        assert "make room" in finding["message"]
+
+    def test_reserved_below_held_by_memory_is_a_note_until_the_guest_has_booted(self):
+        server = self._without_balloon_driver()
+        ((note,), breaks) = (self._check()[1][kind] for kind in ("notes", "breaks"))
+        assert (note["code"], note["instance"], breaks) == (
+            "reserved_below_held",
+            server["id"],
+            [],
+        )
+        assert "has just started" in note["message"]
+
+    def _without_balloon_driver(self):
+        self.guests.behaviour = Behaviour.NO_BALLOON_DRIVER
+        return self._elastic()
+
+    def test_reserved_below_desired(self):
+        self._desire(persisted=Size(2, 512))
+        (finding,) = self._broken("reserved_below_desired")
+        assert "2 vCPUs" in finding["what"]
+
+    def test_columns_differ(self):
+        record = self._record(self.server)
+        record.memory_mb = 1024
+        record.save()
+        (finding,) = self._broken("columns_differ")
+        assert "1 vCPUs, 1024 MiB" in finding["what"]
+
+    def test_desired_out_of_bounds(self):
+        self._desire(persisted=Size(1, 400))
+        self._broken("desired_out_of_bounds")
+
+    def test_record_unreadable(self):
+        self._desire()
+        record = self._record(self.server)
+        record.system_metadata["xloud_vcpus"] = "many"
+        record.save()
+        self._broken("record_unreadable", arguments=("--no-guests",))
+
+    def test_no_allocation(self):
+        self._allocate(self.server["id"], {})
+        (finding,) = self._broken("no_allocation")
+        assert "heal_allocations" in finding["message"]
+
+    def test_allocation_elsewhere(self):
+        self.start_compute("host2")
+        elsewhere = self.compute_rp_uuids["host2"]
+        here = self._get_allocations_by_server_uuid(self.server["id"])[self.provider]["resources"]
+        self._allocate(self.server["id"], {self.provider: here, elsewhere: {"VCPU": 1}})
+        (finding,) = self._broken("allocation_elsewhere")
+        assert (finding["host"], finding["provider"]) == ("host2", elsewhere)
+
+    def test_host_oversold(self):
+        url = f"/resource_providers/{self.provider}/inventories"
+        inventories = self.placement.get(url).body
+        memory = inventories["inventories"]["MEMORY_MB"]
+        memory["total"] = memory["reserved"] + 511
+        self.placement.put(url, inventories)
+        (finding,) = self._broken("host_oversold")
+        assert finding["what"] == "512 of MEMORY_MB are allocated, and its capacity is 511"
+        assert (finding["host"], finding["instance"]) == ("host1", None)
+
+    def test_orphaned_allocation(self):
+        self._allocate(uuids.nobody, {self.provider: {"VCPU": 1}})
+        (finding,) = self._broken("orphaned_allocation")
+        assert finding["instance"] == uuids.nobody
+
+    def test_an_allocation_of_a_migration_or_of_an_instance_being_built_is_no_orphan(self):
+        objects.Migration(
+            self.admin,
+            uuid=uuids.migration,
+            instance_uuid=self.server["id"],
+            source_compute="gone",
+            source_node="gone",
+            status="error",
+            migration_type="migration",
+        ).create()
+        objects.InstanceMapping(
+            self.admin, instance_uuid=uuids.built, cell_mapping=None, project_id="p"
+        ).create()
+        for consumer in (uuids.migration, uuids.built):
+            self._allocate(consumer, {self.provider: {"VCPU": 1}})
+        self._holds()
+
+    def test_as_a_table(self):
+        self._allocate(self.server["id"], {})
+        code, printed = self._run()
+        header, _, row, _, todo, way_out, *_, last = printed.splitlines()
+        assert code == 1
+        assert header.split() == ["code", "instance", "host", "what"]
+        assert row.split(maxsplit=3)[:3] == ["no_allocation", self.server["id"], "host1"]
+        assert (todo, way_out.split()[0]) == ("What to do:", "no_allocation:")
+        assert last == "1 elastic of 1 instances on 1 hosts: 1 broken, 0 notes, 0 not checked"
+
+
+class Moving(InvariantsTestCase):
+    """What is reserved for an instance that moves is its migration's too."""
+
+    def setUp(self):
+        super().setUp()
+        self.start_compute("host2")
+        self.held = self._get_allocations_by_server_uuid(self.server["id"])[self.provider]
+        self._allocate(self.server["id"], {self.compute_rp_uuids["host2"]: {"VCPU": 1}})
+
+    def _migration(self, source, status, migration_type):
+        migration = objects.Migration(
+            self.admin,
+            uuid=uuids.migration,
+            instance_uuid=self.server["id"],
+            source_compute=source,
+            source_node=source,
+            status=status,
+            migration_type=migration_type,
+        )
+        migration.create()
+        return migration
+
+    def test_a_migration_that_runs_holds_the_source(self):
+        self._migration("host1", "running", "live-migration")
+        self._allocate(uuids.migration, {self.provider: self.held["resources"]})
+        self._holds()
+
+    def test_evacuated_the_source_is_held_until_it_is_back(self):
+        migration = self._migration("host2", "done", "evacuation")
+        there = {self.compute_rp_uuids["host2"]: {"VCPU": 1}}
+        self._allocate(self.server["id"], {self.provider: self.held["resources"], **there})
+        self._holds()
+        migration.status = "completed"
+        migration.save()
+        self._broken("allocation_elsewhere")
+
+
+class Witnesses(InvariantsTestCase):
+    """Who tells what a guest holds."""
+
+    def _with_libvirt(self, *more, read=None):
+        arguments = status.parser().parse_args(
+            ["invariants", "--settle", "0.2", "-f", "json", "--libvirt", f"host1={URI}", *more]
+        )
+        out = io.StringIO()
+        with contextlib.redirect_stdout(out):
+            code = invariants.run(arguments, survey=read or self._survey)
+        return code, json.loads(out.getvalue())
+
+    def _survey(self, uri):
+        assert uri == URI
+        return survey(self.computes["host1"].driver._host.get_connection())
+
+    def _grow_by_hand(self):
+        self.guests.domain(self.server["id"]).set_vcpus(
+            2, live=True, config=False, hotpluggable=True
+        )
+
+    def test_libvirt_is_a_witness_of_its_own(self):
+        assert self._with_libvirt()[0] == 0
+        self._grow_by_hand()
+        with mock.patch("nova_xloud.rpc.client.XloudAPI.status", side_effect=AssertionError):
+            code, report = self._with_libvirt()
+        assert (code, [f["code"] for f in report["breaks"]]) == (1, ["reserved_below_held"])
+
+    def test_of_a_stopped_guest_libvirt_tells_that_it_holds_nothing(self):
+        self._stop_server(self.server)
+        code, report = self._with_libvirt()
+        assert (code, report["notes"]) == (0, [])
+
+    def test_memory_is_a_note_within_the_grace_of_the_last_start(self):
+        self.guests.behaviour = Behaviour.NO_BALLOON_DRIVER
+        self._elastic()
+        code, report = self._with_libvirt()
+        assert (code, [n["code"] for n in report["notes"]]) == (0, ["reserved_below_held"])
+        code, report = self._with_libvirt("--boot-grace", "0")
+        assert (code, [b["resource"] for b in report["breaks"]]) == (1, ["memory_mb"])
+
+    def test_what_is_over_when_it_is_looked_at_again_is_not_told(self):
+        looks = []
+
+        def read(uri):
+            looks.append(uri)
+            seen = self._survey(uri)
+            late = {u: dataclasses.replace(g, vcpus=g.vcpus + 1) for u, g in seen.items()}
+            return late if len(looks) == 1 else seen
+
+        assert self._with_libvirt(read=read)[0] == 0
+        assert len(looks) == 2
+
+    def test_a_domain_of_which_nothing_is_told_is_a_note(self):
+        code, report = self._with_libvirt(read=lambda uri: {})
+        assert (code, [n["code"] for n in report["notes"]]) == (0, ["guest_unknown"])
+
+    def test_a_libvirt_that_does_not_answer(self):
+        def read(uri):
+            raise DomainCallFailed("openReadOnly(fake:///): no route to host")
+
+        code, report = self._with_libvirt(read=read)
+        assert code == 2
+        (unread,) = report["not_checked"]
+        assert "no route to host" in unread["what"]
+        assert "--libvirt host1=URI" in unread["way_out"]
+
+    def test_a_host_that_is_down_is_a_note_and_the_databases_are_compared(self):
+        self._host_goes_down()
+        report = self._holds()
+        ((note,), count) = report["notes"], report["counts"]["notes"]
+        assert (note["code"], note["host"], count) == ("guest_unknown", "host1", 1)
+        assert "--libvirt HOST=URI" in note["message"]
+        self._grow_by_hand()
+        self._holds()
+        assert self._with_libvirt()[0] == 1
+
+    def test_without_guests(self):
+        self._grow_by_hand()
+        assert self._holds("--no-guests")["notes"] == []
+
+
+class NotChecked(InvariantsTestCase):
+    def test_a_nova_compute_that_runs_without_nova_xloud(self):
+        stock = {"nova-compute": "nova.compute.manager.ComputeManager"}
+        self._delete_server(self.server)
+        with mock.patch.dict("nova.service.SERVICE_MANAGERS", stock):
+            self.start_compute("host2")
+        self._elastic(host="host2")
+        what, way_out = self._not_checked()
+        assert "host2" in what
+        assert "start it with nova-xloud-run" in way_out
+        self._holds("--no-guests")
+
+    def test_a_broken_rule_is_told_all_the_same(self):
+        self._allocate(uuids.nobody, {self.provider: {"VCPU": 1}})
+        with mock.patch.object(report.SchedulerReportClient, "get", self._away):
+            assert self._check()[0] == 2
+        with mock.patch("nova_xloud.rpc.client.XloudAPI.status", side_effect=self._silent):
+            code, found = self._check()
+        assert (code, len(found["breaks"]), len(found["not_checked"])) == (1, 1, 1)
+
+    def _away(self, *args, **kwargs):
+        raise ks_exc.ConnectFailure("connection refused")
+
+    def _silent(self, *args, **kwargs):
+        raise HostUnavailable("its compute host did not answer in time")
+
+    def test_placement_away(self):
+        with mock.patch.object(report.SchedulerReportClient, "get", self._away):
+            what, way_out = self._not_checked("--no-guests")
+        assert "connection refused" in what
+        assert "[placement]" in way_out
+
+    def test_a_cell_that_is_away(self):
+        away = db_exc.DBConnectionError(Exception("connection refused"))
+        with mock.patch.object(objects.ComputeNodeList, "get_all", side_effect=away):
+            code, found = self._check()
+        assert code == 2
+        assert all("could not be read" in unread["what"] for unread in found["not_checked"])
+
+    def test_no_such_host(self):
+        what, way_out = self._not_checked("--libvirt", f"host9={URI}")
+        assert "host9" in what
+        assert "host1" in way_out

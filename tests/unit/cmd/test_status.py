@@ -1,0 +1,240 @@
+# SPDX-License-Identifier: Apache-2.0
+"""nova-xloud-status as far as it goes without a cloud: arguments, what is printed, exit codes."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+
+import pytest
+
+from nova_xloud.audit.report import Report, Unread, as_json, as_text
+from nova_xloud.cmd import invariants, status
+from nova_xloud.core.finding import WAYS_OUT, Finding
+
+BREAK = Finding("columns_differ", "uuid-1", "host1", "its columns say so, and Placement so")
+SOLD = Finding("host_oversold", None, "host22", "9 of VCPU, and its capacity is 8", "VCPU")
+NOTE = Finding("guest_unknown", None, "host3", "nova-compute there is down", note=True)
+UNREAD = Unread("cell x could not be read", "look where it is")
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[argparse.Namespace]:
+    """In place of the check; the arguments that it was given."""
+    seen: list[argparse.Namespace] = []
+
+    def check(arguments: argparse.Namespace, survey: object) -> Report:
+        seen.append(arguments)
+        return Report()
+
+    monkeypatch.setattr(invariants, "_check", check)
+    return seen
+
+
+def run(*argv: str) -> tuple[int, list[str]]:
+    """The exit code, and the options that Nova was configured with."""
+    given: list[str] = []
+
+    @contextlib.contextmanager
+    def configured(options: Sequence[str]) -> Iterator[None]:
+        given.extend(options)
+        yield
+
+    return status.main(argv, configured), given
+
+
+def test_help_teaches_and_imports_no_nova() -> None:
+    script = (
+        "import sys\nfrom nova_xloud.cmd.status import main\n"
+        "try:\n    main(['invariants', '--help'])\n"
+        "finally:\n    print('nova' in sys.modules, file=sys.stderr)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert done.stderr == "False\n"
+    for code in WAYS_OUT.keys() - {"guest_unknown"}:
+        assert f"  {code} " in done.stdout
+    assert "Exit codes: 0 every rule holds; 1 one is broken; 2" in done.stdout
+
+
+def test_help_of_all_names_the_commands(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        run("--help")
+    assert ended.value.code == 0
+    printed = capsys.readouterr().out
+    assert printed.startswith("usage: nova-xloud-status ")
+    assert "invariants" in printed
+
+
+@pytest.mark.parametrize(
+    ("argv", "named"),
+    [
+        ((), "COMMAND"),
+        (("nothing",), "invalid choice: 'nothing'"),
+        (("invariants", "--no-guest"), "--no-guest"),
+        (("invariants", "--libvirt", "host1"), "'host1' is not HOST=URI"),
+        (("invariants", "--libvirt", "=qemu:///system"), "is not HOST=URI"),
+        (("invariants", "--settle", "soon"), "'soon' is no number of seconds"),
+        (("invariants", "--settle", "-1"), "'-1' is no number of seconds"),
+        (("invariants", "--boot-grace", "inf"), "'inf' is no number of seconds"),
+        (("invariants", "--boot-grace", "nan"), "'nan' is no number of seconds"),
+        (("invariants", "-f", "xml"), "invalid choice: 'xml'"),
+    ],
+)
+def test_wrong_usage_is_2_and_told_on_stderr(
+    argv: tuple[str, ...],
+    named: str,
+    asked: list[argparse.Namespace],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        run(*argv)
+    assert ended.value.code == 2
+    printed = capsys.readouterr()
+    assert named in printed.err
+    assert (printed.out, asked) == ("", [])
+
+
+def test_without_options(asked: list[argparse.Namespace]) -> None:
+    assert run("invariants") == (0, [])
+    (arguments,) = asked
+    assert (arguments.libvirt, arguments.no_guests, arguments.format) == ([], False, "table")
+    assert (arguments.settle, arguments.boot_grace) == (5.0, None)
+
+
+def test_options(asked: list[argparse.Namespace]) -> None:
+    run("invariants", "--libvirt", "a=x+y:///?k=v", "--libvirt", "b=z", "--settle", "0")
+    (arguments,) = asked
+    assert arguments.libvirt == [("a", "x+y:///?k=v"), ("b", "z")]
+    assert arguments.settle == 0.0
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ("--config-file", "a", "--config-file=b", "--config-dir", "c", "invariants"),
+        ("invariants", "--config-file", "a", "--config-file=b", "--config-dir", "c"),
+    ],
+    ids=["before the command", "behind it"],
+)
+@pytest.mark.usefixtures("asked")
+def test_the_configuration_is_novas(argv: tuple[str, ...]) -> None:
+    assert run(*argv) == (0, ["--config-file=a", "--config-file=b", "--config-dir=c"])
+
+
+def test_a_configuration_that_is_not_there_is_2_and_named() -> None:
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "nova_xloud.cmd.status",
+            "--config-file",
+            "/nowhere/nova.conf",
+            "invariants",
+        ],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "/nowhere/nova.conf" in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("form", ["table", "json"])
+def test_what_could_not_be_begun_is_2_and_printed_in_the_form_asked_for(
+    form: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def check(arguments: argparse.Namespace, survey: object) -> Report:
+        raise UNREAD
+
+    monkeypatch.setattr(invariants, "_check", check)
+    assert run("invariants", "-f", form)[0] == 2
+    printed = capsys.readouterr().out
+    if form == "json":
+        assert json.loads(printed)["not_checked"] == [
+            {"what": "cell x could not be read", "way_out": "look where it is"}
+        ]
+    else:
+        assert "Not checked:\n  cell x could not be read; look where it is.\n" in printed
+
+
+@pytest.mark.parametrize(
+    ("report", "code"),
+    [
+        (Report(), 0),
+        (Report(found=(NOTE,)), 0),
+        (Report(unread=(UNREAD,)), 2),
+        (Report(found=(NOTE,), unread=(UNREAD,)), 2),
+        (Report(found=(BREAK, NOTE)), 1),
+        (Report(found=(BREAK,), unread=(UNREAD,)), 1),
+    ],
+)
+def test_exit_codes(report: Report, code: int) -> None:
+    assert report.exit_code == code
+    assert json.loads(as_json(report))["exit_code"] == code
+
+
+WHOLE = Report((BREAK, NOTE, SOLD, BREAK), (UNREAD,), instances=9, elastic=4, hosts=3)
+
+
+def test_as_text() -> None:
+    assert as_text(WHOLE).splitlines() == [
+        "code            instance  host    what",
+        "--------------  --------  ------  ----",
+        "columns_differ  uuid-1    host1   its columns say so, and Placement so",
+        "host_oversold   -         host22  9 of VCPU, and its capacity is 8",
+        "columns_differ  uuid-1    host1   its columns say so, and Placement so",
+        "",
+        "What to do:",
+        f"  columns_differ: {WAYS_OUT['columns_differ']}.",
+        f"  host_oversold: {WAYS_OUT['host_oversold']}.",
+        "",
+        "Notes, no broken rules:",
+        f"  host host3: nova-compute there is down; {WAYS_OUT['guest_unknown']}.",
+        "",
+        "Not checked:",
+        "  cell x could not be read; look where it is.",
+        "",
+        "4 elastic of 9 instances on 3 hosts: 3 broken, 1 notes, 1 not checked",
+    ]
+
+
+def test_as_json() -> None:
+    body = json.loads(as_json(WHOLE))
+    assert body["breaks"][1] == {
+        "code": "host_oversold",
+        "instance": None,
+        "host": "host22",
+        "what": SOLD.what,
+        "resource": "VCPU",
+        "provider": None,
+        "message": SOLD.message,
+    }
+    assert [note["code"] for note in body["notes"]] == ["guest_unknown"]
+    assert body["counts"] == {
+        "instances": 9,
+        "elastic_instances": 4,
+        "hosts": 3,
+        "breaks": 3,
+        "notes": 1,
+    }
+
+
+@pytest.mark.parametrize(
+    ("hosts", "lines"), [(19, []), (45, ["20 of 45", "40 of 45", "45 of 45"])], ids=["few", "many"]
+)
+def test_progress_of_many_hosts_is_on_stderr(
+    hosts: int, lines: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    for done in range(1, hosts + 1):
+        invariants._progress(done, hosts)
+    printed = capsys.readouterr()
+    assert printed.err.splitlines() == [f"{line} hosts read" for line in lines]
+    assert printed.out == ""

@@ -1,0 +1,547 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A pass over a host's instances: what it costs, what it finds, how soon again."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import pytest
+
+from nova_xloud.compute.boots import Boots
+from nova_xloud.compute.ports import Known
+from nova_xloud.compute.reconcile import Reconciler
+from nova_xloud.conf import EngineOptions
+from nova_xloud.core.desired import Desired
+from nova_xloud.core.guest import Glimpse
+from nova_xloud.core.lifecycle import Condition, Event, Phase, Progress
+from nova_xloud.core.size import Size
+from nova_xloud.testing import Behaviour, ManualClock, Timing
+from nova_xloud.testing.ports import FakeFleet
+from tests.unit.compute.rig import NOW, OPTIONS, Inline, Rig
+
+PATIENCE = 10
+RETRY = OPTIONS.retry_interval
+LONGEST = OPTIONS.retry_max_interval
+
+
+class Floor:
+    """One host with its instances.
+
+    :ivar worker: takes down what is submitted, and runs it at once if it shall
+    """
+
+    def __init__(self, *rigs: Rig, runs: bool = False, grace: float = 0) -> None:
+        self.clock = rigs[0].clock if rigs else ManualClock()
+        boots = Boots(self.clock.now, grace)
+        boots.were_there({})
+        for rig in rigs:
+            rig.boots = boots
+        self.fleet = FakeFleet([rig.instance for rig in rigs])
+        self.worker = Inline(rigs[0] if rigs else Rig(), runs=runs)
+        self.reconciler = Reconciler(self.fleet, boots, self.worker, OPTIONS, self.clock.now)
+
+    def run(self) -> int:
+        """One pass; the calls before it are forgotten."""
+        self.fleet.calls.clear()
+        return self.reconciler.run()
+
+    @property
+    def submitted(self) -> list[tuple[str, str | None]]:
+        return self.worker.submitted
+
+
+def settled() -> Rig:
+    """Adjusted, and as it should be."""
+    rig = Rig()
+    rig.adjust(6, 3072)
+    return rig
+
+
+# --- what it costs ---------------------------------------------------------------------------
+
+
+def test_where_all_is_as_it_should_be_it_is_three_calls_and_nothing_is_touched() -> None:
+    rigs = [Rig(uuid=f"instance-{n}") for n in range(50)]
+    rigs[7].adjust(6, 3072)
+    rigs[8].stop()
+    floor = Floor(*rigs)
+    effects = [list(rig.effects) for rig in rigs]
+    assert floor.run() == 0
+    assert sorted(str(call) for call in floor.fleet.calls) == ["glimpses", "known", "reserved"]
+    assert floor.submitted == []
+    assert [rig.effects for rig in rigs] == effects
+
+
+def test_where_there_are_none_libvirt_and_placement_are_not_asked() -> None:
+    floor = Floor()
+    assert floor.run() == 0
+    assert floor.fleet.calls == ["known"]
+
+
+# --- what it finds ---------------------------------------------------------------------------
+
+
+def _phase(phase: Phase) -> Callable[[Rig], None]:
+    def change(rig: Rig) -> None:
+        progress = Progress(phase, "xloud.whatever")
+        rig.record.desired = replace(rig.record.desired, progress=progress)
+
+    return change
+
+
+def _stopped(rig: Rig) -> None:
+    rig.record.desired = Desired(NOW, live=Size(2, 1024), generation=1)
+    rig.claims.size = rig.record.held = NOW
+    rig.stop()
+
+
+def _reserved(rig: Rig) -> None:
+    rig.claims.size = Size(8, 4096)
+
+
+def _claimed(rig: Rig) -> None:
+    rig.claims.size = rig.record.held = Size(8, 4096)
+
+
+def _recorded(rig: Rig) -> None:
+    rig.record.held = Size(1, 512)
+
+
+def _noted(rig: Rig) -> None:
+    noted = (Condition("CpusNotOnline", True, "xloud.cpus_not_online", "", ""),)
+    rig.record.desired = replace(rig.record.desired, noted=noted)
+
+
+def _vcpus(rig: Rig) -> None:
+    rig.guest.set_vcpus(5, live=True, config=False, hotpluggable=True)
+
+
+def _memory(rig: Rig) -> None:
+    rig.guest.set_memory(2000 * 1024, live=True, config=False)
+    rig.clock.advance(30)
+
+
+REASONS = {
+    "admitted": (_phase(Phase.ADMITTED), "its adjustment is admitted"),
+    "deferred": (_phase(Phase.DEFERRED), "its adjustment is deferred"),
+    "guest refused": (_phase(Phase.GUEST_REFUSED), "its adjustment is guest_refused"),
+    "failed": (_phase(Phase.FAILED), "its adjustment is failed"),
+    "stopped": (_stopped, "something was asked only until then"),
+    "reserved": (_reserved, "8 vCPUs, 4096 MiB reserved"),
+    "reserved and recorded": (_claimed, "8 vCPUs, 4096 MiB are reserved and should be"),
+    "recorded": (_recorded, "1 vCPUs, 512 MiB are recorded"),
+    "noted": (_noted, "it was CpusNotOnline"),
+    "vCPUs": (_vcpus, "it has 5 vCPUs"),
+    "memory": (_memory, "it has 2000 MiB"),
+}
+
+
+@pytest.mark.parametrize(("change", "why"), REASONS.values(), ids=REASONS)
+def test_each_reason_is_submitted_once(
+    change: Callable[[Rig], None], why: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "nova_xloud.compute.reconcile")
+    rig = settled()
+    floor = Floor(rig, Rig(uuid="other", clock=rig.clock))
+    change(rig)
+    assert floor.run() == 1
+    assert floor.submitted == [(rig.uuid, None)]
+    (said,) = [r.getMessage() for r in caplog.records if r.levelno == logging.INFO]
+    assert f"Instance {rig.uuid} is looked at: " in said
+    assert why in said
+    assert floor.run() == 0
+    assert len(floor.submitted) == 1
+
+
+@pytest.mark.parametrize(("change", "why"), REASONS.values(), ids=REASONS)
+def test_what_was_found_is_put_right_and_not_found_again(
+    change: Callable[[Rig], None], why: str
+) -> None:
+    rig = settled()
+    floor = Floor(rig, runs=True)
+    change(rig)
+    # A guest that takes what was not reserved for it can only be followed.
+    rig.takes_memory = change is _memory
+    assert floor.run() == 1
+    rig.clock.advance(LONGEST)
+    assert floor.run() == 0
+    desired = rig.record.desired
+    assert rig.claims.size == rig.record.held == desired.to_hold
+    assert rig.size == (desired.target if rig.guest.active else Size(0, 0))
+
+
+def test_of_several_each_is_submitted_for_itself() -> None:
+    clock = ManualClock()
+    rigs = [Rig(uuid=name, clock=clock) for name in ("one", "two", "three")]
+    for rig in rigs[1:]:
+        _reserved(rig)
+    floor = Floor(*rigs)
+    assert floor.run() == 2
+    assert floor.submitted == [("two", None), ("three", None)]
+
+
+# --- what it leaves alone --------------------------------------------------------------------
+
+
+def test_one_that_is_busy_is_left_alone_and_looked_at_afterwards() -> None:
+    rig = settled()
+    _reserved(rig)
+    floor = Floor(rig)
+    floor.worker.busy.add(rig.uuid)
+    assert floor.run() == 0
+    floor.worker.busy.clear()
+    # It was not looked at, so nothing says that it is to be left alone.
+    assert floor.run() == 1
+
+
+def test_one_with_a_task_is_left_alone_and_looked_at_afterwards() -> None:
+    rig = settled()
+    _reserved(rig)
+    rig.record.task_state = "rebooting"
+    floor = Floor(rig)
+    assert floor.run() == 0
+    assert not any(call[0] == "open" for call in floor.fleet.calls)
+    rig.record.task_state = None
+    assert floor.run() == 1
+
+
+def test_one_that_was_deleted_meanwhile_is_none_that_is_looked_at() -> None:
+    rig = settled()
+    _reserved(rig)
+    floor = Floor(rig)
+    known = floor.fleet.known()
+    floor.fleet.known = lambda: known  # type: ignore[method-assign]
+    rig.record.deleted = True
+    assert floor.run() == 0
+    assert floor.submitted == []
+
+
+def _libvirt_away(floor: Floor, rig: Rig) -> None:
+    floor.fleet.libvirt_away = True
+
+
+def _placement_away(floor: Floor, rig: Rig) -> None:
+    rig.claims.unreachable = True
+
+
+@pytest.mark.parametrize("away", [_libvirt_away, _placement_away])
+def test_a_pass_without_libvirt_or_placement_is_left_out(
+    away: Callable[[Floor, Rig], None], caplog: pytest.LogCaptureFixture
+) -> None:
+    rig = settled()
+    _reserved(rig)
+    floor = Floor(rig)
+    away(floor, rig)
+    assert floor.run() == 0
+    assert floor.submitted == []
+    assert "is left out" in caplog.text
+    floor.fleet.libvirt_away = rig.claims.unreachable = False
+    assert floor.run() == 1
+
+
+def test_a_pass_that_was_left_out_forgets_nobody() -> None:
+    rig = settled()
+    _reserved(rig)
+    floor = Floor(rig)
+    assert floor.run() == 1
+    floor.fleet.libvirt_away = True
+    floor.run()
+    floor.fleet.libvirt_away = False
+    assert floor.run() == 0
+
+
+def test_a_pass_goes_beside_everything_else_and_while_it_does_none_is_begun(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    rig = settled()
+    floor = Floor(rig)
+    gate = threading.Event()
+    known = floor.fleet.known
+
+    def hangs() -> Sequence[Known]:
+        assert gate.wait(PATIENCE)
+        return known()
+
+    floor.fleet.known = hangs  # type: ignore[method-assign]
+    first = floor.reconciler.begin()
+    # The process may end while it hangs with a guest that does.
+    assert first.daemon
+    assert floor.reconciler.begin() is first
+    assert "has not ended yet" in caplog.text
+    gate.set()
+    first.join(PATIENCE)
+    assert floor.fleet.calls.count("known") == 1
+    second = floor.reconciler.begin()
+    assert second is not first
+    second.join(PATIENCE)
+    assert floor.fleet.calls.count("known") == 2
+
+
+def test_a_pass_that_fails_is_logged_and_the_next_is_begun(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    floor = Floor(settled())
+    known = floor.fleet.known
+
+    def broken() -> Sequence[Known]:
+        raise ConnectionError("the conductor is away")
+
+    floor.fleet.known = broken  # type: ignore[method-assign]
+    floor.reconciler.begin().join(PATIENCE)
+    (record,) = [r for r in caplog.records if r.levelname == "ERROR"]
+    assert record.exc_info
+    floor.fleet.known = known  # type: ignore[method-assign]
+    floor.reconciler.begin().join(PATIENCE)
+    assert floor.fleet.calls.count("known") == 1
+
+
+# --- how soon again --------------------------------------------------------------------------
+
+
+def test_the_pause_between_two_attempts_in_vain_doubles_up_to_the_longest() -> None:
+    rig = settled()
+    _phase(Phase.GUEST_REFUSED)(rig)
+    floor = Floor(rig)
+    at: list[float] = []
+    # As often as the periodic task runs, for half a day.
+    for _ in range(720):
+        if floor.run():
+            at.append(rig.clock.now())
+        rig.clock.advance(RETRY)
+    pauses = [after - before for before, after in itertools.pairwise(at)]
+    doubled = [RETRY * 2**n for n in range(6)]
+    assert pauses[:6] == doubled
+    assert set(pauses[6:]) == {LONGEST}
+    assert len(at) < 20
+
+
+def _generation(rig: Rig) -> None:
+    rig.record.desired = replace(rig.record.desired, generation=9)
+
+
+def _code(rig: Rig) -> None:
+    progress = replace(rig.record.desired.progress, code="xloud.guest_refused.other")
+    rig.record.desired = replace(rig.record.desired, progress=progress)
+
+
+def _restarted(rig: Rig) -> None:
+    rig.guest.stop()
+    rig.guest.start(arrived=True)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [_generation, _phase(Phase.ADMITTED), _code, _restarted, _vcpus, Rig.stop],
+    ids=["another request", "phase", "code", "restarted", "vCPUs", "stopped"],
+)
+def test_it_is_tried_again_at_once_when_something_is_new(change: Callable[[Rig], None]) -> None:
+    rig = settled()
+    _phase(Phase.GUEST_REFUSED)(rig)
+    floor = Floor(rig)
+    for _ in range(3):
+        rig.clock.advance(LONGEST)
+        assert floor.run() == 1
+    assert floor.run() == 0
+    change(rig)
+    assert floor.run() == 1
+    # And the pauses begin anew.
+    rig.clock.advance(RETRY - 1)
+    assert floor.run() == 0
+    rig.clock.advance(1)
+    assert floor.run() == 1
+
+
+def test_more_than_is_reserved_is_looked_at_at_once_until_an_operator_has_been_told() -> None:
+    rig = settled()
+    _phase(Phase.GUEST_REFUSED)(rig)
+    floor = Floor(rig)
+    assert floor.run() == 1
+    rig.takes_memory = True
+    rig.guest.set_memory(4096 * 1024, live=True, config=False)
+    rig.clock.advance(10)
+    for _ in range(3):
+        assert floor.run() == 1
+    noted = (Condition("ReservedTooLittle", True, "xloud.reserved_too_little", "", ""),)
+    rig.record.desired = replace(rig.record.desired, noted=noted)
+    assert floor.run() == 0
+
+
+def test_what_only_wavers_is_nothing_new() -> None:
+    rig = settled()
+    _phase(Phase.GUEST_REFUSED)(rig)
+    floor = Floor(rig)
+    assert floor.run() == 1
+    _memory(rig)
+    assert floor.run() == 0
+
+
+def test_one_that_was_well_in_between_begins_with_the_first_pause() -> None:
+    rig = settled()
+    floor = Floor(rig)
+    for _ in range(3):
+        _phase(Phase.GUEST_REFUSED)(rig)
+        assert floor.run() == 1
+        _phase(Phase.CONVERGED)(rig)
+        assert floor.run() == 0
+
+
+def test_one_that_has_left_and_come_back_is_looked_at_at_once() -> None:
+    rig = settled()
+    other = Rig(uuid="other", clock=rig.clock)
+    _phase(Phase.GUEST_REFUSED)(rig)
+    floor = Floor(rig, other)
+    assert floor.run() == 1
+    rig.record.here = False
+    assert floor.run() == 0
+    rig.record.here = True
+    assert floor.run() == 1
+
+
+# --- booting ---------------------------------------------------------------------------------
+
+GRACE = 120.0
+
+
+def booted(**options: object) -> Rig:
+    """It was stopped with what it has and started: its balloon has all of it to take back."""
+    timing = Timing(driver_seconds=options.pop("driver_seconds", 5.0))  # type: ignore[arg-type]
+    rig = Rig(running=False, timing=timing, **options)  # type: ignore[arg-type]
+    rig.boot()
+    return rig
+
+
+def test_a_guest_that_boots_is_given_its_time_and_looked_at_after_it() -> None:
+    rig = booted(driver_seconds=1000.0)
+    floor = Floor(rig, grace=GRACE)
+    assert floor.run() == 0
+    rig.clock.advance(GRACE - 1)
+    assert floor.run() == 0
+    rig.clock.advance(1)
+    assert floor.run() == 1
+
+
+def test_a_guest_whose_balloon_arrives_in_its_time_is_never_looked_at() -> None:
+    rig = booted()
+    floor = Floor(rig, grace=GRACE)
+    for _ in range(10):
+        assert floor.run() == 0
+        rig.clock.advance(60)
+    rig.check_invariant()
+
+
+def test_what_runs_when_the_service_starts_has_had_its_time() -> None:
+    rig = booted(driver_seconds=1000.0)
+    floor = Floor(rig, grace=GRACE)
+    floor.reconciler.service_starts()
+    assert floor.run() == 1
+
+
+def test_a_service_that_starts_without_libvirt_takes_nobody_for_one_that_boots(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    rig = booted(driver_seconds=1000.0)
+    floor = Floor(rig, grace=GRACE)
+    rig.boots = boots = Boots(rig.clock.now, GRACE)
+    floor.reconciler = Reconciler(floor.fleet, boots, floor.worker, OPTIONS, rig.clock.now)
+    floor.fleet.libvirt_away = True
+    floor.reconciler.service_starts()
+    assert "not known yet" in caplog.text
+    assert floor.run() == 0
+    floor.fleet.libvirt_away = False
+    # The first pass with libvirt learns what has been running.
+    assert floor.run() == 1
+    assert floor.fleet.calls[:3] == ["known", "boot_ids", "glimpses"]
+    assert not boots.booting(rig.uuid, rig.guest.boot_id)
+    floor.run()
+    assert "boot_ids" not in floor.fleet.calls
+
+
+def test_one_that_libvirt_left_out_for_once_has_not_started_anew() -> None:
+    rig = settled()
+    floor = Floor(rig, grace=GRACE)
+    floor.reconciler.service_starts()
+    assert floor.run() == 0
+    floor.fleet.left_out.add(rig.uuid)
+    floor.run()
+    floor.fleet.left_out.clear()
+    # It takes memory on its own.
+    rig.takes_memory = True
+    rig.guest.set_memory(4096 * 1024, live=True, config=False)
+    rig.clock.advance(60)
+    assert floor.run() == 1
+    assert not rig.boots.booting(rig.uuid, rig.guest.boot_id)
+
+
+# --- the instance action ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("phase", "action"),
+    [
+        (Phase.ADMITTED, "xloud_adjust"),
+        (Phase.CONVERGING, "xloud_adjust"),
+        (Phase.DEFERRED, "xloud_adjust"),
+        (Phase.GUEST_REFUSED, None),
+        (Phase.FAILED, None),
+    ],
+)
+def test_an_event_is_written_only_of_an_adjustment_that_has_not_had_its_answer(
+    phase: Phase, action: str | None
+) -> None:
+    rig = settled()
+    progress = Progress(phase, "xloud.whatever", request_id="req-1")
+    rig.record.desired = replace(rig.record.desired, progress=progress)
+    floor = Floor(rig)
+    assert floor.run() == 1
+    assert floor.submitted == [(rig.uuid, action)]
+    assert ("open", rig.uuid, "req-1") in floor.fleet.calls
+
+
+def test_what_nobody_asked_for_is_no_event() -> None:
+    rig = settled()
+    progress = rig.record.desired.progress.after(Event.ADMIT, "now")
+    rig.record.desired = replace(rig.record.desired, progress=progress)
+    floor = Floor(rig)
+    assert floor.run() == 1
+    assert floor.submitted == [(rig.uuid, None)]
+
+
+def test_drift_after_an_adjustment_is_no_event_of_it() -> None:
+    rig = Rig()
+    rig.request_id = "req-1"
+    rig.adjust(6, 3072)
+    _reserved(rig)
+    floor = Floor(rig)
+    assert floor.run() == 1
+    assert floor.submitted == [(rig.uuid, None)]
+
+
+# --- all of it -------------------------------------------------------------------------------
+
+
+def test_a_guest_that_refused_is_retried_until_it_comes_round() -> None:
+    rig = Rig(behaviour=Behaviour.REFUSES, options=EngineOptions(step_timeout=5))
+    floor = Floor(rig, runs=True)
+    rig.admit(4, 1024)
+    tries = 0
+    while rig.end[0] != "converged":
+        tries += floor.run()
+        rig.clock.advance(RETRY)
+        assert tries < 9
+        if tries == 3:
+            rig.guest.behaviour = Behaviour.COOPERATIVE
+    assert tries == 4
+    assert rig.size == rig.claims.size == Size(4, 1024)
+    assert rig.noted == []
+
+
+def test_the_bare_numbers_of_a_glimpse_are_enough() -> None:
+    # A pass reads no domain one by one: it believes the survey.
+    rig = settled()
+    floor = Floor(rig)
+    floor.fleet.glimpses = lambda: {rig.uuid: Glimpse(True, 7, 3072, 1)}  # type: ignore[method-assign]
+    assert floor.run() == 1

@@ -1,0 +1,307 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One step: its effect on the ports, and what the run remembers of it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from nova_xloud.compute.observe import observe
+from nova_xloud.compute.ports import ClaimConflict
+from nova_xloud.compute.take import take
+from nova_xloud.core import steps
+from nova_xloud.core.desired import Desired
+from nova_xloud.core.lifecycle import Phase, Progress
+from nova_xloud.core.size import Size
+from nova_xloud.core.steps import Told
+from nova_xloud.errors import (
+    DomainCallFailed,
+    DomainNotFound,
+    DomainNotRunning,
+    GuestRefused,
+    InvalidState,
+    NoCapacity,
+)
+from nova_xloud.testing import Behaviour
+from nova_xloud.testing.behaviour import Rejected
+from tests.unit.compute.rig import NOW, Rig
+
+NOWHERE = "1970-01-01T00:00:00Z"
+
+
+def taken(rig: Rig, step: steps.Step, told: Told = Told()) -> Told:  # noqa: B008
+    with rig.lock():
+        return take(step, rig.instance, observe(rig.instance), told, NOWHERE)
+
+
+@pytest.mark.parametrize("step", [steps.Claim(Size(6, 3072)), steps.Release(Size(6, 3072))])
+def test_a_claim_and_a_release_are_written_and_nothing_else(step: steps.Step) -> None:
+    rig = Rig()
+    assert taken(rig, step) == Told()
+    assert rig.done == [("claim", Size(6, 3072))]
+
+
+def test_a_claim_is_of_what_was_read() -> None:
+    rig = Rig()
+    rig.claims.conflicts = 1
+    with pytest.raises(ClaimConflict):
+        taken(rig, steps.Claim(Size(6, 3072)))
+    full = Rig(capacity=NOW)
+    with pytest.raises(NoCapacity):
+        taken(full, steps.Claim(Size(6, 3072)))
+    assert rig.claims.size == full.claims.size == NOW
+
+
+@pytest.mark.parametrize(
+    ("step", "told", "effect"),
+    [
+        (steps.SetMemory(1500), Told(memory_mb=1500), ("set_memory", 1500)),
+        (steps.SetVcpus(3), Told(vcpus=3), ("set_vcpus", 3)),
+        (steps.SetOnline(3), Told(online=3), ("set_vcpus_online", 3)),
+    ],
+)
+def test_what_is_told_is_remembered(step: steps.Step, told: Told, effect: tuple[str, Any]) -> None:
+    rig = Rig(agent=True)
+    other = Told(memory_mb=1, vcpus=1, online=1)
+    after = taken(rig, step, other)
+    assert rig.done == [effect]
+    merged = {
+        name: getattr(told, name) or getattr(other, name)
+        for name in ("memory_mb", "vcpus", "online")
+    }
+    assert after == replace(other, **merged)
+
+
+@pytest.mark.parametrize(
+    ("step", "removal_pending"),
+    [(steps.BeginRemoval(2), 2), (steps.RemovalSettled(), None)],
+)
+def test_a_removal_is_written_down(step: steps.Step, removal_pending: int | None) -> None:
+    rig = Rig()
+    rig.record.desired = Desired(Size(2, 1024), removal_pending=3)
+    taken(rig, step)
+    assert rig.record.desired == Desired(Size(2, 1024), removal_pending=removal_pending)
+    # What is reserved, and not what is desired.
+    assert rig.record.held == NOW
+
+
+@pytest.mark.parametrize(("before", "begun"), [(None, True), (3, False)])
+def test_who_has_begun_a_removal_is_remembered(before: int | None, begun: bool) -> None:
+    rig = Rig()
+    rig.record.desired = Desired(Size(2, 1024), removal_pending=before)
+    assert taken(rig, steps.BeginRemoval(2)).removal_begun is begun
+
+
+def test_what_was_live_is_forgotten() -> None:
+    rig = Rig(running=False)
+    rig.record.desired = Desired(NOW, live=Size(2, 1024), removal_pending=2, force=True)
+    taken(rig, steps.ForgetLive())
+    assert rig.record.desired == Desired(NOW, force=True)
+
+
+def test_the_end_is_written_where_it_is_new() -> None:
+    rig = Rig()
+    rig.record.desired = Desired(NOW, progress=Progress(Phase.ADMITTED, "xloud.admitted"))
+    taken(rig, steps.Converged())
+    progress = rig.record.desired.progress
+    assert (progress.phase, progress.code, progress.since) == (
+        Phase.CONVERGED,
+        "xloud.converged",
+        NOWHERE,
+    )
+    rig.effects.clear()
+    taken(rig, steps.Converged())
+    assert rig.effects == []
+
+
+def test_the_columns_are_written_although_the_record_says_it_already() -> None:
+    rig = Rig()
+    rig.record.held = Size(1, 1)
+    taken(rig, steps.Record(NOW))
+    assert (rig.effects, rig.record.held) == (["record"], NOW)
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        steps.Await("xloud.x", "what", 1),
+        steps.Stuck("xloud.x", "why"),
+        steps.Deferred("why"),
+        steps.Short(Size(6, 3072)),
+    ],
+)
+def test_what_waits_or_gives_up_does_nothing(step: steps.Step) -> None:
+    rig = Rig()
+    assert taken(rig, step) == Told()
+    assert rig.effects == []
+
+
+@pytest.mark.parametrize("live", [None, Size(4, 1024)])
+def test_what_is_persisted_is_also_in_the_configuration(live: Size | None) -> None:
+    rig = Rig()
+    rig.record.desired = Desired(NOW, live=live)
+    taken(rig, steps.SetMemory(1500))
+    taken(rig, steps.SetVcpus(3))
+    config = rig.guest.config
+    assert (config.memory_kib // 1024, config.vcpus) == ((1500, 3) if live is None else (2048, 4))
+
+
+# --- removals --------------------------------------------------------------------------------
+
+
+def _marked(rig: Rig, pending: int | None = 2) -> None:
+    rig.record.desired = Desired(Size(2, 2048), generation=1, removal_pending=pending)
+
+
+def test_a_removal_that_timed_out_keeps_its_mark() -> None:
+    rig = Rig(behaviour=Behaviour.REMOVAL_TIMES_OUT)
+    _marked(rig)
+    after = taken(rig, steps.SetVcpus(2), Told(removal_begun=True))
+    assert (after.vcpus, rig.record.desired.removal_pending) == (2, 2)
+    assert "down to 2" in str(after.removal_refused)
+    assert "VIR_ERR_OPERATION_TIMEOUT" in str(after.removal_refused)
+
+
+@pytest.mark.parametrize(("begun", "mark"), [(True, None), (False, 2)], ids=["own", "earlier"])
+def test_a_removal_that_fails_at_once_unmarks_only_what_this_run_has_begun(
+    begun: bool, mark: int | None
+) -> None:
+    # What an earlier run began may still happen.
+    rig = Rig(behaviour=Behaviour.REFUSES)
+    _marked(rig)
+    after = taken(rig, steps.SetVcpus(2), Told(removal_begun=begun))
+    assert after.removal_refused is not None
+    assert "stays claimed" in after.removal_refused
+    assert rig.record.desired.removal_pending == mark
+    assert rig.record.held == NOW
+
+
+def test_a_retried_removal_that_fails_at_once_leaves_the_mark_of_the_one_that_timed_out() -> None:
+    rig = Rig(behaviour=Behaviour.REMOVAL_TIMES_OUT)
+    with pytest.raises(GuestRefused):
+        rig.adjust(2)
+    rig.guest.behaviour = Behaviour.REFUSES
+    for vcpus in (2, 3):
+        rig.admit(vcpus)
+        with pytest.raises(GuestRefused):
+            rig.converge()
+        # A vCPU must not be added: what was begun may still happen.
+        assert rig.record.desired.removal_pending == 2
+        assert rig.noted == ["RemovalUnsettled"]
+    rig.admit(4)
+    assert rig.record.desired.removal_pending == 2
+
+
+def test_a_removal_that_goes_on_from_an_earlier_one_keeps_the_lower_mark() -> None:
+    rig = Rig(behaviour=Behaviour.REMOVAL_TIMES_OUT)
+    with pytest.raises(GuestRefused):
+        rig.adjust(3)
+    assert rig.record.desired.removal_pending == 3
+    rig.guest.behaviour = Behaviour.REFUSES
+    with pytest.raises(GuestRefused):
+        rig.adjust(2)
+    assert rig.record.desired.removal_pending == 2
+
+
+def test_an_add_that_fails_is_not_a_removal_that_was_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rig = Rig()
+    rig.claims.size = Size(6, 2048)
+
+    def fails(*args: object, **kwargs: object) -> None:
+        raise Rejected("VIR_ERR_SYSTEM_ERROR", "monitor")
+
+    monkeypatch.setattr(rig.guest, "set_vcpus", fails)
+    with pytest.raises(DomainCallFailed):
+        taken(rig, steps.SetVcpus(6))
+    assert taken(rig, steps.SetVcpus(2)).removal_refused is not None
+
+
+# --- the agent and the domain ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "constant",
+    [
+        "VIR_ERR_AGENT_UNRESPONSIVE",
+        "VIR_ERR_ARGUMENT_UNSUPPORTED",
+        "VIR_ERR_INTERNAL_ERROR",
+        "VIR_ERR_INVALID_ARG",
+    ],
+)
+def test_an_agent_that_does_not_do_it_is_not_asked_again(
+    constant: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig = Rig(agent=True)
+
+    def fails(count: int) -> None:
+        raise Rejected(constant, "no")
+
+    monkeypatch.setattr(rig.guest, "set_online", fails)
+    assert taken(rig, steps.SetOnline(4)) == Told(online=4)
+
+
+def test_a_domain_that_has_gone_is_not_an_agent_that_does_not_answer() -> None:
+    rig = Rig(agent=True)
+    rig.once_before("set_vcpus_online", rig.guest.stop)
+    with pytest.raises(DomainNotRunning):
+        taken(rig, steps.SetOnline(4))
+
+
+@pytest.mark.parametrize(
+    "step", [steps.SetMemory(1500), steps.SetVcpus(3), steps.SetOnline(3)], ids=str
+)
+def test_where_there_was_no_domain_nothing_is_told(step: steps.Step) -> None:
+    rig = Rig(running=False)
+    rig.guest.undefine()
+    with pytest.raises(DomainNotRunning):
+        taken(rig, step)
+
+
+def _gone(rig: Rig) -> None:
+    rig.guest.undefine()
+    rig.guest.stop()
+
+
+@pytest.mark.parametrize(
+    ("step", "effect"),
+    [
+        (steps.SetMemory(1500), "set_memory"),
+        (steps.SetVcpus(3), "set_vcpus"),
+        (steps.SetOnline(3), "set_vcpus_online"),
+    ],
+)
+def test_a_domain_that_goes_meanwhile_is_an_error(step: steps.Step, effect: str) -> None:
+    rig = Rig(agent=True)
+    rig.once_before(effect, lambda: _gone(rig))
+    with pytest.raises((DomainNotFound, DomainNotRunning)):
+        taken(rig, step)
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        steps.BeginRemoval(2),
+        steps.RemovalSettled(),
+        steps.ForgetLive(),
+        steps.Record(NOW),
+        steps.Converged(),
+    ],
+    ids=str,
+)
+def test_what_is_written_is_refused_while_a_task_runs(step: steps.Step) -> None:
+    rig = Rig(running=not isinstance(step, steps.ForgetLive))
+    rig.record.desired = Desired(
+        NOW,
+        live=Size(2, 1024),
+        removal_pending=1,
+        progress=Progress(Phase.ADMITTED, "xloud.admitted"),
+    )
+    before = rig.record.desired
+    rig.once_before("record", lambda: setattr(rig.record, "task_state", "rebooting"))
+    with pytest.raises(InvalidState):
+        taken(rig, step)
+    assert rig.record.desired is before

@@ -1,0 +1,175 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a compute host is asked for, in which version, and how its answers and silences are told."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import oslo_messaging as messaging
+import pytest
+
+from nova_xloud.core.plan import AdjustRequest
+from nova_xloud.errors import HostUnavailable, HostUnsupported, NoCapacity, Refused
+from nova_xloud.rpc import client
+from nova_xloud.rpc.endpoint import XloudEndpoint
+from nova_xloud.rpc.versions import FIRST, VERSION
+
+INSTANCE = SimpleNamespace(host="host-1")
+OPTIONS = SimpleNamespace(rpc_response_timeout=60, xloud=SimpleNamespace(hotplug_timeout=89.5))
+
+
+class Wire:
+    """Stands for oslo.messaging: a router, its client, and what that was prepared for.
+
+    :ivar target: of the client
+    :ivar prepared: with what each call was prepared
+    :ivar calls: method and arguments of each
+    """
+
+    def __init__(self) -> None:
+        self.answer: Any = {"result": {"answered": True}}
+        self.target: messaging.Target | None = None
+        self.prepared: list[dict[str, Any]] = []
+        self.calls: list[tuple[str, dict[str, Any]]] = []
+
+    def client(self, context: Any) -> Wire:
+        assert context == "context"
+        return self
+
+    def prepare(self, **options: Any) -> Wire:
+        self.prepared.append(options)
+        return self
+
+    def call(self, context: Any, method: str, **arguments: Any) -> Any:
+        self.calls.append((method, arguments))
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+
+@pytest.fixture
+def wire(monkeypatch: pytest.MonkeyPatch) -> Wire:
+    wire = Wire()
+
+    def get_client(target: messaging.Target, serializer: Any) -> Wire:
+        wire.target = target
+        return wire
+
+    fake_rpc = SimpleNamespace(get_client=get_client, ClientRouter=lambda default: default)
+    monkeypatch.setattr(client, "rpc", fake_rpc)
+    monkeypatch.setattr(client, "CONF", OPTIONS)
+    return wire
+
+
+@pytest.mark.parametrize(
+    ("request_", "version", "more"),
+    [
+        (AdjustRequest(3, 768), "1.0", {}),
+        (AdjustRequest(3, None, persist=False), "1.0", {}),
+        (AdjustRequest(3, 768, force=True), "1.1", {"force": True}),
+    ],
+)
+def test_adjust_asks_in_the_lowest_version_that_has_what_it_asks_for(
+    wire: Wire, request_: AdjustRequest, version: str, more: dict[str, Any]
+) -> None:
+    assert client.XloudAPI().adjust("context", INSTANCE, request_) == {"answered": True}
+    assert wire.prepared == [{"server": "host-1", "version": version}]
+    ((method, arguments),) = wire.calls
+    # A little less than we wait.
+    assert 30 < arguments.pop("answer_within") < OPTIONS.rpc_response_timeout
+    assert (method, arguments) == (
+        "adjust",
+        {
+            "instance": INSTANCE,
+            "vcpus": 3,
+            "memory_mb": request_.memory_mb,
+            "persist": request_.persist,
+            **more,
+        },
+    )
+
+
+@pytest.mark.parametrize("force", [True, False])
+def test_a_plan_is_of_1_1_and_always_says_force(wire: Wire, force: bool) -> None:
+    client.XloudAPI().plan("context", INSTANCE, AdjustRequest(3, None, False, force))
+    assert wire.prepared == [{"server": "host-1", "version": "1.1"}]
+    assert wire.calls == [
+        (
+            "plan",
+            {
+                "instance": INSTANCE,
+                "vcpus": 3,
+                "memory_mb": None,
+                "persist": False,
+                "force": force,
+            },
+        )
+    ]
+
+
+def test_status_and_hotplug_are_of_1_0(wire: Wire) -> None:
+    client.XloudAPI().status("context", INSTANCE)
+    client.XloudAPI().hotplug_vcpus("context", INSTANCE, 3)
+    assert wire.prepared == [
+        {"server": "host-1", "version": "1.0"},
+        {"server": "host-1", "version": "1.0", "timeout": 90 + 60},
+    ]
+    assert wire.calls == [
+        ("status", {"instance": INSTANCE}),
+        ("hotplug_vcpus", {"instance": INSTANCE, "new_count": 3}),
+    ]
+
+
+def test_client_and_endpoint_have_one_namespace_and_its_newest_version(wire: Wire) -> None:
+    client.XloudAPI()
+    assert wire.target is not None
+    assert (wire.target.namespace, wire.target.version) == ("xloud", VERSION)
+    assert wire.target.topic == "compute"
+    assert XloudEndpoint.target.version == VERSION
+    assert tuple(map(int, FIRST.split("."))) <= tuple(map(int, VERSION.split(".")))
+
+
+def asked(wire: Wire) -> Any:
+    return client.XloudAPI().adjust("context", INSTANCE, AdjustRequest(3, None, force=True))
+
+
+def test_a_refusal_in_the_answer_is_raised(wire: Wire) -> None:
+    wire.answer = {"refused": NoCapacity("full").to_wire()}
+    with pytest.raises(NoCapacity, match="full"):
+        asked(wire)
+
+
+def test_a_code_that_this_version_does_not_know_is_raised_with_its_status(wire: Wire) -> None:
+    wire.answer = {"refused": {"code": "xloud.moon", "status": 418, "message": "full"}}
+    with pytest.raises(Refused) as refusal:
+        asked(wire)
+    assert (refusal.value.reason_code, refusal.value.status) == ("xloud.moon", 418)
+
+
+def test_an_instance_on_no_host_is_not_asked_for(wire: Wire) -> None:
+    with pytest.raises(HostUnavailable):
+        client.XloudAPI().status("context", SimpleNamespace(host=None))
+    assert wire.calls == []
+
+
+@pytest.mark.parametrize(
+    ("error", "raised"),
+    [
+        (messaging.MessagingTimeout(), HostUnavailable),
+        (messaging.RPCVersionCapError(version="1.1", version_cap="1.0"), HostUnsupported),
+        (messaging.UnsupportedVersion("1.1"), HostUnsupported),
+        (messaging.RemoteError("UnsupportedVersion", "1.1"), HostUnsupported),
+        (messaging.RemoteError("NoSuchMethod", "plan"), HostUnsupported),
+        (messaging.RemoteError("ZeroDivisionError", "bug"), messaging.RemoteError),
+    ],
+    ids=["no answer", "capped", "version", "version there", "method there", "a fault there"],
+)
+def test_a_host_that_does_not_answer_or_does_not_know_the_call(
+    wire: Wire, error: Exception, raised: type[Exception]
+) -> None:
+    wire.answer = error
+    with pytest.raises(raised) as failure:
+        asked(wire)
+    if raised is HostUnsupported and not isinstance(error, messaging.RPCVersionCapError):
+        assert "adjust 1.1" in str(failure.value)
