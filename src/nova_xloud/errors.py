@@ -11,6 +11,7 @@
     │   ├── NotFound                404  xloud.not_found
     │   ├── InvalidState            409  xloud.invalid_state
     │   ├── NoCapacity              409  xloud.no_capacity
+    │   ├── NoAllocation            409  xloud.no_allocation
     │   ├── Blocked                 409  xloud.blocked.<why>
     │   ├── HostUnavailable         409  xloud.host_unavailable
     │   ├── HostUnsupported         409  xloud.host_unsupported
@@ -136,6 +137,12 @@ class NoCapacity(Refused):
     """Placement has no room on the host."""
 
     code = "xloud.no_capacity"
+
+
+class NoAllocation(Refused):
+    """Placement holds nothing for the instance on its host."""
+
+    code = "xloud.no_allocation"
 
 
 class Blocked(Refused):

@@ -58,6 +58,16 @@ class XloudTestCase(base.ServersTestBase):
         answer = self.placement.put(url, current)
         assert answer.status == 200, answer.body
 
+    def _wait(self, what, seconds=10):
+        deadline = time.monotonic() + seconds
+        while True:
+            try:
+                return what()
+            except AssertionError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.05)
+
     def _record(self, server):
         return objects.Instance.get_by_uuid(
             nova_context.get_admin_context(), server["id"], expected_attrs=["system_metadata"]
@@ -87,16 +97,6 @@ class AdjustTestCase(XloudTestCase):
     def _status(self, server=None, api=None):
         url = f"/servers/{(server or self.server)['id']}/xloud-status"
         return (api or self.admin_api).api_get(url).body["xloud_status"]
-
-    def _wait(self, what, seconds=10):
-        deadline = time.monotonic() + seconds
-        while True:
-            try:
-                return what()
-            except AssertionError:
-                if time.monotonic() > deadline:
-                    raise
-                time.sleep(0.05)
 
     def _has(self, vcpus, memory_mb, server=None):
         """Guest, claim and record agree on this size."""

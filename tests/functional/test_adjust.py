@@ -358,7 +358,7 @@ class Afterwards(AdjustTestCase):
 
     def test_a_failure_to_look_again_fails_nobody_elses_operation(self):
         manager = self.computes["host1"].manager
-        with mock.patch.object(manager.xloud, "settle", side_effect=KeyError("no such node")):
+        with mock.patch.object(manager.xloud, "reconcile", side_effect=KeyError("no such node")):
             self._stop_server(self.server)
             self._start_server(self.server)
         self._has(3, 768)
@@ -385,7 +385,7 @@ class Moved(XloudTestCase):
         larger = self._flavor(vcpus=8, memory_mb=2048, minimum_cpu=2, minimum_memory=1024)
         self.large = objects.Flavor.get_by_flavor_id(nova_context.get_admin_context(), larger)
         facts = holdings.facts_of_instance(self.record)
-        grown = holdings.desired_of(self.record, facts).after(Asked(Size(3, 768)))
+        grown = holdings.desired_of(self.record, facts).after(Asked(Size(3, 768), Size(3, 768)))
         holdings.put_desired(self.record, grown)
 
     def _becomes(self, flavor, old_flavor):

@@ -7,7 +7,11 @@ from unittest import mock
 
 from nova.tests.functional.api.client import OpenStackApiException
 
+from nova_xloud.compute.bridges.record import NovaRecord
 from nova_xloud.compute.worker import Worker
+from nova_xloud.core.desired import Asked as Wish
+from nova_xloud.core.size import Size
+from nova_xloud.errors import InvalidState
 from nova_xloud.testing import Behaviour
 from tests.functional.base import AdjustTestCase, XloudTestCase
 
@@ -153,6 +157,70 @@ class Crashed(EngineTestCase):
         record.save()
         self.host.reconcile().join()
         self._has(3, 512)
+
+
+class Afterwards(EngineTestCase):
+    def test_an_event_that_is_deferred_stays_open_and_is_ended_by_whoever_goes_on(self):
+        self._adjust(current_vcpus=3)
+        self._has(3, 512)
+        self.admin_api.post_server_action(self.server["id"], {"pause": None})
+        self._wait_for_state_change(self.server, "PAUSED")
+        self._adjust(current_vcpus=1)
+        self._wait(
+            lambda: self.assertEqual("xloud.deferred", self._condition("Converged")["reason"])
+        )
+        (event,) = self._events("xloud_adjust")[0]["events"]
+        assert (event["result"], event["finish_time"]) == (None, None)
+        self.admin_api.post_server_action(self.server["id"], {"unpause": None})
+        self._wait_for_state_change(self.server, "ACTIVE")
+        self._has(1, 512)
+
+        def ended():
+            (event,) = self._events("xloud_adjust")[0]["events"]
+            assert (event["result"], event["details"]) == ("Success", None)
+
+        self._wait(ended)
+
+    def test_a_size_that_is_not_persisted_is_not_persisted_by_asking_for_the_other(self):
+        self._adjust(current_vcpus=3, persist=False)
+        self._has(3, 512)
+        self._adjust(current_memory_mb=768)
+        self._has(3, 768)
+        self._stop_server(self.server)
+        self._wait(lambda: self.assertEqual(1, self._reserved(self.server)["VCPU"]))
+        self._start_server(self.server)
+        self._has(1, 768)
+
+    def test_what_others_keep_in_system_metadata_is_not_lost(self):
+        record = NovaRecord(self._record(self.server), "host1")
+        view = record.refresh()
+        other = self._record(self.server)
+        other.system_metadata["password_0"] = "theirs"
+        other.save()
+        wish = view.desired.after(Wish(Size(2, 512), Size(2, 512)))
+        record.write(wish, held=Size(2, 512))
+        kept = self._record(self.server).system_metadata
+        assert (kept["password_0"], kept["xloud_vcpus"]) == ("theirs", "2")
+
+    def test_what_was_changed_since_it_was_read_is_not_written_over(self):
+        record = NovaRecord(self._record(self.server), "host1")
+        view = record.refresh()
+        other = self._record(self.server)
+        other.system_metadata["xloud_generation"] = "7"
+        other.save()
+        wish = view.desired.after(Wish(Size(2, 512), Size(2, 512)))
+        self.assertRaises(InvalidState, record.write, wish, held=Size(2, 512))
+        assert "xloud_vcpus" not in self._record(self.server).system_metadata
+
+    def test_a_lost_allocation_is_said_and_its_size_is_not_forgotten(self):
+        self._adjust(current_vcpus=3)
+        self._has(3, 512)
+        self.placement.delete(f"/allocations/{self.server['id']}")
+        self._refused(409, "xloud.no_allocation", current_vcpus=4)
+        self.host.reconcile().join()
+        self._wait(lambda: self.assertIsNotNone(self._condition("ReservedTooLittle")))
+        record = self._record(self.server)
+        assert (record.vcpus, record.memory_mb) == (3, 512)
 
 
 class Pass(EngineTestCase):

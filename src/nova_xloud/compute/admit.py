@@ -54,6 +54,7 @@ def admit(
     :raises Refused: with the reason
     :raises DomainError: the guest could not be read
     """
+    check_answers(instance)
     with instance.lock():
         if too_late():
             raise HostUnavailable("another operation on it took too long; nothing was changed")
@@ -62,6 +63,12 @@ def admit(
             return Admission(plan.desired.generation, True)
         _commit(instance, seen, plan, options)
     return Admission(plan.desired.generation, False)
+
+
+def check_answers(instance: Instance) -> None:
+    """:raises HostUnavailable: its QEMU hangs; not to be called under the lock"""
+    if not instance.answers():
+        raise HostUnavailable("the guest's QEMU does not answer; nothing was changed")
 
 
 def decide_now(

@@ -33,18 +33,16 @@ class Boots:
             self._known |= {uuid: (boot_id, long_ago) for uuid, boot_id in boot_ids.items()}
             self._is_begun = True
 
-    @property
-    def know(self) -> bool:
-        """Whether it is known what ran already; before that nobody boots."""
-        return self._is_begun
-
     def keep_only(self, uuids: Collection[str]) -> None:
         """Forget all others, which are not on this host any more."""
         with self._lock:
             self._known = {u: known for u, known in self._known.items() if u in uuids}
 
     def booting(self, uuid: str, boot_id: int | None) -> bool:
-        """Whether the guest that runs as ``boot_id`` was first seen less than the grace ago."""
+        """Whether the guest that runs as ``boot_id`` was first seen less than the grace ago.
+
+        Before it is known what was there already, none is.
+        """
         if boot_id is None or not self._is_begun:
             return False
         with self._lock:

@@ -12,6 +12,7 @@ from nova_xloud.core import conditions
 from nova_xloud.core.desired import Desired
 from nova_xloud.core.lifecycle import Event
 from nova_xloud.core.size import Size
+from nova_xloud.core.state import NOTHING
 from nova_xloud.core.steps import Told
 
 LOG = logging.getLogger(__name__)
@@ -48,8 +49,10 @@ def conclude(instance: Instance, seen: Observation, told: Told, record: Desired)
     """
     _stay(seen, told)
     reserved = _release_what_came_back(instance, seen, told)
-    if record != seen.view.desired or reserved != seen.view.recorded:
-        instance.record.write(record, reserved)
+    # Where Placement has lost it, what it held is still known from its columns.
+    held = reserved if reserved != NOTHING else seen.view.recorded
+    if record != seen.view.desired or held != seen.view.recorded:
+        instance.record.write(record, held)
 
 
 def alarm(instance: Instance, seen: Observation, now: str) -> None:

@@ -32,6 +32,11 @@ from nova_xloud.errors import (
 
 LOG = logging.getLogger(__name__)
 
+# In step_timeouts: how long one step may take though it comes nearer all the time, and how long a
+# run may take before others have their turn: the guest chooses its pace, and shall not choose it.
+LONGEST_STEP = 5
+LONGEST_RUN = 10
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -66,7 +71,7 @@ def converge(instance: Instance, options: EngineOptions, clock: Clock | None = N
     except DomainError as failed:
         run.conclude(Event.FAIL, "xloud.failed", str(failed))
         raise
-    if outcome.deferred is not None and not run.is_closing:
+    if outcome.deferred is not None and not run.is_closing and instance.answers():
         run.conclude(Event.DEFER, message=outcome.deferred)
     return outcome
 
@@ -79,12 +84,17 @@ class _Run:
         self._options = options
         self._clock = clock
         self._patience = _Patience(clock, options.step_timeout)
+        self._begun = clock.now()
         self._told = steps.Told()
         self._conflicts = 0
         self._no_room: NoCapacity | None = None
 
     def to_the_end(self) -> Outcome:
         while not self._clock.closing():
+            if not self._instance.answers():
+                return Outcome(False, "the guest's QEMU does not answer")
+            if self._clock.now() - self._begun > self._options.step_timeout * LONGEST_RUN:
+                return Outcome(False, "it takes long, so others go first; it goes on later")
             done = self._locked_step()
             outcome = done if isinstance(done, Outcome) else self._after(done)
             if outcome is not None:
@@ -104,7 +114,10 @@ class _Run:
                     ended = concluded(seen, event, self._clock.date(), code, message)
                     conclude(self._instance, seen, self._told, ended)
         except (Refused, DomainError, ClaimConflict) as error:
-            LOG.warning("Instance %s: %s was not written: %s", self._instance.uuid, event, error)
+            LOG.warning("Instance %s: how it ended was not written: %s", self._instance.uuid, error)
+        except Exception:
+            # What is raised is why the run ended, and not this.
+            LOG.exception("Instance %s: how it ended was not written.", self._instance.uuid)
 
     def _locked_step(self) -> steps.Step | Outcome:
         """Read, decide, take the step: under the lock, so that nothing comes between."""
@@ -188,16 +201,16 @@ def stand_back(why: str) -> str:
 
 
 class _Patience:
-    """How long the guest has been waited for without coming nearer than it ever was.
+    """How long the guest has been waited for without coming nearer than it ever was, and at all.
 
-    So a run ends: a guest that only wavers is given up, and one that comes nearer arrives.
+    So a run ends: a guest that only wavers is given up, and one that comes nearer too slowly.
     """
 
     def __init__(self, clock: Clock, timeout: float) -> None:
         self._clock = clock
         self._timeout = timeout
         self._nearest: int | None = None
-        self._since = 0.0
+        self._since = self._begun = 0.0
 
     def anew(self) -> None:
         """Something else was begun."""
@@ -205,6 +218,10 @@ class _Patience:
 
     def is_over(self, step: steps.Await) -> bool:
         """Whether it has been waited for too long."""
+        now = self._clock.now()
+        if self._nearest is None:
+            self._begun = now
         if self._nearest is None or step.left < self._nearest:
-            self._nearest, self._since = step.left, self._clock.now()
-        return self._clock.now() - self._since > self._timeout
+            self._nearest, self._since = step.left, now
+        too_slow = now - self._begun > self._timeout * LONGEST_STEP
+        return too_slow or now - self._since > self._timeout

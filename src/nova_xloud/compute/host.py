@@ -11,13 +11,13 @@ from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import asdict
 from typing import Any
 
-from nova_xloud.compute.admit import Admission, admit, decide_now
+from nova_xloud.compute.admit import Admission, admit, check_answers, decide_now
 from nova_xloud.compute.boots import Boots
 from nova_xloud.compute.clock import utc_now
 from nova_xloud.compute.converge import Outcome
 from nova_xloud.compute.observe import observe
 from nova_xloud.compute.ports import Fleet, Instance
-from nova_xloud.compute.reconcile import ADJUST, Reconciler, resume
+from nova_xloud.compute.reconcile import ADJUST, Reconciler
 from nova_xloud.compute.status import blockers, status
 from nova_xloud.compute.worker import Worker
 from nova_xloud.conf import EngineOptions
@@ -27,6 +27,10 @@ from nova_xloud.core.plan import AdjustRequest
 from nova_xloud.errors import GuestRefused, HostUnavailable, Refused
 
 HOTPLUG = "hotplug_vcpus"
+# A guest's agent may take 5 s, and is the tenant's: no more RPC threads wait for one at a time, and
+# the others no longer than so many seconds.
+READINGS = 4
+READING_WAITS = 1.0
 
 
 # From a context and a ``nova.objects.Instance`` to its ports, for one request.
@@ -46,10 +50,10 @@ class Host:
         worker: Worker | None = None,
     ) -> None:
         self._open = open_instance
-        self._fleet = fleet
         self._facts = facts
         self._options = options
         self._worker = worker or Worker(options)
+        self._readings = threading.BoundedSemaphore(READINGS)
         self._reconciler = Reconciler(fleet, boots, self._worker, options, time.monotonic)
 
     def adjust(
@@ -110,6 +114,7 @@ class Host:
             ``desired`` (sizes), ``steps`` (each ``{step, ...}``), ``blockers``
         """
         instance = self._open(context, nova_instance)
+        check_answers(instance)
         with instance.lock():
             return self._plan(instance, request)
 
@@ -147,23 +152,24 @@ class Host:
         return self._worker.submit(instance, action)
 
     def status(self, context: Any, nova_instance: Any) -> dict[str, Any]:
-        """See :func:`nova_xloud.compute.status.status`."""
+        """See :func:`nova_xloud.compute.status.status`.
+
+        :raises HostUnavailable: guests that are slow to answer keep too many others waiting
+        """
         instance = self._open(context, nova_instance)
-        seen = observe(instance)
+        check_answers(instance)
+        if not self._readings.acquire(timeout=READING_WAITS):
+            raise HostUnavailable("too many guests are being read just now")
+        try:
+            seen = observe(instance)
+        finally:
+            self._readings.release()
         return status(
             seen.state,
             envelope(seen.view.facts, self._facts),
             utc_now(),
             converging=self._worker.is_busy(instance.uuid),
         )
-
-    def settle(self, uuid: str) -> None:
-        """Look at an instance again after something else was done to it.
-
-        :raises NotFound: it was deleted
-        """
-        progress = self._fleet.open(uuid, "").record.refresh().desired.progress
-        resume(self._fleet, self._worker, uuid, progress)
 
     def service_starts(self) -> None:
         """Finish what was left when the service ended, however it ended. Does not wait for it."""

@@ -27,6 +27,9 @@ class Domain(Protocol):
     def read(self) -> GuestFigures:
         """One reading of it."""
 
+    def ping(self) -> None:
+        """Ask its QEMU something that it answers at once; returns when it has."""
+
     def set_vcpus(self, count: int, *, persistent: bool) -> None:
         """Hot-plug or unplug up to ``count``, live.
 
@@ -81,6 +84,7 @@ class Claims(Protocol):
 
         :raises ClaimConflict: it is not
         :raises NoCapacity: the host has no room; names what was asked and what is free
+        :raises NoAllocation: Placement holds nothing for it here
         :raises PlacementUnavailable: it could not be asked
         """
 
@@ -141,6 +145,7 @@ class Instance:
     :ivar lock: Nova's own per-instance lock
     :ivar booting: whether the guest has started so lately that its balloon may be on the way
     :ivar request_id: of the request for which it was opened
+    :ivar answers: whether its QEMU answers, or there is none; not asked under the lock
     """
 
     uuid: str
@@ -151,6 +156,7 @@ class Instance:
     lock: Callable[[], AbstractContextManager[Any]]
     booting: Callable[[GuestFigures], bool] = lambda figures: False
     request_id: str = ""
+    answers: Callable[[], bool] = lambda: True
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,10 +183,7 @@ class Fleet(Protocol):
         """
 
     def boot_ids(self) -> Mapping[str, int]:
-        """libvirt's ids of the domains that run, by instance: one call, and no guest is asked.
-
-        :raises DomainError: libvirt was not to be asked
-        """
+        """libvirt's ids of the domains that ran already when the service began, by instance."""
 
     def known(self) -> Sequence[Known]:
         """What the database says of this host's: one query."""

@@ -26,6 +26,8 @@ from nova_xloud.errors import DomainError, NotFound, Refused
 LOG = logging.getLogger(__name__)
 
 ADJUST = "xloud_adjust"
+# Seconds; a pass takes a fraction of one.
+HANGS_AFTER = 30.0
 
 
 class Converges(Protocol):
@@ -64,36 +66,44 @@ class Reconciler:
         self._options = options
         self._now = now
         self._attempts: dict[str, _Attempt] = {}
-        self._pass = self._new_pass()
+        self._lock = threading.Lock()
+        self._pass: threading.Thread | None = None
+        self._begun_at = 0.0
+        self._again = False
 
     def service_starts(self) -> None:
-        """What runs now has been running before."""
-        try:
-            self._boots.were_there(self._fleet.boot_ids())
-        except DomainError as error:
-            LOG.warning("What runs on this host is not known yet: %s", error)
+        """What ran already has been running for nobody knows how long."""
+        self._boots.were_there(self._fleet.boot_ids())
 
     def begin(self) -> threading.Thread:
-        """Begin a pass beside everything else; none, while the last is still on its way.
+        """Begin a pass beside everything else, or have the one that is on its way followed by one.
 
-        It may hang with a guest that does, because libvirt waits for that one's QEMU (measured). So
-        nothing waits for it, not even the end of the process.
+        It may hang with a guest that does, because libvirt waits for that one's QEMU; whoever asks
+        after it is not kept waiting (both measured). So nothing waits for a pass, not even the end
+        of the process, and one that hangs is left behind.
         """
-        if self._pass.is_alive():
-            LOG.warning("The last pass over the host's instances has not ended yet.")
-        else:
-            self._pass = self._new_pass()
+        with self._lock:
+            hangs = self._now() - self._begun_at > HANGS_AFTER
+            if self._pass is not None and self._pass.is_alive() and not hangs:
+                self._again = True
+                return self._pass
+            if self._pass is not None and self._pass.is_alive():
+                LOG.warning("The last pass over the host's instances hangs: so does a guest.")
+            self._again, self._begun_at = False, self._now()
+            self._pass = threading.Thread(target=self._passes, name="xloud-reconcile", daemon=True)
             self._pass.start()
-        return self._pass
+            return self._pass
 
-    def _new_pass(self) -> threading.Thread:
-        return threading.Thread(target=self._logged_run, name="xloud-reconcile", daemon=True)
-
-    def _logged_run(self) -> None:
-        try:
-            self.run()
-        except Exception:
-            LOG.exception("A pass over the host's instances failed.")
+    def _passes(self) -> None:
+        while True:
+            try:
+                self.run()
+            except Exception:
+                LOG.exception("A pass over the host's instances failed.")
+            with self._lock:
+                if not self._again or self._pass is not threading.current_thread():
+                    return
+                self._again, self._begun_at = False, self._now()
 
     def run(self) -> int:
         """One pass.
@@ -103,8 +113,6 @@ class Reconciler:
         known = self._fleet.known()
         if not known:
             return 0
-        if not self._boots.know:
-            self.service_starts()
         try:
             glimpses = self._fleet.glimpses()
             reserved = self._fleet.reserved(known)
@@ -114,11 +122,19 @@ class Reconciler:
         # One that is busy has no glimpse, and has not started anew for that.
         self._boots.keep_only({*glimpses, *(one.uuid for one in known)})
         self._attempts = {one.uuid: a for one in known if (a := self._attempts.get(one.uuid))}
-        looked_at = [
-            one for one in known if self._look(one, glimpses.get(one.uuid), reserved[one.uuid])
-        ]
-        LOG.debug("Of %d instances %d are looked at.", len(known), len(looked_at))
-        return len(looked_at)
+        looked_at = sum(
+            self._guarded_look(one, glimpses.get(one.uuid), reserved[one.uuid]) for one in known
+        )
+        LOG.debug("Of %d instances %d are looked at.", len(known), looked_at)
+        return looked_at
+
+    def _guarded_look(self, one: Known, glimpse: Glimpse | None, reserved: Size) -> bool:
+        try:
+            return self._look(one, glimpse, reserved)
+        except Exception:
+            # The others are looked at all the same.
+            LOG.exception("Instance %s could not be looked at.", one.uuid)
+            return False
 
     def _look(self, one: Known, glimpse: Glimpse | None, reserved: Size) -> bool:
         if one.view.task_state is not None or self._worker.is_busy(one.uuid):
@@ -132,11 +148,11 @@ class Reconciler:
             return False
         vcpus = None if glimpse is None else glimpse.vcpus
         phase, code = desired.progress.phase, desired.progress.code
-        like = (desired.generation, phase, code, boot_id, vcpus, booting)
+        like = (desired.generation, phase, code, reserved, boot_id, vcpus, booting)
         if not (self._is_due(one.uuid, like) or found.urgent):
             return False
         LOG.info("Instance %s is looked at: %s.", one.uuid, found.why)
-        return resume(self._fleet, self._worker, one.uuid, desired.progress)
+        return self._resume(one.uuid, desired.progress)
 
     def _is_due(self, uuid: str, like: object) -> bool:
         """Whether something is new about it, or it has been left alone for long enough."""
@@ -150,16 +166,12 @@ class Reconciler:
         self._attempts[uuid] = _Attempt(like, count, now + pause)
         return True
 
-
-def resume(fleet: Fleet, worker: Converges, uuid: str, progress: Progress) -> bool:
-    """Converge an instance that nobody asks for now, as its action if that has had no answer yet.
-
-    :returns: False when it is not there any more
-    """
-    try:
-        instance = fleet.open(uuid, progress.request_id)
-    except NotFound:
-        return False
-    unanswered = progress.request_id and not progress.finished
-    worker.submit(instance, ADJUST if unanswered else None)
-    return True
+    def _resume(self, uuid: str, progress: Progress) -> bool:
+        """Converge an instance, as its action if that has had no answer yet."""
+        try:
+            instance = self._fleet.open(uuid, progress.request_id)
+        except NotFound:
+            return False
+        unanswered = progress.request_id and not progress.finished
+        self._worker.submit(instance, ADJUST if unanswered else None)
+        return True

@@ -66,7 +66,7 @@ def status_from_database(state: InstanceState, bounds: Envelope, now: str) -> di
 
 def _progress(state: InstanceState, now: str, converging: bool) -> Progress:
     progress = state.desired.progress
-    return progress.after(Event.BEGIN, now) if converging else progress
+    return progress.after(Event.BEGIN, progress.since or now) if converging else progress
 
 
 def blockers(state: InstanceState, bounds: Envelope) -> list[dict[str, str]]:

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 from nova_xloud.core.guest import GuestFigures
 from nova_xloud.core.state import InstanceState
-from nova_xloud.core.steps import Await, SetMemory, Told
+from nova_xloud.core.steps import Await, SetMemory, Stuck, Told
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ DEFAULTS = Limits()
 
 def step(
     state: InstanceState, guest: GuestFigures, told: Told, limits: Limits
-) -> SetMemory | Await | None:
+) -> SetMemory | Await | Stuck | None:
     """The balloon's next step, or what it waits for; None: it is where it should be.
 
     Once a run the balloon is told, even when its size is right: that it is on its way to another
@@ -60,7 +60,7 @@ def step(
 
 def _shrink(
     goal: int, state: InstanceState, guest: GuestFigures, told: Told, limits: Limits
-) -> SetMemory | Await:
+) -> SetMemory | Await | Stuck:
     now = guest.memory_mb
     if told.memory_mb is not None and goal <= told.memory_mb < now:
         return _on_the_way(told.memory_mb, guest, booting=state.booting)
@@ -72,11 +72,17 @@ def _shrink(
         # It may be on its way to a larger size that it was told before. To be told the size it has
         # stops that, and pushes nobody.
         return SetMemory(now)
+    if guest.balloon_driver is False and not state.booting:
+        return Stuck(
+            "xloud.guest_refused.no_statistics",
+            f"its balloon driver does not tell how much it uses, so its memory stays at {now} MiB "
+            f"and does not become {goal}; load the driver, or ask with force",
+        )
     if guest.usable_mb is None or not told.has_fresh_statistics(guest):
         return Await(
             "xloud.guest_refused.no_statistics",
-            f"its balloon driver tells how much it uses, so that its memory may become {goal} MiB "
-            f"(is {now}); where it never does, only force shrinks it",
+            f"its balloon driver tells how much it uses now, so that its memory may become {goal} "
+            f"MiB (is {now})",
             now - goal,
             booting=state.booting,
         )

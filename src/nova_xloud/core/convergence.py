@@ -62,7 +62,7 @@ def _guest_step(
 ) -> Step | None:
     """The first of the steps on the guest, in their order, that has something to do.
 
-    What cannot be done keeps nothing that can be: it is said at the end.
+    vCPUs that cannot come or go do not keep memory from going down: it is said at the end.
     """
     if state.desired.removal_pending is not None and not state.removal_unsettled:
         return RemovalSettled()

@@ -45,12 +45,14 @@ def flavor_key(flavorid: str, maximum: Size) -> str:
 class Asked:
     """A request that is admitted.
 
+    :ivar target: what the guest is to have
+    :ivar persisted: what it is to have after its next start
     :ivar force: memory may go below what the guest says that it needs
     :ivar now: ISO 8601, UTC
     """
 
-    size: Size
-    persist: bool = True
+    target: Size
+    persisted: Size
     force: bool = False
     now: str = ""
     request_id: str = ""
@@ -95,9 +97,10 @@ class Desired:
     def after(self, asked: Asked) -> Desired:
         """The next record once a request is admitted; asking for the same again counts nothing."""
         progress = replace(self.progress.after(Event.ADMIT, asked.now), request_id=asked.request_id)
-        persisted = asked.size if asked.persist else self.persisted
-        live = None if asked.size == persisted else asked.size
-        wish = replace(self, persisted=persisted, live=live, force=asked.force, progress=progress)
+        live = None if asked.target == asked.persisted else asked.target
+        wish = replace(
+            self, persisted=asked.persisted, live=live, force=asked.force, progress=progress
+        )
         return wish if wish.same_wish(self) else replace(wish, generation=self.generation + 1)
 
     def same_wish(self, other: Desired) -> bool:

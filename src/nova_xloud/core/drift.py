@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from nova_xloud.core.conditions import RESERVED_TOO_LITTLE
 from nova_xloud.core.desired import Desired
 from nova_xloud.core.guest import Glimpse
 from nova_xloud.core.size import Size
@@ -16,8 +15,7 @@ class Look:
     """An instance has to be looked at.
 
     :ivar why: for people
-    :ivar urgent: more is held than is reserved, and nobody has been told: however often it was
-        looked at before
+    :ivar urgent: more is held than is reserved: however often it was looked at before
     """
 
     why: str
@@ -41,8 +39,7 @@ def look(
     """
     held = _held(glimpse, booting=booting)
     if not reserved.covers(held):
-        alarmed = any(condition.type == RESERVED_TOO_LITTLE for condition in desired.noted)
-        return Look(f"it holds {held} and {reserved} are reserved", urgent=not alarmed)
+        return Look(f"it holds {held} and {reserved} are reserved", urgent=True)
     why = _why(desired, recorded, reserved, glimpse, booting=booting)
     return None if why is None else Look(why)
 
@@ -56,7 +53,7 @@ def _why(
         return f"it was {desired.noted[0].type}"
     if recorded != reserved:
         return f"{recorded} are recorded and {reserved} reserved"
-    if not desired.generation:
+    if not desired.generation and not _has(desired.target, glimpse):
         # Nobody asked for anything. It may have been started before nova-xloud was here, with more
         # than it would boot with now, and that is claimed.
         return None
@@ -66,6 +63,13 @@ def _why(
         stopped = desired != desired.restarted()
         return "it has stopped, and something was asked only until then" if stopped else None
     return _is_not(desired.target, glimpse, booting=booting)
+
+
+def _has(target: Size, glimpse: Glimpse | None) -> bool:
+    return glimpse is not None and (glimpse.vcpus, glimpse.memory_mb) == (
+        target.vcpus,
+        target.memory_mb,
+    )
 
 
 def _held(glimpse: Glimpse | None, *, booting: bool) -> Size:

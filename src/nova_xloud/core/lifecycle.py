@@ -4,19 +4,11 @@ people see.
 
 ::
 
-                      ADMIT (from everywhere)
-                        |
-                        v
-      .------------ ADMITTED -----------.
-      |                 | BEGIN         | DEFER
-      |                 v               v
-      |            CONVERGING ----> DEFERRED --.
-      |           /     |     \\                |
-      |    REFUSE/ REACH|      \\FAIL           | BEGIN
-      |         v       v       v              |
-      |  GUEST_REFUSED CONVERGED FAILED        |
-      |         '-------+-------'              |
-      '-----------------'---> CONVERGING <-----'
+    everything --ADMIT--> ADMITTED
+    everything --BEGIN--> CONVERGING --REACH---> CONVERGED
+                                     --DEFER---> DEFERRED
+                                     --REFUSE--> GUEST_REFUSED
+                                     --FAIL----> FAILED
 
 Whoever runs begins; a run ends by reaching, deferring, being refused by the guest, or failing.
 CONVERGING is known where the run is; what is written is where the last one ended.
@@ -56,8 +48,6 @@ TRANSITIONS: dict[tuple[Phase, Event], Phase] = {
     **{(phase, Event.ADMIT): Phase.ADMITTED for phase in Phase},
     # From CONVERGED too: what drifted is brought back. From CONVERGING: its run has died.
     **{(phase, Event.BEGIN): _RUN for phase in Phase},
-    # Before it has begun: the instance is busy, or nova-compute is stopping.
-    (Phase.ADMITTED, Event.DEFER): Phase.DEFERRED,
     (_RUN, Event.REACH): Phase.CONVERGED,
     (_RUN, Event.DEFER): Phase.DEFERRED,
     (_RUN, Event.REFUSE): Phase.GUEST_REFUSED,

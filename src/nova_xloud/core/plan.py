@@ -62,7 +62,11 @@ def decide(
     )
     if refusal is not None:
         return refusal
-    asked = Asked(target, request.persist, request.force, now, request_id)
+    persisted = state.desired.persisted
+    if request.persist:
+        # Of what was not asked for, a size that lasts until the guest stops goes on to do so.
+        persisted = _target(request, persisted)
+    asked = Asked(target, persisted, request.force, now, request_id)
     desired = state.desired.after(asked)
     after = replace(state, desired=desired)
     return Plan(

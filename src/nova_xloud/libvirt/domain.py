@@ -76,7 +76,11 @@ class LibvirtDomain:
             vcpus=size.vcpus,
             removable_vcpus=size.removable_vcpus,
             max_memory_mb=_mib(size.max_memory_kib),
-            memory_mb=_mib(stats.get("actual", memory_kib) if running else size.memory_kib),
+            memory_mb=_mib(
+                _held_kib(root, stats, memory_kib, size.max_memory_kib)
+                if running
+                else size.memory_kib
+            ),
             balloon_driver=self._driver(root, stats, paused=paused) if running else None,
             vcpus_online=None if paused or not _agent_connected(root) else self._online(),
             attached_dimms_mb=_mib(_dimms_kib(root)),
@@ -87,6 +91,10 @@ class LibvirtDomain:
             stats_at=stats.get("last_update") or None,
             autodeflate=root.find("devices/memballoon[@autodeflate='on']") is not None,
         )
+
+    def ping(self) -> None:
+        """See :meth:`nova_xloud.compute.ports.Domain.ping`."""
+        self._call("memoryStats")
 
     def set_vcpus(self, count: int, *, persistent: bool) -> None:
         """See :meth:`nova_xloud.compute.ports.Domain.set_vcpus`.
@@ -173,6 +181,18 @@ def count_ids(bitmap: str) -> int:
         first, _, last = part.partition("-")
         total += int(last or first) - int(first) + 1
     return total
+
+
+def _held_kib(root: etree._Element, stats: dict[str, int], current_kib: int, max_kib: int) -> int:
+    """The balloon's size; all of the memory where no driver has reported since power-on or reset.
+
+    A guest that resets itself takes all of its memory, and QEMU tells the size from before until a
+    driver sets another one (measured); without a driver that is for ever.
+    """
+    asked_to_report = root.find("devices/memballoon/stats") is not None
+    if asked_to_report and stats.get("last_update") == 0:
+        return max_kib
+    return stats.get("actual", current_kib)
 
 
 def _agent_connected(root: etree._Element) -> bool:

@@ -48,6 +48,9 @@ def survey(connection: VirConnect) -> dict[str, Glimpse]:
 
 def _glimpse(number: int, record: dict[str, Any]) -> Glimpse | None:
     vcpus, memory_kib = record.get("vcpu.current"), record.get("balloon.current")
+    if record.get("balloon.last-update") == 0:
+        # See LibvirtDomain: what its balloon has given back is not known to be given back.
+        memory_kib = record.get("balloon.maximum")
     if vcpus is None or memory_kib is None:
         return None
     return Glimpse(

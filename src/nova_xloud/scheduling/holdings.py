@@ -72,6 +72,11 @@ def has_record(instance: Any) -> bool:
     return "xloud_flavor" in instance.system_metadata
 
 
+def record_of(instance: Any) -> dict[str, str]:
+    """Our keys in its ``system_metadata``."""
+    return {k: v for k, v in instance.system_metadata.items() if k.startswith(PREFIX)}
+
+
 def is_ours(instance: Any) -> bool:
     """Whether it may have another size than its flavor's; all others are Nova's alone."""
     return has_record(instance) or names_minimum(instance.flavor)

@@ -24,6 +24,7 @@ from nova_xloud.compute.bridges.placement import PlacementClaims
 from nova_xloud.compute.bridges.record import NovaActions, NovaRecord
 from nova_xloud.compute.host import Host
 from nova_xloud.compute.ports import Domain, Instance
+from nova_xloud.compute.pulse import Pulse
 from nova_xloud.errors import DomainCallFailed, DomainNotFound
 from nova_xloud.rpc.endpoint import XloudEndpoint
 from nova_xloud.scheduling import holdings
@@ -51,6 +52,7 @@ class XloudComputeManager(manager.ComputeManager):  # type: ignore[misc]
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         options = conf.engine_options(CONF)
+        self._pulse = Pulse()
         self._boots = Boots(time.monotonic, options.boot_grace)
         self.xloud = Host(
             self._open_instance,
@@ -84,13 +86,13 @@ class XloudComputeManager(manager.ComputeManager):  # type: ignore[misc]
             instance.memory_mb = desired.to_hold.memory_mb
 
     def _look_again(self, done_to: Any) -> None:
-        """Settle an instance that another operation has just been done to, if it is one of ours.
+        """Have a pass see what another operation has just done to one of ours.
 
         That operation is over or goes on without us: whatever happens here is not its failure.
         """
         try:
             if holdings.is_ours(done_to):
-                self.xloud.settle(done_to.uuid)
+                self.xloud.reconcile()
         except Exception:
             LOG.warning("Instance %s could not be looked at again.", done_to.uuid, exc_info=True)
 
@@ -111,6 +113,7 @@ class XloudComputeManager(manager.ComputeManager):  # type: ignore[misc]
             lock=functools.partial(_instance_lock, instance.uuid),
             booting=lambda guest: self._boots.booting(instance.uuid, guest.boot_id),
             request_id=context.request_id or "",
+            answers=lambda: self._pulse.beats(instance.uuid, lambda: self._domain(instance).ping()),
         )
 
     def _libvirt(self) -> Any:
@@ -132,7 +135,7 @@ class XloudComputeManager(manager.ComputeManager):  # type: ignore[misc]
             guest = self.driver._host.get_guest(instance)
         except exception.InstanceNotFound as error:
             raise DomainNotFound(f"libvirt has no domain of instance {instance.uuid}") from error
-        except exception.InternalError as error:
+        except (exception.InternalError, exception.HypervisorUnavailable) as error:
             raise DomainCallFailed(f"libvirt was not to be asked: {error}") from error
         return LibvirtDomain(guest._domain)
 

@@ -20,6 +20,13 @@ KIB_PER_MIB = 1024
 class XloudLibvirtDriver(driver.LibvirtDriver):  # type: ignore[misc]
     """Nova's, for instances between a minimum and a maximum; for all others just Nova's."""
 
+    def init_host(self, host: str) -> None:
+        super().init_host(host)
+        # Before nova-compute starts those again that ran when the host went down.
+        from nova_xloud.libvirt.survey import boot_ids
+
+        self.xloud_ran_already = boot_ids(self._host.get_connection())
+
     def spawn(self, context: Any, instance: Any, *args: Any, **kwargs: Any) -> Any:
         _check_this_host_can(instance)
         return super().spawn(context, instance, *args, **kwargs)

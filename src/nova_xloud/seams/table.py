@@ -128,7 +128,22 @@ CALLED = (
             "nova.objects.instance_action:InstanceAction.action_start",
             "context, instance_uuid, action_name, want_result",
         ),
-        ("nova.compute.utils:EventReporter", "class"),
+        (
+            "nova.objects.instance_action:InstanceAction.get_by_request_id",
+            "context, instance_uuid, request_id",
+        ),
+        (
+            "nova.objects.instance_action:InstanceActionEvent.event_start",
+            "context, instance_uuid, event_name, want_result, host",
+        ),
+        (
+            "nova.objects.instance_action:InstanceActionEvent.event_finish_with_failure",
+            "*args, **kwargs",
+        ),
+        (
+            "nova.objects.instance_action:InstanceActionEventList.get_by_action",
+            "context, action_id",
+        ),
         (
             "nova.compute.utils:notify_about_instance_usage",
             "notifier, context, instance, event_suffix, network_info, extra_usage_info, fault, "
@@ -158,6 +173,7 @@ CALLED = (
     *_calls(
         "our subclasses override it, and call it",
         ("nova.virt.libvirt.driver:LibvirtDriver._get_guest_config", "self, instance"),
+        ("nova.virt.libvirt.driver:LibvirtDriver.init_host", "self, host"),
         ("nova.virt.libvirt.driver:LibvirtDriver.spawn", "self, context, instance"),
         ("nova.virt.libvirt.config:LibvirtConfigMemoryBalloon", "class"),
         ("nova.virt.libvirt.config:LibvirtConfigMemoryBalloon.format_dom", "self"),

@@ -160,6 +160,8 @@ class VirDomainFace:
             record |= {"vcpu.current": size.vcpus, "vcpu.maximum": size.max_vcpus}
         if groups & STATS_BALLOON:
             record |= {"balloon.current": size.memory_kib, "balloon.maximum": size.max_memory_kib}
+            if self.guest.active and self._balloon is not None:
+                record["balloon.last-update"] = self.guest.memory_stats().get("last_update", 0)
         return record
 
     def XMLDesc(self, flags: int) -> str:

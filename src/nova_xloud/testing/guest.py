@@ -191,6 +191,10 @@ class FakeGuest:
         self._advance()
         return self.memory.statistics if self.active and self.memory.collects else None
 
+    def has_reported(self) -> bool:
+        """Its driver has reported since it started; or nobody asks it to, or it is off."""
+        return not (self.active and self.memory.collects) or self.statistics() is not None
+
     def driver_reports(self) -> bool | None:
         """Whether its balloon driver reports; None: nobody asks it to."""
         if not (self.active and self.memory.collects):

@@ -32,7 +32,7 @@ class FakeDomain:
             vcpus=size.vcpus,
             removable_vcpus=size.removable_vcpus,
             max_memory_mb=_mib(size.max_memory_kib),
-            memory_mb=_mib(size.memory_kib),
+            memory_mb=_mib(size.memory_kib if guest.has_reported() else size.max_memory_kib),
             balloon_driver=guest.driver_reports(),
             vcpus_online=guest.online() if guest.agent_answers() else None,
             boot_id=guest.boot_id if guest.active else None,
@@ -45,6 +45,9 @@ class FakeDomain:
         """What :func:`nova_xloud.libvirt.survey.survey` tells of it."""
         figures = self.read()
         return Glimpse(figures.running, figures.vcpus, figures.memory_mb, figures.boot_id)
+
+    def ping(self) -> None:
+        _answered(self.guest.check_running, of_vcpus=False)
 
     def set_vcpus(self, count: int, *, persistent: bool) -> None:
         _answered(

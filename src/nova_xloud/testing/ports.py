@@ -14,6 +14,7 @@ from nova_xloud.core.envelope import FlavorFacts
 from nova_xloud.core.guest import Glimpse
 from nova_xloud.core.size import Size
 from nova_xloud.errors import (
+    AdjustmentDeferred,
     DomainCallFailed,
     DomainNotFound,
     InvalidState,
@@ -185,10 +186,15 @@ class FakeActions:
 
     @contextlib.contextmanager
     def event(self, name: str) -> Iterator[FakeEvent]:
-        event = FakeEvent(name)
-        self.events.append(event)
+        event = next((e for e in self.events if e.name == name and e.result is None), None)
+        if event is None:
+            event = FakeEvent(name)
+            self.events.append(event)
         try:
             yield event
+        except AdjustmentDeferred:
+            # It has not ended: whoever goes on does so with it.
+            raise
         except BaseException as error:
             event.result, event.error = "Error", error
             raise
@@ -199,6 +205,8 @@ class FakeFleet:
     """The instances of one host, each on its own fakes.
 
     :param instances: as they are opened when nobody asks for them
+    What runs when this is made has run already when the service began.
+
     :ivar calls: the name of every call, in order; of ``open`` with UUID and request id
     :ivar libvirt_away: it answers nobody
     :ivar left_out: UUIDs of domains that have no glimpse, because they are busy just now
@@ -211,21 +219,22 @@ class FakeFleet:
         self.calls: list[str | tuple[str, str, str]] = []
         self.libvirt_away = False
         self.left_out: set[str] = set()
+        self._ran_already = {
+            uuid: one.boot_id
+            for uuid, one in self._glimpses().items()
+            if one.running and one.boot_id is not None
+        }
 
     def glimpses(self) -> Mapping[str, Glimpse]:
         self.calls.append("glimpses")
-        self._check_libvirt()
+        if self.libvirt_away:
+            raise DomainCallFailed("fake fleet: libvirt is away")
         seen = self._glimpses()
         return {uuid: one for uuid, one in seen.items() if uuid not in self.left_out}
 
     def boot_ids(self) -> Mapping[str, int]:
         self.calls.append("boot_ids")
-        self._check_libvirt()
-        return {
-            uuid: one.boot_id
-            for uuid, one in self._glimpses().items()
-            if one.running and one.boot_id is not None
-        }
+        return self._ran_already
 
     def known(self) -> Sequence[Known]:
         self.calls.append("known")
@@ -244,10 +253,6 @@ class FakeFleet:
         instance = self._instances[uuid]
         instance.record.refresh()
         return replace(instance, request_id=request_id)
-
-    def _check_libvirt(self) -> None:
-        if self.libvirt_away:
-            raise DomainCallFailed("fake fleet: libvirt is away")
 
     def _glimpses(self) -> dict[str, Glimpse]:
         seen: dict[str, Glimpse] = {}

@@ -51,9 +51,10 @@ class Rig:
     :param grace: seconds after its start in which the guest is booting; 0: it never is
     :ivar effects: what was done, in order
     :ivar done: the same, each with what was told or written
-    :ivar before: called before the named effect; ``sleep`` and ``lock`` can be named too
+    :ivar before: called before the named effect; ``sleep``, ``lock`` and ``answers`` too
     :ivar kill_at: at this point, counting from 0 before and after each effect, all ends
     :ivar request_id: of whoever asks next
+    :ivar answers: QEMU does
     :ivar takes_memory: the guest takes memory on its own, and nobody can have reserved it before
     """
 
@@ -101,6 +102,7 @@ class Rig:
         self.kill_at: int | None = None
         self.locked = False
         self.request_id = ""
+        self.answers = True
         self.takes_memory = False
 
     @property
@@ -114,6 +116,7 @@ class Rig:
             lock=self.lock,
             booting=lambda figures: self.boots.booting(self.uuid, figures.boot_id),
             request_id=self.request_id,
+            answers=self._answers,
         )
 
     def admit(
@@ -239,6 +242,11 @@ class Rig:
         """Nobody is told to take what is not reserved for it."""
         assert self.claims.size.at_least(self.size).covers(asked), f"{asked} is not reserved"
 
+    def _answers(self) -> bool:
+        assert not self.locked, "QEMU was asked for its pulse with the instance locked"
+        self._hook("answers")
+        return self.answers
+
     def _hook(self, name: str) -> None:
         if name in self.before:
             self.before[name]()
@@ -278,6 +286,9 @@ class _Domain:
 
     def read(self) -> GuestFigures:
         return self._inner.read()
+
+    def ping(self) -> None:
+        self._inner.ping()
 
     def set_vcpus(self, count: int, *, persistent: bool) -> None:
         with self._rig.effect("set_vcpus", count):

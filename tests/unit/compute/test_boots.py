@@ -20,10 +20,8 @@ def boots(grace: float = GRACE) -> tuple[Boots, ManualClock]:
 def test_before_it_is_known_what_ran_already_nobody_is_taken_for_one_that_boots() -> None:
     clock = ManualClock()
     known = Boots(clock.now, GRACE)
-    assert not known.know
     assert not known.booting("one", 7)
     known.were_there({"other": 8})
-    assert known.know
     # And that it was asked for before is not what makes it one that has been running.
     assert known.booting("one", 7)
     assert not known.booting("other", 8)

@@ -60,10 +60,15 @@ def test_what_is_not_reserved_and_cannot_be_is_an_alarm_that_an_operator_can_fin
 
 
 def test_the_alarm_is_noted_before_the_guest_is_waited_for_and_since_then() -> None:
-    rig = taker()
+    # It uses all of its memory, and takes it back from its balloon.
+    rig = Rig(autodeflate=True, capacity=FULL)
+    rig.guest.uses_kib = 4096 * 1024
+    rig.takes_memory = True
+    rig.clock.advance(60)
     began = rig.date()
     with pytest.raises(GuestRefused):
         rig.converge()
+    assert rig.end == ("guest_refused", "xloud.guest_refused.memory_floor")
     (alarm,) = [one for one in rig.record.desired.noted if one.type == "ReservedTooLittle"]
     assert alarm.since == began < rig.date()
 
@@ -226,6 +231,19 @@ def test_a_run_that_ends_as_the_last_one_did_writes_nothing() -> None:
         rig.converge()
     assert "record" not in rig.effects
     assert rig.record.desired is before
+
+
+def test_what_came_back_is_recorded_although_the_run_ends_as_the_last_one_did() -> None:
+    rig = Rig()
+    rig.guest.keeps_kib = 1536 * 1024
+    with pytest.raises(GuestRefused):
+        rig.adjust(memory_mb=1024)
+    before = rig.record.desired
+    rig.guest.keeps_kib = 1280 * 1024
+    with pytest.raises(GuestRefused):
+        rig.converge()
+    assert rig.record.desired == before
+    assert rig.claims.size == rig.record.held == Size(4, 1280)
 
 
 def test_a_run_that_ends_with_another_code_is_written_with_when() -> None:

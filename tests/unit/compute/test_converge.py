@@ -170,6 +170,15 @@ def test_a_conflict_while_releasing_is_tried_again() -> None:
     assert rig.claims.size == Size(2, 1024)
 
 
+def test_conflicts_that_do_not_follow_each_other_are_not_added_up() -> None:
+    rig = Rig()
+    rig.record.desired = Desired(Size(6, 1024), generation=1)
+    rig.claims.conflicts = OPTIONS.claim_attempts - 1
+    rig.before["set_vcpus"] = lambda: setattr(rig.claims, "conflicts", OPTIONS.claim_attempts - 1)
+    assert rig.converge().converged
+    assert rig.claims.written == [Size(6, 2048), Size(6, 1024)]
+
+
 def test_conflicts_without_end_are_given_up_and_nothing_is_released() -> None:
     rig = Rig()
     rig.admit(2, 1024)
@@ -498,21 +507,31 @@ def test_a_domain_that_goes_while_it_is_told_ends_the_run_with_the_claim_kept() 
     assert rig.claims.size == Size(6, 2048)
 
 
+def idle_driver(seconds: float = 5) -> Rig:
+    """Its balloon driver has worked, and does nothing for as many seconds from now on."""
+    timing = Timing(intermittent_seconds=seconds, balloon_rate=1e9)
+    rig = Rig(behaviour=Behaviour.INTERMITTENT, timing=timing, agent=True)
+    rig.clock.advance(seconds + 0.5)
+    return rig
+
+
 def test_taking_a_growth_back_before_the_balloon_has_moved_leaves_the_guest_as_it_was() -> None:
-    rig = Rig(timing=Timing(driver_seconds=3))
+    rig = idle_driver()
     rig.admit(memory_mb=4096)
     rig.once_before("sleep", lambda: _admitted(rig, *_numbers(NOW)))
     assert rig.converge().converged
+    assert rig.told("set_memory") == [4096, 2048]
     rig.clock.advance(60)
     rig.check_invariant()
     assert rig.size == NOW
 
 
 def test_taking_a_shrink_back_before_the_balloon_has_moved_leaves_the_guest_as_it_was() -> None:
-    rig = Rig(timing=Timing(driver_seconds=3))
-    rig.admit(memory_mb=1024)
+    rig = idle_driver()
+    rig.admit(memory_mb=1024, force=True)
     rig.once_before("sleep", lambda: _admitted(rig, *_numbers(NOW)))
     assert rig.converge().converged
+    assert rig.told("set_memory") == [1024, 2048]
     rig.clock.advance(60)
     assert rig.size == NOW
 
@@ -646,6 +665,24 @@ def test_cpus_that_were_taken_offline_come_back_with_the_next_growth() -> None:
     assert rig.adjust(4).converged
     assert rig.guest.online() == 4
     assert rig.noted == []
+
+
+def test_what_was_waited_for_before_does_not_use_up_the_time_of_the_agent(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # One MiB is waited for 50 s, and then one CPU for as long.
+    rig = idle_driver(50)
+    rig.guest.set_online(3)
+    bring = rig.guest.set_online
+    monkeypatch.setattr(rig.guest, "set_online", lambda count: None)
+
+    def late() -> None:
+        if rig.clock.now() > 150:
+            bring(4)
+
+    rig.before["sleep"] = late
+    assert rig.adjust(4, 2049).converged
+    assert rig.told("set_vcpus_online") == [4]
 
 
 def test_a_cpu_that_goes_offline_on_its_own_is_brought_back_by_the_next_look() -> None:

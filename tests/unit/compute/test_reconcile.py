@@ -424,6 +424,19 @@ def test_a_guest_that_boots_is_given_its_time_and_looked_at_after_it() -> None:
     assert floor.run() == 1
 
 
+def test_one_that_was_looked_at_while_it_booted_is_looked_at_as_soon_as_its_time_is_over() -> None:
+    rig = booted(driver_seconds=1000.0)
+    _phase(Phase.DEFERRED)(rig)
+    floor = Floor(rig, grace=GRACE)
+    at = []
+    for _ in range(13):
+        if floor.run():
+            at.append(rig.clock.now())
+        rig.clock.advance(10)
+    # By the pauses alone: not before 180.
+    assert at == [0, RETRY, GRACE]
+
+
 def test_a_guest_whose_balloon_arrives_in_its_time_is_never_looked_at() -> None:
     rig = booted()
     floor = Floor(rig, grace=GRACE)

@@ -146,7 +146,7 @@ def test_while_a_run_is_on_its_way_it_converges_whatever_the_last_one_said() -> 
     state = InstanceState(record(REFUSED, OFFLINE), Size(7, 3584), GUEST)
     conditions = status(state, BOUNDS, NOW, converging=True)["conditions"]
     assert [(c["type"], c["status"], c["reason"], c["since"]) for c in conditions] == [
-        ("Converged", False, "xloud.converging", NOW),
+        ("Converged", False, "xloud.converging", THEN),
         ("CpusNotOnline", True, "xloud.cpus_not_online", THEN),
     ]
 

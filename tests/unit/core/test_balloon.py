@@ -18,7 +18,7 @@ from nova_xloud.core.desired import Desired
 from nova_xloud.core.guest import GuestFigures
 from nova_xloud.core.size import Size
 from nova_xloud.core.state import InstanceState
-from nova_xloud.core.steps import Await, SetMemory, Told
+from nova_xloud.core.steps import Await, SetMemory, Stuck, Told
 from tests.unit.core.states import guest, state
 
 LIMITS = Limits(step_mb=500, reserve_mb=100)
@@ -46,13 +46,13 @@ def step(
     force: bool = False,
     booting: bool = False,
     reserved_mb: int = 4096,
-) -> SetMemory | Await | None:
+) -> SetMemory | Await | Stuck | None:
     desired = Desired(Size(2, goal), force=force)
     before = InstanceState(desired, Size(2, reserved_mb), figures, booting=booting)
     return balloon.step(before, figures, told, LIMITS)
 
 
-def awaited(answer: SetMemory | Await | None) -> Await:
+def awaited(answer: SetMemory | Await | Stuck | None) -> Await:
     assert isinstance(answer, Await)
     return answer
 
@@ -197,7 +197,23 @@ def test_a_guest_is_not_pushed_without_statistics_of_where_it_is(
 ) -> None:
     waits = awaited(step(1024, figures, told))
     assert (waits.code, waits.left) == ("xloud.guest_refused.no_statistics", 976)
-    assert "only force shrinks it" in waits.what
+    assert "tells how much it uses now" in waits.what
+
+
+def test_a_driver_that_does_not_report_is_not_waited_for() -> None:
+    silent = reports(2000, None, stats_at=None, balloon_driver=False)
+    answer = step(1024, silent, seen(2000))
+    assert isinstance(answer, Stuck)
+    assert answer.code == "xloud.guest_refused.no_statistics"
+    for part in ("stays at 2000 MiB", "become 1024", "with force"):
+        assert part in answer.why
+    # First it is told to stay, and by force it shrinks all the same.
+    assert step(1024, silent, Told()) == SetMemory(2000)
+    assert step(1024, silent, seen(2000), force=True) == SetMemory(1500)
+    # While it boots its driver may be on the way.
+    assert awaited(step(1024, silent, seen(2000), booting=True)).booting
+    # And what was told by force is waited for.
+    assert awaited(step(1024, silent, seen(2000, told_mb=1500), force=True)).left == 500
 
 
 @pytest.mark.parametrize(("stats_at", "fresh"), [(9, False), (10, False), (11, True)])
@@ -289,8 +305,8 @@ class HonestGuest:
                 self.told = replace(self.told, memory_mb=answer.mib)
                 self.waited = 0
             else:
+                assert isinstance(answer, Await)
                 self._time_passes()
-        assert isinstance(answer, Await)
         return answer
 
     def _time_passes(self) -> None:

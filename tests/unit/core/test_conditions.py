@@ -171,6 +171,10 @@ def test_each_condition_that_is_seen(
         pytest.param(running(balloon_driver=False), id="no driver, and nothing to give back"),
         pytest.param(running(vcpus_online=4), id="all online"),
         pytest.param(running(vcpus_online=9), id="more online than there are"),
+        pytest.param(
+            running(vcpus=5, vcpus_online=4, reserved=Size(5, 2048)),
+            id="one that is to go is offline already",
+        ),
         pytest.param(running(vcpus_online=None), id="no agent"),
         pytest.param(
             replace(running(memory_mb=4096, reserved=SIZE, paused=True), booting=True),

@@ -61,8 +61,8 @@ desireds = st.builds(
 )
 asked = st.builds(
     Asked,
-    size=sizes,
-    persist=st.booleans(),
+    target=sizes,
+    persisted=sizes,
     force=st.booleans(),
     now=dates,
     request_id=st.sampled_from(["", "req-1"]),
@@ -237,17 +237,14 @@ def test_what_is_asked_is_the_target_and_what_is_persisted_outlives_a_stop(
     desired: Desired, wish: Asked
 ) -> None:
     after = desired.after(wish)
-    assert after.target == wish.size
-    if wish.persist:
-        assert (after.persisted, after.live) == (wish.size, None)
-    else:
-        assert after.persisted == desired.persisted
-    assert after.restarted().target == (wish.size if wish.persist else desired.persisted)
+    assert (after.target, after.persisted) == (wish.target, wish.persisted)
+    assert after.restarted().target == wish.persisted
 
 
-def test_not_persisting_the_persisted_size_leaves_nothing_to_forget() -> None:
+def test_what_is_persisted_as_it_is_leaves_nothing_to_forget() -> None:
     desired = Desired(Size(2, 768), live=Size(3, 1024))
-    assert desired.after(Asked(Size(2, 768), persist=False)).live is None
+    assert desired.after(Asked(Size(2, 768), Size(2, 768))).live is None
+    assert desired.after(Asked(Size(2, 768), Size(2, 767))).live == Size(2, 768)
 
 
 @given(desireds, asked)

@@ -14,7 +14,6 @@ from nova_xloud.core.lifecycle import NEVER_ADJUSTED, TRANSITIONS, Event, Phase,
 ALLOWED = {
     **{(phase, Event.ADMIT): Phase.ADMITTED for phase in Phase},
     **{(phase, Event.BEGIN): Phase.CONVERGING for phase in Phase},
-    (Phase.ADMITTED, Event.DEFER): Phase.DEFERRED,
     (Phase.CONVERGING, Event.REACH): Phase.CONVERGED,
     (Phase.CONVERGING, Event.DEFER): Phase.DEFERRED,
     (Phase.CONVERGING, Event.REFUSE): Phase.GUEST_REFUSED,

@@ -352,3 +352,26 @@ def test_of_a_guest_that_boots_the_memory_its_balloon_will_take_is_not_claimed()
     assert planned(AdjustRequest(6, 1024), booting).claim == Size(6, 2048)
     assert planned(AdjustRequest(6, 3072), booting).claim == Size(6, 3072)
     assert planned(AdjustRequest(6, 1024), replace(booting, booting=False)).claim == Size(6, 4096)
+
+
+# Persisted 4 and 2048; until it stops 6 and 1024.
+BOTH_LIVE = Desired(Size(4, 2048), live=Size(6, 1024), generation=1)
+
+
+@pytest.mark.parametrize(
+    ("request_", "persisted", "target"),
+    [
+        (AdjustRequest(8, None), Size(8, 2048), Size(8, 1024)),
+        (AdjustRequest(None, 3072), Size(4, 3072), Size(6, 3072)),
+        (AdjustRequest(8, 3072), Size(8, 3072), Size(8, 3072)),
+        (AdjustRequest(8, None, persist=False), Size(4, 2048), Size(8, 1024)),
+        (AdjustRequest(None, None), Size(4, 2048), Size(6, 1024)),
+    ],
+)
+def test_of_what_was_not_asked_for_a_live_size_stays_one(
+    request_: AdjustRequest, persisted: Size, target: Size
+) -> None:
+    plan = planned(request_, state(BOTH_LIVE, Size(8, 4096), guest(6, 1024)))
+    assert (plan.desired.persisted, plan.desired.target) == (persisted, target)
+    assert plan.desired.restarted().target == persisted
+    assert plan.claim.covers(persisted.at_least(target))

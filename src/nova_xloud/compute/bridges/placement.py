@@ -13,7 +13,7 @@ from nova_xloud.compute.ports import ClaimConflict, Reservation
 from nova_xloud.core import allocation
 from nova_xloud.core.envelope import FlavorFacts
 from nova_xloud.core.size import Size
-from nova_xloud.errors import InvalidState, NoCapacity, PlacementUnavailable
+from nova_xloud.errors import NoAllocation, NoCapacity, PlacementUnavailable
 
 _CONFLICT = "placement.concurrent_update"
 
@@ -50,7 +50,7 @@ class PlacementClaims:
 
     def write(self, current: Reservation, size: Size) -> Reservation:
         if self._provider not in current.body["allocations"]:
-            raise InvalidState(
+            raise NoAllocation(
                 "Placement holds nothing for it on this host: it is being moved, or its allocation "
                 "is lost (nova-manage placement heal_allocations)"
             )
@@ -95,6 +95,8 @@ class PlacementClaims:
             rooms = self._rooms(held)
         except (ks_exc.ClientException, ValueError) as error:
             raise PlacementUnavailable(f"Placement could not be reached: {error}") from error
+        if not rooms:
+            raise PlacementUnavailable("Placement did not say what room there is")
         if any(asked.get(name, 0) > room for name, room in rooms.items()):
             raise _no_room(asked, rooms)
 

@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
@@ -14,7 +15,7 @@ from nova.compute import utils as compute_utils
 from nova_xloud.compute.ports import RecordView
 from nova_xloud.core.desired import Desired
 from nova_xloud.core.size import Size
-from nova_xloud.errors import InvalidState, NotFound
+from nova_xloud.errors import AdjustmentDeferred, InvalidState, NotFound
 from nova_xloud.scheduling import holdings
 
 LOG = logging.getLogger(__name__)
@@ -51,16 +52,35 @@ class NovaRecord:
         return view_of(self._instance, self._host)
 
     def write(self, desired: Desired, held: Size) -> None:
-        holdings.put_desired(self._instance, desired)
-        self._instance.vcpus = held.vcpus
-        self._instance.memory_mb = held.memory_mb
+        # system_metadata is saved whole, and others have keys in it: of what they wrote since it
+        # was read, nothing shall be lost.
+        before = _decided_on(self._instance)
         try:
-            self._instance.save(expected_task_state=[None])
-        except exception.UnexpectedTaskStateError as error:
+            self._instance.refresh()
+            if _decided_on(self._instance) != before:
+                raise InvalidState("the instance was changed meanwhile; try again")
+            holdings.put_desired(self._instance, desired)
+            self._instance.vcpus = held.vcpus
+            self._instance.memory_mb = held.memory_mb
+            self._instance.save(
+                expected_vm_state=[self._instance.vm_state], expected_task_state=[None]
+            )
+        except exception.InstanceUpdateConflict as error:
+            # Of its task_state or its vm_state.
             self._instance.obj_reset_changes()
             raise InvalidState(f"the instance is busy: {error.format_message()}") from error
         except exception.InstanceNotFound as error:
             raise NotFound(f"instance {self._instance.uuid} was deleted") from error
+
+
+def _decided_on(instance: Any) -> tuple[Any, ...]:
+    """What a decision about an instance was made of."""
+    return (
+        instance.host,
+        instance.vm_state,
+        instance.flavor.flavorid,
+        holdings.record_of(instance),
+    )
 
 
 class NovaActions:
@@ -80,10 +100,44 @@ class NovaActions:
             self._context, self._instance.uuid, name, want_result=False
         )
 
-    def event(self, name: str) -> AbstractContextManager[Any]:
-        return compute_utils.EventReporter(
-            self._context, name, self._host, self._instance.uuid, graceful_exit=True
+    @contextlib.contextmanager
+    def event(self, name: str) -> Iterator[None]:
+        """One that is deferred stays open: whoever goes on ends it, a crash later too."""
+        if not self._is_open(name):
+            objects.InstanceActionEvent.event_start(
+                self._context, self._instance.uuid, name, want_result=False, host=self._host
+            )
+        try:
+            yield
+        except AdjustmentDeferred:
+            raise
+        except Exception as error:
+            self._finish(name, error)
+            raise
+        self._finish(name)
+
+    def _finish(self, name: str, error: Exception | None = None) -> None:
+        try:
+            objects.InstanceActionEvent.event_finish_with_failure(
+                self._context,
+                self._instance.uuid,
+                name,
+                exc_val=error,
+                exc_tb=error.__traceback__ if error is not None else None,
+                want_result=False,
+            )
+        except (exception.InstanceActionNotFound, exception.InstanceActionEventNotFound) as gone:
+            LOG.info("Instance %s: %s", self._instance.uuid, gone)
+
+    def _is_open(self, name: str) -> bool:
+        """Whether an earlier run has begun the event and not ended it."""
+        action = objects.InstanceAction.get_by_request_id(
+            self._context, self._instance.uuid, self._context.request_id
         )
+        if action is None:
+            return False
+        events = objects.InstanceActionEventList.get_by_action(self._context, action.id)
+        return any(event.event == name and event.finish_time is None for event in events)
 
     def notify(self, name: str, error: Exception | None = None) -> None:
         """``compute.instance.<name>``, with the desired and the recorded size."""
