@@ -95,7 +95,11 @@ def _compute_sections(layout: Layout, compute: Compute) -> config.Sections:
             "virt_type": os.environ.get("LAB_VIRT_TYPE", "qemu"),
             "cpu_mode": "none",
             "images_type": "raw",
+            # Balloon statistics are then never older than a second, and tests need not wait.
+            "mem_stats_period_seconds": 1,
         },
+        # nova-xloud looks at a guest, and stops waiting for its balloon driver, as soon.
+        "xloud": {"reconcile_interval": 5, "boot_grace": 10},
         "vnc": {"enabled": "false"},
         "spice": {"enabled": "false"},
         "serial_console": {"enabled": "false"},
