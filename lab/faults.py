@@ -4,13 +4,14 @@ import contextlib
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 from lab import processes
 from lab.errors import LabError
 from lab.layout import Compute, Layout
 
-KILL_SECONDS = 5.0
+SIGNAL_SECONDS = 5.0
 
 
 def kill(layout: Layout, name: str) -> int:
@@ -24,11 +25,7 @@ def kill(layout: Layout, name: str) -> int:
     if record is None:
         raise LabError(f"{name} does not run; see lab/run status")
     os.kill(record.pid, signal.SIGKILL)
-    deadline = time.monotonic() + KILL_SECONDS
-    while record.alive():
-        if time.monotonic() > deadline:
-            raise LabError(f"{name} (process {record.pid}) outlives SIGKILL")
-        time.sleep(0.01)
+    _wait("end", record.pid, lambda: not record.alive())
     return record.pid
 
 
@@ -41,6 +38,7 @@ def frozen(pid: int) -> Iterator[None]:
     began = processes.start_time(pid)
     os.kill(pid, signal.SIGSTOP)
     try:
+        _wait("stop", pid, lambda: _is_stopped(pid))
         yield
     finally:
         # Who ended meanwhile may have left its number to somebody else.
@@ -51,3 +49,17 @@ def frozen(pid: int) -> Iterator[None]:
 def emulator_pid(compute: Compute, domain: str) -> int:
     """The process id of the QEMU that runs a domain, by the domain's name."""
     return int((compute.run / "libvirt" / "qemu" / f"{domain}.pid").read_text())
+
+
+def _is_stopped(pid: int) -> bool:
+    # proc(5): the state comes after the program's name in parentheses.
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
+
+
+def _wait(what: str, pid: int, done: Callable[[], bool]) -> None:
+    """A signal has its effect when the process is next scheduled."""
+    deadline = time.monotonic() + SIGNAL_SECONDS
+    while not done():
+        if time.monotonic() > deadline:
+            raise LabError(f"process {pid} did not {what}")
+        time.sleep(0.01)

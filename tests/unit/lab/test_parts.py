@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -180,6 +181,9 @@ def test_frozen_process_goes_on_after_the_block(empty: Layout) -> None:
     try:
         with faults.frozen(pid):
             assert state() == "T"
+        deadline = time.monotonic() + 5
+        while state() == "T" and time.monotonic() < deadline:
+            time.sleep(0.01)
         assert state() in "RS"
     finally:
         processes.stop(empty, ["sleeper"])
