@@ -4,7 +4,7 @@ import contextlib
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from lab import processes
@@ -46,9 +46,15 @@ def frozen(pid: int) -> Iterator[None]:
             os.kill(pid, signal.SIGCONT)
 
 
-def emulator_pid(compute: Compute, domain: str) -> int:
-    """The process id of the QEMU that runs a domain, by the domain's name."""
-    return int((compute.run / "libvirt" / "qemu" / f"{domain}.pid").read_text())
+def emulator_pid(computes: Sequence[Compute], domain: str) -> int:
+    """The process id of the QEMU that runs a domain, by the domain's name.
+
+    :raises LabError: none of the computes runs it
+    """
+    for compute in computes:
+        with contextlib.suppress(FileNotFoundError):
+            return int((compute.run / "libvirt" / "qemu" / f"{domain}.pid").read_text())
+    raise LabError(f"no compute runs {domain}")
 
 
 def _is_stopped(pid: int) -> bool:

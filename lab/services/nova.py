@@ -98,8 +98,13 @@ def _compute_sections(layout: Layout, compute: Compute) -> config.Sections:
             # Balloon statistics are then never older than a second, and tests need not wait.
             "mem_stats_period_seconds": 1,
         },
-        # nova-xloud looks at a guest, and stops waiting for its balloon driver, as soon.
-        "xloud": {"reconcile_interval": 5, "boot_grace": 10},
+        "xloud": {
+            # As soon are guests looked at again, and given up.
+            "reconcile_interval": 5,
+            "boot_grace": 10,
+            "step_timeout": 15,
+            "offline_vcpus": "true",
+        },
         "vnc": {"enabled": "false"},
         "spice": {"enabled": "false"},
         "serial_console": {"enabled": "false"},

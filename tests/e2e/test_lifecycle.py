@@ -45,6 +45,22 @@ def test_adjusted_while_stopped_it_starts_with_that(cloud: Cloud, server: str) -
     assert cloud.settle(server, EVERYWHERE) == EVERYWHERE
 
 
+def test_size_that_is_not_persisted_ends_with_the_next_stop(cloud: Cloud, server: str) -> None:
+    minimum = Size(1, 512)
+    cloud.settle(server, Witnesses(minimum, minimum, minimum))
+    body = {"current_vcpus": 3, "current_memory_mb": 768, "persist": False}
+    assert cloud.adjust(server, body).status == 202
+    assert cloud.settle(server, EVERYWHERE) == EVERYWHERE
+    cloud.connection.compute.stop_server(server)
+    cloud.wait_status(server, "SHUTOFF")
+    stopped = Witnesses(placement=minimum, libvirt=None, guest=None)
+    assert cloud.settle(server, stopped) == stopped
+    cloud.connection.compute.start_server(server)
+    cloud.wait_status(server, "ACTIVE")
+    again = Witnesses(minimum, minimum, minimum)
+    assert cloud.settle(server, again) == again
+
+
 def test_delete_leaves_nothing(cloud: Cloud, server: str) -> None:
     grow(cloud, server)
     cloud.delete(server)
