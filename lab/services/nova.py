@@ -54,6 +54,13 @@ def _common_sections(layout: Layout) -> dict[str, dict[str, object]]:
         "glance": auth,
         "neutron": auth,
         "oslo_concurrency": {"lock_path": layout.run / "locks"},
+        "xloud": {
+            # As soon are guests looked at again, and given up.
+            "reconcile_interval": 5,
+            "boot_grace": 10,
+            "step_timeout": 15,
+            "offline_vcpus": "true",
+        },
     }
 
 
@@ -97,13 +104,6 @@ def _compute_sections(layout: Layout, compute: Compute) -> config.Sections:
             "images_type": "raw",
             # Balloon statistics are then never older than a second, and tests need not wait.
             "mem_stats_period_seconds": 1,
-        },
-        "xloud": {
-            # As soon are guests looked at again, and given up.
-            "reconcile_interval": 5,
-            "boot_grace": 10,
-            "step_timeout": 15,
-            "offline_vcpus": "true",
         },
         "vnc": {"enabled": "false"},
         "spice": {"enabled": "false"},

@@ -8,7 +8,7 @@ import io
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager, nullcontext, redirect_stdout
+from contextlib import ExitStack, contextmanager, nullcontext, redirect_stdout
 from dataclasses import dataclass
 from multiprocessing import get_context
 
@@ -72,7 +72,11 @@ def _begin(site: str, options: list[str]) -> None:
 
     # The lab's databases are opened with a plugin that is there.
     sys.path.insert(0, site)
-    status._configured(options).__enter__()
+    _configured.enter_context(status._configured(options))
+
+
+# For as long as the process lives.
+_configured = ExitStack()
 
 
 def _check(arguments: list[str]) -> tuple[int, str]:

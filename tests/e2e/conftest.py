@@ -61,8 +61,10 @@ def create(cloud: Cloud, invariants: Checker) -> Iterator[Create]:
         return cloud.create(NAME, flavor, image)
 
     yield create
-    verdict = invariants.ask()
-    cloud.delete_named(NAME)
+    try:
+        verdict = invariants.ask()
+    finally:
+        cloud.delete_named(NAME)
     assert verdict.code == 0, verdict.text
 
 
