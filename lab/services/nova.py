@@ -58,7 +58,7 @@ def _common_sections(layout: Layout) -> dict[str, dict[str, object]]:
             # As soon are guests looked at again, and given up.
             "reconcile_interval": 5,
             "boot_grace": 10,
-            "step_timeout": 15,
+            "step_timeout": 8,
             "offline_vcpus": "true",
         },
     }

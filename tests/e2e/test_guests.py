@@ -84,6 +84,7 @@ def test_removal_that_times_out_keeps_its_claim(
     )
     assert cloud.witnesses(server) == expected
 
+    # Its next start settles it.
     assert cloud.act(server, "os-stop", "SHUTOFF").status == 202
     assert cloud.act(server, "os-start", "ACTIVE").status == 202
     assert cloud.settle(server, agreed(MINIMUM)) == agreed(MINIMUM)
