@@ -14,7 +14,7 @@ import libvirt
 from openstack.connection import Connection
 from openstack.exceptions import NotFoundException
 
-from lab import contents, guest, hypervisor
+from lab import contents, faults, guest, hypervisor
 from lab.errors import LabError, NotSettled
 from lab.layout import Layout
 
@@ -150,6 +150,17 @@ class Cloud:
         """The names of the server's instance actions, the newest first."""
         return [action.action for action in self.connection.compute.server_actions(server_id)]
 
+    def conditions(self, server_id: str) -> dict[str, str]:
+        """{type: reason code} of the conditions that nova-xloud says are true of a server."""
+        told = self.xloud_status(server_id).body["xloud_status"]["conditions"]
+        return {each["type"]: each["reason"] for each in told if each["status"] is True}
+
+    def outcomes(self, server_id: str, request_id: str) -> list[tuple[str | None, str]]:
+        """(result, details) of each event of the instance action that a request began."""
+        path = f"/servers/{server_id}/os-instance-actions/{request_id}"
+        events = self._call("GET", path).body["instanceAction"]["events"]
+        return [(event["result"], event["details"] or "") for event in events]
+
     def _call(self, method: str, path: str, **more: Any) -> Answer:
         response = self.connection.compute.request(
             path, method, microversion=MICROVERSION, raise_exc=False, **more
@@ -203,6 +214,13 @@ class Cloud:
         """A number that is another one after every start of the guest; None when it is off."""
         with self.domain(server_id) as domain:
             return domain.ID() if domain is not None and domain.isActive() else None
+
+    def emulator(self, server_id: str) -> int:
+        """The process id of the server's QEMU."""
+        with self.domain(server_id) as domain:
+            if domain is None or not domain.isActive():
+                raise LabError(f"server {server_id} does not run")
+            return faults.emulator_pid(self.layout.computes, str(domain.name()))
 
     def domain_xml(self, server_id: str) -> str:
         with self.domain(server_id) as domain:

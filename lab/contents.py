@@ -20,6 +20,31 @@ DISK_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
+class Image:
+    """An image of the lab: its guest's behaviour (see lab/guest), and whether it has an agent."""
+
+    name: str
+    behaviour: str = "cooperative"
+    agent: bool = False
+
+    @property
+    def properties(self) -> dict[str, str]:
+        line = {"os_command_line": guest.command_line(self.behaviour)}
+        return {**line, "hw_qemu_guest_agent": "yes"} if self.agent else line
+
+
+IMAGES = (
+    Image(IMAGE),
+    Image("xloud-agent", "online-once", agent=True),
+    Image("xloud-no-online", "no-online"),
+    Image("xloud-no-online-agent", "no-online", agent=True),
+    Image("xloud-no-removal", "no-removal"),
+    Image("xloud-no-removal-agent", "no-removal", agent=True),
+    Image("xloud-no-balloon", "no-balloon"),
+)
+
+
+@dataclass(frozen=True)
 class Flavor:
     """A flavor of the lab; memory in MiB, disk in GiB."""
 
@@ -106,19 +131,20 @@ def ensure_people(cloud: Connection, layout: Layout) -> None:
             identity.assign_project_role_to_user(project, user, roles[role])
 
 
-def ensure_image(cloud: Connection, built: guest.Guest) -> None:
-    """The guest as three images: kernel, ramdisk, and a disk that refers to them."""
+def ensure_images(cloud: Connection, built: guest.Guest) -> None:
+    """The guest's kernel and ramdisk, and for each behaviour a disk that refers to them."""
     kernel = _ensure_file(cloud, "xloud-kernel", built.kernel, "aki")
     ramdisk = _ensure_file(cloud, "xloud-ramdisk", built.initramfs, "ari")
-    properties = {
-        "kernel_id": kernel.id,
-        "ramdisk_id": ramdisk.id,
-        "os_command_line": guest.command_line(),
-    }
-    image: Any = cloud.image.find_image(IMAGE)
+    files = {"kernel_id": kernel.id, "ramdisk_id": ramdisk.id}
+    known = {image.name: image for image in cloud.image.images()}
+    for wanted in IMAGES:
+        _ensure_disk(cloud, known.get(wanted.name), wanted.name, {**files, **wanted.properties})
+
+
+def _ensure_disk(cloud: Connection, image: Any, name: str, properties: dict[str, Any]) -> None:
     if image is None:
         cloud.create_image(
-            IMAGE,
+            name,
             data=bytes(DISK_BYTES),
             disk_format="raw",
             container_format="bare",

@@ -12,7 +12,7 @@ from openstack.connection import Connection
 from lab import contents, guest, hypervisor, layout, processes
 from lab.errors import LabError, ServiceFailed
 from lab.hypervisor import namespace, packages
-from lab.layout import Layout
+from lab.layout import Compute, Layout
 from lab.processes import Daemon
 from lab.progress import Progress
 from lab.services import database, glance, keystone, neutron, nova, placement, rabbitmq
@@ -47,6 +47,19 @@ def is_up(lab: Layout) -> bool:
     return "nova-api" in processes.running(lab)
 
 
+def start_compute(lab: Layout, compute: Compute) -> None:
+    """Start a nova-compute that was stopped or killed; wait until it listens."""
+    daemon = nova.compute_daemon(lab, compute)
+    processes.start(lab, [daemon])
+    cloud = contents.connect(lab)
+    started = processes.started_at(lab, daemon)
+    _wait_until(
+        lab,
+        [daemon],
+        lambda: _reports(cloud, started, host=compute.hostname, binary="nova-compute"),
+    )
+
+
 def _hypervisor_up(lab: Layout, progress: Progress) -> None:
     if hypervisor.kind() == "unpacked":
         with progress.step("hypervisor packages, unpacked beside the system") as step:
@@ -78,8 +91,8 @@ def _cloud_up(lab: Layout, progress: Progress) -> Layout:
         title = f"nova-compute of {compute.hostname}"
         _start(lab, progress, title, [nova.compute_daemon(lab, compute)])
     cloud = contents.connect(lab)
-    with progress.step("image, flavors"):
-        contents.ensure_image(cloud, guest.ensure_built(lab))
+    with progress.step("images, flavors"):
+        contents.ensure_images(cloud, guest.ensure_built(lab))
         contents.ensure_flavors(cloud)
     with progress.step("nova listens, computes can be scheduled to"):
         _wait_for_nova(lab, cloud)
@@ -122,8 +135,17 @@ def _wait_for_nova(lab: Layout, cloud: Connection) -> None:
     daemons = [*nova.daemons(lab)[1:], *computes]
     started = max(processes.started_at(lab, daemon) for daemon in daemons)
     hosts = {compute.hostname for compute in lab.computes}
+    _wait_until(
+        lab,
+        daemons,
+        lambda: _reports(cloud, started) >= len(daemons) and hosts <= _placed(cloud),
+    )
+
+
+def _wait_until(lab: Layout, daemons: Sequence[Daemon], ready: Callable[[], object]) -> None:
+    """Wait for Nova; a daemon that ends, or too long a wait, is raised."""
     deadline = time.monotonic() + NOVA_SECONDS
-    while not (_all_report(cloud, len(daemons), started) and hosts <= _placed(cloud)):
+    while not ready():
         processes.check_running(lab, daemons)
         if time.monotonic() > deadline:
             raise ServiceFailed(
@@ -133,14 +155,14 @@ def _wait_for_nova(lab: Layout, cloud: Connection) -> None:
         time.sleep(0.5)
 
 
-def _all_report(cloud: Connection, count: int, since: float) -> bool:
-    """True when that many of Nova's services have reported since then."""
+def _reports(cloud: Connection, since: float, **query: str) -> int:
+    """How many of Nova's services, or of those queried, have reported since then."""
     reports = [
         datetime.fromisoformat(service.updated_at).replace(tzinfo=UTC).timestamp()
-        for service in cloud.compute.services()
+        for service in cloud.compute.services(**query)
         if service.state == "up" and service.updated_at
     ]
-    return sum(report >= since for report in reports) >= count
+    return sum(report >= since for report in reports)
 
 
 def _placed(cloud: Connection) -> set[str]:

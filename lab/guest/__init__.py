@@ -14,30 +14,33 @@ least every five seconds, one line:
 
 Behaviours, by ``xloud.guest=`` on the kernel's command line (image property os_command_line):
 
-:cooperative: brings hot-added CPUs online, has a balloon driver. The default.
+:cooperative: brings every CPU online at every look, has a balloon driver. The default.
+:online-once: brings a CPU online when it has just been added, as distributions do, so that a CPU
+    which the guest agent takes offline stays so.
 :no-online: leaves hot-added CPUs offline.
+:no-removal: as online-once, and refuses to give a CPU back.
 :no-balloon: has no balloon driver.
 
 ``acpi=off`` beside it gives a guest that sees neither new CPUs nor the power button.
+
+A guest agent runs in each whose domain has a port for one.
 """
 
 import hashlib
 import lzma
 import re
-import shutil
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
 from lab.errors import LabError
+from lab.guest import agent, packages
 from lab.guest.initramfs import Entry, archive
 from lab.layout import Layout
-from lab.processes import run_command
 
 HERE = Path(__file__).resolve().parent
 KERNEL_PACKAGE = "linux-image-cloud-amd64"
 
-BEHAVIOURS = ("cooperative", "no-online", "no-balloon")
+BEHAVIOURS = ("cooperative", "online-once", "no-online", "no-removal", "no-balloon")
 
 # In the order in which they have to be loaded.
 MODULES = (
@@ -47,6 +50,7 @@ MODULES = (
     "virtio_pci_legacy_dev",
     "virtio_pci",
     "virtio_balloon",
+    "virtio_console",
     "virtio_mem",
     "evdev",
     "button",
@@ -103,16 +107,17 @@ def last_report(console: bytes) -> Report | None:
 
 
 def ensure_built(layout: Layout) -> Guest:
-    """Download and build when that has not been done, or when init.sh has changed."""
+    """Download and build when that has not been done, or when what it is made of has changed."""
     folder = layout.cache / "guest"
     unpacked = folder / "unpacked"
     if not unpacked.exists():
-        _download(layout, folder)
+        packages.ensure_unpacked(layout, unpacked, [_kernel_package(), "busybox-static"])
     init = (HERE / "init.sh").read_bytes()
-    digest = hashlib.sha256(init + repr(MODULES).encode()).hexdigest()[:12]
+    recipe = init + repr(MODULES).encode() + (HERE / "agent.py").read_bytes()
+    digest = hashlib.sha256(recipe).hexdigest()[:12]
     guest = Guest(_only(unpacked, "boot/vmlinuz-*"), folder / f"initramfs-{digest}.gz")
     if not guest.initramfs.exists():
-        guest.initramfs.write_bytes(archive(_entries(unpacked, init)))
+        guest.initramfs.write_bytes(archive([*_entries(unpacked, init), *agent.entries(layout)]))
     return guest
 
 
@@ -142,30 +147,10 @@ def _only(folder: Path, pattern: str) -> Path:
     return found[0]
 
 
-def _download(layout: Layout, folder: Path) -> None:
-    partial = folder.with_name("guest.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    shutil.rmtree(folder, ignore_errors=True)
-    (partial / "unpacked").mkdir(parents=True)
-    # Exactly the kernel that the meta package names; asking for a pattern fetches many.
-    depends = subprocess.run(
-        ["apt-cache", "depends", "--no-recommends", KERNEL_PACKAGE],
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=60,
-    ).stdout
-    kernels = re.findall(r"Depends: (linux-image-\S+)", depends)
+def _kernel_package() -> str:
+    """Exactly the kernel that the meta package names; asking for a pattern fetches many."""
+    printed = packages.depends(KERNEL_PACKAGE)
+    kernels = re.findall(r"Depends: (linux-image-\S+)", printed)
     if len(kernels) != 1:
-        raise LabError(f"{KERNEL_PACKAGE} names no kernel (needs apt-get update?): {depends}")
-    run_command(
-        layout,
-        "guest-download",
-        ["apt-get", "-o", "APT::Sandbox::User=root", "download", kernels[0], "busybox-static"],
-        cwd=partial,
-    )
-    for package in partial.glob("*.deb"):
-        unpack = ["dpkg", "-x", str(package), str(partial / "unpacked")]
-        run_command(layout, "guest-download", unpack)
-        package.unlink()
-    partial.rename(folder)
+        raise LabError(f"{KERNEL_PACKAGE} names no kernel (needs apt-get update?): {printed}")
+    return str(kernels[0])

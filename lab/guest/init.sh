@@ -5,6 +5,7 @@ mount -t proc proc /proc
 mount -t sysfs sysfs /sys
 mount -t devtmpfs devtmpfs /dev
 exec </dev/ttyS0 >/dev/ttyS0 2>&1
+export PATH=/bin:/usr/sbin
 
 behaviour=cooperative
 read -r cmdline </proc/cmdline
@@ -16,6 +17,9 @@ while read -r module; do
   [ "$behaviour:$module" = no-balloon:virtio_balloon ] || insmod "/modules/$module.ko"
 done </modules/order
 
+# Requests to eject a CPU are then refused (_OST), and those that bring one are not.
+[ "$behaviour" = no-removal ] && echo 0 >/sys/firmware/acpi/hotplug/processor/enabled
+
 # The ACPI power button: Nova's stop and soft reboot press it.
 for device in /dev/input/event*; do
   [ -c "$device" ] && {
@@ -25,10 +29,30 @@ for device in /dev/input/event*; do
   } &
 done
 
+# The port has its name some time after the driver was loaded.
+start_agent() {
+  for port in /sys/class/virtio-ports/*; do
+    read -r name <"$port/name" && [ "$name" = org.qemu.guest_agent.0 ] || continue
+    qemu-ga --method=virtio-serial --path="/dev/${port##*/}" --statedir=/run >/dev/null &
+    has_agent=yes
+  done 2>/dev/null
+}
+
 bring_cpus_online() {
   for online in /sys/devices/system/cpu/cpu[0-9]*/online; do
     read -r is_online <"$online" && [ "$is_online" = 0 ] && echo 1 >"$online"
   done 2>/dev/null
+}
+
+# Those that were not there at the last look: one that went and came back has another inode.
+bring_new_cpus_online() {
+  present=$(ls -di /sys/devices/system/cpu/cpu[0-9]*)
+  while read -r inode cpu; do
+    case $known in *"$inode $cpu"*) ;; *) echo 1 >"$cpu/online" ;; esac
+  done 2>/dev/null <<EOF
+$present
+EOF
+  known=$present
 }
 
 count_cpus() {
@@ -69,9 +93,14 @@ measure_memory() {
   balloon_mib=$(((inflated - deflated) * 4 / 1024))
 }
 
-last='' quiet=0
+last='' quiet=0 has_agent='' known=''
 while :; do
-  [ "$behaviour" = no-online ] || bring_cpus_online
+  [ "$has_agent" ] || start_agent
+  case $behaviour in
+    no-online) ;;
+    online-once | no-removal) bring_new_cpus_online ;;
+    *) bring_cpus_online ;;
+  esac
   count_cpus
   measure_ram
   measure_memory

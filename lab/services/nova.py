@@ -54,6 +54,13 @@ def _common_sections(layout: Layout) -> dict[str, dict[str, object]]:
         "glance": auth,
         "neutron": auth,
         "oslo_concurrency": {"lock_path": layout.run / "locks"},
+        "xloud": {
+            # As soon are guests looked at again, and given up.
+            "reconcile_interval": 5,
+            "boot_grace": 10,
+            "step_timeout": 8,
+            "offline_vcpus": "true",
+        },
     }
 
 
@@ -95,6 +102,8 @@ def _compute_sections(layout: Layout, compute: Compute) -> config.Sections:
             "virt_type": os.environ.get("LAB_VIRT_TYPE", "qemu"),
             "cpu_mode": "none",
             "images_type": "raw",
+            # Balloon statistics are then never older than a second, and tests need not wait.
+            "mem_stats_period_seconds": 1,
         },
         "vnc": {"enabled": "false"},
         "spice": {"enabled": "false"},

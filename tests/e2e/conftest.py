@@ -4,13 +4,15 @@ NOVA_XLOUD_E2E=0 skips all tests that need it; LAB_KEEP=1 leaves it up.
 """
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from typing import Protocol
 
 import pytest
 
-from lab import lifecycle
+from lab import contents, lifecycle
 from lab.cloud import Cloud
 from lab.layout import Layout, load
+from tests.e2e.checker import Checker, checker
 
 NAME = "xloud-e2e"
 
@@ -35,21 +37,38 @@ def cloud(lab: Layout) -> Cloud:
     return Cloud(lab)
 
 
-@pytest.fixture
-def create(cloud: Cloud) -> Iterator[Callable[[str], str]]:
-    """Make servers by their flavor's name; they are deleted after the test."""
-    made: list[str] = []
+@pytest.fixture(scope="session")
+def invariants(lab: Layout) -> Iterator[Checker]:
+    """``nova-xloud-status invariants``."""
+    with checker(lab) as made:
+        yield made
 
-    def create(flavor: str) -> str:
-        made.append(cloud.create(NAME, flavor))
-        return made[-1]
+
+class Create(Protocol):
+    """Makes a server and waits until it is active. Returns its id."""
+
+    def __call__(self, flavor: str, image: str = contents.IMAGE) -> str: ...
+
+
+@pytest.fixture
+def create(cloud: Cloud, invariants: Checker) -> Iterator[Create]:
+    """Make servers by their flavor's name. After the test every invariant has to hold.
+
+    They are deleted then, also those that the test has made itself under the same name.
+    """
+
+    def create(flavor: str, image: str = contents.IMAGE) -> str:
+        return cloud.create(NAME, flavor, image)
 
     yield create
-    for server_id in made:
-        cloud.delete(server_id)
+    try:
+        verdict = invariants.ask()
+    finally:
+        cloud.delete_named(NAME)
+    assert verdict.code == 0, verdict.text
 
 
 @pytest.fixture
-def server(create: Callable[[str], str]) -> str:
+def server(create: Create) -> str:
     """A running server that may have 1 to 4 vCPUs and 512 to 1024 MiB, at its minimum."""
     return create("xloud.demo")

@@ -5,6 +5,7 @@ import subprocess
 from lab import by_hand, lifecycle, processes
 from lab.cloud import Cloud
 from lab.layout import Layout
+from tests.e2e import checker
 
 
 def test_up_again_restarts_nothing(cloud: Cloud, lab: Layout) -> None:
@@ -27,3 +28,15 @@ def test_lines_by_hand_work_as_pasted(cloud: Cloud, lab: Layout) -> None:
     assert "xloud-guest: cpus_online=" in done.stdout
     assert "xloud_adjust" in done.stdout
     assert not list(cloud.connection.compute.servers(name="^by-hand$"))
+
+
+def test_invariants_can_be_checked_by_hand(cloud: Cloud, lab: Layout) -> None:
+    done = subprocess.run(
+        [lab.program("nova-xloud-status"), *checker.command(lab)],
+        env=processes.daemon_environment(lab),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, "0 broken" in done.stdout) == (0, True), done

@@ -4,6 +4,8 @@ from lab.cloud import Cloud, Size, Witnesses
 
 GROWN = Size(3, 768)
 EVERYWHERE = Witnesses(GROWN, GROWN, GROWN)
+MINIMUM = Size(1, 512)
+AT_BOOT = Witnesses(MINIMUM, MINIMUM, MINIMUM)
 
 
 def grow(cloud: Cloud, server: str) -> None:
@@ -29,13 +31,13 @@ def test_restarted_large_it_can_still_be_made_small(cloud: Cloud, server: str) -
     cloud.wait_status(server, "ACTIVE")
     assert cloud.settle(server, EVERYWHERE) == EVERYWHERE
     assert cloud.boot(server) != boot
-    small = Size(1, 512)
-    assert cloud.resize(server, small).status == 202
-    everywhere = Witnesses(small, small, small)
-    assert cloud.settle(server, everywhere) == everywhere
+    assert cloud.resize(server, MINIMUM).status == 202
+    assert cloud.settle(server, AT_BOOT) == AT_BOOT
 
 
 def test_adjusted_while_stopped_it_starts_with_that(cloud: Cloud, server: str) -> None:
+    # Before it has booted it does not hear that it shall stop.
+    assert cloud.settle(server, AT_BOOT) == AT_BOOT
     cloud.connection.compute.stop_server(server)
     cloud.wait_status(server, "SHUTOFF")
     assert cloud.resize(server, GROWN).status == 202
@@ -43,6 +45,20 @@ def test_adjusted_while_stopped_it_starts_with_that(cloud: Cloud, server: str) -
     cloud.connection.compute.start_server(server)
     cloud.wait_status(server, "ACTIVE")
     assert cloud.settle(server, EVERYWHERE) == EVERYWHERE
+
+
+def test_size_that_is_not_persisted_ends_with_the_next_stop(cloud: Cloud, server: str) -> None:
+    assert cloud.settle(server, AT_BOOT) == AT_BOOT
+    body = {"current_vcpus": 3, "current_memory_mb": 768, "persist": False}
+    assert cloud.adjust(server, body).status == 202
+    assert cloud.settle(server, EVERYWHERE) == EVERYWHERE
+    cloud.connection.compute.stop_server(server)
+    cloud.wait_status(server, "SHUTOFF")
+    stopped = Witnesses(placement=MINIMUM, libvirt=None, guest=None)
+    assert cloud.settle(server, stopped) == stopped
+    cloud.connection.compute.start_server(server)
+    cloud.wait_status(server, "ACTIVE")
+    assert cloud.settle(server, AT_BOOT) == AT_BOOT
 
 
 def test_delete_leaves_nothing(cloud: Cloud, server: str) -> None:
@@ -56,9 +72,7 @@ def test_delete_leaves_nothing(cloud: Cloud, server: str) -> None:
 
 def test_stock_flavor_is_as_it_was(cloud: Cloud, create) -> None:
     server = create("stock.small")
-    size = Size(1, 512)
-    everywhere = Witnesses(size, size, size)
-    assert cloud.settle(server, everywhere) == everywhere
+    assert cloud.settle(server, AT_BOOT) == AT_BOOT
     xml = cloud.domain_xml(server)
     assert "<vcpu placement='static'>1</vcpu>" in xml
     assert "current=" not in xml

@@ -5,11 +5,12 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
-from lab import guest, layout, processes
+from lab import contents, faults, guest, layout, processes
 from lab.errors import LabError, ServiceFailed
 from lab.guest.initramfs import Entry, archive
 from lab.hypervisor import nudge, topology
@@ -156,3 +157,41 @@ def test_small_machine_shows_eight_cpus(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr(os, "cpu_count", lambda: 64)
     assert not topology.write(compute)
     assert not (compute.root / "sys").exists()
+
+
+def test_killed_daemon_is_started_again(empty: Layout) -> None:
+    try:
+        processes.start(empty, [sleeper()])
+        first = faults.kill(empty, "sleeper")
+        assert processes.start_time(first) is None
+        with pytest.raises(LabError, match="sleeper"):
+            faults.kill(empty, "sleeper")
+        assert processes.start(empty, [sleeper()]) == ["sleeper"]
+        assert processes.running(empty)["sleeper"].pid != first
+    finally:
+        processes.stop(empty, ["sleeper"])
+
+
+def test_frozen_process_goes_on_after_the_block(empty: Layout) -> None:
+    def state() -> str:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+
+    processes.start(empty, [sleeper()])
+    pid = processes.running(empty)["sleeper"].pid
+    try:
+        with faults.frozen(pid):
+            assert state() == "T"
+        deadline = time.monotonic() + 5
+        while state() == "T" and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert state() in "RS"
+    finally:
+        processes.stop(empty, ["sleeper"])
+
+
+def test_images_name_behaviours_that_the_guest_has() -> None:
+    assert {image.behaviour for image in contents.IMAGES} == set(guest.BEHAVIOURS)
+    by_name = {image.name: image.properties for image in contents.IMAGES}
+    assert len(by_name) == len(contents.IMAGES)
+    assert "hw_qemu_guest_agent" not in by_name[contents.IMAGE]
+    assert by_name["xloud-agent"]["hw_qemu_guest_agent"] == "yes"

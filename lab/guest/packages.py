@@ -1,0 +1,51 @@
+"""Debian packages for the guest: downloaded and unpacked beside the system, never installed."""
+
+import re
+import shutil
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+from lab.layout import Layout
+from lab.processes import run_command
+
+# What apt-cache shall not follow: all but what a package needs to work.
+HARD_ONLY = [
+    f"--no-{kind}"
+    for kind in (
+        *("recommends", "suggests", "conflicts", "breaks"),
+        *("replaces", "enhances", "pre-depends"),
+    )
+]
+
+
+def depends(package: str, *options: str) -> str:
+    """What ``apt-cache depends`` prints of a package, with what it needs only."""
+    command = ["apt-cache", "depends", *HARD_ONLY, *options, package]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    return done.stdout
+
+
+def with_dependencies(package: str) -> list[str]:
+    """The package and all that it needs, directly or not."""
+    # A package's own line is at the margin; virtual ones are written <in brackets>.
+    return re.findall(r"^([\w.+-]+)$", depends(package, "--recurse"), re.MULTILINE)
+
+
+def ensure_unpacked(layout: Layout, folder: Path, names: Sequence[str]) -> Path:
+    """Unpack these packages into the folder, unless that was done before. Returns it."""
+    if folder.exists():
+        return folder
+    partial = folder.with_name(f"{folder.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    archives = partial.with_name(f"{folder.name}.debs")
+    shutil.rmtree(archives, ignore_errors=True)
+    for made in (partial, archives):
+        made.mkdir(parents=True)
+    download = ["apt-get", "-o", "APT::Sandbox::User=root", "download", *names]
+    run_command(layout, "guest-download", download, cwd=archives)
+    for package in archives.glob("*.deb"):
+        run_command(layout, "guest-download", ["dpkg", "-x", str(package), str(partial)])
+    shutil.rmtree(archives)
+    partial.rename(folder)
+    return folder

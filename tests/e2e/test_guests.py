@@ -1,0 +1,91 @@
+"""Guests that do not do as they are told. What they hold stays claimed, and it is said why."""
+
+import pytest
+
+from lab.cloud import Answer, Cloud, Size, Witnesses
+from tests.e2e.conftest import Create
+
+MINIMUM = Size(1, 512)
+GROWN = Size(3, 768)
+FLAVOR = "xloud.demo"
+
+
+def agreed(size: Size | None) -> Witnesses:
+    return Witnesses(placement=size, libvirt=size, guest=size)
+
+
+def ask(cloud: Cloud, server: str, size: Size) -> Answer:
+    answer = cloud.resize(server, size)
+    assert answer.status == 202, answer
+    return answer
+
+
+def wait_refused(cloud: Cloud, server: str, answer: Answer) -> str:
+    """Wait until the guest is said to have refused; returns what the action's event says."""
+    cloud.wait("GuestRefused", lambda: "GuestRefused" in cloud.conditions(server))
+    outcomes = cloud.outcomes(server, answer.headers["x-openstack-request-id"])
+    (details,) = [details for result, details in outcomes if result == "Error"]
+    return details
+
+
+def test_without_a_balloon_driver_it_is_claimed_what_it_holds(cloud: Cloud, create: Create) -> None:
+    server = create(FLAVOR, "xloud-no-balloon")
+    assert cloud.claimed(server) == MINIMUM
+    holds = Size(1, 1024)
+    assert cloud.settle(server, agreed(holds)) == agreed(holds)
+    cloud.wait("BalloonNotEffective", lambda: "BalloonNotEffective" in cloud.conditions(server))
+    assert cloud.conditions(server)["BalloonNotEffective"] == "xloud.balloon.no_driver"
+
+    details = wait_refused(cloud, server, ask(cloud, server, Size(2, 640)))
+    assert "1024" in details
+    assert cloud.witnesses(server) == agreed(Size(2, 1024))
+
+
+@pytest.mark.parametrize(
+    ("image", "online"), [("xloud-no-online", 1), ("xloud-no-online-agent", 3)]
+)
+def test_cpus_that_the_guest_leaves_offline(
+    cloud: Cloud, create: Create, image: str, online: int
+) -> None:
+    """Its agent brings them online; without one nobody can, nor can anybody know."""
+    server = create(FLAVOR, image)
+    assert cloud.settle(server, agreed(MINIMUM)) == agreed(MINIMUM)
+    ask(cloud, server, GROWN)
+    expected = Witnesses(GROWN, GROWN, Size(online, GROWN.memory_mb))
+    assert cloud.settle(server, expected) == expected
+    cloud.wait("Converged", lambda: cloud.conditions(server) == {"Converged": "xloud.converged"})
+    ask(cloud, server, MINIMUM)
+    assert cloud.settle(server, agreed(MINIMUM)) == agreed(MINIMUM)
+
+
+@pytest.mark.parametrize(
+    ("image", "online"), [("xloud-no-removal", 3), ("xloud-no-removal-agent", 1)]
+)
+def test_removal_that_times_out_keeps_its_claim(
+    cloud: Cloud, create: Create, image: str, online: int
+) -> None:
+    """With an agent the CPUs are at least offline, which nothing enforces: claimed all the same."""
+    server = create(FLAVOR, image)
+    assert cloud.settle(server, agreed(MINIMUM)) == agreed(MINIMUM)
+    ask(cloud, server, GROWN)
+    assert cloud.settle(server, agreed(GROWN)) == agreed(GROWN)
+
+    details = wait_refused(cloud, server, ask(cloud, server, MINIMUM))
+    assert "stays claimed" in details
+    left = Size(3, 512)
+    expected = Witnesses(left, left, Size(online, 512))
+    assert cloud.settle(server, expected) == expected
+    assert "RemovalUnsettled" in cloud.conditions(server)
+    # One vCPU more could crash this guest.
+    refused = cloud.resize(server, Size(4, 512))
+    assert (refused.status, refused.message.split(":")[0]) == (
+        409,
+        "xloud.blocked.removal_unsettled",
+    )
+    assert cloud.witnesses(server) == expected
+
+    # Its next start settles it.
+    assert cloud.act(server, "os-stop", "SHUTOFF").status == 202
+    assert cloud.act(server, "os-start", "ACTIVE").status == 202
+    assert cloud.settle(server, agreed(MINIMUM)) == agreed(MINIMUM)
+    assert cloud.conditions(server) == {"Converged": "xloud.converged"}
