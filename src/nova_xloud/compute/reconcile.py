@@ -83,11 +83,10 @@ class Reconciler:
         of the process, and one that hangs is left behind.
         """
         with self._lock:
-            hangs = self._now() - self._begun_at > HANGS_AFTER
-            if self._pass is not None and self._pass.is_alive() and not hangs:
-                self._again = True
-                return self._pass
-            if self._pass is not None and self._pass.is_alive():
+            if self._pass is not None:
+                if self._now() - self._begun_at <= HANGS_AFTER:
+                    self._again = True
+                    return self._pass
                 LOG.warning("The last pass over the host's instances hangs: so does a guest.")
             self._again, self._begun_at = False, self._now()
             self._pass = threading.Thread(target=self._passes, name="xloud-reconcile", daemon=True)
@@ -101,7 +100,10 @@ class Reconciler:
             except Exception:
                 LOG.exception("A pass over the host's instances failed.")
             with self._lock:
-                if not self._again or self._pass is not threading.current_thread():
+                if self._pass is not threading.current_thread():
+                    return
+                if not self._again:
+                    self._pass = None
                     return
                 self._again, self._begun_at = False, self._now()
 

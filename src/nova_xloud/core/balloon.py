@@ -67,17 +67,18 @@ def _shrink(
     lowest = max(goal, now - limits.step_mb)
     if state.desired.force:
         return SetMemory(lowest)
-    growing = told.memory_mb is None or told.memory_mb > now
-    if growing and state.reserved.memory_mb >= now and not state.booting:
-        # It may be on its way to a larger size that it was told before. To be told the size it has
-        # stops that, and pushes nobody.
-        return SetMemory(now)
-    if guest.balloon_driver is False and not state.booting:
+    if guest.balloon_driver is False and not (state.booting or guest.paused):
         return Stuck(
             "xloud.guest_refused.no_statistics",
             f"its balloon driver does not tell how much it uses, so its memory stays at {now} MiB "
             f"and does not become {goal}; load the driver, or ask with force",
         )
+    growing = told.memory_mb is None or told.memory_mb > now
+    is_known = guest.stats_at is not None and state.reserved.memory_mb >= now
+    if growing and is_known and not state.booting:
+        # It may be on its way to a larger size that it was told before. To be told the size it has
+        # stops that, and pushes nobody.
+        return SetMemory(now)
     if guest.usable_mb is None or not told.has_fresh_statistics(guest):
         return Await(
             "xloud.guest_refused.no_statistics",

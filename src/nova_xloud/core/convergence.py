@@ -62,17 +62,18 @@ def _guest_step(
 ) -> Step | None:
     """The first of the steps on the guest, in their order, that has something to do.
 
-    vCPUs that cannot come or go do not keep memory from going down: it is said at the end.
+    What cannot be done (vCPUs that cannot go, a balloon without a driver) does not keep from what
+    comes after it: it is said at the end.
     """
     if state.desired.removal_pending is not None and not state.removal_unsettled:
         return RemovalSettled()
     memory = balloon.step(state, guest, told, limits)
     if memory is not None and guest.memory_mb <= state.desired.target.memory_mb:
         return memory
-    vcpus = _vcpus(state, guest, told, limits)
-    if vcpus is not None and not isinstance(vcpus, Stuck):
-        return vcpus
-    return memory or vcpus or _online(state, guest, told)
+    in_order = (_vcpus(state, guest, told, limits), memory, _online(state, guest, told))
+    steps = [step for step in in_order if step is not None]
+    possible = [step for step in steps if not isinstance(step, Stuck)]
+    return next(iter(possible or steps), None)
 
 
 def _vcpus(state: InstanceState, guest: GuestFigures, told: Told, limits: Limits) -> Step | None:

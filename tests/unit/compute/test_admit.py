@@ -214,6 +214,34 @@ def _check_unchanged(rig: Rig) -> None:
     assert rig.size == NOW
 
 
+def test_one_whose_qemu_hangs_is_refused_before_anybody_waits_for_it_with_the_lock() -> None:
+    rig = Rig()
+    rig.answers = False
+    locked: list[bool] = []
+    rig.before["lock"] = lambda: locked.append(True)
+    with pytest.raises(Refused) as refusal:
+        rig.admit(6, 3072)
+    assert (refusal.value.reason_code, refusal.value.status) == ("xloud.host_unavailable", 409)
+    assert locked == []
+    _check_unchanged(rig)
+
+
+@pytest.mark.parametrize("begin", [_busy, _moved, _deleted])
+def test_after_a_conflict_it_is_asked_again_whether_it_may_be(begin: Callable[[Rig], None]) -> None:
+    # Whoever changed the claim may have moved the instance.
+    rig = Rig()
+
+    def somebody_else() -> None:
+        rig.claims.somebody_else_writes(NOW)
+        begin(rig)
+
+    rig.once_before("claim", somebody_else)
+    with pytest.raises(Refused):
+        rig.admit(6, 3072)
+    assert rig.claims.written == []
+    assert rig.record.desired == Desired(NOW)
+
+
 @pytest.mark.parametrize("conflicts", [1, 2])
 def test_a_conflict_is_tried_again(conflicts: int) -> None:
     rig = Rig()

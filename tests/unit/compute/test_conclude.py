@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from nova_xloud.compute.converge import converge
-from nova_xloud.compute.ports import ClaimConflict
+from nova_xloud.compute.ports import ClaimConflict, Reservation
 from nova_xloud.core.desired import Desired
 from nova_xloud.core.lifecycle import NEVER_ADJUSTED, Phase
 from nova_xloud.core.size import Size
@@ -17,6 +17,7 @@ from nova_xloud.errors import (
     DomainCallFailed,
     DomainNotFound,
     GuestRefused,
+    NoAllocation,
     NoCapacity,
     PlacementUnavailable,
 )
@@ -423,3 +424,48 @@ def test_a_guest_that_cannot_be_told_to_stay_does_not_hide_how_it_ended(
         rig.adjust(memory_mb=1024)
     assert "was not written" in caplog.text
     assert rig.claims.size == NOW
+
+
+# --- Placement has lost it -------------------------------------------------------------------
+
+
+def _lost(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the bridge to Placement says it: there is nothing, and nothing is put there."""
+    rig.claims.size = Size(0, 0)
+    rig.takes_memory = True
+
+    def refused(current: Reservation, size: Size) -> Reservation:
+        raise NoAllocation("Placement holds nothing for it on this host")
+
+    monkeypatch.setattr(rig.claims, "write", refused)
+
+
+def test_what_placement_has_lost_is_a_failure_that_says_so_and_the_columns_stay(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # A size that is off is the only one that breaks no rule of the rig meanwhile.
+    rig = Rig(running=False)
+    rig.admit(6, 3072)
+    held = rig.record.held
+    _lost(rig, monkeypatch)
+    with pytest.raises(NoAllocation):
+        rig.converge()
+    assert rig.end == ("failed", "xloud.no_allocation")
+    assert rig.record.held == held == Size(6, 3072)
+    assert rig.claims.size == Size(0, 0)
+
+
+def test_a_fault_of_ours_while_it_is_written_does_not_hide_how_it_ended(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    rig = Rig(behaviour=Behaviour.REFUSES)
+    rig.admit(memory_mb=1024)
+
+    def broken(desired: Desired, held: Size) -> None:
+        raise ConnectionError("the conductor is away")
+
+    monkeypatch.setattr(rig.record, "write", broken)
+    with pytest.raises(GuestRefused):
+        rig.converge()
+    (said,) = [r for r in caplog.records if r.exc_info]
+    assert "how it ended was not written" in said.getMessage()

@@ -11,6 +11,7 @@ from dataclasses import replace
 
 import pytest
 
+from nova_xloud.compute.converge import LONGEST_RUN, LONGEST_STEP
 from nova_xloud.core.desired import Desired
 from nova_xloud.core.lifecycle import Phase
 from nova_xloud.core.size import Size
@@ -511,6 +512,7 @@ def idle_driver(seconds: float = 5) -> Rig:
     """Its balloon driver has worked, and does nothing for as many seconds from now on."""
     timing = Timing(intermittent_seconds=seconds, balloon_rate=1e9)
     rig = Rig(behaviour=Behaviour.INTERMITTENT, timing=timing, agent=True)
+    assert rig.size == NOW
     rig.clock.advance(seconds + 0.5)
     return rig
 
@@ -691,3 +693,78 @@ def test_a_cpu_that_goes_offline_on_its_own_is_brought_back_by_the_next_look() -
     assert rig.converge().converged
     assert rig.guest.online() == 4
     assert rig.told("set_vcpus_online") == [4]
+
+
+# --- a guest that takes its time -------------------------------------------------------------
+
+
+def test_a_step_that_comes_nearer_too_slowly_is_given_up() -> None:
+    rig = Rig(timing=Timing(balloon_rate=0.2))
+    with pytest.raises(GuestRefused) as refusal:
+        rig.adjust(memory_mb=1024)
+    assert refusal.value.code == "xloud.guest_refused.memory_not_reached"
+    longest = LONGEST_STEP * OPTIONS.step_timeout
+    assert longest < rig.clock.now() < longest + 5
+    # What came back until then is given back.
+    assert rig.size == rig.claims.size
+    assert rig.size.memory_mb < NOW.memory_mb
+
+
+def test_a_run_that_takes_long_lets_others_go_first_and_goes_on_later() -> None:
+    limits = replace(OPTIONS.limits, step_mb=16)
+    options = replace(OPTIONS, limits=limits, poll_interval=2.0)
+    rig = Rig(timing=Timing(stats_seconds=20), options=options)
+    outcome = rig.adjust(memory_mb=1024)
+    assert "others go first" in str(outcome.deferred)
+    longest = LONGEST_RUN * OPTIONS.step_timeout
+    assert longest < rig.clock.now() < longest + 5
+    half_way = rig.size.memory_mb
+    assert 1024 < half_way < 2000
+    assert rig.claims.size == rig.size
+    assert rig.end == ("deferred", "xloud.deferred")
+    runs = 1
+    while not rig.converge().converged:
+        assert rig.size.memory_mb < half_way
+        half_way, runs = rig.size.memory_mb, runs + 1
+        assert runs < 9
+    assert rig.size == rig.claims.size == Size(4, 1024)
+
+
+# --- a guest whose QEMU hangs ----------------------------------------------------------------
+
+
+def _hangs(rig: Rig) -> None:
+    rig.answers = False
+
+    def never() -> None:
+        raise AssertionError("it was locked")
+
+    rig.before["lock"] = never
+
+
+def test_one_whose_qemu_hangs_is_not_locked_and_nothing_is_written() -> None:
+    rig = Rig()
+    rig.admit(6, 3072)
+    _hangs(rig)
+    rig.effects.clear()
+    assert "does not answer" in str(rig.converge().deferred)
+    assert rig.effects == []
+    assert rig.end == ("admitted", "xloud.admitted")
+
+
+def test_one_whose_qemu_begins_to_hang_while_it_is_waited_for_is_left() -> None:
+    rig = Rig(timing=Timing(balloon_rate=100))
+    rig.admit(memory_mb=1024)
+
+    def hangs_half_way() -> None:
+        if rig.size.memory_mb < 1500:
+            _hangs(rig)
+
+    rig.before["sleep"] = hangs_half_way
+    assert "does not answer" in str(rig.converge().deferred)
+    assert rig.end == ("admitted", "xloud.admitted")
+    assert rig.claims.size == NOW
+    rig.answers = True
+    rig.before.clear()
+    assert rig.converge().converged
+    assert rig.claims.size == Size(4, 1024)

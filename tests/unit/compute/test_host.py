@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import replace
 from typing import Any
@@ -13,7 +14,7 @@ import pytest
 
 from nova_xloud.compute.clock import Clock
 from nova_xloud.compute.converge import Outcome, converge
-from nova_xloud.compute.host import Host
+from nova_xloud.compute.host import READINGS, Host
 from nova_xloud.compute.ports import Instance
 from nova_xloud.compute.worker import Worker
 from nova_xloud.conf import EngineOptions
@@ -222,17 +223,18 @@ def test_hotplug_that_runs_when_the_service_ends_is_told_so() -> None:
     assert rig.end == ("admitted", "xloud.admitted")
 
 
-def test_settle_looks_again_without_an_event() -> None:
+def test_what_another_operation_left_is_put_right_by_the_next_pass_without_an_event() -> None:
     rig = Rig()
     rig.claims.size = Size(8, 4096)
     host, worker = host_of(rig)
-    host.settle(rig.uuid)
+    host.reconcile().join(PATIENCE)
     assert worker.futures[0].result(PATIENCE).converged
     assert worker.submitted == [None]
     assert rig.claims.size == NOW
+    assert rig.actions.events == []
 
 
-def test_settle_gives_an_adjustment_its_answer_that_has_had_none() -> None:
+def test_an_adjustment_that_was_deferred_has_its_answer_from_the_pass_that_ends_it() -> None:
     rig = Rig()
     rig.guest.pause()
     rig.record.vm_state = "paused"
@@ -241,24 +243,16 @@ def test_settle_gives_an_adjustment_its_answer_that_has_had_none() -> None:
     host.adjust("context", "instance", AdjustRequest(2, None))
     worker.futures[0].result(PATIENCE)
     assert rig.end == ("deferred", "xloud.deferred")
+    assert [event.result for event in rig.actions.events] == [None]
     rig.guest.resume()
     rig.record.vm_state = "active"
     for _ in range(2):
-        host.settle(rig.uuid)
-        assert worker.futures[-1].result(PATIENCE).converged
-    # Once: then it has had its answer.
-    assert worker.submitted == ["xloud_adjust", "xloud_adjust", None]
-    assert [event.result for event in rig.actions.events] == ["Error", "Success"]
+        host.reconcile().join(PATIENCE)
+        assert worker.futures[-1].result(PATIENCE)
+    # Once, in the event that has stayed open: then it has had its answer.
+    assert worker.submitted == ["xloud_adjust", "xloud_adjust"]
+    assert [event.result for event in rig.actions.events] == ["Success"]
     assert rig.actions.notified == ["xloud_adjust.start", "xloud_adjust.end"]
-
-
-def test_settle_of_one_that_was_deleted_says_so() -> None:
-    rig = Rig()
-    rig.record.deleted = True
-    host, worker = host_of(rig)
-    with pytest.raises(NotFound):
-        host.settle(rig.uuid)
-    assert worker.submitted == []
 
 
 def test_status_is_of_the_instance_on_this_host() -> None:
@@ -501,10 +495,75 @@ def test_by_itself_a_host_has_a_worker_of_its_own() -> None:
         OPTIONS,
         rig.boots,
     )
-    host.settle(rig.uuid)
+    host.reconcile()
     for _ in range(1000 * PATIENCE):
         if rig.end == ("converged", "xloud.converged"):
             break
         time.sleep(0.001)
     assert rig.claims.size == Size(2, 1024)
     host.close()
+
+
+# --- a guest whose QEMU hangs ----------------------------------------------------------------
+
+ASKS: dict[str, Callable[[Host], Any]] = {
+    "adjust": lambda host: host.adjust("context", "instance", AdjustRequest(6, None)),
+    "hotplug_vcpus": lambda host: host.hotplug_vcpus("context", "instance", 6),
+    "plan": lambda host: host.plan("context", "instance", AdjustRequest(6, None)),
+    "status": lambda host: host.status("context", "instance"),
+}
+
+
+@pytest.mark.parametrize("ask", ASKS.values(), ids=ASKS)
+def test_one_whose_qemu_hangs_is_neither_locked_nor_read(ask: Callable[[Host], Any]) -> None:
+    rig = Rig()
+    host, worker = host_of(rig)
+    rig.answers = False
+
+    def never() -> None:
+        raise AssertionError("it was locked, or read")
+
+    rig.before["lock"] = never
+    rig.guest.live = never  # type: ignore[assignment, method-assign]
+    with pytest.raises(HostUnavailable, match="does not answer"):
+        ask(host)
+    assert untouched(rig)
+    assert worker.submitted == []
+
+
+def test_guests_that_are_slow_to_read_do_not_keep_all_of_the_others_waiting(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("nova_xloud.compute.host.READING_WAITS", 0.01)
+    rig = Rig()
+    host, _ = host_of(rig)
+    gate, inside = threading.Event(), threading.Semaphore(0)
+    refresh = rig.record.refresh
+
+    def slow() -> Any:
+        inside.release()
+        assert gate.wait(PATIENCE)
+        return refresh()
+
+    rig.record.refresh = slow  # type: ignore[method-assign]
+    readers = [
+        threading.Thread(target=host.status, args=("context", "instance")) for _ in range(READINGS)
+    ]
+    for reader in readers:
+        reader.start()
+        assert inside.acquire(timeout=PATIENCE)
+    with pytest.raises(HostUnavailable, match="too many"):
+        host.status("context", "instance")
+    gate.set()
+    for reader in readers:
+        reader.join(PATIENCE)
+    assert host.status("context", "instance")["source"] == "host"
+
+
+def test_a_reading_that_fails_makes_room_for_the_next() -> None:
+    rig = Rig()
+    rig.claims.unreachable = True
+    host, _ = host_of(rig)
+    for _ in range(READINGS + 1):
+        with pytest.raises(PlacementUnavailable):
+            host.status("context", "instance")

@@ -6,14 +6,15 @@ from __future__ import annotations
 import itertools
 import logging
 import threading
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import pytest
 
 from nova_xloud.compute.boots import Boots
-from nova_xloud.compute.ports import Known
-from nova_xloud.compute.reconcile import Reconciler
+from nova_xloud.compute.ports import Instance, Known
+from nova_xloud.compute.reconcile import HANGS_AFTER, Reconciler
 from nova_xloud.conf import EngineOptions
 from nova_xloud.core.desired import Desired
 from nova_xloud.core.guest import Glimpse
@@ -254,31 +255,120 @@ def test_a_pass_that_was_left_out_forgets_nobody() -> None:
     assert floor.run() == 0
 
 
-def test_a_pass_goes_beside_everything_else_and_while_it_does_none_is_begun(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    rig = settled()
-    floor = Floor(rig)
-    gate = threading.Event()
-    known = floor.fleet.known
+class Held:
+    """The database, which answers when the test lets it.
 
-    def hangs() -> Sequence[Known]:
-        assert gate.wait(PATIENCE)
-        return known()
+    :ivar asked: how often it was asked
+    """
 
-    floor.fleet.known = hangs  # type: ignore[method-assign]
+    def __init__(self, floor: Floor) -> None:
+        self._known = floor.fleet.known
+        self.gate = threading.Event()
+        self.asked = 0
+        floor.fleet.known = self  # type: ignore[method-assign]
+
+    def __call__(self) -> Sequence[Known]:
+        self.asked += 1
+        assert self.gate.wait(PATIENCE)
+        return self._known()
+
+    def wait_until_asked(self, times: int) -> None:
+        until = time.monotonic() + PATIENCE
+        while self.asked < times:
+            assert time.monotonic() < until
+            time.sleep(0.001)
+
+
+def test_a_pass_that_is_asked_for_while_one_goes_follows_it_and_only_one_does() -> None:
+    floor = Floor(settled())
+    held = Held(floor)
     first = floor.reconciler.begin()
-    # The process may end while it hangs with a guest that does.
+    # The process may end while it hangs.
     assert first.daemon
-    assert floor.reconciler.begin() is first
-    assert "has not ended yet" in caplog.text
-    gate.set()
+    held.wait_until_asked(1)
+    for _ in range(3):
+        assert floor.reconciler.begin() is first
+    held.gate.set()
     first.join(PATIENCE)
-    assert floor.fleet.calls.count("known") == 1
+    assert held.asked == 2
     second = floor.reconciler.begin()
     assert second is not first
     second.join(PATIENCE)
+    assert held.asked == 3
+
+
+def test_what_happens_while_a_pass_goes_is_seen_by_the_one_that_follows() -> None:
+    rig = settled()
+    floor = Floor(rig)
+    held = Held(floor)
+    read = threading.Event()
+    reserved = floor.fleet.reserved
+
+    def then(known: Sequence[Known]) -> Mapping[str, Size]:
+        found = reserved(known)
+        if not read.is_set():
+            read.set()
+            _reserved(rig)
+            floor.reconciler.begin()
+        return found
+
+    floor.fleet.reserved = then  # type: ignore[method-assign]
+    held.gate.set()
+    floor.reconciler.begin().join(PATIENCE)
+    assert floor.submitted == [(rig.uuid, None)]
+
+
+def test_a_pass_that_hangs_with_a_guest_is_left_behind(caplog: pytest.LogCaptureFixture) -> None:
+    rig = settled()
+    _reserved(rig)
+    floor = Floor(rig)
+    held = Held(floor)
+    first = floor.reconciler.begin()
+    held.wait_until_asked(1)
+    rig.clock.advance(HANGS_AFTER)
+    assert floor.reconciler.begin() is first
+    rig.clock.advance(0.1)
+    second = floor.reconciler.begin()
+    assert second is not first
+    assert "hangs" in caplog.text
+    held.gate.set()
+    for one in (first, second):
+        one.join(PATIENCE)
+        assert not one.is_alive()
+    # What was asked of the first was given to the second.
+    assert held.asked == 2
+
+
+def test_a_pass_that_is_asked_for_in_the_moment_in_which_one_ends_is_not_lost() -> None:
+    floor = Floor(settled())
+    first = floor.reconciler.begin()
+    first.join(PATIENCE)
+    # It has looked for the last time whether one is to follow, and is not dead yet.
+    first.is_alive = lambda: True  # type: ignore[method-assign]
+    second = floor.reconciler.begin()
+    second.join(PATIENCE)
     assert floor.fleet.calls.count("known") == 2
+
+
+def test_one_that_cannot_be_looked_at_keeps_none_of_the_others_from_it(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    clock = ManualClock()
+    rigs = [Rig(uuid=name, clock=clock) for name in ("one", "two", "three")]
+    for rig in rigs:
+        _reserved(rig)
+    floor = Floor(*rigs)
+    opens = floor.fleet.open
+
+    def broken(uuid: str, request_id: str) -> Instance:
+        if uuid == "two":
+            raise KeyError(uuid)
+        return opens(uuid, request_id)
+
+    floor.fleet.open = broken  # type: ignore[method-assign]
+    assert floor.run() == 2
+    assert floor.submitted == [("one", None), ("three", None)]
+    assert "Instance two could not be looked at" in caplog.text
 
 
 def test_a_pass_that_fails_is_logged_and_the_next_is_begun(
@@ -335,8 +425,8 @@ def _restarted(rig: Rig) -> None:
 
 @pytest.mark.parametrize(
     "change",
-    [_generation, _phase(Phase.ADMITTED), _code, _restarted, _vcpus, Rig.stop],
-    ids=["another request", "phase", "code", "restarted", "vCPUs", "stopped"],
+    [_generation, _phase(Phase.ADMITTED), _code, _restarted, _vcpus, Rig.stop, _claimed],
+    ids=["another request", "phase", "code", "restarted", "vCPUs", "stopped", "claim"],
 )
 def test_it_is_tried_again_at_once_when_something_is_new(change: Callable[[Rig], None]) -> None:
     rig = settled()
@@ -355,19 +445,17 @@ def test_it_is_tried_again_at_once_when_something_is_new(change: Callable[[Rig],
     assert floor.run() == 1
 
 
-def test_more_than_is_reserved_is_looked_at_at_once_until_an_operator_has_been_told() -> None:
+def test_more_than_is_reserved_is_looked_at_by_every_pass() -> None:
     rig = settled()
     _phase(Phase.GUEST_REFUSED)(rig)
     floor = Floor(rig)
     assert floor.run() == 1
+    assert floor.run() == 0
     rig.takes_memory = True
     rig.guest.set_memory(4096 * 1024, live=True, config=False)
     rig.clock.advance(10)
     for _ in range(3):
         assert floor.run() == 1
-    noted = (Condition("ReservedTooLittle", True, "xloud.reserved_too_little", "", ""),)
-    rig.record.desired = replace(rig.record.desired, noted=noted)
-    assert floor.run() == 0
 
 
 def test_what_only_wavers_is_nothing_new() -> None:
@@ -426,6 +514,8 @@ def test_a_guest_that_boots_is_given_its_time_and_looked_at_after_it() -> None:
 
 def test_one_that_was_looked_at_while_it_booted_is_looked_at_as_soon_as_its_time_is_over() -> None:
     rig = booted(driver_seconds=1000.0)
+    # All of it is reserved, so nothing is urgent.
+    rig.claims.size = rig.record.held = Size(4, 4096)
     _phase(Phase.DEFERRED)(rig)
     floor = Floor(rig, grace=GRACE)
     at = []
@@ -451,26 +541,6 @@ def test_what_runs_when_the_service_starts_has_had_its_time() -> None:
     floor = Floor(rig, grace=GRACE)
     floor.reconciler.service_starts()
     assert floor.run() == 1
-
-
-def test_a_service_that_starts_without_libvirt_takes_nobody_for_one_that_boots(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    rig = booted(driver_seconds=1000.0)
-    floor = Floor(rig, grace=GRACE)
-    rig.boots = boots = Boots(rig.clock.now, GRACE)
-    floor.reconciler = Reconciler(floor.fleet, boots, floor.worker, OPTIONS, rig.clock.now)
-    floor.fleet.libvirt_away = True
-    floor.reconciler.service_starts()
-    assert "not known yet" in caplog.text
-    assert floor.run() == 0
-    floor.fleet.libvirt_away = False
-    # The first pass with libvirt learns what has been running.
-    assert floor.run() == 1
-    assert floor.fleet.calls[:3] == ["known", "boot_ids", "glimpses"]
-    assert not boots.booting(rig.uuid, rig.guest.boot_id)
-    floor.run()
-    assert "boot_ids" not in floor.fleet.calls
 
 
 def test_one_that_libvirt_left_out_for_once_has_not_started_anew() -> None:

@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 import time
+from collections.abc import Iterator
 
 import pytest
 
@@ -15,6 +17,7 @@ from nova_xloud.compute.ports import Instance
 from nova_xloud.compute.worker import Worker
 from nova_xloud.conf import EngineOptions
 from nova_xloud.errors import AdjustmentDeferred, GuestRefused, NoCapacity
+from nova_xloud.testing.ports import FakeEvent
 from tests.unit.compute.rig import Rig
 
 DONE = Outcome(True)
@@ -92,16 +95,34 @@ def test_the_notification_of_a_failure_has_the_error(monkeypatch: pytest.MonkeyP
     assert told == [("hotplug_vcpus.error", REFUSED)]
 
 
-def test_a_run_that_was_deferred_has_not_ended_so_no_notification_says_that_it_has() -> None:
+def test_a_run_that_was_deferred_has_not_ended_so_nobody_is_told_that_it_has(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     rig = Rig()
+    left: list[BaseException] = []
+    event = rig.actions.event
+
+    @contextlib.contextmanager
+    def watched(name: str) -> Iterator[FakeEvent]:
+        with event(name) as one:
+            try:
+                yield one
+            except BaseException as error:
+                left.append(error)
+                raise
+
+    monkeypatch.setattr(rig.actions, "event", watched)
     outcome = Outcome(False, "the guest is paused")
-    assert worker(outcome).submit(rig.instance, "xloud_adjust").result(PATIENCE) == outcome
+    pool = worker(outcome, DONE)
+    assert pool.submit(rig.instance, "xloud_adjust").result(PATIENCE) == outcome
     assert rig.actions.notified == []
-    # Nova knows two results of an event, and a success it is not.
-    (event,) = rig.actions.events
-    assert event.result == "Error"
-    assert isinstance(event.error, AdjustmentDeferred)
-    assert "the guest is paused" in str(event.error)
+    # By this the event knows that it is to stay open.
+    assert [type(error) for error in left] == [AdjustmentDeferred]
+    assert "the guest is paused" in str(left[0])
+    assert [one.result for one in rig.actions.events] == [None]
+    assert pool.submit(rig.instance, "xloud_adjust").result(PATIENCE) == DONE
+    assert [one.result for one in rig.actions.events] == ["Success"]
+    assert rig.actions.notified == ["xloud_adjust.end"]
 
 
 def test_a_run_that_nobody_asked_for_is_no_event() -> None:

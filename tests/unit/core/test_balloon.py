@@ -98,7 +98,11 @@ def test_where_there_is_no_balloon_device_nobody_is_told_the_size_it_has() -> No
 def test_before_it_shrinks_it_is_told_the_size_it_has() -> None:
     # Another run may have told it a larger one.
     assert step(1024, reports(2048), Told()) == SetMemory(2048)
-    assert step(1024, guest(2, 2048), Told()) == SetMemory(2048)
+
+
+def test_where_its_driver_has_not_said_anything_the_size_it_has_is_not_known() -> None:
+    waits = awaited(step(1024, reports(2048, None, stats_at=None), Told()))
+    assert waits.code == "xloud.guest_refused.no_statistics"
 
 
 def test_what_this_run_told_it_to_grow_to_is_stopped_where_it_is() -> None:
@@ -207,11 +211,12 @@ def test_a_driver_that_does_not_report_is_not_waited_for() -> None:
     assert answer.code == "xloud.guest_refused.no_statistics"
     for part in ("stays at 2000 MiB", "become 1024", "with force"):
         assert part in answer.why
-    # First it is told to stay, and by force it shrinks all the same.
-    assert step(1024, silent, Told()) == SetMemory(2000)
+    # It is told nothing, not even to stay; by force it shrinks all the same.
+    assert step(1024, silent, Told()) == answer
     assert step(1024, silent, seen(2000), force=True) == SetMemory(1500)
-    # While it boots its driver may be on the way.
+    # While it boots its driver may be on the way, and a paused one's does nothing.
     assert awaited(step(1024, silent, seen(2000), booting=True)).booting
+    assert awaited(step(1024, replace(silent, paused=True), seen(2000)))
     # And what was told by force is waited for.
     assert awaited(step(1024, silent, seen(2000, told_mb=1500), force=True)).left == 500
 
@@ -295,6 +300,7 @@ class HonestGuest:
 
     def run(self, limits: Limits) -> Await | None:
         """Until there is nothing to do (None), or nothing happens any more."""
+        waits: Await | None = None
         while self.waited < 3:
             self.told = self.told.seeing(self.figures)
             answer = balloon.step(self.state, self.figures, self.told, limits)
@@ -305,9 +311,9 @@ class HonestGuest:
                 self.told = replace(self.told, memory_mb=answer.mib)
                 self.waited = 0
             else:
-                assert isinstance(answer, Await)
+                waits = awaited(answer)
                 self._time_passes()
-        return answer
+        return waits
 
     def _time_passes(self) -> None:
         now = self.figures

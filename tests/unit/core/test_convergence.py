@@ -43,7 +43,7 @@ def told_own_size(memory_mb: int, **other: Any) -> Told:
         (Desired(Size(2, 1024), removal_pending=2), guest(4, 2048), steps.SetVcpus(2)),
         (Desired(Size(2, 1024), removal_pending=3), guest(4, 2048), steps.BeginRemoval(2)),
         (Desired(Size(2, 1024), removal_pending=2), guest(2, 2048), steps.RemovalSettled()),
-        (Size(2, 1024), guest(2, 2048), steps.SetMemory(2048)),
+        (Size(2, 1024), reports(2, 2048), steps.SetMemory(2048)),
         (Size(2, 2048), guest(4, 1024), steps.SetMemory(2048)),
         (Size(4, 1024), guest(2, 2048), steps.SetVcpus(4)),
         (Size(2, 1024), guest(2, 1024), steps.Release(Size(2, 1024))),
@@ -261,6 +261,24 @@ def test_vcpus_that_are_stuck_keep_no_memory_from_shrinking_or_growing(stuck: st
     assert isinstance(after, steps.Stuck)
 
 
+def test_a_balloon_without_a_driver_keeps_neither_vcpus_from_going_nor_cpus_from_coming() -> None:
+    # It has 2048 MiB, and its driver does not say whether it could do with 1024.
+    told = Told(memory_mb=2048, rest_mb=2048)
+    silent = guest(4, 2048, balloon_driver=False, vcpus_online=3)
+    fewer = state(Size(2, 1024), FULL, silent)
+    assert next_step(fewer, told) == steps.BeginRemoval(2)
+    same = state(Size(4, 1024), FULL, silent)
+    assert next_step(same, told) == steps.SetOnline(4)
+    # What cannot be done is said when nothing else is left; vCPUs first.
+    said = next_step(replace(same, guest=replace(silent, vcpus_online=4)), told)
+    assert isinstance(said, steps.Stuck)
+    assert said.code == "xloud.guest_refused.no_statistics"
+    both = state(Desired(Size(2, 1024), removal_pending=2), FULL, replace(silent, vcpus_online=2))
+    said = next_step(both, replace(told, vcpus=2, removal_refused="68: timed out"))
+    assert isinstance(said, steps.Stuck)
+    assert said.code == "xloud.guest_refused.vcpus_not_removed"
+
+
 OFFLINE = Limits(offline_vcpus=True)
 
 
@@ -272,7 +290,7 @@ OFFLINE = Limits(offline_vcpus=True)
         (4, OFFLINE, replace(REFUSED, online=3), steps.SetOnline(2)),
         (4, OFFLINE, replace(REFUSED, online=2), None),
         (2, OFFLINE, REFUSED, None),
-        (1, OFFLINE, REFUSED, None),
+        (1, OFFLINE, REFUSED, steps.SetOnline(2)),
         (None, OFFLINE, REFUSED, None),
         (4, Limits(), REFUSED, None),
         (4, OFFLINE, Told(memory_mb=1024), steps.SetVcpus(2)),

@@ -184,7 +184,9 @@ def test_the_pause_never_shrinks_and_has_its_bound(
 @pytest.mark.parametrize(
     "glimpse", [Glimpse(True, 5, 2048), Glimpse(True, 4, 2049)], ids=["vCPUs", "memory"]
 )
-@pytest.mark.parametrize("desired", [Desired(SIZE), Desired(SIZE, generation=1, noted=(UNSETTLED,))])
+@pytest.mark.parametrize(
+    "desired", [Desired(SIZE), Desired(SIZE, generation=1, noted=(UNSETTLED,))]
+)
 def test_more_held_than_reserved_is_urgent(desired: Desired, glimpse: Glimpse) -> None:
     found = looked(desired=desired, glimpse=glimpse)
     assert found is not None

@@ -68,18 +68,24 @@ def test_by_force_it_needs_no_statistics() -> None:
 
 
 @pytest.mark.parametrize(
-    ("figures", "code"),
+    ("figures", "told", "code"),
     [
-        ({"usable_mb": None, "stats_at": None}, "xloud.guest_refused.no_statistics"),
-        ({"usable_mb": 64}, "xloud.guest_refused.memory_floor"),
+        ({"usable_mb": None, "stats_at": None}, [], "xloud.guest_refused.no_statistics"),
+        (
+            {"usable_mb": None, "stats_at": None, "balloon_driver": False},
+            [],
+            "xloud.guest_refused.no_statistics",
+        ),
+        ({"usable_mb": 64}, [steps.SetMemory(2048)], "xloud.guest_refused.memory_floor"),
     ],
+    ids=["no statistics", "no driver", "floor"],
 )
 def test_a_guest_that_would_not_get_there_is_told_at_the_end(
-    figures: dict[str, Any], code: str
+    figures: dict[str, Any], told: list[steps.Step], code: str
 ) -> None:
     *before, last = foretold(running(**figures), None, 512)
-    assert before == [steps.SetMemory(2048)]
-    assert isinstance(last, steps.Await)
+    assert before == told
+    assert isinstance(last, steps.Await | steps.Stuck)
     assert last.code == code
 
 

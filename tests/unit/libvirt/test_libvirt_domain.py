@@ -66,7 +66,15 @@ def agent(state: str) -> str:
 
 def test_memory_is_the_balloons_own_answer_rounded_up() -> None:
     # Neither info()'s 512 MiB nor the document's, which both may be a second old.
-    assert LibvirtDomain(Dom()).read().memory_mb == 489
+    stats = {**SILENT, "last_update": 1_700_000_000}
+    assert LibvirtDomain(Dom(memoryStats=stats)).read().memory_mb == 489
+
+
+def test_a_guest_that_has_not_reported_since_it_was_reset_has_all_of_its_memory() -> None:
+    # QEMU goes on telling the balloon's size from before the reset (measured).
+    assert LibvirtDomain(Dom(memoryStats={**SILENT, "last_update": 0})).read().memory_mb == 1024
+    nobody_asks = "<memballoon model='virtio'/>"
+    assert LibvirtDomain(Dom(nobody_asks, memoryStats=SILENT)).read().memory_mb == 489
 
 
 def test_memory_without_a_balloon_device_is_what_info_says() -> None:
