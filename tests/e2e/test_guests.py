@@ -22,9 +22,13 @@ def ask(cloud: Cloud, server: str, size: Size) -> Answer:
 
 def wait_refused(cloud: Cloud, server: str, answer: Answer) -> str:
     """Wait until the guest is said to have refused; returns what the action's event says."""
+
+    def failed() -> list[str]:
+        outcomes = cloud.outcomes(server, answer.headers["x-openstack-request-id"])
+        return [details for result, details in outcomes if result == "Error"]
+
+    (details,) = cloud.wait("its event", failed)
     cloud.wait("GuestRefused", lambda: "GuestRefused" in cloud.conditions(server))
-    outcomes = cloud.outcomes(server, answer.headers["x-openstack-request-id"])
-    (details,) = [details for result, details in outcomes if result == "Error"]
     return details
 
 

@@ -1,0 +1,303 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What must hold after every effect, and at the end.
+
+What no engine could prevent is excused: memory that a guest takes by itself, above what its balloon
+was told, until a run has had the time to account for it. From then on it is reserved, or the alarm
+stands.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from nova_xloud.compute.admit import ADJUSTABLE_STATES
+from nova_xloud.compute.converge import Outcome
+from nova_xloud.core.conditions import RESERVED_TOO_LITTLE
+from nova_xloud.core.desired import Desired
+from nova_xloud.core.lifecycle import Phase
+from nova_xloud.core.size import Size
+from nova_xloud.errors import GuestRefused, NoCapacity
+from nova_xloud.libvirt.guest_xml import KIB
+from nova_xloud.testing import Behaviour
+from nova_xloud.testing.behaviour import Power
+from nova_xloud.testing.ports import NOTHING
+from tests.simulator.scenario import RECONCILE_EVERY
+from tests.simulator.schedule import Actor, Violation
+from tests.simulator.server import Server
+
+if TYPE_CHECKING:
+    from tests.simulator.history import World
+
+# A call that was begun before a user's operation may end within it.
+OVERLAP = 8.0
+# The next reconcile pass, those before it in the pool, and the run itself.
+ACCOUNTED = 3 * RECONCILE_EVERY
+# From the moment an admission has the lock until it is written, conflicts and all.
+COMMIT = 12.0
+
+
+# Guests that are never done: at no moment need all be settled.
+RESTLESS = (Behaviour.TAKES_BACK, Behaviour.INTERMITTENT)
+
+
+@dataclass
+class Asking:
+    """A request that nova-compute is admitting.
+
+    :ivar claim: what was reserved when it was first written; None: it was not
+    :ivar wrote: it has written the record
+    :ivar disturbed: Placement has not done, or not said, what it was told
+    """
+
+    server: Server
+    arrived: float
+    answer_within: float
+    claim: Size | None = None
+    wrote: bool = False
+    disturbed: bool = False
+
+
+class Checks:
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._asking: dict[Actor, Asking] = {}
+        # What each actor has seen last of a guest.
+        self._seen: dict[Actor, tuple[Server, Size]] = {}
+
+    def everything(self) -> None:
+        """Of every instance, and of the host."""
+        for server in self._world.servers:
+            self._reserved(server)
+            self._alive(server)
+        provider = self._world.provider
+        if not provider.capacity.covers(provider.used):
+            self._broken(f"the host has {provider.capacity} and has promised {provider.used}")
+
+    def _reserved(self, server: Server) -> None:
+        held, reserved = server.held, server.reserved
+        # More than its balloon was told is the guest's own doing.
+        ours = min(held.memory_mb, server.told_mb)
+        if held.vcpus > reserved.vcpus or ours > reserved.memory_mb:
+            self._broken(f"{server.name} holds {held} and {reserved} are reserved", server)
+        now = self._world.schedule.now()
+        if held.memory_mb > server.seen_mb:
+            server.grew_at = now
+        server.seen_mb = held.memory_mb
+        if held.memory_mb <= reserved.memory_mb or self._disturbed(server):
+            server.quiet_since = now
+        elif now - max(server.quiet_since, server.grew_at) > ACCOUNTED:
+            self._accounted_for(server)
+
+    def _disturbed(self, server: Server) -> bool:
+        """Whether nova-xloud cannot, or need not yet, account for what the guest took."""
+        world = self._world
+        record = server.record
+        return (
+            record.task_state is not None
+            or record.vm_state not in ADJUSTABLE_STATES
+            or not world.compute.process.alive
+            # A run that makes it smaller says at its end how far it came.
+            or server.runs > 0
+            or world.compute.is_busy
+            or world.provider.unreachable
+            or self._is_booting(server)
+        )
+
+    def _is_booting(self, server: Server) -> bool:
+        since = self._world.schedule.now() - server.booted_at
+        return since < self._world.scenario.options.boot_grace + 1.0
+
+    def _alive(self, server: Server) -> None:
+        if server.guest.memory.oom_kills and not server.forced:
+            self._broken(f"{server.name} was made smaller than it needs, and has died of it")
+
+    def qemu_has_died(self, server: Server) -> None:
+        """It ran before vCPUs were added, and does not now."""
+        self._broken(f"{server.name}: an addition after an unsettled removal has ended QEMU")
+
+    def guest_is_ours(self, server: Server, what: str) -> None:
+        """Called when the guest is about to be told something."""
+        since = self._world.schedule.now() - server.task_since
+        if server.record.task_state is not None and since > OVERLAP:
+            self._broken(
+                f"{what} while {server.name} has been {server.record.task_state} for {since:.0f} s"
+            )
+
+    def seen(self, server: Server, held: Size) -> None:
+        """The current actor has read the guest."""
+        self._seen[self._world.actor] = (server, held)
+
+    def last_seen(self, server: Server) -> Size:
+        """What the current actor has seen that it holds, when it last looked."""
+        whose, held = self._seen.get(self._world.actor, (None, NOTHING))
+        return held if whose is server else NOTHING
+
+    def claimed(self, server: Server, before: Size) -> None:
+        """Called when nova-xloud has written the claim."""
+        asking = self._asking.get(self._world.actor)
+        if asking is None:
+            self._not_below_what_was_seen(server, before)
+        elif asking.claim is None:
+            asking.claim = before
+        if server.claims.elsewhere or server.migration is not None:
+            self._broken(f"the claim of {server.name}, which is being moved, was overwritten")
+
+    def not_claimed(self) -> None:
+        """Called when Placement has not done, or not said, what nova-xloud has told it."""
+        asking = self._asking.get(self._world.actor)
+        if asking is not None:
+            asking.disturbed = True
+
+    def _not_below_what_was_seen(self, server: Server, before: Size) -> None:
+        now, held = server.claims.size, self.last_seen(server)
+        if now.vcpus < min(before.vcpus, held.vcpus) or now.memory_mb < min(
+            before.memory_mb, held.memory_mb
+        ):
+            self._broken(f"{server.name} was seen to hold {held}, and all but {now} is released")
+
+    def recorded(self, server: Server, before: Desired) -> None:
+        """Called when nova-xloud has written the record."""
+        if server.record.task_state is not None:
+            self._broken(f"{server.name} is {server.record.task_state}, and its record was written")
+        asking = self._asking.get(self._world.actor)
+        if asking is None:
+            self._same_wish(server, before)
+            return
+        asking.wrote = True
+        late = self._world.schedule.now() - asking.arrived - asking.answer_within
+        if late > COMMIT:
+            self._broken(f"admitted {late:.0f} s after nobody waited for the answer any more")
+
+    def _same_wish(self, server: Server, before: Desired) -> None:
+        now = server.record.desired
+        if now.generation != before.generation or now.persisted != before.persisted:
+            self._broken(f"what was asked of {server.name} was overwritten")
+
+    def asks(self, asking: Asking) -> None:
+        """The current actor admits a request."""
+        self._asking[self._world.actor] = asking
+
+    def refused(self) -> None:
+        """The current actor's request was refused."""
+        asking = self._asking.pop(self._world.actor)
+        if asking.wrote:
+            self._broken(f"a request for {asking.server.name} was refused, and was written")
+        server = asking.server
+        if asking.claim is None or asking.disturbed or server.migration is not None:
+            return
+        held = self.last_seen(server).at_least(server.held)
+        if not asking.claim.at_least(held).covers(server.claims.size):
+            self._broken(f"a request for {server.name} was refused, and is still claimed")
+
+    def admitted(self) -> None:
+        """The current actor's request was admitted, or failed."""
+        self._asking.pop(self._world.actor, None)
+
+    def kept_waiting(self, server: Server, seconds: float, patience: float) -> None:
+        """A user's operation has got the lock after ``seconds``."""
+        if seconds > patience:
+            self._broken(
+                f"a user's operation on {server.name} was kept waiting for {seconds:.0f} s"
+            )
+
+    def may_start(self, server: Server) -> None:
+        """A guest is about to start with what is persisted."""
+        needs = server.record.desired.persisted
+        if not server.claims.size.covers(needs):
+            self._broken(
+                f"{server.name} starts with {needs}, and {server.claims.size} are reserved"
+            )
+
+    def run_begins(self, server: Server) -> None:
+        server.runs += 1
+
+    def run_ended(self, server: Server, began: float, end: Outcome | Exception) -> None:
+        """A run that had the time to account for what the guest took by itself."""
+        server.runs -= 1
+        self.everything()
+        converged = isinstance(end, Outcome) and end.converged
+        if not (converged or isinstance(end, GuestRefused | NoCapacity)):
+            return
+        if server.grew_at < began and not self._disturbed(server):
+            self._accounted_for(server)
+
+    def _accounted_for(self, server: Server) -> None:
+        excess = not server.reserved.covers(server.held)
+        if excess and not self.alarm(server):
+            self._broken(
+                f"{server.name} holds {server.held}, {server.reserved} are reserved, and no alarm "
+                f"stands"
+            )
+
+    @staticmethod
+    def alarm(server: Server) -> bool:
+        """Whether people are told that it holds more than is reserved."""
+        return any(one.type == RESERVED_TOO_LITTLE for one in server.record.desired.noted)
+
+    def at_the_end(self) -> None:
+        """Nothing has happened for long: all is as it should be, or it is said why not."""
+        self.everything()
+        for server in self._world.servers:
+            if server.record.deleted or not server.record.here:
+                if server.claims.size != NOTHING:
+                    self._broken(f"{server.name} is gone, and {server.claims.size} are reserved")
+            elif server.work is None and server.record.vm_state in ADJUSTABLE_STATES:
+                self._settled(server)
+
+    def _settled(self, server: Server) -> None:
+        if server.guest.behaviour in RESTLESS:
+            return
+        desired, held, reserved = server.record.desired, server.held, server.reserved
+        self._accounted_for(server)
+        needed = desired.to_hold.at_least(held)
+        # The balloon of a paused guest may be on its way.
+        exact = server.guest.power is not Power.PAUSED or not reserved.covers(needed)
+        if exact and needed != reserved and not self._no_room(server, needed):
+            self._broken(f"{server.name} needs {needed}, and {reserved} are reserved")
+        if server.record.held != reserved:
+            self._broken(f"{server.name}: {server.record.held} recorded, {reserved} reserved")
+        if server.guest.power is Power.PAUSED:
+            # What it has been told is seen when it resumes.
+            return
+        progress = desired.progress
+        offline = progress.code == "xloud.guest_refused.vcpus_not_online"
+        reached = not server.guest.active or (held == desired.target and not offline)
+        if reached != (progress.phase is Phase.CONVERGED):
+            self._broken(
+                f"{server.name} holds {held}, should hold {desired.target}, and is said to be "
+                f"{progress.phase.value}"
+            )
+        if not reached and not self._is_excused(server) and not self._no_room(server, needed):
+            self._broken(
+                f"{server.name} holds {held} and could hold {desired.target}: "
+                f"{progress.code} {progress.message}"
+            )
+
+    def _no_room(self, server: Server, needed: Size) -> bool:
+        """Whether the host has no room for it, and that is what people are told."""
+        more = _missing(needed, server.reserved)
+        told = server.record.desired.progress.code == NoCapacity.code or self.alarm(server)
+        return told and not self._world.provider.has_room_for(more)
+
+    def _is_excused(self, server: Server) -> bool:
+        """Whether it is not for want of trying that it has not what is desired."""
+        guest, desired = server.guest, server.record.desired
+        pending = desired.removal_pending
+        return (
+            guest.behaviour is not Behaviour.COOPERATIVE
+            or (pending is not None and server.held.vcpus > pending)
+            or guest.memory.dead
+            or guest.uses_kib > (desired.target.memory_mb - 200) * KIB
+        )
+
+    def _broken(self, what: str, server: Server | None = None) -> None:
+        self._world.note(f"BROKEN: {what}", server)
+        # Not raised in the actor: the engine might handle it.
+        self._world.schedule.end(Violation(what))
+
+
+def _missing(needed: Size, reserved: Size) -> Size:
+    return Size(
+        max(0, needed.vcpus - reserved.vcpus), max(0, needed.memory_mb - reserved.memory_mb)
+    )

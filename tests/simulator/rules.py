@@ -1,0 +1,248 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every safety rule by name: what it protects from, and how to do without it.
+
+To do without one, one function or attribute is replaced by one that lacks the rule. Those that
+Placement's and Nova's databases keep for us are replaced in their fakes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any
+from unittest import mock
+
+from nova_xloud.compute import admit, conclude, converge, host, reconcile, take
+from nova_xloud.compute.reconcile import Reconciler
+from nova_xloud.core import balloon, convergence
+from nova_xloud.core.desired import Desired
+from nova_xloud.core.state import InstanceState
+from nova_xloud.core.steps import Told
+from nova_xloud.testing.ports import FakeClaims, FakeRecord
+from tests.simulator import without
+from tests.simulator.compute import Compute
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One safety rule.
+
+    :ivar protects_from: what happens without it
+    :ivar shows_as: part of what is said of a history in which it does
+    :ivar seen_at: the seed of a history in which it did; any other does as well
+    :ivar off: the block in which it is not kept
+    """
+
+    name: str
+    protects_from: str
+    shows_as: str
+    seen_at: int
+    off: Callable[[], AbstractContextManager[Any]]
+
+
+def instead(thing: object, name: str, other: object) -> Callable[[], AbstractContextManager[Any]]:
+    """``thing.name`` is ``other`` for a while."""
+    return lambda: mock.patch.object(thing, name, other)
+
+
+RULES = (
+    Rule(
+        "claim before desired",
+        "a refused request has changed what is desired",
+        "was refused, and was written",
+        3,
+        instead(admit, "_commit", without.record_before_claim),
+    ),
+    Rule(
+        "claim given back",
+        "a request that a user's operation has overtaken keeps its claim",
+        "was refused, and is still claimed",
+        5,
+        instead(admit, "_give_back", lambda *args: None),
+    ),
+    Rule(
+        "given back no further",
+        "a refused request releases what a balloon told before takes after all",
+        " holds ",
+        879,
+        instead(admit, "_give_back", without.give_back_all),
+    ),
+    Rule(
+        "re-check on conflict",
+        "the claim of an instance that is being moved is overwritten",
+        "being moved, was overwritten",
+        19,
+        instead(admit, "change_claim", without.change_claim_unasked),
+    ),
+    Rule(
+        "not too late",
+        "an adjustment is admitted whose caller has given up",
+        "after nobody waited for the answer",
+        65,
+        instead(host, "admit", without.admit_however_late),
+    ),
+    Rule(
+        "admitted only when idle",
+        "a user's operation is overwritten",
+        "being moved, was overwritten",
+        5,
+        instead(admit, "check_adjustable", lambda view: None),
+    ),
+    Rule(
+        "claim follows what is observed",
+        "memory that a guest takes is never reserved",
+        "are reserved",
+        40,
+        instead(convergence, "next_step", without.next_step_without_claim),
+    ),
+    Rule(
+        "release only what was seen gone",
+        "less is reserved than a guest holds that gives nothing back",
+        "is released",
+        2,
+        instead(InstanceState, "settled_claim", property(lambda state: state.desired.to_hold)),
+    ),
+    Rule(
+        "what QEMU has counts",
+        "vCPUs are released that the guest's agent says are offline",
+        "is released",
+        9,
+        instead(InstanceState, "held", property(lambda state: state.numbers.observed)),
+    ),
+    Rule(
+        "no release while it boots",
+        "memory is released that the balloon has not taken yet",
+        "is released",
+        177,
+        instead(InstanceState, "settled_claim", property(without.settled_while_booting)),
+    ),
+    Rule(
+        "not persisted, still reserved",
+        "a guest starts with its persisted size, and others have the room",
+        "starts with",
+        106,
+        instead(Desired, "to_hold", property(lambda desired: desired.target)),
+    ),
+    Rule(
+        "removal written first",
+        "after a crash in an unplug a vCPU is added, and QEMU ends",
+        "has ended QEMU",
+        61,
+        instead(convergence, "next_step", without.next_step_without_mark),
+    ),
+    Rule(
+        "no addition while a removal is unsettled",
+        "a vCPU is added after an unplug that timed out, and QEMU ends",
+        "has ended QEMU",
+        61,
+        without.add_regardless,
+    ),
+    Rule(
+        "an earlier removal's mark stays",
+        "an unplug that timed out, and is refused when it is tried again, counts as settled",
+        "has ended QEMU",
+        633,
+        instead(take, "_set_vcpus", without.set_vcpus_as_if_first),
+    ),
+    Rule(
+        "fresh reading at each step",
+        "what the guest had at the first step is released at the last",
+        " holds ",
+        0,
+        without.observe_guest_once,
+    ),
+    Rule(
+        "stand back for an operation",
+        "a guest is told something in the middle of a user's operation",
+        "was overwritten",
+        5,
+        instead(converge, "look", without.look_regardless),
+    ),
+    Rule(
+        "instance lock",
+        "two of us act on what both have read before",
+        "what was asked of",
+        14,
+        instead(Compute, "lock", lambda compute, server: contextlib.nullcontext()),
+    ),
+    Rule(
+        "consumer generation",
+        "somebody else's claim is overwritten",
+        "being moved, was overwritten",
+        19,
+        instead(FakeClaims, "_check_generation", lambda claims, current: None),
+    ),
+    Rule(
+        "record only when idle",
+        "the record is written under a user's operation",
+        "and its record was written",
+        3,
+        instead(FakeRecord, "_check_idle", lambda record: None),
+    ),
+    Rule(
+        "claim read before record",
+        "the claim of an instance that is being resized is overwritten",
+        "being moved, was overwritten",
+        418,
+        without.observe_record_first_everywhere,
+    ),
+    Rule(
+        "memory floor",
+        "a guest is made smaller than it needs, and dies of it",
+        "has died of it",
+        41,
+        instead(balloon, "_shrink", without.shrink_by_force),
+    ),
+    Rule(
+        "fresh statistics",
+        "the floor is of a guest that had more",
+        "has died of it",
+        292,
+        instead(Told, "has_fresh_statistics", lambda told, guest: True),
+    ),
+    Rule(
+        "bounded balloon steps",
+        "a guest that needs more meanwhile dies in a long step",
+        "has died of it",
+        82,
+        instead(balloon, "_shrink", without.shrink_at_once),
+    ),
+    Rule(
+        "balloon told once a run",
+        "a balloon goes on to what it was told before, past what is reserved",
+        " holds ",
+        762,
+        instead(balloon, "step", without.step_unless_there),
+    ),
+    Rule(
+        "released half way only if told",
+        "memory is released that a balloon told before takes after all",
+        " holds ",
+        143,
+        instead(conclude, "_release_what_came_back", without.conclude_as_if_told),
+    ),
+    Rule(
+        "reconcile pass",
+        "what a crash left is never finished",
+        "could hold",
+        8,
+        instead(Reconciler, "run", lambda reconciler: 0),
+    ),
+    Rule(
+        "the pass looks at the guest",
+        "memory that a guest takes is never reserved",
+        "no alarm stands",
+        54,
+        instead(reconcile, "look", without.look_elsewhere),
+    ),
+)
+
+
+def rule(name: str) -> Rule:
+    """The rule of that name.
+
+    :raises KeyError: there is none
+    """
+    return {one.name: one for one in RULES}[name]

@@ -1,0 +1,188 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Parts of the engine as they would be without a rule; :mod:`tests.simulator.rules` names it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from typing import Any
+from unittest import mock
+
+from nova_xloud.compute import admit, conclude, converge, take
+from nova_xloud.compute.claim import change_claim
+from nova_xloud.compute.observe import Observation, observe
+from nova_xloud.compute.ports import Claims, Instance, RecordView, Reservation
+from nova_xloud.conf import EngineOptions
+from nova_xloud.core import balloon, convergence, drift, plan, steps
+from nova_xloud.core.balloon import Limits
+from nova_xloud.core.desired import Desired
+from nova_xloud.core.drift import Look
+from nova_xloud.core.guest import Glimpse, GuestFigures
+from nova_xloud.core.plan import Plan
+from nova_xloud.core.size import Size
+from nova_xloud.core.state import InstanceState
+from nova_xloud.core.steps import Told
+from nova_xloud.errors import NotFound
+
+_ADMIT = admit.admit
+_GIVE_BACK = admit._give_back
+_LOOK = drift.look
+_NEXT_STEP = convergence.next_step
+_OBSERVE = observe
+_RELEASE_WHAT_CAME_BACK = conclude._release_what_came_back
+_SET_VCPUS = take._set_vcpus
+_SHRINK = balloon._shrink
+_STEP = balloon.step
+
+
+# Admission.
+
+
+def record_before_claim(
+    instance: Instance, seen: Observation, plan: Plan, options: EngineOptions
+) -> None:
+    instance.record.write(plan.desired, held=seen.reservation.size)
+    change_claim(
+        instance.claims,
+        seen.reservation,
+        lambda now: now.at_least(plan.claim),
+        options.claim_attempts,
+    )
+
+
+def change_claim_unasked(
+    claims: Claims,
+    current: Reservation,
+    wanted: Callable[[Size], Size],
+    attempts: int,
+    on_conflict: object = None,
+) -> Reservation:
+    return change_claim(claims, current, wanted, attempts)
+
+
+def admit_however_late(*args: Any, too_late: object = None, **kwargs: Any) -> Any:
+    return _ADMIT(*args, **kwargs)
+
+
+def give_back_all(instance: Instance, claimed: Reservation, before: Size) -> None:
+    _GIVE_BACK(instance, claimed, _OBSERVE(instance).state.settled_claim)
+
+
+# Convergence.
+
+
+def next_step_without_claim(state: InstanceState, told: Told, limits: Limits) -> steps.Step:
+    reserved = state.reserved.at_least(state.settled_claim)
+    return _NEXT_STEP(replace(state, reserved=reserved), told, limits)
+
+
+def next_step_without_mark(state: InstanceState, told: Told, limits: Limits) -> steps.Step:
+    step = _NEXT_STEP(state, told, limits)
+    return steps.SetVcpus(step.count) if isinstance(step, steps.BeginRemoval) else step
+
+
+def look_regardless(instance: Instance) -> Observation | str:
+    try:
+        seen = _OBSERVE(instance)
+    except NotFound:
+        return "gone"
+    return seen if seen.view.here else "gone"
+
+
+def observe_record_first(
+    instance: Instance, check: Callable[[RecordView], None] = lambda view: None
+) -> Observation:
+    view = instance.record.refresh()
+    check(view)
+    seen = _OBSERVE(instance)
+    return replace(seen, view=view, state=replace(seen.state, desired=view.desired))
+
+
+@contextlib.contextmanager
+def observe_record_first_everywhere() -> Iterator[None]:
+    with (
+        mock.patch.object(admit, "observe", observe_record_first),
+        mock.patch.object(converge, "observe", observe_record_first),
+    ):
+        yield
+
+
+def observe_guest_once() -> AbstractContextManager[Any]:
+    first: dict[int, tuple[Instance, GuestFigures | None]] = {}
+
+    def observe_again(
+        instance: Instance, check: Callable[[RecordView], None] = lambda view: None
+    ) -> Observation:
+        seen = _OBSERVE(instance, check)
+        # Beside it the instance itself, so that its id is nobody else's.
+        _, guest = first.setdefault(id(instance), (instance, seen.state.guest))
+        return replace(seen, state=replace(seen.state, guest=guest))
+
+    return mock.patch.object(converge, "observe", observe_again)
+
+
+def conclude_as_if_told(instance: Instance, seen: Observation, told: Told) -> Size:
+    told = replace(told, memory_mb=told.memory_mb or 0)
+    return _RELEASE_WHAT_CAME_BACK(instance, seen, told)
+
+
+def _as_if_settled(state: InstanceState) -> InstanceState:
+    return replace(state, desired=replace(state.desired, removal_pending=None))
+
+
+@contextlib.contextmanager
+def add_regardless() -> Iterator[None]:
+    add, stuck = convergence._add, plan._vcpus_stuck
+
+    def add_anyway(target: int, state: InstanceState, *rest: Any) -> steps.Step | None:
+        return add(target, _as_if_settled(state), *rest)
+
+    def never_stuck(target: Size, state: InstanceState) -> Any:
+        return stuck(target, _as_if_settled(state))
+
+    with (
+        mock.patch.object(convergence, "_add", add_anyway),
+        mock.patch.object(plan, "_vcpus_stuck", never_stuck),
+    ):
+        yield
+
+
+def set_vcpus_as_if_first(count: int, instance: Instance, seen: Observation, told: Told) -> Told:
+    return _SET_VCPUS(count, instance, seen, replace(told, removal_begun=True))
+
+
+def settled_while_booting(state: InstanceState) -> Size:
+    return state.desired.to_hold.at_least(state.counted)
+
+
+def look_elsewhere(
+    desired: Desired, recorded: Size, reserved: Size, glimpse: Glimpse | None, *, booting: bool
+) -> Look | None:
+    if glimpse is not None:
+        target = desired.target
+        glimpse = replace(glimpse, vcpus=target.vcpus, memory_mb=target.memory_mb)
+    return _LOOK(desired, recorded, reserved, glimpse, booting=booting)
+
+
+# The balloon.
+
+
+def shrink_by_force(
+    goal: int, state: InstanceState, guest: GuestFigures, told: Told, limits: Limits
+) -> Any:
+    state = replace(state, desired=replace(state.desired, force=True))
+    return _SHRINK(goal, state, guest, told, limits)
+
+
+def shrink_at_once(
+    goal: int, state: InstanceState, guest: GuestFigures, told: Told, limits: Limits
+) -> Any:
+    return _SHRINK(goal, state, guest, told, replace(limits, step_mb=guest.max_memory_mb))
+
+
+def step_unless_there(state: InstanceState, guest: GuestFigures, told: Told, limits: Limits) -> Any:
+    if guest.memory_mb == state.desired.target.memory_mb:
+        return None
+    return _STEP(state, guest, told, limits)
