@@ -42,7 +42,8 @@ def test_without_a_balloon_driver_it_is_claimed_what_it_holds(cloud: Cloud, crea
 
     details = wait_refused(cloud, server, ask(cloud, server, Size(2, 640)))
     assert "1024" in details
-    assert cloud.witnesses(server) == agreed(Size(2, 1024))
+    grown = agreed(Size(2, 1024))
+    assert cloud.settle(server, grown) == grown
 
 
 @pytest.mark.parametrize(

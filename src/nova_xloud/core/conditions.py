@@ -46,7 +46,7 @@ def judge(state: InstanceState, progress: Progress, now: str) -> tuple[Condition
     :param now: ISO 8601, UTC: since when what is new is true
     """
     before = {(known.type, known.reason): known.since for known in state.desired.noted}
-    found = [_converged(state, progress), *_refused(progress), *_seen(state, progress)]
+    found = [_converged(state, progress), *_refused(state, progress), *_seen(state, progress)]
     return tuple(
         replace(one, since=one.since or before.get((one.type, one.reason), now)) for one in found
     )
@@ -72,7 +72,10 @@ def _converged(state: InstanceState, progress: Progress) -> Condition:
     return Condition(CONVERGED, reached, progress.code, progress.message, progress.since)
 
 
-def _refused(progress: Progress) -> Iterator[Condition]:
+def _refused(state: InstanceState, progress: Progress) -> Iterator[Condition]:
+    if progress.phase is Phase.CONVERGING:
+        # Tried again: it has refused until it is seen to follow.
+        progress = state.desired.progress
     if progress.phase is Phase.GUEST_REFUSED:
         yield Condition(GUEST_REFUSED, True, progress.code, progress.message, progress.since)
 

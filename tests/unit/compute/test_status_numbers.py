@@ -142,11 +142,12 @@ def test_conditions_are_told_each_with_type_status_reason_message_and_since() ->
     ]
 
 
-def test_while_a_run_is_on_its_way_it_converges_whatever_the_last_one_said() -> None:
+def test_while_it_is_tried_again_it_converges_and_has_still_refused() -> None:
     state = InstanceState(record(REFUSED, OFFLINE), Size(7, 3584), GUEST)
     conditions = status(state, BOUNDS, NOW, converging=True)["conditions"]
     assert [(c["type"], c["status"], c["reason"], c["since"]) for c in conditions] == [
         ("Converged", False, "xloud.converging", THEN),
+        ("GuestRefused", True, "xloud.guest_refused.vcpus_not_added", THEN),
         ("CpusNotOnline", True, "xloud.cpus_not_online", THEN),
     ]
 
