@@ -172,8 +172,13 @@ class Reconciler:
         """Converge an instance, as its action if that has had no answer yet."""
         try:
             instance = self._fleet.open(uuid, progress.request_id)
+            # All were read some time ago, and a run may have ended since.
+            progress_now = instance.record.refresh().desired.progress
         except NotFound:
             return False
-        unanswered = progress.request_id and not progress.finished
+        if progress_now.request_id != progress.request_id:
+            # Somebody else has asked since, and has a run of his own.
+            return False
+        unanswered = progress_now.request_id and not progress_now.finished
         self._worker.submit(instance, ADJUST if unanswered else None)
         return True
