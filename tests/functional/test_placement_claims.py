@@ -11,7 +11,7 @@ from nova_xloud.compute.bridges.placement import PlacementClaims
 from nova_xloud.compute.ports import ClaimConflict
 from nova_xloud.core.envelope import FlavorFacts
 from nova_xloud.core.size import Size
-from nova_xloud.errors import InvalidState, NoCapacity, PlacementUnavailable
+from nova_xloud.errors import NoAllocation, NoCapacity, PlacementUnavailable
 
 HERE, ELSEWHERE = "provider-here", "provider-elsewhere"
 
@@ -45,7 +45,7 @@ def test_only_cpu_and_memory_of_this_host_are_changed():
 
 def test_an_allocation_that_has_left_the_host_is_not_put_back():
     claims, client = _claims(_answer(204), holder=ELSEWHERE)
-    with pytest.raises(InvalidState, match="is being moved"):
+    with pytest.raises(NoAllocation, match="is being moved"):
         claims.write(claims.read(), Size(3, 768))
     client._put_allocations.assert_not_called()
 
