@@ -130,7 +130,8 @@ def engine_options(conf: cfg.ConfigOpts) -> EngineOptions:
         claim_attempts=group.claim_attempts,
         hotplug_timeout=group.hotplug_timeout,
         boot_grace=group.boot_grace,
-        retry_interval=max(1.0, group.reconcile_interval),
+        # 0 is oslo.service's own default for a periodic task.
+        retry_interval=group.reconcile_interval if group.reconcile_interval > 0 else 60.0,
         retry_max_interval=group.retry_max_interval,
         limits=Limits(
             step_mb=group.balloon_step_mb,

@@ -109,10 +109,10 @@ def _codes(findings: Sequence[Finding]) -> list[str]:
 
 
 def _table(findings: Sequence[Finding]) -> list[str]:
-    rows = [("code", "instance", "host", "what")]
+    rows: list[tuple[str, ...]] = [("code", "instance", "host", "what")]
     rows += [(f.code, f.instance or "-", f.host or "-", f.what) for f in findings]
     widths = [max(len(row[column]) for row in rows) for column in range(3)]
-    rows.insert(1, tuple("-" * width for width in (*widths, len("what"))))  # type: ignore[arg-type]
+    rows.insert(1, tuple("-" * width for width in (*widths, len("what"))))
     return [
         "  ".join((*(cell.ljust(w) for cell, w in zip(row, widths, strict=False)), row[3]))
         for row in rows
