@@ -58,7 +58,7 @@ class XloudTestCase(base.ServersTestBase):
         answer = self.placement.put(url, current)
         assert answer.status == 200, answer.body
 
-    def _wait(self, what, seconds=10):
+    def _wait(self, what, seconds=30):
         deadline = time.monotonic() + seconds
         while True:
             try:
@@ -129,4 +129,4 @@ class AdjustTestCase(XloudTestCase):
             for word in words:
                 assert word in event["details"], event
 
-        self._wait(finished, 15)
+        self._wait(finished)

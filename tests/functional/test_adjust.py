@@ -390,8 +390,8 @@ class Moved(XloudTestCase):
 
     def _becomes(self, flavor, old_flavor):
         """As Nova does it: the flavor, then the XML."""
-        self.manager._set_instance_info(self.record, flavor)
         self.record.old_flavor = old_flavor
+        self.manager._set_instance_info(self.record, flavor)
         return holdings.forget_what_has_ended(self.record).persisted
 
     def test_resized_it_has_the_new_minimum_and_reverted_what_it_held(self):

@@ -3,6 +3,7 @@
 
 import logging
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from unittest import mock
 
 from nova.tests.functional.api.client import OpenStackApiException
@@ -205,12 +206,23 @@ class Afterwards(EngineTestCase):
     def test_what_was_changed_since_it_was_read_is_not_written_over(self):
         record = NovaRecord(self._record(self.server), "host1")
         view = record.refresh()
-        other = self._record(self.server)
-        other.system_metadata["xloud_generation"] = "7"
-        other.save()
+        NovaRecord(self._record(self.server), "host1").write(
+            replace(view.desired, generation=7), held=Size(1, 512)
+        )
         wish = view.desired.after(Wish(Size(2, 512), Size(2, 512)))
         self.assertRaises(InvalidState, record.write, wish, held=Size(2, 512))
-        assert "xloud_vcpus" not in self._record(self.server).system_metadata
+        assert self._record(self.server).system_metadata["xloud_vcpus"] == "1"
+
+    def test_who_writes_what_he_read_before_an_adjustment_does_not_write_over_it(self):
+        stale = self._record(self.server)
+        self._adjust(current_vcpus=3)
+        self._has(3, 512)
+        stale.system_metadata["theirs"] = "kept"
+        stale.save()
+        metadata = self._record(self.server).system_metadata
+        assert (metadata["xloud_vcpus"], metadata["theirs"]) == ("3", "kept")
+        # And what he holds in his hands from now on is the newer one.
+        assert stale.system_metadata["xloud_vcpus"] == "3"
 
     def test_a_lost_allocation_is_said_and_its_size_is_not_forgotten(self):
         self._adjust(current_vcpus=3)

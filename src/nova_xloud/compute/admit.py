@@ -8,7 +8,7 @@ look at the instance, never unsafe. Nothing is told to the guest here.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from nova_xloud.compute.claim import change_claim
@@ -24,6 +24,8 @@ from nova_xloud.errors import HostUnavailable, InvalidState, NotFound, Refused
 LOG = logging.getLogger(__name__)
 
 ADJUSTABLE_STATES = ("active", "paused", "stopped")
+# Those of the others whose guest runs too: what it holds is followed all the same.
+FOLLOWED_STATES = (*ADJUSTABLE_STATES, "rescued", "resized")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,14 +91,22 @@ def decide_now(
 
 def check_adjustable(view: RecordView) -> None:
     """:raises Refused: unless the instance is here, in a fit state, and no task is running"""
+    _check(view, ADJUSTABLE_STATES)
+
+
+def check_followed(view: RecordView) -> None:
+    """:raises Refused: unless the instance is here, its guest may run, and no task is running"""
+    _check(view, FOLLOWED_STATES)
+
+
+def _check(view: RecordView, states: Collection[str]) -> None:
     if not view.here:
         raise NotFound("the instance has left this host; ask again")
     if view.task_state is not None:
         raise InvalidState(f"the instance is busy: its task_state is {view.task_state}")
-    if view.vm_state not in ADJUSTABLE_STATES:
+    if view.vm_state not in states:
         raise InvalidState(
-            f"the instance's vm_state is {view.vm_state}; "
-            f"only {', '.join(ADJUSTABLE_STATES)} can be adjusted"
+            f"the instance's vm_state is {view.vm_state}; only {', '.join(states)} will do"
         )
 
 

@@ -33,6 +33,11 @@ class Boots:
             self._known |= {uuid: (boot_id, long_ago) for uuid, boot_id in boot_ids.items()}
             self._is_begun = True
 
+    def ran_elsewhere(self, uuid: str, boot_id: int) -> None:
+        """This guest has come by live migration, and booted long ago."""
+        with self._lock:
+            self._known[uuid] = (boot_id, self._now() - self._grace)
+
     def keep_only(self, uuids: Collection[str]) -> None:
         """Forget all others, which are not on this host any more."""
         with self._lock:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass, replace
 
-from nova_xloud.compute.admit import check_adjustable
+from nova_xloud.compute.admit import check_followed
 from nova_xloud.compute.clock import Clock
 from nova_xloud.compute.conclude import alarm, conclude, concluded
 from nova_xloud.compute.observe import Observation, observe
@@ -190,7 +190,7 @@ class _Run:
 def look(instance: Instance) -> Observation | str:
     """What there is now; or, for people, that somebody else's turn it is."""
     try:
-        return observe(instance, check_adjustable)
+        return observe(instance, check_followed)
     except (NotFound, InvalidState) as busy:
         return stand_back(busy.message)
 

@@ -17,6 +17,9 @@ key                        value
 ``xloud_request_id``       of the request that asked for it
 ``xloud_condition_<type>`` a condition that was true when it was last looked at: since,
                            reason code and message, by ``|``
+``xloud_revision``         counts all changes of the record; see :func:`newer`
+``xloud_resized_from``     until a resize is confirmed: the flavor before, as in ``xloud_flavor``
+``xloud_before_<key>``     likewise: the record of that flavor
 =========================  =======================================================
 
 Values are cut at 255 characters, as Nova's database is.
@@ -31,6 +34,9 @@ from nova_xloud.core.lifecycle import NEVER_ADJUSTED, Condition, Event, Phase, P
 from nova_xloud.core.size import Size
 
 PREFIX = "xloud_"
+_BEFORE = "xloud_before_"
+_REVISION = "xloud_revision"
+_RESIZED_FROM = "xloud_resized_from"
 _CONDITION = "xloud_condition_"
 _LONGEST = 255
 
@@ -112,14 +118,24 @@ class Desired:
         return replace(self, live=None, removal_pending=None)
 
 
-def from_metadata(metadata: Mapping[str, str], key: str, boot: Size) -> Desired:
+def from_metadata(
+    metadata: Mapping[str, str], key: str, boot: Size, resized_from: str | None = None
+) -> Desired:
     """The record of an instance.
 
     :param metadata: its ``system_metadata``
     :param key: :func:`flavor_key` of the flavor it has now
     :param boot: what it boots with when there is no record of this flavor: the rule of a
         resize too, after which an instance has the new flavor's minimum
+    :param resized_from: the same key of the flavor before, of an instance whose resize is not
+        confirmed. Then a record counts if it was made since; else it is of an earlier time with
+        the flavor, and the scheduler has claimed the minimum
     """
+    if resized_from is not None:
+        metadata = metadata if metadata.get(_RESIZED_FROM) == resized_from else {}
+    elif metadata.get("xloud_flavor") != key:
+        # After a revert.
+        metadata = _before(metadata)
     if metadata.get("xloud_flavor") != key:
         return Desired(boot)
     persisted = _size(metadata, "xloud_vcpus", "xloud_memory_mb")
@@ -163,6 +179,62 @@ def to_metadata(desired: Desired, key: str) -> dict[str, str]:
             f"{condition.since}|{condition.reason}|{condition.message}"
         )
     return {name: value[:_LONGEST] for name, value in data.items()}
+
+
+def record_in(metadata: Mapping[str, str]) -> dict[str, str]:
+    """The keys of ours in a ``system_metadata``."""
+    return {name: value for name, value in metadata.items() if name.startswith(PREFIX)}
+
+
+def replaced(
+    metadata: Mapping[str, str], desired: Desired, key: str, resized_from: str | None = None
+) -> dict[str, str]:
+    """A ``system_metadata`` with ``desired`` as its record; the keys of others stay.
+
+    :param key: of the flavor that it is of
+    :param resized_from: see :func:`from_metadata`; the record of that flavor is kept for a revert
+    """
+    others = {name: value for name, value in metadata.items() if not name.startswith(PREFIX)}
+    record = {**to_metadata(desired, key), _REVISION: str(_revision(metadata) + 1)}
+    if resized_from is not None:
+        record[_RESIZED_FROM] = resized_from
+        before = metadata if metadata.get("xloud_flavor") == resized_from else _before(metadata)
+        for name, value in record_in(before).items():
+            if not name.startswith((_BEFORE, _REVISION, _RESIZED_FROM)):
+                record[_BEFORE + name.removeprefix(PREFIX)] = value
+    return {**others, **record}
+
+
+def resized_from(metadata: Mapping[str, str]) -> str | None:
+    """Which flavor the instance was resized from when its record was made; see there."""
+    return metadata.get(_RESIZED_FROM)
+
+
+def newer(mine: Mapping[str, str], stored: Mapping[str, str]) -> dict[str, str]:
+    """``mine``, with the record of whichever of the two was changed last.
+
+    ``system_metadata`` is written whole, by whoever read it some time ago and has changed a key of
+    his own. An adjustment that came between shall not be lost with that.
+
+    :param mine: a ``system_metadata`` to be written
+    :param stored: what the database has
+    """
+    if _revision(mine) > _revision(stored):
+        return dict(mine)
+    others = {name: value for name, value in mine.items() if not name.startswith(PREFIX)}
+    return {**others, **record_in(stored)}
+
+
+def _before(metadata: Mapping[str, str]) -> dict[str, str]:
+    return {
+        PREFIX + name.removeprefix(_BEFORE): value
+        for name, value in metadata.items()
+        if name.startswith(_BEFORE)
+    }
+
+
+def _revision(metadata: Mapping[str, str]) -> int:
+    return int(metadata.get(_REVISION, 0))
 
 
 def _progress(metadata: Mapping[str, str]) -> Progress:

@@ -10,7 +10,15 @@ from nova import exception, objects
 from nova.objects import fields
 from nova.virt import hardware
 
-from nova_xloud.core.desired import PREFIX, Desired, flavor_key, from_metadata, to_metadata
+from nova_xloud.core.desired import (
+    Desired,
+    flavor_key,
+    from_metadata,
+    newer,
+    record_in,
+    replaced,
+    resized_from,
+)
 from nova_xloud.core.envelope import Envelope, FlavorFacts, envelope
 from nova_xloud.core.minimums import ALL_SPECS
 from nova_xloud.core.size import Size
@@ -63,8 +71,27 @@ def bounds_of(flavor: Any, image_meta: Any) -> Envelope:
 
 
 def desired_of(instance: Any, facts: FlavorFacts) -> Desired:
-    """What is desired of a ``nova.objects.Instance``."""
-    return from_metadata(instance.system_metadata, _key(instance), envelope(facts).boot)
+    """What is desired of a ``nova.objects.Instance`` with the flavor that it has."""
+    return from_metadata(
+        instance.system_metadata, _key(instance), envelope(facts).boot, _resized_from(instance)
+    )
+
+
+def desired_with(instance: Any, flavor: Any) -> Desired:
+    """:func:`desired_of`, with a flavor that it may have had before, or shall have."""
+    facts = facts_of(flavor, instance.image_meta)
+    if same_flavor(flavor, instance.flavor):
+        return desired_of(instance, facts)
+    return from_metadata(instance.system_metadata, _flavor_key(flavor), envelope(facts).boot)
+
+
+def held_by(instance: Any) -> Size:
+    """What an instance holds wherever it is, by its own columns and by what it will start with.
+
+    Never less than what is reserved once its adjustment is done. Nova's own for all others.
+    """
+    recorded = Size(instance.vcpus, instance.memory_mb)
+    return recorded.at_least(desired_of(instance, facts_of_instance(instance)).to_hold)
 
 
 def has_record(instance: Any) -> bool:
@@ -74,37 +101,61 @@ def has_record(instance: Any) -> bool:
 
 def record_of(instance: Any) -> dict[str, str]:
     """Our keys in its ``system_metadata``."""
-    return {k: v for k, v in instance.system_metadata.items() if k.startswith(PREFIX)}
+    return record_in(instance.system_metadata)
 
 
 def is_ours(instance: Any) -> bool:
     """Whether it may have another size than its flavor's; all others are Nova's alone."""
-    return has_record(instance) or names_minimum(instance.flavor)
+    return names_minimum(instance.flavor) or has_record(instance)
+
+
+def same_flavor(one: Any, other: Any) -> bool:
+    """Whether an instance that goes from one to the other is not resized by it."""
+    return _flavor_key(one) == _flavor_key(other)
 
 
 def put_desired(instance: Any, desired: Desired) -> None:
     """Set the record in ``system_metadata``; the caller saves."""
-    kept = {k: v for k, v in instance.system_metadata.items() if not k.startswith(PREFIX)}
-    instance.system_metadata = {**kept, **to_metadata(desired, _key(instance))}
+    instance.system_metadata = replaced(
+        instance.system_metadata, desired, _key(instance), _resized_from(instance)
+    )
+
+
+def read_again(instance: Any) -> None:
+    """Have the record as it is in the database, in an instance that was read some time ago.
+
+    What an operation was begun with may be older than an adjustment that came before it. From the
+    moment that the operation has set its task_state no more are admitted, so this is the last.
+    """
+    fresh = objects.Instance.get_by_uuid(
+        instance._context, instance.uuid, expected_attrs=["system_metadata"]
+    )
+    metadata = newer(instance.system_metadata, fresh.system_metadata)
+    if metadata != instance.system_metadata:
+        instance.system_metadata = metadata
 
 
 def forget_what_has_ended(instance: Any) -> Desired:
     """Bring the record up to a guest that is about to start anew, and save it if that changes it.
 
-    What was asked only until the guest stops is over. So is a record of this flavor on an instance
-    that is being resized to it: it is of a time before, and the scheduler has claimed the minimum.
+    What was asked only until the guest stops is over; so is, once it is resized, what was desired
+    with a flavor that it comes back to.
     """
-    facts = facts_of_instance(instance)
-    desired = desired_of(instance, facts)
-    old_flavor = instance.old_flavor
-    if old_flavor is not None and _flavor_key(old_flavor) != _key(instance):
-        fresh = Desired(envelope(facts).boot)
-    else:
-        fresh = desired.restarted()
-    if fresh != desired:
+    read_again(instance)
+    desired = desired_of(instance, facts_of_instance(instance))
+    fresh = desired.restarted()
+    if fresh != desired or _resized_from(instance) != resized_from(instance.system_metadata):
         put_desired(instance, fresh)
         instance.save()
     return fresh
+
+
+def _resized_from(instance: Any) -> str | None:
+    """Of an instance whose resize is not confirmed the flavor before; None for all others."""
+    old_flavor = instance.old_flavor
+    if old_flavor is None or same_flavor(old_flavor, instance.flavor):
+        return None
+    return _flavor_key(old_flavor)
 
 
 def _key(instance: Any) -> str:

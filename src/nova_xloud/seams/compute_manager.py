@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 import nova.conf
-from nova import exception
+from nova import exception, objects
 from nova.compute import manager
 from nova.virt.libvirt import driver
 from oslo_concurrency import lockutils
@@ -25,10 +25,10 @@ from nova_xloud.compute.bridges.record import NovaActions, NovaRecord
 from nova_xloud.compute.host import Host
 from nova_xloud.compute.ports import Domain, Instance
 from nova_xloud.compute.pulse import Pulse
-from nova_xloud.errors import DomainCallFailed, DomainNotFound
+from nova_xloud.errors import DomainCallFailed, DomainError, DomainNotFound
 from nova_xloud.rpc.endpoint import XloudEndpoint
 from nova_xloud.scheduling import holdings
-from nova_xloud.seams.libvirt_driver import host_facts
+from nova_xloud.seams.resource_tracker import host_facts
 
 LOG = logging.getLogger(__name__)
 CONF = nova.conf.CONF
@@ -43,6 +43,12 @@ _LOOK_AFTER = (
     "unpause_instance",
     "resume_instance",
     "rebuild_instance",
+    "rescue_instance",
+    "unrescue_instance",
+    "finish_resize",
+    "finish_revert_resize",
+    "unshelve_instance",
+    "post_live_migration_at_destination",
 )
 
 
@@ -75,6 +81,28 @@ class XloudComputeManager(manager.ComputeManager):  # type: ignore[misc]
     def cleanup_host(self) -> None:
         self.xloud.close()
         super().cleanup_host()
+
+    def post_live_migration_at_destination(
+        self, context: Any, instance: Any, *args: Any, **kwargs: Any
+    ) -> Any:
+        """Its guest is new here and has been running for long: it has no grace any more."""
+        self._has_arrived(instance)
+        return super().post_live_migration_at_destination(context, instance, *args, **kwargs)
+
+    def _has_arrived(self, instance: Any) -> None:
+        try:
+            connection = self._libvirt()
+            if connection is None:
+                return
+            # Here, because this module is loaded in nova-api too.
+            from nova_xloud.libvirt.survey import boot_ids
+
+            running = boot_ids(connection)
+        except DomainError as error:
+            LOG.warning("Instance %s has arrived; libvirt did not say so: %s", instance.uuid, error)
+            return
+        if instance.uuid in running:
+            self._boots.ran_elsewhere(instance.uuid, running[instance.uuid])
 
     @staticmethod
     def _set_instance_info(instance: Any, flavor: Any) -> None:
@@ -157,13 +185,15 @@ def _instance_lock(uuid: str) -> AbstractContextManager[Any]:
 
 def _looked_after(method: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(method)
-    def call(self: Any, context: Any, instance: Any, *args: Any, **kwargs: Any) -> Any:
-        result = method(self, context, instance, *args, **kwargs)
-        self._look_again(instance)
+    def call(self: Any, context: Any, *args: Any, **kwargs: Any) -> Any:
+        result = method(self, context, *args, **kwargs)
+        for argument in (*args, *kwargs.values()):
+            if isinstance(argument, objects.Instance):
+                self._look_again(argument)
         return result
 
     return call
 
 
 for _name in _LOOK_AFTER:
-    setattr(XloudComputeManager, _name, _looked_after(getattr(manager.ComputeManager, _name)))
+    setattr(XloudComputeManager, _name, _looked_after(getattr(XloudComputeManager, _name)))

@@ -78,5 +78,6 @@ def _wrap(owner: Any, name: str, original: Callable[..., Any], ours: Callable[..
     def around(*args: Any, **kwargs: Any) -> Any:
         return ours(original, *args, **kwargs)
 
-    is_static = isinstance(inspect.getattr_static(owner, name), staticmethod)
-    return staticmethod(around) if is_static else around
+    # The original of a class method is bound to its class already.
+    is_bound = isinstance(inspect.getattr_static(owner, name), staticmethod | classmethod)
+    return staticmethod(around) if is_bound else around

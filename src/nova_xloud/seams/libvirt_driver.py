@@ -5,15 +5,15 @@ from __future__ import annotations
 
 from typing import Any
 
-import nova.conf
-from nova import exception
 from nova.virt.libvirt import config, driver
 
-from nova_xloud.core.envelope import MEMORY, VCPUS, HostFacts, envelope
+from nova_xloud.core.envelope import FlavorFacts, envelope
+from nova_xloud.core.size import Size
+from nova_xloud.core.traits import TRAITS, offered_by
 from nova_xloud.scheduling import holdings
 from nova_xloud.seams.libvirt_config import ConfiguredSize
+from nova_xloud.seams.resource_tracker import host_facts
 
-CONF = nova.conf.CONF
 KIB_PER_MIB = 1024
 
 
@@ -27,9 +27,13 @@ class XloudLibvirtDriver(driver.LibvirtDriver):  # type: ignore[misc]
 
         self.xloud_ran_already = boot_ids(self._host.get_connection())
 
-    def spawn(self, context: Any, instance: Any, *args: Any, **kwargs: Any) -> Any:
-        _check_this_host_can(instance)
-        return super().spawn(context, instance, *args, **kwargs)
+    def update_provider_tree(
+        self, provider_tree: Any, nodename: str, *args: Any, **kwargs: Any
+    ) -> None:
+        super().update_provider_tree(provider_tree, nodename, *args, **kwargs)
+        offered = offered_by(envelope(FlavorFacts(Size(2, 1024)), host_facts()))
+        provider_tree.remove_traits(nodename, *(set(TRAITS) - set(offered)))
+        provider_tree.add_traits(nodename, *offered)
 
     def _get_guest_config(self, instance: Any, *args: Any, **kwargs: Any) -> Any:
         guest = super()._get_guest_config(instance, *args, **kwargs)
@@ -69,34 +73,3 @@ def _held(device: Any) -> Any:
     balloon = HeldBalloon()
     balloon.model, balloon.period = device.model, device.period
     return balloon
-
-
-def host_facts() -> HostFacts:
-    """What nova.conf says of this compute host."""
-    is_libvirt = CONF.compute_driver.startswith("libvirt.")
-    return HostFacts(
-        virt_type=CONF.libvirt.virt_type if is_libvirt else CONF.compute_driver,
-        balloon_device=CONF.libvirt.mem_stats_period_seconds > 0,
-        file_backed_memory=CONF.libvirt.file_backed_memory > 0,
-        memory_floor_mb=CONF.xloud.memory_floor_mb,
-    )
-
-
-def _check_this_host_can(instance: Any) -> None:
-    """Refuse to start here a guest that this host could not keep at its minimum.
-
-    The scheduler has claimed the minimum; without a balloon, say, the guest would have the maximum.
-
-    :raises nova.exception.ComputeResourcesUnavailable: Nova tries another host
-    """
-    if not holdings.names_minimum(instance.flavor):
-        return
-    bounds = envelope(holdings.facts_of_instance(instance), host_facts())
-    for resource in (VCPUS, MEMORY):
-        blocker = bounds.blocker_of(resource)
-        if blocker is not None and getattr(bounds.boot, resource) < getattr(
-            bounds.maximum, resource
-        ):
-            raise exception.ComputeResourcesUnavailable(
-                reason=f"the flavor names a minimum, but {blocker.message}"
-            )

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The claim at boot: what the scheduler asks Placement for."""
+"""What the scheduler asks Placement for: a size below the flavor's, and hosts that can keep it."""
 
 from __future__ import annotations
 
@@ -8,48 +8,92 @@ from typing import Any
 
 from nova.objects import base
 
-from nova_xloud.core.allocation import cpu_resources
-from nova_xloud.core.envelope import Envelope
+from nova_xloud.core.allocation import PCPU, VCPU, cpu_resources
+from nova_xloud.core.envelope import FlavorFacts
+from nova_xloud.core.size import Size
+from nova_xloud.core.traits import needed_by
 from nova_xloud.scheduling import holdings
+
+# Beside the fields in the primitive: a service without nova-xloud does not look at it, and the
+# object has the version and the fields that Nova gave it.
+_ON_THE_WIRE = "xloud_size"
 
 
 def register(original: type[Any]) -> None:
     """Register our RequestSpec, of the same name and version, in place of ``original``."""
 
     class RequestSpec(original):  # type: ignore[misc]
-        """Nova's, but ``vcpus`` and ``memory_mb`` are what the instance boots with."""
+        """Nova's, but ``vcpus`` and ``memory_mb`` are what the instance is going to hold.
+
+        :ivar xloud_size: of an instance that is moved; None: what the flavor boots with. It goes
+            with the object to the scheduler and is never stored: the next move asks anew
+        """
+
+        xloud_size: Size | None = None
 
         @property
         def vcpus(self) -> int:
-            bounds = _bounds(self)
-            return super().vcpus if bounds is None else bounds.boot.vcpus
+            size = size_of(self)
+            return super().vcpus if size is None else size.vcpus
 
         @property
         def memory_mb(self) -> int:
-            bounds = _bounds(self)
-            return super().memory_mb if bounds is None else bounds.boot.memory_mb
+            size = size_of(self)
+            return super().memory_mb if size is None else size.memory_mb
+
+        def obj_to_primitive(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+            primitive: dict[str, Any] = super().obj_to_primitive(*args, **kwargs)
+            if self.xloud_size is not None:
+                size = [self.xloud_size.vcpus, self.xloud_size.memory_mb]
+                primitive[self._obj_primitive_key("data")][_ON_THE_WIRE] = size
+            return primitive
+
+        @classmethod
+        def _obj_from_primitive(cls, context: Any, objver: str, primitive: Any) -> Any:
+            spec = super()._obj_from_primitive(context, objver, primitive)
+            size = cls._obj_primitive_field(primitive, "data").get(_ON_THE_WIRE)
+            if size is not None:
+                spec.xloud_size = Size(*size)
+            return spec
 
     base.NovaObjectRegistry.register(RequestSpec)
 
 
-def translate_pinning(
-    original: Callable[..., None], resource_request: Any, flavor: Any, image: Any
-) -> None:
-    """Nova's translation of CPU policies, for the boot size instead of the flavor's."""
-    original(resource_request, flavor, image)
-    if not holdings.names_minimum(flavor):
-        return
-    facts = holdings.facts_of(flavor, image)
-    if not facts.dedicated_vcpus:
-        return
-    bounds = holdings.bounds_of(flavor, image)
-    if bounds.blocker_of("vcpus") is not None:
-        return
-    for resource_class, amount in cpu_resources(bounds.boot.vcpus, facts).items():
-        resource_request._add_resource(resource_class, amount)
-
-
-def _bounds(spec: Any) -> Envelope | None:
+def size_of(spec: Any) -> Size | None:
+    """What an instance of this ``RequestSpec`` is going to hold; None: just its flavor's size."""
+    if spec.xloud_size is not None:
+        size: Size = spec.xloud_size
+        return size
     if not holdings.names_minimum(spec.flavor):
         return None
-    return holdings.bounds_of(spec.flavor, spec.image if "image" in spec else None)
+    return holdings.bounds_of(spec.flavor, _image(spec)).boot
+
+
+def resource_request(
+    original: Callable[..., Any], request_spec: Any, enable_pinning_translate: bool = True
+) -> Any:
+    """Nova's request for resources, for what the instance is going to hold.
+
+    Memory is ``request_spec.memory_mb`` already, and so are vCPUs that share host CPUs.
+    """
+    request = original(request_spec, enable_pinning_translate)
+    size = size_of(request_spec)
+    if size is None:
+        return request
+    facts = holdings.facts_of(request_spec.flavor, _image(request_spec))
+    if facts.overrides(VCPU, PCPU) is None:
+        for resource_class, amount in _cpus(size, facts, enable_pinning_translate).items():
+            request._add_resource(resource_class, amount)
+    for trait in needed_by(size, facts.maximum):
+        request._add_trait(trait, "required")
+    request.strip_zeros()
+    return request
+
+
+def _cpus(size: Size, facts: FlavorFacts, translate: bool) -> dict[str, int]:
+    # Untranslated is for hosts that have no PCPU yet: there all are VCPU.
+    return cpu_resources(size.vcpus, facts) if translate else {VCPU: size.vcpus}
+
+
+def _image(spec: Any) -> Any:
+    return spec.image if "image" in spec else None

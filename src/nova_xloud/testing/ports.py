@@ -7,7 +7,7 @@ import contextlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from nova_xloud.compute.admit import ADJUSTABLE_STATES
+from nova_xloud.compute.admit import FOLLOWED_STATES
 from nova_xloud.compute.ports import ClaimConflict, Instance, Known, RecordView, Reservation
 from nova_xloud.core.desired import Desired
 from nova_xloud.core.envelope import FlavorFacts
@@ -242,7 +242,7 @@ class FakeFleet:
         for uuid, instance in self._instances.items():
             with contextlib.suppress(NotFound):
                 found.append(Known(uuid, self.NODE, instance.record.refresh()))
-        return [one for one in found if one.view.here and one.view.vm_state in ADJUSTABLE_STATES]
+        return [one for one in found if one.view.here and one.view.vm_state in FOLLOWED_STATES]
 
     def reserved(self, known: Sequence[Known]) -> Mapping[str, Size]:
         self.calls.append("reserved")

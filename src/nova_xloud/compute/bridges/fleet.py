@@ -10,7 +10,7 @@ from keystoneauth1 import exceptions as ks_exc
 from nova import context as nova_context
 from nova import exception, objects
 
-from nova_xloud.compute.admit import ADJUSTABLE_STATES
+from nova_xloud.compute.admit import FOLLOWED_STATES
 from nova_xloud.compute.bridges.record import view_of
 from nova_xloud.compute.ports import Instance, Known
 from nova_xloud.core import allocation
@@ -58,7 +58,7 @@ class NovaFleet:
             Known(one.uuid, one.node, view_of(one, self._manager.host))
             for one in instances
             if holdings.is_ours(one)
-            and one.vm_state in ADJUSTABLE_STATES
+            and one.vm_state in FOLLOWED_STATES
             and one.node in self._manager.rt.compute_nodes
         ]
 

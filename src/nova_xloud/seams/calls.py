@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every point of stock Nova that we call or override, as data; the rest of :mod:`.table`.
+
+Where a method of Nova is called through an object at hand (``self.rt``, ``instance.save``), its
+row is here too, so that a Nova that has changed it is refused at start and not at use.
+"""
+
+from __future__ import annotations
+
+from nova_xloud.seams.seam import Kind, Seam
+
+
+def _calls(why: str, *targets: tuple[str, str]) -> tuple[Seam, ...]:
+    return tuple(Seam(target, Kind.CALL, expect, why) for target, expect in targets)
+
+
+CALLED = (
+    *_calls(
+        "the claim is read and written with nova-compute's own Placement client",
+        (
+            "nova.scheduler.client.report:SchedulerReportClient.get_allocs_for_consumer",
+            "self, context, consumer",
+        ),
+        (
+            "nova.scheduler.client.report:SchedulerReportClient._put_allocations",
+            "self, context, consumer_uuid, payload",
+        ),
+        ("nova.scheduler.client.report:SchedulerReportClient.get", "self, url, version"),
+    ),
+    *_calls(
+        "the record is read and written as Nova does",
+        ("nova.objects.instance:Instance.refresh", "self"),
+        ("nova.objects.instance:Instance.get_by_uuid", "context, uuid, expected_attrs"),
+        ("nova.objects.instance:Instance.save", "self, expected_vm_state, expected_task_state"),
+        (
+            "nova.objects.instance_action:InstanceAction.action_start",
+            "context, instance_uuid, action_name, want_result",
+        ),
+        (
+            "nova.objects.instance_action:InstanceAction.get_by_request_id",
+            "context, instance_uuid, request_id",
+        ),
+        (
+            "nova.objects.instance_action:InstanceActionEvent.event_start",
+            "context, instance_uuid, event_name, want_result, host",
+        ),
+        (
+            "nova.objects.instance_action:InstanceActionEvent.event_finish_with_failure",
+            "*args, **kwargs",
+        ),
+        (
+            "nova.objects.instance_action:InstanceActionEventList.get_by_action",
+            "context, action_id",
+        ),
+        (
+            "nova.compute.utils:notify_about_instance_usage",
+            "notifier, context, instance, event_suffix, network_info, extra_usage_info, fault, "
+            "best_effort",
+        ),
+    ),
+    *_calls(
+        "a pass over the host reads all instances, allocations and domains at once",
+        (
+            "nova.objects.instance:InstanceList.get_by_host",
+            "context, host, expected_attrs",
+        ),
+        (
+            "nova.scheduler.client.report:"
+            "SchedulerReportClient.get_allocations_for_resource_provider",
+            "self, context, rp_uuid",
+        ),
+        ("nova.virt.libvirt.host:Host.get_connection", "self"),
+        ("nova.manager:Manager.add_periodic_task", "self, task"),
+        ("nova.compute.manager:ComputeManager.pre_start_hook", "self, service_ref"),
+    ),
+    *_calls(
+        "the domain is found as the libvirt driver finds it",
+        ("nova.virt.libvirt.host:Host.get_guest", "self, instance"),
+        ("nova.virt.libvirt.guest:Guest", "class"),
+    ),
+    *_calls(
+        "our subclasses override it, and call it",
+        ("nova.virt.libvirt.driver:LibvirtDriver._get_guest_config", "self, instance"),
+        ("nova.virt.libvirt.driver:LibvirtDriver.init_host", "self, host"),
+        (
+            "nova.virt.libvirt.driver:LibvirtDriver.update_provider_tree",
+            "self, provider_tree, nodename",
+        ),
+        (
+            "nova.compute.resource_tracker:ResourceTracker.instance_claim",
+            "self, context, instance",
+        ),
+        (
+            "nova.compute.resource_tracker:ResourceTracker._move_claim",
+            "self, context, instance, new_flavor",
+        ),
+        (
+            "nova.compute.resource_tracker:ResourceTracker._get_usage_dict",
+            "self, object_or_dict, instance",
+        ),
+        ("nova.virt.libvirt.config:LibvirtConfigMemoryBalloon", "class"),
+        ("nova.virt.libvirt.config:LibvirtConfigMemoryBalloon.format_dom", "self"),
+        ("nova.compute.manager:ComputeManager.start_instance", "*args, **kwargs"),
+        ("nova.compute.manager:ComputeManager.stop_instance", "self, context, instance"),
+        ("nova.compute.manager:ComputeManager.reboot_instance", "*args, **kwargs"),
+        ("nova.compute.manager:ComputeManager.unpause_instance", "self, context, instance"),
+        ("nova.compute.manager:ComputeManager.resume_instance", "self, context, instance"),
+        ("nova.compute.manager:ComputeManager.rebuild_instance", "*args, **kwargs"),
+        ("nova.compute.manager:ComputeManager.rescue_instance", "self, context, instance"),
+        ("nova.compute.manager:ComputeManager.unrescue_instance", "self, context, instance"),
+        ("nova.compute.manager:ComputeManager.finish_resize", "self, context"),
+        ("nova.compute.manager:ComputeManager.finish_revert_resize", "self, context, instance"),
+        ("nova.compute.manager:ComputeManager.unshelve_instance", "self, context, instance"),
+        (
+            "nova.compute.manager:ComputeManager.post_live_migration_at_destination",
+            "self, context, instance",
+        ),
+        ("nova.compute.manager:ComputeManager._set_instance_info", "instance, flavor"),
+        ("nova.compute.manager:ComputeManager.cleanup_host", "self"),
+        ("nova.scheduler.utils:ResourceRequest._add_resource", "self, rclass, amount, group"),
+        ("nova.scheduler.utils:ResourceRequest._add_trait", "self, trait_name, trait_type"),
+        ("nova.scheduler.utils:ResourceRequest.strip_zeros", "self"),
+        ("nova.compute.provider_tree:ProviderTree.add_traits", "self, name_or_uuid, *traits"),
+        ("nova.compute.provider_tree:ProviderTree.remove_traits", "self, name_or_uuid, *traits"),
+        ("nova.db.main.api:instance_system_metadata_get", "context, instance_uuid"),
+    ),
+    *_calls(
+        "the API checks as Nova's own does",
+        ("nova.compute.api:_get_image_meta_obj", "image_meta_dict"),
+        ("nova.compute.api:check_instance_state", "vm_state, task_state, must_have_launched"),
+        ("nova.compute.api:check_instance_host", "check_is_up"),
+        (
+            "nova.api.openstack.common:get_instance",
+            "compute_api, context, instance_id, expected_attrs",
+        ),
+        (
+            "nova.api.openstack.common:raise_http_conflict_for_instance_invalid_state",
+            "exc, action, server_id",
+        ),
+        ("nova.api.openstack.common:get_flavor", "context, flavor_id"),
+        ("nova.rpc:get_client", "target, version_cap, serializer"),
+        ("nova.rpc:ClientRouter", "class"),
+    ),
+    *_calls(
+        "the invariant checker reads all cells with Nova's own objects",
+        ("nova.objects.cell_mapping:CellMappingList.get_all", "context"),
+        ("nova.context:target_cell", "context, cell_mapping"),
+        ("nova.objects.service:ServiceList.get_by_binary", "context, binary, include_disabled"),
+        ("nova.servicegroup:API", "class"),
+        ("nova.objects.compute_node:ComputeNodeList.get_all", "context"),
+        (
+            "nova.objects.instance:InstanceList.get_by_filters",
+            "context, filters, sort_key, sort_dir, limit, marker, expected_attrs",
+        ),
+        (
+            "nova.objects.migration:MigrationList.get_in_progress_by_host_and_node",
+            "context, host, node",
+        ),
+        ("nova.objects.migration:MigrationList.get_by_filters", "context, filters"),
+        (
+            "nova.objects.instance_action:InstanceActionList.get_by_instance_uuid",
+            "context, instance_uuid, limit",
+        ),
+        (
+            "nova.objects.instance_mapping:InstanceMappingList.get_by_instance_uuids",
+            "context, uuids",
+        ),
+        ("nova.scheduler.client.report:report_client_singleton", ""),
+        ("nova.config:parse_args", "argv"),
+        ("nova.monkey_patch:patch", "backend"),
+    ),
+    *_calls(
+        "flavors are read as Nova reads them",
+        ("nova.virt.hardware:get_cpu_policy_constraint", "flavor, image_meta"),
+        ("nova.virt.hardware:get_dedicated_cpu_constraint", "flavor"),
+        ("nova.virt.hardware:get_realtime_cpu_constraint", "flavor, image_meta"),
+    ),
+)

@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The resource tracker: what an instance uses of its host is what it holds, and who may arrive."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import nova.conf
+from nova import exception, objects
+from nova.compute import resource_tracker
+
+from nova_xloud.core.envelope import MEMORY, VCPUS, HostFacts, envelope
+from nova_xloud.core.size import Size
+from nova_xloud.scheduling import holdings
+
+CONF = nova.conf.CONF
+
+
+class XloudResourceTracker(resource_tracker.ResourceTracker):  # type: ignore[misc]
+    """Nova's, for instances between a minimum and a maximum; for all others just Nova's.
+
+    Hypervisor statistics and the scheduler's picture of a host are made of its sums.
+    """
+
+    def instance_claim(self, context: Any, instance: Any, *args: Any, **kwargs: Any) -> Any:
+        _check_this_host_can(instance, instance.flavor)
+        return super().instance_claim(context, instance, *args, **kwargs)
+
+    def _move_claim(
+        self, context: Any, instance: Any, new_flavor: Any, *args: Any, **kwargs: Any
+    ) -> Any:
+        _check_this_host_can(instance, new_flavor)
+        return super()._move_claim(context, instance, new_flavor, *args, **kwargs)
+
+    def _get_usage_dict(self, object_or_dict: Any, instance: Any, **updates: Any) -> dict[str, Any]:
+        usage: dict[str, Any] = super()._get_usage_dict(object_or_dict, instance, **updates)
+        size = _used(object_or_dict, instance)
+        if size is not None:
+            usage |= {"vcpus": size.vcpus, "memory_mb": size.memory_mb}
+        return usage
+
+
+def host_facts() -> HostFacts:
+    """What nova.conf says of this compute host."""
+    is_libvirt = CONF.compute_driver.startswith("libvirt.")
+    return HostFacts(
+        virt_type=CONF.libvirt.virt_type if is_libvirt else CONF.compute_driver,
+        balloon_device=CONF.libvirt.mem_stats_period_seconds > 0,
+        file_backed_memory=CONF.libvirt.file_backed_memory > 0,
+        memory_floor_mb=CONF.xloud.memory_floor_mb,
+    )
+
+
+def _used(object_or_dict: Any, instance: Any) -> Size | None:
+    """What to count; None: as Nova does.
+
+    :param object_or_dict: the instance, or of one that is being moved the flavor on this host
+    """
+    if isinstance(object_or_dict, objects.Instance):
+        return holdings.held_by(object_or_dict) if holdings.is_ours(object_or_dict) else None
+    if not isinstance(object_or_dict, objects.Flavor):
+        return None
+    if not holdings.is_ours(instance) and not holdings.names_minimum(object_or_dict):
+        return None
+    return holdings.desired_with(instance, object_or_dict).to_hold
+
+
+def _check_this_host_can(instance: Any, flavor: Any) -> None:
+    """Refuse to have here a guest that this host could not keep at less than its maximum.
+
+    The scheduler does not send one; but who says a host has taken other options since.
+
+    :param flavor: with which it arrives
+    :raises nova.exception.ComputeResourcesUnavailable: Nova tries another host
+    """
+    if not holdings.names_minimum(flavor) and not holdings.has_record(instance):
+        return
+    size = holdings.desired_with(instance, flavor).persisted
+    bounds = envelope(holdings.facts_of(flavor, instance.image_meta), host_facts())
+    for resource in (VCPUS, MEMORY):
+        blocker = bounds.blocker_of(resource)
+        if blocker and getattr(size, resource) < getattr(bounds.maximum, resource):
+            raise exception.ComputeResourcesUnavailable(
+                reason=f"it is to have less than its flavor's maximum, but {blocker.message}"
+            )

@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Clouds of several hosts for the functional tests: moves, and who looks at them from outside."""
+
+import contextlib
+import io
+import json
+
+import fixtures
+from lxml import etree
+from nova import context as nova_context
+from nova import objects
+
+from nova_xloud.cmd import status
+from tests.functional.base import AdjustTestCase, XloudTestCase
+
+GROWN = (3, 768)
+
+
+class MovesTestCase(AdjustTestCase):
+    """Two hosts, and on the first one a server that was grown to 3 / 768."""
+
+    hosts = ("host1", "host2")
+    migration_fails = False
+
+    def setUp(self):
+        XloudTestCase.setUp(self)
+        self.flags(instances=-1, group="quota")
+        self.useFixture(
+            fixtures.MonkeyPatch(
+                "nova.tests.fixtures.libvirt.Domain.migrateToURI3", self._migrate_domain
+            )
+        )
+        # There are no disks to move.
+        self.useFixture(
+            fixtures.MonkeyPatch(
+                "nova.virt.libvirt.driver.LibvirtDriver.migrate_disk_and_power_off",
+                lambda driver, context, instance, *args, **kwargs: (
+                    driver.power_off(instance) or "{}"
+                ),
+            )
+        )
+        self.api.microversion = self.admin_api.microversion = "latest"
+        for host in self.hosts:
+            self.start_compute(host)
+        self.server = self._elastic(host="host1")
+        self._grow()
+
+    def _grow(self, server=None):
+        server = server or self.server
+        self._adjust(server, current_vcpus=3, current_memory_mb=768)
+        self._has(*GROWN, server)
+
+    def _migrate_domain(self, source, destination, params, flags):
+        """libvirt's part of a live migration, with the XML that Nova made."""
+        xml = params["destination_xml"]
+        uuid = etree.fromstring(xml).findtext("uuid")
+        instance = objects.Instance.get_by_uuid(nova_context.get_admin_context(), uuid)
+        (migration,) = [
+            m
+            for m in objects.MigrationList.get_by_filters(
+                nova_context.get_admin_context(), {"instance_uuid": uuid, "status": "running"}
+            )
+        ]
+        domain = self.computes[instance.host].driver._host.get_connection().lookupByUUIDString(uuid)
+        self._while_it_migrates()
+        if self.migration_fails:
+            domain.fail_job()
+            return
+        there = self.computes[migration.dest_compute].driver._host.get_connection()
+        # libvirt makes it persistent, as Nova asks it to.
+        there.createXML(xml, "flags that the fake does not look at")._transient = False
+        domain.complete_job()
+
+    def _while_it_migrates(self):
+        """What a test does in the middle of a live migration."""
+
+    def _host_of(self, server=None):
+        return self.admin_api.get_server((server or self.server)["id"])["OS-EXT-SRV-ATTR:host"]
+
+    def _claims_on(self, host, server=None):
+        """What the server itself, and not a migration of it, has allocated on a host."""
+        allocations = self._get_allocations_by_server_uuid((server or self.server)["id"])
+        resources = allocations.get(self.compute_rp_uuids[host], {}).get("resources", {})
+        return resources.get("VCPU", 0), resources.get("MEMORY_MB", 0)
+
+    def _usage_of(self, host):
+        """All that is allocated on a host, by whomever."""
+        usages = self._get_provider_usages(self.compute_rp_uuids[host])
+        return usages["VCPU"], usages["MEMORY_MB"]
+
+    def _leave_memory(self, host, mib):
+        """Have room for so much on a host, and not for more."""
+        provider = self.compute_rp_uuids[host]
+        memory = self._get_provider_inventory(provider)["MEMORY_MB"]
+        memory["reserved"] = memory["total"] - mib
+        self._update_inventory_of(provider, memory)
+
+    def _goes_down(self, host):
+        """As after a power failure: nobody says goodbye."""
+        self.computes[host].stop()
+        (service,) = self.admin_api.get_services(host=host, binary="nova-compute")
+        self.admin_api.put_service_force_down(service["id"], True)
+
+    def _invariants_hold(self):
+        """What ``nova-xloud-status invariants`` says of the whole cloud."""
+        out = io.StringIO()
+        with contextlib.redirect_stdout(out):
+            code = status.main(
+                ["invariants", "--settle", "5", "-f", "json"],
+                configured=lambda options: contextlib.nullcontext(),
+            )
+        report = json.loads(out.getvalue())
+        assert (code, report["breaks"]) == (0, []), report
