@@ -55,7 +55,7 @@ def test_no_history_goes_wrong(first: int) -> None:
 
 
 def test_everything_happens() -> None:
-    counts = counted(600)
+    counts = counted(900)
     assert [what for what in HAPPENS if not counts[what]] == []
 
 

@@ -27,24 +27,30 @@ class Observation:
 def observe(
     instance: Instance, check: Callable[[RecordView], None] = lambda view: None
 ) -> Observation:
-    """Read claim, record and guest.
+    """Read guest, claim and record.
 
-    The claim first: another operation sets task_state before it changes the claim. So where the
-    record says that there is none, a change of the claim after this reading is a conflict.
+    The claim before the record: another operation sets task_state before it changes the claim. So
+    where the record says that there is none, a change of the claim after this is a conflict.
 
-    :param check: may refuse the record before the guest is read
+    The guest, who may take seconds to answer, before both. Placement forgets the generation of a
+    consumer whose allocation is moved away, and counts from the beginning when there is one again.
+    In a time as long as that a whole move could begin; a write by a claim that was read before it
+    would be no conflict, and take from the server what was claimed on its target.
+
+    :param check: may refuse the record; once before the guest is read
     :raises NotFound: it was deleted
     :raises PlacementUnavailable:
     :raises DomainError: other than that there is no such domain
     """
-    reservation = instance.claims.read()
-    view = instance.record.refresh()
-    check(view)
+    check(instance.record.refresh())
     try:
         domain = instance.domain()
         guest = domain.read()
     except DomainNotFound:
         domain, guest = None, None
     booting = guest is not None and guest.running and instance.booting(guest)
+    reservation = instance.claims.read()
+    view = instance.record.refresh()
+    check(view)
     state = InstanceState(view.desired, reservation.size, guest, view.recorded, booting)
     return Observation(view, reservation, domain, state)
