@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A host with dedicated and shared CPUs, and what the tests of CPU and memory policies ask of it."""
+"""A host with dedicated and shared CPUs, and what tests of CPU and memory policies ask of it."""
 
 from unittest import mock
 
@@ -16,13 +16,13 @@ MIXED = {"hw__cpu_policy": "mixed", "hw__cpu_dedicated_mask": "0-1"}
 ISOLATE = {"hw__emulator_threads_policy": "isolate"}
 SHARE = {"hw__emulator_threads_policy": "share"}
 MINIMUMS = {"minimum_cpu": 1, "minimum_memory": 512}
-# host CPUs, by how many NUMA nodes they are in: (shared, dedicated)
-SETS = {1: ("0-1", "2-7"), 2: ("0,4", "1-3,5-7")}
+# By the number of NUMA nodes: CPUs of a node, those that are shared, those that are dedicated.
+HOSTS = {1: (10, "0-3", "4-9"), 2: (6, "0-2,6-8", "3-5,9-11")}
 HUGE_KIB = 2048
 
 
 class PinnedTestCase(AdjustTestCase):
-    """One host with 6 dedicated and 2 shared CPUs; each test boots its own servers, of 4 vCPUs."""
+    """One host with 6 dedicated CPUs, and shared ones; tests boot their own servers, of 4 vCPUs."""
 
     ADDITIONAL_FILTERS = ["NUMATopologyFilter"]
     nodes = 1
@@ -40,14 +40,21 @@ class PinnedTestCase(AdjustTestCase):
         patch = mock.patch.object(fakelibvirt.Connection, "defineXML", recorded)
         patch.start()
         self.addCleanup(patch.stop)
-        shared, dedicated = SETS[self.nodes]
+        _, shared, dedicated = HOSTS[self.nodes]
         self.flags(cpu_shared_set=shared, cpu_dedicated_set=dedicated, group="compute")
+        self._prepare_host()
         self.start_compute("host1", host_info=self._host_info())
 
+    def _prepare_host(self):
+        """What has to be there before nova-compute starts."""
+
+    def _metadata(self):
+        return self.admin_api.get_server(self.server["id"])["metadata"]
+
     def _host_info(self):
-        """16 GiB and 8 CPUs; 1 GiB of each node in huge pages."""
+        """16 GiB; 1 GiB of each node in huge pages."""
         info = fakelibvirt.HostInfo(
-            cpu_nodes=self.nodes, cpu_sockets=1, cpu_cores=8 // self.nodes, cpu_threads=1
+            cpu_nodes=self.nodes, cpu_sockets=1, cpu_cores=HOSTS[self.nodes][0], cpu_threads=1
         )
         for cell in info.numa_topology.cells:
             pages = 512

@@ -33,7 +33,7 @@ class Dedicated(PinnedTestCase):
 
     def test_with_emulator_threads_on_shared_cpus(self):
         self._elastic_with(DEDICATED, SHARE)
-        assert self._emulator() == "0-1"
+        assert self._emulator() == "0-3"
         self._grows_and_shrinks((1, 512, {"PCPU": 1}), (4, 1024, {"PCPU": 4}))
 
     def test_stopped_it_is_adjusted_too(self):
@@ -89,7 +89,7 @@ class Mixed(PinnedTestCase):
     def test_the_shared_ones_come_and_go(self):
         self._elastic_with(MIXED)
         self._starts_with(2, 512, least=2)
-        shared = {vcpu: cpus for vcpu, cpus in self._pins().items() if cpus == "0-1"}
+        shared = {vcpu: cpus for vcpu, cpus in self._pins().items() if cpus == "0-3"}
         assert list(shared) == [2, 3]
         self._grows_and_shrinks((2, 512, {"PCPU": 2}), (4, 1024, {"PCPU": 2, "VCPU": 2}))
         self._adjust(current_vcpus=3)
@@ -116,9 +116,7 @@ class Mixed(PinnedTestCase):
 
     def test_dedicated_ones_in_the_middle_keep_those_below_them(self):
         self._elastic_with(MIXED, {"hw__cpu_dedicated_mask": "0,2"})
-        self._grows_and_shrinks(
-            (3, 512, {"PCPU": 2, "VCPU": 1}), (4, 1024, {"PCPU": 2, "VCPU": 2})
-        )
+        self._grows_and_shrinks((3, 512, {"PCPU": 2, "VCPU": 1}), (4, 1024, {"PCPU": 2, "VCPU": 2}))
 
     def test_with_an_emulator_thread_of_its_own(self):
         self._elastic_with(MIXED, ISOLATE)
