@@ -60,6 +60,9 @@ class Guest(Protocol):
     def configured(self) -> GuestSize:
         """The size in its configuration."""
 
+    def vcpu_ids(self) -> list[int]:
+        """Those that are plugged now."""
+
     def total_mb(self) -> int:
         """What the guest calls its total memory, by its own statistics."""
 
@@ -126,6 +129,11 @@ class Hypervisor:
         """End what the tests left."""
 
 
+def enabled(size: GuestSize) -> list[int]:
+    """The ids of the vCPUs that are there."""
+    return [number for number, vcpu in enumerate(size.each) if vcpu.enabled]
+
+
 @dataclass
 class PortGuest:
     """A fake guest behind the fake port."""
@@ -143,6 +151,9 @@ class PortGuest:
 
     def configured(self) -> GuestSize:
         return self.guest.config
+
+    def vcpu_ids(self) -> list[int]:
+        return enabled(self.guest.live())
 
     def total_mb(self) -> int:
         return self.guest.memory_stats()["available"] // 1024
@@ -201,6 +212,9 @@ class LibvirtGuest:
 
     def configured(self) -> GuestSize:
         return read_size(etree.fromstring(self.dom.XMLDesc(INACTIVE)))
+
+    def vcpu_ids(self) -> list[int]:
+        return enabled(read_size(etree.fromstring(self.dom.XMLDesc(0))))
 
     def total_mb(self) -> int:
         return int(self.dom.memoryStats()["available"]) // 1024

@@ -90,6 +90,15 @@ def test_add_then_remove_vcpus(hypervisor: Hypervisor) -> None:
     assert figures.removable_vcpus == 0
 
 
+def test_vcpus_come_lowest_id_first_and_go_highest_first(hypervisor: Hypervisor) -> None:
+    """So the dedicated vCPUs of a mixed guest are there when that with the highest id is."""
+    guest = hypervisor.booted()
+    for count in (5, 3, 4):
+        guest.domain.set_vcpus(count, persistent=False)
+        hypervisor.until(guest, lambda read, count=count: read.vcpus == count)
+        assert guest.vcpu_ids() == list(range(count))
+
+
 def test_memory_reaches_its_target_both_ways(hypervisor: Hypervisor) -> None:
     guest = hypervisor.booted()
     guest.domain.set_memory(MAX_MEMORY_MB, persistent=False)

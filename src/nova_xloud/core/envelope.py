@@ -12,9 +12,19 @@ from dataclasses import dataclass, field
 
 from nova_xloud.core.minimums import read_minimums
 from nova_xloud.core.size import Size
+from nova_xloud.core.topology import MASKS, TOPOLOGY, always_plugged, threads_per_core
 
 VCPUS = "vcpus"
 MEMORY = "memory_mb"
+# The image properties that are read here, by their Glance names.
+IMAGE_PROPERTIES = (
+    "hw_mem_page_size",
+    "hw_locked_memory",
+    "hw_cpu_realtime",
+    "hw_mem_encryption",
+    *MASKS,
+    *TOPOLOGY,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +33,7 @@ class FlavorFacts:
 
     :ivar maximum: the flavor's vCPUs and memory
     :ivar extra_specs: the flavor's
-    :ivar image_properties: the image's, by their Glance names
+    :ivar image_properties: those of the image that are in ``IMAGE_PROPERTIES``
     :ivar dedicated_vcpus: how many vCPUs have a host CPU of their own: all of them with
         ``hw:cpu_policy=dedicated``, those of the mask with ``mixed``, else 0
     :ivar isolated_emulator: one more PCPU is claimed for emulator threads
@@ -82,12 +92,14 @@ class Envelope:
     """The bounds of one instance.
 
     :ivar boot: what it boots with before it was ever adjusted
-    :ivar minimum: the smallest size that may be asked for
+    :ivar minimum: the smallest size that may be asked for; of a resource that flavor or image
+        block, the maximum
     :ivar maximum: the flavor's size, and the largest
     :ivar vcpu_step: vCPUs are adjusted in multiples of it
     :ivar elastic: whether the flavor names a minimum that is in force
     :ivar blockers: what stands in the way, per resource
     :ivar problems: extra specs that could not be used, one sentence each
+    :ivar always_plugged: vCPUs that a guest with mixed CPUs always has; 0 for others
     """
 
     boot: Size
@@ -97,6 +109,7 @@ class Envelope:
     elastic: bool
     blockers: tuple[Blocker, ...]
     problems: tuple[str, ...]
+    always_plugged: int = 0
 
     def blocker_of(self, resource: str) -> Blocker | None:
         """The first blocker of ``resource``, if there is one."""
@@ -114,46 +127,42 @@ def envelope(facts: FlavorFacts, host: HostFacts | None = None) -> Envelope:
     # What a host adds must not change the boot size: the scheduler has claimed it already.
     own = _flavor_blockers(facts)
     blocked = {b.resource for b in own}
-    step = _vcpu_step(facts)
-    boot_vcpus, boot_memory = facts.maximum.vcpus, facts.maximum.memory_mb
-    if minimums.vcpus is not None and VCPUS not in blocked:
-        boot_vcpus = _smallest_vcpus(minimums.vcpus, facts, step)
-    if minimums.memory_mb is not None and MEMORY not in blocked:
-        boot_memory = minimums.memory_mb
-    boot = Size(boot_vcpus, boot_memory)
-    floor = Size(
-        _smallest_vcpus(1, facts, step), min(host_facts.memory_floor_mb, facts.maximum.memory_mb)
-    )
+    maximum, step, plugged = facts.maximum, _vcpu_step(facts), _always_plugged(facts)
+
+    def smallest_vcpus(wanted: int) -> int:
+        """``wanted``, raised to the dedicated vCPUs of mixed ones, and to whole cores."""
+        return min(-(-max(wanted, plugged) // step) * step, maximum.vcpus)
+
+    boot, minimum = maximum, maximum
+    if VCPUS not in blocked:
+        least = smallest_vcpus(minimums.vcpus or 1)
+        minimum = Size(least, minimum.memory_mb)
+        boot = Size(maximum.vcpus if minimums.vcpus is None else least, boot.memory_mb)
+    if MEMORY not in blocked:
+        floor = min(host_facts.memory_floor_mb, maximum.memory_mb)
+        minimum = Size(minimum.vcpus, minimums.memory_mb or floor)
+        boot = Size(boot.vcpus, minimums.memory_mb or maximum.memory_mb)
     return Envelope(
         boot=boot,
-        minimum=Size(
-            boot.vcpus if minimums.vcpus is not None else floor.vcpus,
-            boot.memory_mb if minimums.memory_mb is not None else floor.memory_mb,
-        ),
-        maximum=facts.maximum,
+        minimum=minimum,
+        maximum=maximum,
         vcpu_step=step,
-        elastic=boot != facts.maximum,
+        elastic=boot != maximum,
         blockers=own + _host_blockers(host_facts),
         problems=minimums.problems,
+        always_plugged=plugged,
     )
 
 
-def _smallest_vcpus(wanted: int, facts: FlavorFacts, step: int) -> int:
-    """``wanted``, raised to the vCPU step and, for mixed CPUs, to the dedicated ones."""
-    if 0 < facts.dedicated_vcpus < facts.maximum.vcpus:
-        wanted = max(wanted, facts.dedicated_vcpus)
-    return min(-(-wanted // step) * step, facts.maximum.vcpus)
+def _always_plugged(facts: FlavorFacts) -> int:
+    return always_plugged(
+        facts.dedicated_vcpus, facts.maximum.vcpus, facts.extra_specs, facts.image_properties
+    )
 
 
 def _vcpu_step(facts: FlavorFacts) -> int:
-    """Threads per core, where flavor or image fix it; a core is plugged whole."""
-    text = str(
-        facts.extra_specs.get("hw:cpu_threads")
-        or facts.image_properties.get("hw_cpu_threads")
-        or "1"
-    )
-    threads = int(text) if text.isascii() and text.isdigit() else 1
-    return threads if threads and facts.maximum.vcpus % threads == 0 else 1
+    """Threads per core of the guest: a core is plugged whole."""
+    return threads_per_core(facts.maximum.vcpus, facts.extra_specs, facts.image_properties)
 
 
 _PINNED = "so its memory is pinned and a balloon would free nothing"
@@ -176,6 +185,9 @@ def _pinned_memory(facts: FlavorFacts) -> list[tuple[str, str]]:
 
     found = []
     page_size = named("hw:mem_page_size", "hw_mem_page_size").lower()
+    if page_size in ("any", "large"):
+        # Nova lets an image choose where the flavor leaves it open.
+        page_size = str(image.get("hw_mem_page_size") or page_size).lower()
     if page_size not in ("", "small"):
         found.append(("huge_pages", f"the instance asks for memory pages of size {page_size!r}"))
     if _true(named("hw:locked_memory", "hw_locked_memory")):

@@ -91,14 +91,16 @@ def _has_it(state: InstanceState) -> bool:
 
 
 def _bounds(request: AdjustRequest, bounds: Envelope) -> OutOfBounds | None:
-    for asked, low, high, unit in (
-        (request.vcpus, bounds.minimum.vcpus, bounds.maximum.vcpus, "vCPUs"),
-        (request.memory_mb, bounds.minimum.memory_mb, bounds.maximum.memory_mb, "MiB"),
+    always = bounds.always_plugged
+    why = f"; its dedicated vCPUs are always there, and so are all up to id {always - 1}"
+    for asked, low, high, unit, because in (
+        (request.vcpus, bounds.minimum.vcpus, bounds.maximum.vcpus, "vCPUs", why if always else ""),
+        (request.memory_mb, bounds.minimum.memory_mb, bounds.maximum.memory_mb, "MiB", ""),
     ):
         if asked is not None and not low <= asked <= high:
             return OutOfBounds(
                 f"{asked} {unit} is not between this instance's minimum of {low} "
-                f"and its maximum of {high} {unit}"
+                f"and its maximum of {high} {unit}{because}"
             )
     step = bounds.vcpu_step
     if request.vcpus is not None and request.vcpus % step:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -123,6 +124,32 @@ def test_where_a_flavor_blocks_a_resource_its_minimum_is_ignored_and_the_others_
     assert boot == (Size(2, 1024) if resource == MEMORY else Size(8, 512))
 
 
+@pytest.mark.parametrize(("specs", "image", "resource", "why"), FLAVOR_BLOCKERS)
+@pytest.mark.parametrize("named", [{}, SMALL])
+def test_where_a_flavor_blocks_a_resource_no_size_below_its_maximum_is_shown(
+    specs: dict[str, str], image: dict[str, str], resource: str, why: str, named: dict[str, str]
+) -> None:
+    minimum = envelope(facts({**named, **specs}, image=image)).minimum
+    assert getattr(minimum, resource) == getattr(MAXIMUM, resource)
+
+
+@pytest.mark.parametrize(
+    ("flavor", "image", "blocked"),
+    [
+        ("any", "small", False),
+        ("large", "small", False),
+        ("any", "2MB", True),
+        ("any", "", True),
+        ("small", "large", False),
+    ],
+)
+def test_an_image_chooses_the_page_size_that_the_flavor_leaves_open(
+    flavor: str, image: str, blocked: bool
+) -> None:
+    bounds = envelope(facts({"hw:mem_page_size": flavor}, image={"hw_mem_page_size": image}))
+    assert bool(bounds.blockers) is blocked
+
+
 def test_all_blockers_are_told_at_once_and_the_first_of_a_resource_is_given() -> None:
     bounds = envelope(
         facts({"hw:mem_page_size": "large", "hw:pmem": "6GB", "resources:VCPU": "4"}),
@@ -164,20 +191,35 @@ def test_a_host_never_changes_the_boot_size(host: HostFacts, found: list[tuple[s
     assert (on_host.boot, on_host.elastic) == (scheduled.boot, scheduled.elastic)
 
 
+def mixed(mask: str, dedicated: int, **other: str) -> FlavorFacts:
+    return facts({"hw:cpu_dedicated_mask": mask, **other}, dedicated_vcpus=dedicated)
+
+
 @pytest.mark.parametrize(
-    ("named", "dedicated", "boot"),
-    [("1", 4, 4), ("4", 4, 4), ("6", 4, 6), ("1", 8, 1), ("2", 0, 2)],
-    ids=["raised", "just enough", "above", "all dedicated", "none dedicated"],
+    ("named", "flavor", "boot"),
+    [
+        ("1", mixed("0-3", 4), 4),
+        ("4", mixed("0-3", 4), 4),
+        ("6", mixed("0-3", 4), 6),
+        # Not just as many as there are dedicated ones, but those.
+        ("1", mixed("1", 1), 2),
+        ("2", mixed("4-5", 2), 6),
+        ("1", mixed("^0", 7), 8),
+        # Which are dedicated is not known.
+        ("1", facts(dedicated_vcpus=4), 8),
+        ("1", facts(dedicated_vcpus=8), 1),
+        ("2", facts(), 2),
+    ],
 )
-def test_mixed_is_never_smaller_than_its_dedicated_cpus(
-    named: str, dedicated: int, boot: int
+def test_mixed_is_never_without_one_of_its_dedicated_cpus(
+    named: str, flavor: FlavorFacts, boot: int
 ) -> None:
-    bounds = envelope(facts({"minimum_cpu": named}, dedicated_vcpus=dedicated))
+    bounds = envelope(replace(flavor, extra_specs={**flavor.extra_specs, "minimum_cpu": named}))
     assert (bounds.boot.vcpus, bounds.minimum.vcpus) == (boot, boot)
 
 
 def test_mixed_without_a_minimum_boots_large_and_goes_down_to_its_dedicated_cpus() -> None:
-    bounds = envelope(facts(dedicated_vcpus=3))
+    bounds = envelope(mixed("0-2", 3))
     assert (bounds.boot.vcpus, bounds.minimum.vcpus) == (8, 3)
 
 
@@ -187,7 +229,9 @@ def test_mixed_without_a_minimum_boots_large_and_goes_down_to_its_dedicated_cpus
         ({}, {}, 1),
         ({"hw:cpu_threads": "2"}, {}, 2),
         ({}, {"hw_cpu_threads": "4"}, 4),
-        ({"hw:cpu_threads": "2"}, {"hw_cpu_threads": "4"}, 2),
+        ({"hw:cpu_threads": "2"}, {"hw_cpu_threads": "4"}, 4),
+        # Nobody asked for threads, but all 8 in 2 cores leave no other way.
+        ({"hw:cpu_max_sockets": "1", "hw:cpu_max_cores": "2"}, {}, 4),
         ({"hw:cpu_threads": "3"}, {}, 1),
         ({"hw:cpu_threads": "16"}, {}, 1),
         ({"hw:cpu_threads": "0"}, {}, 1),
@@ -212,7 +256,7 @@ def test_the_floor_without_a_minimum_is_one_core() -> None:
 
 
 def test_mixed_and_step_are_both_kept() -> None:
-    bounds = envelope(facts({"minimum_cpu": "1", "hw:cpu_threads": "2"}, dedicated_vcpus=3))
+    bounds = envelope(mixed("0-2", 3, **{"minimum_cpu": "1", "hw:cpu_threads": "2"}))
     assert bounds.minimum.vcpus == 4
 
 
@@ -227,6 +271,8 @@ def any_facts(draw: st.DrawFn) -> FlavorFacts:
                 "minimum_cpu": number,
                 "minimum_memory": st.integers(-1, 5000).map(str),
                 "hw:cpu_threads": number,
+                "hw:cpu_max_cores": number,
+                "hw:cpu_dedicated_mask": st.sampled_from(["0", "0-1", "^0", "3", "x", "9-1"]),
                 "hw:mem_page_size": st.sampled_from(["small", "large"]),
                 "resources:VCPU": number,
             },

@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which vCPUs are dedicated, and how many threads a core has, by Nova's rules.
+
+Nova decides both when it makes the guest; here they are foretold from the flavor and the image
+alone, so that scheduling and guest agree. A contract test compares both with Nova's own answers.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+
+# Sockets, cores, threads.
+_Triple = tuple[int, int, int]
+_PARTS = ("sockets", "cores", "threads")
+MASKS = ("hw_cpu_realtime_mask",)
+TOPOLOGY = tuple(f"hw_cpu_{m}{part}" for m in ("", "max_") for part in _PARTS)
+
+
+def always_plugged(
+    dedicated: int,
+    vcpus: int,
+    extra_specs: Mapping[str, str],
+    image_properties: Mapping[str, str],
+) -> int:
+    """How many vCPUs, from id 0 up, a guest with mixed CPUs has to have: all dedicated ones.
+
+    vCPUs are plugged from the lowest id up and unplugged from the highest down, so the guest has
+    all of its dedicated ones when it has the one with the highest id.
+
+    :param dedicated: how many are dedicated, as Nova counts them
+    :param vcpus: the flavor's
+    :returns: 0 unless some are dedicated and some are not; ``vcpus`` where the mask that says
+        which is not found
+    """
+    if not 0 < dedicated < vcpus:
+        return 0
+    mask = (
+        extra_specs.get("hw:cpu_dedicated_mask")
+        or image_properties.get("hw_cpu_realtime_mask")
+        or extra_specs.get("hw:cpu_realtime_mask")
+        or ""
+    )
+    ids = mask_ids(mask, vcpus)
+    return max(ids) + 1 if len(ids) == dedicated else vcpus
+
+
+def mask_ids(mask: str, vcpus: int) -> frozenset[int]:
+    """The ids below ``vcpus`` in a mask as Nova reads it: ``0-3,^1`` is 0, 2, 3.
+
+    A mask that begins with an exclusion is of all others. Empty where it is no mask.
+    """
+    asked: dict[bool, set[int]] = {True: set(), False: set()}
+    if mask.strip().startswith("^"):
+        asked[True].update(range(vcpus))
+    for part in filter(None, map(str.strip, mask.split(","))):
+        first, _, last = part.removeprefix("^").partition("-")
+        try:
+            ids = range(int(first), min(int(last or first), vcpus - 1) + 1)
+        except ValueError:
+            return frozenset()
+        asked[not part.startswith("^")].update(ids)
+    return frozenset(asked[True] - asked[False])
+
+
+def threads_per_core(
+    vcpus: int, extra_specs: Mapping[str, str], image_properties: Mapping[str, str]
+) -> int:
+    """The threads of a core in the topology that Nova gives to a guest of ``vcpus``.
+
+    Of all topologies within the limits: the one that meets most of the sockets, cores and threads
+    asked for, then the one with the fewest threads, then the one with the most sockets. One thread
+    where nothing is said, and where no topology is possible, which Nova refuses.
+    """
+    flavor, image = _triple(extra_specs, "hw:cpu_"), _triple(image_properties, "hw_cpu_")
+    limits = tuple(
+        of_image or of_flavor or math.inf
+        for of_image, of_flavor in zip(
+            _triple(image_properties, "hw_cpu_max_"),
+            _triple(extra_specs, "hw:cpu_max_"),
+            strict=True,
+        )
+    )
+    # What the image asks for replaces all that the flavor does, and so does a limit that it breaks.
+    asked = image if any(image) else flavor if _within(flavor, limits) else (0, 0, 0)
+
+    def rank(topology: _Triple) -> tuple[int, int, int]:
+        met = sum(a == b for a, b in zip(topology, asked, strict=True))
+        return met, -topology[2], topology[0]
+
+    possible = [t for t in _topologies(vcpus) if _within(t, limits)]
+    return max(possible, key=rank)[2] if possible else 1
+
+
+def _topologies(vcpus: int) -> Iterator[_Triple]:
+    for threads in range(1, vcpus + 1):
+        cores_of_all, left_over = divmod(vcpus, threads)
+        if left_over:
+            continue
+        for cores in range(1, cores_of_all + 1):
+            if cores_of_all % cores == 0:
+                yield cores_of_all // cores, cores, threads
+
+
+def _within(topology: _Triple, limits: tuple[float, ...]) -> bool:
+    return all(part <= limit for part, limit in zip(topology, limits, strict=True))
+
+
+def _triple(values: Mapping[str, str], prefix: str) -> _Triple:
+    sockets, cores, threads = (_number(values.get(prefix + part)) for part in _PARTS)
+    return sockets, cores, threads
+
+
+def _number(value: str | None) -> int:
+    text = str(value or "0")
+    return int(text) if text.isascii() and text.isdigit() else 0
