@@ -16,6 +16,17 @@ GROUP = cfg.OptGroup(
 )
 
 OPTS = [
+    cfg.StrOpt(
+        "usage_reports",
+        default="flavor",
+        choices=[
+            ("flavor", "the flavor's maximum, as without nova-xloud"),
+            ("held", "what the instance holds at the moment of the report"),
+        ],
+        help="Which vCPUs and memory the API's simple tenant usage and the unversioned "
+        "notifications have of an instance. Billing reads them. Neither is a history of sizes; for "
+        "one, read the notifications compute.instance.xloud_adjust.",
+    ),
     cfg.IntOpt(
         "memory_floor_mb",
         default=256,

@@ -51,10 +51,13 @@ class RacesTestCase(MovesTestCase):
         self._stop_server(self.server)
         self._start_server(self.server)
 
-    def _rescue(self):
+    def _rescue_in(self):
         # Nova keeps the XML there to come back to.
         os.makedirs(os.path.join(CONF.instances_path, self.server["id"]))
         self._rescue_server(self.server)
+
+    def _rescue(self):
+        self._rescue_in()
         self._unrescue_server(self.server)
 
     def _pause(self):

@@ -37,6 +37,7 @@ class FlavorFacts:
     :ivar dedicated_vcpus: how many vCPUs have a host CPU of their own: all of them with
         ``hw:cpu_policy=dedicated``, those of the mask with ``mixed``, else 0
     :ivar isolated_emulator: one more PCPU is claimed for emulator threads
+    :ivar image_min_ram_mb: the image's ``min_ram``
     """
 
     maximum: Size
@@ -44,6 +45,7 @@ class FlavorFacts:
     image_properties: Mapping[str, str] = field(default_factory=dict)
     dedicated_vcpus: int = 0
     isolated_emulator: bool = False
+    image_min_ram_mb: int = 0
 
     def overrides(self, *resource_classes: str) -> str | None:
         """The extra spec that fixes what Placement holds of one of these classes, if one does."""
@@ -139,7 +141,8 @@ def envelope(facts: FlavorFacts, host: HostFacts | None = None) -> Envelope:
         minimum = Size(least, minimum.memory_mb)
         boot = Size(maximum.vcpus if minimums.vcpus is None else least, boot.memory_mb)
     if MEMORY not in blocked:
-        floor = min(host_facts.memory_floor_mb, maximum.memory_mb)
+        floor = max(host_facts.memory_floor_mb, facts.image_min_ram_mb)
+        floor = min(floor, maximum.memory_mb)
         minimum = Size(minimum.vcpus, minimums.memory_mb or floor)
         boot = Size(boot.vcpus, minimums.memory_mb or maximum.memory_mb)
     return Envelope(

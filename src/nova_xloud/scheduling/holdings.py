@@ -19,7 +19,7 @@ from nova_xloud.core.desired import (
     replaced,
     resized_from,
 )
-from nova_xloud.core.envelope import Envelope, FlavorFacts, envelope
+from nova_xloud.core.envelope import IMAGE_PROPERTIES, Envelope, FlavorFacts, envelope
 from nova_xloud.core.minimums import ALL_SPECS
 from nova_xloud.core.size import Size
 
@@ -49,6 +49,7 @@ def facts_of(flavor: Any, image_meta: Any) -> FlavorFacts:
         image_properties=_image_properties(image_meta),
         dedicated_vcpus=_dedicated(flavor, image_meta),
         isolated_emulator=_isolated_emulator(flavor),
+        image_min_ram_mb=_min_ram(image_meta),
     )
 
 
@@ -172,15 +173,15 @@ def _image_properties(image_meta: Any) -> dict[str, str]:
     properties = image_meta.properties
     return {
         name: str(getattr(properties, name))
-        for name in (
-            "hw_mem_page_size",
-            "hw_locked_memory",
-            "hw_cpu_realtime",
-            "hw_mem_encryption",
-            "hw_cpu_threads",
-        )
+        for name in IMAGE_PROPERTIES
         if name in properties and getattr(properties, name) is not None
     }
+
+
+def _min_ram(image_meta: Any) -> int:
+    if image_meta is None or "min_ram" not in image_meta:
+        return 0
+    return int(image_meta.min_ram or 0)
 
 
 def _dedicated(flavor: Any, image_meta: Any) -> int:

@@ -32,6 +32,13 @@ EXTENDED = (
         ours=f"{_HERE}.create:build_base_options",
     ),
     Seam(
+        "nova.compute.api:API._validate_flavor_image_nostatus",
+        Kind.WRAP,
+        "context, image, flavor",
+        "an image's min_ram holds for what the instance boots with",
+        ours=f"{_HERE}.images:validate_flavor_image",
+    ),
+    Seam(
         "nova.objects.request_spec:RequestSpec",
         Kind.REGISTER,
         "class",
@@ -118,6 +125,30 @@ EXTENDED = (
         "",
         "our two policies, wherever Nova registers its own",
         ours=f"{_HERE}.policies:list_rules",
+    ),
+    # Usage reports
+    Seam(
+        "nova.api.openstack.compute.simple_tenant_usage:"
+        "SimpleTenantUsageController._get_instances_all_cells",
+        Kind.WRAP,
+        "self, context, period_start, period_stop",
+        "the flavor's size or, if an operator wants that, what is held",
+        ours=f"{_HERE}.usage:instances_of_tenants",
+    ),
+    Seam(
+        "nova.notifications.base:info_from_instance",
+        Kind.WRAP,
+        "context, instance",
+        "likewise in unversioned notifications",
+        ours=f"{_HERE}.usage:info_from_instance",
+    ),
+    Seam(
+        # A second name of the same, bound when Nova's package was imported.
+        "nova.notifications:info_from_instance",
+        Kind.WRAP,
+        "context, instance",
+        "likewise",
+        ours=f"{_HERE}.usage:info_from_instance",
     ),
     # Notifications
     Seam(
