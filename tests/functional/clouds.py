@@ -101,13 +101,16 @@ class MovesTestCase(AdjustTestCase):
         (service,) = self.admin_api.get_services(host=host, binary="nova-compute")
         self.admin_api.put_service_force_down(service["id"], True)
 
-    def _invariants_hold(self):
-        """What ``nova-xloud-status invariants`` says of the whole cloud."""
+    def _invariants(self, *arguments):
+        """The report of ``nova-xloud-status invariants`` on the whole cloud."""
         out = io.StringIO()
         with contextlib.redirect_stdout(out):
-            code = status.main(
-                ["invariants", "--settle", "5", "-f", "json"],
+            status.main(
+                ["invariants", "--settle", "5", "-f", "json", *arguments],
                 configured=lambda options: contextlib.nullcontext(),
             )
-        report = json.loads(out.getvalue())
-        assert (code, report["breaks"]) == (0, []), report
+        return json.loads(out.getvalue())
+
+    def _invariants_hold(self):
+        report = self._invariants()
+        assert (report["exit_code"], report["breaks"]) == (0, []), report

@@ -53,16 +53,17 @@ def decide(
     :param request_id: whose instance action it is
     :returns: a :class:`Plan`, or the refusal as a value
     """
-    target = _target(request, state.desired.target)
+    before = _as_found(state)
+    target = _target(request, before.target)
     refusal = (
-        _blocked(target, state, bounds)
+        _blocked(target, before.target, bounds)
         or _bounds(request, bounds)
         or _stopped(request, state)
         or _vcpus_stuck(target, state)
     )
     if refusal is not None:
         return refusal
-    persisted = state.desired.persisted
+    persisted = before.persisted
     if request.persist:
         # Of what was not asked for, a size that lasts until the guest stops goes on to do so.
         persisted = _target(request, persisted)
@@ -74,6 +75,18 @@ def decide(
         claim=state.reserved.at_least(after.settled_claim),
         nothing_to_do=desired.same_wish(state.desired) and _has_it(state),
     )
+
+
+def _as_found(state: InstanceState) -> Desired:
+    """What is desired of it; of a guest that nobody has adjusted not less than it holds.
+
+    One that was started before nova-xloud was here has its flavor's maximum. Whoever asks for other
+    memory has not asked for vCPUs to go, and the other way round.
+    """
+    desired = state.desired
+    if desired.generation or state.recorded is None or not state.running:
+        return desired
+    return replace(desired, persisted=desired.persisted.at_least(state.recorded))
 
 
 def _target(request: AdjustRequest, now: Size) -> Size:
@@ -111,8 +124,7 @@ def _bounds(request: AdjustRequest, bounds: Envelope) -> OutOfBounds | None:
     return None
 
 
-def _blocked(target: Size, state: InstanceState, bounds: Envelope) -> Blocked | None:
-    now = state.desired.target
+def _blocked(target: Size, now: Size, bounds: Envelope) -> Blocked | None:
     for resource, changes in (
         (VCPUS, target.vcpus != now.vcpus),
         (MEMORY, target.memory_mb != now.memory_mb),

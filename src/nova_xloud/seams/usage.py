@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Usage reports, which billing reads: the flavor's size as in stock Nova, or what is held now.
 
-``[xloud] usage_reports`` chooses. What is held now is no history: an hour at the maximum is not in it
-once the instance is small again.
+``[xloud] usage_reports`` chooses. What is held now is no history: an hour at the maximum is not in
+it once the instance is small again.
 """
 
 from __future__ import annotations

@@ -375,3 +375,19 @@ def test_of_what_was_not_asked_for_a_live_size_stays_one(
     assert (plan.desired.persisted, plan.desired.target) == (persisted, target)
     assert plan.desired.restarted().target == persisted
     assert plan.claim.covers(persisted.at_least(target))
+
+
+OLDER = replace(
+    state(Size(2, 1024), reserved=MAXIMUM, figures=guest(MAXIMUM.vcpus, MAXIMUM.memory_mb)),
+    recorded=MAXIMUM,
+)
+
+
+def test_of_a_guest_that_is_older_than_the_package_what_is_not_asked_for_stays() -> None:
+    plan = planned(AdjustRequest(None, 2048), OLDER)
+    assert plan.desired.target == plan.desired.persisted == Size(MAXIMUM.vcpus, 2048)
+
+
+def test_of_one_that_was_adjusted_it_is_what_is_desired() -> None:
+    adjusted = replace(OLDER, desired=Desired(Size(4, 1024), generation=1))
+    assert planned(AdjustRequest(None, 2048), adjusted).desired.target == Size(4, 2048)

@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A cloud that is being upgraded: hosts with nova-xloud, without it, and with an older one."""
+
+import functools
+from unittest import mock
+
+import oslo_messaging as messaging
+from nova.tests.functional.api.client import OpenStackApiException
+from nova.virt.libvirt.driver import LibvirtDriver
+
+from nova_xloud.core.traits import TRAITS
+from nova_xloud.rpc.endpoint import XloudEndpoint
+from nova_xloud.rpc.versions import FIRST, NAMESPACE
+from nova_xloud.seams.libvirt_driver import XloudLibvirtDriver
+from tests.functional.clouds import GROWN, MovesTestCase
+
+
+class SomeHostsAreStock(MovesTestCase):
+    """host2 runs without nova-xloud: it would start every guest with its maximum."""
+
+    def start_compute(self, hostname="compute1", **kwargs):
+        if hostname != "host2":
+            return super().start_compute(hostname, **kwargs)
+        stock = mock.patch.object(
+            XloudLibvirtDriver, "update_provider_tree", LibvirtDriver.update_provider_tree
+        )
+        with stock:
+            name = super().start_compute(hostname, **kwargs)
+        driver = self.computes[name].driver
+        driver.update_provider_tree = functools.partial(LibvirtDriver.update_provider_tree, driver)
+        return name
+
+    def _is_refused(self, call, *args, **kwargs):
+        self.assertRaises(OpenStackApiException, call, *args, **kwargs)
+        assert self._usage_of("host2") == (0, 0)
+
+    def test_a_host_says_what_it_can_do(self):
+        assert set(TRAITS) <= set(self._get_provider_traits(self.compute_rp_uuids["host1"]))
+        assert not set(TRAITS) & set(self._get_provider_traits(self.compute_rp_uuids["host2"]))
+
+    def test_a_server_below_its_maximum_does_not_go_there(self):
+        for _ in range(3):
+            assert self._host_of(self._elastic()) == "host1"
+        self._leave_memory("host1", GROWN[1] + 3 * 512 + 100)
+        self._boot(self._flavor(minimum_cpu=1, minimum_memory=512), expected_state="ERROR")
+        assert self._usage_of("host2") == (0, 0)
+
+    def test_nor_does_it_move_there(self):
+        self._is_refused(self._live_migrate, self.server)
+        self._is_refused(self._migrate_server, self.server)
+        self._has(*GROWN)
+
+    def test_at_its_maximum_it_may(self):
+        self._adjust(current_vcpus=4, current_memory_mb=1024)
+        self._has(4, 1024)
+        self._live_migrate(self.server)
+        assert (self._host_of(), self._claims_on("host2")) == ("host2", (4, 1024))
+
+    def test_servers_of_stock_flavors_go_anywhere(self):
+        hosts = {self._host_of(self._boot(self._flavor(vcpus=1, memory_mb=64))) for _ in range(6)}
+        assert hosts == {"host1", "host2"}
+
+    def test_a_host_that_can_balloon_no_more_loses_the_trait(self):
+        self.flags(mem_stats_period_seconds=0, group="libvirt")
+        self._run_periodics()
+        traits = self._get_provider_traits(self.compute_rp_uuids["host1"])
+        assert set(TRAITS) & set(traits) == {"CUSTOM_XLOUD_VCPUS"}
+        server = self._boot(self._flavor(minimum_cpu=1))
+        assert self._host_of(server) == "host1"
+        self._boot(self._flavor(minimum_memory=512), expected_state="ERROR")
+
+    def test_a_host_that_has_lost_it_since_refuses_what_the_scheduler_still_sends(self):
+        self.flags(mem_stats_period_seconds=0, group="libvirt")
+        self._boot(self._flavor(minimum_memory=512), expected_state="ERROR")
+        assert self._usage_of("host1") == GROWN
+
+
+class AComputeWithTheFirstVersion(MovesTestCase):
+    """It serves what it knows, and is not sent what it does not."""
+
+    hosts = ("host1",)
+
+    def setUp(self):
+        first = messaging.Target(namespace=NAMESPACE, version=FIRST)
+        patched = mock.patch.object(XloudEndpoint, "target", first)
+        patched.start()
+        self.addCleanup(patched.stop)
+        super().setUp()
+
+    def test_a_plain_adjustment_works(self):
+        self._adjust(current_vcpus=2)
+        self._has(2, GROWN[1])
+
+    def test_what_came_later_is_refused_by_its_name_and_changes_nothing(self):
+        for more in ({"force": True}, {"dry_run": True}):
+            text = self._refused(409, "xloud.host_unsupported", current_vcpus=4, **more)
+            assert "1.1" in text
+        self._has(*GROWN)
