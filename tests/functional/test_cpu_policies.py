@@ -85,6 +85,20 @@ class WithoutTheFilter(PinnedTestCase):
         assert self._host_usage()[0] == {int(cpu) for cpu in self._pins(first).values()}
 
 
+class FewSharedCpus(PinnedTestCase):
+    """Placement gives no one instance more VCPU than the host has CPUs, at any allocation ratio."""
+
+    def _prepare_host(self):
+        self.flags(cpu_shared_set="0-1", group="compute")
+
+    def test_an_instance_that_fits_there_with_its_minimum_cannot_outgrow_them(self):
+        self._elastic_with({})
+        self._adjust(current_vcpus=2)
+        self._holds(2, 512, VCPU=2)
+        self._refused(409, "xloud.no_capacity", current_vcpus=3)
+        self._holds(2, 512, VCPU=2)
+
+
 class Mixed(PinnedTestCase):
     def test_the_shared_ones_come_and_go(self):
         self._elastic_with(MIXED)

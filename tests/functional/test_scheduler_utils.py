@@ -25,7 +25,9 @@ def _resources(vcpus=4, memory_mb=1024, image=None, **extra_specs):
 
 
 DEDICATED = {"hw__cpu_policy": "dedicated"}
-MIXED = {"hw__cpu_policy": "mixed", "hw__cpu_dedicated_mask": "2-3"}
+MIXED = {"hw__cpu_policy": "mixed", "hw__cpu_dedicated_mask": "0-1"}
+LAST = {"hw__cpu_policy": "mixed", "hw__cpu_dedicated_mask": "2-3"}
+REALTIME = {"hw__cpu_realtime": "yes", "hw__cpu_realtime_mask": "^0"}
 ISOLATED = {"hw__emulator_threads_policy": "isolate"}
 
 
@@ -46,6 +48,14 @@ ISOLATED = {"hw__emulator_threads_policy": "isolate"}
         ({**MIXED, "minimum_cpu": 2}, {"PCPU": 2, "MEMORY_MB": 1024}),
         ({**MIXED, "minimum_cpu": 1}, {"PCPU": 2, "MEMORY_MB": 1024}),
         ({**MIXED, **ISOLATED, "minimum_cpu": 1}, {"PCPU": 3, "MEMORY_MB": 1024}),
+        # And it is raised to those very ones: a smaller guest would run on shared CPUs only.
+        ({**LAST, "minimum_cpu": 1}, {"VCPU": 2, "PCPU": 2, "MEMORY_MB": 1024}),
+        ({**LAST, "minimum_cpu": 3}, {"VCPU": 2, "PCPU": 2, "MEMORY_MB": 1024}),
+        ({**DEDICATED, **REALTIME, "minimum_cpu": 1}, {"PCPU": 1, "MEMORY_MB": 1024}),
+        ({**DEDICATED, **REALTIME, "minimum_memory": 512}, {"PCPU": 4, "MEMORY_MB": 1024}),
+        # Whole cores.
+        ({"hw__cpu_threads": 2, "minimum_cpu": 1}, {"VCPU": 2, "MEMORY_MB": 1024}),
+        ({**DEDICATED, "hw__cpu_threads": 2, "minimum_cpu": 3}, {"PCPU": 4, "MEMORY_MB": 1024}),
         # Impossible minimums, as a flavor of before may have them: as if there were none.
         ({"minimum_cpu": 9, "minimum_memory": 4096}, {"VCPU": 4, "MEMORY_MB": 1024}),
         ({"minimum_cpu": 0, "minimum_memory": -5}, {"VCPU": 4, "MEMORY_MB": 1024}),
