@@ -6,7 +6,7 @@ socket, and the guest through what it prints on its console, which Nova's API ha
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -70,6 +70,10 @@ class Witnesses:
         return self == Witnesses(size, size, size)
 
 
+def _liveliness(domain: libvirt.virDomain) -> int:
+    return int(domain.isActive()) + (domain.state()[0] == libvirt.VIR_DOMAIN_RUNNING)
+
+
 class Cloud:
     """The lab's cloud as one user of it sees it."""
 
@@ -77,37 +81,49 @@ class Cloud:
         self.layout = layout
         self.connection: Connection = contents.connect(layout, user, project)
 
-    def create(self, name: str, flavor: str, image: str = contents.IMAGE) -> str:
+    def create(
+        self, name: str, flavor: str, image: str = contents.IMAGE, host: str | None = None
+    ) -> str:
         """Create a server without a network and wait for ACTIVE. Returns its id."""
-        answer = self.ask_for_server(name, flavor, image)
+        answer = self.ask_for_server(name, flavor, image, host)
         if answer.status != 202:
             raise LabError(f"server {name} was refused ({answer.status}): {answer.message}")
         server_id = str(answer.body["server"]["id"])
         self.wait_status(server_id, "ACTIVE", BUILD_SECONDS)
         return server_id
 
-    def ask_for_server(self, name: str, flavor: str, image: str = contents.IMAGE) -> Answer:
-        """POST servers, without a network; does not wait."""
+    def ask_for_server(
+        self, name: str, flavor: str, image: str = contents.IMAGE, host: str | None = None
+    ) -> Answer:
+        """POST servers, without a network; does not wait.
+
+        :param host: where it shall be; only an administrator may say that
+        """
         wanted = {
             "name": name,
             "flavorRef": self.connection.compute.find_flavor(flavor, ignore_missing=False).id,
             "imageRef": self.connection.image.find_image(image, ignore_missing=False).id,
             "networks": "none",
+            **({"host": host} if host else {}),
         }
-        return self._call("POST", "/servers", json={"server": wanted})
+        return self.call("POST", "/servers", json={"server": wanted})
 
     def delete(self, server_id: str) -> Answer:
         """Delete a server, if it is there, and wait until Nova knows it no more."""
-        answer = self._call("DELETE", f"/servers/{server_id}")
+        answer = self.call("DELETE", f"/servers/{server_id}")
         self.wait("deletion", lambda: self.vm_status(server_id) is None, BUILD_SECONDS)
         return answer
 
-    def act(self, server_id: str, action: str, status: str) -> Answer:
-        """POST an action without arguments, as os-stop, and wait for the server's status."""
-        answer = self._call("POST", f"/servers/{server_id}/action", json={action: None})
-        if answer.status == 202:
-            self.wait_status(server_id, status)
-        return answer
+    def act(
+        self, server_id: str, action: str, arguments: Any = None, microversion: str | None = None
+    ) -> Answer:
+        """POST an action, as os-stop; does not wait. Most are methods of lab.operations."""
+        return self.call(
+            "POST",
+            f"/servers/{server_id}/action",
+            json={action: arguments},
+            microversion=microversion or MICROVERSION,
+        )
 
     def delete_named(self, name: str) -> None:
         """Delete every server of that name, if there are any."""
@@ -130,13 +146,18 @@ class Cloud:
 
         self.wait(f"{server_id} to be {wanted}", reached, seconds)
 
+    def host(self, server_id: str) -> str | None:
+        """The compute host that Nova says a server is on; None where it is on none."""
+        found = self.connection.compute.get_server(server_id).compute_host
+        return str(found) if found else None
+
     def fault(self, server_id: str) -> str:
         fault = self.connection.compute.get_server(server_id).fault
         return str((fault or {}).get("message", "no fault recorded"))
 
     def adjust(self, server_id: str, body: object) -> Answer:
         """POST os-xloud-adjust with a body as it is."""
-        return self._call("POST", f"/os-xloud-adjust/{server_id}", json=body)
+        return self.call("POST", f"/os-xloud-adjust/{server_id}", json=body)
 
     def resize(self, server_id: str, size: Size) -> Answer:
         """Ask for both sizes."""
@@ -144,7 +165,7 @@ class Cloud:
         return self.adjust(server_id, body)
 
     def xloud_status(self, server_id: str) -> Answer:
-        return self._call("GET", f"/servers/{server_id}/xloud-status")
+        return self.call("GET", f"/servers/{server_id}/xloud-status")
 
     def events(self, server_id: str) -> list[str]:
         """The names of the server's instance actions, the newest first."""
@@ -158,12 +179,15 @@ class Cloud:
     def outcomes(self, server_id: str, request_id: str) -> list[tuple[str | None, str]]:
         """(result, details) of each event of the instance action that a request began."""
         path = f"/servers/{server_id}/os-instance-actions/{request_id}"
-        events = self._call("GET", path).body["instanceAction"]["events"]
+        events = self.call("GET", path).body["instanceAction"]["events"]
         return [(event["result"], event["details"] or "") for event in events]
 
-    def _call(self, method: str, path: str, **more: Any) -> Answer:
+    def call(
+        self, method: str, path: str, microversion: str = MICROVERSION, **more: Any
+    ) -> Answer:
+        """Ask Nova's API; an error is an answer too."""
         response = self.connection.compute.request(
-            path, method, microversion=MICROVERSION, raise_exc=False, **more
+            path, method, microversion=microversion, raise_exc=False, **more
         )
         # A path that Nova does not know (nova-xloud is not there) is answered in plain text.
         is_json = "json" in response.headers.get("Content-Type", "") and response.content
@@ -186,21 +210,22 @@ class Cloud:
 
     @contextmanager
     def domain(self, server_id: str) -> Iterator[libvirt.virDomain | None]:
-        """The server's libvirt domain; None where no compute has one."""
-        for compute in self.layout.computes:
-            connection = libvirt.open(hypervisor.connect_uri(compute))
-            try:
-                found = [
+        """The server's libvirt domain; None where no compute has one.
+
+        While it moves two computes have one, and until a migration or an evacuation is cleaned up:
+        it is the one that runs, and before one that is paused.
+        """
+        with ExitStack() as connections:
+            found = []
+            for compute in self.layout.computes:
+                connection = libvirt.open(hypervisor.connect_uri(compute))
+                connections.callback(connection.close)
+                found += [
                     domain
                     for domain in connection.listAllDomains()
                     if domain.UUIDString() == server_id
                 ]
-                if found:
-                    yield found[0]
-                    return
-            finally:
-                connection.close()
-        yield None
+            yield max(found, key=_liveliness, default=None)
 
     def actuated(self, server_id: str) -> Size | None:
         """What libvirt has set the running domain to; None when it does not run."""

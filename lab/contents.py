@@ -57,6 +57,8 @@ class Flavor:
 
 FLAVORS = (
     Flavor("xloud.demo", 4, 1024, {"minimum_cpu": "1", "minimum_memory": "512"}),
+    # For a resize: less than xloud.demo's is neither its minimum of memory nor its maxima.
+    Flavor("xloud.big", 6, 1536, {"minimum_cpu": "2", "minimum_memory": "640"}),
     # For going up and down often: under TCG a QEMU process can add only about (maximum - boot)
     # vCPUs in its life.
     Flavor("xloud.wide", 32, 1024, {"minimum_cpu": "1", "minimum_memory": "512"}),

@@ -57,11 +57,18 @@ def _ask(size: Size) -> Callable[[Cloud, str], int]:
 
 
 def _stop(cloud: Cloud, server_id: str) -> int:
-    return cloud.act(server_id, "os-stop", "SHUTOFF").status
+    return _act(cloud, server_id, "os-stop", "SHUTOFF")
 
 
 def _start(cloud: Cloud, server_id: str) -> int:
-    return cloud.act(server_id, "os-start", "ACTIVE").status
+    return _act(cloud, server_id, "os-start", "ACTIVE")
+
+
+def _act(cloud: Cloud, server_id: str, action: str, status: str) -> int:
+    answer = cloud.act(server_id, action)
+    if answer.status == 202:
+        cloud.wait_status(server_id, status)
+    return answer.status
 
 
 def _delete(cloud: Cloud, server_id: str) -> int:

@@ -9,6 +9,7 @@ another:
       cache/                downloads and what is built from them; survives ``down``
       etc/  db/  glance/    configuration, SQLite files, images of the services
       run/  logs/           pid files and logs, one of each per daemon
+      instances/            what the guests have on disk; all computes share it, as over NFS
       computes/<hostname>/  one compute: its libvirtd's private folders, nova-compute's state
 """
 
@@ -42,16 +43,23 @@ USUAL_PORTS: Mapping[str, int] = {
     "epmd": 4369,
 }
 
-# The compute hosts that `up` starts.
-HOSTNAMES = ("compute1",)
+# The compute hosts that `up` starts, and where each receives guests that migrate to it. libvirt
+# refuses 127.0.0.1 there: it knows that address as its own machine's.
+HOSTNAMES = {"compute1": "127.0.0.11", "compute2": "127.0.0.12"}
+SOMEBODY_ELSES = "127.0.0.10"
 
 
 @dataclass(frozen=True)
 class Compute:
-    """One compute host of the lab: a hostname, and the folder that holds all it has."""
+    """One compute host of the lab: a hostname, the folder that holds all it has, and an address.
+
+    :ivar address: on loopback, all of which is this machine; its QEMU listens there while a guest
+        comes in.
+    """
 
     hostname: str
     root: Path
+    address: str = SOMEBODY_ELSES
 
     @property
     def run(self) -> Path:
@@ -66,11 +74,6 @@ class Compute:
     def qmp(self) -> Path:
         """Second QMP sockets of the running QEMU processes, one each, named by process id."""
         return self.run / "qmp"
-
-    @property
-    def instances(self) -> Path:
-        """Nova's instances_path; the same path inside and outside of the mount namespace."""
-        return self.root / "instances"
 
     @property
     def state(self) -> Path:
@@ -105,6 +108,15 @@ class Layout:
     @property
     def databases(self) -> Path:
         return self.state / "db"
+
+    @property
+    def instances(self) -> Path:
+        """Nova's instances_path, the same folder for every compute.
+
+        Also the same path inside and outside of their mount namespaces. Guests are then moved as
+        with shared storage: nothing is copied from one host to another over ssh.
+        """
+        return self.state / "instances"
 
     @property
     def logs(self) -> Path:
@@ -155,7 +167,9 @@ class Layout:
 
 
 def compute_of(state: Path, hostname: str) -> Compute:
-    return Compute(hostname, state / "computes" / hostname)
+    return Compute(
+        hostname, state / "computes" / hostname, HOSTNAMES.get(hostname, SOMEBODY_ELSES)
+    )
 
 
 def computes_found(state: Path) -> tuple[Compute, ...]:

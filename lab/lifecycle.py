@@ -64,9 +64,9 @@ def _hypervisor_up(lab: Layout, progress: Progress) -> None:
     if hypervisor.kind() == "unpacked":
         with progress.step("hypervisor packages, unpacked beside the system") as step:
             step.note(packages.ensure_unpacked(lab))
-    for compute in lab.computes:
-        with progress.step(f"hypervisor of {compute.hostname}") as step:
-            hypervisor.start(lab, compute, step)
+    names = ", ".join(compute.hostname for compute in lab.computes)
+    with progress.step(f"hypervisors of {names}") as step:
+        _together([partial(hypervisor.start, lab, compute, step) for compute in lab.computes])
 
 
 def _cloud_up(lab: Layout, progress: Progress) -> Layout:
@@ -87,9 +87,9 @@ def _cloud_up(lab: Layout, progress: Progress) -> Layout:
     _start(lab, progress, "placement, glance, neutron", rest)
     title = "nova api, conductor, scheduler" + (" (stock)" if nova.is_stock() else "")
     _start(lab, progress, title, nova.daemons(lab))
-    for compute in lab.computes:
-        title = f"nova-compute of {compute.hostname}"
-        _start(lab, progress, title, [nova.compute_daemon(lab, compute)])
+    names = ", ".join(compute.hostname for compute in lab.computes)
+    computes = [nova.compute_daemon(lab, compute) for compute in lab.computes]
+    _start(lab, progress, f"nova-compute of {names}", computes)
     cloud = contents.connect(lab)
     with progress.step("images, flavors"):
         contents.ensure_images(cloud, guest.ensure_built(lab))

@@ -34,6 +34,11 @@ cgroup_controllers = []
 namespaces = []
 # Extended attributes for file owners do not work on every file system.
 remember_owner = 0
+# A guest that comes in is received on loopback only, and at this host's own address there.
+migration_address = "{address}"
+migration_host = "{address}"
+# One folder of one machine: all computes see it, and libvirt (11.0 and later) believes it.
+shared_filesystems = ["{instances}"]
 """
 
 LIBVIRTD_CONF = """\
@@ -65,7 +70,7 @@ def start(layout: Layout, compute: Compute, step: Step) -> None:
     if unpacked:
         packages.ensure_unpacked(layout)
     holder = namespace.start(layout, compute, packages.tree(layout) if unpacked else None)
-    _write_configuration(compute)
+    _write_configuration(layout, compute)
     if unpacked:
         _build_keep_freed(layout, compute)
     daemons = [_virtlogd(compute, holder), _libvirtd(compute, holder)]
@@ -106,10 +111,11 @@ def _dotted(version: int) -> str:
     return f"{version // 1_000_000}.{version // 1000 % 1000}.{version % 1000}"
 
 
-def _write_configuration(compute: Compute) -> None:
+def _write_configuration(layout: Layout, compute: Compute) -> None:
     folder = compute.root / "etc" / "libvirt"
     host_uuid = uuid.uuid5(UUID_NAMESPACE, compute.hostname)
-    (folder / "qemu.conf").write_text(QEMU_CONF)
+    qemu_conf = QEMU_CONF.format(address=compute.address, instances=layout.instances)
+    (folder / "qemu.conf").write_text(qemu_conf)
     (folder / "libvirtd.conf").write_text(LIBVIRTD_CONF.format(host_uuid=host_uuid))
 
 

@@ -94,7 +94,7 @@ def _prepare_folders(compute: Compute) -> None:
     shutil.rmtree(compute.run, ignore_errors=True)
     topology.write(compute)
     etc = compute.root / "etc"
-    for folder in ("namespace", "run/qmp", "run/lock", "etc/libvirt", "instances"):
+    for folder in ("namespace", "run/qmp", "run/lock", "etc/libvirt"):
         (compute.root / folder).mkdir(parents=True, exist_ok=True)
     for folder in ("lib", "log", "cache", "tmp"):
         (compute.root / "var" / folder).mkdir(parents=True, exist_ok=True)

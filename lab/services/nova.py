@@ -8,7 +8,7 @@ import shutil
 from pathlib import Path
 
 from lab import hypervisor
-from lab.layout import REPOSITORY, Compute, Layout
+from lab.layout import REPOSITORY, Compute, Layout, compute_of
 from lab.processes import Daemon, run_command
 from lab.services import config, database, web
 
@@ -34,6 +34,7 @@ def configure(layout: Layout) -> None:
     for compute in layout.computes:
         config.write(compute.nova_conf, _compute_sections(layout, compute))
         compute.state.mkdir(parents=True, exist_ok=True)
+    layout.instances.mkdir(parents=True, exist_ok=True)
 
 
 def _common_sections(layout: Layout) -> dict[str, dict[str, object]]:
@@ -42,12 +43,15 @@ def _common_sections(layout: Layout) -> dict[str, dict[str, object]]:
     return {
         "DEFAULT": {
             "transport_url": config.messaging(layout),
+            # One address for all computes: by that Nova's libvirt driver knows that another host
+            # has the same instances_path, and copies nothing there over ssh.
             "my_ip": "127.0.0.1",
             # Periodic tasks begin at once, not somewhen within the first minute.
             "periodic_fuzzy_delay": 0,
             # What is running when a service is told to end gets this long, in seconds.
             "graceful_shutdown_timeout": 8,
             "state_path": layout.state / "nova",
+            "allow_resize_to_same_host": "true",
         },
         "service_user": {**auth, "send_service_user_token": "true"},
         "placement": auth,
@@ -88,9 +92,11 @@ def _compute_sections(layout: Layout, compute: Compute) -> config.Sections:
             **common["DEFAULT"],
             "host": compute.hostname,
             "state_path": compute.state,
-            "instances_path": compute.instances,
+            "instances_path": layout.instances,
             "manager_shutdown_timeout": 3,
             "compute_driver": "libvirt.LibvirtDriver",
+            # Or a cold migration makes a qcow2 of a raw disk, and calls it raw (Nova 34.0.0).
+            "use_cow_images": "false",
             "reserved_host_memory_mb": 1024,
             # The guest's shutdown takes two seconds; one that does not listen shall not take 60.
             "shutdown_timeout": 15,
@@ -102,6 +108,11 @@ def _compute_sections(layout: Layout, compute: Compute) -> config.Sections:
             "virt_type": os.environ.get("LAB_VIRT_TYPE", "qemu"),
             "cpu_mode": "none",
             "images_type": "raw",
+            # The disks are empty: a snapshot is then as small as what is in it.
+            "snapshot_image_format": "qcow2",
+            # The sockets of the computes are where all of them see them, and no libvirtd has to
+            # listen on TCP. (live_migration_scheme, which Nova would rather have, knows no path.)
+            "live_migration_uri": _every_libvirt(layout),
             # Balloon statistics are then never older than a second, and tests need not wait.
             "mem_stats_period_seconds": 1,
         },
@@ -110,6 +121,12 @@ def _compute_sections(layout: Layout, compute: Compute) -> config.Sections:
         "serial_console": {"enabled": "false"},
         **{context: {"helper_command": helper} for context in PRIVILEGED},
     }
+
+
+def _every_libvirt(layout: Layout) -> str:
+    """The URI of any compute's libvirtd, with %s where its hostname is."""
+    any_host = compute_of(Path(str(layout.state).replace("%", "%%")), "%s")
+    return hypervisor.connect_uri(any_host)
 
 
 def create_database(layout: Layout) -> None:

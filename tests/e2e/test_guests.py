@@ -3,6 +3,7 @@
 import pytest
 
 from lab.cloud import Answer, Cloud, Size, Witnesses
+from lab.operations import Operations
 from tests.e2e.conftest import Create
 
 MINIMUM = Size(1, 512)
@@ -90,7 +91,8 @@ def test_removal_that_times_out_keeps_its_claim(
     assert cloud.witnesses(server) == expected
 
     # Its next start settles it.
-    assert cloud.act(server, "os-stop", "SHUTOFF").status == 202
-    assert cloud.act(server, "os-start", "ACTIVE").status == 202
+    operations = Operations(cloud)
+    operations.stop(server)
+    operations.start(server)
     assert cloud.settle(server, agreed(MINIMUM)) == agreed(MINIMUM)
     assert cloud.conditions(server) == {"Converged": "xloud.converged"}
