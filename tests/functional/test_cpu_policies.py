@@ -166,3 +166,11 @@ class Realtime(PinnedTestCase):
         self._elastic_with(REALTIME, mask)
         self._memory_is_blocked()
         self._grows_and_shrinks((2, 1024, {"PCPU": 2}), (4, 1024, {"PCPU": 2, "VCPU": 2}))
+
+    def test_mixed_by_the_realtime_mask_of_the_image(self):
+        image = self._image(hw_cpu_realtime_mask="1-2")
+        mask = {"hw__cpu_policy": "mixed", "hw__cpu_realtime_mask": "0-1"}
+        self._elastic_with(REALTIME, mask, image_uuid=image)
+        self._grows_and_shrinks(
+            (3, 1024, {"PCPU": 2, "VCPU": 1}), (4, 1024, {"PCPU": 2, "VCPU": 2})
+        )

@@ -112,6 +112,12 @@ class Threads(PinnedTestCase):
         assert "multiple of 2" in text
         self._grows_and_shrinks((2, 512, {"VCPU": 2}), (4, 1024, {"VCPU": 4}))
 
+    def test_two_a_core_by_the_image(self):
+        image = self._image(hw_cpu_max_sockets=1, hw_cpu_max_cores=2)
+        self._elastic_with({}, image_uuid=image)
+        assert self._xml().find("cpu/topology").get("threads") == "2"
+        self._grows_and_shrinks((2, 512, {"VCPU": 2}), (4, 1024, {"VCPU": 4}))
+
     def test_dedicated(self):
         self._elastic_with(DEDICATED, ISOLATE, {"hw__cpu_threads": "2"})
         self._refused(400, "xloud.out_of_bounds", current_vcpus=3)
