@@ -182,9 +182,7 @@ class Cloud:
         events = self.call("GET", path).body["instanceAction"]["events"]
         return [(event["result"], event["details"] or "") for event in events]
 
-    def call(
-        self, method: str, path: str, microversion: str = MICROVERSION, **more: Any
-    ) -> Answer:
+    def call(self, method: str, path: str, microversion: str = MICROVERSION, **more: Any) -> Answer:
         """Ask Nova's API; an error is an answer too."""
         response = self.connection.compute.request(
             path, method, microversion=microversion, raise_exc=False, **more
