@@ -167,9 +167,7 @@ class Layout:
 
 
 def compute_of(state: Path, hostname: str) -> Compute:
-    return Compute(
-        hostname, state / "computes" / hostname, HOSTNAMES.get(hostname, SOMEBODY_ELSES)
-    )
+    return Compute(hostname, state / "computes" / hostname, HOSTNAMES.get(hostname, SOMEBODY_ELSES))
 
 
 def computes_found(state: Path) -> tuple[Compute, ...]:
