@@ -7,7 +7,6 @@ socket, and the guest through what it prints on its console, which Nova's API ha
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import libvirt
@@ -17,57 +16,23 @@ from openstack.exceptions import NotFoundException
 from lab import contents, faults, guest, hypervisor
 from lab.errors import LabError, NotSettled
 from lab.layout import Layout
+from lab.witnesses import Answer, Size, Witnesses
+
+__all__ = ["Answer", "Cloud", "Size", "Witnesses"]
 
 BUILD_SECONDS = 120.0
 SETTLE_SECONDS = 45.0
 POLL_SECONDS = 0.25
 MICROVERSION = "2.100"
 
+# The states in which a server's guest runs.
+SPEAKING = ("ACTIVE", "RESCUE", "VERIFY_RESIZE")
+
 T = TypeVar("T")
 
 
-@dataclass(frozen=True)
-class Size:
-    """What an instance has: vCPUs, and memory in MiB."""
-
-    vcpus: int
-    memory_mb: int
-
-    def __str__(self) -> str:
-        return f"{self.vcpus} / {self.memory_mb}"
-
-
-@dataclass(frozen=True)
-class Answer:
-    """An API's answer: HTTP status, decoded body (None when it had none), headers.
-
-    The headers' names are found in upper and lower case.
-    """
-
-    status: int
-    body: Any
-    headers: Mapping[str, str]
-
-    @property
-    def message(self) -> str:
-        """The message of an error body, as Nova formats it: {kind: {code, message}}."""
-        if not isinstance(self.body, dict):
-            return ""
-        return " ".join(
-            str(part["message"]) for part in self.body.values() if isinstance(part, dict)
-        )
-
-
-@dataclass(frozen=True)
-class Witnesses:
-    """One instance's size as each of the three knows it; None: it knows of none."""
-
-    placement: Size | None
-    libvirt: Size | None
-    guest: Size | None
-
-    def all_say(self, size: Size | None) -> bool:
-        return self == Witnesses(size, size, size)
+def _size(resources: Mapping[str, int]) -> Size:
+    return Size(resources.get("VCPU", 0), resources.get("MEMORY_MB", 0))
 
 
 def _liveliness(domain: libvirt.virDomain) -> int:
@@ -204,7 +169,24 @@ class Cloud:
     def claimed(self, server_id: str) -> Size | None:
         """The server's claim as a size."""
         held = self.allocation(server_id)
-        return Size(held.get("VCPU", 0), held.get("MEMORY_MB", 0)) if held else None
+        return _size(held) if held else None
+
+    def claims(self, server_id: str) -> dict[str, Size]:
+        """The server's claim on each host, by the host's name; not those of its migrations."""
+        placement = self.connection.placement
+        answer = placement.get(f"/allocations/{server_id}").json()
+        names = {provider.id: provider.name for provider in placement.resource_providers()}
+        return {
+            names[provider]: _size(held["resources"])
+            for provider, held in answer["allocations"].items()
+        }
+
+    def used(self, host: str) -> Size:
+        """What Placement holds on a host for all, the migrations of servers among them."""
+        placement = self.connection.placement
+        (provider,) = placement.resource_providers(name=host)
+        answer = placement.get(f"/resource_providers/{provider.id}/usages").json()
+        return _size(answer["usages"])
 
     @contextmanager
     def domain(self, server_id: str) -> Iterator[libvirt.virDomain | None]:
@@ -257,7 +239,7 @@ class Cloud:
 
     def report(self, server_id: str) -> guest.Report | None:
         """What the guest said last about itself; None when it does not run."""
-        if self.vm_status(server_id) != "ACTIVE":
+        if self.vm_status(server_id) not in SPEAKING:
             return None
         try:
             return guest.last_report(self.console(server_id).encode())

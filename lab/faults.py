@@ -12,6 +12,8 @@ from lab.errors import LabError
 from lab.layout import Compute, Layout
 
 SIGNAL_SECONDS = 5.0
+# Nova's names for domains (instance_name_template), as libvirt names their pid files.
+NOVAS_GUESTS = "instance-*.pid"
 
 
 def kill(layout: Layout, name: str) -> int:
@@ -24,9 +26,18 @@ def kill(layout: Layout, name: str) -> int:
     record = processes.running(layout).get(name)
     if record is None:
         raise LabError(f"{name} does not run; see lab/run status")
-    os.kill(record.pid, signal.SIGKILL)
-    _wait("end", record.pid, lambda: not record.alive())
+    _kill_pid(record.pid)
     return record.pid
+
+
+def crash(layout: Layout, compute: Compute) -> None:
+    """What a host's power failure is to the cloud: its nova-compute and its guests are gone.
+
+    Its libvirtd stays, which knows the guests as shut off, as one does that has come back.
+    """
+    kill(layout, compute.daemon("nova-compute"))
+    for path in (compute.run / "libvirt" / "qemu").glob(NOVAS_GUESTS):
+        _kill_pid(int(path.read_text()))
 
 
 @contextlib.contextmanager
@@ -55,6 +66,12 @@ def emulator_pid(computes: Sequence[Compute], domain: str) -> int:
         with contextlib.suppress(FileNotFoundError):
             return int((compute.run / "libvirt" / "qemu" / f"{domain}.pid").read_text())
     raise LabError(f"no compute runs {domain}")
+
+
+def _kill_pid(pid: int) -> None:
+    began = processes.start_time(pid)
+    os.kill(pid, signal.SIGKILL)
+    _wait("end", pid, lambda: processes.start_time(pid) != began)
 
 
 def _is_stopped(pid: int) -> bool:

@@ -114,7 +114,7 @@ class Operations:
     # Hosts.
 
     def force_down(self, host: str, down: bool) -> None:
-        """Say that a host's nova-compute is down, so that Nova need not find out; or take it back."""
+        """Say that a host's nova-compute is down, so that Nova need not find out; or not."""
         self._set_service(host, {"forced_down": down})
 
     @contextmanager
@@ -126,10 +126,25 @@ class Operations:
         finally:
             self._set_service(host, {"status": "enabled"})
 
+    def wait_enabled(self, host: str) -> None:
+        """Wait until servers can be scheduled to a host: Nova says so, and Placement."""
+        placement = self.cloud.connection.placement
+        (provider,) = placement.resource_providers(name=host)
+        traits = f"/resource_providers/{provider.id}/traits"
+        self.cloud.wait(
+            f"{host} to be enabled",
+            lambda: (
+                self._service(host).status == "enabled"
+                and "COMPUTE_STATUS_DISABLED" not in placement.get(traits).json()["traits"]
+            ),
+        )
+
+    def _service(self, host: str) -> Any:
+        (found,) = self.cloud.connection.compute.services(host=host, binary="nova-compute")
+        return found
+
     def _set_service(self, host: str, values: dict[str, Any]) -> None:
-        compute = self.cloud.connection.compute
-        (service,) = compute.services(host=host, binary="nova-compute")
-        answer = self.cloud.call("PUT", f"/os-services/{service.id}", json=values)
+        answer = self.cloud.call("PUT", f"/os-services/{self._service(host).id}", json=values)
         if answer.status != 200:
             raise LabError(f"{values} of {host} was refused ({answer.status}): {answer.message}")
 

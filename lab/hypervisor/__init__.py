@@ -39,6 +39,9 @@ migration_address = "{address}"
 migration_host = "{address}"
 # One folder of one machine: all computes see it, and libvirt (11.0 and later) believes it.
 shared_filesystems = ["{instances}"]
+# Suspended guests are then read through a pipe. From a file libvirt 11.3 would have QEMU read them
+# by its fd: migration, which QEMU 11 has for sockets and pipes only.
+save_image_format = "gzip"
 """
 
 LIBVIRTD_CONF = """\

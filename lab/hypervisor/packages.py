@@ -26,6 +26,8 @@ FROM_RELEASE = (
     # What the compute's mount namespace runs besides the daemons: its /usr is this tree.
     "bash",
     "coreutils",
+    # For guests that are saved; see QEMU_CONF.
+    "gzip",
     "mount",
     "util-linux",
 )
@@ -43,8 +45,9 @@ def tree(layout: Layout) -> Path:
 def ensure_unpacked(layout: Layout) -> str:
     """Download and unpack when that has not been done. Returns the versions, for people."""
     root = tree(layout)
-    versions = root / "versions"
-    if not versions.exists():
+    versions, wanted = root / "versions", root / "wanted"
+    asked = "".join(f"{name}\n" for name in _packages())
+    if not (wanted.exists() and wanted.read_text() == asked):
         # Unpacked beside and then renamed: an interrupted run leaves no half a tree.
         partial = root.with_name("hypervisor.partial")
         shutil.rmtree(partial, ignore_errors=True)
@@ -59,7 +62,8 @@ def ensure_unpacked(layout: Layout) -> str:
         # The emulator wrapper is put over the usual name; see namespace.sh.
         emulator = partial / "usr" / "bin" / "qemu-system-x86_64"
         emulator.with_name(emulator.name + ".real").hardlink_to(emulator)
-        (partial / "versions").write_text(_versions(archives))
+        (partial / versions.name).write_text(_versions(archives))
+        (partial / wanted.name).write_text(asked)
         partial.rename(root)
         shutil.rmtree(_apt_folder(layout))
     return versions.read_text().strip()
@@ -78,18 +82,21 @@ def _download(layout: Layout) -> list[Path]:
     shutil.rmtree(folder, ignore_errors=True)
     options = _private_apt(folder)
     run_command(layout, "hypervisor-apt", ["apt-get", *options, "update"])
-    packages = [
-        *(f"{name}/{BACKPORTS}" for name in FROM_BACKPORTS),
-        *(f"{name}/{RELEASE}" for name in FROM_RELEASE),
-    ]
     # What QEMU itself needs has to come from backports too, where it is there.
     install = ["install", "--yes", "--download-only", "--no-install-recommends"]
-    command = ["apt-get", *options, *install, "--target-release", BACKPORTS, *packages]
+    command = ["apt-get", *options, *install, "--target-release", BACKPORTS, *_packages()]
     run_command(layout, "hypervisor-apt", command, timeout=900)
     archives = sorted((folder / "cache" / "archives").glob("*.deb"))
     if not archives:
         raise CommandFailed("apt downloaded no hypervisor package; see logs/hypervisor-apt.log")
     return archives
+
+
+def _packages() -> list[str]:
+    return [
+        *(f"{name}/{BACKPORTS}" for name in FROM_BACKPORTS),
+        *(f"{name}/{RELEASE}" for name in FROM_RELEASE),
+    ]
 
 
 def _apt_folder(layout: Layout) -> Path:

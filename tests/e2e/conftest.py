@@ -12,6 +12,7 @@ import pytest
 from lab import contents, lifecycle
 from lab.cloud import Cloud
 from lab.layout import Layout, load
+from lab.operations import Operations
 from tests.e2e.checker import Checker, checker
 
 NAME = "xloud-e2e"
@@ -38,6 +39,12 @@ def cloud(lab: Layout) -> Cloud:
 
 
 @pytest.fixture(scope="session")
+def operations(cloud: Cloud) -> Operations:
+    """What Nova can do with its servers."""
+    return Operations(cloud)
+
+
+@pytest.fixture(scope="session")
 def invariants(lab: Layout) -> Iterator[Checker]:
     """``nova-xloud-status invariants``."""
     with checker(lab) as made:
@@ -47,18 +54,21 @@ def invariants(lab: Layout) -> Iterator[Checker]:
 class Create(Protocol):
     """Makes a server and waits until it is active. Returns its id."""
 
-    def __call__(self, flavor: str, image: str = contents.IMAGE) -> str: ...
+    def __call__(
+        self, flavor: str, image: str = contents.IMAGE, host: str | None = None
+    ) -> str: ...
 
 
 @pytest.fixture
-def create(cloud: Cloud, invariants: Checker) -> Iterator[Create]:
+def create(cloud: Cloud, lab: Layout, invariants: Checker) -> Iterator[Create]:
     """Make servers by their flavor's name. After the test every invariant has to hold.
 
+    They are on the first host, unless another is named.
     They are deleted then, also those that the test has made itself under the same name.
     """
 
-    def create(flavor: str, image: str = contents.IMAGE) -> str:
-        return cloud.create(NAME, flavor, image)
+    def create(flavor: str, image: str = contents.IMAGE, host: str | None = None) -> str:
+        return cloud.create(NAME, flavor, image, host or lab.computes[0].hostname)
 
     yield create
     try:

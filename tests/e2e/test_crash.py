@@ -19,7 +19,7 @@ def agreed(size: Size) -> Witnesses:
 @pytest.fixture
 def nova_compute(lab: Layout) -> Iterator[str]:
     """The name of the daemon, which runs again after the test."""
-    (compute,) = lab.computes
+    compute = lab.computes[0]
     yield compute.daemon("nova-compute")
     lifecycle.start_compute(lab, compute)
 

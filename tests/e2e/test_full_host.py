@@ -37,7 +37,7 @@ def filled(cloud: Cloud, host: str, leave: int) -> Iterator[None]:
         FILLER, data=bytes(1 << 20), disk_format="raw", container_format="bare", use_import=False
     )
     try:
-        server = cloud.create(FILLER, FILLER, FILLER)
+        server = cloud.create(FILLER, FILLER, FILLER, host)
         try:
             yield
         finally:
@@ -50,7 +50,7 @@ def filled(cloud: Cloud, host: str, leave: int) -> Iterator[None]:
 def test_boot_storm_is_an_alarm_until_there_is_room(
     cloud: Cloud, lab: Layout, create: Create, invariants: Checker
 ) -> None:
-    (compute,) = lab.computes
+    compute = lab.computes[0]
     log = lab.logs / f"{compute.daemon('nova-compute')}.log"
     read = log.stat().st_size
 
@@ -65,7 +65,10 @@ def test_boot_storm_is_an_alarm_until_there_is_room(
 
     with filled(cloud, compute.hostname, leave=2 * MINIMUM.memory_mb + 100):
         # They are asked for at once, and keep what they boot with: they have no balloon driver.
-        asked = [cloud.ask_for_server(NAME, "xloud.demo", "xloud-no-balloon") for _ in range(2)]
+        host = compute.hostname
+        asked = [
+            cloud.ask_for_server(NAME, "xloud.demo", "xloud-no-balloon", host) for _ in range(2)
+        ]
         servers = [answer.body["server"]["id"] for answer in asked]
         for server in servers:
             cloud.wait_status(server, "ACTIVE")

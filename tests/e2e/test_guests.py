@@ -68,7 +68,7 @@ def test_cpus_that_the_guest_leaves_offline(
     ("image", "online"), [("xloud-no-removal", 3), ("xloud-no-removal-agent", 1)]
 )
 def test_removal_that_times_out_keeps_its_claim(
-    cloud: Cloud, create: Create, image: str, online: int
+    cloud: Cloud, operations: Operations, create: Create, image: str, online: int
 ) -> None:
     """With an agent the CPUs are at least offline, which nothing enforces: claimed all the same."""
     server = create(FLAVOR, image)
@@ -91,7 +91,6 @@ def test_removal_that_times_out_keeps_its_claim(
     assert cloud.witnesses(server) == expected
 
     # Its next start settles it.
-    operations = Operations(cloud)
     operations.stop(server)
     operations.start(server)
     assert cloud.settle(server, agreed(MINIMUM)) == agreed(MINIMUM)

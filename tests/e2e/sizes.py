@@ -1,0 +1,30 @@
+"""The sizes that the tests of Nova's operations are about, and how a server gets them."""
+
+from lab.cloud import Cloud, Size, Witnesses
+
+MINIMUM = Size(1, 512)
+GROWN = Size(3, 768)
+# As long as the guest runs, and not over a stop.
+FOR_NOW = Size(4, 1024)
+
+
+def agreed(size: Size) -> Witnesses:
+    return Witnesses(size, size, size)
+
+
+def settle(cloud: Cloud, server: str, size: Size) -> None:
+    """All three witnesses say so."""
+    assert cloud.settle(server, agreed(size)) == agreed(size)
+
+
+def adjust(cloud: Cloud, server: str, size: Size, persist: bool = True) -> None:
+    body = {"current_vcpus": size.vcpus, "current_memory_mb": size.memory_mb, "persist": persist}
+    answer = cloud.adjust(server, body)
+    assert answer.status == 202, answer
+    settle(cloud, server, size)
+
+
+def grow(cloud: Cloud, server: str) -> None:
+    """From what it boots with to GROWN."""
+    settle(cloud, server, MINIMUM)
+    adjust(cloud, server, GROWN)
