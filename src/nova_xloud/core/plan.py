@@ -62,18 +62,23 @@ def decide(
     )
     if refusal is not None:
         return refusal
-    persisted = state.desired.persisted
-    if request.persist:
-        # Of what was not asked for, a size that lasts until the guest stops goes on to do so.
-        persisted = _target(request, persisted)
-    asked = Asked(target, persisted, request.force, now, request_id)
-    desired = state.desired.after(asked)
+    desired = wish(request, state.desired, now, request_id)
     after = replace(state, desired=desired)
     return Plan(
         desired=desired,
         claim=state.reserved.at_least(after.settled_claim),
         nothing_to_do=desired.same_wish(state.desired) and _has_it(state),
     )
+
+
+def wish(request: AdjustRequest, desired: Desired, now: str = "", request_id: str = "") -> Desired:
+    """What is desired once ``request`` is admitted; whether it may be is not asked here."""
+    persisted = desired.persisted
+    if request.persist:
+        # Of what was not asked for, a size that lasts until the guest stops goes on to do so.
+        persisted = _target(request, persisted)
+    target = _target(request, desired.target)
+    return desired.after(Asked(target, persisted, request.force, now, request_id))
 
 
 def _target(request: AdjustRequest, now: Size) -> Size:
