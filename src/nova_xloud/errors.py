@@ -8,6 +8,7 @@
     │   ├── Invalid                 400  xloud.invalid
     │   ├── OutOfBounds             400  xloud.out_of_bounds
     │   ├── Forbidden               403  xloud.forbidden
+    │   ├── QuotaExceeded           403  xloud.quota
     │   ├── NotFound                404  xloud.not_found
     │   ├── InvalidState            409  xloud.invalid_state
     │   ├── NoCapacity              409  xloud.no_capacity
@@ -117,6 +118,13 @@ class Forbidden(Refused):
     """Policy does not allow it."""
 
     code = "xloud.forbidden"
+    status = 403
+
+
+class QuotaExceeded(Refused):
+    """It would hold more than the quota of its project, or of its user, has left."""
+
+    code = "xloud.quota"
     status = 403
 
 

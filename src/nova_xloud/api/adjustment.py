@@ -6,6 +6,7 @@ from __future__ import annotations
 import functools
 from typing import Any
 
+import nova.conf
 from nova import exception, servicegroup
 from nova.compute import api as compute_api
 from nova.compute import vm_states
@@ -16,9 +17,12 @@ from nova_xloud.core.envelope import envelope
 from nova_xloud.core.plan import AdjustRequest
 from nova_xloud.core.size import Size
 from nova_xloud.core.state import InstanceState
-from nova_xloud.errors import HostUnavailable
+from nova_xloud.errors import HostUnavailable, HostUnsupported
 from nova_xloud.rpc.client import XloudAPI
-from nova_xloud.scheduling import holdings
+from nova_xloud.scheduling import holdings, quotas
+from nova_xloud.scheduling.quotas import Growth
+
+CONF = nova.conf.CONF
 
 
 class AdjustmentAPI:
@@ -38,12 +42,20 @@ class AdjustmentAPI:
     def xloud_adjust(self, context: Any, instance: Any, request: AdjustRequest) -> None:
         """Adjust a server; returns when it is admitted.
 
+        Where it grows, the quota of the server's project and user is looked at first.
+
         :raises Refused:
         :raises nova.exception.InstanceIsLocked: for an admin too: who locked it meant it
         :raises nova.exception.InstanceInvalidState:
         """
         self._check_free(context, instance)
-        self._rpc.adjust(context, instance, request)
+        growth = quotas.growth_of(instance, request)
+        if growth is not None:
+            _check_quota(context, growth)
+        if growth is None or not CONF.quota.recheck_quota:
+            self._rpc.adjust(context, instance, request)
+        else:
+            self._adjust_in_turn(context, instance, request, growth)
 
     @compute_api.check_instance_state(
         vm_state=[vm_states.ACTIVE, vm_states.PAUSED, vm_states.STOPPED]
@@ -51,7 +63,33 @@ class AdjustmentAPI:
     def plan(self, context: Any, instance: Any, request: AdjustRequest) -> dict[str, Any]:
         """What :meth:`xloud_adjust` would do; changes nothing. Raises as that does."""
         self._check_free(context, instance)
-        return self._rpc.plan(context, instance, request)
+        growth = quotas.growth_of(instance, request)
+        refusal = None if growth is None else quotas.refusal(context, growth)
+        plan = self._rpc.plan(context, instance, request)
+        if refusal is not None:
+            why = {"code": refusal.reason_code, "message": refusal.message}
+            plan |= {"admitted": False, "refusal": why}
+        return plan
+
+    def _adjust_in_turn(
+        self, context: Any, instance: Any, request: AdjustRequest, growth: Growth
+    ) -> None:
+        """Others of the project may have been let through at the same moment: what it needs is
+        reserved, so that theirs and this are counted, and the quota is looked at once more.
+        """
+        try:
+            self._rpc.reserve(context, instance, request)
+        except HostUnsupported:
+            # An older one: there the first look has to do.
+            self._rpc.adjust(context, instance, request)
+            return
+        try:
+            _check_quota(context, growth, is_held=True)
+            self._rpc.adjust(context, instance, request)
+        except Exception:
+            # Were this lost too, a pass over the host would find it.
+            self._rpc.unreserve(context, instance)
+            raise
 
     def _check_free(self, context: Any, instance: Any) -> None:
         if instance.locked:
@@ -88,3 +126,9 @@ class AdjustmentAPI:
     @compute_api.check_instance_host(check_is_up=True)
     def _check_host(self, context: Any, instance: Any) -> None:
         """Only for its decorator."""
+
+
+def _check_quota(context: Any, growth: Growth, *, is_held: bool = False) -> None:
+    refusal = quotas.refusal(context, growth, is_held=is_held)
+    if refusal is not None:
+        raise refusal

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from nova_xloud.compute.claim import change_claim
 from nova_xloud.compute.clock import utc_now
@@ -65,6 +65,28 @@ def admit(
             return Admission(plan.desired.generation, True)
         _commit(instance, seen, plan, options)
     return Admission(plan.desired.generation, False)
+
+
+def reserve(
+    instance: Instance,
+    request: AdjustRequest,
+    host: HostFacts,
+    options: EngineOptions,
+    date: Callable[[], str] = utc_now,
+) -> None:
+    """Claim what ``request`` needs, and leave what is desired as it is.
+
+    So it counts in quotas before the guest is told anything, and they can be looked at once more.
+    What no :func:`admit` follows is more than there should be, and released by any run.
+
+    :raises Refused: with the reason; nothing was changed
+    :raises DomainError: the guest could not be read
+    """
+    check_answers(instance)
+    with instance.lock():
+        seen, plan = decide_now(instance, request, host, date())
+        if not plan.nothing_to_do:
+            _commit(instance, seen, replace(plan, desired=seen.view.desired), options)
 
 
 def check_answers(instance: Instance) -> None:

@@ -11,7 +11,7 @@ from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import asdict
 from typing import Any
 
-from nova_xloud.compute.admit import Admission, admit, check_answers, decide_now
+from nova_xloud.compute.admit import Admission, admit, check_answers, decide_now, reserve
 from nova_xloud.compute.boots import Boots
 from nova_xloud.compute.clock import utc_now
 from nova_xloud.compute.converge import Outcome
@@ -80,6 +80,17 @@ class Host:
         if not admission.nothing_to_do:
             self._begin(instance, ADJUST)
         return admission
+
+    def reserve(self, context: Any, nova_instance: Any, request: AdjustRequest) -> None:
+        """Claim what :meth:`adjust` would, and no more: see :func:`~.admit.reserve`.
+
+        :raises Refused:
+        """
+        reserve(self._open(context, nova_instance), request, self._facts, self._options)
+
+    def unreserve(self, context: Any, nova_instance: Any) -> None:
+        """Have a run release what no :meth:`adjust` followed; returns without waiting for it."""
+        self._worker.submit(self._open(context, nova_instance))
 
     def hotplug_vcpus(self, context: Any, nova_instance: Any, new_count: int) -> None:
         """Make it ``new_count`` vCPUs; returns when the guest has them.

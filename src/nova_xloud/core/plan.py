@@ -63,12 +63,7 @@ def decide(
     )
     if refusal is not None:
         return refusal
-    persisted = before.persisted
-    if request.persist:
-        # Of what was not asked for, a size that lasts until the guest stops goes on to do so.
-        persisted = _target(request, persisted)
-    asked = Asked(target, persisted, request.force, now, request_id)
-    desired = state.desired.after(asked)
+    desired = wish(request, before, state.desired, now, request_id)
     after = replace(state, desired=desired)
     return Plan(
         desired=desired,
@@ -77,16 +72,43 @@ def decide(
     )
 
 
-def _as_found(state: InstanceState) -> Desired:
-    """What is desired of it; of a guest that nobody has adjusted not less than it holds.
+def wish(
+    request: AdjustRequest,
+    before: Desired,
+    desired: Desired,
+    now: str = "",
+    request_id: str = "",
+) -> Desired:
+    """What is desired once ``request`` is admitted; whether it may be is not asked here.
+
+    :param before: has what was not asked for; see :func:`as_found`
+    :param desired: the record that it follows
+    """
+    persisted = before.persisted
+    if request.persist:
+        # Of what was not asked for, a size that lasts until the guest stops goes on to do so.
+        persisted = _target(request, persisted)
+    target = _target(request, before.target)
+    return desired.after(Asked(target, persisted, request.force, now, request_id))
+
+
+def as_found(desired: Desired, recorded: Size) -> Desired:
+    """What is desired of a running guest; of one that nobody has adjusted not less than it holds.
 
     One that was started before nova-xloud was here has its flavor's maximum. Whoever asks for other
     memory has not asked for vCPUs to go, and the other way round.
+
+    :param recorded: what its columns say that it holds
     """
-    desired = state.desired
-    if desired.generation or state.recorded is None or not state.running:
+    if desired.generation:
         return desired
-    return replace(desired, persisted=desired.persisted.at_least(state.recorded))
+    return replace(desired, persisted=desired.persisted.at_least(recorded))
+
+
+def _as_found(state: InstanceState) -> Desired:
+    if state.recorded is None or not state.running:
+        return state.desired
+    return as_found(state.desired, state.recorded)
 
 
 def _target(request: AdjustRequest, now: Size) -> Size:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from dataclasses import asdict
 from typing import Any
@@ -17,6 +18,7 @@ from nova_xloud.core.plan import AdjustRequest
 from nova_xloud.errors import HostUnavailable, HostUnsupported, Refused
 from nova_xloud.rpc.versions import FIRST, NAMESPACE, VERSION
 
+LOG = logging.getLogger(__name__)
 CONF = nova.conf.CONF
 
 
@@ -48,6 +50,21 @@ class XloudAPI:
         """See :meth:`XloudEndpoint.plan`."""
         return self._call(context, instance, "plan", "1.1", **asdict(request))
 
+    def reserve(self, context: Any, instance: Any, request: AdjustRequest) -> None:
+        """See :meth:`XloudEndpoint.reserve`."""
+        self._call(context, instance, "reserve", "1.2", **asdict(request))
+
+    def unreserve(self, context: Any, instance: Any) -> None:
+        """See :meth:`XloudEndpoint.unreserve`; nobody waits for it, and nothing is raised.
+
+        Where it does not arrive, a pass over the host does the same.
+        """
+        client = self._router.client(context).prepare(server=instance.host, version="1.2")
+        try:
+            client.cast(context, "unreserve", instance=instance)
+        except messaging.MessagingException as error:
+            LOG.warning("Instance %s keeps for now what it reserved: %s", instance.uuid, error)
+
     def status(self, context: Any, instance: Any) -> dict[str, Any]:
         """See :meth:`XloudEndpoint.status`."""
         return self._call(context, instance, "status", FIRST)
@@ -55,7 +72,8 @@ class XloudAPI:
     def hotplug_vcpus(self, context: Any, instance: Any, new_count: int) -> None:
         """Make it ``new_count`` vCPUs; returns when the guest has them.
 
-        Never more than the flavor's. The size is persisted, as by an adjustment.
+        Never more than the flavor's. The size is persisted, as by an adjustment. Quotas are not
+        looked at: nobody's request comes this way, and a caller that has one looks first.
         """
         timeout = math.ceil(CONF.xloud.hotplug_timeout) + CONF.rpc_response_timeout
         self._call(context, instance, "hotplug_vcpus", FIRST, timeout, new_count=new_count)

@@ -81,6 +81,25 @@ class XloudEndpoint:
         return self.host.plan(context, instance, request)
 
     @_answers
+    def reserve(
+        self,
+        context: Any,
+        instance: Any,
+        vcpus: int | None,
+        memory_mb: int | None,
+        persist: bool,
+        force: bool,
+    ) -> None:
+        """Claim what an adjustment needs; see :meth:`nova_xloud.compute.host.Host.reserve`."""
+        request = AdjustRequest(vcpus, memory_mb, persist, force)
+        self.host.reserve(context, instance, request)
+
+    @_answers
+    def unreserve(self, context: Any, instance: Any) -> None:
+        """Release what :meth:`reserve` claimed and no adjustment followed."""
+        self.host.unreserve(context, instance)
+
+    @_answers
     def status(self, context: Any, instance: Any) -> dict[str, Any]:
         """The body of ``xloud_status``."""
         return self.host.status(context, instance)

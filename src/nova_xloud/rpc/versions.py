@@ -10,8 +10,9 @@ Versions:
   ``{"refused": {"code", "status", "message"}}``.
 * 1.1 - plan; adjust takes force. A caller sends the lowest version that has what it asks for, so a
   compute host with 1.0 serves all that it knows.
+* 1.2 - reserve; unreserve, which is a cast and answers nothing.
 """
 
 NAMESPACE = "xloud"
-VERSION = "1.1"
+VERSION = "1.2"
 FIRST = "1.0"

@@ -125,6 +125,16 @@ CALLED = (
         ("nova.db.main.api:instance_system_metadata_get", "context, instance_uuid"),
     ),
     *_calls(
+        "an adjustment is checked against quotas as Nova's own requests are",
+        (
+            "nova.objects.quotas:Quotas.check_deltas",
+            "context, deltas, *count_args, **count_kwargs",
+        ),
+        ("nova.limit.placement:_get_enforcer", "context, project_id"),
+        ("nova.limit.utils:use_unified_limits", ""),
+        ("nova.limit.utils:should_enforce", "exc"),
+    ),
+    *_calls(
         "the API checks as Nova's own does",
         ("nova.compute.api:_get_image_meta_obj", "image_meta_dict"),
         ("nova.compute.api:check_instance_state", "vm_state, task_state, must_have_launched"),

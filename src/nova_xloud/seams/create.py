@@ -11,6 +11,7 @@ from nova.compute import api as compute_api
 
 from nova_xloud.core.minimums import MEMORY_SPECS, VCPU_SPECS
 from nova_xloud.scheduling import holdings
+from nova_xloud.seams import quotas
 
 
 def build_base_options(
@@ -30,12 +31,15 @@ def build_base_options(
     """
     if not holdings.names_minimum(flavor):
         return original(api, context, flavor, boot_meta, *args, **kwargs)
-    bounds = holdings.bounds_of(flavor, compute_api._get_image_meta_obj(boot_meta))
+    image = compute_api._get_image_meta_obj(boot_meta)
+    bounds = holdings.bounds_of(flavor, image)
     if bounds.problems:
         raise exception.ValidationError(
             detail=f"flavor {flavor.flavorid}: {'; '.join(bounds.problems)}"
         )
     answer = original(api, context, flavor, boot_meta, *args, **kwargs)
+    # Quotas are checked next, with this flavor and without the image.
+    quotas.count_as(flavor, bounds.boot, image)
     options = answer[0]
     options["vcpus"] = bounds.boot.vcpus
     options["memory_mb"] = bounds.boot.memory_mb

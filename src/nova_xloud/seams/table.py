@@ -89,6 +89,49 @@ EXTENDED = (
         "an operation that began before an adjustment does not write over its record",
         ours=f"{_HERE}.database:update_instance",
     ),
+    # Quotas
+    Seam(
+        "nova.compute.utils:check_num_instances_quota",
+        Kind.WRAP,
+        "context, flavor, min_count, max_count, project_id, user_id, orig_num_req",
+        "create and restore count by what the instance will hold",
+        ours=f"{_HERE}.quotas:check_num_instances",
+    ),
+    Seam(
+        "nova.limit.placement:enforce_num_instances_and_resources",
+        Kind.WRAP,
+        "context, project_id, request_spec, min_count, max_count, enforcer, delta_updates",
+        "the same by unified limits, and resize",
+        ours=f"{_HERE}.quotas:enforce",
+    ),
+    Seam(
+        "nova.compute.api:API._check_quota_for_upsize",
+        Kind.WRAP,
+        "context, instance, current_flavor, new_flavor, is_bfv, is_revert",
+        "resize counts from what it holds to what it will hold; so does its revert",
+        ours=f"{_HERE}.quotas:check_upsize",
+    ),
+    Seam(
+        "nova.compute.utils:upsize_quota_delta",
+        Kind.WRAP,
+        "new_flavor, old_flavor",
+        "the difference of these two",
+        ours=f"{_HERE}.quotas:upsize_delta",
+    ),
+    Seam(
+        "nova.compute.api:API._check_quota_unshelve_offloaded",
+        Kind.WRAP,
+        "context, instance, request_spec",
+        "unshelve counts the persisted size",
+        ours=f"{_HERE}.quotas:check_unshelve",
+    ),
+    Seam(
+        "nova.compute.api:API.restore",
+        Kind.WRAP,
+        "self, context, instance",
+        "a soft-deleted instance counts again as what it held",
+        ours=f"{_HERE}.quotas:restore",
+    ),
     # Guest XML
     Seam(
         "nova.virt.libvirt:LibvirtDriver",
@@ -175,6 +218,5 @@ EXTENDED = (
         ours=f"{_HERE}.compute_manager:MANAGER",
     ),
 )
-
 
 SEAMS = EXTENDED + CALLED

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
-from nova_xloud.compute.admit import Admission, admit
+from nova_xloud.compute.admit import Admission, admit, reserve
 from nova_xloud.compute.boots import Boots
 from nova_xloud.compute.clock import Clock
 from nova_xloud.compute.converge import Outcome, converge
@@ -131,6 +131,12 @@ class Rig:
         request = AdjustRequest(vcpus, memory_mb, persist, force)
         facts = host or HostFacts()
         return admit(self.instance, request, facts, self.options, date=self.date)
+
+    def reserve(
+        self, vcpus: int | None = None, memory_mb: int | None = None, *, persist: bool = True
+    ) -> None:
+        request = AdjustRequest(vcpus, memory_mb, persist)
+        reserve(self.instance, request, HostFacts(), self.options, date=self.date)
 
     def converge(self) -> Outcome:
         return converge(self.instance, self.options, self.engine_clock)

@@ -357,3 +357,59 @@ def test_what_a_stopped_instance_is_asked_for_until_its_next_stop_is_refused_or_
         return
     rig.converge()
     assert rig.record.desired.target == Size(6, 2048)
+
+
+# --- reserve ---------------------------------------------------------------------------------
+
+
+def test_what_is_reserved_is_claimed_and_recorded_and_nothing_is_desired() -> None:
+    rig = Rig()
+    rig.reserve(6, 3072)
+    assert rig.effects == ["claim", "record"]
+    assert rig.claims.size == rig.record.held == Size(6, 3072)
+    assert rig.record.desired == Desired(NOW)
+    assert rig.size == NOW
+
+
+def test_reserving_what_it_has_or_less_claims_nothing() -> None:
+    rig = Rig()
+    rig.reserve(*_numbers(NOW))
+    rig.reserve(2, 1024)
+    assert "claim" not in rig.effects
+    assert rig.claims.size == rig.record.held == NOW
+
+
+def test_what_is_admitted_after_it_was_reserved_claims_no_more() -> None:
+    rig = Rig(capacity=Size(6, 3072))
+    rig.reserve(6, 3072)
+    rig.admit(6, 3072)
+    assert rig.claims.written == [Size(6, 3072)]
+    assert rig.converge().converged
+    assert rig.size == rig.claims.size == Size(6, 3072)
+
+
+def test_a_reservation_that_is_refused_changes_nothing() -> None:
+    for prepare in (_busy, _moved, _full, _unreachable):
+        rig = Rig()
+        prepare(rig)
+        with pytest.raises(Refused):
+            rig.reserve(6, 3072)
+        _check_unchanged(rig)
+
+
+def test_when_a_task_starts_after_it_is_reserved_it_is_given_back() -> None:
+    rig = Rig()
+    rig.once_before("record", lambda: _a_task_starts(rig))
+    with pytest.raises(InvalidState):
+        rig.reserve(6, 3072)
+    assert rig.claims.size == NOW
+
+
+def test_what_is_reserved_in_vain_is_released_and_the_guest_stays_as_it_is() -> None:
+    rig = Rig()
+    rig.reserve(6, 3072)
+    assert rig.converge().converged
+    assert rig.claims.written == [Size(6, 3072), NOW]
+    assert (rig.told("set_vcpus"), rig.told("set_memory")) == ([], [NOW.memory_mb])
+    assert rig.claims.size == rig.record.held == NOW
+    assert rig.record.desired == Desired(NOW)

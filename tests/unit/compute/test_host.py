@@ -120,6 +120,17 @@ def test_what_is_refused_is_not_submitted() -> None:
     assert worker.submitted == []
 
 
+def test_what_is_reserved_begins_nothing_and_is_given_back_without_an_action() -> None:
+    rig = Rig()
+    host, worker = host_of(rig)
+    host.reserve("context", "instance", AdjustRequest(6, None))
+    assert (rig.claims.size.vcpus, worker.submitted) == (6, [])
+    host.unreserve("context", "instance")
+    assert worker.futures[0].result(PATIENCE).converged
+    assert rig.claims.size == NOW
+    assert (worker.submitted, rig.actions.started, rig.actions.notified) == ([None], [], [])
+
+
 def test_a_guest_that_refuses_fails_the_event_and_not_the_answer() -> None:
     rig = Rig(behaviour=Behaviour.REFUSES)
     host, worker = host_of(rig)

@@ -81,6 +81,16 @@ def _started(rig: Rig) -> None:
     _asked(6, 3072)(rig)
 
 
+def _reserved_first(rig: Rig) -> None:
+    rig.reserve(6, 3072)
+    _asked(6, 3072)(rig)
+
+
+def _reserved_in_vain(rig: Rig) -> None:
+    rig.reserve(6, 3072)
+    rig.converge()
+
+
 SCENARIOS = {
     "grow": _asked(6, 3072),
     "shrink": _asked(2, 1024),
@@ -94,6 +104,8 @@ SCENARIOS = {
     "CPUs left offline": _left_offline,
     "another wish": _twice,
     "just started": _started,
+    "reserved first": _reserved_first,
+    "reserved in vain": _reserved_in_vain,
 }
 
 # Twice as many as any scenario has effects: before and after each.

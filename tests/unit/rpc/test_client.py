@@ -15,7 +15,7 @@ from nova_xloud.rpc import client
 from nova_xloud.rpc.endpoint import XloudEndpoint
 from nova_xloud.rpc.versions import FIRST, VERSION
 
-INSTANCE = SimpleNamespace(host="host-1")
+INSTANCE = SimpleNamespace(host="host-1", uuid="b1a5")
 OPTIONS = SimpleNamespace(rpc_response_timeout=60, xloud=SimpleNamespace(hotplug_timeout=89.5))
 
 
@@ -40,6 +40,9 @@ class Wire:
     def prepare(self, **options: Any) -> Wire:
         self.prepared.append(options)
         return self
+
+    def cast(self, context: Any, method: str, **arguments: Any) -> None:
+        self.call(context, f"cast {method}", **arguments)
 
     def call(self, context: Any, method: str, **arguments: Any) -> Any:
         self.calls.append((method, arguments))
@@ -106,6 +109,23 @@ def test_a_plan_is_of_1_1_and_always_says_force(wire: Wire, force: bool) -> None
             },
         )
     ]
+
+
+def test_a_reservation_is_of_1_2_and_nobody_waits_for_its_end(wire: Wire) -> None:
+    client.XloudAPI().reserve("context", INSTANCE, AdjustRequest(3, None, False))
+    client.XloudAPI().unreserve("context", INSTANCE)
+    assert wire.prepared == [{"server": "host-1", "version": "1.2"}] * 2
+    sizes = {"vcpus": 3, "memory_mb": None, "persist": False, "force": False}
+    assert wire.calls == [
+        ("reserve", {"instance": INSTANCE, **sizes}),
+        ("cast unreserve", {"instance": INSTANCE}),
+    ]
+
+
+def test_that_a_reservation_cannot_be_given_back_now_hides_nothing(wire: Wire) -> None:
+    wire.answer = messaging.MessageDeliveryFailure("the broker is away")
+    client.XloudAPI().unreserve("context", INSTANCE)
+    assert len(wire.calls) == 1
 
 
 def test_status_and_hotplug_are_of_1_0(wire: Wire) -> None:

@@ -35,6 +35,12 @@ class Host:
     def plan(self, *arguments: Any) -> Any:
         return self._answered("plan", *arguments)
 
+    def reserve(self, *arguments: Any) -> Any:
+        return self._answered("reserve", *arguments)
+
+    def unreserve(self, *arguments: Any) -> Any:
+        return self._answered("unreserve", *arguments)
+
     def status(self, *arguments: Any) -> Any:
         return self._answered("status", *arguments)
 
@@ -51,6 +57,8 @@ SIZES: dict[str, Any] = {"vcpus": 3, "memory_mb": None, "persist": False}
 CALLS: dict[str, dict[str, Any]] = {
     "adjust": {**SIZES, "answer_within": 48.0},
     "plan": {**SIZES, "force": False},
+    "reserve": {**SIZES, "force": False},
+    "unreserve": {},
     "status": {},
     "hotplug_vcpus": {"new_count": 3},
 }
@@ -63,7 +71,7 @@ def call(name: str, answer: Any) -> dict[str, Any]:
 
 
 def test_it_has_a_namespace_and_version_of_its_own() -> None:
-    assert (XloudEndpoint.target.namespace, XloudEndpoint.target.version) == ("xloud", "1.1")
+    assert (XloudEndpoint.target.namespace, XloudEndpoint.target.version) == ("xloud", "1.2")
 
 
 def test_adjust_answers_generation_and_whether_there_was_anything_to_do() -> None:
@@ -99,6 +107,17 @@ def test_a_plan_is_asked_for_what_it_was_asked_and_answered_as_it_is(force: bool
     )
     assert answer == {"result": {"steps": []}}
     assert host.calls == [("plan", "context", "instance", AdjustRequest(3, 768, False, force))]
+
+
+def test_a_reservation_is_of_what_was_asked_and_answers_nothing() -> None:
+    ours, host = endpoint(None)
+    arguments = {"vcpus": 3, "memory_mb": 768, "persist": False, "force": True}
+    assert ours.reserve("context", instance="instance", **arguments) == {"result": None}
+    assert ours.unreserve("context", instance="instance") == {"result": None}
+    assert host.calls == [
+        ("reserve", "context", "instance", AdjustRequest(3, 768, False, True)),
+        ("unreserve", "context", "instance"),
+    ]
 
 
 def test_status_is_answered_as_it_is() -> None:

@@ -59,7 +59,10 @@ class NovaRecord:
             self._instance.refresh()
             if _decided_on(self._instance) != before:
                 raise InvalidState("the instance was changed meanwhile; try again")
-            holdings.put_desired(self._instance, desired)
+            facts = holdings.facts_of_instance(self._instance)
+            if desired != holdings.desired_of(self._instance, facts):
+                # One that was never adjusted stays without a record: only what it holds changes.
+                holdings.put_desired(self._instance, desired)
             self._instance.vcpus = held.vcpus
             self._instance.memory_mb = held.memory_mb
             self._instance.save(

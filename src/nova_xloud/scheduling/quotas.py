@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whether an adjustment fits the quota of the server's project, by each of Nova's drivers.
+
+A quota counts what instances hold. At the API that is in the instance's own columns, which the
+compute host keeps so (:mod:`nova_xloud.compute.bridges.record`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import nova.conf
+from keystoneauth1 import exceptions as ks_exc
+from nova import exception, objects
+from nova.compute import vm_states
+from nova.limit import placement as placement_limits
+from nova.limit import utils as limit_utils
+from oslo_limit import exception as limit_exceptions
+
+from nova_xloud.core import quota
+from nova_xloud.core.envelope import FlavorFacts, envelope
+from nova_xloud.core.plan import AdjustRequest, as_found, wish
+from nova_xloud.core.size import Size
+from nova_xloud.errors import PlacementUnavailable, QuotaExceeded
+from nova_xloud.scheduling import holdings
+
+CONF = nova.conf.CONF
+
+
+@dataclass(frozen=True, slots=True)
+class Growth:
+    """What an adjustment makes a server hold more.
+
+    :ivar project_id: the server's, whoever asks; likewise ``user_id``
+    """
+
+    project_id: str
+    user_id: str
+    facts: FlavorFacts
+    held: Size
+    wanted: Size
+
+
+def held_by(instance: Any) -> Size:
+    """What a ``nova.objects.Instance`` holds by its own columns."""
+    return Size(instance.vcpus, instance.memory_mb)
+
+
+def growth_of(instance: Any, request: AdjustRequest) -> Growth | None:
+    """What ``request`` makes a ``nova.objects.Instance`` hold more; None: no quota is asked.
+
+    That is where nothing grows, and above the flavor's size: the host refuses that, and says why.
+    """
+    facts = holdings.facts_of_instance(instance)
+    held, desired = held_by(instance), holdings.desired_of(instance, facts)
+    before = desired if instance.vm_state == vm_states.STOPPED else as_found(desired, held)
+    wanted = wish(request, before, desired).to_hold
+    if held.covers(wanted) or not envelope(facts).maximum.covers(wanted):
+        return None
+    return Growth(instance.project_id, instance.user_id, facts, held, wanted)
+
+
+def refusal(context: Any, growth: Growth, *, is_held: bool = False) -> QuotaExceeded | None:
+    """Why the quota does not allow it, with the numbers; None if it does.
+
+    :param is_held: it is reserved already, and so among what is counted
+    :raises PlacementUnavailable: usage is counted there, and it did not answer
+    """
+    check = _by_class if limit_utils.use_unified_limits() else _by_cores_and_ram
+    try:
+        return check(context, growth, is_held)
+    except (exception.UsagesRetrievalFailed, ks_exc.ClientException) as error:
+        raise PlacementUnavailable(f"usage could not be counted for the quota: {error}") from error
+
+
+def _by_cores_and_ram(context: Any, growth: Growth, is_held: bool) -> QuotaExceeded | None:
+    more = quota.growth(quota.legacy_amounts(growth.held), quota.legacy_amounts(growth.wanted))
+    try:
+        objects.Quotas.check_deltas(
+            context,
+            dict.fromkeys(more, 0) if is_held else more,
+            growth.project_id,
+            user_id=growth.user_id,
+            check_project_id=growth.project_id,
+            check_user_id=growth.user_id,
+        )
+    except exception.OverQuota as over:
+        usages, quotas = over.kwargs["usages"], over.kwargs["quotas"]
+        excesses = [
+            quota.Excess(name, asked, usages[name] - (asked if is_held else 0), quotas[name])
+            for name, asked in more.items()
+            if name in over.kwargs["overs"]
+        ]
+        return quota.refusal(excesses, over.kwargs.get("scope", "project"))
+    return None
+
+
+def _by_class(context: Any, growth: Growth, is_held: bool) -> QuotaExceeded | None:
+    as_vcpu = CONF.workarounds.unified_limits_count_pcpu_as_vcpu
+    held, wanted = (
+        quota.class_amounts(size, growth.facts, pcpu_as_vcpu=as_vcpu)
+        for size in (growth.held, growth.wanted)
+    )
+    more = quota.growth(held, wanted)
+    if not more:
+        # The flavor fixes what Placement holds of it, and the host says so.
+        return None
+    enforcer = placement_limits._get_enforcer(context, growth.project_id)
+    try:
+        enforcer.enforce(growth.project_id, dict.fromkeys(more, 0) if is_held else more)
+    except limit_exceptions.ProjectOverLimit as over:
+        if not limit_utils.should_enforce(over):
+            return None
+        excesses = [
+            _excess(one, more[one.resource_name], is_held=is_held)
+            for one in over.over_limit_info_list
+            # oslo.limit finds everything to be more than -1, which is Keystone's unlimited.
+            if one.limit >= 0
+        ]
+        return quota.refusal(excesses, "project")
+    return None
+
+
+def _excess(over: Any, asked: int, *, is_held: bool) -> quota.Excess:
+    used = over.current_usage - (asked if is_held else 0)
+    return quota.Excess(over.resource_name, asked, used, over.limit)
