@@ -125,10 +125,24 @@ class EngineOptions:
     limits: Limits = DEFAULTS
 
 
+# Nova's own group, where each of its RPC interfaces has its cap.
+UPGRADE_LEVELS = "upgrade_levels"
+UPGRADE_OPTS: list[cfg.Opt] = [
+    cfg.StrOpt(
+        "xloud",
+        help="The highest version of nova-xloud's RPC interface that is sent to compute hosts, "
+        "such as 1.0, while some have an older one. What needs a later version is refused, with "
+        "xloud.host_unsupported. Not needed where compute hosts may be asked: each refuses what "
+        "it does not know.",
+    ),
+]
+
+
 def register(conf: cfg.ConfigOpts) -> None:
     """Register the options on Nova's configuration; again is harmless."""
     conf.register_group(GROUP)
     conf.register_opts(OPTS, group=GROUP)
+    conf.register_opts(UPGRADE_OPTS, group=UPGRADE_LEVELS)
 
 
 def engine_options(conf: cfg.ConfigOpts) -> EngineOptions:
@@ -152,6 +166,6 @@ def engine_options(conf: cfg.ConfigOpts) -> EngineOptions:
     )
 
 
-def list_opts() -> list[tuple[cfg.OptGroup, list[cfg.Opt]]]:
+def list_opts() -> list[tuple[cfg.OptGroup | str, list[cfg.Opt]]]:
     """For ``oslo-config-generator --namespace nova-xloud``."""
-    return [(GROUP, OPTS)]
+    return [(GROUP, OPTS), (UPGRADE_LEVELS, UPGRADE_OPTS)]

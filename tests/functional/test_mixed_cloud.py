@@ -4,11 +4,14 @@
 import functools
 from unittest import mock
 
+import fixtures
 import oslo_messaging as messaging
 from nova.tests.functional.api.client import OpenStackApiException
 from nova.virt.libvirt.driver import LibvirtDriver
 
+from nova_xloud.api.adjustment import AdjustmentAPI
 from nova_xloud.core.traits import TRAITS
+from nova_xloud.rpc.client import XloudAPI
 from nova_xloud.rpc.endpoint import XloudEndpoint
 from nova_xloud.rpc.versions import FIRST, NAMESPACE
 from nova_xloud.seams.libvirt_driver import XloudLibvirtDriver
@@ -91,8 +94,35 @@ class AComputeWithTheFirstVersion(MovesTestCase):
         self._adjust(current_vcpus=2)
         self._has(2, GROWN[1])
 
+    def test_one_that_grows_works_too_though_its_quota_is_looked_at_once_only(self):
+        self.flags(cores=4, ram=-1, group="quota")
+        self._adjust(current_vcpus=4)
+        self._has(4, GROWN[1])
+
     def test_what_came_later_is_refused_by_its_name_and_changes_nothing(self):
         for more in ({"force": True}, {"dry_run": True}):
             text = self._refused(409, "xloud.host_unsupported", current_vcpus=4, **more)
             assert "1.1" in text
+        self._has(*GROWN)
+
+
+class CappedRPC(MovesTestCase):
+    """``[upgrade_levels] xloud``: what is later is not even sent."""
+
+    hosts = ("host1",)
+
+    def setUp(self):
+        super().setUp()
+        self.flags(xloud=FIRST, group="upgrade_levels")
+        # The API made its client before.
+        self.useFixture(fixtures.MockPatchObject(AdjustmentAPI, "_rpc", XloudAPI()))
+
+    def test_what_needs_no_more_is_sent(self):
+        self._adjust(current_vcpus=2)
+        self._has(2, GROWN[1])
+
+    def test_what_is_later_is_refused_with_the_option_and_not_sent(self):
+        for more in ({"force": True}, {"dry_run": True}):
+            text = self._refused(409, "xloud.host_unsupported", current_vcpus=4, **more)
+            assert "[upgrade_levels] xloud" in text
         self._has(*GROWN)

@@ -11,9 +11,6 @@ import sys
 import pytest
 from nova import conf, test
 
-# First of Nova's: it chooses between threads and eventlet.
-from tests import conftest  # noqa: F401
-
 if os.environ.get("NOVA_XLOUD_STOCK") != "1":
     from nova_xloud.seams.install import install
 

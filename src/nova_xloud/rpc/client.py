@@ -32,7 +32,11 @@ class XloudAPI:
 
     def __init__(self) -> None:
         target = messaging.Target(topic=rpcapi.RPC_TOPIC, namespace=NAMESPACE, version=VERSION)
-        client = rpc.get_client(target, serializer=objects_base.NovaObjectSerializer())
+        client = rpc.get_client(
+            target,
+            version_cap=CONF.upgrade_levels.xloud,
+            serializer=objects_base.NovaObjectSerializer(),
+        )
         self._router = rpc.ClientRouter(client)
 
     def adjust(self, context: Any, instance: Any, request: AdjustRequest) -> dict[str, Any]:
@@ -101,7 +105,10 @@ class XloudAPI:
                 "is told by the server's xloud-status"
             ) from error
         except messaging.RPCVersionCapError as error:
-            raise HostUnsupported(str(error)) from error
+            raise HostUnsupported(
+                f"{method} {version} is later than [upgrade_levels] xloud in nova-api's nova.conf, "
+                f"which is {CONF.upgrade_levels.xloud}"
+            ) from error
         except (messaging.UnsupportedVersion, messaging.RemoteError) as error:
             if _not_known(error):
                 raise HostUnsupported(

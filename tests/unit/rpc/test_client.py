@@ -16,7 +16,11 @@ from nova_xloud.rpc.endpoint import XloudEndpoint
 from nova_xloud.rpc.versions import FIRST, VERSION
 
 INSTANCE = SimpleNamespace(host="host-1", uuid="b1a5")
-OPTIONS = SimpleNamespace(rpc_response_timeout=60, xloud=SimpleNamespace(hotplug_timeout=89.5))
+OPTIONS = SimpleNamespace(
+    rpc_response_timeout=60,
+    xloud=SimpleNamespace(hotplug_timeout=89.5),
+    upgrade_levels=SimpleNamespace(xloud="1.7"),
+)
 
 
 class Wire:
@@ -55,7 +59,8 @@ class Wire:
 def wire(monkeypatch: pytest.MonkeyPatch) -> Wire:
     wire = Wire()
 
-    def get_client(target: messaging.Target, serializer: Any) -> Wire:
+    def get_client(target: messaging.Target, version_cap: str, serializer: Any) -> Wire:
+        assert version_cap == OPTIONS.upgrade_levels.xloud
         wire.target = target
         return wire
 
