@@ -23,7 +23,7 @@ from oslo_utils.fixture import uuidsentinel
 
 from nova_xloud.core.plan import AdjustRequest
 from nova_xloud.core.size import Size
-from nova_xloud.errors import HostUnavailable
+from nova_xloud.errors import HostUnavailable, HostUnsupported
 from nova_xloud.rpc.client import XloudAPI
 from nova_xloud.scheduling import holdings, quotas
 from nova_xloud.seams import quotas as seam
@@ -175,11 +175,13 @@ class EveryDriver:
     def test_an_adjustment_above_the_quota_is_refused_with_the_numbers(self):
         before = dict(self._record(self.server).system_metadata)
         self._limit(cores=2, ram=600)
-        self._quota_exceeded(
-            f"{self.CORES}: asked 2 more, used 1, allowed 2",
-            "have the quota raised",
-            current_vcpus=3,
-        )
+        with mock.patch.object(XloudAPI, "_call") as asked_the_host:
+            self._quota_exceeded(
+                f"{self.CORES}: asked 2 more, used 1, allowed 2",
+                "have the quota raised",
+                current_vcpus=3,
+            )
+        asked_the_host.assert_not_called()
         self._quota_exceeded(
             f"{self.RAM}: asked 512 more, used 512, allowed 600", current_memory_mb=1024
         )
@@ -314,6 +316,13 @@ class EveryDriver:
         with mock.patch.object(XloudAPI, "reserve") as reserve:
             self._grown_to(2)
         reserve.assert_not_called()
+
+    def test_of_a_host_that_cannot_reserve_the_quota_is_looked_at_once(self):
+        older = HostUnsupported("its nova-xloud does not know reserve 1.2")
+        with mock.patch.object(XloudAPI, "reserve", side_effect=older):
+            self._limit(cores=2)
+            self._quota_exceeded("asked 2 more", current_vcpus=3)
+            self._grown_to(2)
 
     # --- restore ---------------------------------------------------------------------------------
 

@@ -17,7 +17,7 @@ from nova_xloud.core.envelope import envelope
 from nova_xloud.core.plan import AdjustRequest
 from nova_xloud.core.size import Size
 from nova_xloud.core.state import InstanceState
-from nova_xloud.errors import HostUnavailable
+from nova_xloud.errors import HostUnavailable, HostUnsupported
 from nova_xloud.rpc.client import XloudAPI
 from nova_xloud.scheduling import holdings, quotas
 from nova_xloud.scheduling.quotas import Growth
@@ -77,7 +77,12 @@ class AdjustmentAPI:
         """Others of the project may have been let through at the same moment: what it needs is
         reserved, so that theirs and this are counted, and the quota is looked at once more.
         """
-        self._rpc.reserve(context, instance, request)
+        try:
+            self._rpc.reserve(context, instance, request)
+        except HostUnsupported:
+            # An older one cannot. One without nova-xloud says so again.
+            self._rpc.adjust(context, instance, request)
+            return
         try:
             _check_quota(context, growth, is_held=True)
             self._rpc.adjust(context, instance, request)
