@@ -80,7 +80,7 @@ class AdjustmentAPI:
         try:
             self._rpc.reserve(context, instance, request)
         except HostUnsupported:
-            # An older one: there the first look has to do.
+            # An older one cannot. One without nova-xloud says so again.
             self._rpc.adjust(context, instance, request)
             return
         try:
