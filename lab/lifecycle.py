@@ -160,7 +160,7 @@ def _reports(cloud: Connection, since: float, **query: str) -> int:
     reports = [
         datetime.fromisoformat(service.updated_at).replace(tzinfo=UTC).timestamp()
         for service in cloud.compute.services(**query)
-        if service.state == "up" and service.updated_at
+        if service.updated_at
     ]
     return sum(report >= since for report in reports)
 

@@ -130,14 +130,15 @@ class Operations:
         """Wait until servers can be scheduled to a host: Nova says so, and Placement."""
         placement = self.cloud.connection.placement
         (provider,) = placement.resource_providers(name=host)
-        traits = f"/resource_providers/{provider.id}/traits"
-        self.cloud.wait(
-            f"{host} to be enabled",
-            lambda: (
-                self._service(host).status == "enabled"
-                and "COMPUTE_STATUS_DISABLED" not in placement.get(traits).json()["traits"]
-            ),
-        )
+        path = f"/resource_providers/{provider.id}/traits"
+
+        def enabled() -> bool:
+            traits = placement.get(path, microversion="1.6").json()["traits"]
+            service = self._service(host)
+            up = service.status == "enabled" and service.state == "up"
+            return up and "COMPUTE_STATUS_DISABLED" not in traits
+
+        self.cloud.wait(f"{host} to be enabled", enabled)
 
     def _service(self, host: str) -> Any:
         (found,) = self.cloud.connection.compute.services(host=host, binary="nova-compute")

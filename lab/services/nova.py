@@ -1,6 +1,10 @@
 """Nova: API, conductor, scheduler, and a nova-compute for each compute host.
 
 They run through nova-xloud, each in its documented way; with LAB_STOCK_NOVA=1 without it.
+
+Servers move between the computes as in a cloud with shared storage: no ssh, and no libvirtd that
+listens on TCP. libvirt has to be told that the storage is shared (QEMU_CONF of lab.hypervisor), or
+it refuses live migration as unsafe; 9.0 cannot be told.
 """
 
 import os
@@ -112,7 +116,7 @@ def _compute_sections(layout: Layout, compute: Compute) -> config.Sections:
             "snapshot_image_format": "qcow2",
             # The sockets of the computes are where all of them see them, and no libvirtd has to
             # listen on TCP. (live_migration_scheme, which Nova would rather have, knows no path.)
-            "live_migration_uri": _every_libvirt(layout),
+            "live_migration_uri": live_migration_uri(layout),
             # Balloon statistics are then never older than a second, and tests need not wait.
             "mem_stats_period_seconds": 1,
         },
@@ -123,7 +127,7 @@ def _compute_sections(layout: Layout, compute: Compute) -> config.Sections:
     }
 
 
-def _every_libvirt(layout: Layout) -> str:
+def live_migration_uri(layout: Layout) -> str:
     """The URI of any compute's libvirtd, with %s where its hostname is."""
     any_host = compute_of(Path(str(layout.state).replace("%", "%%")), "%s")
     return hypervisor.connect_uri(any_host)
