@@ -132,9 +132,10 @@ class UsageReports(MovesTestCase):
 
 
 class Images(MovesTestCase):
-    def _image(self, min_ram):
+    def _image(self, min_ram, **properties):
         image = self.glance.show(None, "155d900f-4e14-4e4c-a73d-069cbf4541e6")
         fresh = {**image, "id": "11111111-2222-4333-8444-555555555555", "min_ram": min_ram}
+        fresh["properties"] = {**image["properties"], **properties}
         return self.glance.create(None, fresh)["id"]
 
     def test_that_needs_more_than_the_flavor_boots_with_is_refused(self):
@@ -145,6 +146,19 @@ class Images(MovesTestCase):
         assert "min_ram is 600" in error.response.text
         error = self.assertRaises(OpenStackApiException, self._rebuild_server, self.server, image)
         assert error.response.status_code == 400
+
+    def test_that_locks_memory_is_no_image_to_rebuild_a_small_server_with(self):
+        image = self._image(0, hw_locked_memory="true")
+        flavor = self._flavor(hw__mem_page_size="small", minimum_memory=512)
+        server = self._boot(flavor, host="host1")
+        error = self.assertRaises(OpenStackApiException, self._rebuild_server, server, image)
+        assert error.response.status_code == 400
+        assert "locked memory" in error.response.text
+        assert "maximum of 1024" in error.response.text
+        self._adjust(server, current_memory_mb=1024)
+        self._has(4, 1024, server)
+        self._rebuild_server(server, image)
+        assert self._reserved(server)["MEMORY_MB"] == 1024
 
     def test_that_needs_no_more_is_not(self):
         server = self._elastic(image_uuid=self._image(512))

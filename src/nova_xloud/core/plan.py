@@ -81,7 +81,7 @@ def wish(
 ) -> Desired:
     """What is desired once ``request`` is admitted; whether it may be is not asked here.
 
-    :param before: has what was not asked for; see :func:`as_found`
+    :param before: has what was not asked for
     :param desired: the record that it follows
     """
     persisted = before.persisted
@@ -92,23 +92,19 @@ def wish(
     return desired.after(Asked(target, persisted, request.force, now, request_id))
 
 
-def as_found(desired: Desired, recorded: Size) -> Desired:
-    """What is desired of a running guest; of one that nobody has adjusted not less than it holds.
-
-    One that was started before nova-xloud was here has its flavor's maximum. Whoever asks for other
-    memory has not asked for vCPUs to go, and the other way round.
-
-    :param recorded: what its columns say that it holds
-    """
-    if desired.generation:
-        return desired
-    return replace(desired, persisted=desired.persisted.at_least(recorded))
-
-
 def _as_found(state: InstanceState) -> Desired:
-    if state.recorded is None or not state.running:
-        return state.desired
-    return as_found(state.desired, state.recorded)
+    """What is desired of it; of a guest that stock Nova has started not less than it holds.
+
+    That has its flavor's maximum. Whoever asks for other memory has not asked for vCPUs to go, and
+    the other way round. It is told by its vCPUs, or by the autodeflate that ours do not have: to
+    hold more memory than is desired is no sign, a guest of ours may be on the way.
+    """
+    desired, guest = state.desired, state.guest
+    if desired.generation or state.recorded is None or guest is None or not guest.running:
+        return desired
+    if guest.autodeflate or guest.vcpus > desired.persisted.vcpus:
+        return replace(desired, persisted=desired.persisted.at_least(state.recorded))
+    return desired
 
 
 def _target(request: AdjustRequest, now: Size) -> Size:

@@ -13,14 +13,13 @@ from typing import Any
 import nova.conf
 from keystoneauth1 import exceptions as ks_exc
 from nova import exception, objects
-from nova.compute import vm_states
 from nova.limit import placement as placement_limits
 from nova.limit import utils as limit_utils
 from oslo_limit import exception as limit_exceptions
 
 from nova_xloud.core import quota
 from nova_xloud.core.envelope import FlavorFacts, envelope
-from nova_xloud.core.plan import AdjustRequest, as_found, wish
+from nova_xloud.core.plan import AdjustRequest, wish
 from nova_xloud.core.size import Size
 from nova_xloud.errors import PlacementUnavailable, QuotaExceeded
 from nova_xloud.scheduling import holdings
@@ -54,8 +53,7 @@ def growth_of(instance: Any, request: AdjustRequest) -> Growth | None:
     """
     facts = holdings.facts_of_instance(instance)
     held, desired = held_by(instance), holdings.desired_of(instance, facts)
-    before = desired if instance.vm_state == vm_states.STOPPED else as_found(desired, held)
-    wanted = wish(request, before, desired).to_hold
+    wanted = wish(request, desired, desired).to_hold
     if held.covers(wanted) or not envelope(facts).maximum.covers(wanted):
         return None
     return Growth(instance.project_id, instance.user_id, facts, held, wanted)

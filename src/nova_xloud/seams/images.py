@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Images: one that needs some memory gets no guest that boots with less."""
+"""Images: what one asks for is not less than what the guest boots with, or is rebuilt with."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 from nova import exception
 from nova.compute import api as compute_api
 
+from nova_xloud.core.envelope import MEMORY, VCPUS
 from nova_xloud.scheduling import holdings
 
 
@@ -31,3 +32,25 @@ def validate_flavor_image(
             f"{min_ram_mb}; set the flavor's minimum_memory to at least {min_ram_mb}, or take "
             f"another flavor."
         )
+
+
+def validate_rebuild(original: Callable[..., None], instance: Any, image: Any, flavor: Any) -> None:
+    """Nova's checks of another image for a server, and that it may be as small with it as it is.
+
+    A rebuild claims nothing. With an image that locks memory, say, the guest would have all of it.
+
+    :raises nova.exception.FlavorMemoryTooSmall: 400
+    """
+    original(instance, image, flavor)
+    if not holdings.is_ours(instance):
+        return
+    bounds = holdings.bounds_of(flavor, compute_api._get_image_meta_obj(image))
+    size = holdings.desired_of(instance, holdings.facts_of_instance(instance)).persisted
+    for resource in (VCPUS, MEMORY):
+        blocker = bounds.blocker_of(resource)
+        most = getattr(bounds.maximum, resource)
+        if blocker and getattr(size, resource) < most:
+            raise exception.FlavorMemoryTooSmall(
+                f"With this image {blocker.message}. Adjust the server to its maximum of {most} "
+                f"{resource} first, or take another image."
+            )

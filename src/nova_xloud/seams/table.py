@@ -39,6 +39,13 @@ EXTENDED = (
         ours=f"{_HERE}.images:validate_flavor_image",
     ),
     Seam(
+        "nova.compute.api:API._validate_numa_rebuild",
+        Kind.WRAP,
+        "instance, image, flavor",
+        "no rebuild with an image with which the guest would have more than is claimed",
+        ours=f"{_HERE}.images:validate_rebuild",
+    ),
+    Seam(
         "nova.objects.request_spec:RequestSpec",
         Kind.REGISTER,
         "class",

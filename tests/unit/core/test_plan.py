@@ -388,6 +388,15 @@ def test_of_a_guest_that_is_older_than_the_package_what_is_not_asked_for_stays()
     assert plan.desired.target == plan.desired.persisted == Size(MAXIMUM.vcpus, 2048)
 
 
+def test_of_a_guest_of_ours_whose_balloon_is_on_the_way_it_is_what_is_desired() -> None:
+    # 3000 MiB were claimed for it a moment ago, and it is to have 1024.
+    figures = guest(2, 3000)
+    on_the_way = replace(state(Size(2, 1024), Size(2, 3000), figures), recorded=Size(2, 3000))
+    assert planned(AdjustRequest(4, None), on_the_way).desired.target == Size(4, 1024)
+    stock = replace(on_the_way, guest=replace(figures, autodeflate=True))
+    assert planned(AdjustRequest(4, None), stock).desired.target == Size(4, 3000)
+
+
 def test_of_one_that_was_adjusted_it_is_what_is_desired() -> None:
     adjusted = replace(OLDER, desired=Desired(Size(4, 1024), generation=1))
     assert planned(AdjustRequest(None, 2048), adjusted).desired.target == Size(4, 2048)
