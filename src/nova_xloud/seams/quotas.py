@@ -18,7 +18,6 @@ from nova.limit import placement as placement_limits
 from nova.limit import utils as limit_utils
 
 from nova_xloud.core import quota
-from nova_xloud.core.desired import flavor_key, from_metadata
 from nova_xloud.core.size import Size
 from nova_xloud.scheduling import holdings
 from nova_xloud.scheduling.quotas import held_by
@@ -131,7 +130,7 @@ def check_upsize(
         return
     image = instance.image_meta
     if is_revert:
-        wanted = _held_before(instance, new_flavor)
+        wanted = holdings.desired_with(instance, new_flavor).to_hold
     else:
         wanted = holdings.bounds_of(new_flavor, image).boot
     with (
@@ -189,11 +188,3 @@ def restore(original: Callable[..., None], api: Any, context: Any, instance: Any
 
 def _counted_in_placement() -> bool:
     return bool(CONF.quota.count_usage_from_placement or limit_utils.use_unified_limits())
-
-
-def _held_before(instance: Any, old_flavor: Any) -> Size:
-    """What it held before a resize, by its record: of the new flavor none is written until then."""
-    facts = holdings.facts_of(old_flavor, instance.image_meta)
-    boot = holdings.bounds_of(old_flavor, instance.image_meta).boot
-    key = flavor_key(old_flavor.flavorid, facts.maximum)
-    return from_metadata(instance.system_metadata, key, boot).to_hold
