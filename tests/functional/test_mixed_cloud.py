@@ -4,14 +4,11 @@
 import functools
 from unittest import mock
 
-import fixtures
 import oslo_messaging as messaging
 from nova.tests.functional.api.client import OpenStackApiException
 from nova.virt.libvirt.driver import LibvirtDriver
 
-from nova_xloud.api.adjustment import AdjustmentAPI
 from nova_xloud.core.traits import TRAITS
-from nova_xloud.rpc.client import XloudAPI
 from nova_xloud.rpc.endpoint import XloudEndpoint
 from nova_xloud.rpc.versions import FIRST, NAMESPACE
 from nova_xloud.seams.libvirt_driver import XloudLibvirtDriver
@@ -111,11 +108,10 @@ class CappedRPC(MovesTestCase):
 
     hosts = ("host1",)
 
-    def setUp(self):
-        super().setUp()
+    def start_compute(self, *args, **kwargs):
+        # Before the API makes its client, which is when it is first asked.
         self.flags(xloud=FIRST, group="upgrade_levels")
-        # The API made its client before.
-        self.useFixture(fixtures.MockPatchObject(AdjustmentAPI, "_rpc", XloudAPI()))
+        return super().start_compute(*args, **kwargs)
 
     def test_what_needs_no_more_is_sent(self):
         self._adjust(current_vcpus=2)
