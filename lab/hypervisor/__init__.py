@@ -117,6 +117,8 @@ def _dotted(version: int) -> str:
 def _write_configuration(layout: Layout, compute: Compute) -> None:
     folder = compute.root / "etc" / "libvirt"
     host_uuid = uuid.uuid5(UUID_NAMESPACE, compute.hostname)
+    # libvirtd resolves it when it starts, and believes nothing of a folder that is not there.
+    layout.instances.mkdir(parents=True, exist_ok=True)
     qemu_conf = QEMU_CONF.format(address=compute.address, instances=layout.instances)
     (folder / "qemu.conf").write_text(qemu_conf)
     (folder / "libvirtd.conf").write_text(LIBVIRTD_CONF.format(host_uuid=host_uuid))

@@ -38,7 +38,6 @@ def configure(layout: Layout) -> None:
     for compute in layout.computes:
         config.write(compute.nova_conf, _compute_sections(layout, compute))
         compute.state.mkdir(parents=True, exist_ok=True)
-    layout.instances.mkdir(parents=True, exist_ok=True)
 
 
 def _common_sections(layout: Layout) -> dict[str, dict[str, object]]:
