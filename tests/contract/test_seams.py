@@ -7,12 +7,14 @@ import textwrap
 
 import pytest
 
+from nova_xloud import releases
 from nova_xloud.errors import UnfitNova
 from nova_xloud.seams import install as installer
 from nova_xloud.seams.seam import Kind, Seam, resolve
-from nova_xloud.seams.table import EXTENDED, SEAMS
+from nova_xloud.seams.table import EXTENDED, SEAMS, seams_of
 
-BY_TARGET = {seam.target: seam for seam in SEAMS}
+OURS = seams_of(releases.major())
+BY_TARGET = {seam.target: seam for seam in OURS}
 
 
 def _python(code, *, expect=0):
@@ -32,8 +34,14 @@ def test_all_fit_the_installed_nova():
     assert installer.check() == []
 
 
-def test_no_row_is_there_twice():
-    assert len(BY_TARGET) == len(SEAMS)
+@pytest.mark.parametrize("release", releases.SERVED)
+def test_no_row_is_there_twice_in_a_release(release):
+    targets = [seam.target for seam in seams_of(releases.major(release))]
+    assert len(targets) == len(set(targets))
+
+
+def test_every_row_is_of_a_release_that_is_served():
+    assert set(SEAMS) == {s for r in releases.SERVED for s in seams_of(releases.major(r))}
 
 
 @pytest.mark.parametrize("target", sorted(BY_TARGET))
@@ -64,28 +72,31 @@ def test_arguments_that_a_later_nova_adds_at_the_end_still_fit():
 
 
 def test_nothing_is_changed_when_one_row_does_not_fit():
-    before = {seam.target: resolve(seam.target)[2] for seam in EXTENDED}
+    before = {seam.target: resolve(seam.target)[2] for seam in seams_of(releases.major(), EXTENDED)}
     wrong = Seam("nova.utils:no_such_function", Kind.CALL, "", "a row that cannot fit")
     fresh = Seam("nova.policies:list_rules", Kind.WRAP, "", "", ours="nova_xloud.errors:Refused")
     with pytest.raises(UnfitNova, match=r"nova\.utils:no_such_function"):
         installer.install((fresh, wrong))
-    assert {seam.target: resolve(seam.target)[2] for seam in EXTENDED} == before
+    assert {
+        seam.target: resolve(seam.target)[2] for seam in seams_of(releases.major(), EXTENDED)
+    } == before
 
 
 def test_another_release_is_refused(monkeypatch):
-    monkeypatch.setattr(installer.importlib.metadata, "version", lambda name: "35.0.0")
-    assert installer.check() == ["nova: expected one of the releases 34.0, found 35.0.0"]
+    monkeypatch.setattr(releases, "version", lambda: "35.0.0")
+    served = "29.4, 30.3, 31.3, 32.2, 33.0, 34.0"
+    assert installer.check() == [f"nova: expected one of the releases {served}, found 35.0.0"]
 
 
 def test_importing_extends_nothing():
     _python("""
-        from nova import monkey_patch; monkey_patch.patch(backend="threading")
+        from nova_xloud import releases; releases.choose_backend()
         import pkgutil, importlib, nova_xloud
         from nova_xloud.seams.seam import resolve
-        from nova_xloud.seams.table import EXTENDED
+        from nova_xloud.seams.table import EXTENDED, seams_of
         def found():
             # A class method is bound anew each time.
-            each = {s.target: resolve(s.target)[2] for s in EXTENDED}
+            each = {s.target: resolve(s.target)[2] for s in seams_of(releases.major(), EXTENDED)}
             return {t: (id(getattr(o, "__func__", o)), str(o)) for t, o in each.items()}
         before = found()
         for module in pkgutil.walk_packages(nova_xloud.__path__, "nova_xloud."):
@@ -97,7 +108,7 @@ def test_importing_extends_nothing():
 
 def test_installing_twice_is_installing_once():
     _python("""
-        from nova import monkey_patch; monkey_patch.patch(backend="threading")
+        from nova_xloud import releases; releases.choose_backend()
         from nova_xloud.seams.install import install
         install(); install()
         from nova import objects, policies

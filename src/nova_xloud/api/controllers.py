@@ -10,6 +10,7 @@ from nova.api.openstack import common, wsgi
 from nova.compute import api as compute_api
 from oslo_utils import strutils
 
+from nova_xloud import releases
 from nova_xloud.api import policies, schemas
 from nova_xloud.api.adjustment import AdjustmentAPI
 from nova_xloud.api.http_errors import EXPECTED, coded
@@ -34,7 +35,7 @@ class _XloudController(wsgi.Controller):  # type: ignore[misc]
         return context, instance
 
 
-@validation.validated
+@releases.validated
 class XloudAdjustController(_XloudController):
     """``POST /os-xloud-adjust/{server_id}``"""
 
@@ -42,7 +43,7 @@ class XloudAdjustController(_XloudController):
     @wsgi.expected_errors(EXPECTED)
     @coded("xloud_adjust")
     @validation.schema(schemas.ADJUST)
-    @validation.response_body_schema(schemas.ADJUST_RESPONSE)
+    @releases.response_body_schema(schemas.ADJUST_RESPONSE)
     def adjust(self, req: Any, server_id: str, body: dict[str, Any]) -> Any:
         """Adjust a server between its minimum and its flavor's size."""
         context, instance = self._server(req, server_id, policies.ADJUST)
@@ -54,14 +55,14 @@ class XloudAdjustController(_XloudController):
         return wsgi.ResponseObject({}, headers={"Location": where})
 
 
-@validation.validated
+@releases.validated
 class XloudStatusController(_XloudController):
     """``GET /servers/{server_id}/xloud-status``"""
 
     @wsgi.expected_errors(EXPECTED)
     @coded("xloud_status")
     @validation.query_schema(schemas.STATUS_QUERY)
-    @validation.response_body_schema(schemas.STATUS_RESPONSE)
+    @releases.response_body_schema(schemas.STATUS_RESPONSE)
     def show(self, req: Any, server_id: str) -> dict[str, Any]:
         """Show what a server has, holds, and may become."""
         context, instance = self._server(req, server_id, policies.STATUS)

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 
+from nova_xloud import releases
 from nova_xloud.audit.report import NOT_CHECKED
 from nova_xloud.cmd import invariants
 
@@ -86,11 +87,10 @@ class Unconfigured(Exception):
 @contextmanager
 def _configured(options: Sequence[str]) -> Iterator[None]:
     # Nova wants to choose between threads and eventlet before anything else of it is imported.
-    from nova import monkey_patch
     from oslo_config import cfg
 
     try:
-        monkey_patch.patch(backend="threading")
+        releases.choose_backend()
         import nova.conf
         from nova import config, objects, rpc
 

@@ -17,6 +17,7 @@ from nova.limit import placement as placement_limits
 from nova.limit import utils as limit_utils
 from oslo_limit import exception as limit_exceptions
 
+from nova_xloud import releases
 from nova_xloud.core import quota
 from nova_xloud.core.envelope import FlavorFacts, envelope
 from nova_xloud.core.plan import AdjustRequest, wish
@@ -108,7 +109,7 @@ def _by_class(context: Any, growth: Growth, is_held: bool) -> QuotaExceeded | No
     try:
         enforcer.enforce(growth.project_id, dict.fromkeys(more, 0) if is_held else more)
     except limit_exceptions.ProjectOverLimit as over:
-        if not limit_utils.should_enforce(over):
+        if not releases.should_enforce(over):
             return None
         excesses = [
             _excess(one, more[one.resource_name], is_held=is_held)

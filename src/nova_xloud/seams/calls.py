@@ -10,8 +10,12 @@ from __future__ import annotations
 from nova_xloud.seams.seam import Kind, Seam
 
 
-def _calls(why: str, *targets: tuple[str, str]) -> tuple[Seam, ...]:
-    return tuple(Seam(target, Kind.CALL, expect, why) for target, expect in targets)
+def _calls(
+    why: str, *targets: tuple[str, str], since: int | None = None, until: int | None = None
+) -> tuple[Seam, ...]:
+    return tuple(
+        Seam(target, Kind.CALL, expect, why, since=since, until=until) for target, expect in targets
+    )
 
 
 CALLED = (
@@ -100,9 +104,7 @@ CALLED = (
         ),
         ("nova.virt.libvirt.config:LibvirtConfigMemoryBalloon", "class"),
         ("nova.virt.libvirt.config:LibvirtConfigMemoryBalloon.format_dom", "self"),
-        ("nova.compute.manager:ComputeManager.start_instance", "*args, **kwargs"),
         ("nova.compute.manager:ComputeManager.stop_instance", "self, context, instance"),
-        ("nova.compute.manager:ComputeManager.reboot_instance", "*args, **kwargs"),
         ("nova.compute.manager:ComputeManager.unpause_instance", "self, context, instance"),
         ("nova.compute.manager:ComputeManager.resume_instance", "self, context, instance"),
         ("nova.compute.manager:ComputeManager.rebuild_instance", "*args, **kwargs"),
@@ -125,6 +127,18 @@ CALLED = (
         ("nova.db.main.api:instance_system_metadata_get", "context, instance_uuid"),
     ),
     *_calls(
+        "our subclass overrides it, and calls it",
+        ("nova.compute.manager:ComputeManager.start_instance", "self, context, instance"),
+        ("nova.compute.manager:ComputeManager.reboot_instance", "self, context, instance"),
+        until=33,
+    ),
+    *_calls(
+        "likewise; its arguments are hidden by a decorator since then",
+        ("nova.compute.manager:ComputeManager.start_instance", "*args, **kwargs"),
+        ("nova.compute.manager:ComputeManager.reboot_instance", "*args, **kwargs"),
+        since=33,
+    ),
+    *_calls(
         "an adjustment is checked against quotas as Nova's own requests are",
         (
             "nova.objects.quotas:Quotas.check_deltas",
@@ -132,7 +146,22 @@ CALLED = (
         ),
         ("nova.limit.placement:_get_enforcer", "context, project_id"),
         ("nova.limit.utils:use_unified_limits", ""),
+    ),
+    *_calls(
+        "a limit may be left unset, and is not enforced then",
         ("nova.limit.utils:should_enforce", "exc"),
+        since=31,
+    ),
+    *_calls(
+        "our API and commands choose threads or eventlet as Nova's own do",
+        ("nova.monkey_patch:patch", ""),
+        since=32,
+        until=33,
+    ),
+    *_calls(
+        "likewise; the choice is an argument since then",
+        ("nova.monkey_patch:patch", "backend"),
+        since=33,
     ),
     *_calls(
         "the API checks as Nova's own does",
@@ -177,7 +206,6 @@ CALLED = (
         ),
         ("nova.scheduler.client.report:report_client_singleton", ""),
         ("nova.config:parse_args", "argv"),
-        ("nova.monkey_patch:patch", "backend"),
     ),
     *_calls(
         "flavors are read as Nova reads them",

@@ -4,15 +4,15 @@
 from __future__ import annotations
 
 import functools
-import importlib.metadata
 import inspect
 import threading
 from collections.abc import Callable
 from typing import Any
 
+from nova_xloud import releases
 from nova_xloud.errors import UnfitNova
 from nova_xloud.seams.seam import Kind, Seam, resolve
-from nova_xloud.seams.table import RELEASES, SEAMS
+from nova_xloud.seams.table import SEAMS, seams_of
 
 _LOCK = threading.Lock()
 _INSTALLED: set[Seam] = set()
@@ -20,13 +20,12 @@ _INSTALLED: set[Seam] = set()
 
 def check(seams: tuple[Seam, ...] = SEAMS) -> list[str]:
     """What does not fit, one line a seam; empty if all is well."""
-    try:
-        version = importlib.metadata.version("nova")
-    except importlib.metadata.PackageNotFoundError:
-        return [f"nova: expected one of the releases {RELEASES}, found none installed"]
-    if not any(version == r or version.startswith(f"{r}.") for r in RELEASES):
-        return [f"nova: expected one of the releases {', '.join(RELEASES)}, found {version}"]
-    return [misfit for seam in seams if (misfit := seam.misfit()) is not None]
+    found = releases.version()
+    if found is None or not releases.is_served(found):
+        served = ", ".join(releases.SERVED)
+        return [f"nova: expected one of the releases {served}, found {found or 'none installed'}"]
+    fitting = seams_of(releases.major(found), seams)
+    return [misfit for seam in fitting if (misfit := seam.misfit()) is not None]
 
 
 def install(seams: tuple[Seam, ...] = SEAMS) -> None:
@@ -42,7 +41,7 @@ def install(seams: tuple[Seam, ...] = SEAMS) -> None:
         if misfits:
             raise UnfitNova(misfits)
         _register_options()
-        for seam in wanted:
+        for seam in seams_of(releases.major(), tuple(wanted)):
             _extend(seam)
             _INSTALLED.add(seam)
 

@@ -14,9 +14,9 @@ from typing import Any
 
 import nova.conf
 from nova import exception, objects
-from nova.limit import placement as placement_limits
 from nova.limit import utils as limit_utils
 
+from nova_xloud import releases
 from nova_xloud.core import quota
 from nova_xloud.core.size import Size
 from nova_xloud.scheduling import holdings
@@ -89,13 +89,39 @@ def enforce(
 ) -> int:
     """Create, restore and resize; by unified limits. It may ask again, with fewer instances."""
     has_flavor = request_spec is not None and "flavor" in request_spec
-    noted = _noted(request_spec.flavor) if has_flavor else None
-    if noted is not None:
-        ours = {name: amount * max_count for name, amount in noted.classes.items()}
-        delta_updates = {**ours, **(delta_updates or {})}
+    if has_flavor:
+        delta_updates = _with_noted(request_spec.flavor, max_count, delta_updates)
     return original(
         context, project_id, request_spec, min_count, max_count, enforcer, delta_updates
     )
+
+
+def enforce_flavor(
+    original: Callable[..., int],
+    context: Any,
+    project_id: str,
+    flavor: Any,
+    is_bfvm: bool,
+    min_count: int,
+    max_count: int,
+    enforcer: Any = None,
+    delta_updates: Mapping[str, int] | None = None,
+) -> int:
+    """:func:`enforce` before Nova 34."""
+    delta_updates = _with_noted(flavor, max_count, delta_updates)
+    return original(
+        context, project_id, flavor, is_bfvm, min_count, max_count, enforcer, delta_updates
+    )
+
+
+def _with_noted(
+    flavor: Any, count: int, delta_updates: Mapping[str, int] | None
+) -> Mapping[str, int] | None:
+    noted = _noted(flavor)
+    if noted is None:
+        return delta_updates
+    ours = {name: amount * count for name, amount in noted.classes.items()}
+    return {**ours, **(delta_updates or {})}
 
 
 def upsize_delta(
@@ -163,9 +189,7 @@ def check_unshelve(
     project_id, user_id = instance.project_id, instance.user_id
     if limit_utils.use_unified_limits():
         more = {"servers": 0, **quota.class_amounts(size, facts)}
-        placement_limits.enforce_num_instances_and_resources(
-            context, project_id, request_spec, 1, 1, delta_updates=more
-        )
+        releases.enforce_unified_limits(context, project_id, request_spec, more)
     else:
         objects.Quotas.check_deltas(
             context,

@@ -31,6 +31,8 @@ class Seam:
     :ivar ours: ``module:attribute`` of what extends it; None for ``CALL``
     :ivar why: what we do there, for people
     :ivar key: the entry of the mapping, for ``ITEM``
+    :ivar since: the first release of Nova that has it, by its number: 34; None: the first served
+    :ivar until: the first that has it no longer
     """
 
     target: str
@@ -39,6 +41,12 @@ class Seam:
     why: str
     ours: str | None = None
     key: str | None = None
+    since: int | None = None
+    until: int | None = None
+
+    def is_in(self, release: int) -> bool:
+        """Whether the row holds for a release, 34 for Nova 34.0."""
+        return (self.since or 0) <= release and (self.until is None or release < self.until)
 
     def misfit(self) -> str | None:
         """None if the installed Nova has it as expected, else what was found, for people."""

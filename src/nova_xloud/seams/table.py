@@ -1,15 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every point where stock Nova is extended or called: the whole surface, as data.
 
-What is extended is here, what is called is in :mod:`.calls`.
+What is extended is here, what is called is in :mod:`.calls`. A row that not every served release
+has says ``since`` or ``until``.
 """
 
 from __future__ import annotations
 
 from nova_xloud.seams.calls import CALLED
 from nova_xloud.seams.seam import Kind, Seam
-
-RELEASES = ("34.0",)
 
 _HERE = "nova_xloud.seams"
 
@@ -110,6 +109,15 @@ EXTENDED = (
         "context, project_id, request_spec, min_count, max_count, enforcer, delta_updates",
         "the same by unified limits, and resize",
         ours=f"{_HERE}.quotas:enforce",
+        since=34,
+    ),
+    Seam(
+        "nova.limit.placement:enforce_num_instances_and_flavor",
+        Kind.WRAP,
+        "context, project_id, flavor, is_bfvm, min_count, max_count, enforcer, delta_updates",
+        "likewise; it knew no RequestSpec then",
+        ours=f"{_HERE}.quotas:enforce_flavor",
+        until=34,
     ),
     Seam(
         "nova.compute.api:API._check_quota_for_upsize",
@@ -227,3 +235,8 @@ EXTENDED = (
 )
 
 SEAMS = EXTENDED + CALLED
+
+
+def seams_of(release: int, seams: tuple[Seam, ...] = SEAMS) -> tuple[Seam, ...]:
+    """The rows that hold for a release, 34 for Nova 34.0."""
+    return tuple(seam for seam in seams if seam.is_in(release))

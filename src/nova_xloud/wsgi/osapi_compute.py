@@ -3,15 +3,15 @@
 
 from __future__ import annotations
 
-from nova import monkey_patch
+from nova_xloud import releases
 
 # As Nova's own module does, before anything else is imported.
-monkey_patch.patch(backend="threading")
+releases.choose_backend()
 
 from nova_xloud.seams.install import install  # noqa: E402
 
 install()
 
-from nova.wsgi.osapi_compute import application  # noqa: E402
+application = releases.compute_api_application()
 
 __all__ = ["application"]

@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where the releases of Nova that are served differ in what we ask of them: one function each.
+
+A difference of signature is two rows in :mod:`nova_xloud.seams.table` (``since``, ``until``).
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+from collections.abc import Callable, Mapping
+from typing import Any
+
+# 2024.1 to 2026.2, by Nova's own numbers. constraints/ has a file for each.
+SERVED = ("29.4", "30.3", "31.3", "32.2", "33.0", "34.0")
+
+
+def version() -> str | None:
+    """The installed Nova's version, as ``34.0.0``; None without one."""
+    try:
+        return importlib.metadata.version("nova")
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def is_served(found: str) -> bool:
+    """Whether a version belongs to a release that is served."""
+    return any(found == release or found.startswith(f"{release}.") for release in SERVED)
+
+
+def major(found: str | None = None) -> int:
+    """A release's number, 34 for 2026.2.
+
+    :param found: a version; default: the installed Nova's, which must be there
+    """
+    return int((found or importlib.metadata.version("nova")).partition(".")[0])
+
+
+def choose_backend() -> None:
+    """Choose threads or eventlet as Nova's own API does: it wants to be the first import of all."""
+    from nova import monkey_patch
+
+    if major() >= 33:
+        monkey_patch.patch(backend="threading")
+    elif major() >= 32:
+        monkey_patch.patch()
+    # Before that, to import it is the choice.
+
+
+def compute_api_application() -> Any:
+    """Nova's own WSGI application."""
+    if major() >= 30:
+        from nova.wsgi.osapi_compute import application
+
+        return application
+    from nova.api.openstack.compute.wsgi import init_application
+
+    return init_application()
+
+
+def enforce_unified_limits(
+    context: Any, project_id: str, request_spec: Any, more: Mapping[str, int]
+) -> None:
+    """Whether a project may hold ``more`` of each unified limit.
+
+    :raises nova.exception.TooManyInstances: it may not
+    """
+    from nova.limit import placement
+
+    if major() >= 34:
+        placement.enforce_num_instances_and_resources(
+            context, project_id, request_spec, 1, 1, delta_updates=more
+        )
+    else:
+        placement.enforce_num_instances_and_flavor(
+            context,
+            project_id,
+            request_spec.flavor,
+            request_spec.is_bfv,
+            1,
+            1,
+            delta_updates=more,
+        )
+
+
+def should_enforce(over: Any) -> bool:
+    """Whether Nova refuses what ``oslo_limit.exception.ProjectOverLimit`` says is over.
+
+    Since 31 an operator says which limits may be unset; before, every one counts.
+    """
+    from nova.limit import utils
+
+    return utils.should_enforce(over) if major() >= 31 else True
+
+
+def validated(controller: type) -> type:
+    """A controller's decorator: all its methods have schemas. Nova's guard asks since 32."""
+    from nova.api import validation
+
+    return validation.validated(controller) if major() >= 32 else controller
+
+
+def response_body_schema(schema: Mapping[str, Any]) -> Callable[..., Any]:
+    """A method's decorator: what its answers look like. Nova checks that since 30."""
+    from nova.api import validation
+
+    return validation.response_body_schema(schema) if major() >= 30 else lambda method: method
