@@ -38,6 +38,19 @@ class XloudTestCase(base.ServersTestBase):
     def _elastic(self, **options):
         return self._boot(self._flavor(minimum_cpu=1, minimum_memory=512), **options)
 
+    def _live_migrate(
+        self,
+        server,
+        migration_expected_state="completed",
+        server_expected_state="ACTIVE",
+        host=None,
+    ):
+        # Nova's own takes no host before 30.
+        action = {"os-migrateLive": {"host": host, "block_migration": "auto"}}
+        self.api.post_server_action(server["id"], action)
+        self._wait_for_migration_status(server, [migration_expected_state])
+        return self._wait_for_state_change(server, server_expected_state)
+
     def _reserved(self, server):
         allocations = self._get_allocations_by_server_uuid(server["id"])
         assert len(allocations) == 1, allocations
