@@ -4,6 +4,7 @@
 import ddt
 from nova.tests.functional.api.client import OpenStackApiException
 
+from nova_xloud import releases
 from tests.functional.pinned import DEDICATED, ISOLATE, MIXED, PinnedTestCase
 
 HUGE = {"hw__mem_page_size": "large"}
@@ -93,6 +94,11 @@ class Numa(PinnedTestCase):
         self._grows_and_shrinks((1, 1024, {"VCPU": 1}), (4, 1024, {"VCPU": 4}))
 
 
+def _skip_if_refused(test, specs):
+    if releases.major() < 30 and any(name.startswith("hw__cpu_max_") for name in specs):
+        test.skipTest("Nova 29 has these extra specs under a wrong name and refuses the right one")
+
+
 @ddt.ddt
 class Threads(PinnedTestCase):
     """A core is plugged whole, whatever it was that gave it its threads."""
@@ -104,6 +110,7 @@ class Threads(PinnedTestCase):
         {"hw__cpu_max_sockets": "1", "hw__cpu_max_cores": "2"},
     )
     def test_two_a_core(self, topology):
+        _skip_if_refused(self, topology)
         self._elastic_with(topology)
         self._starts_with(2, 512, least=2)
         assert self._xml().find("cpu/topology").get("threads") == "2"
@@ -133,6 +140,7 @@ class Threads(PinnedTestCase):
         {"hw__cpu_threads": "2", "hw__cpu_max_threads": "1"},
     )
     def test_one_a_core(self, topology):
+        _skip_if_refused(self, topology)
         self._elastic_with(topology)
         assert self._xml().find("cpu/topology").get("threads") == "1"
         self._grows_and_shrinks((1, 512, {"VCPU": 1}), (3, 1024, {"VCPU": 3}))
