@@ -41,7 +41,7 @@ class Operations(RacesTestCase):
         self._rescue_in()
         assert self._claims_on("host1") == GROWN
         self._invariants_hold()
-        self._unrescue_server(self.server)
+        self._rescue_out()
         self._comes_to(*GROWN)
 
     def _lock(self):
