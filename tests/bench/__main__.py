@@ -8,10 +8,11 @@ import time
 
 from tests.bench import report, services, worker
 
-MEASURES = ("boot", "scheduling", "moves", "services")
+MEASURES = ("boot", "scheduling", "calls", "moves", "services")
 MOVES = ("cold_migrate", "resize", "revert_resize", "live_migrate", "shelve", "hard_reboot")
 _FEW_HOSTS = 2
 _WARM_UP = 3
+_CALLED = 8
 
 
 def main():
@@ -19,7 +20,13 @@ def main():
     options = _options()
     started = time.monotonic()
     print(f"{platform.machine()}, Python {platform.python_version()}, {vars(options)}\n")
-    measure = {"boot": _boot, "scheduling": _scheduling, "moves": _moves, "services": _services}
+    measure = {
+        "boot": _boot,
+        "scheduling": _scheduling,
+        "calls": _calls,
+        "moves": _moves,
+        "services": _services,
+    }
     held = [measure[name](options) for name in options.measures or MEASURES]
     print(f"\n{time.monotonic() - started:.0f} s.", "" if all(held) else report.MISSED)
     return 0 if all(held) else 1
@@ -84,6 +91,19 @@ def _in_rounds(options, hosts, operations):
                 _progress(f"  {report.so_far(operation, timed[operation])}")
             counts = {o: [w.ask("count", o) for w in workers] for o in operations}
     return counts, timed
+
+
+def _calls(options):
+    """How many Python functions a boot and a scheduling call, and how many of them are ours."""
+    with worker.both(_FEW_HOSTS, options.seed, same=options.same, watched=True) as workers:
+        for operation in ("boot", "schedule"):
+            _progress(f"  {operation}: {_CALLED} pairs, watched")
+            worker.in_turns(workers, operation, _WARM_UP, options.seed, "calls")
+            pairs = worker.in_turns(workers, operation, _CALLED, options.seed, "calls")
+            report.times(f"{operation} calls", "", pairs, ("all",))
+            stock, extended = (sorted(p[i]["ours"] for p in pairs) for i in (0, 1))
+            print(f"{'':30}   of ours: {stock[0]} -> {extended[0]} to {extended[-1]}")
+    return True
 
 
 def _moves(options):

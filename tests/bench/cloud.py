@@ -20,6 +20,7 @@ from nova.tests.functional.libvirt import base
 from oslo_utils import uuidutils
 
 from nova_xloud.testing import FakeLibvirtFixture
+from tests.bench import calls
 from tests.bench.counts import Counts
 
 # Seconds; no service reports, or is taken for dead, while something is measured.
@@ -82,6 +83,12 @@ class Cloud(base.ServersTestBase):
         with getattr(self, operation)() as run, Counts() as counts, counts.counting() as counted:
             run()
         return dict(counted)
+
+    def _calls(self, operation):
+        """``{"all": calls, "ours": calls}``, in a worker that watches them."""
+        with getattr(self, operation)() as run, calls.counting() as counted:
+            run()
+        return counted
 
     # Operations: a context in which the callable is what is measured.
 

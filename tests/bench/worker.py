@@ -12,7 +12,7 @@ from tests.bench import paired
 _PATIENCE = 600
 
 
-def _run(extended, hosts, pipe):
+def _run(extended, hosts, watched, pipe):
     """A worker's life. Nothing of Nova is imported in the process that asks."""
     import tests.conftest  # noqa: F401
 
@@ -20,7 +20,10 @@ def _run(extended, hosts, pipe):
         from nova_xloud.seams.install import install
 
         install()
-    from tests.bench import cloud
+    from tests.bench import calls, cloud
+
+    if watched:
+        calls.watch()
 
     cloud.serve(str(pathlib.Path(sys.prefix, "etc/nova/api-paste.ini")), hosts, pipe)
 
@@ -30,17 +33,19 @@ class Worker:
 
     :param extended: whether nova-xloud is installed in its Nova
     :param hosts: how many compute hosts its cloud has
+    :param watched: it counts calls, and is slow
     """
 
-    def __init__(self, extended, hosts):
+    def __init__(self, extended, hosts, watched):
         spawned = multiprocessing.get_context("spawn")
         self._pipe, theirs = spawned.Pipe()
-        self._process = spawned.Process(target=_run, args=(extended, hosts, theirs), daemon=True)
+        arguments = (extended, hosts, watched, theirs)
+        self._process = spawned.Process(target=_run, args=arguments, daemon=True)
         self._process.start()
         theirs.close()
 
     def ask(self, what, operation):
-        """``"time"`` or ``"count"`` an operation of :class:`tests.bench.cloud.Cloud`."""
+        """``"time"``, ``"count"`` or ``"calls"`` of an operation of the worker's cloud."""
         self._pipe.send((what, operation))
         return self.answer()
 
@@ -64,29 +69,30 @@ class Worker:
 
 
 @contextlib.contextmanager
-def both(hosts, seed, *, same=False):
+def both(hosts, seed, *, same=False, watched=False):
     """A stock and an extended :class:`Worker`, both ready.
 
     :param seed: of the hashes of both, so that dictionaries and sets are laid out alike
+    :param watched: see :class:`Worker`
     :param same: both stock, to see what is measured where there is no difference
     """
     os.environ["PYTHONHASHSEED"] = str(seed)
     with contextlib.ExitStack() as stack:
         workers = []
         for extended in (False, not same):
-            workers.append(Worker(extended, hosts))
+            workers.append(Worker(extended, hosts, watched))
             stack.callback(workers[-1].close)
             # One after the other: they share the machine's memory and cores with others.
             workers[-1].answer()
         yield tuple(workers)
 
 
-def in_turns(workers, operation, pairs, seed):
-    """``(stock, extended)`` of so many pairs, each ``{"wall": ms, "cpu": ms}``."""
+def in_turns(workers, operation, pairs, seed, what="time"):
+    """``(stock, extended)`` of so many pairs of answers."""
     measured = []
     for extended_first in paired.order(pairs, seed):
         answers = [None, None]
         for index in (1, 0) if extended_first else (0, 1):
-            answers[index] = workers[index].ask("time", operation)
+            answers[index] = workers[index].ask(what, operation)
         measured.append(tuple(answers))
     return measured
