@@ -25,6 +25,9 @@ lint: setup ## ruff, mypy, import-linter
 	@$(BIN)/mypy -p lab
 	@PATH=$(BIN):$$PATH lint-imports
 
+bench: setup ## what it costs those who do not use it: stock Nova against extended, in turns
+	@$(BIN)/python -m tests.bench $(BENCH)
+
 setup: ## packages and .venv, when they are missing or have changed
 	@lab/setup
 
@@ -35,4 +38,4 @@ lab-down: ## stop the cloud; nothing is left running
 	@lab/run down
 
 .DEFAULT_GOAL = help
-.PHONY: help demo test test-release lint setup lab-up lab-down
+.PHONY: help demo test test-release lint bench setup lab-up lab-down

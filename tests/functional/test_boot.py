@@ -8,6 +8,7 @@ from libvirt import VIR_DOMAIN_XML_INACTIVE
 from lxml import etree
 from nova import context as nova_context
 from nova import objects
+from nova.db.main import api
 from nova.tests.functional.api.client import OpenStackApiException
 from nova.virt.libvirt.config import LibvirtConfigGuest
 from nova.virt.libvirt.driver import LibvirtDriver
@@ -66,6 +67,11 @@ class Boot(XloudTestCase):
         assert xml.find("vcpus") is None
         assert xml.find("vcpu").get("current") is None
         assert self.api.get_server(server["id"])["metadata"] == {}
+
+    def test_without_extra_specs_no_record_is_asked_of_the_database(self):
+        with mock.patch.object(api, "instance_system_metadata_get") as ask:
+            self._boot(self._flavor())
+        ask.assert_not_called()
 
     def test_without_extra_specs_the_xml_is_novas_to_the_byte(self):
         pairs = []

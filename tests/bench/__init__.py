@@ -1,0 +1,1 @@
+"""What the extension costs those who do not use it: stock and extended Nova, side by side."""
