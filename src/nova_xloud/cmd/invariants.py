@@ -111,11 +111,12 @@ def _check(arguments: argparse.Namespace, survey: Survey | None) -> Report:
     import nova.conf
     from nova import context as nova_context
 
+    from nova_xloud.audit.cells import Cells
     from nova_xloud.audit.check import Check, Options
     from nova_xloud.audit.cloud import Cloud
     from nova_xloud.audit.guests import witnesses
 
-    cloud = Cloud(nova_context.get_admin_context())
+    cloud = Cloud(Cells(nova_context.get_admin_context()))
     hosts = cloud.hosts()
     asked = {}
     if not arguments.no_guests:
