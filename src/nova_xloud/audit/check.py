@@ -78,7 +78,7 @@ class Check:
         suspects = self._look(elastic, list(self._hosts.values()), self._options.progress)
         return Report(
             found=(*self._settled(suspects), *self._nobody_to_ask(elastic)),
-            unread=(*self._cloud.unread, *self._silent.values()),
+            unread=(*self._cloud.cells.unread, *self._silent.values()),
             instances=len(self._instances),
             elastic=len(elastic),
             hosts=len(self._hosts),
@@ -132,7 +132,7 @@ class Check:
         unknown = {consumer for node in nodes for consumer in node.allocations} - known
         found = self._cloud.consumers_among(unknown)
         # In a cell that could not be read there may be what is known nowhere else.
-        return frozenset(known | found) if self._cloud.complete else None
+        return frozenset(known | found) if self._cloud.cells.complete else None
 
     def _guests(self, instances: Iterable[Any]) -> dict[str, Guest]:
         """What each guest holds, of those whose host is asked."""

@@ -1,44 +1,27 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Nova's databases, all cells of them, and Placement: read, never written."""
+"""A whole cloud in Nova's databases and in Placement: read, never written."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 from keystoneauth1 import exceptions as ks_exc
-from nova import context as nova_context
-from nova import exception, objects, servicegroup
+from nova import objects, servicegroup
 from nova.compute import instance_actions
 from nova.scheduler.client import report
-from oslo_db import exception as db_exc
 from oslo_utils import timeutils
-from sqlalchemy import exc as sql_exc
 
+from nova_xloud.audit.cells import Cells
 from nova_xloud.audit.report import Unread
 from nova_xloud.core.invariants import Node
-
-T = TypeVar("T")
 
 # Instances read by one query.
 PAGE = 500
 # How many of its newest actions tell when a guest was last started.
 ACTIONS = 20
 
-# A wrong password, a missing driver, a schema that is not there, a cell that is away.
-DATABASE_ERRORS = (
-    db_exc.DBError,
-    db_exc.CantStartEngineError,
-    sql_exc.SQLAlchemyError,
-    exception.NovaException,
-    ImportError,
-)
-
-_WHERE = (
-    "run this where nova-manage runs, with the nova.conf that has [api_database] connection "
-    "(--config-file)"
-)
 _PLACEMENT = "check [placement] of nova.conf, and that Placement and Keystone run"
 
 _STARTS = frozenset(
@@ -92,35 +75,15 @@ class Moves:
 class Cloud:
     """A whole cloud.
 
-    A cell that cannot be read is left out from then on and told of in ``unread``.
-
-    :param context: an admin's ``nova.context.RequestContext``
-    :raises Unread: the API database cannot be read, or knows no cell; there is no Placement
+    :raises Unread: there is no Placement
     """
 
-    def __init__(self, context: Any) -> None:
-        self._context = context
-        self.unread: list[Unread] = []
-        self._cells: dict[str, Any] = {}
-        for cell in self._api_database(objects.CellMappingList.get_all):
-            try:
-                with nova_context.target_cell(context, cell) as targeted:
-                    self._cells[cell.identity] = targeted
-            except DATABASE_ERRORS as error:
-                self._leave_out(cell.identity, error)
-        if not (self._cells or self.unread):
-            raise Unread(
-                "the API database knows no cell", f"{_WHERE}, after nova-manage cell_v2 create_cell"
-            )
+    def __init__(self, cells: Cells) -> None:
+        self.cells = cells
         try:
             self._placement = report.report_client_singleton()
         except ks_exc.ClientException as error:
             raise Unread(f"Placement could not be reached: {error}", _PLACEMENT) from error
-
-    @property
-    def complete(self) -> bool:
-        """Whether every cell could be read so far."""
-        return not self.unread
 
     def hosts(self) -> list[Host]:
         """Every compute node."""
@@ -136,7 +99,7 @@ class Cloud:
                 for n in objects.ComputeNodeList.get_all(context)
             ]
 
-        return list(self._every_cell(read))
+        return list(self.cells.every(read))
 
     def instances(self, uuids: Iterable[str] | None = None) -> Iterator[Any]:
         """Every ``nova.objects.Instance`` that is not deleted, or those of ``uuids``."""
@@ -145,7 +108,7 @@ class Cloud:
             filters["uuid"] = sorted(uuids)
             if not filters["uuid"]:
                 return
-        yield from self._every_cell(lambda context: _pages(context, filters))
+        yield from self.cells.every(lambda context: _pages(context, filters))
 
     def moves(self, hosts: Iterable[Host]) -> Moves:
         """The migrations from and to ``hosts`` that are not over."""
@@ -167,7 +130,7 @@ class Cloud:
             evacuated = objects.MigrationList.get_by_filters(context, done)
             return found + [("evacuated", migration) for migration in evacuated]
 
-        for kind, migration in self._every_cell(read):
+        for kind, migration in self.cells.every(read):
             if kind == "running":
                 running.setdefault(migration.instance_uuid, set()).add(migration.uuid)
             else:
@@ -181,11 +144,11 @@ class Cloud:
         if not wanted:
             return frozenset()
         found = {instance.uuid for instance in self.instances(wanted)}
-        migrations = self._every_cell(
+        migrations = self.cells.every(
             lambda context: objects.MigrationList.get_by_filters(context, {"uuid": wanted})
         )
         found |= {migration.uuid for migration in migrations}
-        mappings = self._api_database(
+        mappings = self.cells.api_database(
             lambda context: objects.InstanceMappingList.get_by_instance_uuids(context, wanted)
         )
         # Claimed by the scheduler, and not yet in any cell.
@@ -224,7 +187,7 @@ class Cloud:
             answer = self._placement.get(
                 f"/resource_providers/{host.provider}/{what}",
                 version="1.29",
-                global_request_id=self._context.global_id,
+                global_request_id=self.cells.context.global_id,
             )
         except ks_exc.ClientException as error:
             raise Unread(f"Placement could not be asked: {error}", _PLACEMENT) from error
@@ -238,31 +201,6 @@ class Cloud:
             )
         members: dict[str, Any] = answer.json()[what]
         return members
-
-    def _api_database(self, read: Callable[[Any], T]) -> T:
-        try:
-            return read(self._context)
-        except DATABASE_ERRORS as error:
-            raise Unread(
-                f"the API database could not be read: {_first_line(error)}",
-                f"{_WHERE}, after nova-manage api_db sync",
-            ) from error
-
-    def _every_cell(self, read: Callable[[Any], Iterable[T]]) -> Iterator[T]:
-        for identity, context in list(self._cells.items()):
-            try:
-                yield from read(context)
-            except DATABASE_ERRORS as error:
-                del self._cells[identity]
-                self._leave_out(identity, error)
-
-    def _leave_out(self, identity: str, error: Exception) -> None:
-        self.unread.append(
-            Unread(
-                f"cell {identity} could not be read: {_first_line(error)}",
-                "compare nova-manage cell_v2 list_cells with where its database is",
-            )
-        )
 
 
 def _pages(context: Any, filters: dict[str, Any]) -> Iterator[Any]:
@@ -281,11 +219,6 @@ def _pages(context: Any, filters: dict[str, Any]) -> Iterator[Any]:
         if len(page) < PAGE:
             return
         marker = page[-1].uuid
-
-
-def _first_line(error: Exception) -> str:
-    """SQLAlchemy adds the statement, and where to read about it."""
-    return str(error).partition("\n")[0]
 
 
 def _frozen(sets: dict[str, set[str]]) -> dict[str, frozenset[str]]:

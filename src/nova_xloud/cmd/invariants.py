@@ -8,7 +8,7 @@ import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from nova_xloud.audit.report import Report, Unread, as_json, as_text
+from nova_xloud.audit.report import NOT_CHECKED, Report, Unread, as_json, as_text
 
 if TYPE_CHECKING:
     from nova_xloud.audit.guests import Survey
@@ -89,7 +89,7 @@ def add(commands: Any, parent: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-f", "--format", choices=("table", "json"), default="table", help="(default: table)"
     )
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, unconfigured=NOT_CHECKED)
 
 
 def run(arguments: argparse.Namespace, survey: Survey | None = None) -> int:
@@ -111,11 +111,12 @@ def _check(arguments: argparse.Namespace, survey: Survey | None) -> Report:
     import nova.conf
     from nova import context as nova_context
 
+    from nova_xloud.audit.cells import Cells
     from nova_xloud.audit.check import Check, Options
     from nova_xloud.audit.cloud import Cloud
     from nova_xloud.audit.guests import witnesses
 
-    cloud = Cloud(nova_context.get_admin_context())
+    cloud = Cloud(Cells(nova_context.get_admin_context()))
     hosts = cloud.hosts()
     asked = {}
     if not arguments.no_guests:

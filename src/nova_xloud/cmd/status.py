@@ -9,8 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 
 from nova_xloud import releases
-from nova_xloud.audit.report import NOT_CHECKED
-from nova_xloud.cmd import invariants
+from nova_xloud.cmd import invariants, upgrade
 
 DESCRIPTION = """\
 Ask whether a cloud with nova-xloud is as it has to be. Run it where nova-manage runs: it reads the
@@ -19,16 +18,18 @@ it asks of nova-compute the message broker. It changes nothing.
 """
 
 EPILOG = """\
-Exit codes: 0 all is well; 1 something is not, and is listed; 2 something could not be checked, or
-the arguments are wrong: it is said what, and the way out.
+Exit codes: 0 all is well; 2 the arguments are wrong. Each command has more, and says them.
 
-  nova-xloud-status invariants --help       says what is checked, and how
+  nova-xloud-status upgrade check           is all of it as nova-xloud needs it?
+  nova-xloud-status upgrade check --help    says what is checked, and how
+  nova-xloud-status invariants --help       likewise
 """
 
 PROGRAM = "nova-xloud-status"
 
-# Each has add(subparsers, parent), and sets `run`: from the arguments to an exit code.
-COMMANDS = (invariants,)
+# Each has add(subparsers, parent), and sets `run`: from the arguments to an exit code, and
+# `unconfigured`: the exit code when nova.conf cannot be read.
+COMMANDS = (upgrade, invariants)
 
 # Nova ready to be used in this process, from the options that name its configuration.
 Configured = Callable[[Sequence[str]], AbstractContextManager[None]]
@@ -39,7 +40,7 @@ def main(argv: Sequence[str] | None = None, configured: Configured | None = None
 
     :param argv: default: the process's own
     :param configured: default: as nova-manage does it
-    :returns: exit code; see EPILOG
+    :returns: exit code; see the command's own EPILOG
     """
     arguments = parser().parse_args(argv)
     given = vars(arguments)
@@ -51,7 +52,8 @@ def main(argv: Sequence[str] | None = None, configured: Configured | None = None
             return run(arguments)
     except Unconfigured as error:
         print(f"{PROGRAM}: {error}", file=sys.stderr)
-        return NOT_CHECKED
+        unconfigured: int = arguments.unconfigured
+        return unconfigured
 
 
 def parser() -> argparse.ArgumentParser:

@@ -21,6 +21,9 @@ from nova_xloud.rpc.versions import FIRST, NAMESPACE, VERSION
 LOG = logging.getLogger(__name__)
 CONF = nova.conf.CONF
 
+# Seconds; what a service says of itself it knows without looking.
+ABOUT_WITHIN = 10
+
 
 class XloudAPI:
     """Client of the ``xloud`` namespace on nova-compute's topic.
@@ -73,6 +76,30 @@ class XloudAPI:
         """See :meth:`XloudEndpoint.status`."""
         return self._call(context, instance, "status", FIRST)
 
+    def about(self, context: Any, topic: str, host: str) -> dict[str, Any] | None:
+        """What a service says of itself; see :meth:`nova_xloud.rpc.about.AboutEndpoint.about`.
+
+        :param context: targeted at the cell whose broker it listens to; else nova.conf's is used
+        :param topic: nova-compute's, nova-conductor's or nova-scheduler's
+        :returns: None: it runs with a nova-xloud that is older than this call
+        :raises HostUnsupported: it runs without nova-xloud
+        :raises HostUnavailable: it does not answer
+        """
+        client = self._router.client(context).prepare(
+            topic=topic, server=host, version=FIRST, timeout=ABOUT_WITHIN
+        )
+        try:
+            answer: dict[str, Any] = client.call(context, "about")["result"]
+        except messaging.MessagingTimeout as error:
+            raise HostUnavailable(f"no answer within {ABOUT_WITHIN} s") from error
+        except (messaging.MessagingException, messaging.RemoteError) as error:
+            if "NoSuchMethod" in _names(error):
+                return None
+            if "UnsupportedVersion" in _names(error):
+                raise HostUnsupported(f"{topic} on {host} runs without nova-xloud") from error
+            raise HostUnavailable(f"{type(error).__name__}: {error}") from error
+        return answer
+
     def hotplug_vcpus(self, context: Any, instance: Any, new_count: int) -> None:
         """Make it ``new_count`` vCPUs; returns when the guest has them.
 
@@ -122,5 +149,9 @@ class XloudAPI:
 
 
 def _not_known(error: Exception) -> bool:
-    names = (type(error).__name__, getattr(error, "exc_type", None))
-    return any(name in ("UnsupportedVersion", "NoSuchMethod") for name in names)
+    return not _names(error).isdisjoint(("UnsupportedVersion", "NoSuchMethod"))
+
+
+def _names(error: Exception) -> set[str]:
+    """What it is here, and what it was where it comes from."""
+    return {type(error).__name__, getattr(error, "exc_type", None) or ""}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Our RPC interface on nova-compute.
+"""Our RPC interface on nova-compute; on nova-conductor and nova-scheduler ``about`` only.
 
 It has a namespace of its own, so a compute host without nova-xloud answers
 that it does not know the call instead of doing something else.
@@ -11,8 +11,10 @@ Versions:
 * 1.1 - plan; adjust takes force. A caller sends the lowest version that has what it asks for, so a
   compute host with 1.0 serves all that it knows.
 * 1.2 - reserve; unreserve, which is a cast and answers nothing.
+* 1.3 - about. It is asked for in 1.0: a service with an older nova-xloud then says that it does not
+  know the call, and one without nova-xloud that it does not know the namespace.
 """
 
 NAMESPACE = "xloud"
-VERSION = "1.2"
+VERSION = "1.3"
 FIRST = "1.0"

@@ -208,6 +208,10 @@ CALLED = (
         ("nova.config:parse_args", "argv"),
     ),
     *_calls(
+        "the upgrade check reads all flavors",
+        ("nova.objects.flavor:FlavorList.get_all", "context, inactive, filters"),
+    ),
+    *_calls(
         "flavors are read as Nova reads them",
         ("nova.virt.hardware:get_cpu_policy_constraint", "flavor, image_meta"),
         ("nova.virt.hardware:get_dedicated_cpu_constraint", "flavor"),

@@ -28,6 +28,7 @@ from nova_xloud.compute.pulse import Pulse
 from nova_xloud.errors import DomainCallFailed, DomainError, DomainNotFound
 from nova_xloud.rpc.endpoint import XloudEndpoint
 from nova_xloud.scheduling import holdings
+from nova_xloud.seams import about
 from nova_xloud.seams.resource_tracker import host_facts
 
 LOG = logging.getLogger(__name__)
@@ -67,7 +68,7 @@ class XloudComputeManager(manager.ComputeManager):  # type: ignore[misc]
             options,
             self._boots,
         )
-        self.additional_endpoints.append(XloudEndpoint(self.xloud))
+        self.additional_endpoints += [XloudEndpoint(self.xloud), about.of_compute()]
         self.add_periodic_task(_reconcile_every(CONF.xloud.reconcile_interval))
 
     def pre_start_hook(self, service_ref: Any) -> None:

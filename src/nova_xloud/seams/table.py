@@ -232,6 +232,21 @@ EXTENDED = (
         key="nova-compute",
         ours=f"{_HERE}.compute_manager:MANAGER",
     ),
+    # The upgrade check
+    Seam(
+        "nova.conductor.manager:ConductorManager.pre_start_hook",
+        Kind.WRAP,
+        "self, service_ref",
+        "nova-conductor says that it runs with nova-xloud",
+        ours=f"{_HERE}.about:conductor_starts",
+    ),
+    Seam(
+        "nova.scheduler.manager:SchedulerManager.pre_start_hook",
+        Kind.WRAP,
+        "self, service_ref",
+        "nova-scheduler says so too, and which filters it has",
+        ours=f"{_HERE}.about:scheduler_starts",
+    ),
 )
 
 SEAMS = EXTENDED + CALLED

@@ -12,9 +12,11 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 
+from nova_xloud.audit import readiness
 from nova_xloud.audit.report import Report, Unread, as_json, as_text
 from nova_xloud.cmd import invariants, status
 from nova_xloud.core.finding import WAYS_OUT, Finding
+from nova_xloud.core.readiness import Level, Remark, Verdict
 
 BREAK = Finding("columns_differ", "uuid-1", "host1", "its columns say so, and Placement so")
 SOLD = Finding("host_oversold", None, "host22", "9 of VCPU, and its capacity is 8", "VCPU")
@@ -62,6 +64,21 @@ def test_help_teaches_and_imports_no_nova() -> None:
     assert "Exit codes: 0 every rule holds; 1 one is broken; 2" in done.stdout
 
 
+def test_help_of_the_upgrade_check_names_each_check_and_imports_no_nova() -> None:
+    script = (
+        "import sys\nfrom nova_xloud.cmd.status import main\n"
+        "try:\n    main(['upgrade', 'check', '--help'])\n"
+        "finally:\n    print('nova' in sys.modules, file=sys.stderr)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert done.stderr == "False\n"
+    for name, _ in readiness.Readiness(list, ()).checks():
+        assert f"\n  {name} " in done.stdout
+    assert "255" in done.stdout
+
+
 def test_help_of_all_names_the_commands(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         run("--help")
@@ -69,6 +86,7 @@ def test_help_of_all_names_the_commands(capsys: pytest.CaptureFixture[str]) -> N
     printed = capsys.readouterr().out
     assert printed.startswith("usage: nova-xloud-status ")
     assert "invariants" in printed
+    assert "upgrade" in printed
 
 
 @pytest.mark.parametrize(
@@ -84,6 +102,9 @@ def test_help_of_all_names_the_commands(capsys: pytest.CaptureFixture[str]) -> N
         (("invariants", "--boot-grace", "inf"), "'inf' is no number of seconds"),
         (("invariants", "--boot-grace", "nan"), "'nan' is no number of seconds"),
         (("invariants", "-f", "xml"), "invalid choice: 'xml'"),
+        (("upgrade",), "check"),
+        (("upgrade", "chuck"), "invalid choice: 'chuck'"),
+        (("upgrade", "check", "--js"), "--js"),
     ],
 )
 def test_wrong_usage_is_2_and_told_on_stderr(
@@ -127,7 +148,12 @@ def test_the_configuration_is_novas(argv: tuple[str, ...]) -> None:
     assert run(*argv) == (0, ["--config-file=a", "--config-file=b", "--config-dir=c"])
 
 
-def test_a_configuration_that_is_not_there_is_2_and_named() -> None:
+@pytest.mark.parametrize(
+    ("command", "code"), [(["invariants"], 2), (["upgrade", "check", "--json"], 255)]
+)
+def test_a_configuration_that_is_not_there_is_no_outcome_and_named(
+    command: list[str], code: int
+) -> None:
     done = subprocess.run(
         [
             sys.executable,
@@ -135,14 +161,14 @@ def test_a_configuration_that_is_not_there_is_2_and_named() -> None:
             "nova_xloud.cmd.status",
             "--config-file",
             "/nowhere/nova.conf",
-            "invariants",
+            *command,
         ],
         capture_output=True,
         text=True,
         timeout=120,
         check=False,
     )
-    assert done.returncode == 2
+    assert done.returncode == code
     assert "/nowhere/nova.conf" in done.stderr.splitlines()[-1]
     assert "Traceback" not in done.stderr
 
@@ -238,3 +264,64 @@ def test_progress_of_many_hosts_is_on_stderr(
     printed = capsys.readouterr()
     assert printed.err.splitlines() == [f"{line} hosts read" for line in lines]
     assert printed.out == ""
+
+
+@pytest.fixture
+def judged(monkeypatch: pytest.MonkeyPatch) -> dict[str, Verdict]:
+    """In place of the upgrade check's checks: verdicts by name; and what it was asked with."""
+    verdicts: dict[str, Verdict] = {}
+
+    class Judged:
+        def __init__(self, misfits: object, api_urls: Sequence[str]) -> None:
+            verdicts["asked"] = Verdict(" ".join(api_urls))
+
+        def checks(self) -> list[tuple[str, object]]:
+            return [(name, lambda v=verdict: v) for name, verdict in verdicts.items()]
+
+    monkeypatch.setattr(readiness, "Readiness", Judged)
+    return verdicts
+
+
+MILD = Verdict("B was seen", (Remark(Level.WARNING, "b is 1", "make it 2"),))
+BAD = Verdict("C was seen", (Remark(Level.FAILURE, "c is 3", "make it 4"),))
+
+
+@pytest.mark.parametrize(("verdicts", "code"), [([], 0), ([MILD], 1), ([BAD], 2), ([BAD, MILD], 2)])
+def test_the_worst_of_an_upgrade_check_is_the_exit_code(
+    verdicts: list[Verdict], code: int, judged: dict[str, Verdict]
+) -> None:
+    judged |= {str(number): verdict for number, verdict in enumerate(verdicts)}
+    assert run("upgrade", "check") == (code, [])
+    assert run("upgrade", "check", "--json") == (code, [])
+
+
+def test_an_upgrade_check_as_json_and_as_a_table(
+    judged: dict[str, Verdict], capsys: pytest.CaptureFixture[str]
+) -> None:
+    judged["Bad"] = BAD
+    run("upgrade", "check", "--json", "--api", "http://a", "--api", "http://b")
+    assert json.loads(capsys.readouterr().out) == {
+        "name": "nova-xloud upgrade check",
+        "checks": [
+            {"check": "Bad", "result": 2, "details": "c is 3; make it 4. C was seen."},
+            {"check": "asked", "result": 0, "details": "http://a http://b."},
+        ],
+    }
+    # Not as it was asked before.
+    run("upgrade", "check")
+    printed = capsys.readouterr().out
+    assert "| Check: Bad " in printed
+    assert "| Result: Failure " in printed
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ("--config-file", "a", "--config-dir", "c", "upgrade", "check"),
+        ("upgrade", "check", "--config-file", "a", "--config-dir", "c"),
+    ],
+    ids=["before the command", "behind it"],
+)
+@pytest.mark.usefixtures("judged")
+def test_the_configuration_of_an_upgrade_check_is_novas(argv: tuple[str, ...]) -> None:
+    assert run(*argv) == (0, ["--config-file=a", "--config-dir=c"])

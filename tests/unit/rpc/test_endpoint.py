@@ -71,7 +71,7 @@ def call(name: str, answer: Any) -> dict[str, Any]:
 
 
 def test_it_has_a_namespace_and_version_of_its_own() -> None:
-    assert (XloudEndpoint.target.namespace, XloudEndpoint.target.version) == ("xloud", "1.2")
+    assert (XloudEndpoint.target.namespace, XloudEndpoint.target.version) == ("xloud", "1.3")
 
 
 def test_adjust_answers_generation_and_whether_there_was_anything_to_do() -> None:

@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: Apache-2.0
+"""nova-api: it has no RPC, so it is asked over HTTP."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import nova.conf
+from keystoneauth1 import adapter
+from keystoneauth1 import exceptions as ks_exc
+from keystoneauth1 import loading as ks_loading
+from oslo_config import cfg
+from oslo_utils import uuidutils
+
+from nova_xloud.core.services import ApiAnswer, Runs, how_api_runs
+
+CONF = nova.conf.CONF
+
+# Seconds
+ANSWER_WITHIN = 10
+CATALOGUE = "the URL of the service catalogue"
+
+
+def compute_api() -> adapter.Adapter:
+    """nova-api, with the credentials that nova.conf has for Placement.
+
+    :raises keystoneauth1.exceptions.ClientException: there are none
+    """
+    auth = ks_loading.load_auth_from_conf_options(CONF, "placement")
+    session = ks_loading.load_session_from_conf_options(
+        CONF, "placement", auth=auth, timeout=ANSWER_WITHIN
+    )
+    return adapter.Adapter(
+        session,
+        service_type="compute",
+        interface=CONF.placement.valid_interfaces,
+        region_name=CONF.placement.region_name,
+    )
+
+
+def ask_api(url: str | None = None) -> ApiAnswer:
+    """Ask for the status of a server that is not there, which changes nothing.
+
+    :param url: None: where the service catalogue says
+    """
+    uuid = uuidutils.generate_uuid()
+    path = f"/servers/{uuid}/xloud-status"
+    try:
+        answer: Any = compute_api().get(path, raise_exc=False, endpoint_override=url)
+    except (ks_exc.ClientException, cfg.Error) as error:
+        return ApiAnswer(url or CATALOGUE, Runs.SILENT, f"{type(error).__name__}: {error}")
+    runs, why = how_api_runs(answer.status_code, answer.text, uuid)
+    return ApiAnswer(answer.url.removesuffix(path), runs, why)

@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The checks of ``nova-xloud-status upgrade check``: what each reads, and who judges it."""
+
+from __future__ import annotations
+
+import functools
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import nova.conf
+from nova import context as nova_context
+from nova import objects
+
+from nova_xloud import releases
+from nova_xloud.audit import osapi, services
+from nova_xloud.audit.cells import Cells
+from nova_xloud.audit.check import Check, Options
+from nova_xloud.audit.cloud import Cloud
+from nova_xloud.audit.guests import ComputeWitness
+from nova_xloud.audit.report import Unread
+from nova_xloud.core import readiness
+from nova_xloud.core.readiness import Level, Remark, StoredFlavor, Verdict
+from nova_xloud.core.services import COMPUTE, About, Service, judge_api, judge_services
+from nova_xloud.core.size import Size
+from nova_xloud.rpc.about import package_version
+from nova_xloud.rpc.client import XloudAPI
+from nova_xloud.rpc.versions import VERSION
+
+LOG = logging.getLogger(__name__)
+CONF = nova.conf.CONF
+
+
+class Readiness:
+    """One look at one cloud. What several checks need is read once.
+
+    :param misfits: what of the seams does not fit, a line each
+    :param api_urls: of each nova-api; none: the one in the service catalogue is asked
+    """
+
+    def __init__(self, misfits: Callable[[], Sequence[str]], api_urls: Sequence[str]) -> None:
+        self._misfits = misfits
+        self._api_urls = api_urls
+        self._asked: dict[str, list[Service]] = {}
+
+    def checks(self) -> tuple[tuple[str, Callable[[], Verdict]], ...]:
+        """Name and check, in the order in which they are printed. None of them raises."""
+        checks = (
+            ("Nova release", self._release),
+            ("Seams", self._seams),
+            ("nova-api", self._api),
+            (services.CONDUCTOR, lambda: self._of_kind(services.CONDUCTOR)),
+            (services.SCHEDULER, lambda: self._of_kind(services.SCHEDULER)),
+            (COMPUTE, lambda: self._of_kind(COMPUTE)),
+            ("Balloon statistics", self._balloons),
+            ("Scheduler filters", self._filters),
+            ("Minimums of flavors", self._minimums),
+            ("Invariants", self._invariants),
+        )
+        return tuple((name, functools.partial(_answered, check)) for name, check in checks)
+
+    def _release(self) -> Verdict:
+        found = releases.version()
+        is_served = found is not None and releases.is_served(found)
+        return readiness.judge_release(found, is_served, releases.SERVED)
+
+    def _seams(self) -> Verdict:
+        return readiness.judge_seams(self._misfits())
+
+    def _api(self) -> Verdict:
+        urls = self._api_urls or (None,)
+        answers = [osapi.ask_api(url) for url in urls]
+        # Whoever named them knows them better than the records, which nobody deletes.
+        if self._api_urls:
+            return judge_api(answers, ())
+        try:
+            hosts = services.api_hosts(self._cells)
+        except Unread as error:
+            return judge_api(answers, ()).and_also(_not_read([error]))
+        return self._as_far_as_read(judge_api(answers, hosts))
+
+    def _of_kind(self, binary: str) -> Verdict:
+        here = About(package_version(), VERSION)
+        return self._as_far_as_read(judge_services(binary, self._services(binary), here))
+
+    def _balloons(self) -> Verdict:
+        told, silent = _told(self._services(COMPUTE), readiness.STATISTICS_PERIOD)
+        here = CONF.libvirt.mem_stats_period_seconds
+        return self._as_far_as_read(readiness.judge_balloons(told, silent, here, self._flavors))
+
+    def _filters(self) -> Verdict:
+        told, _ = _told(self._services(services.SCHEDULER), readiness.FILTERS)
+        enabled = {f"nova-scheduler on {host}": filters for host, filters in told.items()}
+        if not enabled:
+            enabled["nova.conf here, as no scheduler was to be asked"] = (
+                CONF.filter_scheduler.enabled_filters
+            )
+        return readiness.judge_filters(enabled, self._flavors)
+
+    def _minimums(self) -> Verdict:
+        return readiness.judge_flavors(self._flavors)
+
+    def _invariants(self) -> Verdict:
+        cloud = Cloud(self._cells)
+        hosts = cloud.hosts()
+        rpc = XloudAPI()
+        asked = {h.name: ComputeWitness(h.name, rpc) if h.up else None for h in hosts}
+        options = Options(boot_grace=CONF.xloud.boot_grace)
+        report = Check(cloud, hosts, asked, options).run()
+        verdict = readiness.judge_invariants(report.found, report.elastic)
+        return verdict.and_also(_not_read(report.unread))
+
+    @property
+    def _cells(self) -> Cells:
+        if isinstance(self._databases, Unread):
+            raise self._databases
+        return self._databases
+
+    @functools.cached_property
+    def _databases(self) -> Cells | Unread:
+        # One that cannot be read takes its time to say so, and is not asked again by each check.
+        try:
+            return Cells(nova_context.get_admin_context())
+        except Unread as error:
+            return error
+
+    @functools.cached_property
+    def _flavors(self) -> list[StoredFlavor]:
+        """All of them, private ones too."""
+        stored = self._cells.api_database(objects.FlavorList.get_all)
+        return [
+            StoredFlavor(f.name, Size(f.vcpus, f.memory_mb), dict(f.extra_specs)) for f in stored
+        ]
+
+    def _services(self, binary: str) -> list[Service]:
+        if binary not in self._asked:
+            self._asked[binary] = services.services(self._cells, binary)
+        return self._asked[binary]
+
+    def _as_far_as_read(self, verdict: Verdict) -> Verdict:
+        return verdict.and_also(_not_read(self._cells.unread))
+
+
+def _answered(check: Callable[[], Verdict]) -> Verdict:
+    """What one check cannot reach keeps no other from answering."""
+    try:
+        return check()
+    except Unread as error:
+        return Verdict("Not checked", _not_read([error]))
+    except Exception as error:
+        LOG.warning("a check failed", exc_info=True)
+        remark = Remark(Level.WARNING, f"{type(error).__name__}: {error}", "see stderr")
+        return Verdict("Not checked", (remark,))
+
+
+def _not_read(unread: Iterable[Unread]) -> tuple[Remark, ...]:
+    return tuple(Remark(Level.WARNING, error.what, error.way_out) for error in unread)
+
+
+def _told(asked: Iterable[Service], option: str) -> tuple[dict[str, Any], list[str]]:
+    """An option by the hosts whose service says it, and the hosts whose service does not."""
+    told, silent = {}, []
+    for service in asked:
+        if service.about is not None and option in service.about.options:
+            told[service.host] = service.about.options[option]
+        else:
+            silent.append(service.host)
+    return told, silent

@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Nova's services: their records in all cells, and what each says of itself over RPC."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from nova import objects, servicegroup
+
+from nova_xloud.audit.cells import Cells
+from nova_xloud.core.services import About, Runs, Service
+from nova_xloud.errors import HostUnavailable, HostUnsupported
+from nova_xloud.rpc.client import XloudAPI
+
+SCHEDULER = "nova-scheduler"
+CONDUCTOR = "nova-conductor"
+# nova-api registers itself by this name when it is started, and never again.
+API = "nova-osapi_compute"
+
+
+def services(cells: Cells, binary: str) -> list[Service]:
+    """Every service of a kind, asked if it is up: the call is short, one after the other."""
+    group = servicegroup.API()
+    rpc = XloudAPI()
+    return [
+        _asked(rpc, cells, context, record)
+        if group.service_is_up(record)
+        else Service(binary, record.host, Runs.DOWN)
+        for context, record in _records(cells, binary)
+    ]
+
+
+def api_hosts(cells: Cells) -> list[str]:
+    """Hosts where a nova-api was ever started; whether it still runs is recorded nowhere."""
+    return sorted({record.host for _, record in _records(cells, API)})
+
+
+def _records(cells: Cells, binary: str) -> list[tuple[Any, Any]]:
+    """Each ``nova.objects.Service``, with a context that is targeted at its cell."""
+
+    def read(context: Any) -> list[tuple[Any, Any]]:
+        found = objects.ServiceList.get_by_binary(context, binary, include_disabled=True)
+        return [(context, record) for record in found]
+
+    return list(cells.every(read))
+
+
+def _asked(rpc: XloudAPI, cells: Cells, context: Any, record: Any) -> Service:
+    # A scheduler is of all cells, wherever its record is; cell0 has no broker of its own.
+    by_broker_of = cells.context if record.binary == SCHEDULER else context
+    try:
+        told = rpc.about(by_broker_of, record.topic, record.host)
+    except HostUnsupported:
+        return Service(record.binary, record.host, Runs.STOCK)
+    except HostUnavailable as error:
+        return Service(record.binary, record.host, Runs.SILENT, why=error.message)
+    if told is None:
+        return Service(record.binary, record.host, Runs.OLDER)
+    about = About(told["package"], told["rpc_version"], told["options"])
+    return Service(record.binary, record.host, Runs.EXTENDED, about)
