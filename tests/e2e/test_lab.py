@@ -1,5 +1,6 @@
 """The lab itself: it can be brought up again, and what it tells people to paste works."""
 
+import json
 import subprocess
 
 from lab import by_hand, lifecycle, processes
@@ -40,3 +41,21 @@ def test_invariants_can_be_checked_by_hand(cloud: Cloud, lab: Layout) -> None:
         check=False,
     )
     assert (done.returncode, "0 broken" in done.stdout) == (0, True), done
+
+
+def test_it_is_ready_says_the_upgrade_check(cloud: Cloud, lab: Layout) -> None:
+    settings = str(lab.etc / "nova" / "nova.conf")
+    done = subprocess.run(
+        [lab.program("nova-xloud-status"), "upgrade", "check", "--json", "--config-file", settings],
+        env=processes.daemon_environment(lab),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done
+    checks = {check["check"]: check for check in json.loads(done.stdout)["checks"]}
+    assert len(checks) == 10
+    assert {check["result"] for check in checks.values()} == {0}
+    for compute in lab.computes:
+        assert compute.hostname in checks["nova-compute"]["details"]
