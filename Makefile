@@ -11,10 +11,14 @@ demo: ## set-up, a real cloud, and one server grown and shrunk in it; leaves the
 
 test: lint ## set-up, then all tests, the real cloud's among them
 	@$(BIN)/python -m pytest -q -n 2 tests/unit tests/simulator tests/functional
+	@$(BIN)/python -m tests.nova_own ci
 	@$(BIN)/python -m pytest -v tests/contract tests/e2e
 
 test-release: setup ## the tests that RELEASE's Nova matters to: contract and functional
 	@$(BIN)/python -m pytest -q -n 2 tests/unit tests/functional tests/contract
+
+nova-tests: setup ## Nova's own tests, stock and with nova-xloud, and what differs; SUBSET=all ARGS=--help
+	@$(BIN)/python -m tests.nova_own $(SUBSET) $(ARGS)
 
 lint: setup ## ruff, mypy, import-linter
 	@$(BIN)/ruff check src lab tests
@@ -33,4 +37,4 @@ lab-down: ## stop the cloud; nothing is left running
 	@lab/run down
 
 .DEFAULT_GOAL = help
-.PHONY: help demo test test-release lint setup lab-up lab-down
+.PHONY: help demo test test-release nova-tests lint setup lab-up lab-down
