@@ -11,12 +11,16 @@ demo: ## set-up, a real cloud, and one server grown and shrunk in it; leaves the
 
 test: lint ## set-up, then all tests, the real cloud's among them
 	@$(BIN)/python -m pytest -q -n 2 tests/unit tests/simulator tests/functional
+	@$(BIN)/python -m tests.nova_own ci
 	@$(BIN)/python -m pytest -v tests/contract tests/e2e
 
 # Nova before 34 is on eventlet, which xdist's workers do not live with: two processes of files instead.
 test-release: setup ## RELEASE's Nova: contract and functional tests; `make demo` is its cloud
 	@$(BIN)/python -m pytest -q tests/contract
 	@printf '%s\n' tests/functional/test_*.py | xargs -P 2 -n 4 $(BIN)/python -m pytest -q
+
+nova-tests: setup ## Nova's own tests, stock and with nova-xloud, and what differs; SUBSET=all ARGS=--help
+	@$(BIN)/python -m tests.nova_own $(SUBSET) $(ARGS)
 
 lint: setup ## ruff, mypy, import-linter
 	@$(BIN)/ruff check src lab tests
@@ -38,4 +42,4 @@ lab-down: ## stop the cloud; nothing is left running
 	@lab/run down
 
 .DEFAULT_GOAL = help
-.PHONY: help demo test test-release lint bench setup lab-up lab-down
+.PHONY: help demo test test-release nova-tests bench lint setup lab-up lab-down

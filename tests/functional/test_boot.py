@@ -13,7 +13,6 @@ from nova.tests.functional.api.client import OpenStackApiException
 from nova.virt.libvirt.config import LibvirtConfigGuest
 from nova.virt.libvirt.driver import LibvirtDriver
 
-from nova_xloud.seams.libvirt_driver import XloudLibvirtDriver
 from tests.functional.base import XloudTestCase
 
 
@@ -75,13 +74,13 @@ class Boot(XloudTestCase):
 
     def test_without_extra_specs_the_xml_is_novas_to_the_byte(self):
         pairs = []
-        ours = XloudLibvirtDriver._get_guest_config
+        ours = LibvirtDriver._get_guest_config
 
         def both(driver, *args, **kwargs):
             # Nova records the machine type as it goes, and the second XML has it.
             ours(driver, *args, **kwargs)
             config = ours(driver, *args, **kwargs)
-            stock = LibvirtDriver._get_guest_config(driver, *args, **kwargs)
+            stock = ours.__wrapped__(driver, *args, **kwargs)
             with mock.patch.object(
                 LibvirtConfigGuest,
                 "_format_basic_props",
@@ -90,7 +89,7 @@ class Boot(XloudTestCase):
                 pairs.append((config.to_xml(), stock.to_xml()))
             return config
 
-        with mock.patch.object(XloudLibvirtDriver, "_get_guest_config", both):
+        with mock.patch.object(LibvirtDriver, "_get_guest_config", both):
             self._boot(self._flavor(hw__cpu_sockets="2", quota__cpu_shares="512"))
         ((config, stock),) = pairs
         assert config == stock

@@ -8,7 +8,6 @@ from nova import objects
 from nova.virt.libvirt.driver import LibvirtDriver
 
 from nova_xloud.compute.reconcile import Reconciler
-from nova_xloud.seams.libvirt_driver import XloudLibvirtDriver
 from tests.functional.clouds import GROWN, MovesTestCase
 
 MAXIMUM = (4, 1024)
@@ -100,7 +99,7 @@ class ThePackageRemoved(MovesTestCase):
 
     def _reboot_by_stock_nova(self):
         with mock.patch.object(
-            XloudLibvirtDriver, "_get_guest_config", LibvirtDriver._get_guest_config
+            LibvirtDriver, "_get_guest_config", LibvirtDriver._get_guest_config.__wrapped__
         ):
             self._reboot_server(self.server, hard=True)
 

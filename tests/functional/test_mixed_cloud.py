@@ -11,7 +11,6 @@ from nova.virt.libvirt.driver import LibvirtDriver
 from nova_xloud.core.traits import TRAITS
 from nova_xloud.rpc.endpoint import XloudEndpoint
 from nova_xloud.rpc.versions import FIRST, NAMESPACE
-from nova_xloud.seams.libvirt_driver import XloudLibvirtDriver
 from tests.functional.clouds import GROWN, MovesTestCase
 
 
@@ -22,12 +21,14 @@ class SomeHostsAreStock(MovesTestCase):
         if hostname != "host2":
             return super().start_compute(hostname, **kwargs)
         stock = mock.patch.object(
-            XloudLibvirtDriver, "update_provider_tree", LibvirtDriver.update_provider_tree
+            LibvirtDriver, "update_provider_tree", LibvirtDriver.update_provider_tree.__wrapped__
         )
         with stock:
             name = super().start_compute(hostname, **kwargs)
         driver = self.computes[name].driver
-        driver.update_provider_tree = functools.partial(LibvirtDriver.update_provider_tree, driver)
+        driver.update_provider_tree = functools.partial(
+            LibvirtDriver.update_provider_tree.__wrapped__, driver
+        )
         return name
 
     def _is_refused(self, call, *args, **kwargs):

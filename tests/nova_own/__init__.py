@@ -1,5 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
 """Nova's own tests, from its wheel, with nova-xloud installed in it and without."""
-
-# Before anything of Nova: it chooses between threads and eventlet.
-import tests.conftest  # noqa: F401

@@ -95,8 +95,19 @@ def held_by(instance: Any) -> Size:
 
 
 def has_record(instance: Any) -> bool:
-    """Whether it was ever adjusted."""
+    """Whether it was ever adjusted. An object that was never in a database was not."""
+    if instance._context is None and "system_metadata" not in instance:
+        return False
     return "xloud_flavor" in instance.system_metadata
+
+
+def comes_with_record(instance: Any) -> bool:
+    """:func:`has_record`, of an instance that a user's operation is done to.
+
+    Those come with their system_metadata, and nothing is read for one that stock Nova would not
+    read.
+    """
+    return "system_metadata" in instance and has_record(instance)
 
 
 def record_of(instance: Any) -> dict[str, str]:

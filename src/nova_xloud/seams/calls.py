@@ -84,12 +84,6 @@ CALLED = (
     ),
     *_calls(
         "our subclasses override it, and call it",
-        ("nova.virt.libvirt.driver:LibvirtDriver._get_guest_config", "self, instance"),
-        ("nova.virt.libvirt.driver:LibvirtDriver.init_host", "self, host"),
-        (
-            "nova.virt.libvirt.driver:LibvirtDriver.update_provider_tree",
-            "self, provider_tree, nodename",
-        ),
         (
             "nova.compute.resource_tracker:ResourceTracker.instance_claim",
             "self, context, instance",

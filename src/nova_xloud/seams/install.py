@@ -77,6 +77,8 @@ def _wrap(owner: Any, name: str, original: Callable[..., Any], ours: Callable[..
     def around(*args: Any, **kwargs: Any) -> Any:
         return ours(original, *args, **kwargs)
 
+    # For who compares signatures and does not look behind a wrapper.
+    around.__signature__ = inspect.signature(original)  # type: ignore[attr-defined]
     # The original of a class method is bound to its class already.
     is_bound = isinstance(inspect.getattr_static(owner, name), staticmethod | classmethod)
     return staticmethod(around) if is_bound else around

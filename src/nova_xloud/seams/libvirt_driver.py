@@ -3,9 +3,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
-from nova.virt.libvirt import config, driver
+from nova.virt.libvirt import config
 
 from nova_xloud.core.envelope import FlavorFacts, envelope
 from nova_xloud.core.size import Size
@@ -17,40 +18,49 @@ from nova_xloud.seams.resource_tracker import host_facts
 KIB_PER_MIB = 1024
 
 
-class XloudLibvirtDriver(driver.LibvirtDriver):  # type: ignore[misc]
+def init_host(original: Callable[..., None], driver: Any, host: str) -> None:
+    """Nova's; and note which guests run already, before nova-compute starts the others again."""
+    original(driver, host)
+    # Here, because where no guest is run there may be no libvirt to import.
+    from nova_xloud.libvirt.survey import boot_ids
+
+    driver.xloud_ran_already = boot_ids(driver._host.get_connection())
+
+
+def update_provider_tree(
+    original: Callable[..., None],
+    driver: Any,
+    provider_tree: Any,
+    nodename: str,
+    *args: Any,
+    **kwargs: Any,
+) -> None:
+    """Nova's, with the traits that say what this host can keep below its maximum."""
+    original(driver, provider_tree, nodename, *args, **kwargs)
+    offered = offered_by(envelope(FlavorFacts(Size(2, 1024)), host_facts()))
+    provider_tree.remove_traits(nodename, *(set(TRAITS) - set(offered)))
+    provider_tree.add_traits(nodename, *offered)
+
+
+def guest_config(
+    original: Callable[..., Any], driver: Any, instance: Any, *args: Any, **kwargs: Any
+) -> Any:
     """Nova's, for instances between a minimum and a maximum; for all others just Nova's."""
-
-    def init_host(self, host: str) -> None:
-        super().init_host(host)
-        # Before nova-compute starts those again that ran when the host went down.
-        from nova_xloud.libvirt.survey import boot_ids
-
-        self.xloud_ran_already = boot_ids(self._host.get_connection())
-
-    def update_provider_tree(
-        self, provider_tree: Any, nodename: str, *args: Any, **kwargs: Any
-    ) -> None:
-        super().update_provider_tree(provider_tree, nodename, *args, **kwargs)
-        offered = offered_by(envelope(FlavorFacts(Size(2, 1024)), host_facts()))
-        provider_tree.remove_traits(nodename, *(set(TRAITS) - set(offered)))
-        provider_tree.add_traits(nodename, *offered)
-
-    def _get_guest_config(self, instance: Any, *args: Any, **kwargs: Any) -> Any:
-        guest = super()._get_guest_config(instance, *args, **kwargs)
-        if not holdings.names_minimum(instance.flavor) and not holdings.has_record(instance):
-            return guest
-        # The XML is made where the guest starts anew.
-        desired = holdings.forget_what_has_ended(instance)
-        bounds = envelope(holdings.facts_of_instance(instance))
-        if bounds.elastic or desired.generation:
-            guest.xloud_size = ConfiguredSize(
-                vcpus=desired.persisted.vcpus,
-                # Another image, by a rebuild, may have another vCPU step and so another minimum.
-                removable_from=min(bounds.minimum.vcpus, desired.persisted.vcpus),
-                memory_kib=desired.persisted.memory_mb * KIB_PER_MIB,
-            )
-            guest.devices = [_held(device) for device in guest.devices]
+    guest = original(driver, instance, *args, **kwargs)
+    if not holdings.names_minimum(instance.flavor) and not holdings.has_record(instance):
         return guest
+    # The XML is made where the guest starts anew.
+    desired = holdings.forget_what_has_ended(instance)
+    bounds = envelope(holdings.facts_of_instance(instance))
+    if bounds.elastic or desired.generation:
+        guest.xloud_size = ConfiguredSize(
+            vcpus=desired.persisted.vcpus,
+            # Another image, by a rebuild, may have another vCPU step and so another minimum.
+            removable_from=min(bounds.minimum.vcpus, desired.persisted.vcpus),
+            memory_kib=desired.persisted.memory_mb * KIB_PER_MIB,
+        )
+        guest.devices = [_held(device) for device in guest.devices]
+    return guest
 
 
 class HeldBalloon(config.LibvirtConfigMemoryBalloon):  # type: ignore[misc]

@@ -2,7 +2,9 @@
 """Moves: what the conductor has the scheduler claim on the target is what the instance holds.
 
 Each of these runs when the operation has set its task_state, so no adjustment is admitted any
-more; one that was admitted before is read here, and the claim is for its size.
+more; one that was admitted before is read here, and the claim is for its size. A stock instance is
+not read again. Should its first adjustment ever have come in the very transaction that set the
+task_state, the maximum is claimed, which that size is below; a pass gives back what is too much.
 """
 
 from __future__ import annotations
@@ -20,9 +22,10 @@ def schedule_migration(original: Callable[..., Any], task: Any) -> Any:
 
     :param task: ``nova.conductor.tasks.migrate.MigrationTask``
     """
-    holdings.read_again(task.instance)
-    same = holdings.same_flavor(task.flavor, task.instance.flavor)
-    task.request_spec.xloud_size = _persisted(task.instance) if same else None
+    # The request has the new flavor already.
+    flavor = task.instance.flavor
+    size = _persisted(task.instance, flavor)
+    task.request_spec.xloud_size = size if holdings.same_flavor(task.flavor, flavor) else None
     return original(task)
 
 
@@ -35,9 +38,11 @@ def live_migration_request(original: Callable[..., Any], task: Any, *args: Any) 
 
     :param task: ``nova.conductor.tasks.live_migrate.LiveMigrationTask``
     """
-    holdings.read_again(task.instance)
     spec = original(task, *args)
-    spec.xloud_size = _reserved_on_source(task) if holdings.is_ours(task.instance) else None
+    ours = _is_ours(task.instance, _flavor(spec))
+    if ours:
+        holdings.read_again(task.instance)
+    spec.xloud_size = _reserved_on_source(task) if ours else None
     return spec
 
 
@@ -49,8 +54,7 @@ def restrict_to_cell(
     Nova calls this just before each of the three is scheduled, and never else.
     """
     original(context, instance, request_spec)
-    holdings.read_again(instance)
-    request_spec.xloud_size = _persisted(instance)
+    request_spec.xloud_size = _persisted(instance, _flavor(request_spec))
 
 
 def resources_to_heal(
@@ -58,15 +62,30 @@ def resources_to_heal(
 ) -> dict[str, int]:
     """``nova-manage placement heal_allocations``: an allocation for what the instance holds."""
     resources = original(instance, flavor)
-    if not holdings.is_ours(instance) or not holdings.same_flavor(flavor, instance.flavor):
+    if not holdings.names_minimum(flavor) and not holdings.has_record(instance):
+        return resources
+    if not holdings.same_flavor(flavor, instance.flavor):
         return resources
     facts = holdings.facts_of_instance(instance)
     return allocation.resized(resources, holdings.held_by(instance), facts)
 
 
-def _persisted(instance: Any) -> Size | None:
-    if not holdings.is_ours(instance):
+def _flavor(request_spec: Any) -> Any:
+    return request_spec.flavor if "flavor" in request_spec else None
+
+
+def _is_ours(instance: Any, flavor: Any) -> bool:
+    """By what the operation came with: of a stock instance nothing more is read."""
+    if flavor is not None and holdings.names_minimum(flavor):
+        return True
+    return holdings.comes_with_record(instance)
+
+
+def _persisted(instance: Any, flavor: Any) -> Size | None:
+    """As it is in the database now; None: of a stock instance."""
+    if not _is_ours(instance, flavor):
         return None
+    holdings.read_again(instance)
     return holdings.desired_of(instance, holdings.facts_of_instance(instance)).persisted
 
 

@@ -73,7 +73,7 @@ def _check_this_host_can(instance: Any, flavor: Any) -> None:
     :param flavor: with which it arrives
     :raises nova.exception.ComputeResourcesUnavailable: Nova tries another host
     """
-    if not holdings.names_minimum(flavor) and not holdings.has_record(instance):
+    if not holdings.names_minimum(flavor) and not holdings.comes_with_record(instance):
         return
     size = holdings.desired_with(instance, flavor).persisted
     bounds = envelope(holdings.facts_of(flavor, instance.image_meta), host_facts())

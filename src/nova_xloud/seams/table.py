@@ -149,11 +149,25 @@ EXTENDED = (
     ),
     # Guest XML
     Seam(
-        "nova.virt.libvirt:LibvirtDriver",
-        Kind.SUBCLASS,
-        "class",
+        "nova.virt.libvirt.driver:LibvirtDriver._get_guest_config",
+        Kind.WRAP,
+        "self, instance",
         "the guest is defined with the size that is desired of it",
-        ours=f"{_HERE}.libvirt_driver:XloudLibvirtDriver",
+        ours=f"{_HERE}.libvirt_driver:guest_config",
+    ),
+    Seam(
+        "nova.virt.libvirt.driver:LibvirtDriver.init_host",
+        Kind.WRAP,
+        "self, host",
+        "guests that ran before nova-compute started have no grace to boot",
+        ours=f"{_HERE}.libvirt_driver:init_host",
+    ),
+    Seam(
+        "nova.virt.libvirt.driver:LibvirtDriver.update_provider_tree",
+        Kind.WRAP,
+        "self, provider_tree, nodename",
+        "traits say what this host can keep below its maximum",
+        ours=f"{_HERE}.libvirt_driver:update_provider_tree",
     ),
     Seam(
         "nova.virt.libvirt.config:LibvirtConfigGuest._format_basic_props",
