@@ -9,6 +9,7 @@ from nova.tests.functional.api.client import OpenStackApiException
 from nova.virt.libvirt.driver import LibvirtDriver
 
 from nova_xloud.core.traits import TRAITS
+from nova_xloud.rpc.about import AboutEndpoint
 from nova_xloud.rpc.endpoint import XloudEndpoint
 from nova_xloud.rpc.versions import FIRST, NAMESPACE
 from tests.functional.clouds import GROWN, MovesTestCase
@@ -83,9 +84,10 @@ class AComputeWithTheFirstVersion(MovesTestCase):
 
     def setUp(self):
         first = messaging.Target(namespace=NAMESPACE, version=FIRST)
-        patched = mock.patch.object(XloudEndpoint, "target", first)
-        patched.start()
-        self.addCleanup(patched.stop)
+        for endpoint in (XloudEndpoint, AboutEndpoint):
+            patched = mock.patch.object(endpoint, "target", first)
+            patched.start()
+            self.addCleanup(patched.stop)
         super().setUp()
 
     def test_a_plain_adjustment_works(self):
