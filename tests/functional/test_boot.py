@@ -12,6 +12,7 @@ from nova.tests.functional.api.client import OpenStackApiException
 from nova.virt.libvirt.config import LibvirtConfigGuest
 from nova.virt.libvirt.driver import LibvirtDriver
 
+from nova_xloud.core.traits import TRAITS
 from nova_xloud.seams.libvirt_driver import XloudLibvirtDriver
 from tests.functional.base import XloudTestCase
 
@@ -44,6 +45,9 @@ class Boot(XloudTestCase):
         assert xml.findtext("memory") == str(1024 * 1024)
         hotpluggable = [v.get("hotpluggable") for v in xml.findall("vcpus/vcpu")]
         assert hotpluggable == ["no", "yes", "yes", "yes"]
+
+    def test_its_host_says_what_it_can_do(self):
+        assert set(TRAITS) <= set(self._get_provider_traits(self.compute_rp_uuids["host1"]))
 
     def test_metadata_mirrors_the_minimums(self):
         server = self._elastic()
