@@ -129,7 +129,11 @@ class Boot(XloudTestCase):
     @ddt.data({"mem_stats_period_seconds": 0}, {"file_backed_memory": 4096})
     def test_a_host_that_cannot_balloon_refuses_to_spawn(self, options):
         self.flags(**options, group="libvirt")
-        server = self._create_server(
-            flavor_id=self._flavor(minimum_memory=512), networks="none", expected_state="ERROR"
-        )
+        wanted = self._build_server(flavor_id=self._flavor(minimum_memory=512), networks="none")
+        server = self.api.post_server({"server": wanted})
+        self._wait(lambda: self.assertNotEqual("BUILD", self._state(server)))
+        assert self._state(server) == "ERROR"
         assert self._get_allocations_by_server_uuid(server["id"]) == {}
+
+    def _state(self, server):
+        return self.api.get_server(server["id"])["status"]

@@ -6,6 +6,7 @@ fixtures, before anything of Nova is extended; so each of them begins in no time
 """
 
 import contextlib
+import importlib
 import os
 import pathlib
 import tempfile
@@ -18,8 +19,9 @@ import tests.functional.clouds  # noqa: F401
 from nova_xloud.seams.install import check
 from tests.seams.verdict import Outcome, Verdict
 
-# By this all modules that have a seam are imported.
+# By this all modules that have a seam are imported. Then the largest that Nova looks for by name.
 check()
+importlib.import_module("vif_plug_ovs.ovs")
 
 FUNCTIONAL = pathlib.Path(__file__).parents[1] / "functional"
 

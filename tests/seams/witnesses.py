@@ -31,14 +31,14 @@ WITNESSES = {
     ),
     # Moves
     "nova.conductor.tasks.migrate:MigrationTask._schedule": (
-        "test_moves.py::ColdMigration::test_the_persisted_size_is_claimed_and_is_what_it_starts_with"
+        "test_moves.py::ColdMigration::test_no_room_for_the_persisted_size_is_no_valid_host"
     ),
     "nova.conductor.tasks.live_migrate:"
     "LiveMigrationTask._get_request_spec_for_select_destinations": (
         "test_moves.py::LiveMigration::test_the_live_size_is_claimed_on_the_target_before_it_starts"
     ),
     "nova.conductor.manager:ComputeTaskManager._restrict_request_spec_to_cell": (
-        "test_moves.py::Evacuate::test_the_persisted_size"
+        "test_moves.py::Evacuate::test_no_room_for_it_is_no_valid_host"
     ),
     "nova.scheduler.utils:resources_from_flavor": (
         "test_placement_tools.py::Heal::"
@@ -102,4 +102,71 @@ WITNESSES = {
         "test_host_statistics.py::HostStatistics::test_hypervisors_have_used_what_instances_hold"
     ),
     "nova.service:SERVICE_MANAGERS": "test_adjust.py::Status::test_shape_that_dashboards_read",
+}
+
+_MANAGER = "nova_xloud.seams.compute_manager:XloudComputeManager"
+_TRACKER = "nova_xloud.seams.resource_tracker:XloudResourceTracker"
+_DRIVER = "nova_xloud.seams.libvirt_driver"
+_SPEC = "nova.objects:RequestSpec"
+_OPERATIONS = "test_operations.py::Operations::test_persisted_it_stays"
+
+# The same of each method of Nova that a subclass of ours overrides, by the name of ours.
+OVERRIDES = {
+    f"{_MANAGER}.pre_start_hook": f"{_OPERATIONS}_06__nova_compute_restart",
+    f"{_MANAGER}.cleanup_host": (
+        "test_engine.py::Crashed::test_a_service_that_ends_in_order_ends_what_it_began"
+    ),
+    f"{_MANAGER}._set_instance_info": "test_moves.py::Resize::test_to_the_new_flavors_minimum",
+    f"{_MANAGER}.start_instance": f"{_OPERATIONS}_07__stop_and_start",
+    f"{_MANAGER}.stop_instance": f"{_OPERATIONS}_07__stop_and_start",
+    f"{_MANAGER}.reboot_instance": f"{_OPERATIONS}_01__soft_reboot",
+    f"{_MANAGER}.unpause_instance": f"{_OPERATIONS}_02__pause",
+    f"{_MANAGER}.resume_instance": f"{_OPERATIONS}_03__suspend",
+    f"{_MANAGER}.rebuild_instance": f"{_OPERATIONS}_09__rebuild",
+    f"{_MANAGER}.rescue_instance": f"{_OPERATIONS}_10__rescue",
+    f"{_MANAGER}.unrescue_instance": f"{_OPERATIONS}_10__rescue",
+    f"{_MANAGER}.finish_resize": (
+        "test_races.py::TheOperationFirst::"
+        "test_once_it_has_begun_an_adjustment_is_refused_2__reverted_resize"
+    ),
+    f"{_MANAGER}.finish_revert_resize": (
+        "test_races.py::TheOperationFirst::"
+        "test_once_it_has_begun_an_adjustment_is_refused_2__reverted_resize"
+    ),
+    f"{_MANAGER}.unshelve_instance": (
+        "test_races.py::AdjustedFirst::"
+        "test_admitted_and_not_begun_the_operation_is_with_the_new_size_04__shelving"
+    ),
+    f"{_MANAGER}.post_live_migration_at_destination": (
+        "test_moves.py::LiveMigration::test_it_has_no_grace_of_a_guest_that_boots"
+    ),
+    f"{_TRACKER}.instance_claim": (
+        "test_boot.py::Boot::test_a_host_that_cannot_balloon_refuses_to_spawn_1"
+    ),
+    f"{_TRACKER}._move_claim": (
+        "test_moves.py::ColdMigration::test_to_a_host_that_cannot_balloon_any_more_it_does_not_go"
+    ),
+    f"{_TRACKER}._get_usage_dict": (
+        "test_host_statistics.py::HostStatistics::test_hypervisors_have_used_what_instances_hold"
+    ),
+    f"{_DRIVER}:XloudLibvirtDriver.init_host": (
+        "test_engine.py::Crashed::test_a_guest_that_ran_when_the_service_began_is_none_that_boots"
+    ),
+    f"{_DRIVER}:XloudLibvirtDriver.update_provider_tree": (
+        "test_boot.py::Boot::test_its_host_says_what_it_can_do"
+    ),
+    f"{_DRIVER}:XloudLibvirtDriver._get_guest_config": (
+        "test_boot.py::Boot::test_holds_the_minimum_everywhere_1"
+    ),
+    f"{_DRIVER}:HeldBalloon.format_dom": (
+        "test_guest_config.py::Balloon::test_of_an_elastic_guest_is_held"
+    ),
+    f"{_SPEC}.vcpus": "test_scheduler_utils.py::test_the_request_spec_itself_has_the_boot_size",
+    f"{_SPEC}.memory_mb": "test_scheduler_utils.py::test_the_request_spec_itself_has_the_boot_size",
+    f"{_SPEC}.obj_to_primitive": (
+        "test_moves.py::ColdMigration::test_no_room_for_the_persisted_size_is_no_valid_host"
+    ),
+    f"{_SPEC}._obj_from_primitive": (
+        "test_moves.py::ColdMigration::test_no_room_for_the_persisted_size_is_no_valid_host"
+    ),
 }
