@@ -10,7 +10,7 @@ demo: ## set-up, a real cloud, and one server grown and shrunk in it; leaves the
 	@lab/run demo
 
 test: lint ## set-up, then all tests, the real cloud's among them
-	@$(BIN)/python -m pytest -q -n 2 tests/unit tests/simulator tests/functional
+	@$(BIN)/python -m pytest -q -n 2 tests/unit tests/simulator tests/functional tests/seams
 	@$(BIN)/python -m tests.nova_own ci
 	@$(BIN)/python -m pytest -v tests/contract tests/e2e
 

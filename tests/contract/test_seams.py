@@ -7,6 +7,7 @@ import textwrap
 
 import pytest
 
+import nova_xloud.seams.notifications
 from nova_xloud import releases
 from nova_xloud.errors import UnfitNova
 from nova_xloud.seams import install as installer
@@ -72,14 +73,37 @@ def test_arguments_that_a_later_nova_adds_at_the_end_still_fit():
 
 
 def test_nothing_is_changed_when_one_row_does_not_fit():
-    before = {seam.target: resolve(seam.target)[2] for seam in seams_of(releases.major(), EXTENDED)}
+    before = _extended_now()
     wrong = Seam("nova.utils:no_such_function", Kind.CALL, "", "a row that cannot fit")
     fresh = Seam("nova.policies:list_rules", Kind.WRAP, "", "", ours="nova_xloud.errors:Refused")
     with pytest.raises(UnfitNova, match=r"nova\.utils:no_such_function"):
         installer.install((fresh, wrong))
-    assert {
-        seam.target: resolve(seam.target)[2] for seam in seams_of(releases.major(), EXTENDED)
-    } == before
+    assert _extended_now() == before
+
+
+@pytest.mark.parametrize(
+    "ours", ["nova_xloud.no_such_module:wrapper", "nova_xloud.errors:no_such_name"]
+)
+def test_what_does_not_load_of_ours_is_refused_by_its_row(ours):
+    seam = Seam("nova.policies:list_rules", Kind.WRAP, "", "", ours=ours)
+    with pytest.raises(UnfitNova, match=rf"nova\.policies:list_rules: expected {ours} to load"):
+        installer.install((seam,))
+
+
+def test_nothing_is_changed_when_one_of_ours_fails(monkeypatch):
+    monkeypatch.setattr(nova_xloud.seams.notifications, "event_types", lambda: 1 / 0)
+    monkeypatch.setattr(installer, "_INSTALLED", set())
+    before = _extended_now()
+    with pytest.raises(ZeroDivisionError):
+        installer.install()
+    assert _extended_now() == before
+    assert not installer._INSTALLED
+
+
+def _extended_now():
+    return {
+        seam.target: str(resolve(seam.target)[2]) for seam in seams_of(releases.major(), EXTENDED)
+    }
 
 
 def test_another_release_is_refused(monkeypatch):

@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Nova's own functional fixtures, from the installed wheel, with nova-xloud installed in Nova."""
 
-from nova_xloud.seams.install import install
-from tests.nova_own.plugin import nova_under_pytest
+from tests.nova_own.plugin import extend_nova, nova_under_pytest
 
 __all__ = ["nova_under_pytest"]
 
-# Whatever the plugin was told.
-install()
+# Whatever the plugin was told of NOVA_XLOUD_STOCK.
+extend_nova()

@@ -13,6 +13,7 @@ from nova.tests.functional.api.client import OpenStackApiException
 from nova.virt.libvirt.config import LibvirtConfigGuest
 from nova.virt.libvirt.driver import LibvirtDriver
 
+from nova_xloud.core.traits import TRAITS
 from tests.functional.base import XloudTestCase
 
 
@@ -44,6 +45,9 @@ class Boot(XloudTestCase):
         assert xml.findtext("memory") == str(1024 * 1024)
         hotpluggable = [v.get("hotpluggable") for v in xml.findall("vcpus/vcpu")]
         assert hotpluggable == ["no", "yes", "yes", "yes"]
+
+    def test_its_host_says_what_it_can_do(self):
+        assert set(TRAITS) <= set(self._get_provider_traits(self.compute_rp_uuids["host1"]))
 
     def test_metadata_mirrors_the_minimums(self):
         server = self._elastic()
@@ -130,7 +134,11 @@ class Boot(XloudTestCase):
     @ddt.data({"mem_stats_period_seconds": 0}, {"file_backed_memory": 4096})
     def test_a_host_that_cannot_balloon_refuses_to_spawn(self, options):
         self.flags(**options, group="libvirt")
-        server = self._create_server(
-            flavor_id=self._flavor(minimum_memory=512), networks="none", expected_state="ERROR"
-        )
+        wanted = self._build_server(flavor_id=self._flavor(minimum_memory=512), networks="none")
+        server = self.api.post_server({"server": wanted})
+        self._wait(lambda: self.assertNotEqual("BUILD", self._state(server)))
+        assert self._state(server) == "ERROR"
         assert self._get_allocations_by_server_uuid(server["id"]) == {}
+
+    def _state(self, server):
+        return self.api.get_server(server["id"])["status"]

@@ -137,6 +137,18 @@ class Crashed(EngineTestCase):
 
         self._wait(finished)
 
+    def test_a_service_that_ends_in_order_ends_what_it_began(self):
+        with mock.patch.object(self.host, "close", wraps=self.host.close) as close:
+            self.computes["host1"].stop()
+        assert close.call_count == 1
+
+    def test_a_guest_that_ran_when_the_service_began_is_none_that_boots(self):
+        self.restart_compute_service("host1")
+        manager = self.computes["host1"].manager
+        connection = manager.driver._host.get_connection()
+        boot_id = connection.lookupByUUIDString(self.server["id"]).ID()
+        assert not manager._boots.booting(self.server["id"], boot_id)
+
     def test_claimed_and_not_written_is_given_back(self):
         record = "nova_xloud.compute.bridges.record.NovaRecord.write"
         with mock.patch(record, side_effect=RuntimeError("killed")):
@@ -220,7 +232,7 @@ class Afterwards(EngineTestCase):
         stale.system_metadata["theirs"] = "kept"
         stale.save()
         metadata = self._record(self.server).system_metadata
-        assert (metadata["xloud_vcpus"], metadata["theirs"]) == ("3", "kept")
+        assert (metadata.get("xloud_vcpus"), metadata["theirs"]) == ("3", "kept")
         # And what he holds in his hands from now on is the newer one.
         assert stale.system_metadata["xloud_vcpus"] == "3"
 
@@ -382,4 +394,4 @@ class Asked(EngineTestCase):
             assert sent[0].payload["xloud"]["desired"] == {"vcpus": 2, "memory_mb": 512}
             assert sent[0].payload["instance_id"] == self.server["id"]
 
-        self._wait(notified)
+        self._wait(notified, 5)

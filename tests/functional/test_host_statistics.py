@@ -121,14 +121,27 @@ class UsageReports(MovesTestCase):
         assert manager.host == "host1"
         return sent[0]["vcpus"], sent[0]["memory_mb"]
 
+    def _updated(self):
+        self.flags(notify_on_state_change="vm_state", group="notifications")
+        self.notifier.reset()
+        self.admin_api.put_server(self.server["id"], {"server": {"name": "renamed"}})
+        (sent,) = [
+            n.payload
+            for n in self.notifier.notifications
+            if n.event_type == "compute.instance.update"
+        ]
+        return sent["vcpus"], sent["memory_mb"]
+
     def test_are_of_the_flavor_as_ever(self):
         assert self._usage() == (4, 1024)
         assert self._exists() == (4, 1024)
+        assert self._updated() == (4, 1024)
 
     def test_are_of_what_is_held_if_an_operator_wants_that(self):
         self.flags(usage_reports="held", group="xloud")
         assert self._usage() == GROWN
         assert self._exists() == GROWN
+        assert self._updated() == GROWN
 
 
 class Images(MovesTestCase):

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Moves between hosts: what is claimed on the target, and what the server has afterwards."""
 
+import contextlib
+
 from nova.tests.functional.api.client import OpenStackApiException
 
 from nova_xloud.testing import Behaviour
@@ -117,6 +119,22 @@ class ColdMigration(MovesTestCase):
         assert self._usage_of("host2") == (0, 0)
         self._invariants_hold()
 
+    def test_no_room_for_the_persisted_size_is_no_valid_host(self):
+        self._leave_memory("host2", 700)
+        self._does_not_go()
+
+    def test_to_a_host_that_cannot_balloon_any_more_it_does_not_go(self):
+        # The scheduler does not know it yet.
+        self.flags(mem_stats_period_seconds=0, group="libvirt")
+        self._does_not_go()
+
+    def _does_not_go(self):
+        with contextlib.suppress(OpenStackApiException):
+            self.admin_api.post_server_action(self.server["id"], {"migrate": None})
+        self._wait_for_migration_status(self.server, ["error", "finished"])
+        assert self._host_of() == "host1"
+        assert self._usage_of("host2") == (0, 0)
+
     def test_to_another_host_when_the_first_refuses(self):
         self.start_compute("host3")
         refused = []
@@ -149,6 +167,8 @@ class Resize(MovesTestCase):
     def test_to_the_new_flavors_minimum(self):
         self._resize_server(self.server, self.larger)
         assert self._claims_on("host2") == (2, 640)
+        record = self._record(self.server)
+        assert (record.vcpus, record.memory_mb) == (2, 640)
         assert self._usage_of("host1") == GROWN
         self._confirm_resize(self.server)
         self._has(2, 640)

@@ -15,6 +15,7 @@ from nova.scheduler.client.query import SchedulerQueryClient
 from nova.virt.libvirt.driver import LibvirtDriver
 
 from nova_xloud.compute.bridges.record import NovaRecord
+from nova_xloud.compute.host import Host
 from nova_xloud.compute.worker import Worker
 from tests.functional.clouds import GROWN, MovesTestCase
 
@@ -85,7 +86,16 @@ class RacesTestCase(MovesTestCase):
         self._wait_for_state_change(self.server, status)
 
     def _run(self, operation):
-        getattr(self, operation)()
+        """Run it; as often as the guest may be another one then, a pass looks at it at once."""
+        begin, begun = Host.reconcile, []
+
+        def reconcile(host):
+            begun.append(host)
+            return begin(host)
+
+        with mock.patch.object(Host, "reconcile", reconcile):
+            getattr(self, operation)()
+        assert len(begun) == LOOKED_AT[operation]
 
     def _comes_to(self, vcpus, memory_mb):
         """It does by the next pass: periodic tasks do not run here by themselves."""
@@ -123,6 +133,26 @@ BEGINS = {
     "_pause": "pause",
     "_suspend": "suspend",
     "_snapshot": "snapshot",
+}
+
+# How often a pass begins because of it: with the method of nova-compute that ends it, and when
+# nova-compute starts.
+LOOKED_AT = {
+    "_cold_migration": 1,
+    "_reverted_resize": 2,
+    "_live_migration": 1,
+    "_shelving": 1,
+    "_rebuild": 1,
+    "_hard_reboot": 1,
+    "_soft_reboot": 1,
+    "_stop_and_start": 2,
+    "_rescue": 2,
+    "_pause": 1,
+    "_suspend": 1,
+    "_snapshot": 0,
+    "_lock": 0,
+    "_nova_compute_restart": 1,
+    "_host_restart": 1,
 }
 
 

@@ -80,9 +80,10 @@ def test_the_image_counts_too():
 
 
 def test_the_request_spec_itself_has_the_boot_size():
-    flavor = objects.Flavor(flavorid="f", vcpus=4, memory_mb=1024, extra_specs={"minimum_cpu": "1"})
+    minimums = {"minimum_cpu": "1", "minimum_memory": "512"}
+    flavor = objects.Flavor(flavorid="f", vcpus=4, memory_mb=1024, extra_specs=minimums)
     spec = objects.RequestSpec(flavor=flavor)
-    assert (spec.vcpus, spec.memory_mb) == (1, 1024)
+    assert (spec.vcpus, spec.memory_mb) == (1, 512)
 
 
 def test_one_warning_for_a_flavor_with_an_impossible_minimum(caplog):

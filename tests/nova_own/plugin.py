@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """The pytest plugin under which Nova's own tests run here: ``pytest -p tests.nova_own.plugin``.
 
-NOVA_XLOUD_STOCK=1 leaves Nova as it is.
+NOVA_XLOUD_STOCK=1 leaves Nova as it is. NOVA_XLOUD_WITHOUT=TARGET extends it but for one seam of
+``seams/table.py``, or but for one method of a class of ours, also as ``module:Class.method``.
 """
 
+import functools
 import os
 import pathlib
 import sys
@@ -26,12 +28,25 @@ def hide_entry_points():
     ExtensionManager.list_entry_points = without_ours
 
 
+@functools.cache
+def extend_nova():
+    """As ``nova-xloud-run`` does, without what NOVA_XLOUD_WITHOUT names."""
+    from nova_xloud.seams.install import install
+    from nova_xloud.seams.seam import resolve
+    from nova_xloud.seams.table import SEAMS
+
+    without = os.environ.get("NOVA_XLOUD_WITHOUT")
+    kept = tuple(seam for seam in SEAMS if seam.target != without)
+    install(kept)
+    if without and len(kept) == len(SEAMS):
+        owner, name, _ = resolve(without)
+        delattr(owner, name)
+
+
 if os.environ.get("NOVA_XLOUD_STOCK") == "1":
     hide_entry_points()
 else:
-    from nova_xloud.seams.install import install
-
-    install()
+    extend_nova()
 
 
 @pytest.fixture(autouse=True)

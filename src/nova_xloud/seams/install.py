@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import operator
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -34,16 +35,19 @@ def install(seams: tuple[Seam, ...] = SEAMS) -> None:
     :raises UnfitNova: a seam does not fit; nothing was changed then
     """
     with _LOCK:
-        wanted = [seam for seam in seams if seam not in _INSTALLED]
+        wanted = tuple(seam for seam in seams if seam not in _INSTALLED)
         if not wanted:
             return
-        misfits = check(tuple(wanted))
+        misfits = check(wanted)
         if misfits:
             raise UnfitNova(misfits)
+        wanted = seams_of(releases.major(), wanted)
+        # What may still fail is done for all of them before Nova is touched at the first.
+        changes = [_prepared(seam, seam.ours) for seam in wanted if seam.ours is not None]
         _register_options()
-        for seam in seams_of(releases.major(), tuple(wanted)):
-            _extend(seam)
-            _INSTALLED.add(seam)
+        for change in changes:
+            change()
+        _INSTALLED.update(wanted)
 
 
 def _register_options() -> None:
@@ -54,22 +58,25 @@ def _register_options() -> None:
     conf.register(nova.conf.CONF)
 
 
-def _extend(seam: Seam) -> None:
-    if seam.ours is None:
-        return
+def _prepared(seam: Seam, target_of_ours: str) -> Callable[[], Any]:
+    """What extends Nova there; only the assignment itself is left to do."""
     owner, name, original = resolve(seam.target)
-    ours = resolve(seam.ours)[2]
+    ours = resolve(target_of_ours)[2]
+    put = functools.partial(setattr, owner, name)
     match seam.kind:
         case Kind.APPEND:
-            setattr(owner, name, original + ours())
+            return functools.partial(put, original + ours())
         case Kind.ITEM:
-            original[seam.key] = ours
+            return functools.partial(operator.setitem, original, seam.key, ours)
         case Kind.SUBCLASS:
-            setattr(owner, name, ours)
+            return functools.partial(put, ours)
         case Kind.REGISTER:
-            ours(original)
-        case Kind.WRAP:
-            setattr(owner, name, _wrap(owner, name, original, ours))
+            # Here, because without Nova there is something to say.
+            from nova.objects import base
+
+            return functools.partial(base.NovaObjectRegistry.register, ours(original))
+        case _:  # Kind.WRAP
+            return functools.partial(put, _wrap(owner, name, original, ours))
 
 
 def _wrap(owner: Any, name: str, original: Callable[..., Any], ours: Callable[..., Any]) -> Any:

@@ -6,8 +6,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from nova.objects import base
-
 from nova_xloud.core.allocation import PCPU, VCPU, cpu_resources
 from nova_xloud.core.envelope import FlavorFacts
 from nova_xloud.core.size import Size
@@ -19,8 +17,8 @@ from nova_xloud.scheduling import holdings
 _ON_THE_WIRE = "xloud_size"
 
 
-def register(original: type[Any]) -> None:
-    """Register our RequestSpec, of the same name and version, in place of ``original``."""
+def subclass(original: type[Any]) -> type[Any]:
+    """Our RequestSpec, of the same name and version, to be registered in place of ``original``."""
 
     class RequestSpec(original):  # type: ignore[misc]
         """Nova's, but ``vcpus`` and ``memory_mb`` are what the instance is going to hold.
@@ -56,7 +54,7 @@ def register(original: type[Any]) -> None:
                 spec.xloud_size = Size(*size)
             return spec
 
-    base.NovaObjectRegistry.register(RequestSpec)
+    return RequestSpec
 
 
 def size_of(spec: Any) -> Size | None:

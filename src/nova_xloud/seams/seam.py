@@ -57,9 +57,18 @@ class Seam:
         if self.key is not None and self.key not in found:
             return f"{self.target}: expected an entry {self.key!r}, found {sorted(found)}"
         shape = _shape(found)
-        if shape == self.expect or shape.startswith(f"{self.expect}, "):
-            return None
-        return f"{self.target}: expected ({self.expect}), found ({shape})"
+        if shape != self.expect and not shape.startswith(f"{self.expect}, "):
+            return f"{self.target}: expected ({self.expect}), found ({shape})"
+        return self._ours_missing()
+
+    def _ours_missing(self) -> str | None:
+        try:
+            if self.ours is not None:
+                resolve(self.ours)
+        except (ImportError, AttributeError) as error:
+            # It needs something of Nova that has no row of its own.
+            return f"{self.target}: expected {self.ours} to load, found that it does not ({error})"
+        return None
 
 
 def resolve(target: str) -> tuple[Any, str, Any]:

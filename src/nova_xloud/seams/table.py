@@ -49,7 +49,7 @@ EXTENDED = (
         Kind.REGISTER,
         "class",
         "vcpus and memory_mb, which the claim is made of, are what the instance is to hold",
-        ours=f"{_HERE}.request_spec:register",
+        ours=f"{_HERE}.request_spec:subclass",
     ),
     Seam(
         "nova.scheduler.utils:ResourceRequest.from_request_spec",
