@@ -85,11 +85,19 @@ def enforce_unified_limits(
 def should_enforce(over: Any) -> bool:
     """Whether Nova refuses what ``oslo_limit.exception.ProjectOverLimit`` says is over.
 
-    Since 31 an operator says which limits may be unset; before, every one counts.
+    Since 31 an operator says which limits may be unset; before, each counts that is a number: -1 is
+    Keystone's unlimited.
     """
     from nova.limit import utils
 
-    return utils.should_enforce(over) if major() >= 31 else True
+    if major() >= 31:
+        return bool(utils.should_enforce(over))
+    return any(info.limit >= 0 for info in over.over_limit_info_list)
+
+
+def whose_quota(over: Any) -> str:
+    """Of ``nova.exception.OverQuota``: ``project`` or ``user``. Nova says it since 34."""
+    return over.kwargs["scope"] if major() >= 34 else "project or user"
 
 
 def validated(controller: type) -> type:

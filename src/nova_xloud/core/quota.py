@@ -62,7 +62,7 @@ def growth(held: Mapping[str, int], wanted: Mapping[str, int]) -> dict[str, int]
 def refusal(excesses: Sequence[Excess], whose: str) -> QuotaExceeded:
     """The answer to who asked.
 
-    :param whose: quota it is: ``project`` or ``user``
+    :param whose: quota it is: ``project``, ``user``, or ``project or user`` where Nova does not say
     """
     numbers = "; ".join(str(one) for one in excesses)
     return QuotaExceeded(

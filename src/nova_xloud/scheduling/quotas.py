@@ -91,7 +91,7 @@ def _by_cores_and_ram(context: Any, growth: Growth, is_held: bool) -> QuotaExcee
             for name, asked in more.items()
             if name in over.kwargs["overs"]
         ]
-        return quota.refusal(excesses, over.kwargs.get("scope", "project"))
+        return quota.refusal(excesses, releases.whose_quota(over))
     return None
 
 
