@@ -1,7 +1,7 @@
 # Two commands for a fresh machine: `make demo` and `make test`. Both do their own set-up.
 #   RELEASE=31.3   the release of Nova; each has an environment of its own
 export RELEASE LAB_VENV
-BIN = $(shell lab/venv)/bin
+BIN = $(shell RELEASE=$(RELEASE) LAB_VENV=$(LAB_VENV) lab/venv)/bin
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
