@@ -85,6 +85,8 @@ class Boot(XloudTestCase):
             ours(driver, *args, **kwargs)
             config = ours(driver, *args, **kwargs)
             stock = ours.__wrapped__(driver, *args, **kwargs)
+            # The second may pass between the two.
+            stock.metadata[0].creationTime = config.metadata[0].creationTime
             with mock.patch.object(
                 LibvirtConfigGuest,
                 "_format_basic_props",
