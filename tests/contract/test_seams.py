@@ -170,7 +170,7 @@ def test_the_command_refuses_before_it_starts():
         import nova.cmd.manage
         import nova.policies
         del nova.policies.list_rules
-        nova.cmd.manage.main = lambda: print("STARTED")
+        nova.cmd.manage.main = lambda: print(nova.config.parse_args(["nova-manage"]), "STARTED")
         from nova_xloud.cmd import run
         sys.argv = ["nova-xloud-run", "nova-manage", "version"]
         sys.exit(run.main())
@@ -214,3 +214,30 @@ def test_the_lock_of_an_instance_is_novas():
         order.append("xloud")
     thread.join(5)
     assert order == ["xloud", "nova"]
+
+
+def test_the_intervals_of_periodic_tasks_are_the_operators(tmp_path):
+    settings = tmp_path / "nova.conf"
+    settings.write_text("""
+[DEFAULT]
+heal_instance_info_cache_interval = 77
+[scheduler]
+discover_hosts_in_cells_interval = 5
+""")
+    printed = _python(f"""
+        import sys
+        from nova_xloud import releases
+        releases.choose_backend()
+        import nova.config
+        from nova_xloud.seams.install import install_when_configured
+        install_when_configured()
+        nova.config.parse_args(["nova-compute", "--config-file", {str(settings)!r}])
+        from nova.compute.manager import ComputeManager
+        from nova.scheduler.manager import SchedulerManager
+        print(ComputeManager._heal_instance_info_cache._periodic_spacing)
+        print(SchedulerManager._discover_hosts_in_cells._periodic_spacing)
+        from nova import policies
+        print([rule.name for rule in policies.list_rules() if "xloud" in rule.name])
+    """)
+    assert printed.splitlines()[-3:-1] == ["77", "5"]
+    assert "os_compute_api:xloud:adjust" in printed

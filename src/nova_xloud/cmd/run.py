@@ -58,22 +58,16 @@ def _run_command(command: str, argv: list[str]) -> int:
     (entry_point,) = found
     sys.argv = argv
     # Nova's command modules choose between threads and eventlet when they are imported, and want
-    # to be the first to be: import the command, then extend what it imported, then run it.
+    # to be the first to be.
     start: Callable[[], Any] = entry_point.load()
-    if not _install():
-        return EX_CONFIG
-    return start() or 0
+    return _extended(start)
 
 
 def _run_module(module: str, argv: list[str]) -> int:
     sys.argv = argv
     if module.startswith("nova.cmd."):
-        start: Callable[[], Any] = importlib.import_module(module).main
-        return (start() or 0) if _install() else EX_CONFIG
-    if not _install():
-        return EX_CONFIG
-    runpy.run_module(module, run_name="__main__", alter_sys=True)
-    return 0
+        return _extended(importlib.import_module(module).main)
+    return _extended(lambda: runpy.run_module(module, run_name="__main__", alter_sys=True) and 0)
 
 
 def _usage_error(message: str) -> int:
@@ -81,15 +75,20 @@ def _usage_error(message: str) -> int:
     return 2
 
 
-def _install() -> bool:
-    from nova_xloud.seams.install import install
-
+def _extended(start: Callable[[], Any]) -> int:
+    """Start a command; Nova is extended when it has read its configuration."""
     try:
-        install()
+        _extend_when_configured()
+        return start() or 0
     except UnfitNova as error:
         print(f"nova-xloud-run: {error}", file=sys.stderr)
-        return False
-    return True
+        return EX_CONFIG
+
+
+def _extend_when_configured() -> None:
+    from nova_xloud.seams.install import install_when_configured
+
+    install_when_configured()
 
 
 if __name__ == "__main__":

@@ -50,6 +50,26 @@ def install(seams: tuple[Seam, ...] = SEAMS) -> None:
         _INSTALLED.update(wanted)
 
 
+def install_when_configured() -> None:
+    """Extend Nova as soon as it has read its configuration, and not before.
+
+    Modules that have seams read options while they are imported: the intervals of periodic tasks,
+    say. Imported earlier, they would have the defaults in place of an operator's nova.conf.
+
+    :raises UnfitNova: from Nova's own ``config.parse_args``; nothing was changed or started then
+    """
+    from nova import config
+
+    parse = config.parse_args
+
+    @functools.wraps(parse)
+    def parse_args(*args: Any, **kwargs: Any) -> None:
+        parse(*args, **kwargs)
+        install()
+
+    config.parse_args = parse_args
+
+
 def _register_options() -> None:
     import nova.conf
 

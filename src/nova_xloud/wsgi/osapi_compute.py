@@ -8,9 +8,9 @@ from nova_xloud import releases
 # As Nova's own module does, before anything else is imported.
 releases.choose_backend()
 
-from nova_xloud.seams.install import install  # noqa: E402
+from nova_xloud.seams.install import install_when_configured  # noqa: E402
 
-install()
+install_when_configured()
 
 application = releases.compute_api_application()
 

@@ -19,11 +19,7 @@ def installed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """In place of the seams; tells when they were installed, among what else is put in."""
     order: list[str] = []
 
-    def install() -> bool:
-        order.append("install")
-        return True
-
-    monkeypatch.setattr(run, "_install", install)
+    monkeypatch.setattr(run, "_extend_when_configured", lambda: order.append("install"))
     return order
 
 
@@ -138,7 +134,7 @@ def unfit(monkeypatch: pytest.MonkeyPatch) -> None:
     def install() -> None:
         raise UnfitNova(["nova.thing: expected (a), found (b)"])
 
-    seams = SimpleNamespace(install=install)
+    seams = SimpleNamespace(install_when_configured=install)
     monkeypatch.setitem(sys.modules, "nova_xloud.seams.install", seams)  # type: ignore[arg-type]
 
 
