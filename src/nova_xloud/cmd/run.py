@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import importlib.metadata
 import runpy
@@ -67,7 +68,11 @@ def _run_module(module: str, argv: list[str]) -> int:
     sys.argv = argv
     if module.startswith("nova.cmd."):
         return _extended(importlib.import_module(module).main)
-    return _extended(lambda: runpy.run_module(module, run_name="__main__", alter_sys=True) and 0)
+    return _extended(functools.partial(_run_as_main, module))
+
+
+def _run_as_main(module: str) -> None:
+    runpy.run_module(module, run_name="__main__", alter_sys=True)
 
 
 def _usage_error(message: str) -> int:
