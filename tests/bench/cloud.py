@@ -9,7 +9,6 @@ import logging
 import time
 import unittest
 
-import fixtures
 from lxml import etree
 from nova import context as nova_context
 from nova import objects
@@ -22,6 +21,7 @@ from oslo_utils import uuidutils
 from nova_xloud.testing import FakeLibvirtFixture
 from tests.bench import calls
 from tests.bench.counts import Counts
+from tests.functional.clouds import let_guests_move
 
 # Seconds; no service reports, or is taken for dead, while something is measured.
 _NEVER = 100_000
@@ -46,7 +46,7 @@ class Cloud(base.ServersTestBase):
         self.flags(cpu_allocation_ratio=16.0, ram_allocation_ratio=1.0)
         self.flags(mem_stats_period_seconds=10, group="libvirt")
         self.flags(instances=-1, cores=-1, ram=-1, group="quota")
-        self._let_guests_move()
+        let_guests_move(self, self._migrate_domain)
         for number in range(self.hosts):
             self.start_compute(f"host{number + 1}")
         self.admin_api.microversion = "latest"
@@ -221,22 +221,6 @@ class Cloud(base.ServersTestBase):
     def _stdlog_forget(self):
         """Nova's fixture keeps all that is logged."""
         self.stdlog.logger._output = None
-
-    def _let_guests_move(self):
-        self.useFixture(
-            fixtures.MonkeyPatch(
-                "nova.tests.fixtures.libvirt.Domain.migrateToURI3", self._migrate_domain
-            )
-        )
-        # There are no disks to move.
-        self.useFixture(
-            fixtures.MonkeyPatch(
-                "nova.virt.libvirt.driver.LibvirtDriver.migrate_disk_and_power_off",
-                lambda driver, context, instance, *args, **kwargs: (
-                    driver.power_off(instance) or "{}"
-                ),
-            )
-        )
 
     def _migrate_domain(self, source, destination, params, flags):
         """libvirt's part of a live migration, with the XML that Nova made."""

@@ -72,18 +72,21 @@ class Worker:
 def both(hosts, seed, *, same=False, watched=False):
     """A stock and an extended :class:`Worker`, both ready.
 
-    :param seed: of the hashes of both, so that dictionaries and sets are laid out alike
+    :param seed: of the hashes of both, so that dictionaries and sets are laid out alike; of an odd
+        one stock is started first
     :param watched: see :class:`Worker`
     :param same: both stock, to see what is measured where there is no difference
     """
     os.environ["PYTHONHASHSEED"] = str(seed)
+    kinds = (False, not same)
+    workers = [None, None]
     with contextlib.ExitStack() as stack:
-        workers = []
-        for extended in (False, not same):
-            workers.append(Worker(extended, hosts, watched))
-            stack.callback(workers[-1].close)
-            # One after the other: they share the machine's memory and cores with others.
-            workers[-1].answer()
+        # One after the other: they share the machine's memory and cores with others. Which is first
+        # changes with the seed, since the machine is not the same for the second.
+        for index in (0, 1) if seed % 2 else (1, 0):
+            workers[index] = Worker(kinds[index], hosts, watched)
+            stack.callback(workers[index].close)
+            workers[index].answer()
         yield tuple(workers)
 
 

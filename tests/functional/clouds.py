@@ -16,6 +16,22 @@ from tests.functional.base import AdjustTestCase, XloudTestCase
 GROWN = (3, 768)
 
 
+def let_guests_move(case, migrate_domain):
+    """Nova's fake libvirt moves no guest.
+
+    :param migrate_domain: libvirt's part of a live migration, as ``virDomain.migrateToURI3``
+    """
+    replaced = "nova.tests.fixtures.libvirt.Domain.migrateToURI3"
+    case.useFixture(fixtures.MonkeyPatch(replaced, migrate_domain))
+    # There are no disks to move.
+    case.useFixture(
+        fixtures.MonkeyPatch(
+            "nova.virt.libvirt.driver.LibvirtDriver.migrate_disk_and_power_off",
+            lambda driver, context, instance, *args, **kwargs: driver.power_off(instance) or "{}",
+        )
+    )
+
+
 class MovesTestCase(AdjustTestCase):
     """Two hosts, and on the first one a server that was grown to 3 / 768."""
 
@@ -25,20 +41,7 @@ class MovesTestCase(AdjustTestCase):
     def setUp(self):
         XloudTestCase.setUp(self)
         self.flags(instances=-1, group="quota")
-        self.useFixture(
-            fixtures.MonkeyPatch(
-                "nova.tests.fixtures.libvirt.Domain.migrateToURI3", self._migrate_domain
-            )
-        )
-        # There are no disks to move.
-        self.useFixture(
-            fixtures.MonkeyPatch(
-                "nova.virt.libvirt.driver.LibvirtDriver.migrate_disk_and_power_off",
-                lambda driver, context, instance, *args, **kwargs: (
-                    driver.power_off(instance) or "{}"
-                ),
-            )
-        )
+        let_guests_move(self, self._migrate_domain)
         self.api.microversion = self.admin_api.microversion = "latest"
         for host in self.hosts:
             self.start_compute(host)

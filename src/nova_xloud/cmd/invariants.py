@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from nova_xloud.audit.report import NOT_CHECKED, Report, Unread, as_json, as_text
+from nova_xloud.cmd import command
 
 if TYPE_CHECKING:
     from nova_xloud.audit.guests import Survey
@@ -52,14 +53,13 @@ PROGRESS_FROM = 20
 
 def add(commands: Any, parent: argparse.ArgumentParser) -> None:
     """Add this command to a parser's ``add_subparsers()``."""
-    parser = commands.add_parser(
+    parser = command.add(
+        commands,
         "invariants",
-        help="list what breaks the rule that Placement holds what every guest has",
+        parent,
+        what="list what breaks the rule that Placement holds what every guest has",
         description=DESCRIPTION,
         epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-        parents=[parent],
     )
     parser.add_argument(
         "--libvirt",

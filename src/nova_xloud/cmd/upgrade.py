@@ -7,6 +7,8 @@ import argparse
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from nova_xloud.cmd import command
+
 if TYPE_CHECKING:
     from nova_xloud.core.readiness import Verdict
 
@@ -50,16 +52,9 @@ ERROR = 255
 def add(commands: Any, parent: argparse.ArgumentParser) -> None:
     """Add this command to a parser's ``add_subparsers()``."""
     what = "say what of a cloud is not as nova-xloud needs it"
-    upgrade = commands.add_parser("upgrade", help=what, allow_abbrev=False, parents=[parent])
-    parser = upgrade.add_subparsers(metavar="check", required=True).add_parser(
-        "check",
-        help=what,
-        description=DESCRIPTION,
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-        parents=[parent],
-    )
+    upgrade = command.add(commands, "upgrade", parent, what=what)
+    checks = upgrade.add_subparsers(metavar="check", required=True)
+    parser = command.add(checks, "check", parent, what=what, description=DESCRIPTION, epilog=EPILOG)
     parser.add_argument(
         "--api",
         metavar="URL",

@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What may be asked of an instance, and what is not read for it."""
+
+from unittest import mock
+
+from nova import context, objects
+from oslo_utils.fixture import uuidsentinel
+
+from nova_xloud.scheduling import holdings
+
+
+def _instance(**fields):
+    return objects.Instance(context.get_admin_context(), uuid=uuidsentinel.instance, **fields)
+
+
+def test_an_instance_that_was_adjusted_comes_with_its_record():
+    assert holdings.comes_with_record(_instance(system_metadata={"xloud_flavor": "f"}))
+
+
+def test_one_that_never_was_comes_without():
+    assert not holdings.comes_with_record(_instance(system_metadata={"image_os": "linux"}))
+
+
+def test_what_was_not_loaded_is_not_loaded_for_it():
+    def load(instance, name):
+        instance.system_metadata = {"xloud_flavor": "f"}
+
+    instance = _instance()
+    with mock.patch.object(objects.Instance, "obj_load_attr", load):
+        assert not holdings.comes_with_record(instance)
+        assert holdings.has_record(instance)
