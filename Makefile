@@ -10,9 +10,7 @@ demo: ## set-up, a real cloud, and one server grown and shrunk in it; leaves the
 	@lab/run demo
 
 test: lint ## set-up, then all tests, the real cloud's among them
-	@$(BIN)/python -m pytest -q -n 2 --durations=20 tests/unit tests/simulator tests/functional tests/seams
-	@$(BIN)/python -m tests.nova_own ci
-	@$(BIN)/python -m pytest -v --durations=20 tests/contract tests/e2e
+	@tests/all $(BIN)/python
 
 # Nova before 34 is on eventlet, which xdist's workers do not live with: two processes of files instead.
 test-release: setup ## RELEASE's Nova: contract and functional tests; `make demo` is its cloud
