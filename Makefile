@@ -27,6 +27,9 @@ lint: setup ## ruff, mypy, import-linter
 	@$(BIN)/mypy -p lab
 	@PATH=$(BIN):$$PATH lint-imports
 
+tempest: ## the real Tempest against the real cloud: our tests; ARGS="--regex ..." names others
+	@lab/run tempest $(ARGS)
+
 bench: setup ## what it costs those who do not use it: stock Nova against extended, in turns
 	@$(BIN)/python -m tests.bench $(BENCH)
 
@@ -40,4 +43,4 @@ lab-down: ## stop the cloud; nothing is left running
 	@lab/run down
 
 .DEFAULT_GOAL = help
-.PHONY: help demo test test-release nova-tests bench lint setup lab-up lab-down
+.PHONY: help demo test test-release nova-tests tempest bench lint setup lab-up lab-down

@@ -50,6 +50,9 @@ def _parser() -> argparse.ArgumentParser:
     up.set_defaults(run=_up)
     demo = commands.add_parser("demo", help="up, then the main job with every number compared")
     demo.set_defaults(run=_demo)
+    tempest = commands.add_parser("tempest", help="up, then our Tempest tests, or what is named")
+    tempest.add_argument("arguments", nargs=argparse.REMAINDER, help="of `tempest run`")
+    tempest.set_defaults(run=_tempest)
     status = commands.add_parser("status", help="what runs; exit status 1 when nothing does")
     status.set_defaults(run=_status)
     logs = commands.add_parser("logs", help="list the logs, or follow those named")
@@ -69,6 +72,12 @@ def _demo(lab: Layout, arguments: argparse.Namespace) -> int:
     from lab import demo
 
     return demo.run(lifecycle.up(lab))
+
+
+def _tempest(lab: Layout, arguments: argparse.Namespace) -> int:
+    from lab import tempest
+
+    return tempest.run(lifecycle.up(lab), arguments.arguments)
 
 
 def _status(lab: Layout, arguments: argparse.Namespace) -> int:

@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What Tempest asks a plugin for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from tempest import config
+from tempest.test_discover import plugins
+
+from nova_xloud_tempest_plugin import config as xloud_config
+
+
+class XloudTempestPlugin(plugins.TempestPlugin):  # type: ignore[misc]
+    """Entry point ``tempest.test_plugins``."""
+
+    def load_tests(self) -> tuple[str, str]:
+        """The folder of the tests, and the folder that their module names begin in."""
+        package = Path(__file__).resolve().parent
+        return str(package / "tests"), str(package.parent)
+
+    def register_opts(self, conf: Any) -> None:
+        conf.register_opt(xloud_config.AVAILABLE, group="service_available")
+        conf.register_group(xloud_config.GROUP)
+        conf.register_opts(xloud_config.OPTIONS, group=xloud_config.GROUP)
+
+    def get_opt_lists(self) -> list[tuple[str, list[Any]]]:
+        return [
+            ("service_available", [xloud_config.AVAILABLE]),
+            (xloud_config.GROUP.name, xloud_config.OPTIONS),
+        ]
+
+    def get_service_clients(self) -> list[dict[str, Any]]:
+        """One client, of nova's own endpoint: our resources are part of the compute API."""
+        return [
+            {
+                "name": "xloud",
+                "service_version": "xloud",
+                "module_path": "nova_xloud_tempest_plugin.services",
+                "client_names": ["XloudClient"],
+                **config.service_client_config("compute"),
+            }
+        ]

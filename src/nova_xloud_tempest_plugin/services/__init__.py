@@ -1,0 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Clients that Tempest registers under the name "xloud"."""
+
+from nova_xloud_tempest_plugin.services.xloud_client import XloudClient
+
+__all__ = ["XloudClient"]

@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What answers look like, written down a second time: the tests hold the API to its documentation,
+and not to its own schemas.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def _exactly(**properties: Any) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": sorted(properties),
+        "additionalProperties": False,
+    }
+
+
+def _list_of(item: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "array", "items": item}
+
+
+_TEXT = {"type": "string"}
+_CODE = {"type": "string", "pattern": r"^xloud\.[a-z_.]+$"}
+_COUNT = {"type": "integer", "minimum": 0}
+_AT_LEAST_ONE = {"type": "integer", "minimum": 1}
+_MAYBE_COUNT = {"type": ["integer", "null"], "minimum": 0}
+_MAYBE = {"type": ["boolean", "null"]}
+
+_FOUR_NUMBERS = _exactly(
+    desired=_COUNT, reserved=_COUNT, actuated=_MAYBE_COUNT, observed=_MAYBE_COUNT
+)
+_CONDITION = _exactly(
+    type=_TEXT, status={"type": "boolean"}, reason=_TEXT, message=_TEXT, since=_TEXT
+)
+_BLOCKER = _exactly(
+    resource={"type": "string", "enum": ["vcpus", "memory_mb"]}, code=_TEXT, message=_TEXT
+)
+_SIZE = {**_exactly(vcpus=_AT_LEAST_ONE, memory_mb=_AT_LEAST_ONE), "type": ["object", "null"]}
+_REFUSAL = {**_exactly(code=_CODE, message=_TEXT), "type": ["object", "null"]}
+_STEP = {"type": "object", "properties": {"step": _TEXT}, "required": ["step"]}
+
+STATUS = {
+    "status_code": [200],
+    "response_body": _exactly(
+        xloud_status=_exactly(
+            current_vcpus=_AT_LEAST_ONE,
+            min_vcpus=_AT_LEAST_ONE,
+            max_vcpus=_AT_LEAST_ONE,
+            current_memory_mb=_AT_LEAST_ONE,
+            min_memory_mb=_AT_LEAST_ONE,
+            max_memory_mb=_AT_LEAST_ONE,
+            balloon_driver_active=_MAYBE,
+            attached_dimms_mb=_MAYBE_COUNT,
+            has_virtiomem=_MAYBE,
+            vcpus=_FOUR_NUMBERS,
+            memory_mb=_FOUR_NUMBERS,
+            vcpu_step=_AT_LEAST_ONE,
+            generation=_COUNT,
+            conditions=_list_of(_CONDITION),
+            blockers=_list_of(_BLOCKER),
+            source={"type": "string", "enum": ["host", "database"]},
+        )
+    ),
+}
+
+ADJUSTED = {"status_code": [202], "response_body": {"type": "object", "maxProperties": 0}}
+
+PLAN = {
+    "status_code": [200],
+    "response_body": _exactly(
+        plan=_exactly(
+            admitted={"type": "boolean"},
+            refusal=_REFUSAL,
+            desired=_SIZE,
+            claim=_SIZE,
+            steps=_list_of(_STEP),
+            blockers=_list_of(_BLOCKER),
+        )
+    ),
+}

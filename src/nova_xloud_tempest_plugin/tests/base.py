@@ -1,0 +1,231 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What all tests share: a flavor with minimums, a server of it, and the two witnesses that a user
+of the cloud can ask, Nova's status and Placement's allocations.
+
+Only what Tempest calls stable for plugins is used. Servers have no network: none is needed here.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from tempest import config, test
+from tempest.lib import exceptions as lib_exc
+from tempest.lib.common import api_version_utils
+from tempest.lib.common.utils import data_utils, test_utils
+
+CONF = config.CONF
+
+POLL_SECONDS = 0.5
+
+
+@dataclass(frozen=True)
+class Size:
+    """vCPUs, and memory in MiB."""
+
+    vcpus: int
+    memory_mb: int
+
+    @property
+    def asked(self) -> dict[str, int]:
+        """As a request names it."""
+        return {"current_vcpus": self.vcpus, "current_memory_mb": self.memory_mb}
+
+
+class BaseXloudTest(api_version_utils.BaseMicroversionTest, test.BaseTestCase):  # type: ignore[misc]
+    """Servers that can grow and shrink, as their owner, an administrator and others see them."""
+
+    credentials = ["primary", "admin"]
+    # From here on a server can be asked for without a network.
+    min_microversion = "2.37"
+
+    @classmethod
+    def skip_checks(cls) -> None:
+        super().skip_checks()
+        if not (CONF.service_available.nova and CONF.service_available.xloud):
+            raise cls.skipException("[service_available] nova and xloud have to be true")
+        api_version_utils.check_skip_with_microversion(
+            cls.min_microversion,
+            cls.max_microversion,
+            CONF.compute.min_microversion,
+            CONF.compute.max_microversion,
+        )
+
+    @classmethod
+    def setup_credentials(cls) -> None:
+        cls.set_network_resources()
+        super().setup_credentials()
+
+    @classmethod
+    def setup_clients(cls) -> None:
+        super().setup_clients()
+        cls.servers = cls.os_primary.servers_client
+        cls.xloud = cls.os_primary.xloud.XloudClient()
+        cls.admin_servers = cls.os_admin.servers_client
+        cls.admin_xloud = cls.os_admin.xloud.XloudClient()
+        cls.flavors = cls.os_admin.flavors_client
+        cls.placement = cls.os_admin.placement_client
+        cls.providers = cls.os_admin.resource_providers_client
+
+    @classmethod
+    def resource_setup(cls) -> None:
+        super().resource_setup()
+        cls.setup_api_microversion_fixture(
+            compute_microversion=api_version_utils.select_request_microversion(
+                cls.min_microversion, CONF.compute.min_microversion
+            )
+        )
+        options = CONF.xloud
+        cls.minimum = Size(options.min_vcpus, options.min_memory_mb)
+        cls.maximum = Size(options.max_vcpus, options.max_memory_mb)
+        # Inside of the bounds, and near: an emulated guest can be given few vCPUs in its life.
+        cls.larger = Size(cls.minimum.vcpus + 1, cls.minimum.memory_mb + 64)
+        cls.flavor_id = cls.create_flavor(cls.maximum, cls.minimum)
+
+    @classmethod
+    def create_flavor(cls, maximum: Size, minimum: Size | None = None) -> str:
+        """A flavor for the time of the class; returns its id."""
+        flavor = cls.flavors.create_flavor(
+            name=_name(cls),
+            vcpus=maximum.vcpus,
+            ram=maximum.memory_mb,
+            disk=CONF.xloud.disk_gb,
+        )["flavor"]
+        cls.addClassResourceCleanup(_forgiving(cls.flavors.delete_flavor), flavor["id"])
+        if minimum is not None:
+            cls.flavors.set_flavor_extra_spec(
+                flavor["id"],
+                minimum_cpu=str(minimum.vcpus),
+                minimum_memory=str(minimum.memory_mb),
+            )
+        return str(flavor["id"])
+
+    @classmethod
+    def create_server(cls, flavor_id: str | None = None) -> str:
+        """An active server for the time of the class; returns its id."""
+        server = cls.servers.create_server(
+            name=_name(cls),
+            flavorRef=flavor_id or cls.flavor_id,
+            imageRef=CONF.compute.image_ref,
+            networks="none",
+        )["server"]
+        # Taken in reverse: deleted first, then waited for.
+        cls.addClassResourceCleanup(cls.wait_gone, server["id"])
+        cls.addClassResourceCleanup(_forgiving(cls.servers.delete_server), server["id"])
+        cls.wait_server(server["id"], "ACTIVE")
+        return str(server["id"])
+
+    @classmethod
+    def wait_until(cls, what: str, probe: Callable[[], bool], seconds: float | None = None) -> None:
+        if not test_utils.call_until_true(
+            probe, seconds or CONF.xloud.adjust_timeout, POLL_SECONDS
+        ):
+            raise lib_exc.TimeoutException(f"waited for {what}")
+
+    @classmethod
+    def wait_server(cls, server_id: str, wanted: str) -> None:
+        """Until the server has a status and nothing is done with it."""
+
+        def reached() -> bool:
+            server = cls.servers.show_server(server_id)["server"]
+            if server["status"] == "ERROR" != wanted:
+                raise lib_exc.TempestException(f"{server_id} is in ERROR: {server.get('fault')}")
+            return server["status"] == wanted and server["OS-EXT-STS:task_state"] is None
+
+        cls.wait_until(f"{server_id} to be {wanted}", reached, CONF.compute.build_timeout)
+
+    @classmethod
+    def wait_gone(cls, server_id: str) -> None:
+        def gone() -> bool:
+            try:
+                cls.servers.show_server(server_id)
+            except lib_exc.NotFound:
+                return True
+            return False
+
+        cls.wait_until(f"{server_id} to be gone", gone, CONF.compute.build_timeout)
+
+    def status(self, server_id: str) -> dict[str, Any]:
+        """xloud_status, as the server's owner sees it."""
+        return dict(self.xloud.show_status(server_id)["xloud_status"])
+
+    def claim(self, server_id: str) -> Size | None:
+        """What Placement holds for the server, over all hosts; None when nothing."""
+        allocations = self.placement.list_allocations(server_id)["allocations"]
+        held = [provider["resources"] for provider in allocations.values()]
+        if not held:
+            return None
+        return Size(
+            sum(resources.get("VCPU", 0) for resources in held),
+            sum(resources.get("MEMORY_MB", 0) for resources in held),
+        )
+
+    def witnesses(self, server_id: str) -> tuple[dict[str, Any], Size | None]:
+        """Status and claim, to be compared with what they are later."""
+        status = self.status(server_id)
+        for condition in status["conditions"]:
+            # Of a server that was never adjusted this is the time of the answer.
+            del condition["since"]
+        return status, self.claim(server_id)
+
+    def holders(self, server_id: str) -> list[str]:
+        """The names of the hosts on which the server holds something."""
+        allocations = self.placement.list_allocations(server_id)["allocations"]
+        found = self.providers.list_resource_providers()["resource_providers"]
+        names = {provider["uuid"]: provider["name"] for provider in found}
+        return sorted(names[uuid] for uuid in allocations)
+
+    def wait_settled(self, server_id: str, size: Size) -> None:
+        """Until all four numbers of a running server are this size, and nothing is under way.
+        Placement has to agree.
+        """
+        wanted = [(size.vcpus,) * 4, (size.memory_mb,) * 4]
+
+        def settled() -> bool:
+            status = self.status(server_id)
+            numbers = [_four_numbers(status[each]) for each in ("vcpus", "memory_mb")]
+            return numbers == wanted and not _is_converging(status)
+
+        try:
+            self.wait_until(f"{server_id} to have {size}", settled)
+        except lib_exc.TimeoutException as error:
+            told = json.dumps(self.status(server_id))
+            raise lib_exc.TimeoutException(f"{error}; its status: {told}") from error
+        self.assertEqual(size, self.claim(server_id))
+
+    def adjust_to(self, server_id: str, size: Size, **more: Any) -> None:
+        """Ask for both sizes, and wait until the running guest has them."""
+        self.admin_xloud.adjust(server_id, **size.asked, **more)
+        self.wait_settled(server_id, size)
+
+    def need_following_guest(self) -> None:
+        if not CONF.xloud.guest_follows:
+            raise self.skipException("[xloud] guest_follows is false")
+
+
+def _name(cls: type) -> str:
+    return str(data_utils.rand_name(cls.__name__, prefix=CONF.resource_name_prefix))
+
+
+def _forgiving(call: Callable[..., Any]) -> Callable[..., Any]:
+    """The same call; that something is not there any more is no error."""
+
+    def forgiving(*args: Any) -> Any:
+        return test_utils.call_and_ignore_notfound_exc(call, *args)
+
+    return forgiving
+
+
+def _four_numbers(status: dict[str, Any]) -> tuple[Any, ...]:
+    return tuple(status[name] for name in ("desired", "reserved", "actuated", "observed"))
+
+
+def _is_converging(status: dict[str, Any]) -> bool:
+    """A server that was never adjusted has no such condition."""
+    return any(
+        condition["type"] == "Converged" and not condition["status"]
+        for condition in status["conditions"]
+    )
