@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.packaging.conftest import Environment, make_environment, run
+from tests.distribution.conftest import Environment, make_environment, run
 
 # What must be importable where there is no nova.
 WITHOUT_NOVA = (

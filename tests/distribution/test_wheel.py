@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.packaging.conftest import REPOSITORY
+from tests.distribution.conftest import REPOSITORY
 
 # Everything a program or another package looks up by name.
 GROUPS = {
@@ -95,7 +95,7 @@ def test_sdist_can_be_tested(sdist: Path) -> None:
         names = {name.partition("/")[2] for name in archive.getnames()}
     assert {
         "LICENSE",
-        "tests/packaging/test_wheel.py",
+        "tests/distribution/test_wheel.py",
         "constraints/nova-34.0.txt",
         "releasenotes/notes/one-adjustment-8f0c2f5b1d6e4a37.yaml",
     } <= names

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.packaging.conftest import TAG, Environment, git, run
+from tests.distribution.conftest import TAG, Environment, git, run
 
 VERSION = TAG.removeprefix("v")
 
