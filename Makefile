@@ -28,7 +28,7 @@ lint: setup ## ruff, mypy, import-linter
 	@PATH=$(BIN):$$PATH lint-imports
 
 tempest: ## the real Tempest against the real cloud: our tests; ARGS="--regex ..." names others
-	@lab/run tempest $(ARGS)
+	@lab/run tempest -- $(ARGS)
 
 bench: setup ## what it costs those who do not use it: stock Nova against extended, in turns
 	@$(BIN)/python -m tests.bench $(BENCH)

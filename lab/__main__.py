@@ -20,6 +20,7 @@ environment:
 first time:
   lab/run up               set-up, then the cloud, step by step
   lab/run demo             one server grown and shrunk while it runs, each number compared
+  lab/run tempest          the Tempest tests (docs/tempest.md)
   . .lab/openrc            then: openstack server list
   lab/run logs nova-compute-compute1
   lab/run down             nothing is left running; the servers are kept (down --wipe: are not)
@@ -51,7 +52,7 @@ def _parser() -> argparse.ArgumentParser:
     demo = commands.add_parser("demo", help="up, then the main job with every number compared")
     demo.set_defaults(run=_demo)
     tempest = commands.add_parser("tempest", help="up, then our Tempest tests, or what is named")
-    tempest.add_argument("arguments", nargs=argparse.REMAINDER, help="of `tempest run`")
+    tempest.add_argument("arguments", nargs="*", help="of `tempest run`, after a --")
     tempest.set_defaults(run=_tempest)
     status = commands.add_parser("status", help="what runs; exit status 1 when nothing does")
     status.set_defaults(run=_status)
