@@ -206,6 +206,10 @@ CALLED = (
         ("nova.objects.flavor:FlavorList.get_all", "context, inactive, filters"),
     ),
     *_calls(
+        "oslopolicy-policy-generator asks for Nova's enforcer",
+        ("nova.policy:get_enforcer", ""),
+    ),
+    *_calls(
         "flavors are read as Nova reads them",
         ("nova.virt.hardware:get_cpu_policy_constraint", "flavor, image_meta"),
         ("nova.virt.hardware:get_dedicated_cpu_constraint", "flavor"),

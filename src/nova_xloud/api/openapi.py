@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The two resources as an OpenAPI 3.1 document, made of what the API itself is made of.
+
+::
+
+    python -m nova_xloud.api.openapi > openapi.json
+
+Bodies are :mod:`.schemas`, methods and paths are those of :mod:`.policies`, statuses are
+:data:`.http_errors.EXPECTED`, codes are those of :mod:`nova_xloud.errors`. Nova validates with
+JSON schema draft 4 and OpenAPI 3.1 has 2020-12; what is used of it means the same in both, but for
+``1.0``, which is an integer in the later one only. A test sees to both.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+from nova_xloud.api import policies, schemas
+from nova_xloud.api.http_errors import EXPECTED
+from nova_xloud.errors import Blocked, Refused
+
+# What Nova calls an error in its body.
+FAULTS = {
+    400: "badRequest",
+    403: "forbidden",
+    404: "itemNotFound",
+    409: "conflictingRequest",
+    503: "serviceUnavailable",
+}
+_MEANINGS = {
+    400: "The body is wrong, or the size is out of bounds",
+    403: "By policy, or by the quota of the server's project or user",
+    404: "There is no such server, or it is not visible",
+    409: "This server, its state, or its host does not allow it",
+    503: "Placement does not answer",
+}
+_REQUEST_ID = {
+    "x-openstack-request-id": {
+        "description": "The id of this request; it finds the instance action.",
+        "schema": {"type": "string"},
+    }
+}
+_LOCATION = {
+    "Location": {
+        "description": "The URL of the server's xloud-status.",
+        "schema": {"type": "string", "format": "uri"},
+    }
+}
+
+
+def document() -> dict[str, Any]:
+    """The document, fit for JSON."""
+    made = {policies.ADJUST: _adjust(), policies.STATUS: _status()}
+    paths: dict[str, Any] = {}
+    for rule in policies.RULES:
+        for operation in rule.operations:
+            item = paths.setdefault(operation["path"], {"parameters": _PARAMETERS})
+            item[operation["method"].lower()] = {
+                "summary": rule.description,
+                "description": f"By policy `{rule.name}`, default `{rule.check_str}`.",
+                **made[rule.name],
+            }
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "nova-xloud",
+            "version": "1.0",
+            "description": "Live vertical scaling: two resources beside those of Nova's compute "
+            "API, at every microversion alike.",
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
+        "servers": [
+            {
+                "url": "{endpoint}",
+                "description": "The compute endpoint of the service catalogue",
+                "variables": {"endpoint": {"default": "http://controller:8774/v2.1"}},
+            }
+        ],
+        "security": [{"token": []}],
+        "paths": paths,
+        "components": {
+            "schemas": {"Adjust": schemas.ADJUST, **{FAULTS[s]: _fault(s) for s in EXPECTED}},
+            "securitySchemes": {
+                "token": {"type": "apiKey", "in": "header", "name": "X-Auth-Token"}
+            },
+        },
+    }
+
+
+_PARAMETERS = [
+    {
+        "name": "server_id",
+        "in": "path",
+        "required": True,
+        "description": "The UUID of the server.",
+        "schema": {"type": "string"},
+    }
+]
+
+
+def _adjust() -> dict[str, Any]:
+    nothing, plan = schemas.ADJUST_RESPONSE["oneOf"]
+    return {
+        "operationId": "xloud_adjust",
+        "requestBody": {
+            "required": True,
+            "content": {"application/json": {"schema": _ref("Adjust")}},
+        },
+        "responses": {
+            "200": _answer("With `dry_run`: the plan; nothing was changed", plan),
+            "202": _answer("Admitted", nothing, _LOCATION),
+            **_refusals(EXPECTED),
+        },
+    }
+
+
+def _status() -> dict[str, Any]:
+    # There is no body to be wrong, and any query is let through.
+    refused = tuple(status for status in EXPECTED if status != 400)
+    return {
+        "operationId": "xloud_status",
+        "responses": {
+            "200": _answer("What it has, holds, and may become", schemas.STATUS_RESPONSE),
+            **_refusals(refused),
+        },
+    }
+
+
+def _answer(
+    description: str, schema: dict[str, Any], headers: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    return {
+        "description": description,
+        "headers": {**_REQUEST_ID, **(headers or {})},
+        "content": {"application/json": {"schema": schema}},
+    }
+
+
+def _refusals(statuses: tuple[int, ...]) -> dict[str, Any]:
+    without_token = {"description": "Without a valid token; said by keystonemiddleware"}
+    refused = {str(s): _answer(_MEANINGS[s], _ref(FAULTS[s])) for s in statuses}
+    return {"401": without_token, **refused}
+
+
+def _ref(name: str) -> dict[str, str]:
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def _fault(status: int) -> dict[str, Any]:
+    codes = codes_of(status)
+    message = {
+        "type": "string",
+        "description": f"Begins with one of {', '.join(codes)}, and a colon; or is Nova's own.",
+    }
+    properties = {"code": {"type": "integer", "const": status}, "message": message}
+    inner = {"type": "object", "properties": properties, "required": ["code", "message"]}
+    name = FAULTS[status]
+    return {"type": "object", "properties": {name: inner}, "required": [name]}
+
+
+def codes_of(status: int) -> list[str]:
+    """The codes that a message with this status may begin with."""
+    refusals = [cls for cls in Refused.__subclasses__() if "code" in vars(cls)]
+    codes = [cls.code for cls in refusals if cls.status == status]
+    return sorted([*codes, f"{Blocked.PREFIX}<why>"] if status == Blocked.status else codes)
+
+
+def text() -> str:
+    """The document as the file ``api-ref/openapi.json`` has it."""
+    return json.dumps(document(), indent=2) + "\n"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(text())

@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The generators know nova-xloud, and the kept files are what they print.
+
+Written anew after a wanted change: make generate. The API's samples are in tests/functional.
+"""
+
+import os
+import pathlib
+import subprocess
+import sys
+
+import openapi_spec_validator
+import pytest
+
+from nova_xloud import errors
+from nova_xloud.api import openapi, schemas
+from tests import generated
+
+SAMPLES = {
+    "oslo-config-generator": "docs/samples/nova-xloud.conf.sample",
+    "oslopolicy-sample-generator": "docs/samples/policy.yaml.sample",
+}
+# Of JSON schema draft 4; each is something else, or not there, in 2020-12.
+CHANGED_SINCE_DRAFT_4 = {
+    "id", "definitions", "dependencies", "exclusiveMinimum", "exclusiveMaximum", "additionalItems",
+}  # fmt: skip
+
+
+def _printed(command, **environment):
+    path = pathlib.Path(sys.executable).with_name(command)
+    arguments = [sys.executable, str(path), "--namespace", "nova-xloud"]
+    done = subprocess.run(
+        arguments, capture_output=True, text=True, env={**os.environ, **environment}, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize("command", SAMPLES)
+def test_samples(command):
+    generated.check(SAMPLES[command], _printed(command))
+
+
+def test_effective_policy_is_novas_and_ours_with_the_operators(tmp_path):
+    policy = tmp_path / "policy.yaml"
+    policy.write_text('"os_compute_api:xloud:adjust": "role:scaler"\n')
+    (tmp_path / ".nova").mkdir()
+    (tmp_path / ".nova/nova.conf").write_text(f"[oslo_policy]\npolicy_file = {policy}\n")
+    effective = _printed("oslopolicy-policy-generator", HOME=str(tmp_path))
+    assert '"os_compute_api:xloud:adjust": "role:scaler"' in effective
+    assert '"os_compute_api:xloud:status": "rule:project_reader_or_admin"' in effective
+    assert '"os_compute_api:servers:show"' in effective
+
+
+def test_openapi_document():
+    openapi_spec_validator.validate(openapi.document())
+    generated.check("api-ref/openapi.json", openapi.text())
+
+
+def test_every_refusal_is_in_the_openapi_document():
+    refusals = [cls for cls in errors.Refused.__subclasses__() if "code" in vars(cls)]
+    assert len(refusals) > 5
+    for cls in refusals:
+        fault = openapi.FAULTS[cls.status]
+        schema = openapi.document()["components"]["schemas"][fault]
+        assert cls.code in schema["properties"][fault]["properties"]["message"]["description"]
+
+
+def _keywords(schema):
+    if isinstance(schema, dict):
+        for name, value in schema.items():
+            if name == "properties":
+                # Names of ours, and not of JSON schema.
+                value = list(value.values())
+            yield name
+            yield from _keywords(value)
+    elif isinstance(schema, list):
+        for one in schema:
+            yield from _keywords(one)
+
+
+def test_schemas_mean_the_same_in_the_draft_of_openapi():
+    used = set()
+    for schema in (schemas.ADJUST, schemas.ADJUST_RESPONSE, schemas.STATUS_RESPONSE):
+        used |= set(_keywords(schema))
+    assert "additionalProperties" in used
+    assert not used & CHANGED_SINCE_DRAFT_4
