@@ -30,6 +30,16 @@ lint: setup ## ruff, mypy, import-linter
 tempest: ## the real Tempest against the real cloud: our tests; ARGS="--regex ..." names others
 	@lab/run tempest -- $(ARGS)
 
+docs: setup ## the site and the API reference, in build/docs; warnings are errors
+	@$(BIN)/python -m sphinx -q -W --keep-going -b html -d build/doctrees/docs docs build/docs
+	@$(BIN)/python -m sphinx -q -W --keep-going -b html -d build/doctrees/api api-ref/source build/docs/api-ref
+	@echo build/docs/index.html
+
+generate: setup ## write anew what is generated and kept: samples, the OpenAPI document
+	@NOVA_XLOUD_WRITE_GENERATED=1 $(BIN)/python -m pytest -q tests/unit/docs/test_generated_files.py
+	@NOVA_XLOUD_WRITE_GENERATED=1 $(BIN)/python -m pytest -q tests/functional/test_api_samples.py
+	@git status --short docs api-ref
+
 bench: setup ## what it costs those who do not use it: stock Nova against extended, in turns
 	@$(BIN)/python -m tests.bench $(BENCH)
 
@@ -43,4 +53,4 @@ lab-down: ## stop the cloud; nothing is left running
 	@lab/run down
 
 .DEFAULT_GOAL = help
-.PHONY: help demo test test-release nova-tests tempest bench lint setup lab-up lab-down
+.PHONY: help demo test test-release nova-tests tempest docs generate bench lint setup lab-up lab-down

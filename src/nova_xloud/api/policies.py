@@ -36,7 +36,7 @@ def list_rules() -> list[policy.DocumentedRuleDefault]:
 
 
 def get_enforcer() -> Any:
-    """Nova's enforcer with our rules, for ``oslopolicy-policy-generator --namespace nova-xloud``."""
+    """Nova's enforcer with our rules; ``oslopolicy-policy-generator`` asks for it."""
     enforcer = nova_policy.get_enforcer()
     # Both are there already where Nova is extended.
     known = enforcer.registered_rules

@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The site builds without a warning, and has every code that programs and people may meet."""
+
+import ast
+import pathlib
+import re
+import subprocess
+import sys
+
+import pytest
+
+import nova_xloud
+from nova_xloud import conf
+from nova_xloud.core import conditions, finding
+from nova_xloud.core.lifecycle import Phase
+from tests.generated import ROOT
+
+PACKAGE = pathlib.Path(nova_xloud.__file__).parent
+SOURCES = [
+    ast.parse(path.read_text())
+    for path in sorted(PACKAGE.rglob("*.py"))
+    if not path.is_relative_to(PACKAGE / "testing")
+]
+CODE = re.compile(r"xloud(\.[a-z_]+)+")
+# What begins like a code: a logger, and what a code is put together with.
+NO_CODES = {"xloud.refused"}
+PAGES = ("docs/admin/errors.md", "docs/admin/conditions.md")
+
+
+def _page(path):
+    return (ROOT / path).read_text()
+
+
+def _constants():
+    for tree in SOURCES:
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                yield node.value
+
+
+def _blockers():
+    """``why`` wherever one is made: ``Blocked(why, ...)``, ``Blocker(resource, why, ...)``, and
+    the pairs that the envelope makes blockers of.
+    """
+    for tree in SOURCES:
+        for node in ast.walk(tree):
+            if not isinstance(node, ast.Call):
+                continue
+            match node.func, node.args:
+                case ast.Name(id="Blocked"), [ast.Constant(value=why), *_]:
+                    yield why
+                case ast.Name(id="Blocker"), [_, ast.Constant(value=why), *_]:
+                    yield why
+                case (
+                    ast.Attribute(attr="append"),
+                    [ast.Tuple(elts=[ast.Constant(value=why), ast.Constant() | ast.JoinedStr()])],
+                ):
+                    yield why
+
+
+def _codes():
+    spelled = {text for text in _constants() if CODE.fullmatch(text)}
+    made = {f"xloud.{phase.value}" for phase in Phase}
+    return sorted((spelled | made | {f"xloud.blocked.{why}" for why in _blockers()}) - NO_CODES)
+
+
+def test_codes_are_found():
+    found = _codes()
+    for one in (
+        "xloud.no_capacity", "xloud.blocked.vfio", "xloud.blocked.boot_vcpus",
+        "xloud.blocked.hypervisor", "xloud.blocked.locked_memory", "xloud.balloon.no_driver",
+        "xloud.guest_refused.not_in_time", "xloud.deferred", "xloud.failed",
+    ):  # fmt: skip
+        assert one in found
+    assert len(found) > 40
+
+
+@pytest.mark.parametrize("code", _codes())
+def test_every_code_is_explained(code):
+    assert any(f"`{code}`" in _page(path) for path in PAGES), f"{code} is in none of {PAGES}"
+
+
+def test_every_condition_is_explained():
+    kinds = [v for k, v in vars(conditions).items() if k.isupper() and isinstance(v, str)]
+    assert "ReservedTooLittle" in kinds
+    headings = re.findall(r"^## (\w+)$", _page("docs/admin/conditions.md"), re.MULTILINE)
+    assert sorted(headings) == sorted(kinds)
+
+
+def test_pages_name_no_code_that_is_not_there():
+    known = set(_codes()) | {"xloud.guest_refused"}
+    for path in PAGES:
+        named = {c for c in re.findall(r"`(xloud\.[a-z_.]+)`", _page(path))}
+        assert named <= known, (path, named - known)
+
+
+def test_every_broken_rule_is_explained():
+    page = _page("docs/admin/capacity.md")
+    missing = [code for code in finding.WAYS_OUT if f"| `{code}` |" not in page]
+    assert not missing
+
+
+def test_options_that_pages_name_are_there():
+    named = set()
+    for path in (ROOT / "docs").rglob("*.md"):
+        named |= set(re.findall(r"\[xloud\]`? ?`?([a-z_]+)", path.read_text()))
+    assert "boot_grace" in named
+    assert named <= {option.name for option in conf.OPTS}
+
+
+@pytest.mark.parametrize("source", ["docs", "api-ref/source"])
+def test_it_builds_without_a_warning(source, tmp_path):
+    command = [sys.executable, "-m", "sphinx", "-q", "-W", "--keep-going", "-b", "html"]
+    done = subprocess.run(
+        [*command, "-d", str(tmp_path / "doctrees"), str(ROOT / source), str(tmp_path / "site")],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "site/index.html").stat().st_size > 5000
+
+
+def test_every_sample_is_in_the_api_reference():
+    reference = _page("api-ref/source/xloud.inc")
+    samples = [path.name for path in (ROOT / "docs/api_samples").iterdir()]
+    assert len(samples) > 20
+    assert [name for name in samples if f"/{name}" not in reference] == []
