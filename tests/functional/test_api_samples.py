@@ -12,6 +12,7 @@ import jsonschema
 from keystoneauth1 import exceptions as ks_exc
 from nova.api.openstack.compute import routes
 
+from nova_xloud import releases
 from nova_xloud.api import openapi, policies
 from nova_xloud.testing import Behaviour
 from tests import generated
@@ -33,7 +34,10 @@ def _settled(text):
 
 
 def _keep(name, body):
-    generated.check(f"docs/api_samples/{name}.json", _settled(json.dumps(body, indent=4)) + "\n")
+    # Other releases of Nova have other words for the same.
+    if releases.major() == max(releases.major(served) for served in releases.SERVED):
+        text = _settled(json.dumps(body, indent=4)) + "\n"
+        generated.check(f"docs/api_samples/{name}.json", text)
 
 
 def _validate(schema, body):
