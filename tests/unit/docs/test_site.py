@@ -102,7 +102,8 @@ def test_every_broken_rule_is_explained():
 
 def test_options_that_pages_name_are_there():
     named = set()
-    for path in (ROOT / "docs").rglob("*.md"):
+    # Tempest's configuration has such a section too.
+    for path in set((ROOT / "docs").rglob("*.md")) - {ROOT / "docs/tempest.md"}:
         named |= set(re.findall(r"\[xloud\]`? ?`?([a-z_]+)", path.read_text()))
     assert "boot_grace" in named
     assert named <= {option.name for option in conf.OPTS}
