@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: Apache-2.0
+"""nova-xloud for whoever uses a cloud: an openstacksdk service, and commands of ``openstack``.
+
+::
+
+    import openstack
+    from nova_xloud import client
+
+    xloud = client.connect(openstack.connect(cloud="mine"))
+    adjustment = xloud.adjust("web1", vcpus=3, memory_mb=768)
+    status = xloud.wait_for_adjustment(adjustment)
+
+Nova is not needed here, nor is anything of nova-xloud that needs it. docs/client.md is the guide.
+"""
+
+from __future__ import annotations
+
+from nova_xloud.client.resources import (
+    Adjustment,
+    Blocker,
+    FourNumbers,
+    Listed,
+    Plan,
+    Refusal,
+    Status,
+)
+from nova_xloud.client.service import Xloud, XloudService, add_to, connect
+from nova_xloud.client.waiting import Progress, Stage
+from nova_xloud.core.lifecycle import Condition
+from nova_xloud.core.size import Size
+
+__all__ = [
+    "Adjustment",
+    "Blocker",
+    "Condition",
+    "FourNumbers",
+    "Listed",
+    "Plan",
+    "Progress",
+    "Refusal",
+    "Size",
+    "Stage",
+    "Status",
+    "Xloud",
+    "XloudService",
+    "add_to",
+    "connect",
+]

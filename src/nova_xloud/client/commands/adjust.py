@@ -1,0 +1,205 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``openstack server adjust``"""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from osc_lib.command import command
+
+from nova_xloud.client import sizes
+from nova_xloud.client.advice import next_step
+from nova_xloud.client.commands.base import (
+    EXIT_CODES,
+    ExitCode,
+    XloudCommand,
+    add_server,
+    as_argument,
+    seconds,
+)
+from nova_xloud.client.commands.columns import (
+    BlockersColumn,
+    NumbersColumn,
+    RefusalColumn,
+    SizeColumn,
+    StepsColumn,
+)
+from nova_xloud.client.errors import (
+    AdjustmentFailed,
+    GuestRefused,
+    NotReached,
+    Superseded,
+    TimedOut,
+)
+from nova_xloud.client.resources import Adjustment, Plan, Status
+from nova_xloud.client.service import TIMEOUT
+from nova_xloud.client.waiting import Progress, Stage
+
+Shown = tuple[tuple[str, ...], tuple[Any, ...]]
+
+_OUTCOMES = {
+    TimedOut: "timed out",
+    GuestRefused: "guest refused",
+    Superseded: "superseded",
+    AdjustmentFailed: "failed",
+}
+
+
+class AdjustServer(XloudCommand, command.ShowOne):
+    """Adjust the vCPUs and memory of a server while it runs"""
+
+    _description = """\
+Adjust the vCPUs and memory of a server while it runs
+
+Between its minimum and its flavor's size, without a reboot. It returns when it is admitted: what it
+needs is claimed then, and the guest is told. With --wait it returns when the guest has it."""
+
+    _epilog = f"""\
+examples:
+  openstack server adjust web1 --vcpus 3 --memory 2G --wait
+  openstack server adjust web1 --memory 768 --no-persist     until it next stops
+  openstack server adjust web1 --vcpus 4 --dry-run           what would be done, or why not
+  openstack server adjust --vcpus 2 list                     of a server that is called list
+
+{EXIT_CODES}"""  # type: ignore[assignment]
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        parser = super().get_parser(prog_name)
+        add_server(parser)
+        parser.add_argument(
+            "--vcpus",
+            metavar="<count>",
+            type=as_argument(sizes.vcpus),
+            help="vCPUs it is to have; without this they stay as they are",
+        )
+        parser.add_argument(
+            "--memory",
+            metavar="<size>",
+            type=as_argument(sizes.memory_mb),
+            help="Memory it is to have, in MiB, or with a unit, all powers of 1024: 512M or "
+            "512MiB, 2G, 1T; without this it stays as it is",
+        )
+        parser.add_argument(
+            "--no-persist",
+            action="store_true",
+            help="Only until the guest next stops; then it has its former size back",
+        )
+        parser.add_argument(
+            "--force",
+            action="store_true",
+            help="Let memory go below what the guest's own statistics say that it needs. The guest "
+            "may then kill programs for want of memory, or panic",
+        )
+        _add_modes(parser)
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> Shown:
+        self._check(parsed_args)
+        server = self.find_server(parsed_args.server, all_projects=parsed_args.all_projects)
+        asked: dict[str, Any] = {
+            "vcpus": parsed_args.vcpus,
+            "memory_mb": parsed_args.memory,
+            "persist": not parsed_args.no_persist,
+            "force": parsed_args.force,
+        }
+        if parsed_args.dry_run:
+            return self._show_plan(server, self.xloud.plan(server, **asked))
+        adjustment = self.xloud.adjust(server, **asked)
+        if parsed_args.wait:
+            return self._wait(server, adjustment, parsed_args.timeout or TIMEOUT)
+        return _shown(server, adjustment, "admitted", None)
+
+    def _check(self, parsed_args: argparse.Namespace) -> None:
+        if parsed_args.vcpus is None and parsed_args.memory is None:
+            self._parser.error("name at least one size: --vcpus, --memory, or both")
+        if parsed_args.timeout is not None and not parsed_args.wait:
+            self._parser.error("--timeout is for --wait: add --wait")
+
+    def _show_plan(self, server: Any, plan: Plan) -> Shown:
+        if plan.refusal is not None:
+            self._exit_code = ExitCode.REFUSED
+            advice = next_step(plan.refusal.code)
+            self.app.LOG.error("%s", " ".join(filter(None, ("It would be refused.", advice))))
+        body = plan.body
+        fields = {
+            "id": server.id,
+            "name": server.name,
+            "admitted": plan.admitted,
+            "refusal": RefusalColumn(body["refusal"]),
+            "desired": SizeColumn(body["desired"]),
+            "claim": SizeColumn(body["claim"]),
+            "steps": StepsColumn(body["steps"]),
+            "blockers": BlockersColumn(body["blockers"]),
+        }
+        return tuple(fields), tuple(fields.values())
+
+    def _wait(self, server: Any, adjustment: Adjustment, timeout: float) -> Shown:
+        def tell(progress: Progress) -> None:
+            self._tell_progress(progress, adjustment)
+
+        try:
+            status = self.xloud.wait_for_adjustment(adjustment, timeout, tell)
+        except NotReached as error:
+            self.tell(error)
+            self._exit_code = ExitCode.of(error)
+            return _shown(server, adjustment, _OUTCOMES[type(error)], error.status)
+        except KeyboardInterrupt:
+            self.app.stderr.write(
+                f"\nThe adjustment goes on; openstack server adjust show {server.id} says how far "
+                f"it is.\n"
+            )
+            raise
+        if not status.running:
+            self._say("it does not run: it will have that when it starts")
+        return _shown(server, adjustment, "reached", status)
+
+    def _tell_progress(self, progress: Progress, adjustment: Adjustment) -> None:
+        told = progress.stage.value if progress.stage else f"waits: {progress.note}"
+        if progress.stage is Stage.ASKED:
+            told += f"  {adjustment} (request {adjustment.request_id})"
+        self._say(f"{progress.seconds:6.1f} s  {told}")
+
+    def _say(self, text: str) -> None:
+        # 0 is -q.
+        if self.app.options.verbose_level > 0:
+            self.app.stderr.write(f"{text}\n")
+            self.app.stderr.flush()
+
+
+def _add_modes(parser: argparse.ArgumentParser) -> None:
+    modes = parser.add_mutually_exclusive_group()
+    modes.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="Change nothing; show whether it would be admitted, or why not, what would be "
+        "claimed, and the steps",
+    )
+    modes.add_argument(
+        "--wait",
+        action="store_true",
+        help="Wait until the guest has it, and show how far it is on stderr (not with -q): asked, "
+        "claimed, set, seen in the guest. Of a server that does not run, until it is claimed",
+    )
+    parser.add_argument(
+        "--timeout",
+        metavar="<seconds>",
+        type=as_argument(seconds),
+        help=f"How long to --wait (default: {TIMEOUT:g}). The adjustment goes on all the same",
+    )
+
+
+def _shown(server: Any, adjustment: Adjustment, outcome: str, status: Status | None) -> Shown:
+    asked = {"vcpus": adjustment.vcpus, "memory_mb": adjustment.memory_mb}
+    fields: dict[str, Any] = {
+        "id": server.id,
+        "name": server.name,
+        "outcome": outcome,
+        "asked": SizeColumn({name: size for name, size in asked.items() if size is not None}),
+        "persist": adjustment.persist,
+        "request_id": adjustment.request_id,
+    }
+    if status is not None:
+        fields["vcpus"] = NumbersColumn(status.body["vcpus"])
+        fields["memory_mb"] = NumbersColumn(status.body["memory_mb"])
+    return tuple(fields), tuple(fields.values())

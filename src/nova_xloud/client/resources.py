@@ -1,0 +1,210 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the API answers, typed. Members of a later version are in ``body`` and are left alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from nova_xloud.core.conditions import CONVERGED
+from nova_xloud.core.lifecycle import Condition
+from nova_xloud.core.size import Size
+
+
+@dataclass(frozen=True, slots=True)
+class Adjustment:
+    """An adjustment that was admitted.
+
+    :ivar server_id: of whom
+    :ivar vcpus: what was asked; None: left as it was
+    :ivar memory_mb: likewise, MiB
+    :ivar persist: kept over stop and start
+    :ivar request_id: finds its instance action
+    """
+
+    server_id: str
+    vcpus: int | None
+    memory_mb: int | None
+    persist: bool
+    request_id: str
+
+    def is_of(self, desired: Size) -> bool:
+        """Whether what is ``desired`` is what was asked here."""
+        return self.vcpus in (None, desired.vcpus) and self.memory_mb in (None, desired.memory_mb)
+
+    def __str__(self) -> str:
+        vcpus = f"{self.vcpus} vCPUs" if self.vcpus is not None else ""
+        memory = f"{self.memory_mb} MiB" if self.memory_mb is not None else ""
+        return ", ".join(filter(None, (vcpus, memory)))
+
+
+@dataclass(frozen=True, slots=True)
+class FourNumbers:
+    """The four numbers, each of both resources.
+
+    :ivar desired: what was asked for
+    :ivar reserved: what Placement holds
+    :ivar actuated: what QEMU was set to; None: its host is down, so nobody knows
+    :ivar observed: what the guest has; likewise
+    """
+
+    desired: Size
+    reserved: Size
+    actuated: Size | None
+    observed: Size | None
+
+
+@dataclass(frozen=True, slots=True)
+class Blocker:
+    """Why a resource cannot be adjusted; ``resource`` is ``vcpus`` or ``memory_mb``."""
+
+    resource: str
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What a server has, holds, and may become.
+
+    :ivar current: what the guest has; of one that does not run, what it will start with
+    :ivar generation: counts the adjustments that were admitted
+    :ivar from_host: False: its compute host is down, and this is from Nova's database
+    :ivar body: ``xloud_status`` as it was answered
+    """
+
+    server_id: str
+    current: Size
+    minimum: Size
+    maximum: Size
+    numbers: FourNumbers
+    vcpu_step: int
+    generation: int
+    conditions: tuple[Condition, ...]
+    blockers: tuple[Blocker, ...]
+    from_host: bool
+    body: Mapping[str, Any]
+
+    @staticmethod
+    def from_body(server_id: str, body: Mapping[str, Any]) -> Status:
+        """:param body: ``xloud_status``"""
+        return Status(
+            server_id=server_id,
+            current=Size(body["current_vcpus"], body["current_memory_mb"]),
+            minimum=Size(body["min_vcpus"], body["min_memory_mb"]),
+            maximum=Size(body["max_vcpus"], body["max_memory_mb"]),
+            numbers=_numbers(body["vcpus"], body["memory_mb"]),
+            vcpu_step=body["vcpu_step"],
+            generation=body["generation"],
+            conditions=tuple(_condition(told) for told in body["conditions"]),
+            blockers=_blockers(body),
+            from_host=body["source"] == "host",
+            body=body,
+        )
+
+    @property
+    def running(self) -> bool | None:
+        """Whether there is a guest; None: nobody knows."""
+        actuated = self.numbers.actuated
+        return None if actuated is None else actuated.vcpus > 0
+
+    @property
+    def converged(self) -> bool:
+        """Whether the last adjustment has come to its end, and it is as it should be."""
+        found = self.condition(CONVERGED)
+        return found is not None and found.status
+
+    def condition(self, kind: str) -> Condition | None:
+        """The condition of that type, if it is listed."""
+        return next((one for one in self.conditions if one.type == kind), None)
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """The reason codes of all that is not as it should be; empty if all is."""
+        good = {CONVERGED: True}
+        return tuple(
+            one.reason for one in self.conditions if one.status is not good.get(one.type, False)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a dry run would be refused."""
+
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What an adjustment would do.
+
+    :ivar admitted: whether it would be; ``refusal`` says why not
+    :ivar desired: the size that would be desired; None where it is refused before that is known
+    :ivar claim: what Placement would hold while it is on its way; likewise
+    :ivar steps: in order, each a mapping with ``step`` and what that step has
+    :ivar body: ``plan`` as it was answered
+    """
+
+    server_id: str
+    admitted: bool
+    refusal: Refusal | None
+    desired: Size | None
+    claim: Size | None
+    steps: tuple[Mapping[str, Any], ...]
+    blockers: tuple[Blocker, ...]
+    body: Mapping[str, Any]
+
+    @staticmethod
+    def from_body(server_id: str, body: Mapping[str, Any]) -> Plan:
+        """:param body: ``plan``"""
+        refusal = body["refusal"]
+        return Plan(
+            server_id=server_id,
+            admitted=body["admitted"],
+            refusal=Refusal(refusal["code"], refusal["message"]) if refusal else None,
+            desired=_size(body["desired"]),
+            claim=_size(body["claim"]),
+            steps=tuple(body["steps"]),
+            blockers=_blockers(body),
+            body=body,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A server of a list, with its status or the reason why there is none.
+
+    :ivar server: as openstacksdk has it
+    """
+
+    server: Any
+    status: Status | None
+    error: Exception | None = None
+
+
+def _size(told: Mapping[str, int] | None) -> Size | None:
+    return None if told is None else Size(told["vcpus"], told["memory_mb"])
+
+
+def _numbers(vcpus: Mapping[str, Any], memory_mb: Mapping[str, Any]) -> FourNumbers:
+    def known(name: str) -> Size | None:
+        if vcpus[name] is None or memory_mb[name] is None:
+            return None
+        return Size(vcpus[name], memory_mb[name])
+
+    return FourNumbers(
+        desired=Size(vcpus["desired"], memory_mb["desired"]),
+        reserved=Size(vcpus["reserved"], memory_mb["reserved"]),
+        actuated=known("actuated"),
+        observed=known("observed"),
+    )
+
+
+def _condition(told: Mapping[str, Any]) -> Condition:
+    return Condition(told["type"], told["status"], told["reason"], told["message"], told["since"])
+
+
+def _blockers(body: Mapping[str, Any]) -> tuple[Blocker, ...]:
+    return tuple(Blocker(b["resource"], b["code"], b["message"]) for b in body["blockers"])
