@@ -15,6 +15,7 @@ Nova is not needed here, nor is anything of nova-xloud that needs it. docs/clien
 
 from __future__ import annotations
 
+from nova_xloud.client import errors
 from nova_xloud.client.resources import (
     Adjustment,
     Blocker,
@@ -45,4 +46,5 @@ __all__ = [
     "XloudService",
     "add_to",
     "connect",
+    "errors",
 ]

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 _AGAIN = "It is tried again by itself after 1, 2, 4 ... minutes"
+_LOOK = "openstack server adjust show says how far it is."
 _REBOOT = "Reboot it hard (openstack server reboot --hard), or stop and start it, and ask again."
 
 ADVICE: dict[str, str] = {
@@ -29,6 +30,8 @@ ADVICE: dict[str, str] = {
     "or moves the server.",
     "xloud.placement_unavailable": "Ask again in a moment.",
     "xloud.refused": "openstack server adjust show may tell more.",
+    "xloud.admitted": _LOOK,
+    "xloud.converging": _LOOK,
     "xloud.deferred": "It goes on when the other operation is over, or the guest is unpaused.",
     "xloud.guest_refused": f"{_AGAIN}; openstack server adjust show says how it went.",
     "xloud.guest_refused.memory_floor": f"{_AGAIN}. Ask for more memory, stop programs in the "

@@ -186,7 +186,10 @@ class GuestRefused(NotReached):
 
 
 class TimedOut(NotReached):
-    """It was not reached in time. It goes on all the same."""
+    """It was not reached in time. It goes on all the same; ``code`` says where it is."""
+
+    def __str__(self) -> str:
+        return str(self.message)
 
 
 class Superseded(NotReached):

@@ -99,7 +99,8 @@ class Xloud:
         Of one whose status cannot be had there is the error, and the others all the same.
 
         :param limit: not more than so many
-        :param query: as of ``Connection.compute.servers()``: ``all_projects``, ``host``, ``name``
+        :param query: as of ``Connection.compute.servers()``: ``all_projects``,
+            ``compute_host``, ``name``
         """
         found = islice(self.compute.servers(**query), limit)
         pool = ThreadPoolExecutor(_AT_ONCE)

@@ -166,8 +166,9 @@ class Waiting:
         message = f"{self.adjustment} were not reached within {self.timeout:g} s, and it goes on"
         if self._status is None:
             return TimedOut(f"{message}; its status could not be read")
-        why = note(self._status)
-        return TimedOut("; ".join(filter(None, (message, why, _has(self._status)))), self._status)
+        message = "; ".join(filter(None, (message, note(self._status), _has(self._status))))
+        converged = self._status.condition(CONVERGED)
+        return TimedOut(message, self._status, converged.reason if converged else "")
 
 
 def _has(status: Status) -> str:

@@ -7,6 +7,7 @@ import argparse
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from openstack.exceptions import ForbiddenException
 from osc_lib.command import command
 from osc_lib.exceptions import CommandError
 
@@ -39,6 +40,8 @@ _LONG = (
     "Generation",
     "Source",
 )
+
+_ADMIN = "{} is for administrators; without it your project's servers are listed"
 
 
 class ListAdjustments(XloudCommand, command.Lister):
@@ -92,15 +95,22 @@ examples:
     def take_action(
         self, parsed_args: argparse.Namespace
     ) -> tuple[tuple[str, ...], Iterable[tuple[Any, ...]]]:
-        query = {
-            name: value
-            for name in ("host", "all_projects", "name", "marker")
-            if (value := getattr(parsed_args, name))
+        asked = {
+            "compute_host": parsed_args.host,
+            "all_projects": parsed_args.all_projects,
+            "name": parsed_args.name,
+            "marker": parsed_args.marker,
         }
-        found = list(self.xloud.servers(parsed_args.limit, **query))
+        query = {name: value for name, value in asked.items() if value}
+        try:
+            found = list(self.xloud.servers(parsed_args.limit, **query))
+        except ForbiddenException as error:
+            if parsed_args.all_projects:
+                raise CommandError(_ADMIN.format("--all-projects")) from error
+            raise
         if parsed_args.host and any(one.server.compute_host is None for one in found):
             # To others Nova does not tell the host, and lists all their servers whatever is asked.
-            raise CommandError("--host is for administrators; leave it out to list your servers")
+            raise CommandError(_ADMIN.format("--host"))
         if parsed_args.not_converged:
             found = [one for one in found if one.status is None or not one.status.converged]
         columns = _COLUMNS + (_LONG if parsed_args.long else ())

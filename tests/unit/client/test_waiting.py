@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a status says of an adjustment, and the wait, without a clock and without a cloud."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+from keystoneauth1.exceptions import ConnectFailure
+
+from nova_xloud.client import errors
+from nova_xloud.client.resources import Adjustment, Status
+from nova_xloud.client.waiting import Progress, Stage, Waiting, judge, stages
+from nova_xloud.testing import ManualClock
+from tests.unit.client.bodies import SERVER, condition, converged, numbers, status
+
+GROW = Adjustment(SERVER, 3, None, True, "req-1")
+ADMITTED = status(numbers(3, 3, 1, 1), None, converged("xloud.admitted"))
+SET = status(numbers(3, 3, 3, 1), None, converged("xloud.converging"))
+SEEN = status(numbers(3, 3, 3, 3), None, converged("xloud.converging"))
+REACHED = status(numbers(3, 3, 3, 3))
+DEFERRED = status(numbers(3, 3, 1, 1), None, converged("xloud.deferred", "it is paused"))
+DOWN = status(
+    numbers(3, 3, None, None),
+    numbers(512, 512, None, None),
+    converged(),
+    source="database",
+)
+STOPPED = status(numbers(3, 3, 0, 0), numbers(512, 512, 0, 0))
+UNCLAIMED = status(numbers(3, 1, 1, 1), None, converged("xloud.admitted"))
+FLOOR = "xloud.guest_refused.memory_floor"
+REFUSED = status(
+    numbers(3, 3, 1, 1),
+    None,
+    converged(FLOOR, "why"),
+    condition("GuestRefused", True, FLOOR, "why"),
+)
+FAILED = status(numbers(3, 3, 1, 1), None, converged("xloud.placement_unavailable", "away"))
+OTHERS = status(numbers(2, 2, 2, 2), None, generation=2)
+RESTARTED = status(numbers(1, 1, 1, 1))
+
+
+@pytest.mark.parametrize(
+    ("seen", "reached"),
+    [
+        (UNCLAIMED, [Stage.ASKED]),
+        (ADMITTED, [Stage.ASKED, Stage.CLAIMED]),
+        (SET, [Stage.ASKED, Stage.CLAIMED, Stage.SET]),
+        (REACHED, list(Stage)),
+        (DOWN, [Stage.ASKED, Stage.CLAIMED]),
+        (STOPPED, [Stage.ASKED, Stage.CLAIMED]),
+    ],
+)
+def test_stages(seen: Status, reached: list[Stage]) -> None:
+    assert list(stages(seen)) == reached
+
+
+@pytest.mark.parametrize("seen", [UNCLAIMED, ADMITTED, SET, SEEN, DEFERRED, DOWN])
+def test_it_goes_on(seen: Status) -> None:
+    assert judge(seen, GROW, 1) is False
+
+
+@pytest.mark.parametrize("seen", [REACHED, STOPPED])
+def test_it_is_reached(seen: Status) -> None:
+    assert judge(seen, GROW, 1) is True
+
+
+@pytest.mark.parametrize(
+    ("seen", "kind", "words"),
+    [
+        (REFUSED, errors.GuestRefused, f"{FLOOR}: why; it has 1 vCPUs, 512 MiB, and 3 vCPUs"),
+        (FAILED, errors.AdjustmentFailed, "xloud.placement_unavailable: away; it has 1 vCPUs"),
+        (OTHERS, errors.Superseded, "2 vCPUs, 512 MiB are desired by now"),
+        (RESTARTED, errors.Superseded, "or has been restarted"),
+    ],
+)
+def test_it_will_not_be_reached(seen: Status, kind: type[Exception], words: str) -> None:
+    outcome = judge(seen, GROW, 1)
+    assert type(outcome) is kind
+    assert words in str(outcome)
+    assert outcome.status is seen  # type: ignore[union-attr]
+
+
+def test_what_was_not_asked_may_be_anything() -> None:
+    grown = status(numbers(3, 3, 3, 3), numbers(900, 900, 900, 900))
+    assert judge(grown, GROW, 1) is True
+
+
+class Cloud:
+    """Answers a status, or an error, every second; the last one for ever."""
+
+    def __init__(self, answers: Iterable[Status | Exception], timeout: float = 10) -> None:
+        self.clock = ManualClock()
+        self.told: list[Progress] = []
+        self._answers = list(answers)
+        self.asked = 0
+        self.waiting = Waiting(
+            GROW,
+            self._read,
+            timeout,
+            self.told.append,
+            clock=self.clock.now,
+            sleep=self.clock.sleep,
+        )
+
+    def _read(self) -> Status:
+        answer = self._answers[min(self.asked, len(self._answers) - 1)]
+        self.asked += 1
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def lines(self) -> list[tuple[float, Any]]:
+        return [(one.seconds, one.stage or one.note) for one in self.told]
+
+
+def test_each_stage_is_told_once_with_its_seconds() -> None:
+    cloud = Cloud([ADMITTED, ADMITTED, SET, SEEN, REACHED])
+    assert cloud.waiting.run() is REACHED
+    assert cloud.lines() == [
+        (0.0, Stage.ASKED),
+        (0.0, Stage.CLAIMED),
+        (2.0, Stage.SET),
+        (3.0, Stage.SEEN),
+    ]
+
+
+def test_a_note_is_told_once() -> None:
+    cloud = Cloud([DEFERRED, DEFERRED, DOWN, DOWN, REACHED])
+    cloud.waiting.run()
+    notes = [one.note for one in cloud.told if one.stage is None]
+    assert notes == ["it is paused", "its compute host is down; it goes on when that is back"]
+
+
+def test_a_look_that_fails_is_told_and_repeated() -> None:
+    cloud = Cloud([ConnectFailure("no route"), errors.PlacementUnavailable("away"), REACHED])
+    assert cloud.waiting.run() is REACHED
+    notes = [one.note for one in cloud.told if one.stage is None]
+    assert len(notes) == 2
+    assert "no route" in notes[0]
+
+
+def test_a_server_that_is_gone_ends_it() -> None:
+    with pytest.raises(errors.NotFound):
+        Cloud([ADMITTED, errors.NotFound("gone", http_status=404)]).waiting.run()
+
+
+@pytest.mark.parametrize(
+    ("last", "words"),
+    [
+        (SET, "3 vCPUs were not reached within 2.5 s, and it goes on; it has 3 vCPUs, 512 MiB"),
+        (DOWN, "its compute host is down"),
+        (DEFERRED, "it is paused"),
+        (ConnectFailure("no route"), "its status could not be read"),
+    ],
+)
+def test_it_times_out(last: Status | Exception, words: str) -> None:
+    cloud = Cloud([last], timeout=2.5)
+    with pytest.raises(errors.TimedOut) as error:
+        cloud.waiting.run()
+    assert words in str(error.value)
+    assert error.value.status is (last if isinstance(last, Status) else None)
+    # At 0, 1, 2 and 2.5 seconds.
+    assert (cloud.asked, cloud.clock.now()) == (4, 2.5)
+
+
+def test_an_adjustment_that_came_between_is_not_waited_for() -> None:
+    later = status(numbers(3, 3, 3, 3), None, generation=5)
+    with pytest.raises(errors.Superseded):
+        Cloud([ADMITTED, later]).waiting.run()
