@@ -192,7 +192,8 @@ class Waiting(ClientTestCase):
         timer = threading.Timer(4, unpause)
         self.addCleanup(timer.join)
         timer.start()
-        ended = self.adjust(self.server["name"], "--vcpus", "3", "--wait", "--timeout", "60")
+        argv = ("--vcpus", "3", "--memory", "768", "--wait", "--timeout", "60")
+        ended = self.adjust(self.server["name"], *argv)
         assert ended.code == 0, ended
         assert ended.err.count("waits:") == 1, ended
         assert "paused" in ended.err
@@ -248,7 +249,10 @@ class Waiting(ClientTestCase):
 
 class Show(ClientTestCase):
     def test_every_format(self):
-        name, body = self.server["name"], self._status()
+        name = self.server["name"]
+        # Of one that was never adjusted the conditions are since now.
+        assert self.adjust(name, "--vcpus", "2", "--wait", "--timeout", "60").code == 0
+        body = self._status()
         told = self.adjust("show", name, "-f", "json").json
         assert told == {"id": self.server["id"], "name": name, **body}
         assert yaml.safe_load(self.adjust("show", name, "-f", "yaml").out) == told
@@ -256,7 +260,7 @@ class Show(ClientTestCase):
         assert "desired 512, reserved 512, actuated 512, observed 512" in table
         assert "Converged True: xloud.converged" in table
         value = self.adjust("show", name, "-f", "value", "-c", "current_vcpus", "-c", "source")
-        assert value.out.split() == ["1", "host"]
+        assert value.out.split() == ["2", "host"]
         assert 'current_memory_mb="512"' in self.adjust("show", name, "-f", "shell").out
 
     def test_what_blocks_it(self):

@@ -37,7 +37,8 @@ class Service(ClientTestCase):
         xloud = self.xloud()
         plan = xloud.plan(self.server["name"], vcpus=2)
         assert (plan.admitted, plan.refusal, plan.claim) == (True, None, client.Size(2, 512))
-        assert [step["step"] for step in plan.steps] == ["claim", "set_vcpus"]
+        assert plan.steps[0] == {"step": "claim", "vcpus": 2, "memory_mb": 512}
+        assert plan.steps[-1] == {"step": "set_vcpus", "count": 2}
         plan = xloud.plan(self.server["name"], memory_mb=4096)
         assert (plan.admitted, plan.refusal.code) == (False, "xloud.out_of_bounds")
         assert xloud.get_status(self.server["id"]).generation == 0
