@@ -119,6 +119,11 @@ class Adjust(ClientTestCase):
         assert (ended.code, ended.out) == (1, "")
         assert "nobody" in ended.err
         assert "--all-projects" in ended.err
+        unknown = "14aa6f0c-a50b-4178-8992-1176bdf4a7a1"
+        ended = self.adjust("show", unknown)
+        assert ended.code == 1
+        assert "you may not see it" in ended.err
+        assert "--all-projects" not in ended.err
         # As a word after the command it would be taken for one.
         self.admin_api.put_server(self.server["id"], {"server": {"name": "show"}})
         assert self.adjust("--vcpus", "2", "show").code == 0
@@ -201,9 +206,11 @@ class Waiting(ClientTestCase):
 
     def test_a_stopped_server_is_done_when_it_is_claimed(self):
         self._stop_server(self.server)
-        ended = self.adjust(self.server["name"], "--vcpus", "3", "--wait", "--timeout", "60")
+        argv = ("--vcpus", "3", "--wait", "--timeout", "60", "-f", "json")
+        ended = self.adjust(self.server["name"], *argv)
         assert ended.code == 0, ended
         assert stages(ended.err) == ["asked", "claimed"]
+        assert ended.json["outcome"] == "claimed"
         assert "it will have that when it starts" in ended.err
         assert self._reserved(self.server)["VCPU"] == 3
 

@@ -33,6 +33,8 @@ ADVICE: dict[str, str] = {
     "xloud.admitted": _LOOK,
     "xloud.converging": _LOOK,
     "xloud.deferred": "It goes on when the other operation is over, or the guest is unpaused.",
+    "xloud.failed": "openstack server show says whether it runs; openstack server event show has "
+    "the error.",
     "xloud.guest_refused": f"{_AGAIN}; openstack server adjust show says how it went.",
     "xloud.guest_refused.memory_floor": f"{_AGAIN}. Ask for more memory, stop programs in the "
     "guest, or ask with --force, which may push it out of memory.",

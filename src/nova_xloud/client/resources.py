@@ -121,11 +121,9 @@ class Status:
 
     @property
     def reasons(self) -> tuple[str, ...]:
-        """The reason codes of all that is not as it should be; empty if all is."""
-        good = {CONVERGED: True}
-        return tuple(
-            one.reason for one in self.conditions if one.status is not good.get(one.type, False)
-        )
+        """The reason codes of all that is not as it should be, each once; empty if all is."""
+        wrong = [one for one in self.conditions if one.status is not (one.type == CONVERGED)]
+        return tuple(dict.fromkeys(one.reason for one in wrong))
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,6 +82,13 @@ def test_it_will_not_be_reached(seen: Status, kind: type[Exception], words: str)
     assert outcome.status is seen  # type: ignore[union-attr]
 
 
+def test_reasons_are_of_what_is_wrong_each_once() -> None:
+    alarm = condition("ReservedTooLittle", True, "xloud.reserved_too_little")
+    assert REFUSED.reasons == (FLOOR,)
+    assert status(None, None, converged(), alarm).reasons == ("xloud.reserved_too_little",)
+    assert REACHED.reasons == ()
+
+
 def test_what_was_not_asked_may_be_anything() -> None:
     grown = status(numbers(3, 3, 3, 3), numbers(900, 900, 900, 900))
     assert judge(grown, GROW, 1) is True

@@ -150,9 +150,10 @@ examples:
                 f"it is.\n"
             )
             raise
-        if not status.running:
-            self._say("it does not run: it will have that when it starts")
-        return _shown(server, adjustment, "reached", status)
+        if status.running:
+            return _shown(server, adjustment, "reached", status)
+        self._say("it does not run: it will have that when it starts")
+        return _shown(server, adjustment, "claimed", status)
 
     def _tell_progress(self, progress: Progress, adjustment: Adjustment) -> None:
         told = progress.stage.value if progress.stage else f"waits: {progress.note}"

@@ -7,6 +7,7 @@ import argparse
 import enum
 from collections.abc import Callable
 from typing import Any
+from uuid import UUID
 
 from openstack.exceptions import NotFoundException
 from osc_lib.command import command
@@ -86,7 +87,16 @@ class XloudCommand(command.Command):
         try:
             return self.xloud.find_server(name_or_id, all_projects=all_projects)
         except NotFoundException as error:
-            raise CommandError(f"No server is called {name_or_id}. {next_step('', 404)}") from error
+            where = "" if all_projects or _is_id(name_or_id) else next_step("", 404)
+            raise CommandError(f"{error}, or you may not see it. {where}".rstrip()) from error
+
+
+def _is_id(text: str) -> bool:
+    try:
+        UUID(text)
+    except ValueError:
+        return False
+    return True
 
 
 def add_server(parser: argparse.ArgumentParser) -> None:
