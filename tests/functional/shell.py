@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import fixtures
+from keystoneauth1.session import Session
+from keystoneauth1.token_endpoint import Token
 from nova import context as nova_context
-from openstack.config import OpenStackConfig
 from openstack.connection import Connection
 from openstackclient.shell import OpenStackShell
 
@@ -69,7 +70,7 @@ class Shells:
         """Run one command in the shell, as ``openstack`` does."""
         out, err = io.StringIO(), io.StringIO()
         credentials = ("--os-auth-type", "admin_token", "--os-token", user)
-        where = ("--os-endpoint", self.api_fixture.base_url)
+        where = ("--os-endpoint", self.api_fixture.api.base_url)
         with _logging_kept(), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
             try:
                 code = OpenStackShell().run([*credentials, *where, *argv])
@@ -81,11 +82,10 @@ class Shells:
         """``openstack server adjust``"""
         return self.openstack("server", "adjust", *argv, **options)
 
-    def connection(self, user: str = ADMIN) -> Connection:
+    def connection(self, user: str = ADMIN, **options: Any) -> Connection:
         """openstacksdk's."""
-        config = OpenStackConfig(load_yaml_config=False, load_envvars=False)
-        auth = {"token": user, "endpoint": self.api_fixture.base_url}
-        return Connection(config=config.get_one(auth_type="admin_token", auth=auth))
+        token = Token(self.api_fixture.api.base_url, user)
+        return Connection(session=Session(auth=token), **options)
 
     def xloud(self, user: str = ADMIN) -> client.Xloud:
         return client.connect(self.connection(user))

@@ -220,11 +220,8 @@ class Waiting(ClientTestCase):
             (record,) = self.admin_api.get_services(host="host1", binary="nova-compute")
             self.admin_api.put_service_force_down(record["id"], True)
 
-        self.guests.domain(self.server["id"]).behaviour = Behaviour.REFUSES
-        with mock.patch.object(service, "TIMEOUT", 0.1):
-            assert self.adjust(self.server["name"], "--memory", "1024").code == 0
         with mock.patch("nova_xloud.compute.worker.Worker.submit"):
-            ended = self._adjust_after_down(down)
+            ended = self._adjust_and_then(down)
         assert ended.code == 4, ended
         assert ended.err.count("its compute host is down") == 2, ended
         assert "what it has is not known" in ended.err
@@ -232,15 +229,15 @@ class Waiting(ClientTestCase):
         assert (shown["source"], shown["vcpus"]["actuated"]) == ("database", None)
         assert "actuated unknown" in self.adjust("show", self.server["name"]).out
 
-    def _adjust_after_down(self, down):
+    def _adjust_and_then(self, act):
         adjust = service.Xloud.adjust
 
-        def then_down(xloud, *args, **kwargs):
+        def then_act(xloud, *args, **kwargs):
             adjustment = adjust(xloud, *args, **kwargs)
-            down()
+            act()
             return adjustment
 
-        with mock.patch.object(service.Xloud, "adjust", then_down):
+        with mock.patch.object(service.Xloud, "adjust", then_act):
             argv = ("--vcpus", "3", "--wait", "--timeout", "3")
             return self.adjust(self.server["name"], *argv)
 

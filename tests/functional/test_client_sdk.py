@@ -2,7 +2,6 @@
 """The SDK service, through openstacksdk, against Nova's API in this process."""
 
 import fixtures
-from openstack.connection import Connection
 from openstack.exceptions import ConflictException, NotFoundException, SDKException
 
 from nova_xloud import client
@@ -87,9 +86,9 @@ class Service(ClientTestCase):
         connection = self.connection()
         client.add_to(connection)
         assert connection.xloud.get_status(self.server["id"]).current == client.Size(1, 512)
-        extended = Connection(config=connection.config, extra_services=[client.XloudService()])
+        extended = self.connection(extra_services=[client.XloudService()])
         assert extended.xloud.compute is extended.compute
-        hooked = Connection(config=connection.config, vendor_hook="nova_xloud.client:add_to")
+        hooked = self.connection(vendor_hook="nova_xloud.client:add_to")
         assert hooked.xloud.get_status(self.server["name"]).generation == 0
 
     def test_the_script_of_the_guide(self):
@@ -98,7 +97,7 @@ class Service(ClientTestCase):
         for name, value in {
             "OS_AUTH_TYPE": "admin_token",
             "OS_TOKEN": ADMIN,
-            "OS_ENDPOINT": self.api_fixture.base_url,
+            "OS_ENDPOINT": self.api_fixture.api.base_url,
         }.items():
             self.useFixture(fixtures.EnvironmentVariable(name, value))
         self.useFixture(fixtures.MonkeyPatch("sys.argv", ["grow.py", self.server["name"]]))
