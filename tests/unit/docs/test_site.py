@@ -23,7 +23,7 @@ SOURCES = [
 ]
 CODE = re.compile(r"xloud(\.[a-z_]+)+")
 # What begins like a code: a logger, and what a code is put together with.
-NO_CODES = {"xloud.refused"}
+NO_CODES = {"xloud.refused", "xloud.blocked"}
 PAGES = ("docs/admin/errors.md", "docs/admin/conditions.md")
 
 
