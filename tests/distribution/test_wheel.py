@@ -17,6 +17,9 @@ GROUPS = {
     "nova.api.extra_spec_validators",
     "oslo.policy.policies",
     "oslo.config.opts",
+    "oslo.policy.enforcer",
+    "openstack.cli.extension",
+    "openstack.xloud.v1",
     "tempest.test_plugins",
 }
 
