@@ -41,6 +41,8 @@ USUAL_PORTS: Mapping[str, int] = {
     "rabbitmq": 5672,
     "rabbitmq_dist": 25672,
     "epmd": 4369,
+    "metrics-compute1": 9177,
+    "metrics-compute2": 9178,
 }
 
 # The compute hosts that `up` starts, and where each receives guests that migrate to it. libvirt

@@ -23,7 +23,13 @@ SERVICES = (rabbitmq, keystone, placement, glance, neutron, nova)
 DATABASES = (nova, keystone, glance, placement, neutron)
 NOVA_SECONDS = 90
 # Which daemon has a port, where its name is another.
-PORT_OWNERS = {"network": "neutron", "nova": "nova-api", "rabbitmq_dist": "rabbitmq"}
+PORT_OWNERS = {
+    "network": "neutron",
+    "nova": "nova-api",
+    "rabbitmq_dist": "rabbitmq",
+    "metrics-compute1": "nova-compute-compute1",
+    "metrics-compute2": "nova-compute-compute2",
+}
 
 
 def up(lab: Layout, only: str | None = None) -> Layout:

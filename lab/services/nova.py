@@ -91,6 +91,7 @@ def _compute_sections(layout: Layout, compute: Compute) -> config.Sections:
     helper = f"{layout.program('privsep-helper')} --config-file {compute.nova_conf}"
     return {
         **common,
+        "xloud": {**common["xloud"], **_metrics(layout, compute)},
         "DEFAULT": {
             **common["DEFAULT"],
             "host": compute.hostname,
@@ -124,6 +125,12 @@ def _compute_sections(layout: Layout, compute: Compute) -> config.Sections:
         "serial_console": {"enabled": "false"},
         **{context: {"helper_command": helper} for context in PRIVILEGED},
     }
+
+
+def _metrics(layout: Layout, compute: Compute) -> dict[str, object]:
+    """Served by the computes of the layout; those that tests add have no port."""
+    port = layout.ports.get(f"metrics-{compute.hostname}")
+    return {} if port is None else {"metrics_port": port}
 
 
 def live_migration_uri(layout: Layout) -> str:

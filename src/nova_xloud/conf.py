@@ -107,6 +107,18 @@ OPTS = [
         help="The longest time, in seconds, between two attempts on a guest that has refused. It "
         "begins with reconcile_interval and doubles.",
     ),
+    cfg.PortOpt(
+        "metrics_port",
+        min=1,
+        help="The port on which nova-compute serves its metrics to Prometheus; unset, it serves "
+        "none. It needs prometheus_client: install nova-xloud[metrics].",
+    ),
+    cfg.HostAddressOpt(
+        "metrics_host",
+        default="127.0.0.1",
+        help="The address on which metrics_port is listened on. Whoever reaches it can read "
+        "which instances are on the host, whose they are, and their sizes; there is no password.",
+    ),
 ]
 
 

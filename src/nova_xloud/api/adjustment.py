@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import functools
+import logging
 from typing import Any
 
 import nova.conf
@@ -22,6 +23,7 @@ from nova_xloud.rpc.client import XloudAPI
 from nova_xloud.scheduling import holdings, quotas
 from nova_xloud.scheduling.quotas import Growth
 
+LOG = logging.getLogger(__name__)
 CONF = nova.conf.CONF
 
 
@@ -52,10 +54,13 @@ class AdjustmentAPI:
         growth = quotas.growth_of(instance, request)
         if growth is not None:
             _check_quota(context, growth)
+        asked = (instance.uuid, instance.host, request.vcpus, request.memory_mb)
+        LOG.info("Instance %s: host %s is asked for vcpus=%s memory_mb=%s.", *asked)
         if growth is None or not CONF.quota.recheck_quota:
             self._rpc.adjust(context, instance, request)
         else:
             self._adjust_in_turn(context, instance, request, growth)
+        LOG.info("Instance %s: host %s has admitted it.", instance.uuid, instance.host)
 
     @compute_api.check_instance_state(
         vm_state=[vm_states.ACTIVE, vm_states.PAUSED, vm_states.STOPPED]

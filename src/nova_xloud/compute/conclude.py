@@ -37,12 +37,13 @@ def concluded(
     return replace(desired, progress=progress, noted=noted)
 
 
-def conclude(instance: Instance, seen: Observation, told: Told, record: Desired) -> None:
+def conclude(instance: Instance, seen: Observation, told: Told, record: Desired) -> Size:
     """Write it, under the instance's lock; first what came back half way is released, and the
     balloon that has not followed is told to stay.
 
     :param told: what the run has told the guest
     :param record: of :func:`concluded`
+    :returns: what is reserved now
     :raises Refused: another operation has begun, or Placement is not to be asked
     :raises ClaimConflict: somebody else changed the claim
     :raises DomainError: the guest could not be told
@@ -53,6 +54,7 @@ def conclude(instance: Instance, seen: Observation, told: Told, record: Desired)
     held = reserved if reserved != NOTHING else seen.view.recorded
     if record != seen.view.desired or held != seen.view.recorded:
         instance.record.write(record, held)
+    return reserved
 
 
 def alarm(instance: Instance, seen: Observation, now: str) -> None:

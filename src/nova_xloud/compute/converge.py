@@ -14,12 +14,15 @@ from dataclasses import dataclass, replace
 from nova_xloud.compute.admit import check_followed
 from nova_xloud.compute.clock import Clock
 from nova_xloud.compute.conclude import alarm, conclude, concluded
+from nova_xloud.compute.meter import Meter, NoMeter
 from nova_xloud.compute.observe import Observation, observe
 from nova_xloud.compute.ports import ClaimConflict, Instance
 from nova_xloud.compute.take import take
 from nova_xloud.conf import EngineOptions
-from nova_xloud.core import convergence, steps
+from nova_xloud.core import convergence, reading, steps
+from nova_xloud.core.desired import Desired
 from nova_xloud.core.lifecycle import Event
+from nova_xloud.core.size import Size
 from nova_xloud.errors import (
     DomainError,
     GuestRefused,
@@ -50,7 +53,12 @@ class Outcome:
     deferred: str | None = None
 
 
-def converge(instance: Instance, options: EngineOptions, clock: Clock | None = None) -> Outcome:
+def converge(
+    instance: Instance,
+    options: EngineOptions,
+    clock: Clock | None = None,
+    meter: Meter | None = None,
+) -> Outcome:
     """Take steps until there are none left, or the guest does not follow; write how it ended.
 
     :raises GuestRefused: a step was not seen within ``step_timeout``; what the guest still
@@ -59,7 +67,7 @@ def converge(instance: Instance, options: EngineOptions, clock: Clock | None = N
     :raises PlacementUnavailable: it cannot be asked, or conflicts ``claim_attempts`` times running
     :raises DomainError:
     """
-    run = _Run(instance, options, clock or Clock())
+    run = _Run(instance, options, clock or Clock(), meter or NoMeter())
     try:
         outcome = run.to_the_end()
     except GuestRefused as refused:
@@ -79,8 +87,11 @@ def converge(instance: Instance, options: EngineOptions, clock: Clock | None = N
 class _Run:
     """One run of :func:`converge`, and what it remembers between two steps."""
 
-    def __init__(self, instance: Instance, options: EngineOptions, clock: Clock) -> None:
+    def __init__(
+        self, instance: Instance, options: EngineOptions, clock: Clock, meter: Meter
+    ) -> None:
         self._instance = instance
+        self._meter = meter
         self._options = options
         self._clock = clock
         self._patience = _Patience(clock, options.step_timeout)
@@ -112,8 +123,12 @@ class _Run:
                 seen = look(self._instance)
                 if isinstance(seen, Observation):
                     ended = concluded(seen, event, self._clock.date(), code, message)
-                    conclude(self._instance, seen, self._told, ended)
-        except (Refused, DomainError, ClaimConflict) as error:
+                    reserved = conclude(self._instance, seen, self._told, ended)
+                    self._tell(seen, ended, reserved)
+        except (InvalidState, NotFound, ClaimConflict) as busy:
+            # A user's operation has begun; it is looked at after that.
+            LOG.info("Instance %s: how it ended was not written: %s", self._instance.uuid, busy)
+        except (Refused, DomainError) as error:
             LOG.warning("Instance %s: how it ended was not written: %s", self._instance.uuid, error)
         except Exception:
             # What is raised is why the run ended, and not this.
@@ -127,7 +142,7 @@ class _Run:
                 return Outcome(False, seen)
             self._told = self._told.seeing(seen.state.guest)
             step = convergence.next_step(seen.state, self._told, self._options.limits)
-            LOG.debug("Instance %s: %s", self._instance.uuid, step)
+            self._tell(seen, seen.view.desired, seen.state.reserved)
             try:
                 self._take(step, seen)
             except InvalidState as busy:
@@ -136,12 +151,20 @@ class _Run:
                 self._count(conflict)
             else:
                 self._conflicts = 0
+            if isinstance(step, steps.Converged):
+                there = concluded(seen, Event.REACH, self._clock.date())
+                self._tell(seen, there, seen.state.reserved)
             return step
+
+    def _tell(self, seen: Observation, record: Desired, reserved: Size) -> None:
+        state = replace(seen.state, desired=record, reserved=reserved)
+        self._meter.read(self._instance.uuid, reading.of_run(state, self._clock.date()))
 
     def _take(self, step: steps.Step, seen: Observation) -> None:
         date = self._clock.date()
         try:
             self._told = take(step, self._instance, seen, self._told, date)
+            self._say(step)
         except NoCapacity as no_room:
             is_first, self._no_room = self._no_room is None, no_room
             self._told = replace(self._told, no_room_for=seen.state.settled_claim)
@@ -151,6 +174,13 @@ class _Run:
             # Whether it was told all the same is not known.
             self._told = replace(self._told, memory_mb=None)
             raise
+
+    def _say(self, step: steps.Step) -> None:
+        said = steps.in_words(step)
+        if said is None:
+            LOG.debug("Instance %s: %s", self._instance.uuid, step)
+        else:
+            LOG.info("Instance %s: %s.", self._instance.uuid, said)
 
     def _after(self, done: steps.Step) -> Outcome | None:
         """What the step that was taken means for the run; None: it goes on."""

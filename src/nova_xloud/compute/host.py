@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 import time
 from collections.abc import Callable
@@ -14,7 +15,8 @@ from typing import Any
 from nova_xloud.compute.admit import Admission, admit, check_answers, decide_now, reserve
 from nova_xloud.compute.boots import Boots
 from nova_xloud.compute.clock import utc_now
-from nova_xloud.compute.converge import Outcome
+from nova_xloud.compute.converge import Outcome, converge
+from nova_xloud.compute.meter import Meter, NoMeter
 from nova_xloud.compute.observe import observe
 from nova_xloud.compute.ports import Fleet, Instance
 from nova_xloud.compute.reconcile import ADJUST, Reconciler
@@ -48,13 +50,16 @@ class Host:
         options: EngineOptions,
         boots: Boots,
         worker: Worker | None = None,
+        meter: Meter | None = None,
     ) -> None:
         self._open = open_instance
         self._facts = facts
         self._options = options
-        self._worker = worker or Worker(options)
+        self._meter = meter = meter or NoMeter()
+        run = functools.partial(converge, meter=meter)
+        self._worker = worker or Worker(options, run, meter)
         self._readings = threading.BoundedSemaphore(READINGS)
-        self._reconciler = Reconciler(fleet, boots, self._worker, options, time.monotonic)
+        self._reconciler = Reconciler(fleet, boots, self._worker, options, time.monotonic, meter)
 
     def adjust(
         self,
@@ -69,16 +74,29 @@ class Host:
         :raises Refused:
         """
         instance = self._open(context, nova_instance)
-        begun = time.monotonic()
-        admission = admit(
-            instance,
-            request,
-            self._facts,
-            self._options,
-            too_late=lambda: time.monotonic() - begun > answer_within,
-        )
+        admission = self._admit(instance, request, answer_within)
         if not admission.nothing_to_do:
             self._begin(instance, ADJUST)
+        return admission
+
+    def _admit(
+        self, instance: Instance, request: AdjustRequest, answer_within: float = float("inf")
+    ) -> Admission:
+        began = time.monotonic()
+        try:
+            admission = admit(
+                instance,
+                request,
+                self._facts,
+                self._options,
+                too_late=lambda: time.monotonic() - began > answer_within,
+            )
+        except Refused as refusal:
+            self._meter.refused(refusal.reason_code)
+            raise
+        self._meter.admitted(
+            instance.uuid, admission.generation, began, nothing_to_do=admission.nothing_to_do
+        )
         return admission
 
     def reserve(self, context: Any, nova_instance: Any, request: AdjustRequest) -> None:
@@ -100,7 +118,7 @@ class Host:
         """
         instance = self._open(context, nova_instance)
         request = AdjustRequest(vcpus=new_count, memory_mb=None)
-        if admit(instance, request, self._facts, self._options).nothing_to_do:
+        if self._admit(instance, request).nothing_to_do:
             return
         future = self._begin(instance, HOTPLUG)
         timeout = self._options.hotplug_timeout

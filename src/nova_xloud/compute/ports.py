@@ -8,7 +8,7 @@ Each port has one bridge to the real thing and one fake in
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -146,6 +146,7 @@ class Instance:
     :ivar booting: whether the guest has started so lately that its balloon may be on the way
     :ivar request_id: of the request for which it was opened
     :ivar answers: whether its QEMU answers, or there is none; not asked under the lock
+    :ivar logged: in it, what this thread logs has that request's id
     """
 
     uuid: str
@@ -157,6 +158,7 @@ class Instance:
     booting: Callable[[GuestFigures], bool] = lambda figures: False
     request_id: str = ""
     answers: Callable[[], bool] = lambda: True
+    logged: Callable[[], AbstractContextManager[Any]] = nullcontext
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,11 +166,13 @@ class Known:
     """What the database says of one of this host's instances that may be larger or smaller.
 
     :ivar node: the compute node it is on
+    :ivar project_id: whose it is
     """
 
     uuid: str
     node: str
     view: RecordView
+    project_id: str = ""
 
 
 class Fleet(Protocol):

@@ -10,16 +10,18 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 from nova_xloud.compute.boots import Boots
+from nova_xloud.compute.meter import Meter, NoMeter, Seen
 from nova_xloud.compute.ports import Fleet, Instance, Known
 from nova_xloud.conf import EngineOptions
-from nova_xloud.core.drift import look, pause_after
+from nova_xloud.core.drift import Look, look, pause_after
 from nova_xloud.core.guest import Glimpse
 from nova_xloud.core.lifecycle import Progress
+from nova_xloud.core.reading import of_pass
 from nova_xloud.core.size import Size
 from nova_xloud.errors import DomainError, NotFound, Refused
 
@@ -59,12 +61,14 @@ class Reconciler:
         worker: Converges,
         options: EngineOptions,
         now: Callable[[], float],
+        meter: Meter | None = None,
     ) -> None:
         self._fleet = fleet
         self._boots = boots
         self._worker = worker
         self._options = options
         self._now = now
+        self._meter = meter or NoMeter()
         self._attempts: dict[str, _Attempt] = {}
         self._lock = threading.Lock()
         self._pass: threading.Thread | None = None
@@ -112,8 +116,10 @@ class Reconciler:
 
         :returns: how many instances are looked at because of it
         """
+        began = self._now()
         known = self._fleet.known()
         if not known:
+            self._meter.passed(self._now() - began, {})
             return 0
         try:
             glimpses = self._fleet.glimpses()
@@ -128,7 +134,20 @@ class Reconciler:
             self._guarded_look(one, glimpses.get(one.uuid), reserved[one.uuid]) for one in known
         )
         LOG.debug("Of %d instances %d are looked at.", len(known), looked_at)
+        seen = {one.uuid: self._seen(one, glimpses, reserved) for one in known}
+        self._meter.passed(self._now() - began, seen)
         return looked_at
+
+    def _seen(
+        self, one: Known, glimpses: Mapping[str, Glimpse], reserved: Mapping[str, Size]
+    ) -> Seen:
+        glimpse = glimpses.get(one.uuid)
+        booting = self._boots.booting(one.uuid, None if glimpse is None else glimpse.boot_id)
+        is_off = one.view.vm_state == "stopped"
+        reading = of_pass(
+            one.view.desired, reserved[one.uuid], glimpse, booting=booting, is_off=is_off
+        )
+        return Seen(reading, one.view.facts.maximum, one.project_id)
 
     def _guarded_look(self, one: Known, glimpse: Glimpse | None, reserved: Size) -> bool:
         try:
@@ -153,8 +172,7 @@ class Reconciler:
         like = (desired.generation, phase, code, reserved, boot_id, vcpus, booting)
         if not (self._is_due(one.uuid, like) or found.urgent):
             return False
-        LOG.info("Instance %s is looked at: %s.", one.uuid, found.why)
-        return self._resume(one.uuid, desired.progress)
+        return self._resume(one.uuid, desired.progress, found)
 
     def _is_due(self, uuid: str, like: object) -> bool:
         """Whether something is new about it, or it has been left alone for long enough."""
@@ -168,7 +186,7 @@ class Reconciler:
         self._attempts[uuid] = _Attempt(like, count, now + pause)
         return True
 
-    def _resume(self, uuid: str, progress: Progress) -> bool:
+    def _resume(self, uuid: str, progress: Progress, found: Look) -> bool:
         """Converge an instance, as its action if that has had no answer yet."""
         try:
             instance = self._fleet.open(uuid, progress.request_id)
@@ -179,6 +197,9 @@ class Reconciler:
         if progress_now.request_id != progress.request_id:
             # Somebody else has asked since, and has a run of his own.
             return False
+        with instance.logged():
+            LOG.info("Instance %s is looked at: %s.", uuid, found.why)
+        self._meter.drifted(uuid, found.code)
         unanswered = progress_now.request_id and not progress_now.finished
         self._worker.submit(instance, ADJUST if unanswered else None)
         return True

@@ -13,8 +13,10 @@ from dataclasses import dataclass
 
 from nova_xloud.compute.clock import Clock
 from nova_xloud.compute.converge import Outcome, converge
+from nova_xloud.compute.meter import Meter, NoMeter, ending
 from nova_xloud.compute.ports import Instance
 from nova_xloud.conf import EngineOptions
+from nova_xloud.core.lifecycle import Phase
 from nova_xloud.errors import AdjustmentDeferred, XloudError
 
 LOG = logging.getLogger(__name__)
@@ -37,8 +39,10 @@ class Worker:
         self,
         options: EngineOptions,
         run: Callable[[Instance, EngineOptions, Clock], Outcome] = converge,
+        meter: Meter | None = None,
     ) -> None:
         self._options = options
+        self._meter = meter or NoMeter()
         self._closing = threading.Event()
         self._clock = Clock(sleep=self._closing.wait, closing=self._closing.is_set)
         self._run = run
@@ -89,7 +93,8 @@ class Worker:
     def _run_one(self, run: _Submitted) -> None:
         if run.future.set_running_or_notify_cancel():
             try:
-                run.future.set_result(self._converge(run.instance, run.action))
+                with run.instance.logged():
+                    run.future.set_result(self._counted(run.instance, run.action))
             except BaseException as error:  # noqa: BLE001 - whoever waits for it gets it
                 run.future.set_exception(error)
         with self._lock:
@@ -99,6 +104,17 @@ class Worker:
                 self._begin(waiting[0])
             else:
                 del self._runs[run.instance.uuid]
+
+    def _counted(self, instance: Instance, action: str | None) -> Outcome:
+        asked = action is not None
+        try:
+            outcome = self._converge(instance, action)
+        except Exception as error:
+            self._meter.ended(instance.uuid, *ending(error), asked=asked)
+            raise
+        phase = Phase.CONVERGED if outcome.converged else Phase.DEFERRED
+        self._meter.ended(instance.uuid, phase, "", asked=asked)
+        return outcome
 
     def _converge(self, instance: Instance, action: str | None) -> Outcome:
         try:

@@ -9,15 +9,27 @@ from nova_xloud.core.desired import Desired
 from nova_xloud.core.guest import Glimpse
 from nova_xloud.core.size import Size
 
+TOO_LITTLE = "reserved_too_little"
+UNFINISHED = "unfinished"
+CONDITION = "condition"
+RECORDED = "recorded"
+RESERVED = "reserved"
+STOPPED = "stopped"
+VCPUS = "vcpus"
+MEMORY = "memory"
+CODES = (TOO_LITTLE, UNFINISHED, CONDITION, RECORDED, RESERVED, STOPPED, VCPUS, MEMORY)
+
 
 @dataclass(frozen=True, slots=True)
 class Look:
     """An instance has to be looked at.
 
+    :ivar code: for programs, one of ``CODES``
     :ivar why: for people
     :ivar urgent: more is held than is reserved: however often it was looked at before
     """
 
+    code: str
     why: str
     urgent: bool = False
 
@@ -39,29 +51,29 @@ def look(
     """
     held = _held(glimpse, booting=booting)
     if not reserved.covers(held):
-        return Look(f"it holds {held} and {reserved} are reserved", urgent=True)
-    why = _why(desired, recorded, reserved, glimpse, booting=booting)
-    return None if why is None else Look(why)
+        return Look(TOO_LITTLE, f"it holds {held} and {reserved} are reserved", urgent=True)
+    return _look(desired, recorded, reserved, glimpse, booting=booting)
 
 
-def _why(
+def _look(
     desired: Desired, recorded: Size, reserved: Size, glimpse: Glimpse | None, *, booting: bool
-) -> str | None:
+) -> Look | None:
     if not desired.progress.reached:
-        return f"its adjustment is {desired.progress.phase.value}"
+        return Look(UNFINISHED, f"its adjustment is {desired.progress.phase.value}")
     if desired.noted:
-        return f"it was {desired.noted[0].type}"
+        return Look(CONDITION, f"it was {desired.noted[0].type}")
     if recorded != reserved:
-        return f"{recorded} are recorded and {reserved} reserved"
+        return Look(RECORDED, f"{recorded} are recorded and {reserved} reserved")
     if not desired.generation and not _has(desired.target, glimpse):
         # Nobody asked for anything. It may have been started before nova-xloud was here, with more
         # than it would boot with now, and that is claimed.
         return None
     if reserved != desired.to_hold:
-        return f"{reserved} are reserved and should be {desired.to_hold}"
+        return Look(RESERVED, f"{reserved} are reserved and should be {desired.to_hold}")
     if glimpse is None or not glimpse.running:
-        stopped = desired != desired.restarted()
-        return "it has stopped, and something was asked only until then" if stopped else None
+        if desired == desired.restarted():
+            return None
+        return Look(STOPPED, "it has stopped, and something was asked only until then")
     return _is_not(desired.target, glimpse, booting=booting)
 
 
@@ -78,11 +90,11 @@ def _held(glimpse: Glimpse | None, *, booting: bool) -> Size:
     return Size(glimpse.vcpus, 0 if booting else glimpse.memory_mb)
 
 
-def _is_not(target: Size, glimpse: Glimpse, *, booting: bool) -> str | None:
+def _is_not(target: Size, glimpse: Glimpse, *, booting: bool) -> Look | None:
     if glimpse.vcpus != target.vcpus:
-        return f"it has {glimpse.vcpus} vCPUs and should have {target.vcpus}"
+        return Look(VCPUS, f"it has {glimpse.vcpus} vCPUs and should have {target.vcpus}")
     if glimpse.memory_mb != target.memory_mb and not booting:
-        return f"it has {glimpse.memory_mb} MiB and should have {target.memory_mb}"
+        return Look(MEMORY, f"it has {glimpse.memory_mb} MiB and should have {target.memory_mb}")
     return None
 
 

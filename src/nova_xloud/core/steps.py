@@ -136,6 +136,22 @@ Step = (
 )
 
 
+def in_words(step: Step) -> str | None:
+    """What was done, for an operator's log; None: nothing that is seen from outside."""
+    match step:
+        case Claim(size):
+            return f"{size} are reserved"
+        case Release(size):
+            return f"all but {size} are released"
+        case SetMemory(mib):
+            return f"its balloon was told: {mib} MiB"
+        case SetVcpus(count):
+            return f"its QEMU was told: {count} vCPUs"
+        case SetOnline(count):
+            return f"its agent was told: {count} CPUs online"
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class Told:
     """What this run has told, so that it is not told again at every poll, and has learned.

@@ -22,16 +22,21 @@ def _answers(method: Callable[..., Any]) -> Callable[..., dict[str, Any]]:
     """A refusal is an answer, not a failure of the call: no traceback on either side."""
 
     @functools.wraps(method)
-    def call(self: Any, context: Any, *args: Any, **kwargs: Any) -> dict[str, Any]:
+    def call(self: Any, context: Any, instance: Any, *args: Any, **kwargs: Any) -> dict[str, Any]:
         try:
-            return {"result": method(self, context, *args, **kwargs)}
+            return {"result": method(self, context, instance, *args, **kwargs)}
         except Refused as refusal:
-            LOG.info("%s refused: %s", method.__name__, refusal)
+            LOG.info("Instance %s: %s refused: %s", instance.uuid, method.__name__, refusal)
             return {"refused": refusal.to_wire()}
         except GuestRefused as refusal:
             return {"refused": {"code": refusal.code, "status": 409, "message": refusal.message}}
         except DomainError as error:
-            LOG.warning("%s: libvirt did not answer: %s", method.__name__, error)
+            LOG.warning(
+                "Instance %s: %s: libvirt did not answer: %s",
+                instance.uuid,
+                method.__name__,
+                error,
+            )
             return {"refused": HostUnavailable(f"libvirt on its host: {error}").to_wire()}
 
     return call

@@ -20,12 +20,14 @@ from oslo_service import periodic_task
 from nova_xloud import conf
 from nova_xloud.compute.boots import Boots
 from nova_xloud.compute.bridges.fleet import NovaFleet
+from nova_xloud.compute.bridges.logs import logged_as
 from nova_xloud.compute.bridges.placement import PlacementClaims
 from nova_xloud.compute.bridges.record import NovaActions, NovaRecord
 from nova_xloud.compute.host import Host
 from nova_xloud.compute.ports import Domain, Instance
 from nova_xloud.compute.pulse import Pulse
 from nova_xloud.errors import DomainCallFailed, DomainError, DomainNotFound
+from nova_xloud.metrics.service import Metrics
 from nova_xloud.rpc.endpoint import XloudEndpoint
 from nova_xloud.scheduling import holdings
 from nova_xloud.seams import about
@@ -60,6 +62,7 @@ class XloudComputeManager(manager.ComputeManager):  # type: ignore[misc]
         super().__init__(*args, **kwargs)
         options = conf.engine_options(CONF)
         self._pulse = Pulse()
+        self._metrics = Metrics(CONF.xloud.metrics_host, CONF.xloud.metrics_port)
         self._boots = Boots(time.monotonic, options.boot_grace)
         self.xloud = Host(
             self._open_instance,
@@ -67,12 +70,14 @@ class XloudComputeManager(manager.ComputeManager):  # type: ignore[misc]
             host_facts(),
             options,
             self._boots,
+            meter=self._metrics.meter,
         )
         self.additional_endpoints += [XloudEndpoint(self.xloud), about.of_compute()]
         self.add_periodic_task(_reconcile_every(CONF.xloud.reconcile_interval))
 
     def pre_start_hook(self, service_ref: Any) -> None:
         super().pre_start_hook(service_ref)
+        self._metrics.start()
         self.xloud.service_starts()
 
     def hotplug_vcpus(self, context: Any, instance: Any, new_count: int) -> None:
@@ -80,6 +85,7 @@ class XloudComputeManager(manager.ComputeManager):  # type: ignore[misc]
         self.xloud.hotplug_vcpus(context, instance, new_count)
 
     def cleanup_host(self) -> None:
+        self._metrics.stop()
         self.xloud.close()
         super().cleanup_host()
 
@@ -142,6 +148,7 @@ class XloudComputeManager(manager.ComputeManager):  # type: ignore[misc]
             lock=functools.partial(_instance_lock, instance.uuid),
             booting=lambda guest: self._boots.booting(instance.uuid, guest.boot_id),
             request_id=context.request_id or "",
+            logged=functools.partial(logged_as, context),
             answers=lambda: self._pulse.beats(instance.uuid, lambda: self._domain(instance).ping()),
         )
 

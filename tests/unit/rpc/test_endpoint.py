@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -53,6 +54,7 @@ def endpoint(answer: Any) -> tuple[XloudEndpoint, Host]:
     return XloudEndpoint(host), host  # type: ignore[arg-type]
 
 
+INSTANCE = SimpleNamespace(uuid="b1a5")
 SIZES: dict[str, Any] = {"vcpus": 3, "memory_mb": None, "persist": False}
 CALLS: dict[str, dict[str, Any]] = {
     "adjust": {**SIZES, "answer_within": 48.0},
@@ -66,7 +68,7 @@ CALLS: dict[str, dict[str, Any]] = {
 
 def call(name: str, answer: Any) -> dict[str, Any]:
     method = getattr(endpoint(answer)[0], name)
-    answered: dict[str, Any] = method("context", instance="instance", **CALLS[name])
+    answered: dict[str, Any] = method("context", instance=INSTANCE, **CALLS[name])
     return answered
 
 
@@ -83,16 +85,16 @@ def test_adjust_answers_generation_and_whether_there_was_anything_to_do() -> Non
 def test_adjust_asks_for_what_it_was_asked() -> None:
     ours, host = endpoint(Admission(1, False))
     ours.adjust(
-        "context", instance="instance", vcpus=3, memory_mb=768, persist=False, answer_within=48.0
+        "context", instance=INSTANCE, vcpus=3, memory_mb=768, persist=False, answer_within=48.0
     )
-    assert host.calls == [("adjust", "context", "instance", AdjustRequest(3, 768, False), 48.0)]
+    assert host.calls == [("adjust", "context", INSTANCE, AdjustRequest(3, 768, False), 48.0)]
 
 
 def test_a_caller_of_1_0_does_not_say_force_and_one_of_1_1_does() -> None:
     ours, host = endpoint(Admission(1, False))
     arguments = {"vcpus": 3, "memory_mb": 768, "persist": True, "answer_within": 48.0}
-    ours.adjust("context", instance="instance", **arguments)
-    ours.adjust("context", instance="instance", **arguments, force=True)
+    ours.adjust("context", instance=INSTANCE, **arguments)
+    ours.adjust("context", instance=INSTANCE, **arguments, force=True)
     assert [call[3] for call in host.calls] == [
         AdjustRequest(3, 768, True, force=False),
         AdjustRequest(3, 768, True, force=True),
@@ -103,20 +105,20 @@ def test_a_caller_of_1_0_does_not_say_force_and_one_of_1_1_does() -> None:
 def test_a_plan_is_asked_for_what_it_was_asked_and_answered_as_it_is(force: bool) -> None:
     ours, host = endpoint({"steps": []})
     answer = ours.plan(
-        "context", instance="instance", vcpus=3, memory_mb=768, persist=False, force=force
+        "context", instance=INSTANCE, vcpus=3, memory_mb=768, persist=False, force=force
     )
     assert answer == {"result": {"steps": []}}
-    assert host.calls == [("plan", "context", "instance", AdjustRequest(3, 768, False, force))]
+    assert host.calls == [("plan", "context", INSTANCE, AdjustRequest(3, 768, False, force))]
 
 
 def test_a_reservation_is_of_what_was_asked_and_answers_nothing() -> None:
     ours, host = endpoint(None)
     arguments = {"vcpus": 3, "memory_mb": 768, "persist": False, "force": True}
-    assert ours.reserve("context", instance="instance", **arguments) == {"result": None}
-    assert ours.unreserve("context", instance="instance") == {"result": None}
+    assert ours.reserve("context", instance=INSTANCE, **arguments) == {"result": None}
+    assert ours.unreserve("context", instance=INSTANCE) == {"result": None}
     assert host.calls == [
-        ("reserve", "context", "instance", AdjustRequest(3, 768, False, True)),
-        ("unreserve", "context", "instance"),
+        ("reserve", "context", INSTANCE, AdjustRequest(3, 768, False, True)),
+        ("unreserve", "context", INSTANCE),
     ]
 
 
@@ -126,8 +128,8 @@ def test_status_is_answered_as_it_is() -> None:
 
 def test_hotplug_answers_nothing_when_it_is_done() -> None:
     ours, host = endpoint(None)
-    assert ours.hotplug_vcpus("context", instance="instance", new_count=3) == {"result": None}
-    assert host.calls == [("hotplug_vcpus", "context", "instance", 3)]
+    assert ours.hotplug_vcpus("context", instance=INSTANCE, new_count=3) == {"result": None}
+    assert host.calls == [("hotplug_vcpus", "context", INSTANCE, 3)]
 
 
 @pytest.mark.parametrize("name", CALLS)

@@ -55,7 +55,7 @@ class NovaFleet:
             nova_context.get_admin_context(), self._manager.host, expected_attrs=ATTRIBUTES
         )
         return [
-            Known(one.uuid, one.node, view_of(one, self._manager.host))
+            Known(one.uuid, one.node, view_of(one, self._manager.host), one.project_id)
             for one in instances
             if holdings.is_ours(one)
             and one.vm_state in FOLLOWED_STATES

@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The port to whoever counts what happens on this host, and the one who does not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from nova_xloud.core.lifecycle import Phase
+from nova_xloud.core.reading import Reading
+from nova_xloud.core.size import Size
+from nova_xloud.errors import GuestRefused, Refused
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a pass has seen of one instance, and what does not change from reading to reading.
+
+    :ivar maximum: the flavor's size
+    """
+
+    reading: Reading
+    maximum: Size
+    project_id: str = ""
+
+
+class Meter(Protocol):
+    """Is told what happens. Never raises, and keeps nobody waiting.
+
+    Times are seconds that only grow: ``time.monotonic()``.
+    """
+
+    def refused(self, code: str) -> None:
+        """An adjustment was refused here.
+
+        :param code: ``xloud.<something>``
+        """
+
+    def admitted(self, uuid: str, generation: int, began: float, *, nothing_to_do: bool) -> None:
+        """An adjustment was admitted: what it needs is claimed, and written down.
+
+        :param began: when it came to this host
+        """
+
+    def read(self, uuid: str, reading: Reading) -> None:
+        """A run has read the instance."""
+
+    def ended(self, uuid: str, phase: Phase, code: str, *, asked: bool) -> None:
+        """A run has ended so.
+
+        :param asked: it was an adjustment's, which has not had its answer before
+        """
+
+    def drifted(self, uuid: str, why: str) -> None:
+        """A pass has found that an instance is not as it should be, and has it converge.
+
+        :param why: a :class:`nova_xloud.core.drift.Look`'s code
+        """
+
+    def passed(self, seconds: float, seen: Mapping[str, Seen]) -> None:
+        """A pass over the host took so long, and these are all its instances."""
+
+
+class NoMeter:
+    """Nobody counts."""
+
+    def refused(self, code: str) -> None:
+        pass
+
+    def admitted(self, uuid: str, generation: int, began: float, *, nothing_to_do: bool) -> None:
+        pass
+
+    def read(self, uuid: str, reading: Reading) -> None:
+        pass
+
+    def ended(self, uuid: str, phase: Phase, code: str, *, asked: bool) -> None:
+        pass
+
+    def drifted(self, uuid: str, why: str) -> None:
+        pass
+
+    def passed(self, seconds: float, seen: Mapping[str, Seen]) -> None:
+        pass
+
+
+def ending(error: Exception) -> tuple[Phase, str]:
+    """How a run ended that raised this: its phase and stable code."""
+    match error:
+        case GuestRefused(code=code):
+            return Phase.GUEST_REFUSED, code
+        case Refused():
+            return Phase.FAILED, error.reason_code
+    return Phase.FAILED, "xloud.failed"

@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is known of an instance at one moment, for whoever counts and draws."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from nova_xloud.core.conditions import (
+    BOOTING,
+    CONVERGED,
+    CPUS_NOT_ONLINE,
+    GUEST_REFUSED,
+    RESERVED_TOO_LITTLE,
+    judge,
+)
+from nova_xloud.core.desired import Desired
+from nova_xloud.core.guest import Glimpse
+from nova_xloud.core.lifecycle import Phase
+from nova_xloud.core.size import Size
+from nova_xloud.core.state import NOTHING, InstanceState
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One of them.
+
+    :ivar generation: of what is desired
+    :ivar actuated: nothing while the guest is off; None: not seen this time
+    :ivar observed: likewise
+    :ivar conditions: the types of those that are true
+    """
+
+    generation: int
+    desired: Size
+    reserved: Size
+    actuated: Size | None
+    observed: Size | None
+    conditions: frozenset[str]
+
+
+def of_run(state: InstanceState, now: str) -> Reading:
+    """What a run has read.
+
+    :param now: ISO 8601, UTC
+    """
+    numbers = state.numbers
+    found = judge(state, state.desired.progress, now)
+    return Reading(
+        generation=state.desired.generation,
+        desired=numbers.desired,
+        reserved=numbers.reserved,
+        actuated=numbers.actuated,
+        observed=numbers.observed,
+        conditions=frozenset(one.type for one in found if one.status),
+    )
+
+
+def of_pass(
+    desired: Desired, reserved: Size, glimpse: Glimpse | None, *, booting: bool, is_off: bool
+) -> Reading:
+    """What a pass over the host has read, which asks no guest's agent.
+
+    :param glimpse: None: libvirt has no such domain, or it was busy just then
+    :param is_off: by the database its guest does not run
+    """
+    actuated = _actuated(glimpse, is_off=is_off)
+    conditions = frozenset(_conditions(desired, reserved, actuated, booting=booting))
+    # How many CPUs are online in the guest was read by the run that noted that too few are.
+    observed = None if CPUS_NOT_ONLINE in conditions else actuated
+    return Reading(desired.generation, desired.target, reserved, actuated, observed, conditions)
+
+
+def _actuated(glimpse: Glimpse | None, *, is_off: bool) -> Size | None:
+    if glimpse is None:
+        return NOTHING if is_off else None
+    return Size(glimpse.vcpus, glimpse.memory_mb) if glimpse.running else NOTHING
+
+
+def _conditions(
+    desired: Desired, reserved: Size, actuated: Size | None, *, booting: bool
+) -> Iterator[str]:
+    phase = desired.progress.phase
+    running = actuated not in (None, NOTHING)
+    if phase is Phase.CONVERGED and (not running or actuated == desired.target):
+        yield CONVERGED
+    if phase is Phase.GUEST_REFUSED:
+        yield GUEST_REFUSED
+    if actuated is None:
+        yield from (one.type for one in desired.noted)
+        return
+    counted = Size(actuated.vcpus, 0) if booting else actuated
+    if running and booting and actuated.memory_mb > desired.target.memory_mb:
+        yield BOOTING
+    if not reserved.covers(counted):
+        yield RESERVED_TOO_LITTLE
+    if running:
+        yield from (one.type for one in desired.noted if one.type != RESERVED_TOO_LITTLE)

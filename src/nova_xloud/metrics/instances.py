@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The gauges of each instance, made of what was read last: who has left the host has none."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from nova_xloud.compute.meter import Seen
+from nova_xloud.core import conditions
+from nova_xloud.core.reading import Reading
+from nova_xloud.core.size import Size
+
+MIB = 1024 * 1024
+# All are listed, true or not, so that an alert sees the end of one.
+TYPES = (
+    conditions.CONVERGED,
+    conditions.GUEST_REFUSED,
+    conditions.BALLOON_NOT_EFFECTIVE,
+    conditions.REMOVAL_UNSETTLED,
+    conditions.CPUS_NOT_ONLINE,
+    conditions.BOOTING,
+    conditions.RESERVED_TOO_LITTLE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """One instance; what a pass tells of it is not known before there was one."""
+
+    reading: Reading
+    maximum: Size | None = None
+    project_id: str = ""
+
+
+class Instances(Collector):
+    """Is asked at each scrape, and asks nobody."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, _Known] = {}
+        self._lock = threading.Lock()
+
+    def read(self, uuid: str, reading: Reading) -> None:
+        """A run has read one."""
+        with self._lock:
+            known = self._known.get(uuid)
+            self._known[uuid] = replace(known, reading=reading) if known else _Known(reading)
+
+    def passed(self, seen: Mapping[str, Seen]) -> None:
+        """These are all there are."""
+        with self._lock:
+            self._known = {
+                uuid: _Known(
+                    _merged(one.reading, self._known.get(uuid)), one.maximum, one.project_id
+                )
+                for uuid, one in seen.items()
+            }
+
+    def describe(self) -> Iterable[GaugeMetricFamily]:
+        return _families().values()
+
+    def collect(self) -> Iterable[GaugeMetricFamily]:
+        with self._lock:
+            known = dict(self._known)
+        families = _families()
+        for uuid, one in known.items():
+            _add(families, uuid, one)
+        return families.values()
+
+
+def _merged(reading: Reading, known: _Known | None) -> Reading:
+    """What was not seen this time is as it was."""
+    if known is None:
+        return reading
+    before = known.reading
+    return replace(
+        reading,
+        actuated=before.actuated if reading.actuated is None else reading.actuated,
+        observed=before.observed if reading.observed is None else reading.observed,
+    )
+
+
+def _families() -> dict[str, GaugeMetricFamily]:
+    return {
+        "vcpus": GaugeMetricFamily(
+            "nova_xloud_instance_vcpus",
+            "vCPUs of an instance: the four numbers, and its flavor's maximum.",
+            labels=("instance_uuid", "kind"),
+        ),
+        "memory": GaugeMetricFamily(
+            "nova_xloud_instance_memory_bytes",
+            "Memory of an instance, likewise.",
+            labels=("instance_uuid", "kind"),
+        ),
+        "condition": GaugeMetricFamily(
+            "nova_xloud_instance_condition",
+            "Whether a condition of an instance is true (1) or not (0).",
+            labels=("instance_uuid", "type"),
+        ),
+        "info": GaugeMetricFamily(
+            "nova_xloud_instance_info",
+            "Always 1: whose an instance is.",
+            labels=("instance_uuid", "project_id"),
+        ),
+    }
+
+
+def _add(families: Mapping[str, GaugeMetricFamily], uuid: str, one: _Known) -> None:
+    for kind, size in _sizes(one):
+        families["vcpus"].add_metric((uuid, kind), size.vcpus)
+        families["memory"].add_metric((uuid, kind), size.memory_mb * MIB)
+    for name in TYPES:
+        families["condition"].add_metric((uuid, name), name in one.reading.conditions)
+    if one.project_id:
+        families["info"].add_metric((uuid, one.project_id), 1)
+
+
+def _sizes(one: _Known) -> Iterator[tuple[str, Size]]:
+    sizes = {
+        name: getattr(one.reading, name) for name in ("desired", "reserved", "actuated", "observed")
+    }
+    for kind, size in {**sizes, "maximum": one.maximum}.items():
+        if size is not None:
+            yield kind, size

@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The Meter port, over prometheus_client; docs/metrics.md says what each metric is."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from nova_xloud.compute.meter import Seen
+from nova_xloud.core.lifecycle import Phase
+from nova_xloud.core.reading import Reading
+from nova_xloud.metrics.instances import Instances
+
+LOG = logging.getLogger(__name__)
+
+# Seconds: a claim takes some hundredths, a guest that comes slowly minutes.
+ADJUSTMENT = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
+PASS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+
+
+@dataclass(frozen=True, slots=True)
+class _Admitted:
+    """An adjustment that is on its way, and what of it was seen."""
+
+    generation: int
+    began: float
+    actuated: bool = False
+
+
+def _quiet(method: Callable[..., None]) -> Callable[..., None]:
+    """Whatever goes wrong in counting is not a failure of what is counted."""
+
+    @functools.wraps(method)
+    def call(*args: Any, **kwargs: Any) -> None:
+        try:
+            method(*args, **kwargs)
+        except Exception:
+            LOG.exception("Metrics: %s was not counted.", method.__name__)
+
+    return call
+
+
+class PrometheusMeter:
+    """Counts for one nova-compute, in a registry of its own.
+
+    :param now: seconds that only grow
+    :param date: seconds since 1970
+    """
+
+    def __init__(
+        self,
+        now: Callable[[], float] = time.monotonic,
+        date: Callable[[], float] = time.time,
+    ) -> None:
+        self.registry = CollectorRegistry()
+        self._now = now
+        self._date = date
+        self._lock = threading.Lock()
+        self._admitted: dict[str, _Admitted] = {}
+        self._drifted: dict[str, str] = {}
+        self._instances = Instances()
+        self.registry.register(self._instances)
+        self._adjustments = self._counter(
+            "nova_xloud_adjustments",
+            "Adjustments by what became of them on this host.",
+            ("result", "code"),
+        )
+        self._claimed = self._seconds(
+            "claimed", "until what it needs was reserved and its desired size written"
+        )
+        self._actuated = self._seconds("actuated", "until QEMU was read to have the desired size")
+        self._observed = self._seconds(
+            "observed", "until the guest was read to have the desired size"
+        )
+        self._pass = Histogram(
+            "nova_xloud_reconcile_duration_seconds",
+            "How long a pass over the instances of this host took.",
+            buckets=PASS,
+            registry=self.registry,
+        )
+        self._last_pass = Gauge(
+            "nova_xloud_reconcile_last_pass_timestamp_seconds",
+            "When the last pass ended that was not left out; 0: none yet.",
+            registry=self.registry,
+        )
+        self._found = self._counter(
+            "nova_xloud_drift_found",
+            "Instances that a pass found not to be as they should, by why.",
+            ("why",),
+        )
+        self._repaired = self._counter(
+            "nova_xloud_drift_repaired",
+            "Those of them that a run has then brought to their desired size.",
+            ("why",),
+        )
+
+    def _counter(self, name: str, text: str, labels: tuple[str, ...]) -> Counter:
+        return Counter(name, text, labels, registry=self.registry)
+
+    def _seconds(self, what: str, until: str) -> Histogram:
+        return Histogram(
+            f"nova_xloud_adjustment_{what}_seconds",
+            f"Seconds from an adjustment's arrival on this host {until}.",
+            buckets=ADJUSTMENT,
+            registry=self.registry,
+        )
+
+    @_quiet
+    def refused(self, code: str) -> None:
+        self._adjustments.labels("refused", code).inc()
+
+    @_quiet
+    def admitted(self, uuid: str, generation: int, began: float, *, nothing_to_do: bool) -> None:
+        if nothing_to_do:
+            self._adjustments.labels("nothing_to_do", "").inc()
+            return
+        self._adjustments.labels("admitted", "").inc()
+        self._claimed.observe(self._now() - began)
+        with self._lock:
+            self._admitted[uuid] = _Admitted(generation, began)
+
+    @_quiet
+    def read(self, uuid: str, reading: Reading) -> None:
+        self._instances.read(uuid, reading)
+        with self._lock:
+            self._time(uuid, reading)
+
+    def _time(self, uuid: str, reading: Reading) -> None:
+        one = self._admitted.get(uuid)
+        if one is None or one.generation != reading.generation:
+            return
+        took = self._now() - one.began
+        if not one.actuated and reading.actuated == reading.desired:
+            self._actuated.observe(took)
+            self._admitted[uuid] = one = replace(one, actuated=True)
+        if one.actuated and reading.observed == reading.desired:
+            self._observed.observe(took)
+            del self._admitted[uuid]
+
+    @_quiet
+    def ended(self, uuid: str, phase: Phase, code: str, *, asked: bool) -> None:
+        if asked:
+            self._adjustments.labels(phase.value, code).inc()
+        if phase is not Phase.CONVERGED:
+            return
+        with self._lock:
+            # What is off has its size without anybody having seen it.
+            self._admitted.pop(uuid, None)
+            why = self._drifted.pop(uuid, None)
+        if why is not None:
+            self._repaired.labels(why).inc()
+
+    @_quiet
+    def drifted(self, uuid: str, why: str) -> None:
+        self._found.labels(why).inc()
+        with self._lock:
+            self._drifted[uuid] = why
+
+    @_quiet
+    def passed(self, seconds: float, seen: Mapping[str, Seen]) -> None:
+        self._pass.observe(seconds)
+        self._last_pass.set(self._date())
+        self._instances.passed(seen)
+        with self._lock:
+            self._admitted = {u: one for u, one in self._admitted.items() if u in seen}
+            self._drifted = {u: why for u, why in self._drifted.items() if u in seen}

@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a nova-compute counts and serves: nothing, unless an operator has named a port."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from nova_xloud.compute.meter import Meter, NoMeter
+
+if TYPE_CHECKING:
+    from nova_xloud.metrics.server import Server
+
+LOG = logging.getLogger(__name__)
+
+
+class Metrics:
+    """A meter, and the port on which it is read.
+
+    :param port: None: off; prometheus_client is not imported then
+    :ivar meter: to be told what happens
+    """
+
+    def __init__(self, host: str, port: int | None) -> None:
+        self.meter: Meter = NoMeter()
+        self._server: Server | None = None
+        if port is not None:
+            self._prepare(host, port)
+
+    def _prepare(self, host: str, port: int) -> None:
+        try:
+            from nova_xloud.metrics.meter import PrometheusMeter
+            from nova_xloud.metrics.server import Server
+        except ImportError as error:
+            LOG.error("No metrics are served: %s; install nova-xloud[metrics].", error)
+            return
+        meter = PrometheusMeter()
+        self.meter, self._server = meter, Server(meter.registry, host, port)
+
+    def start(self) -> None:
+        """To be called in the process that serves, which a service forks."""
+        if self._server is not None:
+            self._server.start()
+
+    def stop(self) -> None:
+        """The port is free afterwards."""
+        if self._server is not None:
+            self._server.stop()

@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the engine tells its meter."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from nova_xloud.compute.converge import converge
+from nova_xloud.compute.host import Host
+from nova_xloud.compute.meter import NoMeter, Seen, ending
+from nova_xloud.compute.reconcile import Reconciler
+from nova_xloud.compute.worker import Worker
+from nova_xloud.core.drift import CODES
+from nova_xloud.core.envelope import HostFacts
+from nova_xloud.core.lifecycle import Phase
+from nova_xloud.core.plan import AdjustRequest
+from nova_xloud.core.reading import Reading
+from nova_xloud.core.size import Size
+from nova_xloud.errors import DomainCallFailed, GuestRefused, NoCapacity, OutOfBounds
+from nova_xloud.testing import Behaviour
+from nova_xloud.testing.ports import FakeFleet
+from tests.unit.compute.rig import MAXIMUM, NOW, UUID, Rig
+
+PATIENCE = 10
+
+
+class Notes(NoMeter):
+    """Writes down what it is told; readings apart."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[Any, ...]] = []
+        self.readings: list[Reading] = []
+        self.seen: dict[str, Seen] = {}
+
+    def refused(self, code: str) -> None:
+        self.told.append(("refused", code))
+
+    def admitted(self, uuid: str, generation: int, began: float, *, nothing_to_do: bool) -> None:
+        self.told.append(("admitted", uuid, generation, nothing_to_do))
+
+    def read(self, uuid: str, reading: Reading) -> None:
+        assert uuid == UUID
+        self.readings.append(reading)
+
+    def ended(self, uuid: str, phase: Phase, code: str, *, asked: bool) -> None:
+        self.told.append(("ended", phase, code, asked))
+
+    def drifted(self, uuid: str, why: str) -> None:
+        self.told.append(("drifted", uuid, why))
+
+    def passed(self, seconds: float, seen: Mapping[str, Seen]) -> None:
+        self.told.append(("passed", seconds))
+        self.seen = dict(seen)
+
+
+def host_of(rig: Rig, notes: Notes) -> tuple[Host, Worker]:
+    worker = Worker(
+        rig.options,
+        lambda instance, options, clock: converge(instance, options, rig.engine_clock, notes),
+        notes,
+    )
+    fleet = FakeFleet([rig.instance])
+    host = Host(
+        lambda context, instance: rig.instance,
+        fleet,
+        HostFacts(),
+        rig.options,
+        rig.boots,
+        worker,
+        notes,
+    )
+    return host, worker
+
+
+def adjusted(rig: Rig, *sizes: int | None) -> Notes:
+    notes = Notes()
+    host, worker = host_of(rig, notes)
+    try:
+        host.adjust("context", "instance", AdjustRequest(*sizes))
+    except OutOfBounds:
+        return notes
+    # Behind the run of the adjustment.
+    follower = worker.submit(rig.instance)
+    follower.exception(PATIENCE)
+    return notes
+
+
+def test_an_adjustment_is_admitted_and_ends() -> None:
+    notes = adjusted(Rig(), 6, 3072)
+    assert notes.told[:2] == [
+        ("admitted", UUID, 1, False),
+        ("ended", Phase.CONVERGED, "", True),
+    ]
+
+
+def test_its_readings_go_from_what_there_was_to_what_is_desired() -> None:
+    readings = adjusted(Rig(), 6, 3072).readings
+    target = Size(6, 3072)
+    assert {one.desired for one in readings} == {target}
+    assert readings[0].actuated == NOW
+    assert readings[0].reserved == target
+    assert "Converged" not in readings[0].conditions
+    last = readings[-1]
+    assert (last.actuated, last.observed, last.conditions) == (
+        target,
+        target,
+        frozenset({"Converged"}),
+    )
+
+
+def test_a_refusal_is_told_with_its_code() -> None:
+    assert adjusted(Rig(), 99, None).told == [("refused", "xloud.out_of_bounds")]
+
+
+def test_asking_for_what_it_has_is_told_as_that() -> None:
+    notes = adjusted(Rig(), NOW.vcpus, NOW.memory_mb)
+    assert notes.told[0] == ("admitted", UUID, 0, True)
+
+
+def test_a_guest_that_refuses_ends_with_its_code_and_what_stays_reserved() -> None:
+    rig = Rig(behaviour=Behaviour.NO_BALLOON_DRIVER)
+    notes = adjusted(rig, None, 1536)
+    phase, code = notes.told[1][1:3]
+    assert phase is Phase.GUEST_REFUSED
+    assert code.startswith("xloud.guest_refused.")
+    last = notes.readings[-1]
+    assert "GuestRefused" in last.conditions
+    assert last.reserved == rig.claims.size
+
+
+def test_a_run_that_nobody_asked_for_is_not_an_adjustments() -> None:
+    rig, notes = Rig(), Notes()
+    worker = host_of(rig, notes)[1]
+    worker.submit(rig.instance).result(PATIENCE)
+    assert notes.told == [("ended", Phase.CONVERGED, "", False)]
+
+
+class Nobody:
+    """A worker that does nothing."""
+
+    def is_busy(self, uuid: str) -> bool:
+        return False
+
+    def submit(self, instance: Any, action: str | None = None) -> None:
+        pass
+
+
+def passes(rig: Rig, notes: Notes) -> Reconciler:
+    fleet = FakeFleet([rig.instance])
+    return Reconciler(fleet, rig.boots, Nobody(), rig.options, rig.clock.now, notes)
+
+
+def test_a_pass_tells_of_all_instances() -> None:
+    rig, notes = Rig(), Notes()
+    rig.adjust(6, 3072)
+    passes(rig, notes).run()
+    size = Size(6, 3072)
+    reading = Reading(1, size, size, size, size, frozenset({"Converged"}))
+    assert notes.seen == {UUID: Seen(reading, MAXIMUM)}
+    assert notes.told == [("passed", 0.0)]
+
+
+def test_a_pass_tells_what_it_has_found() -> None:
+    rig, notes = Rig(), Notes()
+    rig.adjust(6, 3072)
+    rig.guest.set_vcpus(5, live=True, config=False, hotpluggable=True)
+    rig.clock.sleep(1)
+    passes(rig, notes).run()
+    assert notes.told[0] == ("drifted", UUID, "vcpus")
+    assert "vcpus" in CODES
+
+
+def test_a_pass_that_is_left_out_is_not_told() -> None:
+    rig, notes = Rig(), Notes()
+    rig.claims.unreachable = True
+    passes(rig, notes).run()
+    assert notes.told == []
+
+
+@pytest.mark.parametrize(
+    ("error", "phase", "code"),
+    [
+        (GuestRefused("xloud.guest_refused.x", ""), Phase.GUEST_REFUSED, "xloud.guest_refused.x"),
+        (NoCapacity("full"), Phase.FAILED, "xloud.no_capacity"),
+        (DomainCallFailed("no"), Phase.FAILED, "xloud.failed"),
+        (RuntimeError("bug"), Phase.FAILED, "xloud.failed"),
+    ],
+)
+def test_how_a_run_ended(error: Exception, phase: Phase, code: str) -> None:
+    assert ending(error) == (phase, code)

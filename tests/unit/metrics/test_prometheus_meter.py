@@ -1,0 +1,200 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is counted of what the meter is told."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from nova_xloud.compute.meter import Seen
+from nova_xloud.core.lifecycle import Phase
+from nova_xloud.core.reading import Reading
+from nova_xloud.core.size import Size
+from nova_xloud.metrics.meter import PrometheusMeter
+
+UUID = "b1a5"
+OLD, NEW = Size(1, 512), Size(3, 768)
+ON_ITS_WAY = Reading(1, NEW, NEW, OLD, OLD, frozenset())
+THERE = Reading(1, NEW, NEW, NEW, NEW, frozenset({"Converged"}))
+MAXIMUM = Size(4, 1024)
+
+
+class Now:
+    """Seconds."""
+
+    at = 100.0
+
+    def __call__(self) -> float:
+        return self.at
+
+
+@pytest.fixture
+def now() -> Now:
+    return Now()
+
+
+@pytest.fixture
+def meter(now: Now) -> PrometheusMeter:
+    return PrometheusMeter(now, lambda: 1e9)
+
+
+def value(meter: PrometheusMeter, name: str, **labels: str) -> float | None:
+    return meter.registry.get_sample_value(f"nova_xloud_{name}", labels)
+
+
+def adjustments(meter: PrometheusMeter, result: str, code: str = "") -> float | None:
+    return value(meter, "adjustments_total", result=result, code=code)
+
+
+def times(meter: PrometheusMeter) -> dict[str, tuple[float | None, float | None]]:
+    """Of each histogram the count and the sum."""
+    return {
+        what: (
+            value(meter, f"adjustment_{what}_seconds_count"),
+            value(meter, f"adjustment_{what}_seconds_sum"),
+        )
+        for what in ("claimed", "actuated", "observed")
+    }
+
+
+def test_times_are_from_its_arrival(meter: PrometheusMeter, now: Now) -> None:
+    meter.admitted(UUID, 1, 99.5, nothing_to_do=False)
+    assert times(meter) == {"claimed": (1, 0.5), "actuated": (0, 0), "observed": (0, 0)}
+    meter.read(UUID, ON_ITS_WAY)
+    now.at = 102
+    meter.read(UUID, replace(THERE, observed=Size(2, 768)))
+    assert times(meter) == {"claimed": (1, 0.5), "actuated": (1, 2.5), "observed": (0, 0)}
+    now.at = 104
+    meter.read(UUID, THERE)
+    now.at = 200
+    meter.read(UUID, THERE)
+    assert times(meter) == {"claimed": (1, 0.5), "actuated": (1, 2.5), "observed": (1, 4.5)}
+
+
+def test_one_that_another_has_overtaken_has_no_times(meter: PrometheusMeter) -> None:
+    meter.admitted(UUID, 1, 99.0, nothing_to_do=False)
+    meter.admitted(UUID, 2, 99.5, nothing_to_do=False)
+    meter.read(UUID, THERE)
+    assert times(meter)["observed"] == (0, 0)
+    meter.read(UUID, replace(THERE, generation=2))
+    assert times(meter)["observed"] == (1, 0.5)
+    assert adjustments(meter, "admitted") == 2
+
+
+def test_nobody_has_seen_one_that_is_off(meter: PrometheusMeter) -> None:
+    meter.admitted(UUID, 1, 99.0, nothing_to_do=False)
+    off = replace(THERE, actuated=Size(0, 0), observed=Size(0, 0))
+    meter.read(UUID, off)
+    meter.ended(UUID, Phase.CONVERGED, "", asked=True)
+    # Started later: that was not the adjustment.
+    meter.read(UUID, THERE)
+    assert times(meter)["actuated"] == (0, 0)
+    assert adjustments(meter, "converged") == 1
+
+
+def test_one_that_the_guest_has_refused_counts_until_it_is_there(
+    meter: PrometheusMeter, now: Now
+) -> None:
+    meter.admitted(UUID, 1, 100.0, nothing_to_do=False)
+    meter.ended(UUID, Phase.GUEST_REFUSED, "xloud.guest_refused.memory_floor", asked=True)
+    now.at = 400
+    meter.read(UUID, THERE)
+    assert times(meter)["observed"] == (1, 300)
+    assert adjustments(meter, "guest_refused", "xloud.guest_refused.memory_floor") == 1
+
+
+def test_results(meter: PrometheusMeter) -> None:
+    meter.refused("xloud.no_capacity")
+    meter.admitted(UUID, 1, 99.0, nothing_to_do=True)
+    meter.ended(UUID, Phase.DEFERRED, "", asked=True)
+    meter.ended(UUID, Phase.FAILED, "xloud.failed", asked=True)
+    meter.ended(UUID, Phase.FAILED, "xloud.failed", asked=False)
+    assert adjustments(meter, "refused", "xloud.no_capacity") == 1
+    assert adjustments(meter, "nothing_to_do") == 1
+    assert adjustments(meter, "admitted") is None
+    assert times(meter)["claimed"] == (0, 0)
+    assert adjustments(meter, "deferred") == 1
+    assert adjustments(meter, "failed", "xloud.failed") == 1
+
+
+def test_drift_is_repaired_when_a_run_has_converged(meter: PrometheusMeter) -> None:
+    meter.drifted(UUID, "vcpus")
+    meter.ended(UUID, Phase.DEFERRED, "", asked=False)
+    assert value(meter, "drift_repaired_total", why="vcpus") is None
+    meter.ended(UUID, Phase.CONVERGED, "", asked=False)
+    meter.ended(UUID, Phase.CONVERGED, "", asked=False)
+    assert value(meter, "drift_found_total", why="vcpus") == 1
+    assert value(meter, "drift_repaired_total", why="vcpus") == 1
+
+
+def test_a_pass_has_all_instances_and_forgets_the_others(meter: PrometheusMeter) -> None:
+    meter.admitted("gone", 1, 99.0, nothing_to_do=False)
+    meter.drifted("gone", "vcpus")
+    meter.read("gone", ON_ITS_WAY)
+    meter.passed(0.25, {UUID: Seen(THERE, MAXIMUM, "its project")})
+    assert gauges(meter, "gone") == {}
+    assert gauges(meter, UUID) == {
+        "desired": (3, 768 * 2**20),
+        "reserved": (3, 768 * 2**20),
+        "actuated": (3, 768 * 2**20),
+        "observed": (3, 768 * 2**20),
+        "maximum": (4, 1024 * 2**20),
+    }
+    assert value(meter, "instance_info", instance_uuid=UUID, project_id="its project") == 1
+    assert value(meter, "reconcile_duration_seconds_sum") == 0.25
+    assert value(meter, "reconcile_last_pass_timestamp_seconds") == 1e9
+    meter.read("gone", THERE)
+    meter.ended("gone", Phase.CONVERGED, "", asked=True)
+    assert value(meter, "drift_repaired_total", why="vcpus") is None
+    assert times(meter)["observed"] == (0, 0)
+
+
+def gauges(meter: PrometheusMeter, uuid: str) -> dict[str, tuple[float | None, float | None]]:
+    found = {}
+    for kind in ("desired", "reserved", "actuated", "observed", "maximum"):
+        labels = {"instance_uuid": uuid, "kind": kind}
+        vcpus = value(meter, "instance_vcpus", **labels)
+        if vcpus is not None:
+            found[kind] = (vcpus, value(meter, "instance_memory_bytes", **labels))
+    return found
+
+
+def test_what_a_pass_has_not_seen_is_as_it_was(meter: PrometheusMeter) -> None:
+    meter.read(UUID, replace(ON_ITS_WAY, observed=Size(0, 512)))
+    unseen = replace(THERE, actuated=None, observed=None)
+    meter.passed(0.1, {UUID: Seen(unseen, MAXIMUM), "new": Seen(unseen, MAXIMUM)})
+    assert gauges(meter, UUID)["actuated"] == (1, 512 * 2**20)
+    assert gauges(meter, UUID)["observed"] == (0, 512 * 2**20)
+    assert set(gauges(meter, "new")) == {"desired", "reserved", "maximum"}
+
+
+def test_every_condition_is_listed_true_or_not(meter: PrometheusMeter) -> None:
+    alarm = replace(THERE, conditions=frozenset({"ReservedTooLittle"}))
+    meter.passed(0.1, {UUID: Seen(alarm, MAXIMUM)})
+    samples = [
+        (sample.labels["type"], sample.value)
+        for family in meter.registry.collect()
+        for sample in family.samples
+        if sample.name == "nova_xloud_instance_condition"
+    ]
+    assert dict(samples) == {
+        "Converged": 0,
+        "GuestRefused": 0,
+        "BalloonNotEffective": 0,
+        "RemovalUnsettled": 0,
+        "CpusNotOnline": 0,
+        "Booting": 0,
+        "ReservedTooLittle": 1,
+    }
+
+
+def test_what_cannot_be_counted_is_logged_and_not_raised(
+    meter: PrometheusMeter, caplog: pytest.LogCaptureFixture
+) -> None:
+    nonsense: Any = None
+    with caplog.at_level(logging.ERROR, "nova_xloud.metrics"):
+        meter.passed(0.1, nonsense)
+    assert "Metrics: passed was not counted" in caplog.text
