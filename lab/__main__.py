@@ -54,6 +54,10 @@ def _parser() -> argparse.ArgumentParser:
     tempest = commands.add_parser("tempest", help="up, then our Tempest tests, or what is named")
     tempest.add_argument("arguments", nargs="*", help="of `tempest run`, after a --")
     tempest.set_defaults(run=_tempest)
+    metrics = commands.add_parser(
+        "metrics", help="up, a real Prometheus beside it, and a picture of what that has seen"
+    )
+    metrics.set_defaults(run=_metrics)
     status = commands.add_parser("status", help="what runs; exit status 1 when nothing does")
     status.set_defaults(run=_status)
     logs = commands.add_parser("logs", help="list the logs, or follow those named")
@@ -79,6 +83,12 @@ def _tempest(lab: Layout, arguments: argparse.Namespace) -> int:
     from lab import tempest
 
     return tempest.run(lifecycle.up(lab), arguments.arguments)
+
+
+def _metrics(lab: Layout, arguments: argparse.Namespace) -> None:
+    from lab import monitoring
+
+    monitoring.run(lifecycle.up(lab))
 
 
 def _status(lab: Layout, arguments: argparse.Namespace) -> int:

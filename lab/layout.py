@@ -43,6 +43,7 @@ USUAL_PORTS: Mapping[str, int] = {
     "epmd": 4369,
     "metrics-compute1": 9177,
     "metrics-compute2": 9178,
+    "prometheus": 9090,
 }
 
 # The compute hosts that `up` starts, and where each receives guests that migrate to it. libvirt

@@ -128,9 +128,13 @@ def _compute_sections(layout: Layout, compute: Compute) -> config.Sections:
 
 
 def _metrics(layout: Layout, compute: Compute) -> dict[str, object]:
-    """Served by the computes of the layout; those that tests add have no port."""
-    port = layout.ports.get(f"metrics-{compute.hostname}")
+    port = metrics_port(layout, compute)
     return {} if port is None else {"metrics_port": port}
+
+
+def metrics_port(layout: Layout, compute: Compute) -> int | None:
+    """Where a nova-compute serves its metrics; None for one that a test has added."""
+    return layout.ports.get(f"metrics-{compute.hostname}")
 
 
 def live_migration_uri(layout: Layout) -> str:

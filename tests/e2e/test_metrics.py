@@ -1,0 +1,104 @@
+"""The two computes as Prometheus targets, and one request id through the real log files."""
+
+import re
+import subprocess
+import time
+import urllib.request
+from collections.abc import Callable
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from lab import monitoring
+from lab.cloud import Cloud, Size, Witnesses
+from lab.layout import Compute, Layout
+from lab.services import nova
+
+MIB = 2**20
+
+
+def scrape(lab: Layout, compute: Compute) -> str:
+    url = f"http://127.0.0.1:{nova.metrics_port(lab, compute)}/metrics"
+    with urllib.request.urlopen(url, timeout=10) as answer:
+        text: str = answer.read().decode()
+    return text
+
+
+def numbers(lab: Layout, compute: Compute, server: str, name: str) -> dict[str, float]:
+    return {
+        sample.labels["kind"]: sample.value
+        for family in text_string_to_metric_families(scrape(lab, compute))
+        for sample in family.samples
+        if sample.name == name and sample.labels["instance_uuid"] == server
+    }
+
+
+def wait(what: Callable[[], bool], seconds: float = 30) -> None:
+    deadline = time.monotonic() + seconds
+    while not what():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.5)
+
+
+def test_the_four_numbers_of_a_real_server_until_it_is_deleted(
+    cloud: Cloud, lab: Layout, server: str
+) -> None:
+    size = Size(3, 768)
+    here, elsewhere = lab.computes
+    assert cloud.resize(server, size).status == 202
+    assert cloud.settle(server, Witnesses(size, size, size)) == Witnesses(size, size, size)
+    vcpus = {kind: 3.0 for kind in ("desired", "reserved", "actuated", "observed")}
+    wait(lambda: numbers(lab, here, server, "nova_xloud_instance_vcpus") == vcpus | {"maximum": 4})
+    memory = {kind: 768.0 * MIB for kind in vcpus}
+    found = numbers(lab, here, server, "nova_xloud_instance_memory_bytes")
+    assert found == memory | {"maximum": 1024 * MIB}
+    assert server not in scrape(lab, elsewhere)
+    cloud.delete(server)
+    wait(lambda: server not in scrape(lab, here))
+
+
+def test_promtool_has_nothing_to_say_against_a_scrape(lab: Layout) -> None:
+    promtool = str(monitoring.program(lab, "promtool"))
+    done = subprocess.run(
+        [promtool, "check", "metrics"],
+        input=scrape(lab, lab.computes[0]),
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_promtool_takes_the_alerts_and_their_tests(lab: Layout) -> None:
+    promtool = str(monitoring.program(lab, "promtool"))
+    for what in (["check", "rules", "alerts.yml"], ["test", "rules", "alerts_test.yml"]):
+        done = subprocess.run(
+            [promtool, *what], cwd=monitoring.ALERTS.parent, capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_one_request_id_tells_the_whole_story(cloud: Cloud, lab: Layout, server: str) -> None:
+    size = Size(2, 640)
+    answer = cloud.resize(server, size)
+    request = answer.headers["x-openstack-request-id"]
+
+    def story() -> list[tuple[str, str]]:
+        logs = ["nova-api", lab.computes[0].daemon("nova-compute")]
+        return [
+            (name, line)
+            for name in logs
+            for line in (lab.logs / f"{name}.log").read_text().splitlines()
+            if request in line
+        ]
+
+    wait(lambda: any("has reached its desired size" in line for _, line in story()))
+    expected = [
+        ("nova-api", "INFO .*is asked for vcpus=2 memory_mb=640"),
+        ("nova-compute-compute1", r"INFO .*desired 2 vCPUs, 640 MiB \(generation \d+\)"),
+        ("nova-compute-compute1", "INFO .*its balloon was told: 640 MiB"),
+        ("nova-compute-compute1", "INFO .*its QEMU was told: 2 vCPUs"),
+        ("nova-compute-compute1", "INFO .*has reached its desired size"),
+    ]
+    told = story()
+    for where, what in expected:
+        assert any(name == where and re.search(what, line) for name, line in told), (what, told)
+    assert not any("Traceback" in line for _, line in told)
