@@ -164,7 +164,7 @@ class _Run:
         date = self._clock.date()
         try:
             self._told = take(step, self._instance, seen, self._told, date)
-            self._say(step)
+            self._say(step, seen.view.desired.progress.request_id)
         except NoCapacity as no_room:
             is_first, self._no_room = self._no_room is None, no_room
             self._told = replace(self._told, no_room_for=seen.state.settled_claim)
@@ -175,12 +175,14 @@ class _Run:
             self._told = replace(self._told, memory_mb=None)
             raise
 
-    def _say(self, step: steps.Step) -> None:
+    def _say(self, step: steps.Step, asked_by: str) -> None:
         said = steps.in_words(step)
         if said is None:
             LOG.debug("Instance %s: %s", self._instance.uuid, step)
-        else:
-            LOG.info("Instance %s: %s.", self._instance.uuid, said)
+            return
+        # A run does what was asked last, which may be another request than it was begun for.
+        for_whom = "" if asked_by in ("", self._instance.request_id) else f", as {asked_by} asked"
+        LOG.info("Instance %s: %s%s.", self._instance.uuid, said, for_whom)
 
     def _after(self, done: steps.Step) -> Outcome | None:
         """What the step that was taken means for the run; None: it goes on."""

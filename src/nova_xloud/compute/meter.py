@@ -17,10 +17,11 @@ from nova_xloud.errors import GuestRefused, Refused
 class Seen:
     """What a pass has seen of one instance, and what does not change from reading to reading.
 
+    :ivar reading: None: a run was on its way, and tells its own
     :ivar maximum: the flavor's size
     """
 
-    reading: Reading
+    reading: Reading | None
     maximum: Size
     project_id: str = ""
 

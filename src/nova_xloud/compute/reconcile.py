@@ -21,7 +21,7 @@ from nova_xloud.conf import EngineOptions
 from nova_xloud.core.drift import Look, look, pause_after
 from nova_xloud.core.guest import Glimpse
 from nova_xloud.core.lifecycle import Progress
-from nova_xloud.core.reading import of_pass
+from nova_xloud.core.reading import Reading, of_pass
 from nova_xloud.core.size import Size
 from nova_xloud.errors import DomainError, NotFound, Refused
 
@@ -121,6 +121,7 @@ class Reconciler:
         if not known:
             self._meter.passed(self._now() - began, {})
             return 0
+        busy = {one.uuid for one in known if self._worker.is_busy(one.uuid)}
         try:
             glimpses = self._fleet.glimpses()
             reserved = self._fleet.reserved(known)
@@ -134,20 +135,28 @@ class Reconciler:
             self._guarded_look(one, glimpses.get(one.uuid), reserved[one.uuid]) for one in known
         )
         LOG.debug("Of %d instances %d are looked at.", len(known), looked_at)
-        seen = {one.uuid: self._seen(one, glimpses, reserved) for one in known}
+        busy |= {one.uuid for one in known if self._worker.is_busy(one.uuid)}
+        seen = {
+            one.uuid: Seen(
+                None if one.uuid in busy else self._read(one, glimpses, reserved),
+                one.view.facts.maximum,
+                one.project_id,
+            )
+            for one in known
+        }
         self._meter.passed(self._now() - began, seen)
         return looked_at
 
-    def _seen(
+    def _read(
         self, one: Known, glimpses: Mapping[str, Glimpse], reserved: Mapping[str, Size]
-    ) -> Seen:
+    ) -> Reading:
+        """Of one that no run has changed between the three answers."""
         glimpse = glimpses.get(one.uuid)
         booting = self._boots.booting(one.uuid, None if glimpse is None else glimpse.boot_id)
         is_off = one.view.vm_state == "stopped"
-        reading = of_pass(
+        return of_pass(
             one.view.desired, reserved[one.uuid], glimpse, booting=booting, is_off=is_off
         )
-        return Seen(reading, one.view.facts.maximum, one.project_id)
 
     def _guarded_look(self, one: Known, glimpse: Glimpse | None, reserved: Size) -> bool:
         try:

@@ -54,10 +54,9 @@ class Instances(Collector):
         """These are all there are."""
         with self._lock:
             self._known = {
-                uuid: _Known(
-                    _merged(one.reading, self._known.get(uuid)), one.maximum, one.project_id
-                )
+                uuid: _Known(reading, one.maximum, one.project_id)
                 for uuid, one in seen.items()
+                if (reading := _merged(one.reading, self._known.get(uuid)))
             }
 
     def describe(self) -> Iterable[GaugeMetricFamily]:
@@ -72,10 +71,12 @@ class Instances(Collector):
         return families.values()
 
 
-def _merged(reading: Reading, known: _Known | None) -> Reading:
-    """What was not seen this time is as it was."""
+def _merged(reading: Reading | None, known: _Known | None) -> Reading | None:
+    """What was not seen this time is as it was; None: it never was."""
     if known is None:
         return reading
+    if reading is None:
+        return known.reading
     before = known.reading
     return replace(
         reading,

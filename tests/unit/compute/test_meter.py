@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -138,11 +139,29 @@ def test_a_run_that_nobody_asked_for_is_not_an_adjustments() -> None:
     assert notes.told == [("ended", Phase.CONVERGED, "", False)]
 
 
+def test_a_run_says_for_whom_it_does_what_another_request_asked(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    rig = Rig()
+    rig.request_id = "req-asked"
+    rig.admit(6, 3072)
+    with caplog.at_level(logging.INFO, "nova_xloud.compute.converge"):
+        rig.converge()
+        assert "6 vCPUs." in caplog.text
+        assert "asked" not in caplog.text
+        rig.admit(5, 3072)
+        rig.request_id = "req-another"
+        rig.converge()
+    assert "its QEMU was told: 5 vCPUs, as req-asked asked." in caplog.text
+
+
 class Nobody:
     """A worker that does nothing."""
 
+    busy = False
+
     def is_busy(self, uuid: str) -> bool:
-        return False
+        return self.busy
 
     def submit(self, instance: Any, action: str | None = None) -> None:
         pass
@@ -161,6 +180,13 @@ def test_a_pass_tells_of_all_instances() -> None:
     reading = Reading(1, size, size, size, size, frozenset({"Converged"}))
     assert notes.seen == {UUID: Seen(reading, MAXIMUM)}
     assert notes.told == [("passed", 0.0)]
+
+
+def test_a_pass_does_not_read_what_a_run_is_changing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Nobody, "busy", True)
+    rig, notes = Rig(), Notes()
+    passes(rig, notes).run()
+    assert notes.seen == {UUID: Seen(None, MAXIMUM)}
 
 
 def test_a_pass_tells_what_it_has_found() -> None:

@@ -171,6 +171,14 @@ def test_what_a_pass_has_not_seen_is_as_it_was(meter: PrometheusMeter) -> None:
     assert set(gauges(meter, "new")) == {"desired", "reserved", "maximum"}
 
 
+def test_of_one_whose_run_is_on_its_way_the_run_tells(meter: PrometheusMeter) -> None:
+    meter.read(UUID, ON_ITS_WAY)
+    meter.passed(0.1, {UUID: Seen(None, MAXIMUM), "new": Seen(None, MAXIMUM)})
+    assert gauges(meter, UUID)["actuated"] == (1, 512 * 2**20)
+    assert gauges(meter, UUID)["maximum"] == (4, 1024 * 2**20)
+    assert gauges(meter, "new") == {}
+
+
 def test_every_condition_is_listed_true_or_not(meter: PrometheusMeter) -> None:
     alarm = replace(THERE, conditions=frozenset({"ReservedTooLittle"}))
     meter.passed(0.1, {UUID: Seen(alarm, MAXIMUM)})
