@@ -52,10 +52,10 @@ class Server:
 
     def stop(self) -> None:
         """The port is free afterwards."""
-        if self._http is not None:
-            self._http.shutdown()
-            self._http.server_close()
-            self._http = None
+        http, self._http = self._http, None
+        if http is not None:
+            http.shutdown()
+            http.server_close()
 
 
 class _Threaded(ThreadingMixIn, simple_server.WSGIServer):

@@ -85,9 +85,10 @@ class XloudComputeManager(manager.ComputeManager):  # type: ignore[misc]
         self.xloud.hotplug_vcpus(context, instance, new_count)
 
     def cleanup_host(self) -> None:
-        self._metrics.stop()
         self.xloud.close()
         super().cleanup_host()
+        # Last: it waits for up to half a second, which Nova's part shall not.
+        self._metrics.stop()
 
     def post_live_migration_at_destination(
         self, context: Any, instance: Any, *args: Any, **kwargs: Any
