@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-SOURCE = ROOT / "src"
+SOURCE = ROOT / "src" / "nova_xloud"
 PAGE = ROOT / "docs" / "logs.md"
 # exception() is an ERROR, with a traceback.
 LEVELS = {"debug", "info", "warning", "error", "exception"}
@@ -19,7 +19,7 @@ ROW = re.compile(r"^\| `nova_xloud\.([\w.]+)` \| (\w+) \| `([^`]+)` \| [^|]+ \|$
 def calls() -> Iterator[tuple[str, str, str]]:
     """Module, level and message of every call of a LOG."""
     for path in sorted(SOURCE.rglob("*.py")):
-        module = ".".join(path.relative_to(SOURCE / "nova_xloud").with_suffix("").parts)
+        module = ".".join(path.relative_to(SOURCE).with_suffix("").parts)
         for node in ast.walk(ast.parse(path.read_text())):
             if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
                 continue

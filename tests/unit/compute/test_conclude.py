@@ -312,7 +312,7 @@ def test_how_it_ended_hides_nothing_when_it_cannot_be_written(
         raise error
 
     rig.before["claim"] = fails
-    with pytest.raises(GuestRefused):
+    with caplog.at_level(logging.INFO), pytest.raises(GuestRefused):
         rig.adjust(memory_mb=1024)
     assert "was not written" in caplog.text
     assert rig.claims.size == NOW
