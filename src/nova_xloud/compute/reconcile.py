@@ -38,6 +38,9 @@ class Converges(Protocol):
     def is_busy(self, uuid: str) -> bool:
         """Whether a run of this instance is waiting or on its way."""
 
+    def when_free(self, uuid: str, then: Callable[[], object]) -> bool:
+        """Have ``then`` called when none is any more; False if none is now."""
+
     def submit(self, instance: Instance, action: str | None = None) -> object:
         """Converge it; with the name of its action, if nobody has written how that ended."""
 
@@ -167,7 +170,9 @@ class Reconciler:
             return False
 
     def _look(self, one: Known, glimpse: Glimpse | None, reserved: Size) -> bool:
-        if one.view.task_state is not None or self._worker.is_busy(one.uuid):
+        # A run may stand back for an operation that ends before the run does. The pass that comes
+        # after the operation finds it busy, and nobody else would look.
+        if one.view.task_state is not None or self._worker.when_free(one.uuid, self.begin):
             return False
         desired = one.view.desired
         boot_id = None if glimpse is None else glimpse.boot_id

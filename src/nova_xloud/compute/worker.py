@@ -48,6 +48,8 @@ class Worker:
         self._run = run
         # Of each instance the run that is on its way, and those that follow it.
         self._runs: dict[str, deque[_Submitted]] = {}
+        # Of each instance what is called when there is none of it any more.
+        self._then: dict[str, Callable[[], object]] = {}
         self._lock = threading.Lock()
         self._pool = ThreadPoolExecutor(
             max_workers=options.converge_workers, thread_name_prefix="xloud-converge"
@@ -74,6 +76,17 @@ class Worker:
         with self._lock:
             return uuid in self._runs
 
+    def when_free(self, uuid: str, then: Callable[[], object]) -> bool:
+        """Have ``then`` called when no run of this instance is waiting or on its way any more.
+
+        :returns: False, and nobody is called: there is none now
+        """
+        with self._lock:
+            if uuid not in self._runs:
+                return False
+            self._then[uuid] = then
+            return True
+
     def close(self) -> None:
         """Let runs end where they are; what is left is found by whoever looks next."""
         self._closing.set()
@@ -97,13 +110,19 @@ class Worker:
                     run.future.set_result(self._counted(run.instance, run.action))
             except BaseException as error:  # noqa: BLE001 - whoever waits for it gets it
                 run.future.set_exception(error)
+        then = self._ended(run.instance.uuid)
+        if then is not None and not self._closing.is_set():
+            then()
+
+    def _ended(self, uuid: str) -> Callable[[], object] | None:
         with self._lock:
-            waiting = self._runs[run.instance.uuid]
+            waiting = self._runs[uuid]
             waiting.popleft()
             if waiting:
                 self._begin(waiting[0])
-            else:
-                del self._runs[run.instance.uuid]
+                return None
+            del self._runs[uuid]
+            return self._then.pop(uuid, None)
 
     def _counted(self, instance: Instance, action: str | None) -> Outcome:
         asked = action is not None

@@ -268,6 +268,7 @@ class Inline:
 
     :ivar submitted: UUID and action of each
     :ivar busy: UUIDs of which a run is on its way
+    :ivar then: what is to be called when it is not any more, by UUID
     """
 
     def __init__(self, rig: Rig, *, runs: bool = True) -> None:
@@ -275,8 +276,14 @@ class Inline:
         self._runs = runs
         self.submitted: list[tuple[str, str | None]] = []
         self.busy: set[str] = set()
+        self.then: dict[str, Callable[[], object]] = {}
 
     def is_busy(self, uuid: str) -> bool:
+        return uuid in self.busy
+
+    def when_free(self, uuid: str, then: Callable[[], object]) -> bool:
+        if uuid in self.busy:
+            self.then[uuid] = then
         return uuid in self.busy
 
     def submit(self, instance: Instance, action: str | None = None) -> None:

@@ -266,6 +266,31 @@ def test_an_adjustment_that_was_deferred_has_its_answer_from_the_pass_that_ends_
     assert rig.actions.notified == ["xloud_adjust.start", "xloud_adjust.end"]
 
 
+def test_a_run_that_outlives_the_operation_it_stood_back_for_is_followed_by_a_pass() -> None:
+    rig = Rig()
+    stands_back, ended = threading.Event(), threading.Event()
+
+    def run(instance: Instance, options: EngineOptions, clock: Clock) -> Outcome:
+        if not stands_back.is_set():
+            assert ended.wait(PATIENCE)
+            stands_back.set()
+            return Outcome(False, "another operation goes first")
+        return converge(instance, options, Clock(rig.clock.now, rig.sleep, clock.closing, rig.date))
+
+    fleet = FakeFleet([rig.instance])
+    worker = Worker(rig.options, run)
+    host = Host(lambda *_: rig.instance, fleet, HostFacts(), rig.options, rig.boots, worker)
+    host.adjust("context", "instance", AdjustRequest(6, 3072))
+    # The operation is over, and its pass comes too early.
+    host.reconcile().join(PATIENCE)
+    assert rig.size == NOW
+    ended.set()
+    until = time.monotonic() + PATIENCE
+    while rig.size != Size(6, 3072):
+        assert time.monotonic() < until
+        time.sleep(0.01)
+
+
 def test_status_is_of_the_instance_on_this_host() -> None:
     rig = Rig()
     rig.admit(6)

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
@@ -161,6 +161,9 @@ class Nobody:
     busy = False
 
     def is_busy(self, uuid: str) -> bool:
+        return self.busy
+
+    def when_free(self, uuid: str, then: Callable[[], object]) -> bool:
         return self.busy
 
     def submit(self, instance: Any, action: str | None = None) -> None:

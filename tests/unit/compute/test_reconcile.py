@@ -197,8 +197,20 @@ def test_one_that_is_busy_is_left_alone_and_looked_at_afterwards() -> None:
     floor.worker.busy.add(rig.uuid)
     assert floor.run() == 0
     floor.worker.busy.clear()
-    # It was not looked at, so nothing says that it is to be left alone.
+    # It was not looked at, so nothing says that it is to be left alone: when its run has ended,
+    # another pass comes.
+    assert floor.worker.then[rig.uuid] == floor.reconciler.begin
     assert floor.run() == 1
+
+
+def test_one_with_a_task_is_looked_at_after_that_and_not_after_a_run_of_it() -> None:
+    rig = settled()
+    _reserved(rig)
+    rig.record.task_state = "rebooting"
+    floor = Floor(rig)
+    floor.worker.busy.add(rig.uuid)
+    assert floor.run() == 0
+    assert not floor.worker.then
 
 
 def test_one_with_a_task_is_left_alone_and_looked_at_afterwards() -> None:

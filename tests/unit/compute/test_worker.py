@@ -328,6 +328,55 @@ def test_an_instance_with_two_runs_is_busy_until_both_have_ended() -> None:
     _idle(pool, instance.uuid)
 
 
+def test_who_waits_for_an_instance_is_called_once_when_all_of_its_runs_have_ended() -> None:
+    gates = [threading.Event(), threading.Event()]
+    waiting = iter(gates)
+
+    def run(instance: Instance, options: EngineOptions, clock: Clock) -> Outcome:
+        assert next(waiting).wait(PATIENCE)
+        return DONE
+
+    pool = Worker(EngineOptions(converge_workers=1), run)
+    instance = Rig().instance
+    called: list[bool] = []
+
+    def then() -> None:
+        called.append(pool.is_busy(instance.uuid))
+
+    assert not pool.when_free(instance.uuid, then)
+    first, second = pool.submit(instance), pool.submit(instance)
+    assert pool.when_free(instance.uuid, then)
+    assert pool.when_free(instance.uuid, then)
+    gates[0].set()
+    first.result(PATIENCE)
+    assert called == []
+    gates[1].set()
+    second.result(PATIENCE)
+    until = time.monotonic() + PATIENCE
+    while not called and time.monotonic() < until:
+        time.sleep(0.001)
+    assert called == [False]
+
+
+def test_who_waits_for_an_instance_is_not_called_when_the_service_ends() -> None:
+    gate = threading.Event()
+
+    def run(instance: Instance, options: EngineOptions, clock: Clock) -> Outcome:
+        assert gate.wait(PATIENCE)
+        return DONE
+
+    pool = Worker(EngineOptions(converge_workers=1), run)
+    instance = Rig().instance
+    called: list[str] = []
+    future = pool.submit(instance)
+    assert pool.when_free(instance.uuid, lambda: called.append("after the end"))
+    pool.close()
+    gate.set()
+    future.result(PATIENCE)
+    _idle(pool, instance.uuid)
+    assert called == []
+
+
 @pytest.mark.parametrize("error", [REFUSED, RuntimeError("bug")])
 def test_an_instance_whose_run_failed_is_not_busy_any_more(error: Exception) -> None:
     pool = worker(error)
