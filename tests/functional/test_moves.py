@@ -291,6 +291,9 @@ class Shelve(MovesTestCase):
         self._has(4, 1024)
         self._shelve_server(self.server)
         assert self._usage_of("host1") == (0, 0)
+        status = self._status()
+        assert status["source"] == "database"
+        assert [status[name]["reserved"] for name in ("vcpus", "memory_mb")] == [0, 0]
         self._unshelve_server(self.server)
         assert self._claims_on(self._host_of()) == GROWN
         self._has(*GROWN)

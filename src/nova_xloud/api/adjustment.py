@@ -17,7 +17,7 @@ from nova_xloud.compute.status import status_from_database
 from nova_xloud.core.envelope import envelope
 from nova_xloud.core.plan import AdjustRequest
 from nova_xloud.core.size import Size
-from nova_xloud.core.state import InstanceState
+from nova_xloud.core.state import NOTHING, InstanceState
 from nova_xloud.errors import HostUnavailable, HostUnsupported
 from nova_xloud.rpc.client import XloudAPI
 from nova_xloud.scheduling import holdings, quotas
@@ -114,9 +114,10 @@ class AdjustmentAPI:
 
     def _recorded(self, instance: Any) -> dict[str, Any]:
         facts = holdings.facts_of_instance(instance)
+        # One that is on no host, shelved and offloaded, has no claim.
         state = InstanceState(
             desired=holdings.desired_of(instance, facts),
-            reserved=Size(instance.vcpus, instance.memory_mb),
+            reserved=Size(instance.vcpus, instance.memory_mb) if instance.host else NOTHING,
             guest=None,
         )
         return status_from_database(state, envelope(facts), utc_now())
