@@ -10,8 +10,8 @@ import importlib.metadata
 from collections.abc import Callable, Mapping
 from typing import Any
 
-# 2024.1 to 2026.2, by Nova's own numbers. constraints/ has a file for each; 31.0 is Debian 13's, and
-# tested with that of 31.3.
+# 2024.1 to 2026.2, by Nova's own numbers. constraints/ has a file for each; 31.0 is Debian 13's,
+# and was tested with that of 31.3.
 SERVED = ("29.4", "30.3", "31.0", "31.3", "32.2", "33.0", "34.0")
 
 
