@@ -5,18 +5,13 @@ from lab.layout import Layout
 
 def lines(layout: Layout) -> list[str]:
     """Shell lines that work as pasted, in this order."""
-    nova = layout.url("nova", "/v2.1")
     return [
         f". {layout.openrc}",
         "openstack server create --flavor xloud.demo --image xloud-guest --no-network"
         " --wait by-hand",
+        "openstack server adjust by-hand --vcpus 3 --memory 768 --wait",
+        "openstack server adjust show by-hand",
         "SERVER=$(openstack server show by-hand -f value -c id)",
-        "TOKEN=$(openstack token issue -f value -c id)",
-        f'curl -sS -i -X POST {nova}/os-xloud-adjust/$SERVER -H "X-Auth-Token: $TOKEN"'
-        " -H 'Content-Type: application/json'"
-        """ -d '{"current_vcpus": 3, "current_memory_mb": 768}'""",
-        f'curl -sS {nova}/servers/$SERVER/xloud-status -H "X-Auth-Token: $TOKEN"'
-        " | python3 -m json.tool",
         "openstack resource provider allocation show $SERVER",
         "openstack console log show by-hand | grep xloud-guest: | tail -n 3",
         "openstack server event list by-hand",
