@@ -2,6 +2,7 @@
 """What an operator reads: one request id from POST to guest, and no traceback for a refusal."""
 
 import logging
+import threading
 from unittest import mock
 
 from nova.context import RequestContext
@@ -36,6 +37,11 @@ def _store_novas(context):
 class LogsTestCase(AdjustTestCase):
     def setUp(self):
         super().setUp()
+        # Before Nova 34 this process imports oslo.context earlier than a service does: not for
+        # eventlet's threads.
+        for_each_thread = mock.patch.object(oslo_context, "_request_store", threading.local())
+        for_each_thread.start()
+        self.addCleanup(for_each_thread.stop)
         # Placement answers in the thread that asks it here, and has contexts of its own.
         patch = mock.patch.object(oslo_context.RequestContext, "update_store", _store_novas)
         patch.start()
