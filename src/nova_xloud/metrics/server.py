@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import socket
 import threading
+import time
 from socketserver import ThreadingMixIn
 from typing import Any
 from wsgiref import simple_server
@@ -13,6 +15,9 @@ from wsgiref import simple_server
 from prometheus_client import CollectorRegistry, make_wsgi_app
 
 LOG = logging.getLogger(__name__)
+
+# Seconds.
+_PAUSE = 0.1
 
 
 class Server:
@@ -25,7 +30,7 @@ class Server:
         self._registry = registry
         self._host = host
         self._port = port
-        self._http: simple_server.WSGIServer | None = None
+        self._http: _Threaded | None = None
 
     def start(self) -> None:
         """Listen. Where it cannot, that is logged, and nothing else is kept from working."""
@@ -42,7 +47,7 @@ class Server:
                 error,
             )
             return
-        threading.Thread(target=self._http.serve_forever, name="xloud-metrics", daemon=True).start()
+        threading.Thread(target=self._http.serve, name="xloud-metrics", daemon=True).start()
         LOG.info("Metrics are served on %s port %d.", self._host, self.port)
 
     @property
@@ -54,8 +59,7 @@ class Server:
         """The port is free afterwards."""
         http, self._http = self._http, None
         if http is not None:
-            http.shutdown()
-            http.server_close()
+            http.end()
 
 
 class _Threaded(ThreadingMixIn, simple_server.WSGIServer):
@@ -63,6 +67,29 @@ class _Threaded(ThreadingMixIn, simple_server.WSGIServer):
 
     daemon_threads = True
     block_on_close = False
+    _ended = False
+
+    def serve(self) -> None:
+        """Answer until :meth:`end`.
+
+        Not by ``serve_forever()``: on eventlet the poll in that one holds the whole service.
+        """
+        while not self._ended:
+            try:
+                request, client = self.get_request()
+            except OSError:
+                # It was ended; or there is no file descriptor left just now.
+                time.sleep(_PAUSE)
+                continue
+            self.process_request(request, client)
+
+    def end(self) -> None:
+        """The port is free afterwards."""
+        self._ended = True
+        with contextlib.suppress(OSError):
+            # Else who waits in accept() would go on to.
+            self.socket.shutdown(socket.SHUT_RDWR)
+        self.server_close()
 
     def server_bind(self) -> None:
         # HTTPServer's asks the resolver for the address's name, which may take long.
