@@ -71,7 +71,7 @@ class LogsTestCase(AdjustTestCase):
             assert said, self.lines.records
             assert end in said[-1], said
 
-        self._wait(ended, 4)
+        self._wait(ended)
 
 
 class OneRequest(LogsTestCase):
