@@ -11,6 +11,7 @@ import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
+from tests.nova_own.subsets import nova_tests
 from tests.nova_own.verdicts import Broken, Run, read
 
 CLONE = pathlib.Path(__file__).parents[2]
@@ -78,7 +79,9 @@ class Pytest:
                 "--continue-on-collection-errors",
             ),
             *(f"-p{plugin}" for plugin in plugins),
-            *("-c", str(CLONE / "pyproject.toml"), f"--rootdir={CLONE}", f"-n{self.workers}"),
+            # The ids of tests have the names of modules only where those are below the rootdir.
+            *("-c", str(CLONE / "pyproject.toml"), f"--rootdir={nova_tests().parents[1]}"),
+            f"-n{self.workers}",
             *map(str, files),
         ]
 

@@ -68,11 +68,11 @@ def read(lines: Iterable[str]) -> Run:
             verdicts[name] = min(known, key=_WORST_FIRST.index)
             if record["verdict"] == FAILED:
                 messages[name] = record["message"]
-    _whole(code, uncollected)
+    _whole(code, verdicts, uncollected)
     return Run(verdicts, messages, frozenset(uncollected))
 
 
-def _whole(code: int | None, uncollected: Collection[str]) -> None:
+def _whole(code: int | None, tests: Collection[str], uncollected: Collection[str]) -> None:
     if code is None:
         raise Broken("it broke off")
     if code not in _RAN:
@@ -81,6 +81,10 @@ def _whole(code: int | None, uncollected: Collection[str]) -> None:
     for name in uncollected:
         if not name.startswith("nova/tests/"):
             raise Broken(f"{name} could not collect the tests")
+    # Two tests of one id would be one.
+    for name in tests:
+        if not name.startswith("nova/tests/"):
+            raise Broken(f"{name} does not say which module of nova/tests it is in")
 
 
 @dataclass(frozen=True)

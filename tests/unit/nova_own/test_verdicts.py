@@ -48,6 +48,10 @@ class TestRead:
         with pytest.raises(Broken, match=f"exit code {code}"):
             read(lines(verdict(A, "passed"), {"exit": code}))
 
+    def test_a_test_of_no_module_is_broken(self):
+        with pytest.raises(Broken, match="::T::test_a does not say which module"):
+            read(lines(verdict("::T::test_a", "passed"), {"exit": 0}))
+
     def test_workers_that_collect_different_tests_are_broken(self):
         with pytest.raises(Broken, match="gw1"):
             read(lines({"module": "gw1", "verdict": "failed", "message": "..."}, {"exit": 1}))
