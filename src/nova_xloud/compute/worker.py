@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 import threading
 from collections import deque
@@ -104,15 +105,23 @@ class Worker:
         run.future.cancel()
 
     def _run_one(self, run: _Submitted) -> None:
-        if run.future.set_running_or_notify_cancel():
-            try:
-                with run.instance.logged():
-                    run.future.set_result(self._counted(run.instance, run.action))
-            except BaseException as error:  # noqa: BLE001 - whoever waits for it gets it
-                run.future.set_exception(error)
+        tell = self._run_for(run)
         then = self._ended(run.instance.uuid)
+        # Last: whoever has waited for it finds the instance free.
+        tell()
         if then is not None and not self._closing.is_set():
             then()
+
+    def _run_for(self, run: _Submitted) -> Callable[[], None]:
+        if not run.future.set_running_or_notify_cancel():
+            return lambda: None
+        try:
+            with run.instance.logged():
+                return functools.partial(
+                    run.future.set_result, self._counted(run.instance, run.action)
+                )
+        except BaseException as error:  # noqa: BLE001 - whoever waits for it gets it
+            return functools.partial(run.future.set_exception, error)
 
     def _ended(self, uuid: str) -> Callable[[], object] | None:
         with self._lock:

@@ -277,15 +277,7 @@ def test_a_run_that_nobody_waits_for_any_more_is_not_begun_and_the_next_is() -> 
     gate.set()
     assert futures[2].result(PATIENCE) == DONE
     assert seen == ["first", "third"]
-    _idle(pool, rig.uuid)
-
-
-def _idle(pool: Worker, uuid: str) -> None:
-    """Wait until no run of it is on its way: that is known a moment after its result is."""
-    until = time.monotonic() + PATIENCE
-    while pool.is_busy(uuid):
-        assert time.monotonic() < until
-        time.sleep(0.001)
+    assert not pool.is_busy(rig.uuid)
 
 
 def test_an_instance_is_busy_while_a_run_of_it_waits_or_is_on_its_way() -> None:
@@ -305,8 +297,8 @@ def test_an_instance_is_busy_while_a_run_of_it_waits_or_is_on_its_way() -> None:
     gate.set()
     for future in futures:
         future.result(PATIENCE)
-    _idle(pool, "one")
-    _idle(pool, "other")
+    assert not pool.is_busy("one")
+    assert not pool.is_busy("other")
 
 
 def test_an_instance_with_two_runs_is_busy_until_both_have_ended() -> None:
@@ -325,7 +317,7 @@ def test_an_instance_with_two_runs_is_busy_until_both_have_ended() -> None:
     assert pool.is_busy(instance.uuid)
     gates[1].set()
     second.result(PATIENCE)
-    _idle(pool, instance.uuid)
+    assert not pool.is_busy(instance.uuid)
 
 
 def test_who_waits_for_an_instance_is_called_once_when_all_of_its_runs_have_ended() -> None:
@@ -373,13 +365,26 @@ def test_who_waits_for_an_instance_is_not_called_when_the_service_ends() -> None
     pool.close()
     gate.set()
     future.result(PATIENCE)
-    _idle(pool, instance.uuid)
+    assert not pool.is_busy(instance.uuid)
     assert called == []
 
 
-@pytest.mark.parametrize("error", [REFUSED, RuntimeError("bug")])
-def test_an_instance_whose_run_failed_is_not_busy_any_more(error: Exception) -> None:
-    pool = worker(error)
+@pytest.mark.parametrize("answer", [DONE, REFUSED, RuntimeError("bug")])
+def test_whoever_has_waited_for_a_run_finds_the_instance_free(answer: Outcome | Exception) -> None:
     instance = Rig().instance
-    pool.submit(instance).exception(PATIENCE)
-    _idle(pool, instance.uuid)
+    busy: list[bool] = []
+    held = threading.Event()
+
+    def run(*_: object) -> Outcome:
+        assert held.wait(PATIENCE)
+        return Runs(answer)(instance, EngineOptions(), Clock())
+
+    pool = Worker(EngineOptions(), run)
+    future = pool.submit(instance)
+    future.add_done_callback(lambda _: busy.append(pool.is_busy(instance.uuid)))
+    held.set()
+    future.exception(PATIENCE)
+    until = time.monotonic() + PATIENCE
+    while not busy and time.monotonic() < until:
+        time.sleep(0.001)
+    assert busy == [False]
