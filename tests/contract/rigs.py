@@ -21,6 +21,7 @@ from lxml import etree
 
 from nova_xloud.compute.ports import Domain
 from nova_xloud.core.guest import Glimpse, GuestFigures
+from nova_xloud.errors import RemovalTimedOut
 from nova_xloud.libvirt.domain import LibvirtDomain
 from nova_xloud.libvirt.guest_xml import GuestSize, apply_size, read_size
 from nova_xloud.libvirt.survey import survey
@@ -117,6 +118,15 @@ class Hypervisor:
             self.wait(0.1)
             waited += 0.1
         return figures
+
+    def plug(self, guest: Guest, vcpus: int, *, persistent: bool = False) -> GuestFigures:
+        """Have it be so many vCPUs: on a starved host a guest gives one up later than libvirt waits."""
+        try:
+            guest.domain.set_vcpus(vcpus, persistent=persistent)
+        except RemovalTimedOut:
+            self.until(guest, lambda read: read.vcpus == vcpus)
+            guest.domain.set_vcpus(vcpus, persistent=persistent)
+        return self.until(guest, lambda read: read.vcpus == vcpus)
 
     def wait(self, seconds: float) -> None:
         time.sleep(seconds)

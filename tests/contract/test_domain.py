@@ -19,12 +19,18 @@ either_way = pytest.mark.parametrize(
 
 
 def usable_mb(hypervisor: Hypervisor, guest: Guest) -> int:
-    """As it is now: the first new statistics may be of a moment before this was asked."""
-    for _ in range(2):
+    """As it is now: the first new statistics may be of a moment before this was asked.
+
+    The most of some: what is just being reported to the host as free (freePageReporting) is not
+    free for that moment, up to 128 MiB of it, and on a starved host the moment may last.
+    """
+    seen: list[int] = []
+    for _ in range(4):
         known = guest.domain.read().stats_at or 0
         figures = hypervisor.until(guest, lambda read, known=known: (read.stats_at or 0) > known)
-    assert figures.usable_mb is not None
-    return figures.usable_mb
+        assert figures.usable_mb is not None
+        seen.append(figures.usable_mb)
+    return max(seen[1:])
 
 
 def test_read_of_a_booted_guest(hypervisor: Hypervisor) -> None:
@@ -85,17 +91,14 @@ def test_add_then_remove_vcpus(hypervisor: Hypervisor) -> None:
     figures = guest.domain.read()
     assert (figures.vcpus, figures.removable_vcpus) == (4, 2)
     hypervisor.wait(1.5)  # the guest has to know of a vCPU to give it back
-    guest.domain.set_vcpus(2, persistent=False)
-    figures = hypervisor.until(guest, lambda read: read.vcpus == 2, seconds=2)
-    assert figures.removable_vcpus == 0
+    assert hypervisor.plug(guest, 2).removable_vcpus == 0
 
 
 def test_vcpus_come_lowest_id_first_and_go_highest_first(hypervisor: Hypervisor) -> None:
     """So the dedicated vCPUs of a mixed guest are there when that with the highest id is."""
     guest = hypervisor.booted()
     for count in (5, 3, 4):
-        guest.domain.set_vcpus(count, persistent=False)
-        hypervisor.until(guest, lambda read, count=count: read.vcpus == count)
+        hypervisor.plug(guest, count)
         assert guest.vcpu_ids() == list(range(count))
 
 
@@ -164,13 +167,14 @@ def test_a_guest_without_dies_of_it(hypervisor: Hypervisor) -> None:
 @needs("guest", "agent")
 def test_a_driver_that_goes_gives_all_memory_back(hypervisor: Hypervisor) -> None:
     guest = hypervisor.booted(agent=True)
-    before = usable_mb(hypervisor, guest)
+    assert usable_mb(hypervisor, guest) < MEMORY_MB
     guest.lose_driver()
-    hypervisor.until(guest, lambda read: read.memory_mb == MAX_MEMORY_MB)
-    assert guest.domain.read().balloon_driver
+    last = hypervisor.until(guest, lambda read: read.memory_mb == MAX_MEMORY_MB)
+    assert last.balloon_driver
     figures = hypervisor.until(guest, lambda read: not read.balloon_driver, seconds=30)
-    # Its last words stay.
-    assert figures.usable_mb == pytest.approx(before, abs=16)
+    # Its last words stay, and are of before.
+    assert (figures.usable_mb, figures.stats_at) == (last.usable_mb, last.stats_at)
+    assert figures.usable_mb < MEMORY_MB
 
 
 @pytest.mark.parametrize("vcpus", [0, -1, MAX_VCPUS + 1])
@@ -275,7 +279,7 @@ def test_a_persistent_removal_is_kept(hypervisor: Hypervisor) -> None:
     guest = hypervisor.booted()
     guest.domain.set_vcpus(3, persistent=True)
     hypervisor.wait(1.5)
-    guest.domain.set_vcpus(2, persistent=True)
+    hypervisor.plug(guest, 2, persistent=True)
     assert guest.configured().vcpus == guest.domain.read().vcpus == 2
 
 
@@ -386,8 +390,7 @@ def test_a_cpu_that_is_offline_can_be_removed(hypervisor: Hypervisor) -> None:
     guest.domain.set_vcpus(4, persistent=False)
     hypervisor.until(guest, lambda read: read.vcpus_online == 4)
     guest.domain.set_vcpus_online(1)
-    guest.domain.set_vcpus(2, persistent=False)
-    hypervisor.until(guest, lambda read: read.vcpus == 2)
+    hypervisor.plug(guest, 2)
     assert guest.domain.read().vcpus_online == 1
 
 

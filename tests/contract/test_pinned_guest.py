@@ -96,8 +96,7 @@ def test_unplugged_dedicated_vcpus_in_the_middle_would_not_stay_so(lab_qemu: Lib
         assert guest.vcpu_ids() == [0, 2, 3]
         lab_qemu.until(guest, lambda read: read.balloon_driver is True)
         for count in (4, 3):
-            guest.domain.set_vcpus(count, persistent=False)
-            lab_qemu.until(guest, lambda read, count=count: read.vcpus == count)
+            lab_qemu.plug(guest, count)
         assert guest.vcpu_ids() == [0, 1, 2]
     finally:
         lab_qemu.close()
