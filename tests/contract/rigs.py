@@ -120,7 +120,7 @@ class Hypervisor:
         return figures
 
     def plug(self, guest: Guest, vcpus: int, *, persistent: bool = False) -> GuestFigures:
-        """Have it be so many vCPUs: on a starved host a guest gives one up later than libvirt waits."""
+        """Have it be so many vCPUs: a guest may give one up later than libvirt waits for it."""
         try:
             guest.domain.set_vcpus(vcpus, persistent=persistent)
         except RemovalTimedOut:

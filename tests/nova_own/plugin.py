@@ -14,6 +14,7 @@ import sys
 import tests.conftest  # noqa: F401  isort: skip
 
 import pytest
+import testscenarios.scenarios
 from nova import conf, test
 from stevedore.extension import ExtensionManager
 
@@ -63,6 +64,17 @@ def nova_under_pytest(monkeypatch):
         if method is not None:
             setattr(self, self._testMethodName, method)
 
+    cloned = testscenarios.scenarios.clone_test_with_new_id
+
+    def clone_without_test_method(original, new_id):
+        # That is a method of the original, and the clone of a scenario is not set up by running it.
+        clone = cloned(original, new_id)
+        vars(clone).pop(clone._testMethodName, None)
+        return clone
+
     monkeypatch.setattr(test.TestCase, "_clear_attrs", keep_test_method)
+    monkeypatch.setattr(
+        testscenarios.scenarios, "clone_test_with_new_id", clone_without_test_method
+    )
     yield
     conf.CONF.clear_override("api_paste_config", "wsgi")

@@ -11,6 +11,7 @@ import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
+from tests.nova_own import source
 from tests.nova_own.subsets import nova_tests
 from tests.nova_own.verdicts import Broken, Run, read
 
@@ -49,13 +50,18 @@ class Pytest:
         verdicts.write_text("")
         log = self.folder / f"{name}.log"
         environment = _environment(stock, verdicts)
+        root = nova_tests().parents[1]
+        if source.is_wanted(files):
+            root = source.tree(self.folder.parent / "source")
+            files = [source.in_tree(root, file) for file in files]
+            environment["PYTHONPATH"] = _path(root, environment.get("PYTHONPATH", ""))
         if only is not None:
             chosen = self.folder / f"{name}.only"
             chosen.write_text("\n".join(sorted(only)))
             environment["NOVA_XLOUD_ONLY"] = str(chosen)
         with log.open("w") as output:
             process = subprocess.Popen(
-                self._command(files),
+                self._command(root, files),
                 cwd=CLONE,
                 env=environment,
                 stdout=output,
@@ -67,7 +73,7 @@ class Pytest:
         except Broken as error:
             raise Broken(f"{name}: {error}. See {log}") from error
 
-    def _command(self, files: Sequence[pathlib.Path]) -> list[str]:
+    def _command(self, root: pathlib.Path, files: Sequence[pathlib.Path]) -> list[str]:
         plugins = ("tests.nova_own.plugin", "tests.nova_own.recorder", "no:cacheprovider")
         return [
             *(
@@ -80,10 +86,14 @@ class Pytest:
             ),
             *(f"-p{plugin}" for plugin in plugins),
             # The ids of tests have the names of modules only where those are below the rootdir.
-            *("-c", str(CLONE / "pyproject.toml"), f"--rootdir={nova_tests().parents[1]}"),
+            *("-c", str(CLONE / "pyproject.toml"), f"--rootdir={root}"),
             f"-n{self.workers}",
             *map(str, files),
         ]
+
+
+def _path(first: pathlib.Path, others: str) -> str:
+    return os.pathsep.join(filter(None, (str(first), others)))
 
 
 def _environment(stock: bool, verdicts: pathlib.Path) -> dict[str, str]:
