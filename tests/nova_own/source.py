@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Nova's package as the tests of its API samples want it: beside files that its wheel lacks."""
+"""Nova's package as the tests of its samples want it: beside files that its wheel lacks."""
 
 from __future__ import annotations
 
@@ -15,14 +15,19 @@ from collections.abc import Iterable
 from tests.nova_own.subsets import nova_tests
 from tests.nova_own.verdicts import Broken
 
-# The tests that read them, and what they read, by its folder in Nova's source.
-READERS = "api_sample_tests"
-MISSING = ("doc/api_samples/", "etc/nova/")
+# The functional tests that read them, and what they read, by its folder in Nova's source.
+READERS = {"api_sample_tests", "notification_sample_tests", "test_metadata.py"}
+MISSING = ("doc/api_samples/", "doc/api_schemas/", "doc/notification_samples/", "etc/nova/")
 
 
 def is_wanted(files: Iterable[pathlib.Path]) -> bool:
     """Whether some of these test modules read what is missing in the wheel."""
-    return any(READERS in file.parts for file in files)
+    functional = nova_tests() / "functional"
+    return any(
+        file.relative_to(functional).parts[0] in READERS
+        for file in files
+        if file.is_relative_to(functional)
+    )
 
 
 def tree(folder: pathlib.Path) -> pathlib.Path:
@@ -54,7 +59,7 @@ def _downloaded(folder: pathlib.Path) -> pathlib.Path:
     archives = list(folder.glob("*.tar.gz"))
     if done.returncode or not archives:
         raise Broken(
-            f"the source of {release}, which the tests of its API samples read, cannot be "
+            f"the source of {release}, which the tests of its samples read, cannot be "
             f"downloaded: {done.stderr.strip() or 'pip says nothing'}"
         )
     return archives[0]

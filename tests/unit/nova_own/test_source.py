@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The tree in which the tests of Nova's API samples find what the wheel leaves out."""
+"""The tree in which the tests of Nova's samples find what the wheel leaves out."""
 
 import io
 import subprocess
@@ -12,6 +12,7 @@ from tests.nova_own.subsets import nova_tests
 from tests.nova_own.verdicts import Broken
 
 SAMPLES = nova_tests() / "functional/api_sample_tests/test_servers.py"
+UNIT = nova_tests() / "unit/test_metadata.py"
 OTHERS = nova_tests() / "functional/test_servers.py"
 
 
@@ -34,7 +35,7 @@ def files(folder):
 
 def test_only_the_tests_of_samples_want_it():
     assert source.is_wanted([OTHERS, SAMPLES])
-    assert not source.is_wanted([OTHERS])
+    assert not source.is_wanted([OTHERS, UNIT])
 
 
 def test_the_tree_has_nova_itself_and_what_its_tests_read(tmp_path, monkeypatch):
