@@ -63,7 +63,7 @@ def _judge(arguments: argparse.Namespace, release: str) -> int:
     named = tomllib.loads((HERE / "subsets.toml").read_text())
     listed = exceptions.parse((HERE / "exceptions.toml").read_text(), release)
     number, of = arguments.part
-    subset = "+".join(arguments.subset)
+    subset = subsets.label(arguments.subset)
     folder = arguments.output / release / subset
     pytest = Pytest(folder, arguments.workers)
     done = []

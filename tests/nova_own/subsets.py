@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import pathlib
 from collections.abc import Iterable, Mapping, Sequence
 
 SUITES = ("unit", "functional")
+LONGEST_LABEL = 120
 
 
 def nova_tests() -> pathlib.Path:
@@ -37,6 +39,15 @@ def modules(
         for suite in SUITES
         if (files := {file for file in found if file.relative_to(root).parts[0] == suite})
     }
+
+
+def label(names: Sequence[str]) -> str:
+    """Of a run of these names: a folder's name too, so many are shortened."""
+    name = "+".join(names)
+    if len(name) <= LONGEST_LABEL:
+        return name
+    digest = hashlib.sha256(name.encode()).hexdigest()[:8]
+    return f"{names[0]}+{len(names) - 1}-others-{digest}"
 
 
 def part(files: Sequence[pathlib.Path], number: int, of: int) -> list[pathlib.Path]:
