@@ -54,7 +54,7 @@ class Pytest:
         if source.is_wanted(files):
             root = source.tree(self.folder.parent / "source")
             files = [source.in_tree(root, file) for file in files]
-            environment["PYTHONPATH"] = _path(root, environment.get("PYTHONPATH", ""))
+            environment["PYTHONPATH"] = f"{root}{os.pathsep}{environment.get('PYTHONPATH', '')}"
         if only is not None:
             chosen = self.folder / f"{name}.only"
             chosen.write_text("\n".join(sorted(only)))
@@ -90,10 +90,6 @@ class Pytest:
             f"-n{self.workers}",
             *map(str, files),
         ]
-
-
-def _path(first: pathlib.Path, others: str) -> str:
-    return os.pathsep.join(filter(None, (str(first), others)))
 
 
 def _environment(stock: bool, verdicts: pathlib.Path) -> dict[str, str]:

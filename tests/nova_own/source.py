@@ -8,16 +8,16 @@ import pathlib
 import shutil
 import subprocess
 import sys
-import tarfile
 import tempfile
 from collections.abc import Iterable
 
 from tests.nova_own.subsets import nova_tests
 from tests.nova_own.verdicts import Broken
 
-# The functional tests that read them, and what they read, by its folder in Nova's source.
+# The functional tests that read what is missing, and the folders of Nova's source that it is in.
 READERS = {"api_sample_tests", "notification_sample_tests", "test_metadata.py"}
-MISSING = ("doc/api_samples/", "doc/api_schemas/", "doc/notification_samples/", "etc/nova/")
+MISSING = ("doc", "etc")
+DOWNLOAD_TIMEOUT = 600
 
 
 def is_wanted(files: Iterable[pathlib.Path]) -> bool:
@@ -31,19 +31,20 @@ def is_wanted(files: Iterable[pathlib.Path]) -> bool:
 
 
 def tree(folder: pathlib.Path) -> pathlib.Path:
-    """Make ``folder``, unless it is there: ``nova``, a link to the installed one, ``doc``, ``etc``.
+    """Make ``folder``, unless it is there: ``doc`` and ``etc``, and ``nova``, a link.
 
-    The latter two are of the source distribution of that release, which pip downloads.
+    The link is to the installed package, of this environment each time; the others are of the
+    source distribution of its release, which pip downloads.
 
     :raises Broken: pip could not
     """
-    package = nova_tests().parent
     if not folder.exists():
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder.parent) as made:
-            root = _extracted(_downloaded(pathlib.Path(made)))
-            (root / "nova").symlink_to(package)
-            shutil.move(root, folder)
+            shutil.move(_unpacked(_downloaded(pathlib.Path(made))), folder)
+    link = folder / "nova"
+    link.unlink(missing_ok=True)
+    link.symlink_to(nova_tests().parent)
     return folder
 
 
@@ -55,22 +56,32 @@ def in_tree(folder: pathlib.Path, file: pathlib.Path) -> pathlib.Path:
 def _downloaded(folder: pathlib.Path) -> pathlib.Path:
     release = f"nova=={importlib.metadata.version('nova')}"
     pip = (sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--no-binary=:all:")
-    done = subprocess.run([*pip, "-d", folder, release], capture_output=True, text=True)
-    archives = list(folder.glob("*.tar.gz"))
-    if done.returncode or not archives:
+    try:
+        done = subprocess.run(
+            [*pip, "-d", folder, release],
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=DOWNLOAD_TIMEOUT,
+        )
+    except subprocess.SubprocessError as error:
         raise Broken(
             f"the source of {release}, which the tests of its samples read, cannot be "
-            f"downloaded: {done.stderr.strip() or 'pip says nothing'}"
-        )
+            f"downloaded: {(getattr(error, 'stderr', None) or str(error)).strip()}"
+        ) from error
+    archives = list(folder.glob("*.tar.gz"))
+    if len(archives) != 1:
+        raise Broken(f"pip left no source of {release}: {done.stdout}{done.stderr}")
     return archives[0]
 
 
-def _extracted(archive: pathlib.Path) -> pathlib.Path:
-    with tarfile.open(archive) as tar:
-        wanted = [
-            member
-            for member in tar.getmembers()
-            if member.name.partition("/")[2].startswith(MISSING)
-        ]
-        tar.extractall(archive.parent, wanted, filter="data")
-    return archive.parent / archive.name.removesuffix(".tar.gz")
+def _unpacked(archive: pathlib.Path) -> pathlib.Path:
+    """What is missing, in a folder of its own beside the archive."""
+    everything = archive.parent / "everything"
+    shutil.unpack_archive(archive, everything)
+    (source,) = everything.iterdir()
+    missing = archive.parent / "missing"
+    missing.mkdir()
+    for name in MISSING:
+        shutil.move(source / name, missing / name)
+    return missing

@@ -20,7 +20,7 @@ def archive(folder):
     """A source distribution, small."""
     path = folder / "nova-1.0.tar.gz"
     with tarfile.open(path, "w:gz") as tar:
-        for name in ("doc/api_samples/a.json", "doc/source/a.rst", "etc/nova/b.ini", "setup.py"):
+        for name in ("doc/api_samples/a.json", "etc/nova/b.ini", "nova/other.py", "setup.py"):
             member = tarfile.TarInfo(f"nova-1.0/{name}")
             member.size = len(name)
             tar.addfile(member, io.BytesIO(name.encode()))
@@ -51,9 +51,19 @@ def test_the_tree_has_nova_itself_and_what_its_tests_read(tmp_path, monkeypatch)
     assert list(tree.parent.iterdir()) == [tree]
 
 
+def test_the_nova_in_it_is_that_of_this_environment_each_time(tmp_path, monkeypatch):
+    monkeypatch.setattr(source, "_downloaded", archive)
+    tree = source.tree(tmp_path / "source")
+    (tree / "nova").unlink()
+    (tree / "nova").symlink_to(tmp_path)
+    assert source.in_tree(source.tree(tree), SAMPLES).samefile(SAMPLES)
+
+
 def test_a_download_that_fails_breaks_the_run_and_leaves_nothing(tmp_path, monkeypatch):
-    failed = subprocess.CompletedProcess((), 1, "", "no matching distribution")
-    monkeypatch.setattr(source.subprocess, "run", lambda *args, **options: failed)
+    def run(*args, **options):
+        raise subprocess.CalledProcessError(1, args, stderr="no matching distribution")
+
+    monkeypatch.setattr(source.subprocess, "run", run)
     with pytest.raises(Broken, match=r"nova==.*cannot be downloaded: no matching distribution"):
         source.tree(tmp_path / "source")
     assert list(tmp_path.iterdir()) == []
