@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is known of an instance before it has a guest: its flavor and image, and its host."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from nova_xloud.core.size import Size
+from nova_xloud.core.topology import MASKS, TOPOLOGY
+
+VCPUS = "vcpus"
+MEMORY = "memory_mb"
+# The image properties that are read here, by their Glance names.
+IMAGE_PROPERTIES = (
+    "hw_mem_page_size",
+    "hw_locked_memory",
+    "hw_cpu_realtime",
+    "hw_mem_encryption",
+    *MASKS,
+    *TOPOLOGY,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class FlavorFacts:
+    """What flavor and image say of an instance.
+
+    :ivar maximum: the flavor's vCPUs and memory
+    :ivar extra_specs: the flavor's
+    :ivar image_properties: those of the image that are in ``IMAGE_PROPERTIES``
+    :ivar dedicated_vcpus: how many vCPUs have a host CPU of their own: all of them with
+        ``hw:cpu_policy=dedicated``, those of the mask with ``mixed``, else 0
+    :ivar isolated_emulator: one more PCPU is claimed for emulator threads
+    :ivar image_min_ram_mb: the image's ``min_ram``
+    """
+
+    maximum: Size
+    extra_specs: Mapping[str, str] = field(default_factory=dict)
+    image_properties: Mapping[str, str] = field(default_factory=dict)
+    dedicated_vcpus: int = 0
+    isolated_emulator: bool = False
+    image_min_ram_mb: int = 0
+
+    def overrides(self, *resource_classes: str) -> str | None:
+        """The extra spec that fixes what Placement holds of one of these classes, if one does."""
+        for name in self.extra_specs:
+            group, _, resource_class = name.partition(":")
+            if group.startswith("resources") and resource_class in resource_classes:
+                return name
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class HostFacts:
+    """What a compute host adds; the defaults are a host that can do everything.
+
+    :ivar virt_type: ``[libvirt] virt_type``
+    :ivar balloon_device: ``mem_stats_period_seconds`` is not 0, so guests get one
+    :ivar file_backed_memory: ``[libvirt] file_backed_memory`` is set
+    :ivar memory_floor_mb: ``[xloud] memory_floor_mb``
+    """
+
+    virt_type: str = "kvm"
+    balloon_device: bool = True
+    file_backed_memory: bool = False
+    memory_floor_mb: int = 256
