@@ -25,6 +25,14 @@ class Adjust(AdjustTestCase):
         self._adjust(current_vcpus=1, current_memory_mb=512)
         self._has(1, 512)
 
+    def test_location_is_made_as_novas_own_links(self):
+        self.flags(compute_link_prefix="https://cloud.example.com/compute", group="api")
+        where = self._adjust(current_vcpus=2).headers["Location"]
+        links = self.admin_api.get_server(self.server["id"])["links"]
+        (server,) = [link["href"] for link in links if link["rel"] == "self"]
+        assert where == f"{server}/xloud-status"
+        assert where.startswith("https://cloud.example.com/compute/v2.1/")
+
     def test_claimed_before_the_answer(self):
         self._adjust(current_vcpus=4, current_memory_mb=1024)
         assert self._reserved(self.server) == {"VCPU": 4, "MEMORY_MB": 1024}

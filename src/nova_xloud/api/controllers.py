@@ -51,8 +51,9 @@ class XloudAdjustController(_XloudController):
             plan = self.adjustment_api.plan(context, instance, _request(body))
             return wsgi.ResponseObject({"plan": plan}, code=200)
         self.adjustment_api.xloud_adjust(context, instance, _request(body))
-        where = f"{req.application_url}/servers/{server_id}/xloud-status"
-        return wsgi.ResponseObject({}, headers={"Location": where})
+        # Nova's own way of making links, with [api] compute_link_prefix and the path's project.
+        server = common.ViewBuilder()._get_href_link(req, server_id, "servers")
+        return wsgi.ResponseObject({}, headers={"Location": f"{server}/xloud-status"})
 
 
 @releases.validated

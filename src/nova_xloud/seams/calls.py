@@ -171,6 +171,10 @@ CALLED = (
             "exc, action, server_id",
         ),
         ("nova.api.openstack.common:get_flavor", "context, flavor_id"),
+        (
+            "nova.api.openstack.common:ViewBuilder._get_href_link",
+            "self, request, identifier, collection_name",
+        ),
         ("nova.rpc:get_client", "target, version_cap, serializer"),
         ("nova.rpc:ClientRouter", "class"),
     ),
