@@ -7,6 +7,7 @@ A difference of signature is two rows in :mod:`nova_xloud.seams.table` (``since`
 from __future__ import annotations
 
 import importlib.metadata
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -24,16 +25,30 @@ def version() -> str | None:
 
 
 def is_served(found: str) -> bool:
-    """Whether a version belongs to a release that is served."""
+    """Whether a version belongs to a release that nova-xloud was tested with.
+
+    Another one may fit as well, a later point release (34.1.0) nearly always does: the table of
+    seams judges that.
+    """
     return any(found == release or found.startswith(f"{release}.") for release in SERVED)
+
+
+def not_tested(found: str) -> str:
+    """What people are told of a version that :func:`is_served` does not know."""
+    return f"Nova {found} is none of the releases that were tested: {', '.join(SERVED)}"
 
 
 def major(found: str | None = None) -> int:
     """A release's number, 34 for 2026.2.
 
-    :param found: a version; default: the installed Nova's, which must be there
+    :param found: a version; default: the installed Nova's, which must be there. One that does not
+        begin with a number (a build of one's own) counts as the newest that was tested
     """
-    return int((found or importlib.metadata.version("nova")).partition(".")[0])
+    found = found or importlib.metadata.version("nova")
+    # PEP 440: a version may begin with an epoch, as 1!34.0.0.
+    number = re.match(r"(?:\d+!)?(\d+)", found) or re.match(r"(\d+)", SERVED[-1])
+    assert number is not None
+    return int(number[1])
 
 
 def choose_backend() -> None:

@@ -106,10 +106,31 @@ def _extended_now():
     }
 
 
-def test_another_release_is_refused(monkeypatch):
-    monkeypatch.setattr(releases, "version", lambda: "35.0.0")
-    served = "29.4, 30.3, 31.0, 31.3, 32.2, 33.0, 34.0"
-    assert installer.check() == [f"nova: expected one of the releases {served}, found 35.0.0"]
+_NEWEST = releases.major() == releases.major(releases.SERVED[-1])
+
+
+@pytest.mark.parametrize("found", [f"{releases.major()}.9.1", "35.0.0", "a-build-of-ours"])
+def test_a_release_that_was_not_tested_is_judged_by_its_seams(found, monkeypatch):
+    monkeypatch.setattr(releases, "version", lambda: found)
+    if _NEWEST or releases.major(found) == releases.major():
+        assert installer.check() == []
+    monkeypatch.delattr("nova.policies.list_rules")
+    assert any(m.startswith("nova.policies:list_rules:") for m in installer.check())
+
+
+def test_that_it_was_not_tested_is_said_once(monkeypatch, caplog):
+    monkeypatch.setattr(installer, "_INSTALLED", set())
+    monkeypatch.setattr(releases, "version", lambda: f"{releases.major()}.9.1")
+    row = Seam("nova.policies:list_rules", Kind.CALL, "", "it is there in all")
+    for seam in (row, Seam("nova.policy:get_enforcer", Kind.CALL, "", "as well")):
+        installer.install((seam,))
+    (said,) = [r for r in caplog.records if r.name == installer.__name__]
+    assert "9.1 is none of the releases that were tested" in said.getMessage()
+
+
+def test_none_at_all_is_refused(monkeypatch):
+    monkeypatch.setattr(releases, "version", lambda: None)
+    assert "none installed" in installer.check()[0]
 
 
 def test_importing_extends_nothing():

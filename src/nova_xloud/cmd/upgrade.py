@@ -16,7 +16,7 @@ DESCRIPTION = """\
 Look at everything that nova-xloud needs to be so, and say of each what was seen, what is not so,
 and the way out:
 
-  Nova release         the Nova installed here belongs to a release that is served
+  Nova release         the Nova installed here belongs to a release that was tested
   Seams                every point where it is extended or called is as expected
   nova-api             it runs with nova-xloud: asked over HTTP, with the credentials of
                        [placement], at the URL of the service catalogue, or at each --api URL

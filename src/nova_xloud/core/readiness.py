@@ -82,15 +82,22 @@ class StoredFlavor:
 
 
 def judge_release(found: str | None, is_served: bool, served: Sequence[str]) -> Verdict:
-    """:param found: version of the Nova installed here; None: none"""
+    """Whether the Nova here is one that was tested. Whether it fits is for :func:`judge_seams`.
+
+    :param found: version of the Nova installed here; None: none
+    :param served: the releases that were tested
+    """
     if found is not None and is_served:
         return Verdict(f"Nova {found} is installed here")
-    what = f"Nova {found} is installed here" if found else "no Nova is installed here"
-    releases = ", ".join(served)
-    return Verdict(
-        f"Nova {releases} are served",
-        (Remark(Level.FAILURE, what, "install a release that is served, or a later nova-xloud"),),
+    tested = f"Nova {', '.join(served)} were tested with this nova-xloud"
+    if found is None:
+        way_out = "install a release that was tested"
+        return Verdict(tested, (Remark(Level.FAILURE, "no Nova is installed here", way_out),))
+    what = f"Nova {found} is installed here, and was not tested"
+    way_out = (
+        "it is used if the check of seams succeeds; a later nova-xloud may have been tested with it"
     )
+    return Verdict(tested, (Remark(Level.WARNING, what, way_out),))
 
 
 def judge_seams(misfits: Sequence[str]) -> Verdict:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import logging
 import operator
 import threading
 from collections.abc import Callable
@@ -15,16 +16,21 @@ from nova_xloud.errors import UnfitNova
 from nova_xloud.seams.seam import Kind, Seam, resolve
 from nova_xloud.seams.table import SEAMS, seams_of
 
+LOG = logging.getLogger(__name__)
+
 _LOCK = threading.Lock()
 _INSTALLED: set[Seam] = set()
 
 
 def check(seams: tuple[Seam, ...] = SEAMS) -> list[str]:
-    """What does not fit, one line a seam; empty if all is well."""
+    """What does not fit, one line a seam; empty if all is well.
+
+    The seams decide, not the number: a release that was not tested is used if it has them all.
+    """
     found = releases.version()
-    if found is None or not releases.is_served(found):
+    if found is None:
         served = ", ".join(releases.SERVED)
-        return [f"nova: expected one of the releases {served}, found {found or 'none installed'}"]
+        return [f"nova: expected one of the releases {served}, found none installed"]
     fitting = seams_of(releases.major(found), seams)
     return [misfit for seam in fitting if (misfit := seam.misfit()) is not None]
 
@@ -41,6 +47,7 @@ def install(seams: tuple[Seam, ...] = SEAMS) -> None:
         misfits = check(wanted)
         if misfits:
             raise UnfitNova(misfits)
+        _warn_if_not_tested()
         wanted = seams_of(releases.major(), wanted)
         # What may still fail is done for all of them before Nova is touched at the first.
         changes = [_prepared(seam, seam.ours) for seam in wanted if seam.ours is not None]
@@ -68,6 +75,17 @@ def install_when_configured() -> None:
         install()
 
     config.parse_args = parse_args
+
+
+def _warn_if_not_tested() -> None:
+    found = releases.version()
+    if _INSTALLED or found is None or releases.is_served(found):
+        return
+    LOG.warning(
+        "%s. It has all that nova-xloud extends and calls, so nova-xloud is used; run "
+        "nova-xloud-status upgrade check.",
+        releases.not_tested(found),
+    )
 
 
 def _register_options() -> None:

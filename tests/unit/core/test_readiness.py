@@ -44,7 +44,8 @@ def test_a_verdict_is_as_bad_as_its_worst_remark_which_comes_first() -> None:
     ("found", "is_served", "level", "words"),
     [
         ("34.0.0", True, SUCCESS, "Nova 34.0.0 is installed"),
-        ("35.0.0", False, FAILURE, "Nova 35.0.0 is installed here; install a release"),
+        ("34.1.0", False, WARNING, "Nova 34.1.0 is installed here, and was not tested; it is used"),
+        ("35.0.0", False, WARNING, "Nova 35.0.0 is installed here, and was not tested; it is used"),
         (None, False, FAILURE, "no Nova is installed"),
     ],
 )
@@ -52,7 +53,7 @@ def test_release(found: str | None, is_served: bool, level: Level, words: str) -
     verdict = judge_release(found, is_served, ("33.0", "34.0"))
     assert verdict.level is level
     assert words in verdict.details
-    assert ("Nova 33.0, 34.0 are served" in verdict.details) == (level is FAILURE)
+    assert ("Nova 33.0, 34.0 were tested" in verdict.details) == (level is not SUCCESS)
 
 
 def test_seams() -> None:
