@@ -31,8 +31,20 @@ OPTS = [
         "memory_floor_mb",
         default=256,
         min=64,
-        help="Memory, in MiB, below which an instance whose flavor names no minimum cannot be "
-        "adjusted.",
+        help="Memory, in MiB, that any guest needs to live: kernel, initramfs and system. Neither "
+        "may a flavor name less as its minimum, nor can an instance whose flavor names none be "
+        "adjusted below it. A flavor that is smaller as a whole boots with all of its memory. Have "
+        "the same value on all services of Nova: it goes into what is claimed.",
+    ),
+    cfg.IntOpt(
+        "memory_floor_percent",
+        default=6,
+        min=0,
+        max=100,
+        help="The same as a share of the flavor's memory, in percent; the larger counts. "
+        "A guest's kernel keeps 1/64 of the most memory that it may have for describing its pages, "
+        "and some more for tables that are sized by it, however much the balloon takes. Have the "
+        "same value on all services of Nova.",
     ),
     cfg.IntOpt(
         "converge_workers",

@@ -108,6 +108,21 @@ class Boot(XloudTestCase):
         assert "minimum_cpu=9" in error.response.text
         assert "4 vCPUs" in error.response.text
 
+    def test_a_flavor_stored_with_less_memory_than_a_guest_needs_is_refused_at_create(self):
+        flavor_id = self._store_behind_the_api({"xloud:minimum_memory": "64"})
+        for microversion in ("2.1", "latest"):
+            self.api.microversion = microversion
+            error = self.assertRaises(OpenStackApiException, self._boot_at, flavor_id)
+            assert error.response.status_code == 400
+            assert "xloud:minimum_memory=64" in error.response.text
+            assert "256 MiB" in error.response.text
+
+    def _boot_at(self, flavor_id):
+        # No networks: before 2.37 there was no word for none.
+        return self.api.post_server(
+            {"server": self._build_server(flavor_id=flavor_id, networks=[])}
+        )
+
     def _store_behind_the_api(self, specs):
         flavor_id = self._flavor()
         flavor = objects.Flavor.get_by_flavor_id(nova_context.get_admin_context(), flavor_id)

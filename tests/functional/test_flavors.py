@@ -61,6 +61,41 @@ class FlavorExtraSpecs(integrated_helpers._IntegratedTestBase):
         assert error.response.status_code == 400
         assert "minimum_cpu=9" in error.response.text
 
+    def test_memory_below_the_floor_names_both_numbers_and_the_way_out(self):
+        for name in ("minimum_memory", "xloud__minimum_memory"):
+            spelled = f"{name.replace('__', ':')}=64"
+            self._refused(spelled, "256 MiB", "set it to at least 256", **{name: "64"})
+        self.admin_api.microversion = "2.1"
+        self._refused("minimum_memory=1", "256 MiB", minimum_memory="1")
+
+    def test_memory_below_the_share_of_a_large_flavor(self):
+        self.flavor_id = self._create_flavor(vcpu=4, memory_mb=262144)
+        self._refused("minimum_memory=4096", "15729 MiB", minimum_memory="4096")
+        self._set(minimum_memory="15729")
+
+    def test_memory_below_the_floor_by_the_update_call(self):
+        error = self.assertRaises(
+            OpenStackApiException,
+            self.admin_api.api_put,
+            f"/flavors/{self.flavor_id}/os-extra_specs/xloud:minimum_memory",
+            {"xloud:minimum_memory": "255"},
+        )
+        assert error.response.status_code == 400
+        assert "xloud:minimum_memory=255" in error.response.text
+
+    def test_a_flavor_that_is_smaller_than_the_floor(self):
+        self.flavor_id = self._create_flavor(vcpu=1, memory_mb=128)
+        self._refused("minimum_memory=64", "128 MiB", minimum_memory="64")
+        self._set(minimum_memory="128")
+
+    def test_the_floor_is_an_operators(self):
+        self.flags(memory_floor_mb=64, memory_floor_percent=0, group="xloud")
+        self._set(minimum_memory="64")
+        # What was good once does not keep the other minimum from being set.
+        self.flags(memory_floor_mb=512, group="xloud")
+        self._set(minimum_cpu="2")
+        self._refused("512 MiB", xloud__minimum_memory="64")
+
     def test_two_spellings_that_differ(self):
         self._refused("differ", minimum_cpu="1", xloud__minimum_cpu="2")
 

@@ -26,6 +26,7 @@ from nova_xloud.core.size import Size
 from nova_xloud.rpc.about import package_version
 from nova_xloud.rpc.client import XloudAPI
 from nova_xloud.rpc.versions import VERSION
+from nova_xloud.scheduling import holdings
 
 LOG = logging.getLogger(__name__)
 CONF = nova.conf.CONF
@@ -128,9 +129,7 @@ class Readiness:
     def _flavors(self) -> list[StoredFlavor]:
         """All of them, private ones too."""
         stored = self._cells.api_database(objects.FlavorList.get_all)
-        return [
-            StoredFlavor(f.name, Size(f.vcpus, f.memory_mb), dict(f.extra_specs)) for f in stored
-        ]
+        return [_stored(flavor) for flavor in stored]
 
     def _services(self, binary: str) -> list[Service]:
         if binary not in self._asked:
@@ -139,6 +138,13 @@ class Readiness:
 
     def _as_far_as_read(self, verdict: Verdict) -> Verdict:
         return verdict.and_also(_not_read(self._cells.unread))
+
+
+def _stored(flavor: Any) -> StoredFlavor:
+    """:param flavor: ``nova.objects.Flavor``"""
+    maximum = Size(flavor.vcpus, flavor.memory_mb)
+    floor = holdings.memory_floor(maximum)
+    return StoredFlavor(flavor.name, maximum, dict(flavor.extra_specs), floor)
 
 
 def _answered(check: Callable[[], Verdict]) -> Verdict:

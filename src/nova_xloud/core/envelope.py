@@ -39,7 +39,7 @@ class Envelope:
     :ivar vcpu_step: vCPUs are adjusted in multiples of it
     :ivar elastic: whether the flavor names a minimum that is in force
     :ivar blockers: what stands in the way, per resource
-    :ivar problems: extra specs that could not be used, one sentence each
+    :ivar problems: extra specs that are not used as they stand, one sentence each
     :ivar always_plugged: vCPUs that a guest with mixed CPUs always has; 0 for others
     """
 
@@ -64,7 +64,7 @@ def envelope(facts: FlavorFacts, host: HostFacts | None = None) -> Envelope:
         flavor and image count, which every host then agrees with for the boot size
     """
     host_facts = host or HostFacts()
-    minimums = read_minimums(facts.extra_specs, facts.maximum)
+    minimums = read_minimums(facts.extra_specs, facts.maximum, facts.memory_floor_mb)
     # What a host adds must not change the boot size: the scheduler has claimed it already.
     own = flavor_blockers(facts)
     blocked = {b.resource for b in own}
@@ -80,7 +80,8 @@ def envelope(facts: FlavorFacts, host: HostFacts | None = None) -> Envelope:
         minimum = Size(least, minimum.memory_mb)
         boot = Size(maximum.vcpus if minimums.vcpus is None else least, boot.memory_mb)
     if MEMORY not in blocked:
-        floor = max(host_facts.memory_floor_mb, facts.image_min_ram_mb)
+        options = max(host_facts.memory_floor_mb, facts.memory_floor_mb)
+        floor = max(options, facts.image_min_ram_mb)
         floor = min(floor, maximum.memory_mb)
         minimum = Size(minimum.vcpus, minimums.memory_mb or floor)
         boot = Size(boot.vcpus, minimums.memory_mb or maximum.memory_mb)

@@ -33,6 +33,8 @@ class FlavorFacts:
         ``hw:cpu_policy=dedicated``, those of the mask with ``mixed``, else 0
     :ivar isolated_emulator: one more PCPU is claimed for emulator threads
     :ivar image_min_ram_mb: the image's ``min_ram``
+    :ivar memory_floor_mb: the least memory that an instance of the flavor may have, by the options
+        of the cloud (``minimums.MemoryFloor``)
     """
 
     maximum: Size
@@ -41,6 +43,7 @@ class FlavorFacts:
     dedicated_vcpus: int = 0
     isolated_emulator: bool = False
     image_min_ram_mb: int = 0
+    memory_floor_mb: int = 0
 
     def overrides(self, *resource_classes: str) -> str | None:
         """The extra spec that fixes what Placement holds of one of these classes, if one does."""

@@ -8,7 +8,7 @@ finds before he believes it.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from nova_xloud.core.allocation import size_held
 from nova_xloud.core.desired import Desired
@@ -103,7 +103,8 @@ def _of_record(instance: ElasticInstance) -> Iterator[Finding]:
         yield _about(instance, "record_unreadable", "its keys xloud_* have no usable values")
         return
     # The floor is an option, and may have been another one when the size was asked for.
-    bounds = envelope(instance.facts, HostFacts(memory_floor_mb=1))
+    facts = replace(instance.facts, memory_floor_mb=0)
+    bounds = envelope(facts, HostFacts(memory_floor_mb=1))
     for size in (desired.persisted, desired.target):
         if not (bounds.maximum.covers(size) and size.covers(bounds.minimum)):
             yield _about(

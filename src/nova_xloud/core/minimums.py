@@ -18,8 +18,9 @@ class Minimums:
     """What a flavor's extra specs ask for.
 
     :ivar vcpus: the minimum, or None: none named, or not usable
-    :ivar memory_mb: likewise, MiB
-    :ivar problems: why a named one is not usable, one sentence each
+    :ivar memory_mb: the same of memory, MiB; never below the floor
+    :ivar problems: why a named one is not used as it stands, one sentence each: it is none, or it
+        was raised to the floor
     """
 
     vcpus: int | None
@@ -30,18 +31,49 @@ class Minimums:
 NONE_NAMED = Minimums(None, None)
 
 
-def read_minimums(extra_specs: Mapping[str, str], maximum: Size) -> Minimums:
+@dataclass(frozen=True, slots=True)
+class MemoryFloor:
+    """The least memory that an operator lets a guest have.
+
+    A guest's kernel describes each page that it may ever have, whatever the balloon takes: 64 bytes
+    a page of 4 KiB are 1/64 of the flavor's memory, and its hash tables are sized by that too.
+
+    :ivar memory_mb: what kernel, initramfs and a system need in any guest, MiB
+    :ivar percent: of the flavor's memory
+    """
+
+    memory_mb: int = 256
+    percent: int = 6
+
+    def of(self, maximum_mb: int) -> int:
+        """The floor of a flavor with so much memory, which is never more than that."""
+        share = -(-maximum_mb * self.percent // 100)
+        return min(max(self.memory_mb, share), maximum_mb)
+
+
+def read_minimums(
+    extra_specs: Mapping[str, str], maximum: Size, memory_floor_mb: int = 0
+) -> Minimums:
     """The minimums in ``extra_specs``, checked against the flavor's own numbers.
 
     Never raises: a stored flavor may hold anything.
 
     :param extra_specs: all extra specs of the flavor
     :param maximum: the flavor's vCPUs and memory
+    :param memory_floor_mb: below it no memory may be named
     """
     if not any(name in extra_specs for name in ALL_SPECS):
         return NONE_NAMED
     vcpus, vcpu_problem = _read(extra_specs, VCPU_SPECS, maximum.vcpus, "vCPUs")
     memory_mb, memory_problem = _read(extra_specs, MEMORY_SPECS, maximum.memory_mb, "MiB")
+    floor = min(memory_floor_mb, maximum.memory_mb)
+    if memory_mb is not None and memory_mb < floor:
+        spelled = _spelled(_given(extra_specs, MEMORY_SPECS))
+        memory_problem = (
+            f"extra spec {spelled} is less than the {floor} MiB that a guest of up to "
+            f"{maximum.memory_mb} MiB needs to live; set it to at least {floor}"
+        )
+        memory_mb = floor
     problems = tuple(p for p in (vcpu_problem, memory_problem) if p is not None)
     return Minimums(vcpus, memory_mb, problems)
 
@@ -49,7 +81,7 @@ def read_minimums(extra_specs: Mapping[str, str], maximum: Size) -> Minimums:
 def _read(
     extra_specs: Mapping[str, str], names: tuple[str, str], maximum: int, unit: str
 ) -> tuple[int | None, str | None]:
-    given = {name: str(extra_specs[name]) for name in names if name in extra_specs}
+    given = _given(extra_specs, names)
     if not given:
         return None, None
     values = set()
@@ -57,7 +89,7 @@ def _read(
         if not (text.isascii() and text.isdigit() and int(text) >= 1):
             return None, f"extra spec {name} is {text!r}; it must be an integer of at least 1"
         values.add(int(text))
-    spelled = " and ".join(f"{name}={text}" for name, text in given.items())
+    spelled = _spelled(given)
     if len(values) > 1:
         return None, f"extra specs {spelled} differ; set one of them, or both to the same value"
     (value,) = values
@@ -67,3 +99,11 @@ def _read(
             f"set it to at most {maximum}"
         )
     return value, None
+
+
+def _given(extra_specs: Mapping[str, str], names: tuple[str, str]) -> dict[str, str]:
+    return {name: str(extra_specs[name]) for name in names if name in extra_specs}
+
+
+def _spelled(given: Mapping[str, str]) -> str:
+    return " and ".join(f"{name}={text}" for name, text in given.items())

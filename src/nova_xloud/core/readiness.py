@@ -71,11 +71,15 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class StoredFlavor:
-    """A flavor as Nova has it stored, however it came there."""
+    """A flavor as Nova has it stored, however it came there.
+
+    :ivar memory_floor_mb: the least memory that it may name as its minimum, by the options
+    """
 
     name: str
     maximum: Size
     extra_specs: dict[str, str] = field(default_factory=dict)
+    memory_floor_mb: int = 0
 
     def names_one_of(self, extra_specs: Collection[str]) -> bool:
         return any(name in self.extra_specs for name in extra_specs)
@@ -113,7 +117,8 @@ def judge_flavors(flavors: Sequence[StoredFlavor]) -> Verdict:
     """Whether the minimums that flavors name are possible."""
     remarks = []
     for flavor in flavors:
-        problems = read_minimums(flavor.extra_specs, flavor.maximum).problems
+        floor = flavor.memory_floor_mb
+        problems = read_minimums(flavor.extra_specs, flavor.maximum, floor).problems
         if problems:
             what = f"flavor {flavor.name}: {'; '.join(problems)}"
             way_out = "correct or unset it; until then no server can be created with the flavor"

@@ -6,6 +6,7 @@ from __future__ import annotations
 import logging
 from typing import Any
 
+import nova.conf
 from nova import exception, objects
 from nova.objects import fields
 from nova.virt import hardware
@@ -20,10 +21,11 @@ from nova_xloud.core.desired import (
     resized_from,
 )
 from nova_xloud.core.envelope import IMAGE_PROPERTIES, Envelope, FlavorFacts, envelope
-from nova_xloud.core.minimums import ALL_SPECS
+from nova_xloud.core.minimums import ALL_SPECS, MemoryFloor
 from nova_xloud.core.size import Size
 
 LOG = logging.getLogger(__name__)
+CONF = nova.conf.CONF
 
 _MINIMUMS = frozenset(ALL_SPECS)
 _WARNED: set[str] = set()
@@ -49,7 +51,18 @@ def facts_of(flavor: Any, image_meta: Any) -> FlavorFacts:
         dedicated_vcpus=_dedicated(flavor, image_meta),
         isolated_emulator=_isolated_emulator(flavor),
         image_min_ram_mb=_min_ram(image_meta),
+        memory_floor_mb=memory_floor(maximum),
     )
+
+
+def memory_floor(maximum: Size) -> int:
+    """The least memory of an instance of a flavor of this size, MiB.
+
+    It goes into the boot size, so the options have to be the same on all services.
+    """
+    options = CONF.xloud
+    floor = MemoryFloor(options.memory_floor_mb, options.memory_floor_percent)
+    return floor.of(maximum.memory_mb)
 
 
 def facts_of_instance(instance: Any) -> FlavorFacts:
@@ -65,7 +78,9 @@ def bounds_of(flavor: Any, image_meta: Any) -> Envelope:
         if key not in _WARNED:
             _WARNED.add(key)
             LOG.warning(
-                "Flavor %s is treated as if it had no such minimum: %s.", flavor.flavorid, problem
+                "Flavor %s has a minimum that is not used as it stands: %s.",
+                flavor.flavorid,
+                problem,
             )
     return bounds
 

@@ -9,14 +9,16 @@ from typing import Any
 from nova import exception
 from nova.api.openstack import common
 
-from nova_xloud.core.minimums import ALL_SPECS, read_minimums
+from nova_xloud.core.minimums import ALL_SPECS, MEMORY_SPECS, VCPU_SPECS, read_minimums
 from nova_xloud.core.size import Size
+from nova_xloud.scheduling import holdings
 
 
 def check_extra_specs(
     original: Callable[..., None], controller: Any, req: Any, specs: dict[str, Any]
 ) -> None:
-    """Refuse minimums that are no integers or larger than the flavor, at every microversion.
+    """Refuse minimums that are no integers, larger than the flavor, or less than a guest needs to
+    live, at every microversion.
 
     Nova validates values from 2.86 on only; a bad minimum would be ignored later.
 
@@ -31,7 +33,12 @@ def check_extra_specs(
 def _check_minimums(req: Any, specs: dict[str, Any]) -> None:
     arguments = req.environ["wsgiorg.routing_args"][1]
     flavor = common.get_flavor(req.environ["nova.context"], arguments["flavor_id"])
-    after = {**flavor.extra_specs, **specs}
-    problems = read_minimums(after, Size(flavor.vcpus, flavor.memory_mb)).problems
+    # Of the resource that is being set, in both spellings. The other one's stored minimum may be
+    # one that was good once, and is not what this request is about.
+    asked = [names for names in (VCPU_SPECS, MEMORY_SPECS) if not specs.keys().isdisjoint(names)]
+    stored = {n: v for n, v in flavor.extra_specs.items() if any(n in names for names in asked)}
+    maximum = Size(flavor.vcpus, flavor.memory_mb)
+    floor = holdings.memory_floor(maximum)
+    problems = read_minimums({**stored, **specs}, maximum, floor).problems
     if problems:
         raise exception.ValidationError(detail="; ".join(problems))

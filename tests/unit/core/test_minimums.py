@@ -7,7 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nova_xloud.core.minimums import ALL_SPECS, NONE_NAMED, read_minimums
+from nova_xloud.core.minimums import (
+    ALL_SPECS,
+    MEMORY_SPECS,
+    NONE_NAMED,
+    MemoryFloor,
+    read_minimums,
+)
 from nova_xloud.core.size import Size
 
 MAXIMUM = Size(4, 1024)
@@ -125,6 +131,37 @@ def test_a_bad_minimum_does_not_spoil_the_other_resource() -> None:
 
 def test_each_resource_has_its_own_problem() -> None:
     assert len(read_minimums({"minimum_cpu": "9", "minimum_memory": "x"}, MAXIMUM).problems) == 2
+
+
+@pytest.mark.parametrize(
+    ("maximum_mb", "floor"),
+    # 256 MiB; from 4267 MiB on six percent; never more than the flavor has.
+    [(64, 64), (256, 256), (1024, 256), (4266, 256), (8192, 492), (262144, 15729)],
+)
+def test_the_floor_is_a_number_or_a_share(maximum_mb: int, floor: int) -> None:
+    assert MemoryFloor().of(maximum_mb) == floor
+
+
+@pytest.mark.parametrize("maximum_mb", [256, 1024, 4096, 40960, 262144, 4194304])
+def test_the_floor_leaves_room_for_the_descriptions_of_all_pages(maximum_mb: int) -> None:
+    # 64 bytes a page, and 160 MiB for kernel, initramfs and system.
+    assert MemoryFloor().of(maximum_mb) >= min(maximum_mb, maximum_mb / 64 + 160)
+
+
+@pytest.mark.parametrize("name", MEMORY_SPECS)
+def test_below_the_floor_it_is_the_floor_and_both_numbers_are_named(name: str) -> None:
+    found = read_minimums({name: "64"}, MAXIMUM, 256)
+    assert found.memory_mb == 256
+    (problem,) = found.problems
+    for words in (f"{name}=64", "256 MiB", "1024 MiB", "at least 256"):
+        assert words in problem
+    assert read_minimums({name: "256"}, MAXIMUM, 256).problems == ()
+
+
+def test_a_flavor_below_the_floor_has_to_name_all_of_it() -> None:
+    small = Size(1, 128)
+    assert read_minimums({"minimum_memory": "64"}, small, 256).memory_mb == 128
+    assert read_minimums({"minimum_memory": "128"}, small, 256).problems == ()
 
 
 # Nova keeps 255 characters of a value.
