@@ -16,7 +16,7 @@ from typing import Any
 from nova_xloud.audit.cloud import Cloud, Host, Moves
 from nova_xloud.audit.guests import Witness
 from nova_xloud.audit.report import Report, Unread
-from nova_xloud.core.desired import Desired
+from nova_xloud.core.desired import Desired, UnreadableRecord
 from nova_xloud.core.envelope import FlavorFacts
 from nova_xloud.core.finding import Finding
 from nova_xloud.core.invariants import ElasticInstance, Guest, Node, Snapshot, findings
@@ -193,6 +193,6 @@ def _is_elastic(instance: Any) -> bool:
 
 def _desired(instance: Any, facts: FlavorFacts) -> Desired | None:
     try:
-        return holdings.desired_of(instance, facts)
-    except ValueError:
+        return holdings.read_desired(instance, facts)
+    except UnreadableRecord:
         return None

@@ -22,11 +22,13 @@ key                        value
 ``xloud_before_<key>``     likewise: the record of that flavor
 =========================  =======================================================
 
-Values are cut at 255 characters, as Nova's database is.
+Values are cut at 255 characters, as Nova's database is. A database may have anything in them all
+the same: see :class:`UnreadableRecord`.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -39,6 +41,19 @@ _REVISION = "xloud_revision"
 _RESIZED_FROM = "xloud_resized_from"
 _CONDITION = "xloud_condition_"
 _LONGEST = 255
+# As flavor_key() makes them: 4:1024:name.
+_FLAVOR_KEY = re.compile(r"[0-9]{1,15}:[0-9]{1,15}:")
+_PERSISTED = frozenset(("xloud_vcpus", "xloud_memory_mb"))
+_LIVE = frozenset(("xloud_live_vcpus", "xloud_live_memory_mb"))
+# No size and no count has more; a number of hundreds of digits is a mistake.
+_MOST_DIGITS = 15
+
+
+class UnreadableRecord(ValueError):
+    """A record has a value that :func:`to_metadata` cannot have written.
+
+    Then nobody knows what was asked for; see :func:`held_instead`.
+    """
 
 
 def flavor_key(flavorid: str, maximum: Size) -> str:
@@ -76,6 +91,7 @@ class Desired:
     :ivar force: see :class:`Asked`
     :ivar progress: how far it has come
     :ivar noted: the conditions that were true when they were last written
+    :ivar readable: False: there is a record that nobody can read, and this stands in for it
     """
 
     persisted: Size
@@ -85,6 +101,7 @@ class Desired:
     force: bool = False
     progress: Progress = NEVER_ADJUSTED
     noted: tuple[Condition, ...] = ()
+    readable: bool = True
 
     @property
     def target(self) -> Size:
@@ -105,9 +122,16 @@ class Desired:
         progress = replace(self.progress.after(Event.ADMIT, asked.now), request_id=asked.request_id)
         live = None if asked.target == asked.persisted else asked.target
         wish = replace(
-            self, persisted=asked.persisted, live=live, force=asked.force, progress=progress
+            self,
+            persisted=asked.persisted,
+            live=live,
+            force=asked.force,
+            progress=progress,
+            readable=True,
         )
-        return wish if wish.same_wish(self) else replace(wish, generation=self.generation + 1)
+        if self.readable and wish.same_wish(self):
+            return wish
+        return replace(wish, generation=self.generation + 1)
 
     def same_wish(self, other: Desired) -> bool:
         """Whether both want the same, however far they are."""
@@ -130,27 +154,78 @@ def from_metadata(
     :param resized_from: the same key of the flavor before, of an instance whose resize is not
         confirmed. Then a record counts if it was made since; else it is of an earlier time with
         the flavor, and the scheduler has claimed the minimum
+    :raises UnreadableRecord: a number in it is none
     """
-    if resized_from is not None:
-        metadata = metadata if metadata.get(_RESIZED_FROM) == resized_from else {}
-    elif metadata.get("xloud_flavor") != key:
-        # After a revert.
-        metadata = _before(metadata)
-    if metadata.get("xloud_flavor") != key:
-        return Desired(boot)
-    persisted = _size(metadata, "xloud_vcpus", "xloud_memory_mb")
+    record = _of_flavor(metadata, key, resized_from)
+    persisted = _size(record, "xloud_vcpus", "xloud_memory_mb")
     if persisted is None:
         return Desired(boot)
-    pending = metadata.get("xloud_removal_pending")
+    pending = None
+    if "xloud_removal_pending" in record:
+        pending = _integer(record, "xloud_removal_pending", least=1)
     return Desired(
         persisted=persisted,
-        live=_size(metadata, "xloud_live_vcpus", "xloud_live_memory_mb"),
-        generation=int(metadata.get("xloud_generation", 0)),
-        removal_pending=int(pending) if pending is not None else None,
-        force=metadata.get("xloud_force") == "1",
-        progress=_progress(metadata),
-        noted=tuple(_condition(k, v) for k, v in sorted(metadata.items()) if _is_condition(k)),
+        live=_size(record, "xloud_live_vcpus", "xloud_live_memory_mb"),
+        generation=_integer({"xloud_generation": "0", **record}, "xloud_generation", least=0),
+        removal_pending=pending,
+        force=record.get("xloud_force") == "1",
+        progress=_progress(record),
+        noted=tuple(_condition(k, v) for k, v in sorted(record.items()) if _is_condition(k)),
     )
+
+
+def read_record(
+    metadata: Mapping[str, str],
+    key: str,
+    boot: Size,
+    maximum: Size,
+    resized_from: str | None = None,
+) -> Desired:
+    """:func:`from_metadata`, of a record that may have been written by anybody.
+
+    :param maximum: of the flavor
+    :raises UnreadableRecord: as that does, and where the record is not whole, or is of no flavor,
+        or has a size that the flavor does not allow
+    """
+    flavor = metadata.get("xloud_flavor") or ""
+    if record_in(metadata) and not _FLAVOR_KEY.match(flavor):
+        raise UnreadableRecord(f"xloud_flavor is {flavor!r}, which names no flavor")
+    desired = from_metadata(metadata, key, boot, resized_from)
+    record = _of_flavor(metadata, key, resized_from)
+    for names, needed in ((_PERSISTED, bool(record)), (_LIVE, not _LIVE.isdisjoint(record))):
+        if needed and not names <= record.keys():
+            raise UnreadableRecord(f"{' and '.join(sorted(names - record.keys()))} missing")
+    for size in (desired.persisted, desired.to_hold):
+        if not maximum.covers(size):
+            raise UnreadableRecord(f"it is of {size}, and the flavor's maximum is {maximum}")
+    return desired
+
+
+def _of_flavor(
+    metadata: Mapping[str, str], key: str, resized_from: str | None
+) -> Mapping[str, str]:
+    """The record of this flavor, with no value of None; empty: there is none."""
+    record = {name: value or "" for name, value in record_in(metadata).items()}
+    if resized_from is not None:
+        record = record if record.get(_RESIZED_FROM) == resized_from else {}
+    elif record.get("xloud_flavor") != key:
+        # After a revert.
+        record = _before(record)
+    return record if record.get("xloud_flavor") == key else {}
+
+
+def held_instead(metadata: Mapping[str, str], held: Size, maximum: Size) -> Desired:
+    """What counts as desired of an instance whose record nobody can read: what it holds.
+
+    :param held: what its own columns say
+    :param maximum: of its flavor
+    """
+    try:
+        generation = _integer(metadata, "xloud_generation", least=0)
+    except UnreadableRecord:
+        generation = 0
+    size = Size(min(held.vcpus, maximum.vcpus), min(held.memory_mb, maximum.memory_mb))
+    return Desired(size, generation=generation, readable=False)
 
 
 def to_metadata(desired: Desired, key: str) -> dict[str, str]:
@@ -234,7 +309,11 @@ def _before(metadata: Mapping[str, str]) -> dict[str, str]:
 
 
 def _revision(metadata: Mapping[str, str]) -> int:
-    return int(metadata.get(_REVISION, 0))
+    """0 too where nobody can read it: any change that is made by us is newer."""
+    try:
+        return _integer(metadata, _REVISION, least=0)
+    except UnreadableRecord:
+        return 0
 
 
 def _progress(metadata: Mapping[str, str]) -> Progress:
@@ -260,7 +339,15 @@ def _condition(name: str, value: str) -> Condition:
     return Condition(name.removeprefix(_CONDITION), True, reason, message, since)
 
 
-def _size(metadata: Mapping[str, str], vcpus: str, memory_mb: str) -> Size | None:
-    if vcpus not in metadata or memory_mb not in metadata:
+def _size(record: Mapping[str, str], vcpus: str, memory_mb: str) -> Size | None:
+    if vcpus not in record or memory_mb not in record:
         return None
-    return Size(int(metadata[vcpus]), int(metadata[memory_mb]))
+    return Size(_integer(record, vcpus, least=1), _integer(record, memory_mb, least=1))
+
+
+def _integer(record: Mapping[str, str], name: str, least: int) -> int:
+    text = record.get(name) or ""
+    is_number = text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS
+    if not is_number or int(text) < least:
+        raise UnreadableRecord(f"{name} is {text!r}, and no integer of at least {least}")
+    return int(text)

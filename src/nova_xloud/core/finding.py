@@ -38,8 +38,8 @@ WAYS_OUT = {
     "adjust the instance to less, or make room there",
     "columns_differ": f"{_AT_NEXT_LOOK}; where it stays, adjust the instance: that writes both",
     "desired_out_of_bounds": "adjust the instance to a size between its minimum and its maximum",
-    "record_unreadable": "delete its keys xloud_* from the table instance_system_metadata of its "
-    "cell; it then is to have its flavor's minimum",
+    "record_unreadable": "adjust the instance, to the size that it has or another: that writes its "
+    "record anew; until then it keeps the size in its columns",
     "no_allocation": "nova-manage placement heal_allocations --instance INSTANCE, and then adjust "
     "it to the size it has",
     "allocation_elsewhere": _AUDIT,

@@ -68,7 +68,9 @@ def decide(
     return Plan(
         desired=desired,
         claim=state.reserved.at_least(after.settled_claim),
-        nothing_to_do=desired.same_wish(state.desired) and _has_it(state),
+        nothing_to_do=desired.same_wish(state.desired)
+        and state.desired.readable
+        and _has_it(state),
     )
 
 

@@ -12,10 +12,13 @@ from nova.objects import fields
 from nova.virt import hardware
 
 from nova_xloud.core.desired import (
+    PREFIX,
     Desired,
+    UnreadableRecord,
     flavor_key,
-    from_metadata,
+    held_instead,
     newer,
+    read_record,
     record_in,
     replaced,
     resized_from,
@@ -29,6 +32,8 @@ CONF = nova.conf.CONF
 
 _MINIMUMS = frozenset(ALL_SPECS)
 _WARNED: set[str] = set()
+# By instance: what is wrong with its record, so that it is logged once and not with every reading.
+_UNREADABLE: dict[str, str] = {}
 
 
 def names_minimum(flavor: Any) -> bool:
@@ -86,9 +91,31 @@ def bounds_of(flavor: Any, image_meta: Any) -> Envelope:
 
 
 def desired_of(instance: Any, facts: FlavorFacts) -> Desired:
-    """What is desired of a ``nova.objects.Instance`` with the flavor that it has."""
-    return from_metadata(
-        instance.system_metadata, _key(instance), envelope(facts).boot, _resized_from(instance)
+    """What is desired of a ``nova.objects.Instance`` with the flavor that it has.
+
+    Where its record is unreadable, what its own columns say: no guest changes its size for that.
+    """
+    try:
+        desired = read_desired(instance, facts)
+    except UnreadableRecord as error:
+        _log_once(instance.uuid, str(error))
+        return held_instead(instance.system_metadata, _recorded(instance), facts.maximum)
+    if _UNREADABLE:
+        _UNREADABLE.pop(instance.uuid, None)
+    return desired
+
+
+def read_desired(instance: Any, facts: FlavorFacts) -> Desired:
+    """:func:`desired_of`, by its record alone.
+
+    :raises nova_xloud.core.desired.UnreadableRecord: nobody can read that
+    """
+    return read_record(
+        instance.system_metadata,
+        _key(instance),
+        envelope(facts).boot,
+        facts.maximum,
+        _resized_from(instance),
     )
 
 
@@ -97,7 +124,27 @@ def desired_with(instance: Any, flavor: Any) -> Desired:
     facts = facts_of(flavor, instance.image_meta)
     if same_flavor(flavor, instance.flavor):
         return desired_of(instance, facts)
-    return from_metadata(instance.system_metadata, _flavor_key(flavor), envelope(facts).boot)
+    boot = envelope(facts).boot
+    try:
+        return read_record(instance.system_metadata, _flavor_key(flavor), boot, facts.maximum)
+    except UnreadableRecord as error:
+        _log_once(instance.uuid, str(error))
+        return Desired(boot)
+
+
+def _recorded(instance: Any) -> Size:
+    return Size(instance.vcpus, instance.memory_mb)
+
+
+def _log_once(uuid: str, problem: str) -> None:
+    if _UNREADABLE.get(uuid) != problem:
+        _UNREADABLE[uuid] = problem
+        LOG.warning(
+            "Instance %s: its record in system_metadata cannot be read: %s. It keeps the size in "
+            "its columns until it is adjusted, which writes the record anew.",
+            uuid,
+            problem,
+        )
 
 
 def held_by(instance: Any) -> Size:
@@ -105,15 +152,14 @@ def held_by(instance: Any) -> Size:
 
     Never less than what is reserved once its adjustment is done. Nova's own for all others.
     """
-    recorded = Size(instance.vcpus, instance.memory_mb)
-    return recorded.at_least(desired_of(instance, facts_of_instance(instance)).to_hold)
+    return _recorded(instance).at_least(desired_of(instance, facts_of_instance(instance)).to_hold)
 
 
 def has_record(instance: Any) -> bool:
-    """Whether it was ever adjusted. An object that was never in a database was not."""
+    """Whether it has a record, readable or not. An object that was in no database has none."""
     if instance._context is None and "system_metadata" not in instance:
         return False
-    return "xloud_flavor" in instance.system_metadata
+    return any(name.startswith(PREFIX) for name in instance.system_metadata)
 
 
 def comes_with_record(instance: Any) -> bool:

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from nova_xloud.core.desired import Desired, from_metadata, newer, replaced, resized_from
 from nova_xloud.core.size import Size
 
@@ -65,3 +67,13 @@ def test_who_has_read_no_record_takes_none_away() -> None:
 
 def test_without_a_record_what_is_written_is_what_was_given() -> None:
     assert newer({"theirs": "new"}, {"gone": "old"}) == {"theirs": "new"}
+
+
+@pytest.mark.parametrize("revision", ["", "x", "-1", None, "9" * 255])
+def test_a_revision_that_nobody_can_read_is_older_than_any_change(revision: str | None) -> None:
+    broken = {**replaced(OTHERS, GROWN, SMALL), "xloud_revision": revision}
+    mended = replaced(broken, GROWN, SMALL)
+    assert mended["xloud_revision"] == "1"
+    assert newer(mended, broken) == mended
+    assert newer({**broken, "theirs": "new"}, mended) == {**mended, "theirs": "new"}
+    assert newer(broken, broken) == broken

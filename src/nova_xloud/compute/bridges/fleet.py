@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -18,6 +19,8 @@ from nova_xloud.core.guest import Glimpse
 from nova_xloud.core.size import Size
 from nova_xloud.errors import NotFound, PlacementUnavailable
 from nova_xloud.scheduling import holdings
+
+LOG = logging.getLogger(__name__)
 
 ATTRIBUTES = ["flavor", "metadata", "system_metadata"]
 
@@ -38,6 +41,8 @@ class NovaFleet:
         self._manager = manager
         self._connection = connection
         self._open = open_instance
+        # By instance: the error of its last reading, so that it is logged once.
+        self._unreadable: dict[str, str] = {}
 
     def glimpses(self) -> Mapping[str, Glimpse]:
         # Here, because this module is loaded in nova-api too, and there may be no libvirt there.
@@ -54,13 +59,27 @@ class NovaFleet:
         instances = objects.InstanceList.get_by_host(
             nova_context.get_admin_context(), self._manager.host, expected_attrs=ATTRIBUTES
         )
-        return [
-            Known(one.uuid, one.node, view_of(one, self._manager.host), one.project_id)
+        followed = [
+            one
             for one in instances
             if holdings.is_ours(one)
             and one.vm_state in FOLLOWED_STATES
             and one.node in self._manager.rt.compute_nodes
         ]
+        found = [self._known(one) for one in followed]
+        return [known for known in found if known is not None]
+
+    def _known(self, instance: Any) -> Known | None:
+        """None: what Nova has of it cannot be read; the host's others go on without it."""
+        try:
+            view = view_of(instance, self._manager.host)
+        except (exception.NovaException, TypeError, ValueError) as error:
+            if self._unreadable.get(instance.uuid) != str(error):
+                self._unreadable[instance.uuid] = str(error)
+                LOG.warning("Instance %s is not followed: %s", instance.uuid, error)
+            return None
+        self._unreadable.pop(instance.uuid, None)
+        return Known(instance.uuid, instance.node, view, instance.project_id)
 
     def reserved(self, known: Sequence[Known]) -> Mapping[str, Size]:
         held: dict[str, dict[str, Any]] = {}
