@@ -6,9 +6,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from unittest import mock
 
+from nova import context as nova_context
+from nova import objects
 from nova.tests.functional.api.client import OpenStackApiException
 
+from nova_xloud.compute.bridges.fleet import ATTRIBUTES
 from nova_xloud.compute.bridges.record import NovaRecord
+from nova_xloud.compute.observe import observe
 from nova_xloud.compute.worker import Worker
 from nova_xloud.core.desired import Asked as Wish
 from nova_xloud.core.size import Size
@@ -395,3 +399,22 @@ class Asked(EngineTestCase):
             assert sent[0].payload["instance_id"] == self.server["id"]
 
         self._wait(notified, 5)
+
+
+class Queued(AdjustTestCase):
+    """A run may wait for minutes, and somebody comes first."""
+
+    def test_what_was_opened_before_a_change_of_the_flavor_reads_by_the_new_one(self):
+        manager = self.computes["host1"].manager
+        context = nova_context.get_admin_context()
+        instance = objects.Instance.get_by_uuid(context, self.server["id"], ATTRIBUTES)
+        waiting = manager._open_instance(context, instance)
+        assert observe(waiting).reservation.size == Size(1, 512)
+        other = self._record(self.server)
+        other.flavor.extra_specs = {**other.flavor.extra_specs, "resources:MEMORY_MB": "1024"}
+        other.save()
+        seen = observe(waiting)
+        assert seen.reservation.size == Size(1, 1024)
+        # Nor is it written as the old one would have it.
+        waiting.claims.write(seen.reservation, Size(2, 768))
+        assert self._reserved(self.server) == {"VCPU": 2, "MEMORY_MB": 512}

@@ -8,7 +8,10 @@ from dataclasses import dataclass
 
 from nova_xloud.compute.ports import Domain, Instance, RecordView, Reservation
 from nova_xloud.core.state import InstanceState
-from nova_xloud.errors import DomainNotFound
+from nova_xloud.errors import DomainNotFound, InvalidState
+
+# Who resizes or rebuilds it does so once.
+READINGS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,16 +44,30 @@ def observe(
     :raises NotFound: it was deleted
     :raises PlacementUnavailable:
     :raises DomainError: other than that there is no such domain
+    :raises InvalidState: its flavor or image is being changed
     """
-    check(instance.record.refresh())
+    view = instance.record.refresh()
+    check(view)
     try:
         domain = instance.domain()
         guest = domain.read()
     except DomainNotFound:
         domain, guest = None, None
     booting = guest is not None and guest.running and instance.booting(guest)
-    reservation = instance.claims.read()
-    view = instance.record.refresh()
-    check(view)
+    reservation, view = _claim_and_record(instance, view, check)
     state = InstanceState(view.desired, reservation.size, guest, view.recorded, booting)
     return Observation(view, reservation, domain, state)
+
+
+def _claim_and_record(
+    instance: Instance, view: RecordView, check: Callable[[RecordView], None]
+) -> tuple[Reservation, RecordView]:
+    """The claim by the very flavor and image that the record has, which say what is in it."""
+    for _ in range(READINGS):
+        facts = view.facts
+        reservation = instance.claims.read()
+        view = instance.record.refresh()
+        check(view)
+        if view.facts == facts:
+            return reservation, view
+    raise InvalidState("the instance's flavor or image is being changed; try again")

@@ -21,12 +21,12 @@ from nova_xloud import conf
 from nova_xloud.compute.boots import Boots
 from nova_xloud.compute.bridges.fleet import NovaFleet
 from nova_xloud.compute.bridges.logs import logged_as
-from nova_xloud.compute.bridges.placement import PlacementClaims
+from nova_xloud.compute.bridges.placement import CurrentClaims, PlacementClaims
 from nova_xloud.compute.bridges.record import NovaActions, NovaRecord
 from nova_xloud.compute.host import Host
 from nova_xloud.compute.ports import Domain, Instance
 from nova_xloud.compute.pulse import Pulse
-from nova_xloud.errors import DomainCallFailed, DomainError, DomainNotFound
+from nova_xloud.errors import DomainCallFailed, DomainError, DomainNotFound, NotFound
 from nova_xloud.metrics.service import Metrics
 from nova_xloud.rpc.endpoint import XloudEndpoint
 from nova_xloud.scheduling import holdings
@@ -133,17 +133,10 @@ class XloudComputeManager(manager.ComputeManager):  # type: ignore[misc]
             LOG.warning("Instance %s could not be looked at again.", done_to.uuid, exc_info=True)
 
     def _open_instance(self, context: Any, instance: Any) -> Instance:
-        node = self.rt.compute_nodes[instance.node]
         return Instance(
             uuid=instance.uuid,
             domain=functools.partial(self._domain, instance),
-            claims=PlacementClaims(
-                self.reportclient,
-                context,
-                instance.uuid,
-                node.uuid,
-                holdings.facts_of_instance(instance),
-            ),
+            claims=CurrentClaims(functools.partial(self._claims, context, instance)),
             record=NovaRecord(instance, self.host),
             actions=NovaActions(context, instance, self.host, self.notifier),
             lock=functools.partial(_instance_lock, instance.uuid),
@@ -152,6 +145,14 @@ class XloudComputeManager(manager.ComputeManager):  # type: ignore[misc]
             logged=functools.partial(logged_as, context),
             answers=lambda: self._pulse.beats(instance.uuid, lambda: self._domain(instance).ping()),
         )
+
+    def _claims(self, context: Any, instance: Any) -> PlacementClaims:
+        """By what ``instance`` was when it was last read."""
+        node = self.rt.compute_nodes.get(instance.node)
+        if node is None:
+            raise NotFound("the instance has left this host; ask again")
+        facts = holdings.facts_of_instance(instance)
+        return PlacementClaims(self.reportclient, context, instance.uuid, node.uuid, facts)
 
     def _libvirt(self) -> Any:
         """The connection that the libvirt driver has; None with another driver."""

@@ -4,18 +4,40 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from typing import Any
 
 from keystoneauth1 import exceptions as ks_exc
 from nova import exception
 
-from nova_xloud.compute.ports import ClaimConflict, Reservation
+from nova_xloud.compute.ports import ClaimConflict, Claims, Reservation
 from nova_xloud.core import allocation
 from nova_xloud.core.envelope import FlavorFacts
 from nova_xloud.core.size import Size
 from nova_xloud.errors import NoAllocation, NoCapacity, PlacementUnavailable
 
 _CONFLICT = "placement.concurrent_update"
+
+
+class CurrentClaims:
+    """The ``Claims`` port of an instance by the flavor, image and node that it has now.
+
+    A run may be queued for minutes, and a resize or a rebuild come first.
+
+    :param now: the port by the instance's last reading
+    """
+
+    def __init__(self, now: Callable[[], Claims]) -> None:
+        self._now = now
+
+    def read(self) -> Reservation:
+        return self._now().read()
+
+    def check(self, current: Reservation, size: Size) -> None:
+        self._now().check(current, size)
+
+    def write(self, current: Reservation, size: Size) -> Reservation:
+        return self._now().write(current, size)
 
 
 class PlacementClaims:

@@ -81,6 +81,7 @@ def _decided_on(instance: Any) -> tuple[Any, ...]:
     return (
         instance.host,
         instance.vm_state,
+        holdings.facts_of_instance(instance),
         instance.flavor.flavorid,
         holdings.record_of(instance),
     )

@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A reading is of one moment: what Placement's numbers mean is said by flavor and image of then."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from nova_xloud.compute.bridges.placement import CurrentClaims
+from nova_xloud.compute.observe import observe
+from nova_xloud.compute.ports import Instance, RecordView, Reservation
+from nova_xloud.core.desired import Desired
+from nova_xloud.core.envelope import FlavorFacts
+from nova_xloud.core.size import Size
+from nova_xloud.errors import DomainNotFound, InvalidState
+from nova_xloud.testing.ports import FakeActions, FakeRecord
+
+SIZE = Size(1, 512)
+BEFORE = FlavorFacts(Size(4, 1024))
+AFTER = FlavorFacts(Size(4, 1024), extra_specs={"resources:MEMORY_MB": "1024"})
+
+
+class ClaimsByFacts:
+    """Placement's numbers, as they are to be understood by some facts."""
+
+    def __init__(self, facts: FlavorFacts) -> None:
+        fixed = bool(facts.overrides("MEMORY_MB"))
+        self._size = Size(1, facts.maximum.memory_mb) if fixed else SIZE
+
+    def read(self) -> Reservation:
+        return Reservation(self._size, {})
+
+    def check(self, current: Reservation, size: Size) -> None:
+        raise NotImplementedError
+
+    def write(self, current: Reservation, size: Size) -> Reservation:
+        raise NotImplementedError
+
+
+class ResizedMeanwhile(FakeRecord):
+    """Somebody changes its flavor before the n-th reading."""
+
+    def __init__(self, changes: Callable[[int], FlavorFacts]) -> None:
+        super().__init__(BEFORE, Desired(SIZE))
+        self.readings = 0
+        self._changes = changes
+
+    def refresh(self) -> RecordView:
+        self.readings += 1
+        self.facts = self._changes(self.readings)
+        return super().refresh()
+
+
+def opened(record: FakeRecord) -> Instance:
+    def no_domain() -> None:
+        raise DomainNotFound("off")
+
+    return Instance(
+        uuid="uuid",
+        domain=no_domain,  # type: ignore[arg-type]
+        claims=CurrentClaims(lambda: ClaimsByFacts(record.facts)),
+        record=record,
+        actions=FakeActions(),
+        lock=None,  # type: ignore[arg-type]
+    )
+
+
+@pytest.mark.parametrize("changed_before", [1, 2, 3])
+def test_the_claim_is_understood_by_the_flavor_of_the_same_reading(changed_before: int) -> None:
+    record = ResizedMeanwhile(lambda reading: AFTER if reading >= changed_before else BEFORE)
+    seen = observe(opened(record))
+    assert seen.reservation.size == (Size(1, 1024) if seen.view.facts == AFTER else SIZE)
+
+
+def test_a_flavor_that_changes_with_every_reading_is_none_to_decide_by() -> None:
+    record = ResizedMeanwhile(lambda reading: replace(BEFORE, image_min_ram_mb=reading))
+    with pytest.raises(InvalidState, match="is being changed"):
+        observe(opened(record))
