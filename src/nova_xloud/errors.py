@@ -13,6 +13,7 @@
     │   ├── InvalidState            409  xloud.invalid_state
     │   ├── NoCapacity              409  xloud.no_capacity
     │   ├── NoAllocation            409  xloud.no_allocation
+    │   ├── ClaimRefused            409  xloud.claim_refused
     │   ├── Blocked                 409  xloud.blocked.<why>
     │   ├── HostUnavailable         409  xloud.host_unavailable
     │   ├── HostUnsupported         409  xloud.host_unsupported
@@ -151,6 +152,15 @@ class NoAllocation(Refused):
     """Placement holds nothing for the instance on its host."""
 
     code = "xloud.no_allocation"
+
+
+class ClaimRefused(Refused):
+    """Placement does not take what is to be reserved, and not because the host is full.
+
+    So a release: what was reserved stays reserved, which is safe, and more than is needed.
+    """
+
+    code = "xloud.claim_refused"
 
 
 class Blocked(Refused):

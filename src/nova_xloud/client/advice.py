@@ -22,6 +22,8 @@ ADVICE: dict[str, str] = {
     "migrate --live-migration).",
     "xloud.no_allocation": "An administrator repairs that with nova-xloud-run nova-manage "
     "placement heal_allocations.",
+    "xloud.claim_refused": f"{_AGAIN}. Nothing is lost: more is reserved than needed. An "
+    "administrator makes room on its host, or looks at the host's inventory in Placement.",
     "xloud.blocked": "openstack server adjust show lists all that blocks it.",
     "xloud.blocked.boot_vcpus": _REBOOT,
     "xloud.blocked.removal_unsettled": _REBOOT,

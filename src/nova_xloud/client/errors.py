@@ -13,6 +13,7 @@
     │   ├── InvalidState            xloud.invalid_state, or Nova's own 409: locked, busy
     │   ├── NoCapacity              xloud.no_capacity
     │   ├── NoAllocation            xloud.no_allocation
+    │   ├── ClaimRefused            xloud.claim_refused
     │   ├── Blocked                 xloud.blocked.<why>
     │   ├── HostUnavailable         xloud.host_unavailable
     │   ├── HostUnsupported         xloud.host_unsupported
@@ -124,6 +125,12 @@ class NoAllocation(AdjustmentRefused):
     """Placement holds nothing for it on its host."""
 
     CODE = "xloud.no_allocation"
+
+
+class ClaimRefused(AdjustmentRefused):
+    """Placement does not take what is to be reserved, and not for lack of room."""
+
+    CODE = "xloud.claim_refused"
 
 
 class Blocked(AdjustmentRefused):

@@ -14,6 +14,7 @@ from nova_xloud.core.lifecycle import Event
 from nova_xloud.core.size import Size
 from nova_xloud.core.state import NOTHING
 from nova_xloud.core.steps import Told
+from nova_xloud.errors import ClaimRefused
 
 LOG = logging.getLogger(__name__)
 
@@ -103,4 +104,11 @@ def _release_what_came_back(instance: Instance, seen: Observation, told: Told) -
         needed = needed.at_least(Size(0, min(on_its_way, reserved.memory_mb)))
     # Each resource for itself: where one has no room to be reserved, the other is released.
     left = Size(min(reserved.vcpus, needed.vcpus), min(reserved.memory_mb, needed.memory_mb))
-    return reserved if left == reserved else instance.claims.write(seen.reservation, left).size
+    if left == reserved or told.release_refused:
+        return reserved
+    try:
+        return instance.claims.write(seen.reservation, left).size
+    except ClaimRefused as error:
+        # Why the run ended is written all the same. The next run tries again.
+        LOG.warning("Instance %s keeps %s reserved: %s", instance.uuid, reserved, error)
+        return reserved

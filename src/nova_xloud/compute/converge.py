@@ -24,6 +24,7 @@ from nova_xloud.core.desired import Desired
 from nova_xloud.core.lifecycle import Event
 from nova_xloud.core.size import Size
 from nova_xloud.errors import (
+    ClaimRefused,
     DomainError,
     GuestRefused,
     InvalidState,
@@ -64,6 +65,7 @@ def converge(
     :raises GuestRefused: a step was not seen within ``step_timeout``; what the guest still
         has stays claimed
     :raises NoCapacity: more must be reserved first and the host has no room
+    :raises ClaimRefused: Placement refuses what is to be reserved, or released; that stays reserved
     :raises PlacementUnavailable: it cannot be asked, or conflicts ``claim_attempts`` times running
     :raises DomainError:
     """
@@ -98,7 +100,7 @@ class _Run:
         self._begun = clock.now()
         self._told = steps.Told()
         self._conflicts = 0
-        self._no_room: NoCapacity | None = None
+        self._no_room: NoCapacity | ClaimRefused | None = None
 
     def to_the_end(self) -> Outcome:
         while not self._clock.closing():
@@ -165,7 +167,11 @@ class _Run:
         try:
             self._told = take(step, self._instance, seen, self._told, date)
             self._say(step, seen.view.desired.progress.request_id)
-        except NoCapacity as no_room:
+        except (NoCapacity, ClaimRefused) as no_room:
+            if not isinstance(step, steps.Claim):
+                # A release, which Placement refuses at every try: one is enough.
+                self._told = replace(self._told, release_refused=True)
+                raise
             is_first, self._no_room = self._no_room is None, no_room
             self._told = replace(self._told, no_room_for=seen.state.settled_claim)
             if is_first:

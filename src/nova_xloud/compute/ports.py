@@ -83,7 +83,10 @@ class Claims(Protocol):
         """Make it ``size``, if it is still as ``current``.
 
         :raises ClaimConflict: it is not
-        :raises NoCapacity: the host has no room; names what was asked and what is free
+        :raises NoCapacity: more was asked for than the host can give; names what was asked and
+            what is free
+        :raises ClaimRefused: no more was asked for than is held, and Placement does not take it; or
+            it does not know the host
         :raises NoAllocation: Placement holds nothing for it here
         :raises PlacementUnavailable: it could not be asked
         """

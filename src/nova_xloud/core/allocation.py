@@ -8,10 +8,13 @@ never touched.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 
 from nova_xloud.core.envelope import FlavorFacts
 from nova_xloud.core.size import Size
+from nova_xloud.errors import ClaimRefused, NoCapacity
 
 VCPU = "VCPU"
 PCPU = "PCPU"
@@ -71,3 +74,94 @@ def free(inventory: Mapping[str, float], used: int) -> int:
     """
     capacity = (inventory["total"] - inventory["reserved"]) * inventory["allocation_ratio"]
     return max(0, int(capacity) - used)
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """An amount of one resource class, held against what its provider has of it.
+
+    :ivar asked: the amount that one consumer is to have
+    :ivar free: how much that consumer could have; what it has now is free to it
+    :ivar fault: why Placement does not take the amount, for people; empty if it does
+    :ivar has_too_little: the fault is that less is free
+    """
+
+    name: str
+    asked: int
+    free: int
+    fault: str = ""
+    has_too_little: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.name}: asked {self.asked}, free {self.free}" + (
+            f" ({self.fault})" if self.fault else ""
+        )
+
+
+def judged(
+    asked: Mapping[str, int],
+    held: Mapping[str, int],
+    inventories: Mapping[str, Mapping[str, float]],
+    usages: Mapping[str, int],
+) -> Iterator[Judged]:
+    """What Placement makes of each class of ``asked``, by its own rules.
+
+    :param asked: the resources that one consumer is to have of a provider
+    :param held: those that it has
+    :param usages: of all consumers of the provider, this one among them
+    """
+    for name, amount in asked.items():
+        inventory = inventories.get(name)
+        if inventory is None:
+            yield Judged(name, amount, 0, "the host has no inventory of it")
+            continue
+        room = free(inventory, usages.get(name, 0) - held.get(name, 0))
+        fault = _unit_fault(amount, inventory)
+        has_too_little = not fault and amount > room
+        if has_too_little:
+            overfull = amount <= held.get(name, 0)
+            fault = "the host is more than full" if overfull else "too much"
+        yield Judged(name, amount, room, fault, has_too_little)
+
+
+def _unit_fault(amount: int, inventory: Mapping[str, float]) -> str:
+    most, least = int(inventory["max_unit"]), int(inventory["min_unit"])
+    step = int(inventory["step_size"])
+    if amount > most:
+        return f"its max_unit is {most}: no server may have more"
+    if amount < least:
+        return f"its min_unit is {least}: no server may have less"
+    if amount % step:
+        return f"its step_size is {step}: only multiples of that"
+    return ""
+
+
+def refusal_of(
+    words: str, amounts: Iterable[Judged], *, is_release: bool
+) -> ClaimRefused | NoCapacity:
+    """Why Placement refused amounts, with the classes that are at fault.
+
+    :param words: Placement's own
+    :param amounts: all that were asked for; none where they could not be compared
+    :param is_release: no more was asked for than is held
+    """
+    amounts = list(amounts)
+    at_fault = [one for one in amounts if one.fault]
+    named = set(re.findall(r"\w+", words))
+    # A host that is more than full in one class may be asked for another.
+    at_fault = [one for one in at_fault if one.name in named] or at_fault
+    why = "; ".join(str(one) for one in (at_fault if is_release else amounts))
+    if not at_fault:
+        # Of a provider beside the host's own, such as shared storage.
+        why = words
+    if is_release:
+        # An event's details are cut at 255 characters: what matters comes first.
+        return ClaimRefused(
+            f"Placement refuses to release what is not needed now, and it stays reserved: {why}"
+            + (" (Placement 14.0 and later take that)" if _is_overfull(at_fault) else "")
+        )
+    return NoCapacity(f"the host has no room for it; {why}; what it holds now counts as free to it")
+
+
+def _is_overfull(at_fault: list[Judged]) -> bool:
+    return bool(at_fault) and all(one.has_too_little for one in at_fault)

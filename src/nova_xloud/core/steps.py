@@ -162,6 +162,7 @@ class Told:
     :ivar removal_refused: how the hypervisor or the guest refused to remove vCPUs
     :ivar removal_begun: this run has written down that a removal begins, where none was unsettled
     :ivar no_room_for: what the host has no room to reserve
+    :ivar release_refused: Placement does not take back what is not needed any more
     :ivar rest_mb: the size at which the balloon was seen last
     :ivar rest_stats_at: of when the guest's statistics were, when it was first seen at that size
     """
@@ -172,6 +173,7 @@ class Told:
     removal_refused: str | None = None
     removal_begun: bool = False
     no_room_for: Size | None = None
+    release_refused: bool = False
     rest_mb: int | None = None
     rest_stats_at: int | None = None
 

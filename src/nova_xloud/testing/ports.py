@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 from nova_xloud.compute.admit import FOLLOWED_STATES
 from nova_xloud.compute.ports import ClaimConflict, Instance, Known, RecordView, Reservation
+from nova_xloud.core.allocation import MEMORY_MB, VCPU, judged, refusal_of
 from nova_xloud.core.desired import Desired
 from nova_xloud.core.envelope import FlavorFacts
 from nova_xloud.core.guest import Glimpse
@@ -18,7 +19,6 @@ from nova_xloud.errors import (
     DomainCallFailed,
     DomainNotFound,
     InvalidState,
-    NoCapacity,
     NotFound,
     PlacementUnavailable,
 )
@@ -30,23 +30,35 @@ PROVIDER = "fake-provider"
 class FakeClaims:
     """One instance's allocation against a provider that others use too.
 
-    As Placement: a write is refused when the consumer generation has moved on, and when the
-    provider is left more than full by it, unless it was that before and is not made worse.
+    As Placement: a write is refused when the consumer generation has moved on, when the provider
+    would be left more than full by it, when it has no inventory of a class, and when an amount is
+    no unit of it.
 
     :ivar size: what is allocated
     :ivar capacity: of the provider
     :ivar others: what other consumers have there
+    :ivar max_unit: the most that one consumer may have; None: the capacity
+    :ivar step_size: amounts are multiples of it
+    :ivar without: resource classes of which the provider has no inventory
+    :ivar refuses_when_overfull: as Placement before 14.0: a provider that is more than full takes
+        no write, not even one that makes it less so
     :ivar conflicts: before each of that many next writes somebody else writes the same size
     :ivar unreachable: Placement answers nobody
-    :ivar written: every size that was written through the port
+    :ivar asked: every size that the port was asked to write
+    :ivar written: those that were written
     """
 
     def __init__(self, size: Size, *, capacity: Size, others: Size = NOTHING) -> None:
         self.size = size
         self.capacity = capacity
         self.others = others
+        self.max_unit: Size | None = None
+        self.step_size = Size(1, 1)
+        self.without: set[str] = set()
+        self.refuses_when_overfull = False
         self.conflicts = 0
         self.unreachable = False
+        self.asked: list[Size] = []
         self.written: list[Size] = []
         self._generation = 1
 
@@ -57,26 +69,28 @@ class FakeClaims:
 
     def read(self) -> Reservation:
         self._check_reachable()
-        resources = {"VCPU": self.size.vcpus, "MEMORY_MB": self.size.memory_mb}
         body = {
-            "allocations": {PROVIDER: {"resources": resources}},
+            "allocations": {PROVIDER: {"resources": _resources(self.size)}},
             "consumer_generation": self._generation,
         }
         return Reservation(self.size, body)
 
     def check(self, current: Reservation, size: Size) -> None:
         self._check_reachable()
-        self._check_room("vCPUs", size.vcpus, self.size.vcpus, self._free.vcpus)
-        self._check_room("MiB", size.memory_mb, self.size.memory_mb, self._free.memory_mb)
+        self._check_amounts(size, is_release=False, lets_go=True)
 
     def write(self, current: Reservation, size: Size) -> Reservation:
+        self.asked.append(size)
         self._check_reachable()
         if self.conflicts:
             self.conflicts -= 1
             self.somebody_else_writes(self.size)
         self._check_generation(current)
-        self._check_room("vCPUs", size.vcpus, self.size.vcpus, self._free.vcpus)
-        self._check_room("MiB", size.memory_mb, self.size.memory_mb, self._free.memory_mb)
+        self._check_amounts(
+            size,
+            is_release=current.size.covers(size),
+            lets_go=not self.refuses_when_overfull,
+        )
         self.size = size
         self.written.append(size)
         self._generation += 1
@@ -93,13 +107,42 @@ class FakeClaims:
             self.capacity.memory_mb - self.others.memory_mb,
         )
 
-    def _check_room(self, unit: str, asked: int, had: int, free: int) -> None:
-        if asked > max(free, had):
-            raise NoCapacity(f"fake Placement: asked {asked} {unit}, free {free}")
+    def _check_amounts(self, size: Size, *, is_release: bool, lets_go: bool) -> None:
+        """:param lets_go: a class of which no more is asked than is held may be more than full"""
+        held = _resources(self.size)
+        # What is free to this one is said in numbers of others, which a subclass may know better.
+        free, units = _resources(self._free), _resources(self.max_unit or self.capacity)
+        steps = _resources(self.step_size)
+        inventories = {
+            name: {
+                "total": max(0, free[name]),
+                "reserved": 0,
+                "allocation_ratio": 1.0,
+                "min_unit": 1,
+                "max_unit": units[name],
+                "step_size": steps[name],
+            }
+            for name in held
+            if name not in self.without
+        }
+        asked = {name: amount for name, amount in _resources(size).items() if amount}
+        amounts = list(judged(asked, held, inventories, held))
+        at_fault = [
+            one
+            for one in amounts
+            if one.fault and not (lets_go and one.has_too_little and one.asked <= held[one.name])
+        ]
+        if at_fault:
+            words = " ".join(one.name for one in at_fault)
+            raise refusal_of(words, amounts, is_release=is_release)
 
     def _check_reachable(self) -> None:
         if self.unreachable:
             raise PlacementUnavailable("fake Placement: not reachable")
+
+
+def _resources(size: Size) -> dict[str, int]:
+    return {VCPU: size.vcpus, MEMORY_MB: size.memory_mb}
 
 
 class FakeRecord:

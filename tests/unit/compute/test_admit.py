@@ -163,7 +163,7 @@ WRONG_STATES = [
         pytest.param(_busy, "xloud.invalid_state", 409, "rebooting", id="busy"),
         pytest.param(_moved, "xloud.not_found", 404, "left this host", id="moved"),
         pytest.param(_deleted, "xloud.not_found", 404, "deleted", id="deleted"),
-        pytest.param(_full, "xloud.no_capacity", 409, "asked 6 vCPUs, free 5", id="full"),
+        pytest.param(_full, "xloud.no_capacity", 409, "VCPU: asked 6, free 5", id="full"),
         pytest.param(_unreachable, "xloud.placement_unavailable", 503, "", id="unreachable"),
         pytest.param(_conflicts, "xloud.placement_unavailable", 503, "3 attempts", id="conflicts"),
         *[

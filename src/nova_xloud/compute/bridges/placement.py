@@ -10,13 +10,12 @@ from typing import Any
 from keystoneauth1 import exceptions as ks_exc
 from nova import exception
 
-from nova_xloud.compute.ports import ClaimConflict, Claims, Reservation
+from nova_xloud.compute.bridges.answers import error_of, in_words
+from nova_xloud.compute.ports import Claims, Reservation
 from nova_xloud.core import allocation
 from nova_xloud.core.envelope import FlavorFacts
 from nova_xloud.core.size import Size
-from nova_xloud.errors import NoAllocation, NoCapacity, PlacementUnavailable
-
-_CONFLICT = "placement.concurrent_update"
+from nova_xloud.errors import NoAllocation, PlacementUnavailable, Refused
 
 
 class CurrentClaims:
@@ -64,7 +63,12 @@ class PlacementClaims:
     def read(self) -> Reservation:
         try:
             body = self._client.get_allocs_for_consumer(self._context, self._consumer)
-        except (ks_exc.ClientException, exception.ConsumerAllocationRetrievalFailed) as error:
+        except (
+            ks_exc.ClientException,
+            exception.ConsumerAllocationRetrievalFailed,
+            # What is between it and Placement answered, and that was no JSON.
+            ValueError,
+        ) as error:
             raise PlacementUnavailable(
                 f"Placement did not say what is allocated to {self._consumer}: {error}"
             ) from error
@@ -93,72 +97,56 @@ class PlacementClaims:
             if body["consumer_generation"] is not None:
                 body["consumer_generation"] += 1
             return Reservation(size, body)
-        raise self._refusal(answer, mine["resources"])
-
-    def _size(self, body: dict[str, Any]) -> Size:
-        mine = body["allocations"].get(self._provider, {})
-        return allocation.size_held(mine.get("resources", {}), self._facts)
-
-    def _refusal(self, answer: Any, asked: dict[str, int]) -> Exception:
-        if answer.status_code >= 500:
-            return PlacementUnavailable(f"Placement answered {answer.status_code}: {answer.text}")
-        if answer.status_code == 409:
-            if _CONFLICT in answer.text:
-                return ClaimConflict(answer.text)
-            return self._no_capacity(asked)
-        return PlacementUnavailable(
-            f"Placement refused the allocation ({answer.status_code}): {answer.text}"
+        raise error_of(
+            answer,
+            lambda words: self._refusal(
+                words, mine["resources"], is_release=current.size.covers(size)
+            ),
         )
 
+    def _size(self, body: dict[str, Any]) -> Size:
+        return allocation.size_held(self._held(body), self._facts)
+
+    def _held(self, body: dict[str, Any]) -> dict[str, int]:
+        mine: dict[str, int] = body["allocations"].get(self._provider, {}).get("resources", {})
+        return mine
+
     def check(self, current: Reservation, size: Size) -> None:
-        held = current.body["allocations"].get(self._provider, {}).get("resources", {})
+        held = self._held(current.body)
         asked = allocation.resized(held, size, self._facts)
         try:
-            rooms = self._rooms(held)
+            amounts = self._judged(asked, held)
         except (ks_exc.ClientException, ValueError) as error:
             raise PlacementUnavailable(f"Placement could not be reached: {error}") from error
-        if not rooms:
-            raise PlacementUnavailable("Placement did not say what room there is")
-        if any(asked.get(name, 0) > room for name, room in rooms.items()):
-            raise _no_room(asked, rooms)
+        # A class of which no more is asked for is refused by Placement before 14.0 only, and only
+        # where the host is more than full; which Placement it is, is not known here.
+        if any(
+            one.fault and not (one.has_too_little and one.asked <= held.get(one.name, 0))
+            for one in amounts
+        ):
+            raise allocation.refusal_of("", amounts, is_release=False)
 
-    def _no_capacity(self, asked: dict[str, int]) -> NoCapacity:
+    def _refusal(self, words: str, asked: dict[str, int], *, is_release: bool) -> Refused:
+        """Why Placement refused the amounts; what is there now is asked for the numbers."""
         try:
-            held = self.read().body["allocations"].get(self._provider, {}).get("resources", {})
-            return _no_room(asked, self._rooms(held))
+            amounts = self._judged(asked, self._held(self.read().body))
         except (ks_exc.ClientException, ValueError, PlacementUnavailable) as error:
-            return NoCapacity(
-                f"the host has no room for it; how much there is, is not known: {error}"
-            )
+            why = f"{words}; how much there is, is not known: {error}"
+            return allocation.refusal_of(why, (), is_release=is_release)
+        return allocation.refusal_of(words, amounts, is_release=is_release)
 
-    def _rooms(self, held: dict[str, int]) -> dict[str, int]:
-        """How much of each class this consumer could have at the most."""
+    def _judged(self, asked: dict[str, int], held: dict[str, int]) -> list[allocation.Judged]:
         inventories, usages = self._ask("inventories"), self._ask("usages")
-        rooms: dict[str, int] = {}
-        for name in ("VCPU", "PCPU", "MEMORY_MB"):
-            if name in inventories:
-                others = usages.get(name, 0) - held.get(name, 0)
-                room = allocation.free(inventories[name], others)
-                rooms[name] = min(room, inventories[name]["max_unit"])
-        return rooms
+        return list(allocation.judged(asked, held, inventories, usages))
 
     def _ask(self, what: str) -> dict[str, Any]:
+        """:raises ValueError: Placement does not say"""
         answer = self._client.get(
             f"/resource_providers/{self._provider}/{what}",
             version="1.29",
             global_request_id=self._context.global_id,
         )
-        return answer.json().get(what, {}) if answer else {}
-
-
-def _no_room(asked: dict[str, int], rooms: dict[str, int]) -> NoCapacity:
-    parts = []
-    for name, room in rooms.items():
-        if name in asked:
-            mark = " (too much)" if asked[name] > room else ""
-            parts.append(f"{name}: asked {asked[name]}, free {room}{mark}")
-    return NoCapacity(
-        "the host has no room for it; "
-        + "; ".join(parts)
-        + "; what it holds now counts as free to it"
-    )
+        if not answer:
+            raise ValueError(f"{what} of the host: {answer.status_code}: {in_words(answer)}")
+        found: dict[str, Any] = answer.json()[what]
+        return found
