@@ -9,7 +9,9 @@ import contextlib
 from unittest import mock
 
 import fixtures
+import greenlet
 import nova.conf
+import oslo_messaging as messaging
 import pytest
 import requests
 from keystoneauth1 import exceptions as ks_exc
@@ -22,9 +24,10 @@ from oslo_limit import fixture as limit_fixture
 from oslo_utils.fixture import uuidsentinel
 
 from nova_xloud import releases
+from nova_xloud.api.adjustment import AdjustmentAPI
 from nova_xloud.core.plan import AdjustRequest
 from nova_xloud.core.size import Size
-from nova_xloud.errors import HostUnavailable, HostUnsupported
+from nova_xloud.errors import HostUnavailable, HostUnsupported, NoCapacity, PlacementUnavailable
 from nova_xloud.rpc.client import XloudAPI
 from nova_xloud.scheduling import holdings, quotas
 from nova_xloud.seams import quotas as seam
@@ -303,6 +306,51 @@ class EveryDriver:
         with mock.patch.object(XloudAPI, "adjust", side_effect=HostUnavailable("just now")):
             self._refused(409, "xloud.host_unavailable", current_vcpus=3)
         self._has(1, 512)
+
+    def test_what_is_reserved_is_given_back_whatever_ends_the_request(self):
+        for error in (
+            HostUnavailable("no answer"),
+            PlacementUnavailable("no answer"),
+            messaging.MessageDeliveryFailure("the broker is away"),
+            # How a WSGI server ends a request that it has no time for.
+            SystemExit(),
+            greenlet.GreenletExit(),
+        ):
+            for name in ("reserve", "adjust"):
+                real = getattr(XloudAPI, name)
+
+                def answer_is_lost(api, *arguments, name=name, real=real, error=error):
+                    if name == "reserve":
+                        real(api, *arguments)
+                    raise error
+
+                with mock.patch.object(XloudAPI, name, answer_is_lost):
+                    instance, asked = self._record(self.server), AdjustRequest(3, None)
+                    with pytest.raises(type(error)):
+                        AdjustmentAPI().xloud_adjust(self._context(), instance, asked)
+                self._has(1, 512)
+
+    def test_a_refusal_begins_no_run(self):
+        with (
+            mock.patch.object(XloudAPI, "reserve", side_effect=NoCapacity("full")),
+            mock.patch.object(XloudAPI, "unreserve") as unreserve,
+        ):
+            self._refused(409, "xloud.no_capacity", current_vcpus=3)
+        unreserve.assert_not_called()
+
+    def test_an_adjustment_without_an_answer_that_was_admitted_keeps_what_it_needs(self):
+        adjust = XloudAPI.adjust
+
+        def answer_is_lost(api, *arguments):
+            adjust(api, *arguments)
+            raise HostUnavailable("no answer")
+
+        with mock.patch.object(XloudAPI, "adjust", answer_is_lost):
+            self._refused(409, "xloud.host_unavailable", current_vcpus=3)
+        self._has(3, 512)
+
+    def _context(self):
+        return nova_context.RequestContext("u", self.server["tenant_id"], is_admin=True)
 
     def test_of_one_whose_api_dies_a_pass_gives_it_back(self):
         self._has(1, 512)

@@ -196,7 +196,7 @@ class ServicesOfAnotherVersion(UpgradeCheckTestCase):
             compute, balloons = self._all_well_but("nova-compute", "Balloon statistics")
         assert compute[0] == balloons[0] == WARNING
         assert "host2: runs with a nova-xloud that is older" in compute[1]
-        assert "RPC 1.3" in compute[1]
+        assert "RPC 1.4" in compute[1]
 
     def test_another_package_here_than_there(self):
         kinds = ("nova-conductor", "nova-scheduler", "nova-compute")

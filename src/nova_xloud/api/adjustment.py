@@ -18,7 +18,7 @@ from nova_xloud.core.envelope import envelope
 from nova_xloud.core.plan import AdjustRequest
 from nova_xloud.core.size import Size
 from nova_xloud.core.state import NOTHING, InstanceState
-from nova_xloud.errors import HostUnavailable, HostUnsupported
+from nova_xloud.errors import HostUnavailable, HostUnsupported, PlacementUnavailable, Refused
 from nova_xloud.rpc.client import XloudAPI
 from nova_xloud.scheduling import holdings, quotas
 from nova_xloud.scheduling.quotas import Growth
@@ -88,10 +88,16 @@ class AdjustmentAPI:
             # An older one cannot. One without nova-xloud says so again.
             self._rpc.adjust(context, instance, request)
             return
+        except BaseException as error:
+            if _may_be_reserved(error):
+                self._rpc.unreserve(context, instance)
+            raise
         try:
             _check_quota(context, growth, is_held=True)
             self._rpc.adjust(context, instance, request)
-        except Exception:
+        except BaseException:
+            # Whatever it is, the end of this thread too. An adjustment that has got no answer may
+            # have been admitted: what that needs is desired then, and a run does not release it.
             # Were this lost too, a pass over the host would find it.
             self._rpc.unreserve(context, instance)
             raise
@@ -132,6 +138,12 @@ class AdjustmentAPI:
     @compute_api.check_instance_host(check_is_up=True)
     def _check_host(self, context: Any, instance: Any) -> None:
         """Only for its decorator."""
+
+
+def _may_be_reserved(error: BaseException) -> bool:
+    """Whether ``reserve`` may have claimed all the same: it, or Placement, gave no answer."""
+    is_answer = isinstance(error, Refused)
+    return not is_answer or isinstance(error, HostUnavailable | PlacementUnavailable)
 
 
 def _check_quota(context: Any, growth: Growth, *, is_held: bool = False) -> None:

@@ -23,6 +23,7 @@ from nova_xloud.errors import HostUnavailable, InvalidState, NotFound, Refused
 
 LOG = logging.getLogger(__name__)
 
+_SAME = "nothing was changed"
 ADJUSTABLE_STATES = ("active", "paused", "stopped")
 # Those of the others whose guest runs too: what it holds is followed all the same.
 FOLLOWED_STATES = (*ADJUSTABLE_STATES, "rescued", "resized")
@@ -51,16 +52,14 @@ def admit(
     """Admit ``request`` or refuse it; a refusal changes nothing.
 
     :param too_late: nobody waits for the answer any more; asked once the lock is had, which
-        another operation may have kept for long
+        another operation may have kept for long, and once the guest and Placement have answered
     :param date: ISO 8601, UTC
     :raises Refused: with the reason
     :raises DomainError: the guest could not be read
     """
     check_answers(instance)
     with instance.lock():
-        if too_late():
-            raise HostUnavailable("another operation on it took too long; nothing was changed")
-        seen, plan = decide_now(instance, request, host, date())
+        seen, plan = _decide_in_time(instance, request, host, too_late, date())
         if plan.nothing_to_do:
             return Admission(plan.desired.generation, True)
         _commit(instance, seen, plan, options)
@@ -72,6 +71,7 @@ def reserve(
     request: AdjustRequest,
     host: HostFacts,
     options: EngineOptions,
+    too_late: Callable[[], bool] = lambda: False,
     date: Callable[[], str] = utc_now,
 ) -> None:
     """Claim what ``request`` needs, and leave what is desired as it is.
@@ -79,12 +79,13 @@ def reserve(
     So it counts in quotas before the guest is told anything, and they can be looked at once more.
     What no :func:`admit` follows is more than there should be, and released by any run.
 
+    :param too_late: as of :func:`admit`
     :raises Refused: with the reason; nothing was changed
     :raises DomainError: the guest could not be read
     """
     check_answers(instance)
     with instance.lock():
-        seen, plan = decide_now(instance, request, host, date())
+        seen, plan = _decide_in_time(instance, request, host, too_late, date())
         if not plan.nothing_to_do:
             _commit(instance, seen, replace(plan, desired=seen.view.desired), options)
 
@@ -109,6 +110,23 @@ def decide_now(
     if isinstance(plan, Refused):
         raise plan
     return seen, plan
+
+
+def _decide_in_time(
+    instance: Instance,
+    request: AdjustRequest,
+    host: HostFacts,
+    too_late: Callable[[], bool],
+    now: str,
+) -> tuple[Observation, Plan]:
+    if too_late():
+        raise HostUnavailable(
+            "it came too late, or another operation on it took too long; " + _SAME
+        )
+    decided = decide_now(instance, request, host, now)
+    if too_late():
+        raise HostUnavailable("its guest or Placement took too long to answer; " + _SAME)
+    return decided
 
 
 def check_adjustable(view: RecordView) -> None:

@@ -16,6 +16,7 @@ from nova_xloud.compute.admit import Admission, admit, check_answers, decide_now
 from nova_xloud.compute.boots import Boots
 from nova_xloud.compute.clock import utc_now
 from nova_xloud.compute.converge import Outcome, converge
+from nova_xloud.compute.deadline import Deadline, HostClock
 from nova_xloud.compute.meter import Meter, NoMeter
 from nova_xloud.compute.observe import observe
 from nova_xloud.compute.ports import Fleet, Instance
@@ -40,7 +41,10 @@ OpensInstances = Callable[[Any, Any], Instance]
 
 
 class Host:
-    """One compute host."""
+    """One compute host.
+
+    :ivar clock: that of which callers name their deadlines
+    """
 
     def __init__(
         self,
@@ -52,6 +56,7 @@ class Host:
         worker: Worker | None = None,
         meter: Meter | None = None,
     ) -> None:
+        self.clock = HostClock()
         self._open = open_instance
         self._facts = facts
         self._options = options
@@ -67,20 +72,22 @@ class Host:
         nova_instance: Any,
         request: AdjustRequest,
         answer_within: float = float("inf"),
+        answer_by: Deadline | None = None,
     ) -> Admission:
         """Admit, and begin to converge; returns without waiting for the guest.
 
-        :param answer_within: seconds after which nobody waits for the answer
+        :param answer_within: seconds from now after which nobody waits for the answer
+        :param answer_by: the same as a time of :attr:`clock`
         :raises Refused:
         """
         instance = self._open(context, nova_instance)
-        admission = self._admit(instance, request, answer_within)
+        admission = self._admit(instance, request, self._too_late(answer_within, answer_by))
         if not admission.nothing_to_do:
             self._begin(instance, ADJUST)
         return admission
 
     def _admit(
-        self, instance: Instance, request: AdjustRequest, answer_within: float = float("inf")
+        self, instance: Instance, request: AdjustRequest, too_late: Callable[[], bool]
     ) -> Admission:
         began = time.monotonic()
         try:
@@ -89,7 +96,7 @@ class Host:
                 request,
                 self._facts,
                 self._options,
-                too_late=lambda: time.monotonic() - began > answer_within,
+                too_late=too_late,
             )
         except Refused as refusal:
             self._meter.refused(refusal.reason_code)
@@ -99,26 +106,60 @@ class Host:
         )
         return admission
 
-    def reserve(self, context: Any, nova_instance: Any, request: AdjustRequest) -> None:
+    def _too_late(self, answer_within: float, answer_by: Deadline | None) -> Callable[[], bool]:
+        began = self.clock.seconds()
+
+        def is_over() -> bool:
+            if self.clock.seconds() - began > answer_within:
+                return True
+            return answer_by is not None and self.clock.is_over(answer_by)
+
+        return is_over
+
+    def reserve(
+        self,
+        context: Any,
+        nova_instance: Any,
+        request: AdjustRequest,
+        answer_within: float = float("inf"),
+        answer_by: Deadline | None = None,
+    ) -> None:
         """Claim what :meth:`adjust` would, and no more: see :func:`~.admit.reserve`.
 
+        :param answer_within: as of :meth:`adjust`, and ``answer_by`` too
         :raises Refused:
         """
-        reserve(self._open(context, nova_instance), request, self._facts, self._options)
+        reserve(
+            self._open(context, nova_instance),
+            request,
+            self._facts,
+            self._options,
+            too_late=self._too_late(answer_within, answer_by),
+        )
 
     def unreserve(self, context: Any, nova_instance: Any) -> None:
         """Have a run release what no :meth:`adjust` followed; returns without waiting for it."""
         self._worker.submit(self._open(context, nova_instance))
 
-    def hotplug_vcpus(self, context: Any, nova_instance: Any, new_count: int) -> None:
+    def hotplug_vcpus(
+        self,
+        context: Any,
+        nova_instance: Any,
+        new_count: int,
+        answer_within: float = float("inf"),
+        answer_by: Deadline | None = None,
+    ) -> None:
         """Make it ``new_count`` vCPUs; returns when the guest has them.
 
+        :param answer_within: seconds in which it has to be admitted; ``answer_by``: as of
+            :meth:`adjust`
         :raises Refused:
         :raises GuestRefused: not within ``[xloud] hotplug_timeout``
         """
         instance = self._open(context, nova_instance)
         request = AdjustRequest(vcpus=new_count, memory_mb=None)
-        if self._admit(instance, request).nothing_to_do:
+        too_late = self._too_late(answer_within, answer_by)
+        if self._admit(instance, request, too_late).nothing_to_do:
             return
         future = self._begin(instance, HOTPLUG)
         timeout = self._options.hotplug_timeout

@@ -19,8 +19,12 @@ from nova_xloud.errors import HostUnavailable, HostUnsupported, Refused
 from nova_xloud.rpc.versions import FIRST, NAMESPACE, VERSION
 
 LOG = logging.getLogger(__name__)
+
+_MAY_BE_TAKEN = "whether it has taken the request is told by the server's xloud-status"
 CONF = nova.conf.CONF
 
+# The first version in which a host can be told until when we wait.
+_IN_TIME = "1.4"
 # Seconds; what a service says of itself it knows without looking.
 ABOUT_WITHIN = 10
 
@@ -44,14 +48,12 @@ class XloudAPI:
 
     def adjust(self, context: Any, instance: Any, request: AdjustRequest) -> dict[str, Any]:
         """See :meth:`XloudEndpoint.adjust`."""
-        # A little less than we wait, so that no answer crosses with our giving up.
-        more: dict[str, Any] = {"answer_within": CONF.rpc_response_timeout * 0.8}
-        version = FIRST
-        if request.force:
-            more["force"], version = True, "1.1"
-        sizes = {"vcpus": request.vcpus, "memory_mb": request.memory_mb}
-        arguments = {**sizes, "persist": request.persist, **more}
-        return self._call(context, instance, "adjust", version, **arguments)
+        arguments = asdict(request)
+        if not request.force:
+            del arguments["force"]
+        version = "1.1" if request.force else FIRST
+        older = {"answer_within": _patience()}
+        return self._call_in_time(context, instance, "adjust", version, older, **arguments)
 
     def plan(self, context: Any, instance: Any, request: AdjustRequest) -> dict[str, Any]:
         """See :meth:`XloudEndpoint.plan`."""
@@ -59,13 +61,15 @@ class XloudAPI:
 
     def reserve(self, context: Any, instance: Any, request: AdjustRequest) -> None:
         """See :meth:`XloudEndpoint.reserve`."""
-        self._call(context, instance, "reserve", "1.2", **asdict(request))
+        self._call_in_time(context, instance, "reserve", "1.2", {}, **asdict(request))
 
     def unreserve(self, context: Any, instance: Any) -> None:
         """See :meth:`XloudEndpoint.unreserve`; nobody waits for it, and nothing is raised.
 
         Where it does not arrive, a pass over the host does the same.
         """
+        if not instance.host:
+            return
         client = self._router.client(context).prepare(server=instance.host, version="1.2")
         try:
             client.cast(context, "unreserve", instance=instance)
@@ -107,7 +111,35 @@ class XloudAPI:
         looked at: nobody's request comes this way, and a caller that has one looks first.
         """
         timeout = math.ceil(CONF.xloud.hotplug_timeout) + CONF.rpc_response_timeout
-        self._call(context, instance, "hotplug_vcpus", FIRST, timeout, new_count=new_count)
+        self._call_in_time(
+            context, instance, "hotplug_vcpus", FIRST, {}, timeout, new_count=new_count
+        )
+
+    def _call_in_time(
+        self,
+        context: Any,
+        instance: Any,
+        method: str,
+        version: str,
+        older: dict[str, Any],
+        timeout: int | None = None,
+        **arguments: Any,
+    ) -> Any:
+        """A call that the host does not begin any more when we have given it up.
+
+        :param version: the lowest that has it; for a host that cannot be told until when
+        :param older: what such a host is sent instead
+        """
+        try:
+            now = self._call(context, instance, "now", _IN_TIME)
+        except HostUnsupported:
+            # An older one. One without nova-xloud says so again.
+            arguments |= older
+        else:
+            version = _IN_TIME
+            by = {**now, "seconds": now["seconds"] + _patience()}
+            arguments |= {"answer_within": _patience(), "answer_by": by}
+        return self._call(context, instance, method, version, timeout, **arguments)
 
     def _call(
         self,
@@ -127,10 +159,8 @@ class XloudAPI:
         try:
             answer = client.call(context, method, instance=instance, **arguments)
         except messaging.MessagingTimeout as error:
-            raise HostUnavailable(
-                "its compute host did not answer in time; whether it has taken the request "
-                "is told by the server's xloud-status"
-            ) from error
+            asked = "nothing was changed" if method == "now" else _MAY_BE_TAKEN
+            raise HostUnavailable(f"its compute host did not answer in time; {asked}") from error
         except messaging.RPCVersionCapError as error:
             raise HostUnsupported(
                 f"{method} {version} is later than [upgrade_levels] xloud in nova-api's nova.conf, "
@@ -146,6 +176,11 @@ class XloudAPI:
         if "refused" in answer:
             raise Refused.from_wire(answer["refused"])
         return answer["result"]
+
+
+def _patience() -> float:
+    """Seconds: a little less than we wait, so that no answer crosses with our giving up."""
+    return float(CONF.rpc_response_timeout * 0.8)
 
 
 def _not_known(error: Exception) -> bool:

@@ -6,15 +6,19 @@ from __future__ import annotations
 import functools
 import logging
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any
 
 import oslo_messaging as messaging
 
+from nova_xloud.compute.deadline import Deadline
 from nova_xloud.compute.host import Host
 from nova_xloud.core.plan import AdjustRequest
 from nova_xloud.errors import DomainError, GuestRefused, HostUnavailable, Refused
 from nova_xloud.rpc.versions import NAMESPACE, VERSION
 
+# Of a caller that does not say how long it waits.
+FOR_EVER = float("inf")
 LOG = logging.getLogger(__name__)
 
 
@@ -60,14 +64,19 @@ class XloudEndpoint:
         persist: bool,
         answer_within: float,
         force: bool = False,
+        answer_by: dict[str, Any] | None = None,
     ) -> dict[str, Any]:
         """Admit an adjustment.
 
-        :param answer_within: seconds that the caller waits for the answer; later none is admitted
+        :param answer_within: seconds from now that the caller waits for the answer; later none is
+            admitted
+        :param answer_by: the same as a time that :meth:`now` told, so that the time in which the
+            call lay in a queue counts
         :returns: ``{"generation": int, "nothing_to_do": bool}``
         """
+        request = AdjustRequest(vcpus, memory_mb, persist, force)
         admission = self.host.adjust(
-            context, instance, AdjustRequest(vcpus, memory_mb, persist, force), answer_within
+            context, instance, request, answer_within, _deadline(answer_by)
         )
         return {"generation": admission.generation, "nothing_to_do": admission.nothing_to_do}
 
@@ -94,10 +103,12 @@ class XloudEndpoint:
         memory_mb: int | None,
         persist: bool,
         force: bool,
+        answer_within: float = FOR_EVER,
+        answer_by: dict[str, Any] | None = None,
     ) -> None:
         """Claim what an adjustment needs; see :meth:`nova_xloud.compute.host.Host.reserve`."""
         request = AdjustRequest(vcpus, memory_mb, persist, force)
-        self.host.reserve(context, instance, request)
+        self.host.reserve(context, instance, request, answer_within, _deadline(answer_by))
 
     @_answers
     def unreserve(self, context: Any, instance: Any) -> None:
@@ -110,6 +121,25 @@ class XloudEndpoint:
         return self.host.status(context, instance)
 
     @_answers
-    def hotplug_vcpus(self, context: Any, instance: Any, new_count: int) -> None:
-        """Make it ``new_count`` vCPUs; answers when the guest has them."""
-        self.host.hotplug_vcpus(context, instance, new_count)
+    def hotplug_vcpus(
+        self,
+        context: Any,
+        instance: Any,
+        new_count: int,
+        answer_within: float = FOR_EVER,
+        answer_by: dict[str, Any] | None = None,
+    ) -> None:
+        """Make it ``new_count`` vCPUs; answers when the guest has them.
+
+        :param answer_within: seconds in which it has to be admitted; ``answer_by``: as of adjust
+        """
+        self.host.hotplug_vcpus(context, instance, new_count, answer_within, _deadline(answer_by))
+
+    @_answers
+    def now(self, context: Any, instance: Any) -> dict[str, Any]:
+        """This service's time, of which ``answer_by`` is: ``{"clock": id, "seconds": float}``."""
+        return asdict(self.host.clock.now())
+
+
+def _deadline(answer_by: dict[str, Any] | None) -> Deadline | None:
+    return None if answer_by is None else Deadline(**answer_by)

@@ -13,8 +13,11 @@ Versions:
 * 1.2 - reserve; unreserve, which is a cast and answers nothing.
 * 1.3 - about. It is asked for in 1.0: a service with an older nova-xloud then says that it does not
   know the call, and one without nova-xloud that it does not know the namespace.
+* 1.4 - now; adjust, reserve and hotplug_vcpus take answer_by, a time that now has told, and the
+  last two answer_within. A caller asks for the time first; a compute host that does not know it is
+  asked without answer_by, in the version that it was asked in before.
 """
 
 NAMESPACE = "xloud"
-VERSION = "1.3"
+VERSION = "1.4"
 FIRST = "1.0"

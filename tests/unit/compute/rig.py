@@ -51,7 +51,7 @@ class Rig:
     :param grace: seconds after its start in which the guest is booting; 0: it never is
     :ivar effects: what was done, in order
     :ivar done: the same, each with what was told or written
-    :ivar before: called before the named effect; ``sleep``, ``lock`` and ``answers`` too
+    :ivar before: called before the named effect; ``sleep``, ``lock``, ``read`` and ``answers`` too
     :ivar kill_at: at this point, counting from 0 before and after each effect, all ends
     :ivar request_id: of whoever asks next
     :ivar answers: QEMU does
@@ -298,6 +298,7 @@ class _Domain:
         self._rig, self._inner = rig, inner
 
     def read(self) -> GuestFigures:
+        self._rig._hook("read")
         return self._inner.read()
 
     def ping(self) -> None:

@@ -14,6 +14,7 @@ import pytest
 
 from nova_xloud.compute.clock import Clock
 from nova_xloud.compute.converge import Outcome, converge
+from nova_xloud.compute.deadline import Deadline, HostClock
 from nova_xloud.compute.host import READINGS, Host
 from nova_xloud.compute.ports import Instance
 from nova_xloud.compute.worker import Worker
@@ -321,6 +322,56 @@ def test_nobody_waits_for_an_answer_that_comes_too_late_so_nothing_is_admitted()
     with pytest.raises(HostUnavailable):
         host.adjust("context", "instance", AdjustRequest(6, None), answer_within=-1.0)
     assert rig.effects == []
+
+
+CHANGES: dict[str, Any] = {
+    "adjust": AdjustRequest(6, None),
+    "reserve": AdjustRequest(6, None),
+    "hotplug_vcpus": 6,
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+@pytest.mark.parametrize("late", ["within", "by", "another process"])
+def test_what_changes_something_and_comes_too_late_changes_nothing(name: str, late: str) -> None:
+    rig = Rig()
+    host, worker = host_of(rig)
+    until: dict[str, Any] = {
+        "within": {"answer_within": -1.0},
+        "by": {"answer_by": Deadline(host.clock.id, host.clock.seconds() - 1)},
+        "another process": {"answer_by": Deadline("of another", host.clock.seconds() + 60)},
+    }[late]
+    with pytest.raises(HostUnavailable, match="nothing was changed"):
+        getattr(host, name)("context", "instance", CHANGES[name], **until)
+    assert (rig.effects, rig.claims.size, worker.submitted) == ([], NOW, [])
+
+
+@pytest.mark.parametrize("name", CHANGES)
+@pytest.mark.parametrize("slow", ["lock", "guest"])
+def test_what_waits_for_too_long_at_the_host_changes_nothing(name: str, slow: str) -> None:
+    rig = Rig()
+    host, worker = host_of(rig)
+    host.clock = HostClock(rig.clock.now, "c1")
+    if slow == "lock":
+        rig.before["lock"] = lambda: rig.clock.advance(60)
+    else:
+        rig.before["read"] = lambda: rig.clock.advance(60)
+    by = Deadline("c1", rig.clock.now() + 48)
+    with pytest.raises(HostUnavailable, match="nothing was changed"):
+        getattr(host, name)("context", "instance", CHANGES[name], answer_by=by)
+    assert (rig.effects, rig.claims.size, worker.submitted) == ([], NOW, [])
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_what_comes_in_time_is_done(name: str) -> None:
+    rig = Rig()
+    host, worker = host_of(rig)
+    now = host.clock.now()
+    by = Deadline(now.clock, now.seconds + 60)
+    getattr(host, name)("context", "instance", CHANGES[name], answer_within=60.0, answer_by=by)
+    for future in worker.futures:
+        future.result(PATIENCE)
+    assert rig.claims.size.vcpus == 6
 
 
 def conditions_of(told: dict[str, Any]) -> dict[str, Any]:

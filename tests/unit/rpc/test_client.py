@@ -29,10 +29,12 @@ class Wire:
     :ivar target: of the client
     :ivar prepared: with what each call was prepared
     :ivar calls: method and arguments of each
+    :ivar older: the host does not know ``now``, nor what it is for
     """
 
     def __init__(self) -> None:
         self.answer: Any = {"result": {"answered": True}}
+        self.older = False
         self.target: messaging.Target | None = None
         self.prepared: list[dict[str, Any]] = []
         self.calls: list[tuple[str, dict[str, Any]]] = []
@@ -49,6 +51,12 @@ class Wire:
         self.call(context, f"cast {method}", **arguments)
 
     def call(self, context: Any, method: str, **arguments: Any) -> Any:
+        if method == "now" and not isinstance(self.answer, Exception):
+            assert arguments == {"instance": INSTANCE}
+            assert self.prepared.pop() == {"server": "host-1", "version": "1.4"}
+            if self.older:
+                raise messaging.RemoteError("UnsupportedVersion", "1.4")
+            return {"result": {"clock": "c1", "seconds": 1000.0}}
         self.calls.append((method, arguments))
         if isinstance(self.answer, Exception):
             raise self.answer
@@ -78,9 +86,10 @@ def wire(monkeypatch: pytest.MonkeyPatch) -> Wire:
         (AdjustRequest(3, 768, force=True), "1.1", {"force": True}),
     ],
 )
-def test_adjust_asks_in_the_lowest_version_that_has_what_it_asks_for(
+def test_adjust_asks_an_older_host_in_the_lowest_version_that_has_what_it_asks_for(
     wire: Wire, request_: AdjustRequest, version: str, more: dict[str, Any]
 ) -> None:
+    wire.older = True
     assert client.XloudAPI().adjust("context", INSTANCE, request_) == {"answered": True}
     assert wire.prepared == [{"server": "host-1", "version": version}]
     ((method, arguments),) = wire.calls
@@ -117,6 +126,7 @@ def test_a_plan_is_of_1_1_and_always_says_force(wire: Wire, force: bool) -> None
 
 
 def test_a_reservation_is_of_1_2_and_nobody_waits_for_its_end(wire: Wire) -> None:
+    wire.older = True
     client.XloudAPI().reserve("context", INSTANCE, AdjustRequest(3, None, False))
     client.XloudAPI().unreserve("context", INSTANCE)
     assert wire.prepared == [{"server": "host-1", "version": "1.2"}] * 2
@@ -127,6 +137,32 @@ def test_a_reservation_is_of_1_2_and_nobody_waits_for_its_end(wire: Wire) -> Non
     ]
 
 
+@pytest.mark.parametrize("method", ["adjust", "reserve", "hotplug_vcpus"])
+def test_a_host_is_told_until_when_we_wait_in_its_own_time(wire: Wire, method: str) -> None:
+    asked: Any = 3 if method == "hotplug_vcpus" else AdjustRequest(3, None)
+    getattr(client.XloudAPI(), method)("context", INSTANCE, asked)
+    assert [one["version"] for one in wire.prepared] == ["1.4"]
+    ((name, arguments),) = wire.calls
+    assert (name, arguments["answer_by"]["clock"]) == (method, "c1")
+    # A little less than we wait.
+    assert 1030 < arguments["answer_by"]["seconds"] < 1000 + OPTIONS.rpc_response_timeout
+    assert 30 < arguments["answer_within"] < OPTIONS.rpc_response_timeout
+
+
+@pytest.mark.parametrize("method", ["adjust", "reserve", "hotplug_vcpus"])
+def test_where_a_host_does_not_say_its_time_nothing_was_asked(wire: Wire, method: str) -> None:
+    wire.answer = messaging.MessagingTimeout()
+    asked: Any = 3 if method == "hotplug_vcpus" else AdjustRequest(3, None)
+    with pytest.raises(HostUnavailable, match="nothing was changed"):
+        getattr(client.XloudAPI(), method)("context", INSTANCE, asked)
+    assert [name for name, _ in wire.calls] == ["now"]
+
+
+def test_an_instance_on_no_host_has_nothing_that_a_host_could_give_back(wire: Wire) -> None:
+    client.XloudAPI().unreserve("context", SimpleNamespace(host=None, uuid="b1a5"))
+    assert wire.prepared == []
+
+
 def test_that_a_reservation_cannot_be_given_back_now_hides_nothing(wire: Wire) -> None:
     wire.answer = messaging.MessageDeliveryFailure("the broker is away")
     client.XloudAPI().unreserve("context", INSTANCE)
@@ -134,6 +170,7 @@ def test_that_a_reservation_cannot_be_given_back_now_hides_nothing(wire: Wire) -
 
 
 def test_status_and_hotplug_are_of_1_0(wire: Wire) -> None:
+    wire.older = True
     client.XloudAPI().status("context", INSTANCE)
     client.XloudAPI().hotplug_vcpus("context", INSTANCE, 3)
     assert wire.prepared == [

@@ -10,6 +10,7 @@ import pytest
 
 from nova_xloud import errors
 from nova_xloud.compute.admit import Admission
+from nova_xloud.compute.deadline import Deadline, HostClock
 from nova_xloud.core.plan import AdjustRequest
 from nova_xloud.rpc.endpoint import XloudEndpoint
 
@@ -22,6 +23,7 @@ class Host:
 
     def __init__(self, answer: Any) -> None:
         self._answer = answer
+        self.clock = HostClock(lambda: 1000.0, "c1")
         self.calls: list[tuple[Any, ...]] = []
 
     def _answered(self, *call: Any) -> Any:
@@ -54,6 +56,7 @@ def endpoint(answer: Any) -> tuple[XloudEndpoint, Host]:
     return XloudEndpoint(host), host  # type: ignore[arg-type]
 
 
+INF = float("inf")
 INSTANCE = SimpleNamespace(uuid="b1a5")
 SIZES: dict[str, Any] = {"vcpus": 3, "memory_mb": None, "persist": False}
 CALLS: dict[str, dict[str, Any]] = {
@@ -73,7 +76,7 @@ def call(name: str, answer: Any) -> dict[str, Any]:
 
 
 def test_it_has_a_namespace_and_version_of_its_own() -> None:
-    assert (XloudEndpoint.target.namespace, XloudEndpoint.target.version) == ("xloud", "1.3")
+    assert (XloudEndpoint.target.namespace, XloudEndpoint.target.version) == ("xloud", "1.4")
 
 
 def test_adjust_answers_generation_and_whether_there_was_anything_to_do() -> None:
@@ -87,7 +90,7 @@ def test_adjust_asks_for_what_it_was_asked() -> None:
     ours.adjust(
         "context", instance=INSTANCE, vcpus=3, memory_mb=768, persist=False, answer_within=48.0
     )
-    assert host.calls == [("adjust", "context", INSTANCE, AdjustRequest(3, 768, False), 48.0)]
+    assert host.calls == [("adjust", "context", INSTANCE, AdjustRequest(3, 768, False), 48.0, None)]
 
 
 def test_a_caller_of_1_0_does_not_say_force_and_one_of_1_1_does() -> None:
@@ -117,9 +120,25 @@ def test_a_reservation_is_of_what_was_asked_and_answers_nothing() -> None:
     assert ours.reserve("context", instance=INSTANCE, **arguments) == {"result": None}
     assert ours.unreserve("context", instance=INSTANCE) == {"result": None}
     assert host.calls == [
-        ("reserve", "context", INSTANCE, AdjustRequest(3, 768, False, True)),
+        ("reserve", "context", INSTANCE, AdjustRequest(3, 768, False, True), INF, None),
         ("unreserve", "context", INSTANCE),
     ]
+
+
+@pytest.mark.parametrize(
+    ("name", "more"),
+    [("adjust", {**SIZES, "answer_within": 48.0}), ("reserve", {**SIZES, "force": False}),
+     ("hotplug_vcpus", {"new_count": 3})],
+)  # fmt: skip
+def test_a_caller_of_1_4_names_a_time_of_the_hosts_clock(name: str, more: dict[str, Any]) -> None:
+    ours, host = endpoint(Admission(1, False))
+    answer = ours.now("context", instance=INSTANCE)
+    assert answer == {"result": {"clock": "c1", "seconds": 1000.0}}
+    by = {**answer["result"], "seconds": 1030.0}
+    getattr(ours, name)(
+        "context", instance=INSTANCE, **{**more, "answer_within": 9.0}, answer_by=by
+    )
+    assert host.calls[0][-2:] == (9.0, Deadline("c1", 1030.0))
 
 
 def test_status_is_answered_as_it_is() -> None:
@@ -129,7 +148,7 @@ def test_status_is_answered_as_it_is() -> None:
 def test_hotplug_answers_nothing_when_it_is_done() -> None:
     ours, host = endpoint(None)
     assert ours.hotplug_vcpus("context", instance=INSTANCE, new_count=3) == {"result": None}
-    assert host.calls == [("hotplug_vcpus", "context", INSTANCE, 3)]
+    assert host.calls == [("hotplug_vcpus", "context", INSTANCE, 3, INF, None)]
 
 
 @pytest.mark.parametrize("name", CALLS)
