@@ -67,7 +67,7 @@ def test_a_vcpu_is_plugged_with_its_pin_and_its_scheduler(lab_qemu: Libvirt) -> 
     guest = LibvirtGuest(dom, lab_qemu.wall)
     try:
         assert threads(dom.name()) == {0: ({FIRST}, os.SCHED_OTHER)}
-        guest.domain.set_vcpus(4, persistent=True)
+        guest.domain.set_vcpus(4)
         lab_qemu.until(guest, lambda read: read.vcpus == 4)
         assert threads(dom.name()) == {
             number: ({PINS[number]}, os.SCHED_FIFO if number else os.SCHED_OTHER)

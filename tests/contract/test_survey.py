@@ -23,8 +23,8 @@ def as_read(guest: Guest) -> Glimpse:
 @needs("survey")
 def test_every_domain_is_in_it(hypervisor: Hypervisor) -> None:
     off, running, paused = hypervisor.define(), hypervisor.booted(), hypervisor.booted()
-    running.domain.set_vcpus(3, persistent=False)
-    running.domain.set_memory(768, persistent=False)
+    running.domain.set_vcpus(3)
+    running.domain.set_memory(768)
     hypervisor.until(running, lambda read: read.memory_mb == 768)
     hypervisor.wait(2)  # QEMU tells of the balloon once a second
     paused.pause()
@@ -49,7 +49,7 @@ def test_a_domain_that_is_gone_is_not_in_it(hypervisor: Hypervisor) -> None:
 @needs("survey", "busy")
 def test_a_domain_that_another_call_holds_keeps_nobody_waiting(hypervisor: Hypervisor) -> None:
     guest = hypervisor.booted()
-    guest.domain.set_vcpus(3, persistent=False)
+    guest.domain.set_vcpus(3)
     hypervisor.wait(1.5)
     guest.pause()
     removal = _threads().Thread(target=_remove, args=[guest])
@@ -74,4 +74,4 @@ def _threads() -> Any:
 
 def _remove(guest: Guest) -> None:
     with pytest.raises(errors.RemovalTimedOut):
-        guest.domain.set_vcpus(2, persistent=False)
+        guest.domain.set_vcpus(2)

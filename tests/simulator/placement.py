@@ -5,12 +5,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from nova_xloud.compute.ports import Reservation
 from nova_xloud.core.size import Size
-from nova_xloud.errors import NoAllocation
-from nova_xloud.testing.ports import NOTHING, PROVIDER, FakeClaims
-
-ELSEWHERE = "another-provider"
+from nova_xloud.testing.ports import FakeClaims
 
 
 def total(sizes: Iterable[Size]) -> Size:
@@ -49,7 +45,6 @@ class Allocation(FakeClaims):
     def __init__(self, provider: Provider, size: Size) -> None:
         super().__init__(size, capacity=provider.capacity)
         self._provider = provider
-        self.elsewhere = False
         provider.consumers.append(self)
 
     @property
@@ -67,24 +62,3 @@ class Allocation(FakeClaims):
             self.capacity.vcpus - used.vcpus + self.size.vcpus,
             self.capacity.memory_mb - used.memory_mb + self.size.memory_mb,
         )
-
-    def read(self) -> Reservation:
-        read = super().read()
-        if self.elsewhere:
-            read.body["allocations"] = {ELSEWHERE: {"resources": {}}}
-        return read
-
-    def write(self, current: Reservation, size: Size) -> Reservation:
-        self._check_reachable()
-        if PROVIDER not in current.body["allocations"]:
-            raise NoAllocation("Placement holds nothing for it on this host: it is being moved")
-        return super().write(current, size)
-
-    def move_away(self) -> None:
-        """Its allocation is another host's from now on."""
-        self.somebody_else_writes(NOTHING)
-        self.elsewhere = True
-
-    def come_back(self, size: Size) -> None:
-        self.somebody_else_writes(size)
-        self.elsewhere = False

@@ -8,7 +8,7 @@ the sender still lives or not.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 from nova_xloud.compute.boots import Boots
@@ -139,13 +139,13 @@ class SimDomain:
     def ping(self) -> None:
         self._wire.read(self._domain.ping)
 
-    def set_vcpus(self, count: int, *, persistent: bool) -> None:
+    def set_vcpus(self, count: int) -> None:
         def do() -> None:
             guest = self._server.guest
             ran, had = guest.active, self._server.held.vcpus
             self._world.count(f"step: {'plug' if count > had else 'unplug'} vCPUs")
             try:
-                self._domain.set_vcpus(count, persistent=persistent)
+                self._domain.set_vcpus(count)
             except RemovalTimedOut:
                 # It may have come to its senses while libvirt waited.
                 if guest.behaviour not in REMOVES_NOTHING and guest.power is Power.RUNNING:
@@ -158,15 +158,19 @@ class SimDomain:
 
         self._change(f"set vCPUs {count}", do)
 
-    def set_memory(self, mib: int, *, persistent: bool) -> None:
+    def set_memory(self, mib: int) -> None:
         def do() -> None:
-            self._domain.set_memory(mib, persistent=persistent)
+            self._domain.set_memory(mib)
             seen = self._world.checks.last_seen(self._server)
             way = "more" if mib > seen.memory_mb else "less" if mib < seen.memory_mb else "stop"
             self._world.count(f"step: balloon, {way}")
             self._server.balloon_told(mib, seen.memory_mb)
 
         self._change(f"set memory {mib}", do)
+
+    def set_definition(self, size: Size) -> None:
+        self._world.count("step: definition")
+        self._change(f"set definition {size}", lambda: self._domain.set_definition(size))
 
     def set_vcpus_online(self, count: int) -> None:
         self._world.count("step: agent brings vCPUs online, or takes them offline")
@@ -260,7 +264,7 @@ class SimFleet:
     def __init__(self, wire: Wire, world: World, opens: Callable[[Server], Instance]) -> None:
         self._wire, self._world, self._opens = wire, world, opens
 
-    def glimpses(self) -> Mapping[str, Glimpse]:
+    def glimpses(self, uuids: Collection[str]) -> Mapping[str, Glimpse]:
         return self._wire.read(
             lambda: {
                 one.uuid: FakeDomain(one.guest).glimpse()

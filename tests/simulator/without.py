@@ -43,7 +43,7 @@ _STEP = balloon.step
 def record_before_claim(
     instance: Instance, seen: Observation, plan: Plan, options: EngineOptions
 ) -> None:
-    instance.record.write(plan.desired, held=seen.reservation.size)
+    instance.record.write(plan.desired, held=seen.state.reserved)
     change_claim(
         instance.claims,
         seen.reservation,
@@ -158,12 +158,18 @@ def settled_while_booting(state: InstanceState) -> Size:
 
 
 def look_elsewhere(
-    desired: Desired, recorded: Size, reserved: Size, glimpse: Glimpse | None, *, booting: bool
+    desired: Desired,
+    recorded: Size,
+    reserved: Size,
+    glimpse: Glimpse | None,
+    *,
+    booting: bool,
+    driven: bool,
 ) -> Look | None:
     if glimpse is not None:
         target = desired.target
         glimpse = replace(glimpse, vcpus=target.vcpus, memory_mb=target.memory_mb)
-    return _LOOK(desired, recorded, reserved, glimpse, booting=booting)
+    return _LOOK(desired, recorded, reserved, glimpse, booting=booting, driven=driven)
 
 
 # The balloon.

@@ -47,6 +47,9 @@ ADVICE: dict[str, str] = {
     "xloud.guest_refused.vcpus_not_online": f"{_AGAIN}. Bring the CPUs online in the guest.",
     "xloud.guest_refused.vcpus_not_removed": f"Look whether the guest lets CPUs go. {_REBOOT}",
     "xloud.guest_refused.removal_unsettled": _REBOOT,
+    "xloud.guest_refused.memory_pinned": "Ask for the maximum of memory, or detach the device that "
+    "is passed through to the server.",
+    "xloud.guest_refused.definition_not_set": _REBOOT,
     "xloud.guest_refused.not_in_time": f"{_AGAIN}.",
 }
 

@@ -8,7 +8,7 @@ look at the instance, never unsafe. Nothing is told to the guest here.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from nova_xloud.compute.claim import change_claim
@@ -25,8 +25,6 @@ LOG = logging.getLogger(__name__)
 
 _SAME = "nothing was changed"
 ADJUSTABLE_STATES = ("active", "paused", "stopped")
-# Those of the others whose guest runs too: what it holds is followed all the same.
-FOLLOWED_STATES = (*ADJUSTABLE_STATES, "rescued", "resized")
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,23 +129,23 @@ def _decide_in_time(
 
 def check_adjustable(view: RecordView) -> None:
     """:raises Refused: unless the instance is here, in a fit state, and no task is running"""
-    _check(view, ADJUSTABLE_STATES)
+    check_followed(view)
+    if view.vm_state not in ADJUSTABLE_STATES:
+        raise InvalidState(
+            f"the instance's vm_state is {view.vm_state}; only {', '.join(ADJUSTABLE_STATES)} will "
+            f"do"
+        )
 
 
 def check_followed(view: RecordView) -> None:
-    """:raises Refused: unless the instance is here, its guest may run, and no task is running"""
-    _check(view, FOLLOWED_STATES)
+    """Its vm_state does not matter: a guest that runs here holds what it holds.
 
-
-def _check(view: RecordView, states: Collection[str]) -> None:
+    :raises Refused: unless the instance is here, and no task is running
+    """
     if not view.here:
         raise NotFound("the instance has left this host; ask again")
     if view.task_state is not None:
         raise InvalidState(f"the instance is busy: its task_state is {view.task_state}")
-    if view.vm_state not in states:
-        raise InvalidState(
-            f"the instance's vm_state is {view.vm_state}; only {', '.join(states)} will do"
-        )
 
 
 def _commit(instance: Instance, seen: Observation, plan: Plan, options: EngineOptions) -> None:

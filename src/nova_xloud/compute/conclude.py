@@ -27,6 +27,11 @@ def concluded(
     An instance that was never adjusted and has nothing to be told of stays without a record.
     """
     desired = seen.view.desired
+    if event is Event.DEFER and not seen.state.driven:
+        # Nobody's adjustment waits for anything: it is one that is not driven.
+        progress = desired.progress
+        noted = conditions.to_note(conditions.judge(seen.state, progress, now))
+        return desired if conditions.same(noted, desired.noted) else replace(desired, noted=noted)
     begun = desired.progress.after(Event.BEGIN, now)
     progress = begun.after(event, now, code, message)
     noted = conditions.to_note(conditions.judge(seen.state, progress, now))
@@ -39,8 +44,11 @@ def concluded(
 
 
 def conclude(instance: Instance, seen: Observation, told: Told, record: Desired) -> Size:
-    """Write it, under the instance's lock; first what came back half way is released, and the
-    balloon that has not followed is told to stay.
+    """Write it, under the instance's lock: what came back half way is released, the record is
+    written, and then the balloon that has not followed is told to stay.
+
+    In this order, because the claim must not be written once the guest was called. No more is
+    released than what was told to the balloon before, so it may do that meanwhile.
 
     :param told: what the run has told the guest
     :param record: of :func:`concluded`
@@ -49,34 +57,45 @@ def conclude(instance: Instance, seen: Observation, told: Told, record: Desired)
     :raises ClaimConflict: somebody else changed the claim
     :raises DomainError: the guest could not be told
     """
-    _stay(seen, told)
-    reserved = _release_what_came_back(instance, seen, told)
-    # Where Placement has lost it, what it held is still known from its columns.
-    held = reserved if reserved != NOTHING else seen.view.recorded
-    if record != seen.view.desired or held != seen.view.recorded:
-        instance.record.write(record, held)
+    try:
+        reserved = _release_what_came_back(instance, seen, told)
+        held = _recorded_as(seen, reserved)
+        if record != seen.view.desired or held != seen.view.recorded:
+            instance.record.write(record, held)
+    finally:
+        _stay(seen, told)
     return reserved
 
 
-def alarm(instance: Instance, seen: Observation, now: str) -> None:
-    """Where more is held than reserved and the host has no room: say so now, not when it is over.
+def alarm(
+    instance: Instance, seen: Observation, now: str, why: str = "its host has no room"
+) -> None:
+    """Where more is held than reserved, and that cannot be: say so now, not when it is over.
 
+    :param why: no more can be reserved
     :raises InvalidState: another operation has begun
     """
     state = seen.state
     if state.reserved.covers(state.counted):
         return
     LOG.error(
-        "Instance %s holds %s, only %s are reserved, and its host has no room: "
+        "Instance %s holds %s, only %s are reserved, and %s: "
         "xloud.reserved_too_little. Make room, or move or stop it.",
         instance.uuid,
         state.held,
         state.reserved,
+        why,
     )
     desired = seen.view.desired
     noted = conditions.to_note(conditions.judge(state, desired.progress, now))
     if not conditions.same(noted, desired.noted):
-        instance.record.write(replace(desired, noted=noted), state.reserved)
+        held = _recorded_as(seen, state.reserved)
+        instance.record.write(replace(desired, noted=noted), held)
+
+
+def _recorded_as(seen: Observation, reserved: Size) -> Size:
+    """Where Placement has lost it, what it held is still known from its columns."""
+    return reserved if reserved != NOTHING else seen.view.recorded
 
 
 def _stay(seen: Observation, told: Told) -> None:
@@ -84,11 +103,11 @@ def _stay(seen: Observation, told: Told) -> None:
 
     :raises DomainError:
     """
-    domain, guest, desired = seen.domain, seen.state.guest, seen.view.desired
-    if domain is None or guest is None or told.memory_mb is None or desired.force:
+    guest, desired = seen.state.guest, seen.view.desired
+    if guest is None or told.memory_mb is None or desired.force or not seen.state.driven:
         return
     if guest.running and told.memory_mb < guest.memory_mb:
-        domain.set_memory(guest.memory_mb, persistent=False)
+        seen.guest().set_memory(guest.memory_mb)
 
 
 def _release_what_came_back(instance: Instance, seen: Observation, told: Told) -> Size:
@@ -98,6 +117,8 @@ def _release_what_came_back(instance: Instance, seen: Observation, told: Told) -
     that somebody told it before.
     """
     reserved = seen.state.reserved
+    if not seen.state.driven:
+        return reserved
     on_its_way = reserved.memory_mb if told.memory_mb is None else told.memory_mb
     needed = seen.state.settled_claim
     if seen.state.running:

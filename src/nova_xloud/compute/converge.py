@@ -28,6 +28,7 @@ from nova_xloud.errors import (
     DomainError,
     GuestRefused,
     InvalidState,
+    NoAllocation,
     NoCapacity,
     NotFound,
     PlacementUnavailable,
@@ -176,6 +177,9 @@ class _Run:
             self._told = replace(self._told, no_room_for=seen.state.settled_claim)
             if is_first:
                 alarm(self._instance, seen, date)
+        except NoAllocation as lost:
+            alarm(self._instance, seen, date, lost.message)
+            raise
         except DomainError:
             # Whether it was told all the same is not known.
             self._told = replace(self._told, memory_mb=None)
@@ -206,7 +210,7 @@ class _Run:
                 if self._patience.is_over(done):
                     return self._give_up(done)
                 self._clock.sleep(self._options.poll_interval)
-            case steps.SetMemory() | steps.SetVcpus() | steps.SetOnline():
+            case steps.SetDefinition() | steps.SetMemory() | steps.SetVcpus() | steps.SetOnline():
                 self._patience.anew()
             case steps.Claim():
                 # It took more on its own; one that does so again and again is not raced.

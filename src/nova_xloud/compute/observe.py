@@ -4,27 +4,57 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from nova_xloud.compute.ports import Domain, Instance, RecordView, Reservation
 from nova_xloud.core.state import InstanceState
-from nova_xloud.errors import DomainNotFound, InvalidState
+from nova_xloud.errors import DomainNotFound, DomainNotRunning, InvalidState
 
 # Who resizes or rebuilds it does so once.
 READINGS = 3
+# The vm_states in which an instance is driven to its desired size. Of any other, what a guest that
+# runs all the same (``error``) holds is claimed.
+DRIVEN_STATES = ("active", "paused", "stopped", "rescued", "resized")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Observation:
     """One reading of record, claim and guest.
 
-    :ivar domain: None where libvirt has none (the instance is stopped, say)
+    Whoever calls the guest gives the claim away: a call may take seconds, a whole live migration
+    fits into them, and Placement begins to count the consumer's generations anew. A claim that was
+    read before would be written over the target's, and no conflict would say so.
     """
 
     view: RecordView
-    reservation: Reservation
-    domain: Domain | None
     state: InstanceState
+    _reservation: Reservation
+    _domain: Domain | None
+    _guest_called: bool = field(default=False, init=False)
+
+    @property
+    def reservation(self) -> Reservation:
+        """The claim as it was read, to be written back. For its size alone: ``state.reserved``.
+
+        :raises ReservationSpent: the guest has been called since it was read
+        """
+        if self._guest_called:
+            raise ReservationSpent("the guest was called after its claim was read; observe again")
+        return self._reservation
+
+    def guest(self) -> Domain:
+        """The domain, to be told something: from now on the claim can not be written.
+
+        :raises DomainNotRunning: libvirt had none (the instance is stopped, say)
+        """
+        self._guest_called = True
+        if self._domain is None:
+            raise DomainNotRunning("the domain has gone")
+        return self._domain
+
+
+class ReservationSpent(Exception):
+    """A mistake of the caller's: a claim was to be written that is too old for it."""
 
 
 def observe(
@@ -55,8 +85,15 @@ def observe(
         domain, guest = None, None
     booting = guest is not None and guest.running and instance.booting(guest)
     reservation, view = _claim_and_record(instance, view, check)
-    state = InstanceState(view.desired, reservation.size, guest, view.recorded, booting)
-    return Observation(view, reservation, domain, state)
+    state = InstanceState(
+        view.desired,
+        reservation.size,
+        guest,
+        view.recorded,
+        booting,
+        driven=view.vm_state in DRIVEN_STATES,
+    )
+    return Observation(view, state, reservation, domain)
 
 
 def _claim_and_record(

@@ -7,7 +7,7 @@ Each port has one bridge to the real thing and one fake in
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -30,18 +30,24 @@ class Domain(Protocol):
     def ping(self) -> None:
         """Ask its QEMU something that it answers at once; returns when it has."""
 
-    def set_vcpus(self, count: int, *, persistent: bool) -> None:
-        """Hot-plug or unplug up to ``count``, live.
+    def set_vcpus(self, count: int) -> None:
+        """Hot-plug or unplug up to ``count``, live; the definition it starts from next stays.
 
-        :param persistent: also in the definition it is started from next
         :raises VcpuNotRemovable: a vCPU to remove was there at boot
         :raises RemovalTimedOut: see there; may take 5 s to be raised
         """
 
-    def set_memory(self, mib: int, *, persistent: bool) -> None:
-        """Set the balloon's target, live.
+    def set_memory(self, mib: int) -> None:
+        """Set the balloon's target, live; the definition it starts from next stays."""
 
-        :param persistent: also in the definition it is started from next
+    def set_definition(self, size: Size) -> None:
+        """Set what it is started with next, vCPUs and memory; a running guest is left alone.
+
+        Every vCPU that this adds can be removed again when the guest runs. For a domain that is
+        shut off too. Two changes: after an error only one of them may be there.
+
+        :raises DomainNotRunning: it is transient, and has no definition
+        :raises InvalidSize: 0, negative, or above the maximum
         """
 
     def set_vcpus_online(self, count: int) -> None:
@@ -181,8 +187,10 @@ class Known:
 class Fleet(Protocol):
     """All instances of this host that nova-xloud looks after, in as few calls as possible."""
 
-    def glimpses(self) -> Mapping[str, Glimpse]:
-        """What libvirt says of its domains, by instance: one call.
+    def glimpses(self, uuids: Collection[str]) -> Mapping[str, Glimpse]:
+        """What libvirt says of its domains, by instance: one call, and two for each of ``uuids``.
+
+        :param uuids: whose definition and devices are read too; of no other is anything more asked
 
         One that is busy just now may be missing. One that hangs delays the answer for as long.
 

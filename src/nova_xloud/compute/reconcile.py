@@ -16,6 +16,7 @@ from typing import Protocol
 
 from nova_xloud.compute.boots import Boots
 from nova_xloud.compute.meter import Meter, NoMeter, Seen
+from nova_xloud.compute.observe import DRIVEN_STATES
 from nova_xloud.compute.ports import Fleet, Instance, Known
 from nova_xloud.conf import EngineOptions
 from nova_xloud.core.drift import Look, look, pause_after
@@ -52,6 +53,15 @@ class _Attempt:
     like: object
     count: int
     again_at: float
+
+
+def _is_driven(one: Known) -> bool:
+    return one.view.vm_state in DRIVEN_STATES
+
+
+def _is_followed(one: Known, glimpse: Glimpse | None) -> bool:
+    """Whether it is driven to its size, or its guest runs whatever its vm_state is."""
+    return _is_driven(one) or (glimpse is not None and glimpse.running)
 
 
 class Reconciler:
@@ -126,7 +136,8 @@ class Reconciler:
             return 0
         busy = {one.uuid for one in known if self._worker.is_busy(one.uuid)}
         try:
-            glimpses = self._fleet.glimpses()
+            glimpses = self._fleet.glimpses({one.uuid for one in known})
+            known = [one for one in known if _is_followed(one, glimpses.get(one.uuid))]
             reserved = self._fleet.reserved(known)
         except (DomainError, Refused) as error:
             LOG.warning("This pass over the host's instances is left out: %s", error)
@@ -177,13 +188,20 @@ class Reconciler:
         desired = one.view.desired
         boot_id = None if glimpse is None else glimpse.boot_id
         booting = self._boots.booting(one.uuid, boot_id)
-        found = look(desired, one.view.recorded, reserved, glimpse, booting=booting)
+        found = look(
+            desired,
+            one.view.recorded,
+            reserved,
+            glimpse,
+            booting=booting,
+            driven=_is_driven(one),
+        )
         if found is None:
             self._attempts.pop(one.uuid, None)
             return False
-        vcpus = None if glimpse is None else glimpse.vcpus
+        seen = None if glimpse is None else (glimpse.vcpus, glimpse.defined, glimpse.pinned_mb)
         phase, code = desired.progress.phase, desired.progress.code
-        like = (desired.generation, phase, code, reserved, boot_id, vcpus, booting)
+        like = (desired.generation, phase, code, reserved, boot_id, seen, booting)
         if not (self._is_due(one.uuid, like) or found.urgent):
             return False
         return self._resume(one.uuid, desired.progress, found)

@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
+from nova_xloud.core import pinned
 from nova_xloud.core.conditions import judge
 from nova_xloud.core.envelope import MEMORY, VCPUS, Envelope
 from nova_xloud.core.lifecycle import Event, Progress
@@ -71,8 +72,11 @@ def _progress(state: InstanceState, now: str, converging: bool) -> Progress:
 
 def blockers(state: InstanceState, bounds: Envelope) -> list[dict[str, str]]:
     """Why a resource cannot be adjusted, as people see it; empty if both can."""
+    known = {(b.resource, b.why) for b in bounds.blockers}
+    of_guest = [b for b in pinned.blockers(state.guest) if (b.resource, b.why) not in known]
     found = [
-        {"resource": b.resource, "code": b.code, "message": b.message} for b in bounds.blockers
+        {"resource": b.resource, "code": b.code, "message": b.message}
+        for b in (*bounds.blockers, *of_guest)
     ]
     if state.removal_unsettled:
         found.append(

@@ -8,13 +8,15 @@ from dataclasses import replace
 
 from nova_xloud.compute.conclude import concluded
 from nova_xloud.compute.observe import Observation
-from nova_xloud.compute.ports import Domain, Instance
+from nova_xloud.compute.ports import Instance
 from nova_xloud.core import steps
 from nova_xloud.core.lifecycle import Event
+from nova_xloud.core.size import Size
 from nova_xloud.errors import (
     AgentUnavailable,
     DomainCallFailed,
-    DomainNotRunning,
+    DomainError,
+    DomainNotFound,
     InvalidSize,
     RemovalTimedOut,
     VcpuNotRemovable,
@@ -40,8 +42,13 @@ def take(
         case steps.BeginRemoval():
             _write(step, instance, seen, now)
             return replace(told, removal_begun=seen.view.desired.removal_pending is None)
+        case steps.RemovalSettled():
+            _write(step, instance, seen, now)
+            return replace(told, removal_undone=False)
+        case steps.SetDefinition(size):
+            return _set_definition(size, instance, seen, told)
         case steps.SetMemory(mib):
-            _running(seen).set_memory(mib, persistent=seen.view.desired.live is None)
+            seen.guest().set_memory(mib)
             return replace(told, memory_mb=mib)
         case steps.SetVcpus(count):
             return _set_vcpus(count, instance, seen, told)
@@ -65,39 +72,50 @@ def _write(step: steps.Step, instance: Instance, seen: Observation, now: str) ->
         case steps.RemovalSettled():
             record = replace(desired, removal_pending=None)
     if record != desired or isinstance(step, steps.Record):
-        instance.record.write(record, seen.reservation.size)
+        instance.record.write(record, seen.state.reserved)
+
+
+def _set_definition(
+    size: Size, instance: Instance, seen: Observation, told: steps.Told
+) -> steps.Told:
+    try:
+        seen.guest().set_definition(size)
+    except DomainNotFound:
+        raise
+    except DomainError as error:
+        # The running guest can be driven all the same, and what its definition has stays claimed.
+        LOG.warning(
+            "Instance %s: libvirt's definition of it could not be set to %s: %s",
+            instance.uuid,
+            size,
+            error,
+        )
+        return replace(told, definition=size, definition_refused=str(error))
+    return replace(told, definition=size, definition_refused=None)
 
 
 def _set_vcpus(count: int, instance: Instance, seen: Observation, told: steps.Told) -> steps.Told:
-    desired = seen.view.desired
     try:
-        _running(seen).set_vcpus(count, persistent=desired.live is None)
+        seen.guest().set_vcpus(count)
     except (RemovalTimedOut, VcpuNotRemovable, DomainCallFailed) as error:
         if count >= seen.state.held.vcpus:
             raise
-        if told.removal_begun and not isinstance(error, RemovalTimedOut):
-            # Said at once and nothing was begun: unlike after a time-out, the count is known. A
-            # mark of an earlier run's stays: what that one began may still happen.
-            instance.record.write(replace(desired, removal_pending=None), seen.reservation.size)
+        # Said at once and nothing was begun: unlike after a time-out, the count is known. A mark of
+        # an earlier run's stays: what that one began may still happen.
+        undone = told.removal_begun and not isinstance(error, RemovalTimedOut)
         # An event's details are cut at 255 characters: what matters comes first.
         refused = (
             f"the guest did not give vCPUs back down to {count}; what it has stays claimed "
             f"({error})"
         )
-        return replace(told, vcpus=count, removal_refused=refused)
+        return replace(told, vcpus=count, removal_refused=refused, removal_undone=undone)
     return replace(told, vcpus=count)
 
 
 def _set_online(count: int, instance: Instance, seen: Observation, told: steps.Told) -> steps.Told:
     try:
-        _running(seen).set_vcpus_online(count)
+        seen.guest().set_vcpus_online(count)
     except (AgentUnavailable, DomainCallFailed, InvalidSize) as error:
         # The guest is read again anyway, and what it did not do is said then.
         LOG.info("Instance %s: its agent did not do it: %s", instance.uuid, error)
     return replace(told, online=count)
-
-
-def _running(seen: Observation) -> Domain:
-    if seen.domain is None:
-        raise DomainNotRunning("the domain has gone")
-    return seen.domain

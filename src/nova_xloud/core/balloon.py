@@ -47,6 +47,13 @@ def step(
     one, which somebody told it before, cannot be seen.
     """
     goal = state.desired.target.memory_mb
+    if guest.pinned and goal < guest.max_memory_mb:
+        return Stuck(
+            "xloud.guest_refused.memory_pinned",
+            f"all of its {guest.max_memory_mb} MiB stay in the host's RAM, and a balloon frees "
+            f"nothing ({', '.join(guest.pinned)}), so its memory does not become {goal} MiB: "
+            f"adjust it to {guest.max_memory_mb} MiB, or take away what pins it",
+        )
     if guest.memory_mb > goal:
         return _shrink(goal, state, guest, told, limits)
     if guest.memory_mb == goal and guest.balloon_driver is None:

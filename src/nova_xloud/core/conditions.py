@@ -8,7 +8,8 @@ type                     reason                                      true when
                                                                      always listed, true or false
 ``GuestRefused``         ``xloud.guest_refused.<what>``              the guest did not follow
 ``BalloonNotEffective``  ``xloud.balloon.no_driver``,                its balloon does not do what it
-                         ``xloud.balloon.holds_more``                is told
+                         ``xloud.balloon.holds_more``,               is told, or frees nothing
+                         ``xloud.balloon.memory_pinned``
 ``RemovalUnsettled``     ``xloud.blocked.removal_unsettled``         vCPUs were to go and are there
 ``CpusNotOnline``        ``xloud.cpus_not_online``                   its agent counts fewer CPUs
                                                                      online than are plugged for it
@@ -110,7 +111,11 @@ def _of_balloon(state: InstanceState, progress: Progress) -> Iterator[Condition]
     if held <= target:
         return
     more = f"its memory is {held} MiB and should be {target}"
-    if state.booting:
+    if state.guest is not None and state.guest.pinned:
+        reasons = ", ".join(state.guest.pinned)
+        message = f"its memory is pinned in the host's RAM ({reasons}): {more}"
+        yield _true(BALLOON_NOT_EFFECTIVE, "xloud.balloon.memory_pinned", message)
+    elif state.booting:
         yield _true(BOOTING, "xloud.booting", f"its balloon is on the way: {more}")
     elif state.guest is not None and state.guest.balloon_driver is False:
         message = f"the guest's balloon driver does not report: {more}"

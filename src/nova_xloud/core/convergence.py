@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The next step toward what is desired, from the state alone.
 
-Order: memory grows, vCPUs grow, vCPUs shrink, memory shrinks, vCPUs come online, the claim is
-released. A step is safe at any moment: it is computed from what was just read, so whoever was
-killed half way is followed by somebody who reads and goes on.
+Order: libvirt's definition is set, memory grows, vCPUs grow, vCPUs shrink, memory shrinks, vCPUs
+come online, the claim is released. A step is safe at any moment: it is computed from what was just
+read, so whoever was killed half way is followed by somebody who reads and goes on.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 from nova_xloud.core import balloon
 from nova_xloud.core.balloon import DEFAULTS, Limits
 from nova_xloud.core.guest import GuestFigures
+from nova_xloud.core.size import Size
 from nova_xloud.core.state import InstanceState
 from nova_xloud.core.steps import (
     Await,
@@ -22,6 +23,7 @@ from nova_xloud.core.steps import (
     Record,
     Release,
     RemovalSettled,
+    SetDefinition,
     SetOnline,
     SetVcpus,
     Short,
@@ -37,8 +39,13 @@ def next_step(state: InstanceState, told: Told, limits: Limits = DEFAULTS) -> St
     :param state: as just read
     :param told: what this run has told libvirt and the guest may not have done yet
     """
+    if not state.driven:
+        return _follow(state, told)
     if not state.running and state.desired != state.desired.restarted():
         return ForgetLive()
+    definition = _definition(state)
+    if definition is not None and told.definition != definition:
+        return SetDefinition(definition)
     needed = state.settled_claim
     short = not state.reserved.covers(needed)
     if short and told.no_room_for != needed:
@@ -48,13 +55,57 @@ def next_step(state: InstanceState, told: Told, limits: Limits = DEFAULTS) -> St
         step = _guest_step(state, guest, told, limits)
         if step is not None:
             return _for_paused(step, guest) if guest.paused else step
-    if short:
+    return _at_the_end(state, needed, definition, told)
+
+
+def _at_the_end(state: InstanceState, needed: Size, definition: Size | None, told: Told) -> Step:
+    """What comes when nothing more can be done to the guest.
+
+    :param needed: what has to be reserved
+    :param definition: what libvirt should start it with, and does not
+    """
+    if not state.reserved.covers(needed):
         return Short(needed)
     if state.reserved != needed:
         return Release(needed)
     if state.recorded is not None and state.recorded != state.reserved:
         return Record(state.reserved)
+    if definition is not None:
+        return Stuck(
+            "xloud.guest_refused.definition_not_set",
+            f"libvirt starts it with {state.defined} and not with {definition}, and that stays "
+            f"claimed: {told.definition_refused or 'it said that it was done'}",
+        )
     return Converged()
+
+
+def _follow(state: InstanceState, told: Told) -> Step:
+    """Claim what a guest holds that is not driven to any size; release nothing."""
+    needed = state.counted.at_least(state.defined) if state.running else state.reserved
+    if not state.reserved.covers(needed):
+        claim = state.reserved.at_least(needed)
+        return Short(needed) if told.no_room_for == state.settled_claim else Claim(claim)
+    if state.recorded is not None and state.recorded != state.reserved:
+        return Record(state.reserved)
+    return Deferred(
+        "its vm_state is none in which its size is changed; what its guest holds is claimed"
+    )
+
+
+def _definition(state: InstanceState) -> Size | None:
+    """What libvirt should start the guest with from now on; None: as it is.
+
+    That is the persisted size, before anything else: lowered at once, raised as far as is reserved.
+    So a guest that refuses to shrink, or that has another size only until it stops, starts with
+    what is claimed for it.
+    """
+    if state.guest is None or state.guest.defined is None:
+        return None
+    now, goal, reserved = state.guest.defined, state.desired.persisted, state.reserved
+    vcpus = min(goal.vcpus, max(now.vcpus, reserved.vcpus))
+    memory_mb = min(goal.memory_mb, max(now.memory_mb, reserved.memory_mb))
+    wanted = Size(vcpus, memory_mb)
+    return None if wanted == now else wanted
 
 
 def _guest_step(
@@ -65,7 +116,8 @@ def _guest_step(
     What cannot be done (vCPUs that cannot go, a balloon without a driver) does not keep from what
     comes after it: it is said at the end.
     """
-    if state.desired.removal_pending is not None and not state.removal_unsettled:
+    is_settled = told.removal_undone or not state.removal_unsettled
+    if state.desired.removal_pending is not None and is_settled:
         return RemovalSettled()
     memory = balloon.step(state, guest, told, limits)
     if memory is not None and guest.memory_mb <= state.desired.target.memory_mb:

@@ -5,11 +5,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from nova_xloud.core.conditions import RESERVED_TOO_LITTLE
 from nova_xloud.core.desired import Desired
 from nova_xloud.core.guest import Glimpse
 from nova_xloud.core.size import Size
 
 TOO_LITTLE = "reserved_too_little"
+DEFINITION = "definition"
 UNFINISHED = "unfinished"
 CONDITION = "condition"
 RECORDED = "recorded"
@@ -17,7 +19,17 @@ RESERVED = "reserved"
 STOPPED = "stopped"
 VCPUS = "vcpus"
 MEMORY = "memory"
-CODES = (TOO_LITTLE, UNFINISHED, CONDITION, RECORDED, RESERVED, STOPPED, VCPUS, MEMORY)
+CODES = (
+    TOO_LITTLE,
+    DEFINITION,
+    UNFINISHED,
+    CONDITION,
+    RECORDED,
+    RESERVED,
+    STOPPED,
+    VCPUS,
+    MEMORY,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +53,7 @@ def look(
     glimpse: Glimpse | None,
     *,
     booting: bool,
+    driven: bool = True,
 ) -> Look | None:
     """Whether and why an instance has to be looked at; None: all is as it should be.
 
@@ -48,11 +61,34 @@ def look(
     :param reserved: what Placement holds for it here
     :param glimpse: None: libvirt has no such domain
     :param booting: its guest's balloon may still be on the way
+    :param driven: as in :class:`nova_xloud.core.state.InstanceState`
     """
     held = _held(glimpse, booting=booting)
     if not reserved.covers(held):
         return Look(TOO_LITTLE, f"it holds {held} and {reserved} are reserved", urgent=True)
+    if not driven:
+        return _followed(desired, recorded, reserved, glimpse)
+    defined = None if glimpse is None else glimpse.defined
+    if defined is not None and not reserved.covers(defined):
+        why = f"libvirt would start it with {defined} and {reserved} are reserved"
+        return Look(DEFINITION, why, urgent=True)
     return _look(desired, recorded, reserved, glimpse, booting=booting)
+
+
+def _followed(
+    desired: Desired, recorded: Size, reserved: Size, glimpse: Glimpse | None
+) -> Look | None:
+    """Of an instance that is not driven: no more than that its claim and its alarm are right."""
+    if glimpse is None or not glimpse.running:
+        return None
+    if glimpse.defined is not None and not reserved.covers(glimpse.defined):
+        why = f"libvirt would start it with {glimpse.defined} and {reserved} are reserved"
+        return Look(DEFINITION, why, urgent=True)
+    if any(one.type == RESERVED_TOO_LITTLE for one in desired.noted):
+        return Look(CONDITION, f"it was {RESERVED_TOO_LITTLE}")
+    if recorded != reserved:
+        return Look(RECORDED, f"{recorded} are recorded and {reserved} reserved")
+    return None
 
 
 def _look(
@@ -68,6 +104,9 @@ def _look(
         # Nobody asked for anything. It may have been started before nova-xloud was here, with more
         # than it would boot with now, and that is claimed.
         return None
+    if glimpse is not None and glimpse.defined not in (None, desired.persisted):
+        why = f"libvirt would start it with {glimpse.defined} and not with {desired.persisted}"
+        return Look(DEFINITION, why)
     if reserved != desired.to_hold:
         return Look(RESERVED, f"{reserved} are reserved and should be {desired.to_hold}")
     if glimpse is None or not glimpse.running:
@@ -78,23 +117,21 @@ def _look(
 
 
 def _has(target: Size, glimpse: Glimpse | None) -> bool:
-    return glimpse is not None and (glimpse.vcpus, glimpse.memory_mb) == (
-        target.vcpus,
-        target.memory_mb,
-    )
+    return glimpse is not None and glimpse.held == target
 
 
 def _held(glimpse: Glimpse | None, *, booting: bool) -> Size:
     if glimpse is None or not glimpse.running:
         return Size(0, 0)
-    return Size(glimpse.vcpus, 0 if booting else glimpse.memory_mb)
+    return Size(glimpse.vcpus, glimpse.pinned_mb) if booting else glimpse.held
 
 
 def _is_not(target: Size, glimpse: Glimpse, *, booting: bool) -> Look | None:
     if glimpse.vcpus != target.vcpus:
         return Look(VCPUS, f"it has {glimpse.vcpus} vCPUs and should have {target.vcpus}")
-    if glimpse.memory_mb != target.memory_mb and not booting:
-        return Look(MEMORY, f"it has {glimpse.memory_mb} MiB and should have {target.memory_mb}")
+    has = glimpse.held.memory_mb
+    if has != target.memory_mb and not booting:
+        return Look(MEMORY, f"it has {has} MiB and should have {target.memory_mb}")
     return None
 
 

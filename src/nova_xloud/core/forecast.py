@@ -21,6 +21,7 @@ from nova_xloud.core.steps import (
     Record,
     Release,
     RemovalSettled,
+    SetDefinition,
     SetMemory,
     SetOnline,
     SetVcpus,
@@ -78,6 +79,9 @@ def _after(step: Step, state: InstanceState, told: Told) -> tuple[InstanceState,
     match step:
         case Claim(size) | Release(size):
             return replace(state, reserved=size), told
+        case SetDefinition(size) if state.guest is not None:
+            there = replace(state.guest, defined=size)
+            return replace(state, guest=there), replace(told, definition=size)
         case Record(size):
             return replace(state, recorded=size), told
         case ForgetLive():

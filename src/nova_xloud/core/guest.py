@@ -30,6 +30,10 @@ class GuestFigures:
     :ivar stats_at: when those statistics were collected, seconds since 1970 by the host's clock;
         None without them
     :ivar autodeflate: the guest takes memory back from its balloon on its own when it runs short
+    :ivar defined: what libvirt's persistent definition would start it with; None for a domain
+        without one, or where it was not read
+    :ivar pinned: why all of its memory stays in the host's RAM whatever its balloon does, as the
+        codes of :mod:`nova_xloud.core.pinned`; empty for a guest whose balloon frees memory
     """
 
     running: bool
@@ -47,15 +51,24 @@ class GuestFigures:
     usable_mb: int | None = None
     stats_at: int | None = None
     autodeflate: bool = False
+    defined: Size | None = None
+    pinned: tuple[str, ...] = ()
+
+    @property
+    def held_memory_mb(self) -> int:
+        """The host's memory that the guest has, MiB: the balloon's actual size, and the maximum
+        where memory is pinned.
+        """
+        return self.max_memory_mb if self.pinned else self.memory_mb
 
     @property
     def actuated(self) -> Size:
-        """What QEMU has: vCPUs present, and the balloon's actual size.
+        """What QEMU has: vCPUs present, and :attr:`held_memory_mb`.
 
         The balloon's target cannot be read back from libvirt, so its actual size
         stands for both actuated and observed memory.
         """
-        return Size(self.vcpus, self.memory_mb)
+        return Size(self.vcpus, self.held_memory_mb)
 
     @property
     def observed(self) -> Size:
@@ -64,7 +77,7 @@ class GuestFigures:
         Its agent is the tenant's: however many CPUs it says are online, more than QEMU has are not.
         """
         online = self.vcpus if self.vcpus_online is None else min(self.vcpus, self.vcpus_online)
-        return Size(online, self.memory_mb)
+        return Size(online, self.held_memory_mb)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +87,19 @@ class Glimpse:
     :ivar vcpus: vCPUs present in QEMU
     :ivar memory_mb: size of the balloon, MiB, rounded up; may be a second old
     :ivar boot_id: as in :class:`GuestFigures`
+    :ivar defined: as in :class:`GuestFigures`; None too for a domain that was not asked for it
+    :ivar pinned_mb: memory that it holds whatever its balloon says, MiB: its maximum where that is
+        pinned, else 0
     """
 
     running: bool
     vcpus: int
     memory_mb: int
     boot_id: int | None = None
+    defined: Size | None = None
+    pinned_mb: int = 0
+
+    @property
+    def held(self) -> Size:
+        """What it holds while it runs, and what it would start with while it does not."""
+        return Size(self.vcpus, max(self.memory_mb, self.pinned_mb))

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from nova_xloud.core import pinned
 from nova_xloud.core.desired import Asked, Desired
 from nova_xloud.core.envelope import MEMORY, VCPUS, Envelope
 from nova_xloud.core.size import Size
@@ -57,6 +58,7 @@ def decide(
     target = _target(request, before.target)
     refusal = (
         _blocked(target, before.target, bounds)
+        or _pinned(target, before.target, state)
         or _bounds(request, bounds)
         or _stopped(request, state)
         or _vcpus_stuck(target, state)
@@ -67,7 +69,8 @@ def decide(
     after = replace(state, desired=desired)
     return Plan(
         desired=desired,
-        claim=state.reserved.at_least(after.settled_claim),
+        # What its definition has more is no reason to refuse: that is lowered before anything else.
+        claim=state.reserved.at_least(after.needed),
         nothing_to_do=desired.same_wish(state.desired)
         and state.desired.readable
         and _has_it(state),
@@ -120,6 +123,8 @@ def _has_it(state: InstanceState) -> bool:
     """What is desired is there, and just that is reserved."""
     guest, desired = state.guest, state.desired
     reached = guest is None or not guest.running or guest.actuated == desired.target
+    if guest is not None and guest.defined not in (None, desired.persisted):
+        return False
     return reached and desired.progress.reached and state.reserved == desired.to_hold
 
 
@@ -153,6 +158,14 @@ def _blocked(target: Size, now: Size, bounds: Envelope) -> Blocked | None:
         if changes and blocker is not None:
             return Blocked(blocker.why, blocker.message)
     return None
+
+
+def _pinned(target: Size, now: Size, state: InstanceState) -> Blocked | None:
+    """Of pinned memory only the maximum may be asked for, which is what it holds."""
+    guest = state.guest
+    if guest is None or target.memory_mb in (now.memory_mb, guest.max_memory_mb):
+        return None
+    return next((Blocked(b.why, b.message) for b in pinned.blockers(guest)), None)
 
 
 def _stopped(request: AdjustRequest, state: InstanceState) -> InvalidState | None:

@@ -65,7 +65,10 @@ def of_pass(
     :param is_off: by the database its guest does not run
     """
     actuated = _actuated(glimpse, is_off=is_off)
-    conditions = frozenset(_conditions(desired, reserved, actuated, booting=booting))
+    pinned_mb = 0 if glimpse is None or not glimpse.running else glimpse.pinned_mb
+    conditions = frozenset(
+        _conditions(desired, reserved, actuated, pinned_mb=pinned_mb, booting=booting)
+    )
     # How many CPUs are online in the guest was read by the run that noted that too few are.
     observed = None if CPUS_NOT_ONLINE in conditions else actuated
     return Reading(desired.generation, desired.target, reserved, actuated, observed, conditions)
@@ -74,11 +77,11 @@ def of_pass(
 def _actuated(glimpse: Glimpse | None, *, is_off: bool) -> Size | None:
     if glimpse is None:
         return NOTHING if is_off else None
-    return Size(glimpse.vcpus, glimpse.memory_mb) if glimpse.running else NOTHING
+    return glimpse.held if glimpse.running else NOTHING
 
 
 def _conditions(
-    desired: Desired, reserved: Size, actuated: Size | None, *, booting: bool
+    desired: Desired, reserved: Size, actuated: Size | None, *, pinned_mb: int, booting: bool
 ) -> Iterator[str]:
     phase = desired.progress.phase
     running = actuated not in (None, NOTHING)
@@ -89,7 +92,7 @@ def _conditions(
     if actuated is None:
         yield from (one.type for one in desired.noted)
         return
-    counted = Size(actuated.vcpus, 0) if booting else actuated
+    counted = Size(actuated.vcpus, pinned_mb) if booting else actuated
     if running and booting and actuated.memory_mb > desired.target.memory_mb:
         yield BOOTING
     if not reserved.covers(counted):

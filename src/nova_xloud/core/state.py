@@ -42,6 +42,8 @@ class InstanceState:
     :ivar guest: the reading of its domain; None when there is none
     :ivar recorded: what the instance's own columns say that it holds; None: not looked at
     :ivar booting: its guest started so lately that its balloon may still be on the way
+    :ivar driven: its vm_state is one in which it is driven to a size. Of any other (``error``) what
+        a running guest holds is claimed, and nothing else is done
     """
 
     desired: Desired
@@ -49,6 +51,7 @@ class InstanceState:
     guest: GuestFigures | None
     recorded: Size | None = None
     booting: bool = False
+    driven: bool = True
 
     @property
     def numbers(self) -> FourNumbers:
@@ -80,11 +83,29 @@ class InstanceState:
         """What of :attr:`held` has to be reserved.
 
         Of a guest that boots, the memory is not: nothing has used what its balloon has not taken.
+        Where memory is pinned, QEMU has taken all of it before the guest began.
         """
-        return Size(self.held.vcpus, 0) if self.booting else self.held
+        if self.booting and self.guest is not None and not self.guest.pinned:
+            return Size(self.held.vcpus, 0)
+        return self.held
+
+    @property
+    def defined(self) -> Size:
+        """What libvirt would start its guest with; nothing where there is no such definition."""
+        defined = None if self.guest is None else self.guest.defined
+        return NOTHING if defined is None else defined
 
     @property
     def settled_claim(self) -> Size:
+        """The least that may be reserved when nothing is left to be done.
+
+        Not less than what libvirt's definition would start the guest with: whoever starts it next
+        need not be Nova with a new definition (a soft reboot, ``virsh start``).
+        """
+        return self.needed.at_least(self.defined)
+
+    @property
+    def needed(self) -> Size:
         """The least that may be reserved now without breaking the invariant.
 
         Of a guest that boots, no memory is given back before its balloon is where it should be.

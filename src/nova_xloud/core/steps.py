@@ -17,6 +17,13 @@ class Claim:
 
 
 @dataclass(frozen=True, slots=True)
+class SetDefinition:
+    """Have libvirt start the guest with ``size`` from now on. The running guest is left alone."""
+
+    size: Size
+
+
+@dataclass(frozen=True, slots=True)
 class SetMemory:
     """Tell the balloon to become ``mib``."""
 
@@ -120,6 +127,7 @@ class Converged:
 
 Step = (
     Claim
+    | SetDefinition
     | SetMemory
     | BeginRemoval
     | SetVcpus
@@ -143,6 +151,8 @@ def in_words(step: Step) -> str | None:
             return f"{size} are reserved"
         case Release(size):
             return f"all but {size} are released"
+        case SetDefinition(size):
+            return f"libvirt's definition of it is set to {size}"
         case SetMemory(mib):
             return f"its balloon was told: {mib} MiB"
         case SetVcpus(count):
@@ -161,6 +171,9 @@ class Told:
     :ivar online: the guest's agent
     :ivar removal_refused: how the hypervisor or the guest refused to remove vCPUs
     :ivar removal_begun: this run has written down that a removal begins, where none was unsettled
+    :ivar removal_undone: and nothing came of that removal, so what was written down is to go
+    :ivar definition: what its definition was set to
+    :ivar definition_refused: how libvirt refused to change its definition
     :ivar no_room_for: what the host has no room to reserve
     :ivar release_refused: Placement does not take back what is not needed any more
     :ivar rest_mb: the size at which the balloon was seen last
@@ -172,6 +185,9 @@ class Told:
     online: int | None = None
     removal_refused: str | None = None
     removal_begun: bool = False
+    removal_undone: bool = False
+    definition: Size | None = None
+    definition_refused: str | None = None
     no_room_for: Size | None = None
     release_refused: bool = False
     rest_mb: int | None = None

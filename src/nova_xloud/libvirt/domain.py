@@ -11,10 +11,12 @@ import libvirt
 from lxml import etree
 
 from nova_xloud.core.guest import GuestFigures
+from nova_xloud.core.size import Size
 from nova_xloud.errors import AgentUnavailable, DomainError
 from nova_xloud.libvirt import statistics
 from nova_xloud.libvirt.error_codes import BY_NAME, NUMBERS_OF_NEW, error_class
-from nova_xloud.libvirt.guest_xml import KIB, kib, read_size
+from nova_xloud.libvirt.guest_xml import KIB, defined_size, kib, read_size
+from nova_xloud.libvirt.pinned import pinned_by
 
 # How long a guest agent has for one answer; setVcpusFlags needs three.
 AGENT_SECONDS = 5
@@ -29,6 +31,7 @@ class VirDomain(Protocol):
         """[state, maximum memory, memory, vCPUs, CPU time]; memory may be a second old."""
 
     def XMLDesc(self, flags: int) -> str: ...
+    def isPersistent(self) -> int: ...
     def memoryStats(self) -> dict[str, int]: ...
     def guestVcpus(self) -> dict[str, str] | None:
         """{"online": "0-1,3", ...}; None where the driver or the agent has no answer."""
@@ -55,7 +58,7 @@ class LibvirtDomain:
     def read(self) -> GuestFigures:
         """See :meth:`nova_xloud.compute.ports.Domain.read`.
 
-        Two calls when it is shut off, three when it runs, a fourth only with a connected agent.
+        Two calls when it is shut off, five when it runs, more only with a connected agent.
         While another call holds the domain (an unplug waits 5 s) this waits with it, for libvirt's
         30 s at the most.
 
@@ -64,6 +67,7 @@ class LibvirtDomain:
         state, _, memory_kib, _, _ = self._call("info")
         root = etree.fromstring(self._call("XMLDesc", 0))
         size = read_size(root)
+        defined = self._defined(root)
         # Only a domain that QEMU runs has an id; a paused one has too.
         running = root.get("id") is not None
         paused = running and state == libvirt.VIR_DOMAIN_PAUSED
@@ -90,33 +94,42 @@ class LibvirtDomain:
             # 0 before the first.
             stats_at=stats.get("last_update") or None,
             autodeflate=root.find("devices/memballoon[@autodeflate='on']") is not None,
+            defined=defined,
+            pinned=pinned_by(root),
         )
+
+    def _defined(self, root: etree._Element) -> Size | None:
+        if root.get("id") is not None:
+            if not self._call("isPersistent"):
+                return None
+            root = etree.fromstring(self._call("XMLDesc", libvirt.VIR_DOMAIN_XML_INACTIVE))
+        return defined_size(root)
 
     def ping(self) -> None:
         """See :meth:`nova_xloud.compute.ports.Domain.ping`."""
         self._call("memoryStats")
 
-    def set_vcpus(self, count: int, *, persistent: bool) -> None:
-        """See :meth:`nova_xloud.compute.ports.Domain.set_vcpus`.
+    def set_vcpus(self, count: int) -> None:
+        """See :meth:`nova_xloud.compute.ports.Domain.set_vcpus`."""
+        self._call("setVcpusFlags", count, libvirt.VIR_DOMAIN_VCPU_LIVE)
 
-        One call for both: libvirt checks both before it does either, changes the running guest
-        first, and leaves the configuration alone when that fails (measured on QEMU).
-        """
-        flags = libvirt.VIR_DOMAIN_VCPU_LIVE
-        if persistent:
-            # Without HOTPLUGGABLE a vCPU added to the configuration cannot be removed again.
-            flags |= libvirt.VIR_DOMAIN_VCPU_CONFIG | libvirt.VIR_DOMAIN_VCPU_HOTPLUGGABLE
-        self._call("setVcpusFlags", count, flags)
-
-    def set_memory(self, mib: int, *, persistent: bool) -> None:
+    def set_memory(self, mib: int) -> None:
         """See :meth:`nova_xloud.compute.ports.Domain.set_memory`.
 
         :raises InvalidSize: 0, negative, or above the maximum
         """
-        flags = libvirt.VIR_DOMAIN_MEM_LIVE
-        if persistent:
-            flags |= libvirt.VIR_DOMAIN_MEM_CONFIG
-        self._call("setMemoryFlags", mib * KIB, flags)
+        self._call("setMemoryFlags", mib * KIB, libvirt.VIR_DOMAIN_MEM_LIVE)
+
+    def set_definition(self, size: Size) -> None:
+        """See :meth:`nova_xloud.compute.ports.Domain.set_definition`.
+
+        No guest and no QEMU is asked. libvirt takes away the vCPUs with the highest ids, whether
+        they can be unplugged from a running guest or not (measured).
+        """
+        # Without HOTPLUGGABLE a vCPU that is added cannot be removed again.
+        of_vcpus = libvirt.VIR_DOMAIN_VCPU_CONFIG | libvirt.VIR_DOMAIN_VCPU_HOTPLUGGABLE
+        self._call("setVcpusFlags", size.vcpus, of_vcpus)
+        self._call("setMemoryFlags", size.memory_mb * KIB, libvirt.VIR_DOMAIN_MEM_CONFIG)
 
     def set_vcpus_online(self, count: int) -> None:
         """See :meth:`nova_xloud.compute.ports.Domain.set_vcpus_online`.

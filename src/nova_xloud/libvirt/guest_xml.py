@@ -17,6 +17,8 @@ from dataclasses import dataclass
 
 from lxml import etree
 
+from nova_xloud.core.size import Size
+
 KIB = 1024
 # https://libvirt.org/formatdomain.html#memory-allocation; a size without unit is KiB.
 UNIT_BYTES = {
@@ -115,6 +117,15 @@ def read_size(root: etree._Element) -> GuestSize:
         max_memory_kib=memory,
         memory_kib=memory if current_memory is None else kib(current_memory),
     )
+
+
+def defined_size(root: etree._Element) -> Size:
+    """What a guest would be started with by a ``<domain>``; memory rounded up to MiB.
+
+    :raises ValueError: it has no ``<vcpu>`` or no ``<memory>``
+    """
+    size = read_size(root)
+    return Size(size.vcpus, -(-size.memory_kib // KIB))
 
 
 def kib(element: etree._Element) -> int:

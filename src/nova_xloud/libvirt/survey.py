@@ -3,13 +3,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from dataclasses import replace
 from typing import Any, Protocol
 
 import libvirt
+from lxml import etree
 
 from nova_xloud.core.guest import Glimpse
 from nova_xloud.errors import DomainCallFailed
-from nova_xloud.libvirt.guest_xml import KIB
+from nova_xloud.libvirt.guest_xml import KIB, defined_size, read_size
+from nova_xloud.libvirt.pinned import pinned_by
 
 # libvirt's id of a domain that QEMU does not run.
 NO_ID = -1
@@ -25,13 +29,17 @@ class VirConnect(Protocol):
         """[(virDomain, {"vcpu.current": 1, "balloon.current": KiB, ...}), ...]"""
 
 
-def survey(connection: VirConnect) -> dict[str, Glimpse]:
+def survey(connection: VirConnect, uuids: Collection[str] = ()) -> dict[str, Glimpse]:
     """Every domain of a host by its UUID, those that are shut off too.
 
     One call. A domain that another call holds (an unplug waits 5 s) delays nobody: libvirt tells
     what it knows of it without asking QEMU. Where that is not all, the domain is left out: not
     known is not gone. A QEMU that hangs delays it until it goes on (measured).
 
+    For each of ``uuids`` two documents more, the live one and the definition. libvirt makes both of
+    what it knows, without asking QEMU.
+
+    :param uuids: the domains whose definition and devices are read too
     :raises DomainCallFailed: libvirt did not answer
     """
     stats = libvirt.VIR_DOMAIN_STATS_VCPU | libvirt.VIR_DOMAIN_STATS_BALLOON
@@ -42,8 +50,27 @@ def survey(connection: VirConnect) -> dict[str, Glimpse]:
     except libvirt.libvirtError as error:
         code = error.get_error_code()
         raise DomainCallFailed(f"getAllDomainStats: {error} (libvirt {code})") from error
-    seen = {dom.UUIDString(): _glimpse(dom.ID(), record) for dom, record in records}
-    return {uuid: glimpse for uuid, glimpse in seen.items() if glimpse is not None}
+    seen: dict[str, Glimpse] = {}
+    for dom, record in records:
+        uuid, glimpse = dom.UUIDString(), _glimpse(dom.ID(), record)
+        if glimpse is not None:
+            seen[uuid] = _with_xml(glimpse, dom) if uuid in uuids else glimpse
+    return seen
+
+
+def _with_xml(glimpse: Glimpse, dom: Any) -> Glimpse:
+    try:
+        is_persistent = dom.isPersistent()
+        live = etree.fromstring(dom.XMLDesc(0))
+        inactive = etree.fromstring(dom.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE))
+    except libvirt.libvirtError:
+        # It has gone just now; the next pass will not find it any more.
+        return glimpse
+    return replace(
+        glimpse,
+        defined=defined_size(inactive) if is_persistent else None,
+        pinned_mb=-(-read_size(live).max_memory_kib // KIB) if pinned_by(live) else 0,
+    )
 
 
 def _glimpse(number: int, record: dict[str, Any]) -> Glimpse | None:

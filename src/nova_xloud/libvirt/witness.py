@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import libvirt
 
 from nova_xloud.core.guest import Glimpse
@@ -10,7 +12,7 @@ from nova_xloud.errors import DomainCallFailed
 from nova_xloud.libvirt.survey import survey
 
 
-def survey_at(uri: str) -> dict[str, Glimpse]:
+def survey_at(uri: str, uuids: Collection[str] = ()) -> dict[str, Glimpse]:
     """:func:`survey` over a connection of its own that can only read.
 
     :raises DomainCallFailed: there is no libvirt at ``uri``, or it did not answer
@@ -22,6 +24,6 @@ def survey_at(uri: str) -> dict[str, Glimpse]:
     except libvirt.libvirtError as error:
         raise DomainCallFailed(f"openReadOnly({uri}): {error}") from error
     try:
-        return survey(connection)
+        return survey(connection, uuids)
     finally:
         connection.close()

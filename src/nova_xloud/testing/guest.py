@@ -27,6 +27,7 @@ class FakeGuest:
     :ivar agent: a guest agent answers
     :ivar boot_id: another one after every start
     :ivar memory: what the guest does with it; ``memory.uses_kib`` and others are for tests to set
+    :ivar pinned: what pins its memory, as :func:`nova_xloud.libvirt.pinned.pinned_by` tells
     """
 
     def __init__(
@@ -44,6 +45,7 @@ class FakeGuest:
         self.define(config, **definition)
         self.power = Power.OFF
         self.boot_id = 0
+        self.pinned: tuple[str, ...] = ()
         self._behaviour = behaviour
         self._saved = False
         self._boot(config)

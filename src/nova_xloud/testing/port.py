@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from nova_xloud.core.guest import Glimpse, GuestFigures
+from nova_xloud.core.size import Size
 from nova_xloud.libvirt.error_codes import error_class
 from nova_xloud.testing.behaviour import Power, Rejected
 from nova_xloud.testing.guest import FakeGuest
@@ -39,32 +40,57 @@ class FakeDomain:
             usable_mb=statistics.usable_kib // 1024 if statistics else None,
             stats_at=statistics.wall if statistics else None,
             autodeflate=guest.memory.autodeflate,
+            defined=_defined(guest),
+            pinned=guest.pinned,
         )
 
     def glimpse(self) -> Glimpse:
         """What :func:`nova_xloud.libvirt.survey.survey` tells of it."""
         figures = self.read()
-        return Glimpse(figures.running, figures.vcpus, figures.memory_mb, figures.boot_id)
+        return glimpse_of(figures)
 
     def ping(self) -> None:
         _answered(self.guest.check_running, of_vcpus=False)
 
-    def set_vcpus(self, count: int, *, persistent: bool) -> None:
+    def set_vcpus(self, count: int) -> None:
         _answered(
-            lambda: self.guest.set_vcpus(
-                count, live=True, config=persistent, hotpluggable=persistent
-            ),
+            lambda: self.guest.set_vcpus(count, live=True, config=False, hotpluggable=False),
             of_vcpus=True,
         )
 
-    def set_memory(self, mib: int, *, persistent: bool) -> None:
+    def set_memory(self, mib: int) -> None:
         _answered(
-            lambda: self.guest.set_memory(mib * 1024, live=True, config=persistent),
-            of_vcpus=False,
+            lambda: self.guest.set_memory(mib * 1024, live=True, config=False), of_vcpus=False
         )
+
+    def set_definition(self, size: Size) -> None:
+        guest, vcpus, kib = self.guest, size.vcpus, size.memory_mb * 1024
+        _answered(
+            lambda: guest.set_vcpus(vcpus, live=False, config=True, hotpluggable=True),
+            of_vcpus=True,
+        )
+        _answered(lambda: guest.set_memory(kib, live=False, config=True), of_vcpus=False)
 
     def set_vcpus_online(self, count: int) -> None:
         _answered(lambda: self.guest.set_online(count), of_vcpus=False)
+
+
+def glimpse_of(figures: GuestFigures) -> Glimpse:
+    """What a survey tells of a domain that reads so."""
+    return Glimpse(
+        figures.running,
+        figures.vcpus,
+        figures.memory_mb,
+        figures.boot_id,
+        figures.defined,
+        figures.max_memory_mb if figures.pinned else 0,
+    )
+
+
+def _defined(guest: FakeGuest) -> Size | None:
+    if not guest.persistent:
+        return None
+    return Size(guest.config.vcpus, _mib(guest.config.memory_kib))
 
 
 def _answered(call: Callable[[], None], *, of_vcpus: bool) -> None:

@@ -4,10 +4,10 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
-from nova_xloud.compute.admit import FOLLOWED_STATES
 from nova_xloud.compute.ports import ClaimConflict, Instance, Known, RecordView, Reservation
 from nova_xloud.core.allocation import MEMORY_MB, VCPU, judged, refusal_of
 from nova_xloud.core.desired import Desired
@@ -19,12 +19,15 @@ from nova_xloud.errors import (
     DomainCallFailed,
     DomainNotFound,
     InvalidState,
+    NoAllocation,
     NotFound,
     PlacementUnavailable,
 )
+from nova_xloud.testing.port import glimpse_of
 
 NOTHING = Size(0, 0)
 PROVIDER = "fake-provider"
+ELSEWHERE = "another-provider"
 
 
 class FakeClaims:
@@ -32,9 +35,11 @@ class FakeClaims:
 
     As Placement: a write is refused when the consumer generation has moved on, when the provider
     would be left more than full by it, when it has no inventory of a class, and when an amount is
-    no unit of it.
+    no unit of it. A consumer that has nothing is forgotten, and one that has something again begins
+    with generation 1.
 
-    :ivar size: what is allocated
+    :ivar size: what is allocated here
+    :ivar elsewhere: what it has is on another provider, where a live migration has claimed it
     :ivar capacity: of the provider
     :ivar others: what other consumers have there
     :ivar max_unit: the most that one consumer may have; None: the capacity
@@ -58,19 +63,37 @@ class FakeClaims:
         self.refuses_when_overfull = False
         self.conflicts = 0
         self.unreachable = False
+        self.elsewhere = False
         self.asked: list[Size] = []
         self.written: list[Size] = []
-        self._generation = 1
+        self._generation: int | None = 1
 
     def somebody_else_writes(self, size: Size) -> None:
         """Change the allocation behind the port's back."""
         self.size = size
-        self._generation += 1
+        self._generation = (self._generation or 0) + 1
+
+    def move_away(self) -> None:
+        """A migration begins: what it has here is the migration's, and Placement forgets it."""
+        self.size = NOTHING
+        self.elsewhere = True
+        self._generation = None
+
+    def claim_elsewhere(self) -> None:
+        """The scheduler has claimed its target for it, as for a consumer that is new."""
+        self._generation = 1
+
+    def come_back(self, size: Size) -> None:
+        """The migration has failed: it has what it had, as a consumer that is new."""
+        self.size = size
+        self.elsewhere = False
+        self._generation = 1
 
     def read(self) -> Reservation:
         self._check_reachable()
-        body = {
-            "allocations": {PROVIDER: {"resources": _resources(self.size)}},
+        here = {PROVIDER: {"resources": _resources(self.size)}}
+        body: dict[str, Any] = {
+            "allocations": {ELSEWHERE: {"resources": {}}} if self.elsewhere else here,
             "consumer_generation": self._generation,
         }
         return Reservation(self.size, body)
@@ -82,6 +105,8 @@ class FakeClaims:
     def write(self, current: Reservation, size: Size) -> Reservation:
         self.asked.append(size)
         self._check_reachable()
+        if PROVIDER not in current.body["allocations"]:
+            raise NoAllocation("fake Placement: it has nothing on this host")
         if self.conflicts:
             self.conflicts -= 1
             self.somebody_else_writes(self.size)
@@ -91,9 +116,10 @@ class FakeClaims:
             is_release=current.size.covers(size),
             lets_go=not self.refuses_when_overfull,
         )
-        self.size = size
+        # Whoever has the right generation writes all of it: what it had elsewhere is gone.
+        self.size, self.elsewhere = size, False
         self.written.append(size)
-        self._generation += 1
+        self._generation = (self._generation or 0) + 1
         return self.read()
 
     def _check_generation(self, current: Reservation) -> None:
@@ -268,11 +294,14 @@ class FakeFleet:
             if one.running and one.boot_id is not None
         }
 
-    def glimpses(self) -> Mapping[str, Glimpse]:
+    def glimpses(self, uuids: Collection[str]) -> Mapping[str, Glimpse]:
         self.calls.append("glimpses")
         if self.libvirt_away:
             raise DomainCallFailed("fake fleet: libvirt is away")
-        seen = self._glimpses()
+        seen = {
+            uuid: one if uuid in uuids else replace(one, defined=None, pinned_mb=0)
+            for uuid, one in self._glimpses().items()
+        }
         return {uuid: one for uuid, one in seen.items() if uuid not in self.left_out}
 
     def boot_ids(self) -> Mapping[str, int]:
@@ -285,7 +314,7 @@ class FakeFleet:
         for uuid, instance in self._instances.items():
             with contextlib.suppress(NotFound):
                 found.append(Known(uuid, self.NODE, instance.record.refresh()))
-        return [one for one in found if one.view.here and one.view.vm_state in FOLLOWED_STATES]
+        return [one for one in found if one.view.here]
 
     def reserved(self, known: Sequence[Known]) -> Mapping[str, Size]:
         self.calls.append("reserved")
@@ -301,10 +330,5 @@ class FakeFleet:
         seen: dict[str, Glimpse] = {}
         for uuid, instance in self._instances.items():
             with contextlib.suppress(DomainNotFound):
-                seen[uuid] = _glimpse(instance)
+                seen[uuid] = glimpse_of(instance.domain().read())
         return seen
-
-
-def _glimpse(instance: Instance) -> Glimpse:
-    figures = instance.domain().read()
-    return Glimpse(figures.running, figures.vcpus, figures.memory_mb, figures.boot_id)

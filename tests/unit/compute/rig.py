@@ -55,6 +55,7 @@ class Rig:
     :ivar kill_at: at this point, counting from 0 before and after each effect, all ends
     :ivar request_id: of whoever asks next
     :ivar answers: QEMU does
+    :ivar defined_by_hand: its definition may be larger than what is reserved
     :ivar takes_memory: the guest takes memory on its own, and nobody can have reserved it before
     """
 
@@ -104,6 +105,7 @@ class Rig:
         self.request_id = ""
         self.answers = True
         self.takes_memory = False
+        self.defined_by_hand = False
 
     @property
     def instance(self) -> Instance:
@@ -174,6 +176,17 @@ class Rig:
         return FakeDomain(self.guest).read().actuated
 
     @property
+    def definition(self) -> Size:
+        """What libvirt would start it with."""
+        return Size(self.guest.config.vcpus, -(-self.guest.config.memory_kib // 1024))
+
+    def define(self, size: Size) -> None:
+        """Somebody gives it another definition, by hand."""
+        self.defined_by_hand = True
+        self.guest.set_vcpus(size.vcpus, live=False, config=True, hotpluggable=True)
+        self.guest.set_memory(size.memory_mb * 1024, live=False, config=True)
+
+    @property
     def wish(self) -> Desired:
         """What is recorded, without how far it has come."""
         return replace(self.record.desired, progress=NEVER_ADJUSTED, noted=())
@@ -242,11 +255,15 @@ class Rig:
                 # What it was not told to take. That we tell it no more is checked when we do.
                 held = Size(held.vcpus, min(held.memory_mb, reserved.memory_mb))
             assert reserved.covers(held), f"{reserved} reserved, {held} held"
+        if self.guest.exists and self.guest.persistent and not self.defined_by_hand:
+            reserved, starts_with = self.claims.size, self.definition
+            assert reserved.covers(starts_with), f"{reserved} reserved, starts with {starts_with}"
         assert self.claims.capacity.covers(self.claims.size)
 
-    def check_reserved(self, asked: Size) -> None:
-        """Nobody is told to take what is not reserved for it."""
-        assert self.claims.size.at_least(self.size).covers(asked), f"{asked} is not reserved"
+    def check_reserved(self, asked: Size, has: Size | None = None) -> None:
+        """Nobody is told to take what is not reserved for it, unless it has that already."""
+        has = self.size if has is None else has
+        assert self.claims.size.at_least(has).covers(asked), f"{asked} is not reserved"
 
     def _answers(self) -> bool:
         assert not self.locked, "QEMU was asked for its pulse with the instance locked"
@@ -304,15 +321,20 @@ class _Domain:
     def ping(self) -> None:
         self._inner.ping()
 
-    def set_vcpus(self, count: int, *, persistent: bool) -> None:
+    def set_vcpus(self, count: int) -> None:
         with self._rig.effect("set_vcpus", count):
             self._rig.check_reserved(Size(count, 0))
-            self._inner.set_vcpus(count, persistent=persistent)
+            self._inner.set_vcpus(count)
 
-    def set_memory(self, mib: int, *, persistent: bool) -> None:
+    def set_memory(self, mib: int) -> None:
         with self._rig.effect("set_memory", mib):
             self._rig.check_reserved(Size(0, mib))
-            self._inner.set_memory(mib, persistent=persistent)
+            self._inner.set_memory(mib)
+
+    def set_definition(self, size: Size) -> None:
+        with self._rig.effect("set_definition", size):
+            self._rig.check_reserved(size, self._rig.definition)
+            self._inner.set_definition(size)
 
     def set_vcpus_online(self, count: int) -> None:
         with self._rig.effect("set_vcpus_online", count):

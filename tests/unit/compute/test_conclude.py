@@ -121,7 +121,7 @@ def test_what_it_should_have_and_has_and_is_not_reserved_is_an_alarm_too(
     rig = Rig(now=ALL, capacity=FULL)
     rig.record.desired = Desired(ALL, generation=1)
     rig.claims.size = NOW
-    rig.takes_memory = True
+    rig.takes_memory = rig.defined_by_hand = True
     with pytest.raises(NoCapacity):
         rig.converge()
     assert len(errors(caplog)) == 1
@@ -432,7 +432,7 @@ def test_a_guest_that_cannot_be_told_to_stay_does_not_hide_how_it_ended(
 def _lost(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     """As the bridge to Placement says it: there is nothing, and nothing is put there."""
     rig.claims.size = Size(0, 0)
-    rig.takes_memory = True
+    rig.takes_memory = rig.defined_by_hand = True
 
     def refused(current: Reservation, size: Size) -> Reservation:
         raise NoAllocation("Placement holds nothing for it on this host")

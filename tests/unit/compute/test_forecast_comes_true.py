@@ -37,6 +37,8 @@ def _effect_of(step: steps.Step) -> tuple[str, Any]:
     match step:
         case steps.Claim(size) | steps.Release(size):
             return "claim", size
+        case steps.SetDefinition(size):
+            return "set_definition", size
         case steps.SetMemory(mib):
             return "set_memory", mib
         case steps.SetVcpus(count):

@@ -424,6 +424,7 @@ def test_a_plan_has_the_steps_and_changes_nothing() -> None:
         "claim": {"vcpus": 6, "memory_mb": 3072},
         "steps": [
             {"step": "claim", "vcpus": 6, "memory_mb": 3072},
+            {"step": "set_definition", "vcpus": 6, "memory_mb": 3072},
             {"step": "set_memory", "mib": 3072},
             {"step": "set_vcpus", "count": 6},
         ],
@@ -459,7 +460,8 @@ def test_a_plan_for_which_the_host_has_no_room_is_refused_with_its_steps() -> No
     assert told["admitted"] is False
     assert told["refusal"]["code"] == "xloud.no_capacity"
     assert told["claim"] == {"vcpus": 6, "memory_mb": 2048}
-    assert [step["step"] for step in told["steps"]] == ["claim", "set_memory", "set_vcpus"]
+    steps = [step["step"] for step in told["steps"]]
+    assert steps == ["claim", "set_definition", "set_memory", "set_vcpus"]
     assert untouched(rig)
 
 
@@ -477,7 +479,7 @@ def test_a_plan_is_of_the_operators_limits() -> None:
     rig.options = replace(OPTIONS, limits=replace(OPTIONS.limits, step_mb=600))
     host, _ = host_of(rig)
     told = host.plan("context", "instance", AdjustRequest(None, 1024, force=True))
-    assert [step.get("mib") for step in told["steps"]] == [1448, 1024, None]
+    assert [step.get("mib") for step in told["steps"]] == [None, 1448, 1024, None]
 
 
 @pytest.mark.parametrize("error", [NotFound, PlacementUnavailable])

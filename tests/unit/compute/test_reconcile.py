@@ -97,6 +97,7 @@ def _phase(phase: Phase) -> Callable[[Rig], None]:
 def _stopped(rig: Rig) -> None:
     rig.record.desired = Desired(NOW, live=Size(2, 1024), generation=1)
     rig.claims.size = rig.record.held = NOW
+    rig.define(NOW)
     rig.stop()
 
 
@@ -640,5 +641,7 @@ def test_the_bare_numbers_of_a_glimpse_are_enough() -> None:
     # A pass reads no domain one by one: it believes the survey.
     rig = settled()
     floor = Floor(rig)
-    floor.fleet.glimpses = lambda: {rig.uuid: Glimpse(True, 7, 3072, 1)}  # type: ignore[method-assign]
+    floor.fleet.glimpses = lambda uuids: {  # type: ignore[method-assign]
+        rig.uuid: Glimpse(True, 7, 3072, 1)
+    }
     assert floor.run() == 1

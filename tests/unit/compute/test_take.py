@@ -12,6 +12,7 @@ from nova_xloud.compute.observe import observe
 from nova_xloud.compute.ports import ClaimConflict
 from nova_xloud.compute.take import take
 from nova_xloud.core import steps
+from nova_xloud.core.convergence import next_step
 from nova_xloud.core.desired import Desired
 from nova_xloud.core.lifecycle import Phase, Progress
 from nova_xloud.core.size import Size
@@ -138,14 +139,14 @@ def test_what_waits_or_gives_up_does_nothing(step: steps.Step) -> None:
     assert rig.effects == []
 
 
-@pytest.mark.parametrize("live", [None, Size(4, 1024)])
-def test_what_is_persisted_is_also_in_the_configuration(live: Size | None) -> None:
+def test_what_it_starts_with_is_set_by_a_step_of_its_own() -> None:
     rig = Rig()
-    rig.record.desired = Desired(NOW, live=live)
     taken(rig, steps.SetMemory(1500))
     taken(rig, steps.SetVcpus(3))
-    config = rig.guest.config
-    assert (config.memory_kib // 1024, config.vcpus) == ((1500, 3) if live is None else (2048, 4))
+    assert rig.definition == NOW
+    assert taken(rig, steps.SetDefinition(Size(2, 1024))) == Told(definition=Size(2, 1024))
+    assert rig.definition == Size(2, 1024)
+    assert rig.size.vcpus == 3
 
 
 # --- removals --------------------------------------------------------------------------------
@@ -174,6 +175,14 @@ def test_a_removal_that_fails_at_once_unmarks_only_what_this_run_has_begun(
     after = taken(rig, steps.SetVcpus(2), Told(removal_begun=begun))
     assert after.removal_refused is not None
     assert "stays claimed" in after.removal_refused
+    # It is taken back by the next step, from a new reading: the call may have taken long.
+    assert after.removal_undone is begun
+    assert rig.record.desired.removal_pending == 2
+    rig.define(Size(2, 2048))
+    following = next_step(observe(rig.instance).state, after)
+    assert isinstance(following, steps.RemovalSettled) is begun
+    if begun:
+        assert not taken(rig, following, after).removal_undone
     assert rig.record.desired.removal_pending == mark
     assert rig.record.held == NOW
 
@@ -269,6 +278,7 @@ def _gone(rig: Rig) -> None:
 @pytest.mark.parametrize(
     ("step", "effect"),
     [
+        (steps.SetDefinition(Size(2, 1024)), "set_definition"),
         (steps.SetMemory(1500), "set_memory"),
         (steps.SetVcpus(3), "set_vcpus"),
         (steps.SetOnline(3), "set_vcpus_online"),

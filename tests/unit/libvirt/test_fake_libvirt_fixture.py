@@ -14,6 +14,7 @@ from nova.tests.fixtures import libvirt as fakelibvirt
 from nova.virt.libvirt import driver
 
 from nova_xloud.core.guest import Glimpse
+from nova_xloud.core.size import Size
 from nova_xloud.libvirt.domain import LibvirtDomain
 from nova_xloud.libvirt.survey import survey
 from nova_xloud.testing import Behaviour, FakeLibvirtFixture, ManualClock
@@ -111,7 +112,7 @@ def test_a_plain_domain_is_dumped_plainly(fixture: FakeLibvirtFixture) -> None:
 
 def test_live_and_configuration_are_dumped_apart(fixture: FakeLibvirtFixture) -> None:
     dom = started(xml())
-    LibvirtDomain(dom).set_vcpus(3, persistent=False)
+    LibvirtDomain(dom).set_vcpus(3)
     live, config = (etree.fromstring(dom.XMLDesc(flags)) for flags in (0, 2))
     assert live.find("vcpu").get("current") == "3"
     assert config.find("vcpu").get("current") == "1"
@@ -135,7 +136,7 @@ def test_the_agent(fixture: FakeLibvirtFixture) -> None:
     fixture.agent = True
     domain = LibvirtDomain(started(xml(devices=AGENT)))
     assert domain.read().vcpus_online == 1
-    domain.set_vcpus(3, persistent=False)
+    domain.set_vcpus(3)
     domain.set_vcpus_online(2)
     assert domain.read().vcpus_online == 2
 
@@ -157,7 +158,7 @@ def test_a_saved_domain_that_nova_defines_again_before_it_resumes(
     connection = connect()
     dom = connection.defineXML(xml())
     dom.create()
-    LibvirtDomain(dom).set_vcpus(3, persistent=False)
+    LibvirtDomain(dom).set_vcpus(3)
     dom.managedSave(0)
     again = connection.defineXML(dom.XMLDesc(2))
     again.create()
@@ -166,10 +167,10 @@ def test_a_saved_domain_that_nova_defines_again_before_it_resumes(
 
 def test_a_migrated_domain_is_as_large_and_persistent(fixture: FakeLibvirtFixture) -> None:
     dom = started(xml())
-    LibvirtDomain(dom).set_vcpus(3, persistent=False)
+    LibvirtDomain(dom).set_vcpus(3)
     fixture.clock.advance(60)  # type: ignore[attr-defined]
     there = connect("compute2").createXML(dom.XMLDesc(8), "as Nova's tests call it")
-    LibvirtDomain(there).set_memory(600, persistent=True)
+    LibvirtDomain(there).set_definition(Size(3, 600))
     figures = LibvirtDomain(there).read()
     assert (figures.vcpus, figures.memory_mb) == (3, 512)
     assert fixture.domain(UUID) is there.guest

@@ -9,6 +9,7 @@ import libvirt
 import pytest
 
 from nova_xloud import errors
+from nova_xloud.core.size import Size
 from nova_xloud.libvirt.domain import LibvirtDomain, count_ids
 from nova_xloud.libvirt.error_codes import BY_NAME, NUMBERS_OF_NEW
 
@@ -31,6 +32,7 @@ class Dom:
             "<currentMemory unit='KiB'>400000</currentMemory>"
             f"<vcpu current='2'>4</vcpu><devices>{devices}</devices></domain>",
             "memoryStats": SILENT,
+            "isPersistent": 1,
             "guestVcpus": None,
             "agentSetResponseTimeout": 0,
             "setVcpusFlags": 0,
@@ -199,16 +201,16 @@ def test_memory_devices() -> None:
 def test_flags() -> None:
     dom = Dom()
     domain = LibvirtDomain(dom)
-    domain.set_vcpus(3, persistent=False)
-    domain.set_vcpus(3, persistent=True)
-    domain.set_memory(768, persistent=False)
-    domain.set_memory(768, persistent=True)
+    domain.set_vcpus(3)
+    domain.set_memory(768)
+    domain.set_definition(Size(2, 512))
     assert dom.calls == [
+        # LIVE
         ("setVcpusFlags", 3, 1),
-        # LIVE, CONFIG and HOTPLUGGABLE
-        ("setVcpusFlags", 3, 1 | 2 | 16),
         ("setMemoryFlags", 786432, 1),
-        ("setMemoryFlags", 786432, 1 | 2),
+        # CONFIG and HOTPLUGGABLE
+        ("setVcpusFlags", 2, 2 | 16),
+        ("setMemoryFlags", 524288, 2),
     ]
 
 
@@ -230,7 +232,7 @@ def test_flags() -> None:
 def test_errors_of_set_vcpus(code: int, cls: type[errors.DomainError]) -> None:
     domain = LibvirtDomain(Dom(setVcpusFlags=libvirt_error(code)))
     with pytest.raises(errors.DomainError) as caught:
-        domain.set_vcpus(3, persistent=False)
+        domain.set_vcpus(3)
     assert type(caught.value) is cls
     said = f"setVcpusFlags(3, 1) on instance-00000001: words of libvirt (libvirt {code})"
     assert str(caught.value) == said
@@ -240,7 +242,7 @@ def test_errors_of_set_vcpus(code: int, cls: type[errors.DomainError]) -> None:
 def test_what_is_about_vcpus_only_when_vcpus_were_set(code: int) -> None:
     """68 on other calls is a lock that was not got; 67 something else not supported."""
     domain = LibvirtDomain(Dom(setMemoryFlags=libvirt_error(code), memoryStats=libvirt_error(code)))
-    for call in (domain.read, lambda: domain.set_memory(768, persistent=True)):
+    for call in (domain.read, lambda: domain.set_memory(768)):
         with pytest.raises(errors.DomainError) as caught:
             call()
         assert type(caught.value) is errors.DomainCallFailed

@@ -68,6 +68,8 @@ def step(told: Mapping[str, Any]) -> str:
             return f"claim {_size(told)}"
         case {"step": "release"}:
             return f"release all but {_size(told)}"
+        case {"step": "set_definition"}:
+            return f"what it starts with next to {_size(told)}"
         case {"step": "set_memory", "mib": mib}:
             return f"balloon to {mib} MiB"
         case {"step": "set_vcpus", "count": count}:

@@ -4,14 +4,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from keystoneauth1 import exceptions as ks_exc
 from nova import context as nova_context
 from nova import exception, objects
 
-from nova_xloud.compute.admit import FOLLOWED_STATES
 from nova_xloud.compute.bridges.record import view_of
 from nova_xloud.compute.ports import Instance, Known
 from nova_xloud.core import allocation
@@ -44,12 +43,12 @@ class NovaFleet:
         # By instance: the error of its last reading, so that it is logged once.
         self._unreadable: dict[str, str] = {}
 
-    def glimpses(self) -> Mapping[str, Glimpse]:
+    def glimpses(self, uuids: Collection[str]) -> Mapping[str, Glimpse]:
         # Here, because this module is loaded in nova-api too, and there may be no libvirt there.
         from nova_xloud.libvirt.survey import survey
 
         connection = self._connection()
-        return survey(connection) if connection is not None else {}
+        return survey(connection, uuids) if connection is not None else {}
 
     def boot_ids(self) -> Mapping[str, int]:
         found: Mapping[str, int] = getattr(self._manager.driver, "xloud_ran_already", {})
@@ -62,9 +61,7 @@ class NovaFleet:
         followed = [
             one
             for one in instances
-            if holdings.is_ours(one)
-            and one.vm_state in FOLLOWED_STATES
-            and one.node in self._manager.rt.compute_nodes
+            if holdings.is_ours(one) and one.node in self._manager.rt.compute_nodes
         ]
         found = [self._known(one) for one in followed]
         return [known for known in found if known is not None]
