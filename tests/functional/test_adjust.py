@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """An adjustment from the REST call to the guest, and what becomes of it afterwards."""
 
+import time
 from unittest import mock
 
 from nova import context as nova_context
 from nova import objects
 from nova.tests.functional.api.client import OpenStackApiException
+from oslo_concurrency import lockutils
 
 from nova_xloud.core.desired import Asked
 from nova_xloud.core.size import Size
@@ -42,6 +44,17 @@ class Adjust(AdjustTestCase):
         self._has(2, 512)
         self._adjust(current_memory_mb=600)
         self._has(2, 600)
+
+    def test_while_an_operation_without_a_task_state_holds_it_it_is_refused_at_once(self):
+        # As nova-compute does while a volume is attached or detached.
+        with lockutils.lock(self.server["id"]):
+            began = time.monotonic()
+            text = self._refused(409, "xloud.invalid_state", current_vcpus=2)
+            assert time.monotonic() - began < 10
+        assert "another operation has held the instance for 2 s" in text
+        assert self._reserved(self.server) == {"VCPU": 1, "MEMORY_MB": 512}
+        self._adjust(current_vcpus=2)
+        self._has(2, 512)
 
     def test_strings_of_integers(self):
         self._adjust(current_vcpus="2", current_memory_mb="640", persist="true")

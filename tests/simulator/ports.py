@@ -316,6 +316,6 @@ def open_instance(
         claims=SimClaims(wire, world, server),
         record=SimRecord(wire, world, server),
         actions=SimActions(),
-        lock=lambda: lock(server),
+        lock=lambda within: lock(server),
         booting=lambda figures: boots.booting(server.uuid, figures.boot_id),
     )

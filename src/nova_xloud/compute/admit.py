@@ -24,6 +24,10 @@ from nova_xloud.errors import HostUnavailable, InvalidState, NotFound, Refused
 LOG = logging.getLogger(__name__)
 
 _SAME = "nothing was changed"
+# Seconds that a request waits for an operation that holds the instance: some do so for minutes, and
+# without a task_state by which nova-api could know.
+LOCKED_OUT_AFTER = 2.0
+
 ADJUSTABLE_STATES = ("active", "paused", "stopped")
 
 
@@ -56,7 +60,7 @@ def admit(
     :raises DomainError: the guest could not be read
     """
     check_answers(instance)
-    with instance.lock():
+    with instance.lock(LOCKED_OUT_AFTER):
         seen, plan = _decide_in_time(instance, request, host, too_late, date())
         if plan.nothing_to_do:
             return Admission(plan.desired.generation, True)
@@ -82,7 +86,7 @@ def reserve(
     :raises DomainError: the guest could not be read
     """
     check_answers(instance)
-    with instance.lock():
+    with instance.lock(LOCKED_OUT_AFTER):
         seen, plan = _decide_in_time(instance, request, host, too_late, date())
         if not plan.nothing_to_do:
             _commit(instance, seen, replace(plan, desired=seen.view.desired), options)

@@ -41,6 +41,9 @@ LOG = logging.getLogger(__name__)
 # run may take before others have their turn: the guest chooses its pace, and shall not choose it.
 LONGEST_STEP = 5
 LONGEST_RUN = 10
+# Seconds that a run waits for an operation that holds the instance. Most are done sooner; one that
+# takes minutes shall not keep a worker from the other instances.
+LOCK_WAITS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +112,10 @@ class _Run:
                 return Outcome(False, "the guest's QEMU does not answer")
             if self._clock.now() - self._begun > self._options.step_timeout * LONGEST_RUN:
                 return Outcome(False, "it takes long, so others go first; it goes on later")
-            done = self._locked_step()
+            try:
+                done = self._locked_step()
+            except InvalidState as held:
+                return Outcome(False, stand_back(held.message))
             outcome = done if isinstance(done, Outcome) else self._after(done)
             if outcome is not None:
                 return outcome
@@ -122,7 +128,7 @@ class _Run:
     def conclude(self, event: Event, code: str = "", message: str = "") -> None:
         """Write how it ended, and release what a guest gave back that refused half way."""
         try:
-            with self._instance.lock():
+            with self._instance.lock(LOCK_WAITS):
                 seen = look(self._instance)
                 if isinstance(seen, Observation):
                     ended = concluded(seen, event, self._clock.date(), code, message)
@@ -139,7 +145,7 @@ class _Run:
 
     def _locked_step(self) -> steps.Step | Outcome:
         """Read, decide, take the step: under the lock, so that nothing comes between."""
-        with self._instance.lock():
+        with self._instance.lock(LOCK_WAITS):
             seen = look(self._instance)
             if isinstance(seen, str):
                 return Outcome(False, seen)

@@ -12,7 +12,14 @@ from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import asdict
 from typing import Any
 
-from nova_xloud.compute.admit import Admission, admit, check_answers, decide_now, reserve
+from nova_xloud.compute.admit import (
+    LOCKED_OUT_AFTER,
+    Admission,
+    admit,
+    check_answers,
+    decide_now,
+    reserve,
+)
 from nova_xloud.compute.boots import Boots
 from nova_xloud.compute.clock import utc_now
 from nova_xloud.compute.converge import Outcome, converge
@@ -185,7 +192,7 @@ class Host:
         """
         instance = self._open(context, nova_instance)
         check_answers(instance)
-        with instance.lock():
+        with instance.lock(LOCKED_OUT_AFTER):
             return self._plan(instance, request)
 
     def _plan(self, instance: Instance, request: AdjustRequest) -> dict[str, Any]:

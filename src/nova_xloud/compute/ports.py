@@ -146,6 +146,17 @@ class Actions(Protocol):
         """
 
 
+class InstanceLock(Protocol):
+    """Nova's own lock of one instance."""
+
+    def __call__(self, within: float) -> AbstractContextManager[Any]:
+        """Have it.
+
+        :param within: seconds that an operation of Nova's may keep it from us
+        :raises InvalidState: one has kept it for longer
+        """
+
+
 @dataclass(frozen=True, slots=True)
 class Instance:
     """One instance, through its ports.
@@ -163,7 +174,7 @@ class Instance:
     claims: Claims
     record: Record
     actions: Actions
-    lock: Callable[[], AbstractContextManager[Any]]
+    lock: InstanceLock
     booting: Callable[[GuestFigures], bool] = lambda figures: False
     request_id: str = ""
     answers: Callable[[], bool] = lambda: True

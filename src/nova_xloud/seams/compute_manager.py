@@ -7,19 +7,18 @@ import functools
 import logging
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from typing import Any
 
 import nova.conf
 from nova import exception, objects
 from nova.compute import manager
 from nova.virt.libvirt import driver
-from oslo_concurrency import lockutils
 from oslo_service import periodic_task
 
 from nova_xloud import conf
 from nova_xloud.compute.boots import Boots
 from nova_xloud.compute.bridges.fleet import NovaFleet
+from nova_xloud.compute.bridges.locks import InstanceLocks
 from nova_xloud.compute.bridges.logs import logged_as
 from nova_xloud.compute.bridges.placement import CurrentClaims, PlacementClaims
 from nova_xloud.compute.bridges.record import NovaActions, NovaRecord
@@ -62,6 +61,7 @@ class XloudComputeManager(manager.ComputeManager):  # type: ignore[misc]
         super().__init__(*args, **kwargs)
         options = conf.engine_options(CONF)
         self._pulse = Pulse()
+        self._locks = InstanceLocks()
         self._metrics = Metrics(CONF.xloud.metrics_host, CONF.xloud.metrics_port)
         self._boots = Boots(time.monotonic, options.boot_grace)
         self.xloud = Host(
@@ -139,7 +139,7 @@ class XloudComputeManager(manager.ComputeManager):  # type: ignore[misc]
             claims=CurrentClaims(functools.partial(self._claims, context, instance)),
             record=NovaRecord(instance, self.host),
             actions=NovaActions(context, instance, self.host, self.notifier),
-            lock=functools.partial(_instance_lock, instance.uuid),
+            lock=functools.partial(self._locks.hold, instance.uuid),
             booting=lambda guest: self._boots.booting(instance.uuid, guest.boot_id),
             request_id=context.request_id or "",
             logged=functools.partial(logged_as, context),
@@ -185,12 +185,6 @@ def _reconcile_every(seconds: int) -> Callable[[Any, Any], None]:
 
     task: Callable[[Any, Any], None] = xloud_reconcile
     return task
-
-
-def _instance_lock(uuid: str) -> AbstractContextManager[Any]:
-    """The lock that ``@nova.utils.synchronized(uuid)`` takes."""
-    lock: AbstractContextManager[Any] = lockutils.lock(uuid, lock_file_prefix="nova-")
-    return lock
 
 
 def _looked_after(method: Callable[..., Any]) -> Callable[..., Any]:

@@ -26,7 +26,7 @@ from nova_xloud.core.guest import GuestFigures
 from nova_xloud.core.lifecycle import NEVER_ADJUSTED
 from nova_xloud.core.plan import AdjustRequest
 from nova_xloud.core.size import Size
-from nova_xloud.errors import XloudError
+from nova_xloud.errors import InvalidState, XloudError
 from nova_xloud.testing import Behaviour, FakeDomain, FakeGuest, ManualClock, Timing
 from nova_xloud.testing.ports import FakeActions, FakeClaims, FakeRecord
 
@@ -56,6 +56,7 @@ class Rig:
     :ivar request_id: of whoever asks next
     :ivar answers: QEMU does
     :ivar defined_by_hand: its definition may be larger than what is reserved
+    :ivar held_for: seconds that another operation keeps the lock from whoever wants it now
     :ivar takes_memory: the guest takes memory on its own, and nobody can have reserved it before
     """
 
@@ -106,6 +107,7 @@ class Rig:
         self.answers = True
         self.takes_memory = False
         self.defined_by_hand = False
+        self.held_for = 0.0
 
     @property
     def instance(self) -> Instance:
@@ -216,8 +218,11 @@ class Rig:
         self.before[effect] = first
 
     @contextlib.contextmanager
-    def lock(self) -> Iterator[None]:
+    def lock(self, within: float) -> Iterator[None]:
         assert not self.locked, "taken twice"
+        if self.held_for > within:
+            self.clock.advance(within)
+            raise InvalidState(f"another operation has held the instance for {within:g} s")
         self._hook("lock")
         self.locked = True
         try:

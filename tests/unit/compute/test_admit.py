@@ -226,6 +226,20 @@ def test_one_whose_qemu_hangs_is_refused_before_anybody_waits_for_it_with_the_lo
     _check_unchanged(rig)
 
 
+@pytest.mark.parametrize("ask", [Rig.admit, Rig.reserve])
+def test_one_that_an_operation_without_a_task_holds_is_refused_within_two_seconds(
+    ask: Callable[..., object],
+) -> None:
+    rig = Rig()
+    # A volume that is detached.
+    rig.held_for = 200.0
+    asked = rig.clock.now()
+    with pytest.raises(InvalidState, match="another operation"):
+        ask(rig, 6, 3072)
+    assert rig.clock.now() - asked <= 2.0
+    _check_unchanged(rig)
+
+
 @pytest.mark.parametrize("begin", [_busy, _moved, _deleted])
 def test_after_a_conflict_it_is_asked_again_whether_it_may_be(begin: Callable[[Rig], None]) -> None:
     # Whoever changed the claim may have moved the instance.

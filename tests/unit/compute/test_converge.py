@@ -778,3 +778,16 @@ def test_one_whose_qemu_begins_to_hang_while_it_is_waited_for_is_left() -> None:
     rig.before.clear()
     assert rig.converge().converged
     assert rig.claims.size == Size(4, 1024)
+
+
+def test_a_run_leaves_one_that_an_operation_holds_for_minutes_to_a_later_run() -> None:
+    rig = Rig()
+    rig.admit(6, 3072)
+    rig.held_for = 200.0
+    began = rig.clock.now()
+    outcome = rig.converge()
+    assert outcome.deferred is not None
+    assert "another operation" in outcome.deferred
+    assert rig.clock.now() - began < 30
+    rig.held_for = 0.0
+    assert rig.converge().converged

@@ -25,7 +25,7 @@ AT_ONCE = Timing(online_seconds=0)
 def foretold(rig: Rig, request: AdjustRequest) -> list[tuple[str, Any]]:
     """The forecast as effects on the ports; nothing is changed for it."""
     before = rig.record.desired, rig.claims.size, rig.size
-    with rig.lock():
+    with rig.lock(2.0):
         seen, plan = decide_now(rig.instance, request, HostFacts(), rig.date())
         told = forecast(seen.state, plan, rig.options.limits)
     assert (rig.record.desired, rig.claims.size, rig.size) == before

@@ -33,7 +33,7 @@ NOWHERE = "1970-01-01T00:00:00Z"
 
 
 def taken(rig: Rig, step: steps.Step, told: Told = Told()) -> Told:  # noqa: B008
-    with rig.lock():
+    with rig.lock(2.0):
         return take(step, rig.instance, observe(rig.instance), told, NOWHERE)
 
 
