@@ -52,6 +52,47 @@ class SomeHostsAreStock(MovesTestCase):
         self._is_refused(self._migrate_server, self.server)
         self._has(*GROWN)
 
+    def _force(self, action, **more):
+        # Since 2.68 nothing is forced.
+        self.api.microversion = self.admin_api.microversion = "2.67"
+        body = {action: {"host": "host2", "force": True, **more}}
+        return self.admin_api.post_server_action(self.server["id"], body)
+
+    def _is_as_it_was(self):
+        self.api.microversion = self.admin_api.microversion = "latest"
+        server = self.admin_api.get_server(self.server["id"])
+        assert (server["status"], server["OS-EXT-STS:task_state"]) == ("ACTIVE", None)
+        assert (self._host_of(), self._claims_on("host1")) == ("host1", GROWN)
+        assert self._usage_of("host1") == GROWN
+        assert "no trait CUSTOM_XLOUD_VCPUS and CUSTOM_XLOUD_MEMORY" in self.stdlog.logger.output
+
+    def test_nor_is_it_forced_there(self):
+        self._is_refused(self._force, "os-migrateLive", block_migration="auto")
+        self._wait_for_migration_status(self.server, ["error"])
+        self._is_as_it_was()
+        self._has(*GROWN)
+        self._adjust(current_vcpus=4, current_memory_mb=1024)
+        self._has(4, 1024)
+        self._force("os-migrateLive", block_migration="auto")
+        self._wait_for_migration_status(self.server, ["completed"])
+        assert self._claims_on("host2") == (4, 1024)
+
+    def test_nor_is_it_evacuated_there_by_force(self):
+        self._goes_down("host1")
+        # Or nothing would come back from the other.
+        self.computes["host2"].manager.rebuild_instance = mock.Mock(side_effect=AssertionError)
+        self._is_refused(self._force, "evacuate")
+        self._wait_for_migration_status(self.server, ["error"])
+        self._is_as_it_was()
+
+    def test_a_stock_server_is_forced_there_and_no_trait_is_asked_for(self):
+        self.server = self._boot(self._flavor(), host="host1")
+        ask = "nova.scheduler.client.report.SchedulerReportClient.get_provider_traits"
+        with mock.patch(ask, side_effect=AssertionError("stock")):
+            self._force("os-migrateLive", block_migration="auto")
+            self._wait_for_migration_status(self.server, ["completed"])
+        assert self._host_of() == "host2"
+
     def test_at_its_maximum_it_may(self):
         self._adjust(current_vcpus=4, current_memory_mb=1024)
         self._has(4, 1024)

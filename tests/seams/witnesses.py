@@ -29,7 +29,16 @@ WITNESSES = {
     "nova.scheduler.utils:ResourceRequest.from_request_spec": (
         "test_cpu_policies.py::Dedicated::test_pins_are_for_the_maximum_and_pcpus_for_what_is_held"
     ),
+    "nova.scheduler.manager:SchedulerManager._get_all_host_states": (
+        "test_too_large.py::HostsOfTwoSizes::test_memory_beyond_the_hosts"
+    ),
+    "nova.scheduler.manager:SchedulerManager.select_destinations": (
+        "test_too_large.py::HostsOfTwoSizes::test_though_placement_names_the_small_one_only"
+    ),
     # Moves
+    "nova.scheduler.utils:claim_resources_on_destination": (
+        "test_mixed_cloud.py::SomeHostsAreStock::test_nor_is_it_evacuated_there_by_force"
+    ),
     "nova.conductor.tasks.migrate:MigrationTask._schedule": (
         "test_moves.py::ColdMigration::test_no_room_for_the_persisted_size_is_no_valid_host"
     ),

@@ -67,6 +67,39 @@ def size_held(resources: Mapping[str, int], facts: FlavorFacts) -> Size:
     )
 
 
+def most_of(inventory: Mapping[str, float]) -> int:
+    """The largest amount of a class that a provider could ever give to one consumer."""
+    return min(free(inventory, 0), int(inventory["max_unit"]))
+
+
+def never_fits(facts: FlavorFacts, most: Mapping[str, int]) -> str | None:
+    """Why a host can never hold the flavor's maximum, as a sentence; None: an empty one could.
+
+    Stock Nova claims all of the flavor at once, so such a host is no candidate there either. Of a
+    class that the flavor fixes (``resources:VCPU``) the claim itself decides.
+
+    :param most: the most that one consumer could have of each class; a class that is not there is
+        one that the host does not have
+    """
+    maximum = facts.maximum
+    amounts = {}
+    if not facts.overrides(VCPU, PCPU):
+        amounts = cpu_resources(maximum.vcpus, facts)
+        if PCPU in amounts and PCPU not in most:
+            # A host from before there was PCPU: Nova's second query asks it for VCPU.
+            amounts = {VCPU: maximum.vcpus}
+    if not facts.overrides(MEMORY_MB):
+        amounts[MEMORY_MB] = maximum.memory_mb
+    for resource_class, amount in amounts.items():
+        limit = most.get(resource_class, 0)
+        if amount > limit:
+            return (
+                f"the flavor's maximum is {amount} {resource_class}, and the host can never give "
+                f"more than {limit} to one instance"
+            )
+    return None
+
+
 def free(inventory: Mapping[str, float], used: int) -> int:
     """What is free of one resource class: ``(total - reserved) * allocation_ratio - used``.
 

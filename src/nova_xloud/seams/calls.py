@@ -116,6 +116,10 @@ CALLED = (
         ("nova.scheduler.utils:ResourceRequest._add_resource", "self, rclass, amount, group"),
         ("nova.scheduler.utils:ResourceRequest._add_trait", "self, trait_name, trait_type"),
         ("nova.scheduler.utils:ResourceRequest.strip_zeros", "self"),
+        (
+            "nova.scheduler.client.report:SchedulerReportClient.get_provider_traits",
+            "self, context, rp_uuid",
+        ),
         ("nova.compute.provider_tree:ProviderTree.add_traits", "self, name_or_uuid, *traits"),
         ("nova.compute.provider_tree:ProviderTree.remove_traits", "self, name_or_uuid, *traits"),
         ("nova.db.main.api:instance_system_metadata_get", "context, instance_uuid"),

@@ -28,6 +28,8 @@ def subclass(original: type[Any]) -> type[Any]:
         """
 
         xloud_size: Size | None = None
+        # In the scheduler only: ask Placement for all candidates, see seams/candidates.py.
+        xloud_unlimited: bool = False
 
         @property
         def vcpus(self) -> int:
@@ -67,6 +69,15 @@ def size_of(spec: Any) -> Size | None:
     return holdings.bounds_of(spec.flavor, _image(spec)).boot
 
 
+def facts_below_maximum(spec: Any) -> FlavorFacts | None:
+    """The facts of an instance that is going to hold less than its maximum; None: of any other."""
+    size = size_of(spec)
+    if size is None:
+        return None
+    facts = holdings.facts_of(spec.flavor, _image(spec))
+    return None if size.covers(facts.maximum) else facts
+
+
 def resource_request(
     original: Callable[..., Any], request_spec: Any, enable_pinning_translate: bool = True
 ) -> Any:
@@ -84,6 +95,8 @@ def resource_request(
             request._add_resource(resource_class, amount)
     for trait in needed_by(size, facts.maximum):
         request._add_trait(trait, "required")
+    if request_spec.xloud_unlimited:
+        request._limit = None
     request.strip_zeros()
     return request
 

@@ -9,9 +9,10 @@ import nova.conf
 from nova import exception, objects
 from nova.compute import resource_tracker
 
-from nova_xloud.core.envelope import MEMORY, VCPUS, HostFacts, envelope
+from nova_xloud.core import allocation
+from nova_xloud.core.envelope import MEMORY, VCPUS, FlavorFacts, HostFacts, envelope
 from nova_xloud.core.size import Size
-from nova_xloud.scheduling import holdings
+from nova_xloud.scheduling import capacity, holdings
 
 CONF = nova.conf.CONF
 
@@ -22,15 +23,51 @@ class XloudResourceTracker(resource_tracker.ResourceTracker):  # type: ignore[mi
     Hypervisor statistics and the scheduler's picture of a host are made of its sums.
     """
 
-    def instance_claim(self, context: Any, instance: Any, *args: Any, **kwargs: Any) -> Any:
-        _check_this_host_can(instance, instance.flavor)
-        return super().instance_claim(context, instance, *args, **kwargs)
+    def instance_claim(
+        self, context: Any, instance: Any, nodename: str, *args: Any, **kwargs: Any
+    ) -> Any:
+        self._check_this_host_can(context, instance, instance.flavor, nodename)
+        return super().instance_claim(context, instance, nodename, *args, **kwargs)
 
     def _move_claim(
-        self, context: Any, instance: Any, new_flavor: Any, *args: Any, **kwargs: Any
+        self,
+        context: Any,
+        instance: Any,
+        new_flavor: Any,
+        nodename: str,
+        *args: Any,
+        **kwargs: Any,
     ) -> Any:
-        _check_this_host_can(instance, new_flavor)
-        return super()._move_claim(context, instance, new_flavor, *args, **kwargs)
+        self._check_this_host_can(context, instance, new_flavor, nodename)
+        return super()._move_claim(context, instance, new_flavor, nodename, *args, **kwargs)
+
+    def _check_this_host_can(self, context: Any, instance: Any, flavor: Any, nodename: str) -> None:
+        """Refuse to have here a guest that this host could not keep at less than its maximum, or
+        could never give its maximum.
+
+        The scheduler does not send one; but who says a host has taken other options since.
+
+        :param flavor: with which it arrives
+        :raises nova.exception.ComputeResourcesUnavailable: Nova tries another host
+        """
+        if not holdings.names_minimum(flavor) and not holdings.comes_with_record(instance):
+            return
+        size = holdings.desired_with(instance, flavor).persisted
+        facts = holdings.facts_of(flavor, instance.image_meta)
+        if size.covers(facts.maximum):
+            return
+        reason = _blocked(size, facts) or self._too_small(context, facts, nodename)
+        if reason is not None:
+            raise exception.ComputeResourcesUnavailable(
+                reason=f"it is to have less than its flavor's maximum, but {reason}"
+            )
+
+    def _too_small(self, context: Any, facts: FlavorFacts, nodename: str) -> str | None:
+        node = self.compute_nodes.get(nodename)
+        if node is None:
+            return None
+        most = capacity.most_on(self.reportclient, context, node.uuid)
+        return None if most is None else allocation.never_fits(facts, most)
 
     def _get_usage_dict(self, object_or_dict: Any, instance: Any, **updates: Any) -> dict[str, Any]:
         usage: dict[str, Any] = super()._get_usage_dict(object_or_dict, instance, **updates)
@@ -65,21 +102,10 @@ def _used(object_or_dict: Any, instance: Any) -> Size | None:
     return holdings.desired_with(instance, object_or_dict).to_hold
 
 
-def _check_this_host_can(instance: Any, flavor: Any) -> None:
-    """Refuse to have here a guest that this host could not keep at less than its maximum.
-
-    The scheduler does not send one; but who says a host has taken other options since.
-
-    :param flavor: with which it arrives
-    :raises nova.exception.ComputeResourcesUnavailable: Nova tries another host
-    """
-    if not holdings.names_minimum(flavor) and not holdings.comes_with_record(instance):
-        return
-    size = holdings.desired_with(instance, flavor).persisted
-    bounds = envelope(holdings.facts_of(flavor, instance.image_meta), host_facts())
+def _blocked(size: Size, facts: FlavorFacts) -> str | None:
+    bounds = envelope(facts, host_facts())
     for resource in (VCPUS, MEMORY):
         blocker = bounds.blocker_of(resource)
         if blocker and getattr(size, resource) < getattr(bounds.maximum, resource):
-            raise exception.ComputeResourcesUnavailable(
-                reason=f"it is to have less than its flavor's maximum, but {blocker.message}"
-            )
+            return blocker.message
+    return None

@@ -58,6 +58,20 @@ EXTENDED = (
         "PCPU and VCPU are for that size too; a host must be able to keep it",
         ours=f"{_HERE}.request_spec:resource_request",
     ),
+    Seam(
+        "nova.scheduler.manager:SchedulerManager._get_all_host_states",
+        Kind.WRAP,
+        "self, context, spec_obj, provider_summaries",
+        "a host that can never hold the flavor's maximum is no candidate",
+        ours=f"{_HERE}.candidates:host_states",
+    ),
+    Seam(
+        "nova.scheduler.manager:SchedulerManager.select_destinations",
+        Kind.WRAP,
+        "*args, **kwargs",
+        "where all candidates were too small, Placement is asked for those beyond its limit",
+        ours=f"{_HERE}.candidates:select_destinations",
+    ),
     # Moves
     Seam(
         "nova.conductor.tasks.migrate:MigrationTask._schedule",
@@ -87,6 +101,14 @@ EXTENDED = (
         "instance, flavor",
         "heal_allocations allocates what the instance holds",
         ours=f"{_HERE}.moves:resources_to_heal",
+    ),
+    Seam(
+        "nova.scheduler.utils:claim_resources_on_destination",
+        Kind.WRAP,
+        "context, reportclient, instance, source_node, dest_node, source_allocations, "
+        "consumer_generation",
+        "a forced move goes only to a host that can keep what the instance holds",
+        ours=f"{_HERE}.forced:claim_on_destination",
     ),
     Seam(
         "nova.db.main.api:_instance_update",
