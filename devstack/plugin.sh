@@ -43,7 +43,8 @@ function configure_nova_xloud {
 function create_nova_xloud_flavor {
     local cloud=(openstack --os-cloud devstack-admin)
     if [[ -n $NOVA_XLOUD_FLAVOR ]]; then
-        "${cloud[@]}" flavor create --vcpus 4 --ram 1024 --disk 1 "$NOVA_XLOUD_FLAVOR"
+        "${cloud[@]}" flavor create --vcpus "$NOVA_XLOUD_FLAVOR_VCPUS" \
+            --ram 1024 --disk 1 "$NOVA_XLOUD_FLAVOR"
         "${cloud[@]}" flavor set --property minimum_cpu=1 --property minimum_memory=512 \
             "$NOVA_XLOUD_FLAVOR"
     fi

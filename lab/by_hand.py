@@ -1,19 +1,96 @@
-"""How to talk to the cloud by hand: the lines that the demo ends with. A test runs them."""
+"""How to go on by hand: what the demo ends with. A test pastes every line of it.
 
-from lab.layout import Layout
+Lines work as pasted into a new shell, in any folder.
+"""
+
+import os
+import shlex
+
+from lab import contents, hypervisor
+from lab.layout import REPOSITORY, Layout
+
+SERVER = "by-hand"
 
 
 def lines(layout: Layout) -> list[str]:
-    """Shell lines that work as pasted, in this order."""
+    """Shell lines from a server's creation to its deletion, to be pasted in this order."""
     return [
-        f". {layout.openrc}",
-        "openstack server create --flavor xloud.demo --image xloud-guest --no-network"
-        " --wait by-hand",
-        "openstack server adjust by-hand --vcpus 3 --memory 768 --wait",
-        "openstack server adjust show by-hand",
-        "SERVER=$(openstack server show by-hand -f value -c id)",
+        _source(layout),
+        f"openstack server create --flavor {contents.DEMO.name} --image {contents.IMAGE}"
+        f" --no-network --wait {SERVER}",
+        f"openstack server adjust {SERVER} --vcpus 3 --memory 768 --wait",
+        f"openstack server adjust show {SERVER}",
+        f"SERVER=$(openstack server show {SERVER} -f value -c id)",
         "openstack resource provider allocation show $SERVER",
-        "openstack console log show by-hand | grep xloud-guest: | tail -n 3",
-        "openstack server event list by-hand",
-        "openstack server delete --wait by-hand",
+        f"openstack console log show {SERVER} | grep xloud-guest: | tail -n 3",
+        f"openstack server adjust {SERVER} --vcpus 1 --memory 512 --wait",
+        f"openstack server event list {SERVER}",
+        f"openstack server delete --wait {SERVER}",
     ]
+
+
+def checks(layout: Layout) -> list[str]:
+    """The two questions to the whole cloud; each line works alone."""
+    questions = (["upgrade", "check", *configuration(layout)], invariants(layout))
+    return [
+        f"{_source(layout)} && nova-xloud-status {shlex.join(question)}" for question in questions
+    ]
+
+
+def invariants(layout: Layout) -> list[str]:
+    """Arguments of ``nova-xloud-status``: every invariant, libvirt asked directly."""
+    witnesses = [
+        word
+        for compute in layout.computes
+        for word in ("--libvirt", f"{compute.hostname}={hypervisor.connect_uri(compute)}")
+    ]
+    return ["invariants", *configuration(layout), *witnesses]
+
+
+def configuration(layout: Layout) -> list[str]:
+    """The option by which a command of Nova's or ours finds the lab's nova.conf."""
+    return ["--config-file", str(layout.etc / "nova" / "nova.conf")]
+
+
+def lab_run(layout: Layout, *arguments: str) -> str:
+    """The line that runs ``lab/run`` for this very lab."""
+    usual = {"LAB_STATE": REPOSITORY / ".lab", "LAB_VENV": REPOSITORY / ".venv"}
+    own = {"LAB_STATE": layout.state, "LAB_VENV": layout.venv}
+    set_before = [f"{name}={own[name]}" for name in own if own[name] != usual[name]]
+    words = [*(["env", *set_before] if set_before else []), str(REPOSITORY / "lab" / "run")]
+    return shlex.join([*words, *arguments])
+
+
+def text(layout: Layout) -> str:
+    """All of it, with what it is for; the lines to paste are indented."""
+    parts = [
+        "By hand, in a new shell (the cloud stays up):",
+        _indented(lines(layout)),
+        "Is the cloud as it has to be, and does every invariant hold? Each line works alone:",
+        _indented(checks(layout)),
+        *_limit(),
+        "Stop it:",
+        _indented([lab_run(layout, "down")]),
+    ]
+    return "\n\n".join(parts)
+
+
+def _limit() -> list[str]:
+    """What stops who goes on and on: a limit of QEMU without KVM."""
+    if os.environ.get("LAB_VIRT_TYPE", "qemu") != "qemu":
+        return []
+    most = contents.DEMO.vcpus - int(contents.DEMO.extra_specs["minimum_cpu"])
+    return [
+        f"One limit: these guests run without KVM, and QEMU can then be given {most} vCPUs in all"
+        " (the\nflavor's maximum less what it booted with) from one start of a server to the next."
+        " At one more QEMU\nends, and the server is SHUTOFF. `openstack server start` starts it"
+        " again, and the count begins\nanew. With KVM there is no such limit."
+    ]
+
+
+def _source(layout: Layout) -> str:
+    return f". {shlex.quote(str(layout.openrc))}"
+
+
+def _indented(pasted: list[str]) -> str:
+    return "\n".join(f"  {line}" for line in pasted)

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import Any, TypeVar
+from xml.etree import ElementTree
 
 import libvirt
 from openstack.connection import Connection
@@ -214,6 +215,15 @@ class Cloud:
                 return None
             live = libvirt.VIR_DOMAIN_AFFECT_LIVE
             return Size(domain.vcpusFlags(live), domain.info()[2] // 1024)
+
+    def configured(self, server_id: str) -> Size | None:
+        """What libvirt would start the domain with next; None where no compute has one."""
+        with self.domain(server_id) as domain:
+            if domain is None:
+                return None
+            inactive = ElementTree.fromstring(domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE))
+            vcpus = domain.vcpusFlags(libvirt.VIR_DOMAIN_AFFECT_CONFIG)
+            return Size(vcpus, int(inactive.findtext("currentMemory", "0")) // 1024)
 
     def boot(self, server_id: str) -> int | None:
         """A number that is another one after every start of the guest; None when it is off."""

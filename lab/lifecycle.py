@@ -77,7 +77,7 @@ def _hypervisor_up(lab: Layout, progress: Progress) -> None:
 
 def _cloud_up(lab: Layout, progress: Progress) -> Layout:
     lab = _settle_ports(lab)
-    database.install_plugin(lab)
+    database.install_plugin(lab.site)
     for service in SERVICES:
         service.configure(lab)
     contents.write_openrc(lab)

@@ -51,9 +51,16 @@ class Operations:
     def hard_reboot(self, server_id: str) -> None:
         self._do(server_id, "reboot", {"type": "HARD"})
 
-    def rescue(self, server_id: str) -> None:
-        """Boot it from its image, with its own disk as the second one."""
-        self._do(server_id, "rescue", {}, status="RESCUE")
+    def rescue(self, server_id: str, image: str | None = None) -> None:
+        """Boot it from an image, named, or from its own, with its own disk as the second one."""
+        self._do(server_id, "rescue", self.from_image(image), status="RESCUE")
+
+    def from_image(self, image: str | None) -> dict[str, str]:
+        """The arguments of the action ``rescue``."""
+        if image is None:
+            return {}
+        found = self.cloud.connection.image.find_image(image, ignore_missing=False)
+        return {"rescue_image_ref": found.id}
 
     def unrescue(self, server_id: str) -> None:
         self._do(server_id, "unrescue")

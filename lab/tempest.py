@@ -4,6 +4,7 @@ Tempest makes projects and users of its own and takes them away. Nothing logs in
 lab's servers have no network.
 """
 
+import shlex
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -26,7 +27,7 @@ def run(lab: Layout, arguments: Sequence[str] = ()) -> int:
     workspace = _ensure_workspace(lab)
     config.write(workspace / "etc" / "tempest.conf", _sections(lab, workspace))
     command = [lab.program("tempest"), "run", *(arguments or OURS)]
-    print(f"$ cd {workspace}; {' '.join(command)}", flush=True)
+    print(f"$ cd {shlex.quote(str(workspace))}; {shlex.join(command)}", flush=True)
     return subprocess.call(command, cwd=workspace, env=processes.daemon_environment(lab))
 
 
@@ -45,7 +46,7 @@ def _sections(lab: Layout, workspace: Path) -> config.Sections:
     image = cloud.image.find_image(contents.IMAGE, ignore_missing=False).id
     small, large = (
         cloud.compute.find_flavor(name, ignore_missing=False).id
-        for name in ("stock.small", "xloud.demo")
+        for name in ("stock.small", contents.DEMO.name)
     )
     return {
         "DEFAULT": {"log_dir": workspace / "logs", "log_file": "tempest.log"},
@@ -89,8 +90,8 @@ def _sections(lab: Layout, workspace: Path) -> config.Sections:
         "network": {"endpoint_type": "publicURL"},
         "validation": {"run_validation": "false"},
         "xloud": {
-            # Under TCG a guest can be given only (maximum - minimum) vCPUs in its life.
-            "max_vcpus": 16,
+            # As many as the lab's own flavors may have, for the same reason.
+            "max_vcpus": contents.DEMO.vcpus,
             "adjust_timeout": 120,
         },
     }

@@ -20,6 +20,9 @@ Behaviours, by ``xloud.guest=`` on the kernel's command line (image property os_
 :no-online: leaves hot-added CPUs offline.
 :no-removal: as online-once, and refuses to give a CPU back.
 :no-balloon: has no balloon driver.
+:slow-removal: cooperative, but a vCPU is given back 8 s after it was asked for
+    (lab/hypervisor/nudge.py: QEMU says so late).
+:hungry: once it was made larger, uses all memory but some 100 MiB, and gives none of it back.
 
 ``acpi=off`` beside it gives a guest that sees neither new CPUs nor the power button.
 
@@ -40,7 +43,15 @@ from lab.layout import Layout
 HERE = Path(__file__).resolve().parent
 KERNEL_PACKAGE = "linux-image-cloud-amd64"
 
-BEHAVIOURS = ("cooperative", "online-once", "no-online", "no-removal", "no-balloon")
+BEHAVIOURS = (
+    "cooperative",
+    "online-once",
+    "no-online",
+    "no-removal",
+    "no-balloon",
+    "slow-removal",
+    "hungry",
+)
 
 # In the order in which they have to be loaded.
 MODULES = (

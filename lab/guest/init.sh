@@ -93,6 +93,20 @@ measure_memory() {
   balloon_mib=$(((inflated - deflated) * 4 / 1024))
 }
 
+# A program that uses what it is given. Memory of a tmpfs is not reclaimed without swap.
+lowest_mib=''
+eat() {
+  held=$((ram_mib - balloon_mib))
+  if [ -z "$lowest_mib" ]; then
+    mkdir /eaten
+    mount -t tmpfs -o size=100% tmpfs /eaten
+    lowest_mib=$held
+  fi
+  [ $held -lt "$lowest_mib" ] && lowest_mib=$held
+  [ $held -ge $((lowest_mib + 128)) ] && [ "$mem_free" -gt $((128 * 1024)) ] &&
+    dd if=/dev/zero bs=1M count=32 2>/dev/null >>/eaten/memory
+}
+
 last='' quiet=0 has_agent='' known=''
 while :; do
   [ "$has_agent" ] || start_agent
@@ -104,6 +118,7 @@ while :; do
   count_cpus
   measure_ram
   measure_memory
+  [ "$behaviour" = hungry ] && eat
   now="cpus_online=$cpus ram_mib=$ram_mib balloon_mib=$balloon_mib"
   now="$now held_mib=$((ram_mib - balloon_mib)) mem_total_kib=$mem_total"
   if [ "$now" != "$last" ] || [ $quiet -ge 10 ]; then

@@ -5,20 +5,28 @@ the vCPU object itself is freed, and its own DEVICE_DELETED sent, only when some
 memory topology. libvirt waits for that and times out. Asking for the dirty rate for 50 ms does
 rebuild it. KVM needs none of this, and nova-xloud knows nothing of it.
 
+A guest of the behaviour "slow-removal" (lab/guest) is nudged so much later: libvirt, and all above
+it, then have a guest that gives a vCPU back after SLOW_SECONDS.
+
 Run as ``python -m lab.hypervisor.nudge FOLDER``: listens on every QMP socket in the folder (the
 emulator wrapper makes one for each guest) and drops those whose guest is gone.
 """
 
+import contextlib
 import json
 import selectors
 import socket
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 LOOK_SECONDS = 0.2
+
+SLOW = b"xloud.guest=slow-removal"
+# More than the 5 s for which libvirt itself waits.
+SLOW_SECONDS = 8.0
 
 NEGOTIATE = {"execute": "qmp_capabilities"}
 REBUILD_MEMORY_TOPOLOGY = {
@@ -39,24 +47,41 @@ def replies(message: dict[str, Any]) -> list[dict[str, Any]]:
 
 @dataclass
 class Guest:
-    """The QMP connection to one QEMU process."""
+    """The QMP connection to one QEMU process.
+
+    :ivar delay: seconds by which the nudge comes late
+    :ivar due: what is to be sent, each with its time.monotonic()
+    """
 
     path: Path
     connection: socket.socket
+    delay: float = 0.0
     unread: bytes = b""
+    due: list[tuple[float, dict[str, Any]]] = field(default_factory=list)
 
     def receive(self) -> bool:
-        """Read what has come and answer it. False when QEMU is gone."""
+        """Read what has come, and answer it or note when. False when QEMU is gone."""
         try:
             data = self.connection.recv(65536)
-            *lines, self.unread = (self.unread + data).split(b"\n")
-            for line in lines:
-                for reply in replies(json.loads(line)):
-                    self.connection.sendall(json.dumps(reply).encode() + b"\n")
-                    _log(f"{self.path.name}: {reply['execute']}")
         except OSError:
             return False
+        *lines, self.unread = (self.unread + data).split(b"\n")
+        for line in lines:
+            for reply in replies(json.loads(line)):
+                late = self.delay if reply is REBUILD_MEMORY_TOPOLOGY else 0.0
+                self.due.append((time.monotonic() + late, reply))
+        self.send_due()
         return bool(data)
+
+    def send_due(self) -> None:
+        """Send what is due. That QEMU is gone is seen when it is read from."""
+        now = time.monotonic()
+        due = [reply for when, reply in self.due if when <= now]
+        self.due = [(when, reply) for when, reply in self.due if when > now]
+        with contextlib.suppress(OSError):
+            for reply in due:
+                self.connection.sendall(json.dumps(reply).encode() + b"\n")
+                _log(f"{self.path.name}: {reply['execute']}")
 
 
 def _connect(path: Path) -> Guest | None:
@@ -67,7 +92,16 @@ def _connect(path: Path) -> Guest | None:
     except OSError:
         connection.close()
         return None
-    return Guest(path, connection)
+    return Guest(path, connection, _delay(path))
+
+
+def _delay(path: Path) -> float:
+    """By the kernel's command line, an argument of the QEMU whose pid names the socket."""
+    try:
+        arguments = Path("/proc", path.stem, "cmdline").read_bytes()
+    except OSError:
+        return 0.0
+    return SLOW_SECONDS if SLOW in arguments.replace(b"\0", b" ").split() else 0.0
 
 
 def _pid_runs(path: Path) -> bool:
@@ -95,6 +129,8 @@ def watch(folder: Path) -> None:
                 guest.connection.close()
                 guest.path.unlink(missing_ok=True)
                 known.discard(guest.path)
+        for key in list(selector.get_map().values()):
+            key.data.send_due()
 
 
 def _log(text: str) -> None:

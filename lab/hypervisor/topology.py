@@ -1,8 +1,9 @@
-"""How many CPUs a compute says it has: at least eight, however few the machine has.
+"""How many CPUs a compute says it has: at least 32, however few the machine has.
 
 Nova gives Placement the host's CPU count as the largest number of VCPU one instance may hold
 (``max_unit``), whatever the allocation ratio. On a machine of two cores no instance could ever
-have three vCPUs, and the lab could show nothing. libvirt counts CPUs in sysfs, so a small machine's
+have three vCPUs, and no host could hold the maximum of the lab's flavors: the lab could show
+nothing. libvirt counts CPUs in sysfs, so a small machine's
 compute gets these two folders of sysfs from files written here, in its own mount namespace. QEMU's
 threads share the real cores; pinning a guest to a CPU that is not there fails, as it should.
 """
@@ -13,7 +14,7 @@ from pathlib import Path
 
 from lab.layout import Compute
 
-AT_LEAST = 8
+AT_LEAST = 32
 CPU_FOLDER = Path("/sys/devices/system/cpu")
 NODE_FOLDER = Path("/sys/devices/system/node")
 

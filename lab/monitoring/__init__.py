@@ -15,7 +15,7 @@ import venv
 from pathlib import Path
 from typing import Any
 
-from lab import processes
+from lab import contents, processes
 from lab.cloud import Cloud, Size
 from lab.guest import packages
 from lab.layout import REPOSITORY, Layout
@@ -104,7 +104,7 @@ def run(lab: Layout) -> None:
 def _have_something_to_see(lab: Layout) -> None:
     cloud = Cloud(lab)
     hosts = itertools.cycle(compute.hostname for compute in lab.computes)
-    servers = [cloud.create(SERVER, "xloud.wide", host=next(hosts)) for _ in range(3)]
+    servers = [cloud.create(SERVER, contents.DEMO.name, host=next(hosts)) for _ in range(3)]
     until = time.monotonic() + SECONDS
     try:
         for number, server in enumerate(itertools.cycle(servers)):

@@ -18,11 +18,15 @@ def connection(layout: Layout, name: str) -> str:
     return f"sqlite:///{path(layout, name)}?timeout={BUSY_SECONDS}&plugin={PLUGIN}"
 
 
-def install_plugin(layout: Layout) -> None:
-    """Put the SQLAlchemy plugin where the services find it: as a distribution with its metadata."""
+def install_plugin(folder: Path) -> None:
+    """Put the SQLAlchemy plugin into a folder of Python modules, as a distribution with metadata.
+
+    Services have ``layout.site`` in their PYTHONPATH. The environment that lab/setup makes has the
+    plugin too, for commands that somebody runs by hand with the lab's nova.conf.
+    """
     source = Path(__file__).with_name(f"{PLUGIN}.py")
-    config.write_text(layout.site / source.name, source.read_text())
-    metadata_folder = layout.site / f"{PLUGIN}-1.dist-info"
+    config.write_text(folder / source.name, source.read_text())
+    metadata_folder = folder / f"{PLUGIN}-1.dist-info"
     config.write_text(
         metadata_folder / "METADATA", f"Metadata-Version: 2.1\nName: {PLUGIN}\nVersion: 1\n"
     )

@@ -6,8 +6,8 @@ timeout helps, as waiting could not), and Nova's services then fail what they we
 plugin a transaction begins at its first write, with BEGIN IMMEDIATE, which waits for its turn; what
 is read before that is read as committed, as on MySQL or PostgreSQL with READ COMMITTED.
 
-Copied to a folder of its own that is in the services' PYTHONPATH (see database.install_plugin):
-they need not know the lab's package. Named in a database URL: ``sqlite:///...?plugin=lab_sqlite``.
+Copied to folders where services and commands find it (see database.install_plugin): they need not
+know the lab's package. Named in a database URL: ``sqlite:///...?plugin=lab_sqlite``.
 """
 
 from typing import Any

@@ -65,7 +65,8 @@ def _common_sections(layout: Layout) -> dict[str, dict[str, object]]:
             # As soon are guests looked at again, and given up.
             "reconcile_interval": 5,
             "boot_grace": 10,
-            "step_timeout": 8,
+            # More than what the guest "slow-removal" takes.
+            "step_timeout": 12,
             "offline_vcpus": "true",
         },
     }

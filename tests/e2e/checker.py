@@ -12,7 +12,7 @@ from contextlib import ExitStack, contextmanager, nullcontext, redirect_stdout
 from dataclasses import dataclass
 from multiprocessing import get_context
 
-from lab import hypervisor
+from lab import by_hand
 from lab.layout import Layout
 
 CHECK_SECONDS = 60
@@ -39,32 +39,18 @@ class Checker:
 
     def ask(self, *more: str) -> Verdict:
         """Check the whole cloud now."""
-        code, text = self.process.submit(_check, [*command(self.layout), *more]).result(
+        code, text = self.process.submit(_check, [*by_hand.invariants(self.layout), *more]).result(
             CHECK_SECONDS
         )
         return Verdict(code, text)
 
 
-def command(layout: Layout) -> list[str]:
-    """The arguments of ``nova-xloud-status``: all witnesses are asked, libvirt directly."""
-    witnesses = [
-        word
-        for compute in layout.computes
-        for word in ("--libvirt", f"{compute.hostname}={hypervisor.connect_uri(compute)}")
-    ]
-    return ["invariants", *_configuration(layout), *witnesses]
-
-
 @contextmanager
 def checker(layout: Layout) -> Iterator[Checker]:
     with ProcessPoolExecutor(
-        1, get_context("spawn"), _begin, (str(layout.site), _configuration(layout))
+        1, get_context("spawn"), _begin, (str(layout.site), by_hand.configuration(layout))
     ) as process:
         yield Checker(layout, process)
-
-
-def _configuration(layout: Layout) -> list[str]:
-    return ["--config-file", str(layout.etc / "nova" / "nova.conf")]
 
 
 def _begin(site: str, options: list[str]) -> None:

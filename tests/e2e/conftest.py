@@ -80,5 +80,5 @@ def create(cloud: Cloud, lab: Layout, invariants: Checker) -> Iterator[Create]:
 
 @pytest.fixture
 def server(create: Create) -> str:
-    """A running server that may have 1 to 4 vCPUs and 512 to 1024 MiB, at its minimum."""
-    return create("xloud.demo")
+    """A running server that may have 1 to 32 vCPUs and 512 to 1024 MiB, at its minimum."""
+    return create(contents.DEMO.name)

@@ -50,7 +50,7 @@ def test_up_and_down_and_refused(cloud: Cloud, lab: Layout, server: str) -> None
     (row,) = (one for one in listed if one["ID"] == server)
     assert (row["vCPUs"], row["Memory MiB"], row["Converged"]) == (3, 768, True)
 
-    refused = adjust(lab, server, "--vcpus", "5")
+    refused = adjust(lab, server, "--vcpus", "33")
     assert (refused.returncode, refused.stdout) == (3, "")
     assert "xloud.out_of_bounds" in refused.stderr
     assert adjust(lab, server, "--memory", "1GB").returncode == 2

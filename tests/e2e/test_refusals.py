@@ -22,7 +22,7 @@ BAD_BODIES = [
 ]
 
 OUT_OF_BOUNDS = [
-    {"current_vcpus": 5},
+    {"current_vcpus": 33},
     {"current_memory_mb": 1025},
     {"current_memory_mb": 511},
     # One good size does not carry the other.

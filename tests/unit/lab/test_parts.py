@@ -1,8 +1,10 @@
 """The lab's own parts that need no cloud."""
 
 import gzip
+import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -65,6 +67,26 @@ def test_nudge_answers_the_lapic_only() -> None:
     vcpu = {"event": "DEVICE_DELETED", "data": {"device": "vcpu2", "path": "/machine/vcpu2"}}
     assert nudge.replies(vcpu) == []
     assert nudge.replies({"event": "STOP"}) == []
+
+
+def test_nudge_of_a_slow_guest_comes_late(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ours, emulators = socket.socketpair()
+    emulators.setblocking(False)
+    now = [100.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    with ours, emulators:
+        slow = nudge.Guest(tmp_path, ours, delay=nudge.SLOW_SECONDS)
+        lapic = {"event": "DEVICE_DELETED", "data": {"path": "/machine/peripheral/vcpu2/lapic"}}
+        emulators.sendall(json.dumps(lapic).encode() + b"\n")
+        assert slow.receive()
+        now[0] += nudge.SLOW_SECONDS - 0.1
+        slow.send_due()
+        with pytest.raises(BlockingIOError):
+            emulators.recv(4096)
+        now[0] += 0.2
+        slow.send_due()
+        assert json.loads(emulators.recv(4096)) == nudge.REBUILD_MEMORY_TOPOLOGY
+        assert not slow.due
 
 
 def test_too_long_a_state_folder_is_refused_with_the_way_out() -> None:
@@ -147,13 +169,15 @@ def test_what_ignores_sigterm_is_ended_too(empty: Layout) -> None:
     assert stubborn.wait(5) == -signal.SIGKILL
 
 
-def test_small_machine_shows_eight_cpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_small_machine_shows_as_many_cpus_as_the_flavors_have(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     compute = layout.compute_of(tmp_path, "small")
     monkeypatch.setattr(os, "cpu_count", lambda: 2)
     assert topology.write(compute)
     cpus = compute.root / "sys" / "cpu"
-    assert (cpus / "online").read_text() == "0-7\n"
-    assert (cpus / "cpu7" / "topology" / "core_siblings").read_text() == "ff\n"
+    assert (cpus / "online").read_text() == f"0-{contents.DEMO.vcpus - 1}\n"
+    assert (cpus / "cpu31" / "topology" / "core_siblings").read_text() == "ffffffff\n"
     monkeypatch.setattr(os, "cpu_count", lambda: 64)
     assert not topology.write(compute)
     assert not (compute.root / "sys").exists()
