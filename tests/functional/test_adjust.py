@@ -211,6 +211,19 @@ class Refusals(AdjustTestCase):
         assert "minimum of 512" in self._refused(400, "xloud.out_of_bounds", current_memory_mb=511)
         self._unchanged()
 
+    def test_old_microversions_are_no_way_round(self):
+        self._adjust(current_vcpus=3, current_memory_mb=768)
+        self._has(3, 768)
+        for version in ("2.1", "2.79", "latest"):
+            self.admin_api.microversion = version
+            self._refused(400, "xloud.out_of_bounds", current_vcpus=5)
+            self._refused(400, "xloud.out_of_bounds", current_memory_mb=511)
+            self._refused(400, "xloud.out_of_bounds", current_vcpus=2, current_memory_mb=1025)
+            self._refused(400, "current_vcpus", current_vcpus=1.5)
+            self._refused(400, "extra", current_vcpus=2, extra=1)
+            self.admin_api.microversion = "latest"
+            self._has(3, 768)
+
     def test_both_sizes_or_neither(self):
         self._refused(400, "xloud.out_of_bounds", current_vcpus=2, current_memory_mb=4096)
         self._unchanged()

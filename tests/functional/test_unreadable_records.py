@@ -14,10 +14,11 @@ from tests.functional.clouds import GROWN, MovesTestCase
 MANY = "9" * 255
 
 
-def write_into_record(server, **values):
+def write_into_record(server, remove=(), **values):
     """Past Nova's own writes, which leave the record alone."""
     context = nova_context.get_admin_context()
     stored = api.instance_system_metadata_get(context, server["id"])
+    stored = {name: value for name, value in stored.items() if name not in remove}
     api.instance_system_metadata_update(context, server["id"], {**stored, **values}, delete=True)
 
 

@@ -19,9 +19,16 @@ WITNESSES = {
         "test_host_statistics.py::Images::"
         "test_that_needs_more_than_the_flavor_boots_with_is_refused"
     ),
-    "nova.compute.api:API._validate_numa_rebuild": (
-        "test_host_statistics.py::Images::"
-        "test_that_locks_memory_is_no_image_to_rebuild_a_small_server_with"
+    "nova.compute.api:API.rebuild": (
+        "test_images_at_hand.py::Rebuild::"
+        "test_with_another_image_or_the_same_one_changed_it_is_no_larger_1"
+    ),
+    "nova.compute.api:API.rescue": (
+        "test_images_at_hand.py::Rescue::test_with_an_image_that_needs_more_is_refused_1"
+    ),
+    "nova.compute.api:API.unshelve": (
+        "test_images_at_hand.py::Unshelve::"
+        "test_from_a_snapshot_that_was_changed_is_refused_until_it_is_changed_back"
     ),
     "nova.objects.request_spec:RequestSpec": (
         "test_scheduler_utils.py::test_the_request_spec_itself_has_the_boot_size"
@@ -150,6 +157,10 @@ OVERRIDES = {
     f"{_MANAGER}.unpause_instance": f"{_OPERATIONS}_02__pause",
     f"{_MANAGER}.resume_instance": f"{_OPERATIONS}_03__suspend",
     f"{_MANAGER}.rebuild_instance": f"{_OPERATIONS}_09__rebuild",
+    f"{_MANAGER}._get_rescue_image": (
+        "test_images_at_hand.py::Rescue::"
+        "test_one_that_the_api_let_through_is_refused_by_the_host_before_it_is_powered_off"
+    ),
     f"{_MANAGER}.rescue_instance": f"{_OPERATIONS}_10__rescue",
     f"{_MANAGER}.unrescue_instance": f"{_OPERATIONS}_10__rescue",
     f"{_MANAGER}.finish_resize": (

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from typing import Any
 
 import nova.conf
@@ -113,7 +114,7 @@ def read_desired(instance: Any, facts: FlavorFacts) -> Desired:
     return read_record(
         instance.system_metadata,
         _key(instance),
-        envelope(facts).boot,
+        _claimed_at_boot(instance, facts),
         facts.maximum,
         _resized_from(instance),
     )
@@ -130,6 +131,40 @@ def desired_with(instance: Any, flavor: Any) -> Desired:
     except UnreadableRecord as error:
         _log_once(instance.uuid, str(error))
         return Desired(boot)
+
+
+def keep_what_is_claimed(instance: Any) -> None:
+    """Have a record of what the instance was claimed with; the caller saves.
+
+    One that was created before there were such records gets it here, and so does one whose record
+    is unreadable. To be called before its image or its flavor becomes another.
+    """
+    if not is_ours(instance):
+        return
+    desired = desired_of(instance, facts_of_instance(instance))
+    if not desired.readable or _is_missing(instance):
+        put_desired(instance, replace(desired, readable=True))
+
+
+def _is_missing(instance: Any) -> bool:
+    """Of an instance whose flavor names a minimum; none is written for one that was never ours."""
+    key = instance.system_metadata.get("xloud_flavor")
+    return names_minimum(instance.flavor) and key is None
+
+
+def record_at_create(flavor: Any, boot: Size) -> dict[str, str]:
+    """The keys of ours in the ``system_metadata`` of a new instance: what it is claimed with."""
+    return replaced({}, Desired(boot), _flavor_key(flavor))
+
+
+def _claimed_at_boot(instance: Any, facts: FlavorFacts) -> Size:
+    """What an instance without a record was claimed with.
+
+    Not more than its own columns say, whatever the image that it has now, or an option of today,
+    makes of its flavor.
+    """
+    boot, recorded = envelope(facts).boot, _recorded(instance)
+    return Size(min(boot.vcpus, recorded.vcpus), min(boot.memory_mb, recorded.memory_mb))
 
 
 def _recorded(instance: Any) -> Size:
@@ -216,7 +251,8 @@ def forget_what_has_ended(instance: Any) -> Desired:
     read_again(instance)
     desired = desired_of(instance, facts_of_instance(instance))
     fresh = desired.restarted()
-    if fresh != desired or _resized_from(instance) != resized_from(instance.system_metadata):
+    is_of_before = _resized_from(instance) != resized_from(instance.system_metadata)
+    if fresh != desired or is_of_before or _is_missing(instance):
         put_desired(instance, fresh)
         instance.save()
     return fresh

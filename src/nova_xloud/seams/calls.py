@@ -112,6 +112,10 @@ CALLED = (
             "self, context, instance",
         ),
         ("nova.compute.manager:ComputeManager._set_instance_info", "instance, flavor"),
+        (
+            "nova.compute.manager:ComputeManager._get_rescue_image",
+            "self, context, instance, rescue_image_ref",
+        ),
         ("nova.compute.manager:ComputeManager.cleanup_host", "self"),
         ("nova.scheduler.utils:ResourceRequest._add_resource", "self, rclass, amount, group"),
         ("nova.scheduler.utils:ResourceRequest._add_trait", "self, trait_name, trait_type"),
@@ -216,6 +220,32 @@ CALLED = (
     *_calls(
         "oslopolicy-policy-generator asks for Nova's enforcer",
         ("nova.policy:get_enforcer", ""),
+    ),
+    *_calls(
+        "an image that a guest is to be made of is read as Nova reads it",
+        (
+            "nova.objects.image_meta:ImageMeta.from_image_ref",
+            "context, image_api, image_ref",
+        ),
+        ("nova.objects.image_meta:ImageMeta.from_dict", "image_meta"),
+        ("nova.utils:get_image_from_system_metadata", "system_meta"),
+        ("nova.utils:SM_IMAGE_PROP_PREFIX", "str"),
+        ("nova.virt.hardware:check_hw_rescue_props", "image_meta"),
+        (
+            "nova.block_device:get_bdm_image_metadata",
+            "context, image_api, volume_api, block_device_mapping, legacy_bdm",
+        ),
+        (
+            "nova.objects.block_device:BlockDeviceMappingList.get_by_instance_uuid",
+            "context, instance_uuid",
+        ),
+    ),
+    *_calls(
+        "a rebuild that is refused on its host ends as Nova's operations do",
+        ("nova.compute.manager:wrap_exception", "service, binary"),
+        ("nova.compute.manager:reverts_task_state", "function"),
+        ("nova.compute.manager:wrap_instance_fault", "function"),
+        ("nova.compute.utils:wrap_instance_event", "prefix"),
     ),
     *_calls(
         "flavors are read as Nova reads them",

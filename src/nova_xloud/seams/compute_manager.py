@@ -10,8 +10,9 @@ from collections.abc import Callable
 from typing import Any
 
 import nova.conf
-from nova import exception, objects
+from nova import exception, objects, utils
 from nova.compute import manager
+from nova.compute import utils as compute_utils
 from nova.virt.libvirt import driver
 from oslo_service import periodic_task
 
@@ -25,11 +26,12 @@ from nova_xloud.compute.bridges.record import NovaActions, NovaRecord
 from nova_xloud.compute.host import Host
 from nova_xloud.compute.ports import Domain, Instance
 from nova_xloud.compute.pulse import Pulse
+from nova_xloud.core.envelope import envelope
 from nova_xloud.errors import DomainCallFailed, DomainError, DomainNotFound, NotFound
 from nova_xloud.metrics.service import Metrics
 from nova_xloud.rpc.endpoint import XloudEndpoint
 from nova_xloud.scheduling import holdings
-from nova_xloud.seams import about
+from nova_xloud.seams import about, images
 from nova_xloud.seams.resource_tracker import host_facts
 
 LOG = logging.getLogger(__name__)
@@ -114,12 +116,70 @@ class XloudComputeManager(manager.ComputeManager):  # type: ignore[misc]
 
     @staticmethod
     def _set_instance_info(instance: Any, flavor: Any) -> None:
-        """After a resize or a revert the columns say what the instance holds, not the flavor's."""
+        """After a resize or a revert the columns say what the instance holds, not the flavor's.
+
+        What it was claimed with before is kept for a revert, and what it is claimed with now is
+        recorded. Nova saves it.
+        """
+        holdings.keep_what_is_claimed(instance)
         manager.ComputeManager._set_instance_info(instance, flavor)
         if holdings.names_minimum(flavor) or holdings.has_record(instance):
-            desired = holdings.desired_of(instance, holdings.facts_of_instance(instance))
+            facts = holdings.facts_of_instance(instance)
+            # Not the flavor's: that is more than is claimed, should the record be unreadable.
+            boot = envelope(facts).boot
+            instance.vcpus, instance.memory_mb = boot.vcpus, boot.memory_mb
+            desired = holdings.desired_of(instance, facts)
+            holdings.put_desired(instance, desired)
             instance.vcpus = desired.to_hold.vcpus
             instance.memory_mb = desired.to_hold.memory_mb
+
+    def rebuild_instance(
+        self,
+        context: Any,
+        instance: Any,
+        orig_image_ref: Any,
+        image_ref: Any,
+        injected_files: Any,
+        new_pass: Any,
+        orig_sys_metadata: Any,
+        *args: Any,
+        **kwargs: Any,
+    ) -> Any:
+        """The old guest is not ended where the new one would need more than is claimed."""
+        if image_ref and orig_sys_metadata and holdings.is_ours(instance):
+            self.check_image(context, instance, image_ref, orig_image_ref, orig_sys_metadata)
+        return super().rebuild_instance(
+            context,
+            instance,
+            orig_image_ref,
+            image_ref,
+            injected_files,
+            new_pass,
+            orig_sys_metadata,
+            *args,
+            **kwargs,
+        )
+
+    @manager.wrap_exception()
+    @manager.reverts_task_state
+    @compute_utils.wrap_instance_event(prefix="compute")
+    @manager.wrap_instance_fault
+    def check_image(
+        self, context: Any, instance: Any, ref: str, before_ref: Any, before: Any
+    ) -> None:
+        """Of a rebuild: where it is refused, the server has its old image again."""
+        try:
+            images.check_rebuild_image(context, self.image_api, instance, before, ref)
+        except exception.ImageUnacceptable:
+            _put_image_back(instance, before_ref, before)
+            raise
+
+    def _get_rescue_image(self, context: Any, instance: Any, *args: Any, **kwargs: Any) -> Any:
+        """Before the guest is powered off, which it would be in vain."""
+        image = super()._get_rescue_image(context, instance, *args, **kwargs)
+        if holdings.is_ours(instance):
+            images.check_rescue_image(context, self, instance, image)
+        return image
 
     def _look_again(self, done_to: Any) -> None:
         """Have a pass see what another operation has just done to one of ours.
@@ -176,6 +236,17 @@ class XloudComputeManager(manager.ComputeManager):  # type: ignore[misc]
         except (exception.InternalError, exception.HypervisorUnavailable) as error:
             raise DomainCallFailed(f"libvirt was not to be asked: {error}") from error
         return LibvirtDomain(guest._domain)
+
+
+def _put_image_back(instance: Any, ref: Any, before: Any) -> None:
+    """Nova's API has written the new image's properties already, by which guests are made."""
+    prefix = utils.SM_IMAGE_PROP_PREFIX
+    others = {k: v for k, v in instance.system_metadata.items() if not k.startswith(prefix)}
+    image = {k: v for k, v in before.items() if k.startswith(prefix)}
+    instance.system_metadata = {**others, **image}
+    if instance.image_ref:
+        instance.image_ref = ref
+    instance.save()
 
 
 def _reconcile_every(seconds: int) -> Callable[[Any, Any], None]:

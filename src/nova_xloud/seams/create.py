@@ -43,6 +43,9 @@ def build_base_options(
     options = answer[0]
     options["vcpus"] = bounds.boot.vcpus
     options["memory_mb"] = bounds.boot.memory_mb
+    # It is claimed with this, whatever its image or its flavor's extra specs become.
+    record = holdings.record_at_create(flavor, bounds.boot)
+    options["system_metadata"] = {**options["system_metadata"], **record}
     mirror = {}
     if any(name in flavor.extra_specs for name in VCPU_SPECS):
         mirror["minimum_cpu"] = str(bounds.boot.vcpus)

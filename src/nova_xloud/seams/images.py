@@ -1,16 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Images: what one asks for is not less than what the guest boots with, or is rebuilt with."""
+"""Images: what one asks for is not less than what the guest boots with, or is made anew with."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from typing import Any
 
-from nova import exception
+from nova import block_device, exception, objects, utils
 from nova.compute import api as compute_api
+from nova.compute import vm_states
+from nova.virt import hardware
 
-from nova_xloud.core.envelope import MEMORY, VCPUS
+from nova_xloud.core import fit
 from nova_xloud.scheduling import holdings
+
+_WAY_OUT = "Take another image, or adjust the server first."
 
 
 def validate_flavor_image(
@@ -20,9 +25,15 @@ def validate_flavor_image(
 
     :param image: as Glance has it, a dict; None: a volume without one
     :raises nova.exception.FlavorMemoryTooSmall: 400
+    :raises nova.exception.ImageUnacceptable: 400; of a rebuild
     """
     original(context, image, flavor, *args, **kwargs)
-    if not image or not holdings.names_minimum(flavor):
+    if not image:
+        return
+    rebuilt = getattr(flavor, "xloud_rebuilt", None)
+    if rebuilt is not None:
+        _check_rebuild(rebuilt, image)
+    if not holdings.names_minimum(flavor):
         return
     boot_mb = holdings.bounds_of(flavor, compute_api._get_image_meta_obj(image)).boot.memory_mb
     min_ram_mb = int(image.get("min_ram") or 0)
@@ -34,23 +45,151 @@ def validate_flavor_image(
         )
 
 
-def validate_rebuild(original: Callable[..., None], instance: Any, image: Any, flavor: Any) -> None:
-    """Nova's checks of another image for a server, and that it may be as small with it as it is.
+def rebuild(
+    original: Callable[..., None], api: Any, context: Any, instance: Any, *args: Any, **kwargs: Any
+) -> None:
+    """Nova's rebuild, whose image is checked where Nova reads it: see :func:`_check_rebuild`.
 
-    A rebuild claims nothing. With an image that locks memory, say, the guest would have all of it.
-
-    :raises nova.exception.FlavorMemoryTooSmall: 400
+    Nova checks flavor and image at every rebuild, with the same image and with a volume too, but
+    without the server; so that is noted on its flavor, as long as the request is.
     """
-    original(instance, image, flavor)
-    if not holdings.is_ours(instance):
+    if not holdings.comes_with_record(instance) and not holdings.names_minimum(instance.flavor):
+        original(api, context, instance, *args, **kwargs)
         return
-    bounds = holdings.bounds_of(flavor, compute_api._get_image_meta_obj(image))
-    size = holdings.desired_of(instance, holdings.facts_of_instance(instance)).persisted
-    for resource in (VCPUS, MEMORY):
-        blocker = bounds.blocker_of(resource)
-        most = getattr(bounds.maximum, resource)
-        if blocker and getattr(size, resource) < most:
-            raise exception.FlavorMemoryTooSmall(
-                f"With this image {blocker.message}. Adjust the server to its maximum of {most} "
-                f"{resource} first, or take another image."
+    with _noted_on(instance.flavor, instance):
+        original(api, context, instance, *args, **kwargs)
+
+
+@contextlib.contextmanager
+def _noted_on(flavor: Any, instance: Any) -> Iterator[None]:
+    flavor.xloud_rebuilt = instance
+    try:
+        yield
+    finally:
+        del flavor.xloud_rebuilt
+
+
+def _check_rebuild(instance: Any, image: Any) -> None:
+    """A rebuild claims nothing: with an image that locks memory, say, the guest would have it all.
+
+    What is claimed is recorded before the image is another one; Nova saves it with its own changes.
+    """
+    holdings.read_again(instance)
+    before = holdings.facts_of_instance(instance)
+    after = holdings.facts_of(instance.flavor, compute_api._get_image_meta_obj(image))
+    why = fit.rebuild_refusal(holdings.desired_of(instance, before).persisted, before, after)
+    if why is not None:
+        raise exception.ImageUnacceptable(image_id=image["id"], reason=f"{why}. {_WAY_OUT}")
+    holdings.keep_what_is_claimed(instance)
+
+
+def rescue(
+    original: Callable[..., None],
+    api: Any,
+    context: Any,
+    instance: Any,
+    rescue_password: Any = None,
+    rescue_image_ref: Any = None,
+    *args: Any,
+    **kwargs: Any,
+) -> None:
+    """Nova's rescue, with an image with which the guest needs no more than is claimed.
+
+    :raises nova.exception.InstanceNotRescuable: 400
+    """
+    if _begins(context, instance, vm_states.ACTIVE, vm_states.STOPPED, vm_states.ERROR):
+        image = _rescue_image(context, api, instance, rescue_image_ref)
+        if image is not None:
+            check_rescue_image(context, api, instance, image)
+    original(api, context, instance, rescue_password, rescue_image_ref, *args, **kwargs)
+
+
+def check_rescue_image(context: Any, apis: Any, instance: Any, image: Any) -> None:
+    """Whether the guest of a rescue can be as small as what is claimed.
+
+    :param apis: has ``image_api`` and ``volume_api``: Nova's API or its compute manager
+    :param image: the image to rescue with, a ``nova.objects.ImageMeta``
+    :raises nova.exception.InstanceNotRescuable:
+    """
+    why = _refusal(instance, _guest_image(context, apis, instance, image))
+    if why is not None:
+        raise exception.InstanceNotRescuable(instance_id=instance.uuid, reason=f"{why}. {_WAY_OUT}")
+
+
+def unshelve(
+    original: Callable[..., None], api: Any, context: Any, instance: Any, *args: Any, **kwargs: Any
+) -> None:
+    """Nova's unshelve, of a snapshot with which the guest needs no more than will be claimed.
+
+    :raises nova.exception.InvalidRequest: 400
+    """
+    if _begins(context, instance, vm_states.SHELVED_OFFLOADED):
+        snapshot = instance.system_metadata.get("shelved_image_id")
+        image = _image_meta(context, api, snapshot) if snapshot else None
+        why = _refusal(instance, image) if image is not None else None
+        if why is not None:
+            raise exception.InvalidRequest(
+                f"Server {instance.uuid} cannot be unshelved from image {snapshot}: {why}. Set the "
+                f"image's properties back to what the server was shelved with."
             )
+    original(api, context, instance, *args, **kwargs)
+
+
+def check_rebuild_image(context: Any, image_api: Any, instance: Any, before: Any, ref: str) -> None:
+    """On the compute host, before the old guest is ended: as the API has checked it, or had not.
+
+    :param before: the server's ``system_metadata`` before the rebuild
+    :raises nova.exception.ImageUnacceptable:
+    """
+    holdings.read_again(instance)
+    image = objects.ImageMeta.from_image_ref(context, image_api, ref)
+    old = objects.ImageMeta.from_dict(utils.get_image_from_system_metadata(before))
+    facts = holdings.facts_of(instance.flavor, old)
+    claimed = holdings.desired_of(instance, facts).persisted
+    why = fit.rebuild_refusal(claimed, facts, holdings.facts_of(instance.flavor, image))
+    if why is not None:
+        raise exception.ImageUnacceptable(image_id=ref, reason=f"{why}. {_WAY_OUT}")
+
+
+def _refusal(instance: Any, image: Any) -> str | None:
+    holdings.read_again(instance)
+    claimed = holdings.desired_of(instance, holdings.facts_of_instance(instance)).persisted
+    return fit.refusal(claimed, holdings.facts_of(instance.flavor, image))
+
+
+def _begins(context: Any, instance: Any, *states: str) -> bool:
+    """Whether it is one of ours and Nova will do it; else Nova says why not."""
+    if not holdings.names_minimum(instance.flavor) and not holdings.comes_with_record(instance):
+        return False
+    free = instance.task_state is None and (not instance.locked or context.is_admin)
+    return free and instance.vm_state in states
+
+
+def _rescue_image(context: Any, api: Any, instance: Any, ref: str | None) -> Any:
+    """The image that the compute host will rescue with; None: there is none, and Nova says so."""
+    ref = ref or instance.system_metadata.get("image_base_image_ref") or instance.image_ref
+    return _image_meta(context, api, ref) if ref else None
+
+
+def _guest_image(context: Any, apis: Any, instance: Any, rescue_image: Any) -> Any:
+    """The image that the driver makes the guest of.
+
+    With a stable rescue device that is the server's own, as Glance or its volume has it now.
+    """
+    if not hardware.check_hw_rescue_props(rescue_image):
+        return rescue_image
+    if instance.image_ref:
+        return _image_meta(context, apis, instance.image_ref) or instance.image_meta
+    bdms = objects.BlockDeviceMappingList.get_by_instance_uuid(context, instance.uuid)
+    of_volume = block_device.get_bdm_image_metadata(
+        context, apis.image_api, apis.volume_api, bdms, legacy_bdm=False
+    )
+    return objects.ImageMeta.from_dict(of_volume)
+
+
+def _image_meta(context: Any, apis: Any, ref: str) -> Any:
+    """None: Glance has no such image."""
+    try:
+        return objects.ImageMeta.from_image_ref(context, apis.image_api, ref)
+    except (exception.ImageNotFound, exception.ImageBadRequest, exception.ImageNotAuthorized):
+        return None

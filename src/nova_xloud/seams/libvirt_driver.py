@@ -6,8 +6,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from nova import exception
 from nova.virt.libvirt import config
 
+from nova_xloud.core import fit
 from nova_xloud.core.envelope import FlavorFacts, envelope
 from nova_xloud.core.size import Size
 from nova_xloud.core.traits import TRAITS, offered_by
@@ -43,16 +45,29 @@ def update_provider_tree(
 
 
 def guest_config(
-    original: Callable[..., Any], driver: Any, instance: Any, *args: Any, **kwargs: Any
+    original: Callable[..., Any],
+    driver: Any,
+    instance: Any,
+    network_info: Any,
+    image_meta: Any,
+    *args: Any,
+    **kwargs: Any,
 ) -> Any:
-    """Nova's, for instances between a minimum and a maximum; for all others just Nova's."""
-    guest = original(driver, instance, *args, **kwargs)
+    """Nova's, for instances between a minimum and a maximum; for all others just Nova's.
+
+    :param image_meta: what Nova makes the guest of: not the instance's own when it is rescued or
+        unshelved
+    :raises nova.exception.ImageUnacceptable: with this image it would need more than is claimed
+    """
     if not holdings.names_minimum(instance.flavor) and not holdings.has_record(instance):
-        return guest
+        return original(driver, instance, network_info, image_meta, *args, **kwargs)
+    facts = holdings.facts_of(instance.flavor, image_meta)
+    _check_image(instance, image_meta, facts)
+    guest = original(driver, instance, network_info, image_meta, *args, **kwargs)
     # The XML is made where the guest starts anew.
     desired = holdings.forget_what_has_ended(instance)
-    bounds = envelope(holdings.facts_of_instance(instance))
-    if bounds.elastic or desired.generation:
+    bounds = envelope(facts)
+    if bounds.elastic or desired.generation or desired.persisted != bounds.maximum:
         guest.xloud_size = ConfiguredSize(
             vcpus=desired.persisted.vcpus,
             # Another image, by a rebuild, may have another vCPU step and so another minimum.
@@ -61,6 +76,22 @@ def guest_config(
         )
         guest.devices = [_held(device) for device in guest.devices]
     return guest
+
+
+def _check_image(instance: Any, image_meta: Any, facts: FlavorFacts) -> None:
+    """Refuse the guest of another image than the instance's own, if it would need too much.
+
+    The API has done so before; this is for an image or a server that was changed since. What the
+    instance's own image does to a guest that is there is claimed by the next pass.
+    """
+    own = holdings.facts_of_instance(instance)
+    if facts == own:
+        return
+    holdings.read_again(instance)
+    why = fit.refusal(holdings.desired_of(instance, own).persisted, facts)
+    if why is not None:
+        image = image_meta.id if "id" in image_meta else "of its volume"
+        raise exception.ImageUnacceptable(image_id=image, reason=why)
 
 
 class HeldBalloon(config.LibvirtConfigMemoryBalloon):  # type: ignore[misc]
