@@ -245,7 +245,7 @@ CALLED = (
         ("nova.compute.manager:wrap_exception", "service, binary"),
         ("nova.compute.manager:reverts_task_state", "function"),
         ("nova.compute.manager:wrap_instance_fault", "function"),
-        ("nova.compute.utils:wrap_instance_event", "prefix"),
+        ("nova.compute.utils:EventReporter", "class"),
     ),
     *_calls(
         "flavors are read as Nova reads them",

@@ -147,7 +147,13 @@ class XloudComputeManager(manager.ComputeManager):  # type: ignore[misc]
     ) -> Any:
         """The old guest is not ended where the new one would need more than is claimed."""
         if image_ref and orig_sys_metadata and holdings.is_ours(instance):
-            self.check_image(context, instance, image_ref, orig_image_ref, orig_sys_metadata)
+            try:
+                images.check_rebuild_image(
+                    context, self.image_api, instance, orig_sys_metadata, image_ref
+                )
+            except exception.ImageUnacceptable as refused:
+                _put_image_back(instance, orig_image_ref, orig_sys_metadata)
+                self._refuse_rebuild(context, instance, refused)
         return super().rebuild_instance(
             context,
             instance,
@@ -162,17 +168,13 @@ class XloudComputeManager(manager.ComputeManager):  # type: ignore[misc]
 
     @manager.wrap_exception()
     @manager.reverts_task_state
-    @compute_utils.wrap_instance_event(prefix="compute")
     @manager.wrap_instance_fault
-    def check_image(
-        self, context: Any, instance: Any, ref: str, before_ref: Any, before: Any
-    ) -> None:
-        """Of a rebuild: where it is refused, the server has its old image again."""
-        try:
-            images.check_rebuild_image(context, self.image_api, instance, before, ref)
-        except exception.ImageUnacceptable:
-            _put_image_back(instance, before_ref, before)
-            raise
+    def _refuse_rebuild(self, context: Any, instance: Any, refused: Exception) -> None:
+        """End it as Nova ends an operation that fails before it has done anything."""
+        with compute_utils.EventReporter(
+            context, "compute_rebuild_instance", self.host, instance.uuid
+        ):
+            raise refused
 
     def _get_rescue_image(self, context: Any, instance: Any, *args: Any, **kwargs: Any) -> Any:
         """Before the guest is powered off, which it would be in vain."""
