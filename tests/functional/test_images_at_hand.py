@@ -10,6 +10,8 @@ from unittest import mock
 import ddt
 from libvirt import VIR_DOMAIN_XML_INACTIVE
 from lxml import etree
+from nova import context as nova_context
+from nova import objects
 from nova.compute.manager import ComputeManager
 from nova.conf import CONF
 from nova.tests.functional.api.client import OpenStackApiException
@@ -219,6 +221,15 @@ class Rescue(ImagesTestCase):
                 {"rescue": {"rescue_image_ref": self._image(**LOCKED)}},
             )
         create.assert_not_called()
+
+    def test_for_a_stock_server_nothing_is_read(self):
+        stock = self._boot(self._flavor(), host="host1")
+        context = nova_context.get_admin_context()
+        instance = objects.Instance.get_by_uuid(context, stock["id"], ["system_metadata"])
+        assert not images._begins(context, instance, "active")
+        assert "flavor" not in instance
+        instance = objects.Instance.get_by_uuid(context, self.server["id"], ["system_metadata"])
+        assert images._begins(context, instance, "active")
 
 
 class Unshelve(ImagesTestCase):

@@ -158,8 +158,12 @@ def _refusal(instance: Any, image: Any) -> str | None:
 
 
 def _begins(context: Any, instance: Any, *states: str) -> bool:
-    """Whether it is one of ours and Nova will do it; else Nova says why not."""
-    if not holdings.names_minimum(instance.flavor) and not holdings.comes_with_record(instance):
+    """Whether it is one of ours and Nova will do it; else Nova says why not.
+
+    Nova does not read the flavor there, and for a stock server nothing is read that it does not.
+    """
+    names_minimum = "flavor" in instance and holdings.names_minimum(instance.flavor)
+    if not names_minimum and not holdings.comes_with_record(instance):
         return False
     free = instance.task_state is None and (not instance.locked or context.is_admin)
     return free and instance.vm_state in states
