@@ -27,6 +27,9 @@ ADVICE: dict[str, str] = {
     "xloud.blocked": "openstack server adjust show lists all that blocks it.",
     "xloud.blocked.boot_vcpus": _REBOOT,
     "xloud.blocked.removal_unsettled": _REBOOT,
+    "xloud.blocked.vcpu_removal": "Stop it (openstack server stop), ask again, and start it.",
+    "xloud.blocked.vcpu_hotplug": "Resize it to a flavor with other vCPUs (openstack server "
+    "resize).",
     "xloud.host_unavailable": "Ask again when its host is up (openstack compute service list).",
     "xloud.host_unsupported": "An administrator starts nova-compute there through nova-xloud-run, "
     "or moves the server.",

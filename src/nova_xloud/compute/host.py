@@ -73,6 +73,10 @@ class Host:
         self._readings = threading.BoundedSemaphore(READINGS)
         self._reconciler = Reconciler(fleet, boots, self._worker, options, time.monotonic, meter)
 
+    def learn(self, facts: HostFacts) -> None:
+        """From now on the host is one with these facts."""
+        self._facts = facts
+
     def adjust(
         self,
         context: Any,

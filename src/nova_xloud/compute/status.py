@@ -74,9 +74,10 @@ def blockers(state: InstanceState, bounds: Envelope) -> list[dict[str, str]]:
     """Why a resource cannot be adjusted, as people see it; empty if both can."""
     known = {(b.resource, b.why) for b in bounds.blockers}
     of_guest = [b for b in pinned.blockers(state.guest) if (b.resource, b.why) not in known]
+    kept = [bounds.removal] if bounds.removal is not None and state.running else []
     found = [
         {"resource": b.resource, "code": b.code, "message": b.message}
-        for b in (*bounds.blockers, *of_guest)
+        for b in (*bounds.blockers, *of_guest, *kept)
     ]
     if state.removal_unsettled:
         found.append(

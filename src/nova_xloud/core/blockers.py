@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from nova_xloud.core.facts import MEMORY, VCPUS, FlavorFacts, HostFacts
+from nova_xloud.core.platform import cannot_plug, keeps_vcpus
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,11 @@ _PINNED = "so its memory is pinned and a balloon would free nothing"
 
 def flavor_blockers(facts: FlavorFacts) -> tuple[Blocker, ...]:
     found = [Blocker(MEMORY, why, f"{what}, {_PINNED}") for why, what in _pinned_memory(facts)]
+    if model := _encrypted_state(facts):
+        message = f"the state of the instance's vCPUs is encrypted ({model}), so none can be added"
+        found.append(Blocker(VCPUS, "memory_encryption", message))
+    if reason := cannot_plug(facts.architecture, facts.machine):
+        found.append(Blocker(VCPUS, "vcpu_hotplug", f"{reason}; another image is needed"))
     for resource, classes in ((VCPUS, ("VCPU", "PCPU")), (MEMORY, ("MEMORY_MB",))):
         if name := facts.overrides(*classes):
             message = f"extra spec {name} fixes what Placement holds; remove it to adjust this size"
@@ -56,7 +62,7 @@ def _pinned_memory(facts: FlavorFacts) -> list[tuple[str, str]]:
         found.append(("vpmem", "the instance has virtual persistent memory"))
     if _true(named("hw:cpu_realtime", "hw_cpu_realtime")):
         found.append(("realtime", "the instance is a realtime guest"))
-    if _true(named("hw:mem_encryption", "hw_mem_encryption")):
+    if _encrypted(facts) or _encrypted_state(facts):
         found.append(("memory_encryption", "the instance's memory is encrypted"))
     vfio = specs.get("pci_passthrough:alias") or specs.get("accel:device_profile")
     if vfio or any(n.startswith("resources") and n.endswith(":VGPU") for n in specs):
@@ -64,11 +70,51 @@ def _pinned_memory(facts: FlavorFacts) -> list[tuple[str, str]]:
     return found
 
 
+# What encrypts more than SEV, which leaves the state of vCPUs to the hypervisor. The vCPUs of such
+# a guest are measured before it starts, and none can be added. By the host's trait.
+_ENCRYPTED_STATE = {
+    "HW_CPU_X86_AMD_SEV_ES": "amd-sev-es",
+    "HW_CPU_X86_AMD_SEV_SNP": "amd-sev-snp",
+    "HW_CPU_X86_INTEL_TDX": "intel-tdx",
+}
+_SEV = "amd-sev"
+
+
+def _encrypted(facts: FlavorFacts) -> bool:
+    specs, image = facts.extra_specs, facts.image_properties
+    named = specs.get("hw:mem_encryption") or image.get("hw_mem_encryption") or ""
+    return _true(str(named))
+
+
+def _encrypted_state(facts: FlavorFacts) -> str | None:
+    """The model of memory encryption, if it is one that encrypts vCPUs too; later ones do."""
+    specs, image = facts.extra_specs, facts.image_properties
+    model = specs.get("hw:mem_encryption_model") or image.get("hw_mem_encryption_model") or _SEV
+    if _encrypted(facts) and str(model).lower() != _SEV:
+        return str(model)
+    required = (model for t, model in _ENCRYPTED_STATE.items() if facts.requires_trait(t))
+    return next(required, None)
+
+
+def removal_blocker(facts: FlavorFacts, host: HostFacts) -> Blocker | None:
+    """Why a running guest never gives vCPUs back, though it can be given some; None: it may."""
+    reason = keeps_vcpus(facts.architecture or host.architecture, facts.systems)
+    if reason is None:
+        return None
+    message = (
+        f"{reason}, so vCPUs cannot be removed while it runs; they can be added, and after it is "
+        f"stopped it can be made smaller"
+    )
+    return Blocker(VCPUS, "vcpu_removal", message)
+
+
 def host_blockers(host: HostFacts) -> tuple[Blocker, ...]:
     found = []
     if host.virt_type not in ("kvm", "qemu"):
         message = f"the host's virt_type is {host.virt_type!r}; only kvm and qemu can do it"
         found += [Blocker(r, "hypervisor", message) for r in (VCPUS, MEMORY)]
+    if reason := cannot_plug(host.architecture, host.machine):
+        found.append(Blocker(VCPUS, "vcpu_hotplug", f"{reason}, as its host's are"))
     if not host.balloon_device:
         message = "the host gives no balloon device: [libvirt] mem_stats_period_seconds is 0"
         found.append(Blocker(MEMORY, "no_balloon", message))

@@ -9,7 +9,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from nova_xloud.core.blockers import Blocker, flavor_blockers, host_blockers
+from nova_xloud.core.blockers import (
+    Blocker,
+    flavor_blockers,
+    host_blockers,
+    removal_blocker,
+)
 from nova_xloud.core.facts import IMAGE_PROPERTIES, MEMORY, VCPUS, FlavorFacts, HostFacts
 from nova_xloud.core.minimums import read_minimums
 from nova_xloud.core.size import Size
@@ -41,6 +46,7 @@ class Envelope:
     :ivar blockers: what stands in the way, per resource
     :ivar problems: extra specs that are not used as they stand, one sentence each
     :ivar always_plugged: vCPUs that a guest with mixed CPUs always has; 0 for others
+    :ivar removal: why vCPUs cannot be removed while the guest runs, though others can be added
     """
 
     boot: Size
@@ -51,6 +57,7 @@ class Envelope:
     blockers: tuple[Blocker, ...]
     problems: tuple[str, ...]
     always_plugged: int = 0
+    removal: Blocker | None = None
 
     def blocker_of(self, resource: str) -> Blocker | None:
         """The first blocker of ``resource``, if there is one."""
@@ -94,6 +101,7 @@ def envelope(facts: FlavorFacts, host: HostFacts | None = None) -> Envelope:
         blockers=own + host_blockers(host_facts),
         problems=minimums.problems,
         always_plugged=plugged,
+        removal=removal_blocker(facts, host_facts),
     )
 
 

@@ -17,6 +17,13 @@ IMAGE_PROPERTIES = (
     "hw_locked_memory",
     "hw_cpu_realtime",
     "hw_mem_encryption",
+    "hw_mem_encryption_model",
+    "hw_architecture",
+    "hw_emulation_architecture",
+    "hw_machine_type",
+    "os_type",
+    "os_distro",
+    "traits_required",
     *MASKS,
     *TOPOLOGY,
 )
@@ -45,6 +52,30 @@ class FlavorFacts:
     image_min_ram_mb: int = 0
     memory_floor_mb: int = 0
 
+    @property
+    def architecture(self) -> str | None:
+        """The guest's, where the image names one; None: its host's."""
+        image = self.image_properties
+        return image.get("hw_emulation_architecture") or image.get("hw_architecture")
+
+    @property
+    def machine(self) -> str | None:
+        """QEMU's machine type, where the image names one."""
+        return self.image_properties.get("hw_machine_type")
+
+    @property
+    def systems(self) -> tuple[str, ...]:
+        """What the image says of the operating system in it."""
+        return tuple(self.image_properties.get(name, "") for name in ("os_type", "os_distro"))
+
+    def requires_trait(self, trait: str) -> bool:
+        """Whether flavor or image let the instance on hosts with ``trait`` only."""
+        for name, value in self.extra_specs.items():
+            group, _, named = name.partition(":")
+            if group.startswith("trait") and named == trait:
+                return str(value).strip().lower() == "required"
+        return f"'{trait}'" in self.image_properties.get("traits_required", "")
+
     def overrides(self, *resource_classes: str) -> str | None:
         """The extra spec that fixes what Placement holds of one of these classes, if one does."""
         for name in self.extra_specs:
@@ -62,9 +93,13 @@ class HostFacts:
     :ivar balloon_device: ``mem_stats_period_seconds`` is not 0, so guests get one
     :ivar file_backed_memory: ``[libvirt] file_backed_memory`` is set
     :ivar memory_floor_mb: ``[xloud] memory_floor_mb``
+    :ivar architecture: the host's, as libvirt's capabilities have it; None: not known
+    :ivar machine: the machine type that its guests have where no image names one; None: not known
     """
 
     virt_type: str = "kvm"
     balloon_device: bool = True
     file_backed_memory: bool = False
     memory_floor_mb: int = 256
+    architecture: str | None = None
+    machine: str | None = None

@@ -61,6 +61,7 @@ def decide(
         or _pinned(target, before.target, state)
         or _bounds(request, bounds)
         or _stopped(request, state)
+        or _vcpus_kept(target, before.target, state, bounds)
         or _vcpus_stuck(target, state)
     )
     if refusal is not None:
@@ -175,6 +176,16 @@ def _stopped(request: AdjustRequest, state: InstanceState) -> InvalidState | Non
         "a size that is not persisted lasts until the guest stops, and this one does not run; "
         "start it first, or ask with persist"
     )
+
+
+def _vcpus_kept(target: Size, now: Size, state: InstanceState, bounds: Envelope) -> Blocked | None:
+    """Of a kind of guest that never gives vCPUs back: refused before it is tried."""
+    guest, removal = state.guest, bounds.removal
+    if removal is None or guest is None or not guest.running:
+        return None
+    if target.vcpus < min(guest.vcpus, now.vcpus):
+        return Blocked(removal.why, removal.message)
+    return None
 
 
 def _vcpus_stuck(target: Size, state: InstanceState) -> Blocked | None:

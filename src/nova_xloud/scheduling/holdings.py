@@ -281,7 +281,10 @@ def _image_properties(image_meta: Any) -> dict[str, str]:
     return {
         name: str(getattr(properties, name))
         for name in IMAGE_PROPERTIES
-        if name in properties and getattr(properties, name) is not None
+        # Nova has had some of them for a few releases only.
+        if name in properties.fields
+        and name in properties
+        and getattr(properties, name) is not None
     }
 
 

@@ -83,6 +83,12 @@ CALLED = (
         ("nova.virt.libvirt.guest:Guest", "class"),
     ),
     *_calls(
+        "libvirt says what a host's guests are, which decides whether vCPUs can be plugged",
+        ("nova.virt.libvirt.host:Host.get_capabilities", "self"),
+        ("nova.virt.libvirt.utils:get_default_machine_type", "arch"),
+        ("nova.objects.fields:Architecture.from_host", ""),
+    ),
+    *_calls(
         "our subclasses override it, and call it",
         (
             "nova.compute.resource_tracker:ResourceTracker.instance_claim",

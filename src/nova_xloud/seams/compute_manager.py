@@ -69,7 +69,7 @@ class XloudComputeManager(manager.ComputeManager):  # type: ignore[misc]
         self.xloud = Host(
             self._open_instance,
             NovaFleet(self, self._libvirt, self._open_instance),
-            host_facts(),
+            host_facts(None),
             options,
             self._boots,
             meter=self._metrics.meter,
@@ -79,6 +79,8 @@ class XloudComputeManager(manager.ComputeManager):  # type: ignore[misc]
 
     def pre_start_hook(self, service_ref: Any) -> None:
         super().pre_start_hook(service_ref)
+        # When the manager was made there was no libvirt to ask yet.
+        self.xloud.learn(host_facts(self.driver))
         self._metrics.start()
         self.xloud.service_starts()
 

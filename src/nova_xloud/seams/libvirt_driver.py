@@ -39,7 +39,7 @@ def update_provider_tree(
 ) -> None:
     """Nova's, with the traits that say what this host can keep below its maximum."""
     original(driver, provider_tree, nodename, *args, **kwargs)
-    offered = offered_by(envelope(FlavorFacts(Size(2, 1024)), host_facts()))
+    offered = offered_by(envelope(FlavorFacts(Size(2, 1024)), host_facts(driver)))
     provider_tree.remove_traits(nodename, *(set(TRAITS) - set(offered)))
     provider_tree.add_traits(nodename, *offered)
 

@@ -8,6 +8,9 @@ from typing import Any
 import nova.conf
 from nova import exception, objects
 from nova.compute import resource_tracker
+from nova.objects import fields
+from nova.virt.libvirt import utils as libvirt_utils
+from nova.virt.libvirt.driver import LibvirtDriver
 
 from nova_xloud.core import allocation
 from nova_xloud.core.envelope import MEMORY, VCPUS, FlavorFacts, HostFacts, envelope
@@ -56,7 +59,9 @@ class XloudResourceTracker(resource_tracker.ResourceTracker):  # type: ignore[mi
         facts = holdings.facts_of(flavor, instance.image_meta)
         if size.covers(facts.maximum):
             return
-        reason = _blocked(size, facts) or self._too_small(context, facts, nodename)
+        reason = _blocked(size, facts, host_facts(self.driver)) or self._too_small(
+            context, facts, nodename
+        )
         if reason is not None:
             raise exception.ComputeResourcesUnavailable(
                 reason=f"it is to have less than its flavor's maximum, but {reason}"
@@ -77,15 +82,33 @@ class XloudResourceTracker(resource_tracker.ResourceTracker):  # type: ignore[mi
         return usage
 
 
-def host_facts() -> HostFacts:
-    """What nova.conf says of this compute host."""
+def host_facts(driver: Any) -> HostFacts:
+    """What nova.conf and libvirt say of this compute host.
+
+    :param driver: Nova's virt driver, once it is initialized
+    """
+    architecture, machine = _platform(driver)
     is_libvirt = CONF.compute_driver.startswith("libvirt.")
     return HostFacts(
         virt_type=CONF.libvirt.virt_type if is_libvirt else CONF.compute_driver,
         balloon_device=CONF.libvirt.mem_stats_period_seconds > 0,
         file_backed_memory=CONF.libvirt.file_backed_memory > 0,
         memory_floor_mb=CONF.xloud.memory_floor_mb,
+        architecture=architecture,
+        machine=machine,
     )
+
+
+def _platform(driver: Any) -> tuple[str | None, str | None]:
+    """Architecture and machine type of guests whose image names none; None: not libvirt's."""
+    if not isinstance(driver, LibvirtDriver):
+        return None, None
+    try:
+        architecture = driver._host.get_capabilities().host.cpu.arch
+    except exception.HypervisorUnavailable:
+        # What the kernel of this host says then.
+        architecture = fields.Architecture.from_host()
+    return architecture, libvirt_utils.get_default_machine_type(architecture)
 
 
 def _used(object_or_dict: Any, instance: Any) -> Size | None:
@@ -102,8 +125,8 @@ def _used(object_or_dict: Any, instance: Any) -> Size | None:
     return holdings.desired_with(instance, object_or_dict).to_hold
 
 
-def _blocked(size: Size, facts: FlavorFacts) -> str | None:
-    bounds = envelope(facts, host_facts())
+def _blocked(size: Size, facts: FlavorFacts, host: HostFacts) -> str | None:
+    bounds = envelope(facts, host)
     for resource in (VCPUS, MEMORY):
         blocker = bounds.blocker_of(resource)
         if blocker and getattr(size, resource) < getattr(bounds.maximum, resource):

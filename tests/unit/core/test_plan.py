@@ -15,7 +15,7 @@ from nova_xloud.core.lifecycle import Event, Phase, Progress
 from nova_xloud.core.plan import AdjustRequest, Plan, decide
 from nova_xloud.core.size import Size
 from nova_xloud.core.state import InstanceState
-from nova_xloud.errors import Refused
+from nova_xloud.errors import Blocked, Refused
 from tests.unit.core.states import MAXIMUM, guest, sizes, state, states
 
 SPECS = {"minimum_cpu": "2", "minimum_memory": "1024"}
@@ -375,6 +375,24 @@ def test_of_what_was_not_asked_for_a_live_size_stays_one(
     assert (plan.desired.persisted, plan.desired.target) == (persisted, target)
     assert plan.desired.restarted().target == persisted
     assert plan.claim.covers(persisted.at_least(target))
+
+
+def test_who_keeps_vcpus_is_refused_before_a_removal_is_tried_and_may_grow() -> None:
+    windows = envelope(
+        FlavorFacts(MAXIMUM, {"minimum_cpu": "1"}, {"os_type": "windows"}), HostFacts()
+    )
+    running = state(Size(4, 1024), reserved=Size(4, 1024), figures=guest(4, 1024))
+    refusal = decide(AdjustRequest(2, None), running, windows)
+    assert isinstance(refusal, Blocked)
+    assert refusal.reason_code == "xloud.blocked.vcpu_removal"
+    assert "added" in refusal.message
+    assert isinstance(decide(AdjustRequest(6, None), running, windows), Plan)
+    assert isinstance(decide(AdjustRequest(4, 2048), running, windows), Plan)
+    # What was once asked for and refused keeps nothing else from being asked for.
+    held = state(Size(2, 1024), reserved=Size(4, 1024), figures=guest(4, 1024))
+    assert isinstance(decide(AdjustRequest(2, 2048), held, windows), Plan)
+    stopped = replace(running, guest=None)
+    assert isinstance(decide(AdjustRequest(2, None), stopped, windows), Plan)
 
 
 OLDER = replace(
