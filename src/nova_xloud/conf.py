@@ -38,7 +38,7 @@ OPTS = [
     ),
     cfg.IntOpt(
         "memory_floor_percent",
-        default=10,
+        default=12,
         min=0,
         max=100,
         help="The same as a share of the flavor's memory, in percent; the larger counts. "

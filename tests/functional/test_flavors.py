@@ -70,8 +70,8 @@ class FlavorExtraSpecs(integrated_helpers._IntegratedTestBase):
 
     def test_memory_below_the_share_of_a_large_flavor(self):
         self.flavor_id = self._create_flavor(vcpu=4, memory_mb=262144)
-        self._refused("minimum_memory=4096", "26215 MiB", minimum_memory="4096")
-        self._set(minimum_memory="26215")
+        self._refused("minimum_memory=4096", "31458 MiB", minimum_memory="4096")
+        self._set(minimum_memory="31458")
 
     def test_memory_below_the_floor_by_the_update_call(self):
         error = self.assertRaises(

@@ -135,8 +135,8 @@ def test_each_resource_has_its_own_problem() -> None:
 
 @pytest.mark.parametrize(
     ("maximum_mb", "floor"),
-    # 256 MiB; from 2560 MiB on a tenth; never more than the flavor has.
-    [(64, 64), (256, 256), (1024, 256), (2560, 256), (8192, 820), (262144, 26215)],
+    # 256 MiB; from 2134 MiB on the share; never more than the flavor has.
+    [(64, 64), (256, 256), (1024, 256), (2133, 256), (8192, 984), (262144, 31458)],
 )
 def test_the_floor_is_a_number_or_a_share(maximum_mb: int, floor: int) -> None:
     assert MemoryFloor().of(maximum_mb) == floor
@@ -148,7 +148,8 @@ def test_the_floor_is_a_number_or_a_share(maximum_mb: int, floor: int) -> None:
 def test_the_floor_is_more_than_a_bare_kernel_was_seen_to_need(
     maximum_mb: int, measured_mb: int
 ) -> None:
-    assert MemoryFloor().of(maximum_mb) >= 1.25 * measured_mb
+    # Some 80 MiB more with systemd and sshd, measured with 512 and 1024.
+    assert MemoryFloor().of(maximum_mb) >= measured_mb + 70
 
 
 @pytest.mark.parametrize("maximum_mb", [256, 1024, 4096, 40960, 262144, 4194304])
