@@ -16,11 +16,12 @@ from typing import Any
 from nova_xloud.audit.cloud import Cloud, Host, Moves
 from nova_xloud.audit.guests import Witness
 from nova_xloud.audit.report import Report, Unread
-from nova_xloud.core.desired import Desired, UnreadableRecord
+from nova_xloud.core.desired import Desired
 from nova_xloud.core.envelope import FlavorFacts
 from nova_xloud.core.finding import Finding
 from nova_xloud.core.invariants import ElasticInstance, Guest, Node, Snapshot, findings
 from nova_xloud.core.size import Size
+from nova_xloud.core.values import UnreadableRecord
 from nova_xloud.scheduling import holdings
 
 # Seconds between two looks at what was found.

@@ -23,7 +23,7 @@ key                        value
 =========================  =======================================================
 
 Values are cut at 255 characters, as Nova's database is. A database may have anything in them all
-the same: see :class:`UnreadableRecord`.
+the same: see :mod:`nova_xloud.core.values`.
 """
 
 from __future__ import annotations
@@ -32,28 +32,20 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from nova_xloud.core.lifecycle import NEVER_ADJUSTED, Condition, Event, Phase, Progress
+from nova_xloud.core import values
+from nova_xloud.core.lifecycle import NEVER_ADJUSTED, Condition, Event, Progress
 from nova_xloud.core.size import Size
+from nova_xloud.core.values import UnreadableRecord
 
 PREFIX = "xloud_"
 _BEFORE = "xloud_before_"
 _REVISION = "xloud_revision"
 _RESIZED_FROM = "xloud_resized_from"
-_CONDITION = "xloud_condition_"
 _LONGEST = 255
 # As flavor_key() makes them: 4:1024:name.
 _FLAVOR_KEY = re.compile(r"[0-9]{1,15}:[0-9]{1,15}:")
 _PERSISTED = frozenset(("xloud_vcpus", "xloud_memory_mb"))
 _LIVE = frozenset(("xloud_live_vcpus", "xloud_live_memory_mb"))
-# No size and no count has more; a number of hundreds of digits is a mistake.
-_MOST_DIGITS = 15
-
-
-class UnreadableRecord(ValueError):
-    """A record has a value that :func:`to_metadata` cannot have written.
-
-    Then nobody knows what was asked for; see :func:`held_instead`.
-    """
 
 
 def flavor_key(flavorid: str, maximum: Size) -> str:
@@ -157,20 +149,20 @@ def from_metadata(
     :raises UnreadableRecord: a number in it is none
     """
     record = _of_flavor(metadata, key, resized_from)
-    persisted = _size(record, "xloud_vcpus", "xloud_memory_mb")
+    persisted = values.size(record, "xloud_vcpus", "xloud_memory_mb")
     if persisted is None:
         return Desired(boot)
     pending = None
     if "xloud_removal_pending" in record:
-        pending = _integer(record, "xloud_removal_pending", least=1)
+        pending = values.integer(record, "xloud_removal_pending", least=1)
     return Desired(
         persisted=persisted,
-        live=_size(record, "xloud_live_vcpus", "xloud_live_memory_mb"),
-        generation=_integer({"xloud_generation": "0", **record}, "xloud_generation", least=0),
+        live=values.size(record, "xloud_live_vcpus", "xloud_live_memory_mb"),
+        generation=values.integer({"xloud_generation": "0", **record}, "xloud_generation", least=0),
         removal_pending=pending,
         force=record.get("xloud_force") == "1",
-        progress=_progress(record),
-        noted=tuple(_condition(k, v) for k, v in sorted(record.items()) if _is_condition(k)),
+        progress=values.progress(record),
+        noted=values.conditions(record),
     )
 
 
@@ -221,7 +213,7 @@ def held_instead(metadata: Mapping[str, str], held: Size, maximum: Size) -> Desi
     :param maximum: of its flavor
     """
     try:
-        generation = _integer(metadata, "xloud_generation", least=0)
+        generation = values.integer(metadata, "xloud_generation", least=0)
     except UnreadableRecord:
         generation = 0
     size = Size(min(held.vcpus, maximum.vcpus), min(held.memory_mb, maximum.memory_mb))
@@ -250,7 +242,7 @@ def to_metadata(desired: Desired, key: str) -> dict[str, str]:
     if progress.request_id:
         data["xloud_request_id"] = progress.request_id
     for condition in desired.noted:
-        data[_CONDITION + condition.type] = (
+        data[values.CONDITION + condition.type] = (
             f"{condition.since}|{condition.reason}|{condition.message}"
         )
     return {name: value[:_LONGEST] for name, value in data.items()}
@@ -311,43 +303,6 @@ def _before(metadata: Mapping[str, str]) -> dict[str, str]:
 def _revision(metadata: Mapping[str, str]) -> int:
     """0 too where nobody can read it: any change that is made by us is newer."""
     try:
-        return _integer(metadata, _REVISION, least=0)
+        return values.integer(metadata, _REVISION, least=0)
     except UnreadableRecord:
         return 0
-
-
-def _progress(metadata: Mapping[str, str]) -> Progress:
-    phase, since, code = (metadata.get("xloud_phase", "") + "||").split("|")[:3]
-    if phase not in (known.value for known in Phase):
-        # Written before there were phases, or by a later version: as good as not finished.
-        return Progress(Phase.ADMITTED, "xloud.admitted")
-    return Progress(
-        phase=Phase(phase),
-        code=code,
-        message=metadata.get("xloud_phase_message", ""),
-        since=since,
-        request_id=metadata.get("xloud_request_id", ""),
-    )
-
-
-def _is_condition(name: str) -> bool:
-    return name.startswith(_CONDITION)
-
-
-def _condition(name: str, value: str) -> Condition:
-    since, reason, message = [*value.split("|", 2), "", ""][:3]
-    return Condition(name.removeprefix(_CONDITION), True, reason, message, since)
-
-
-def _size(record: Mapping[str, str], vcpus: str, memory_mb: str) -> Size | None:
-    if vcpus not in record or memory_mb not in record:
-        return None
-    return Size(_integer(record, vcpus, least=1), _integer(record, memory_mb, least=1))
-
-
-def _integer(record: Mapping[str, str], name: str, least: int) -> int:
-    text = record.get(name) or ""
-    is_number = text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS
-    if not is_number or int(text) < least:
-        raise UnreadableRecord(f"{name} is {text!r}, and no integer of at least {least}")
-    return int(text)

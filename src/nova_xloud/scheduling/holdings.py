@@ -15,7 +15,6 @@ from nova.virt import hardware
 from nova_xloud.core.desired import (
     PREFIX,
     Desired,
-    UnreadableRecord,
     flavor_key,
     held_instead,
     newer,
@@ -27,6 +26,7 @@ from nova_xloud.core.desired import (
 from nova_xloud.core.envelope import IMAGE_PROPERTIES, Envelope, FlavorFacts, envelope
 from nova_xloud.core.minimums import ALL_SPECS, MemoryFloor
 from nova_xloud.core.size import Size
+from nova_xloud.core.values import UnreadableRecord
 
 LOG = logging.getLogger(__name__)
 CONF = nova.conf.CONF

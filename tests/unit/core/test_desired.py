@@ -14,7 +14,6 @@ from nova_xloud.core.desired import (
     PREFIX,
     Asked,
     Desired,
-    UnreadableRecord,
     flavor_key,
     from_metadata,
     held_instead,
@@ -23,6 +22,7 @@ from nova_xloud.core.desired import (
 )
 from nova_xloud.core.lifecycle import NEVER_ADJUSTED, Condition, Event, Phase, Progress
 from nova_xloud.core.size import Size
+from nova_xloud.core.values import UnreadableRecord
 
 BOOT = Size(1, 512)
 KEY = flavor_key("small", Size(4, 1024))
