@@ -30,6 +30,9 @@ WITNESSES = {
         "test_images_at_hand.py::Unshelve::"
         "test_from_a_snapshot_that_was_changed_is_refused_until_it_is_changed_back"
     ),
+    "nova.compute.api:API.attach_interface": (
+        "test_definitions.py::Attached::test_below_its_maximum_it_is_refused_with_both_numbers"
+    ),
     "nova.objects.request_spec:RequestSpec": (
         "test_scheduler_utils.py::test_the_request_spec_itself_has_the_boot_size"
     ),
@@ -89,6 +92,9 @@ WITNESSES = {
     # Guest XML
     "nova.virt.libvirt.driver:LibvirtDriver._get_guest_config": (
         "test_boot.py::Boot::test_holds_the_minimum_everywhere_1"
+    ),
+    "nova.virt.libvirt.driver:LibvirtDriver.unrescue": (
+        "test_definitions.py::Definition::test_the_xml_that_unrescue_starts_has_the_persisted_size"
     ),
     "nova.virt.libvirt.driver:LibvirtDriver.init_host": (
         "test_engine.py::Crashed::test_a_guest_that_ran_when_the_service_began_is_none_that_boots"
@@ -163,6 +169,12 @@ OVERRIDES = {
     ),
     f"{_MANAGER}.rescue_instance": f"{_OPERATIONS}_10__rescue",
     f"{_MANAGER}.unrescue_instance": f"{_OPERATIONS}_10__rescue",
+    f"{_MANAGER}.attach_interface": (
+        "test_definitions.py::Devices::test_a_pass_looks_after_an_interface_is_attached"
+    ),
+    f"{_MANAGER}.attach_volume": (
+        "test_definitions.py::Devices::test_a_pass_looks_after_a_volume_is_attached"
+    ),
     f"{_MANAGER}.finish_resize": (
         "test_races.py::TheOperationFirst::"
         "test_once_it_has_begun_an_adjustment_is_refused_2__reverted_resize"

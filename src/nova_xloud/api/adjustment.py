@@ -112,7 +112,9 @@ class AdjustmentAPI:
         """The body of ``xloud_status``: from the host, or without it from the database."""
         if self._host_is_up(context, instance):
             try:
-                return self._rpc.status(context, instance)
+                told = self._rpc.status(context, instance)
+                told.pop("definition", None)
+                return told
             except HostUnavailable:
                 # It went down just now, or cannot keep up: what is recorded is still true.
                 return self._recorded(instance)

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import oslo_messaging as messaging
 
 from nova_xloud.audit.report import Unread
+from nova_xloud.core import pinned
 from nova_xloud.core.conditions import BOOTING
 from nova_xloud.core.guest import Glimpse
 from nova_xloud.core.invariants import Guest
@@ -75,15 +76,16 @@ class LibvirtWitness:
                 "libvirt-python has to be installed), or leave it out to ask nova-compute",
             ) from error
         return {
-            instance.uuid: Guest(_held(seen[instance.uuid]))
+            instance.uuid: _seen(seen[instance.uuid])
             for instance in instances
             if instance.uuid in seen
         }
 
 
-def _held(glimpse: Glimpse) -> Size:
-    # No guest has more CPUs online than QEMU has, and its balloon is what it has of memory.
-    return Size(glimpse.vcpus, glimpse.memory_mb) if glimpse.running else Size(0, 0)
+def _seen(glimpse: Glimpse) -> Guest:
+    # No guest has more CPUs online than QEMU has.
+    held = glimpse.held if glimpse.running else Size(0, 0)
+    return Guest(held, defined=glimpse.defined, pinned=glimpse.pinned_mb > 0)
 
 
 class ComputeWitness:
@@ -129,5 +131,12 @@ def _told(status: Mapping[str, Any]) -> Guest:
     held = Size(
         max(vcpus["actuated"], vcpus["observed"]), max(memory["actuated"], memory["observed"])
     )
-    booting = any(c["type"] == BOOTING and c["status"] for c in status["conditions"])
-    return Guest(held, booting)
+    true = [condition for condition in status["conditions"] if condition["status"]]
+    # A nova-compute of before does not tell of it.
+    defined = status.get("definition")
+    return Guest(
+        held,
+        booting=any(condition["type"] == BOOTING for condition in true),
+        defined=None if defined is None else Size(**defined),
+        pinned=any(condition["reason"] == pinned.NOT_EFFECTIVE for condition in true),
+    )

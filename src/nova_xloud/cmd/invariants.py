@@ -19,6 +19,7 @@ DESCRIPTION = """\
 Read Placement, Nova's databases and the guests, of all cells, and list what breaks a rule:
 
   reserved_below_held     Placement has less for an instance than its guest holds
+  reserved_below_defined  Placement has less for it than libvirt would start its guest with
   reserved_below_desired  Placement has less for it than is desired of it
   columns_differ          Nova's database says another size than Placement
   desired_out_of_bounds   what is desired of it is not a size that its flavor allows

@@ -233,7 +233,10 @@ class Host:
         return self._worker.submit(instance, action)
 
     def status(self, context: Any, nova_instance: Any) -> dict[str, Any]:
-        """See :func:`nova_xloud.compute.status.status`.
+        """See :func:`nova_xloud.compute.status.status`; and for the checker ``definition``.
+
+        That is what libvirt would start the guest with, ``{vcpus, memory_mb}`` or None. The API
+        leaves it out.
 
         :raises HostUnavailable: guests that are slow to answer keep too many others waiting
         """
@@ -245,12 +248,15 @@ class Host:
             seen = observe(instance)
         finally:
             self._readings.release()
-        return status(
+        told = status(
             seen.state,
             envelope(seen.view.facts, self._facts),
             utc_now(),
             converging=self._worker.is_busy(instance.uuid),
         )
+        guest = seen.state.guest
+        defined = None if guest is None or guest.defined is None else asdict(guest.defined)
+        return told | {"definition": defined}
 
     def service_starts(self) -> None:
         """Finish what was left when the service ended, however it ended. Does not wait for it."""

@@ -27,6 +27,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+from nova_xloud.core import pinned
 from nova_xloud.core.lifecycle import Condition, Phase, Progress
 from nova_xloud.core.state import InstanceState
 
@@ -114,7 +115,7 @@ def _of_balloon(state: InstanceState, progress: Progress) -> Iterator[Condition]
     if state.guest is not None and state.guest.pinned:
         reasons = ", ".join(state.guest.pinned)
         message = f"its memory is pinned in the host's RAM ({reasons}): {more}"
-        yield _true(BALLOON_NOT_EFFECTIVE, "xloud.balloon.memory_pinned", message)
+        yield _true(BALLOON_NOT_EFFECTIVE, pinned.NOT_EFFECTIVE, message)
     elif state.booting:
         yield _true(BOOTING, "xloud.booting", f"its balloon is on the way: {more}")
     elif state.guest is not None and state.guest.balloon_driver is False:

@@ -5,6 +5,8 @@
 code                     broken when
 =======================  =======================================================================
 reserved_below_held      Placement has less for an instance than its guest holds
+reserved_below_defined   Placement has less for it than libvirt would start its guest with, and no
+                         task runs
 reserved_below_desired   Placement has less for it than is desired of it, and no task runs
 columns_differ           its columns in Nova's database say another size than Placement, and no
                          task runs
@@ -36,6 +38,8 @@ WAYS_OUT = {
     "the instance to less, or make room there",
     "reserved_below_desired": f"{_AT_NEXT_LOOK}; where it stays, the host has no room for it: "
     "adjust the instance to less, or make room there",
+    "reserved_below_defined": f"{_AT_NEXT_LOOK}; of an instance in ERROR, reset its state, or "
+    "virsh setvcpus and virsh setmem with --config",
     "columns_differ": f"{_AT_NEXT_LOOK}; where it stays, adjust the instance: that writes both",
     "desired_out_of_bounds": "adjust the instance to a size between its minimum and its maximum",
     "record_unreadable": "adjust the instance, to the size that it has or another: that writes its "

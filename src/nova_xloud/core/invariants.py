@@ -24,10 +24,15 @@ class Guest:
     :ivar held: ``max(actuated, observed)``; nothing for one that does not run; None: whoever was
         asked knows nothing of it
     :ivar booting: it has just started, and its balloon is on the way
+    :ivar defined: what libvirt would start it with; None: there is no such definition, or nobody
+        told of one
+    :ivar pinned: all of its memory stays in the host's RAM: there is no balloon to wait for
     """
 
     held: Size | None
     booting: bool = False
+    defined: Size | None = None
+    pinned: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,9 +161,15 @@ def _held(instance: ElasticInstance, reserved: Size) -> Iterator[Finding]:
         yield _about(instance, "reserved_below_held", what, resource=VCPUS)
     if guest.held.memory_mb > reserved.memory_mb:
         what = f"it holds {guest.held.memory_mb} MiB, and {reserved.memory_mb} are reserved for it"
-        if guest.booting:
+        booting = guest.booting and not guest.pinned
+        if guest.pinned:
+            what += " (its memory is pinned)"
+        if booting:
             what += " (it has just started, and its balloon is on the way)"
-        yield _about(instance, "reserved_below_held", what, resource=MEMORY, note=guest.booting)
+        yield _about(instance, "reserved_below_held", what, resource=MEMORY, note=booting)
+    if guest.defined is not None and not reserved.covers(guest.defined) and not instance.busy:
+        what = f"libvirt would start it with {guest.defined}, and {reserved} are reserved for it"
+        yield _about(instance, "reserved_below_defined", what)
 
 
 def _at_rest(instance: ElasticInstance, reserved: Size) -> Iterator[Finding]:

@@ -14,6 +14,8 @@ from typing import Final
 from nova_xloud.core.envelope import MEMORY, Blocker
 from nova_xloud.core.guest import GuestFigures
 
+# Why its balloon is not effective.
+NOT_EFFECTIVE: Final = "xloud.balloon.memory_pinned"
 REASONS: Final[Mapping[str, str]] = {
     "huge_pages": "its memory is made of huge pages",
     "locked_memory": "its memory is locked",

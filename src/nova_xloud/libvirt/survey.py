@@ -29,7 +29,7 @@ class VirConnect(Protocol):
         """[(virDomain, {"vcpu.current": 1, "balloon.current": KiB, ...}), ...]"""
 
 
-def survey(connection: VirConnect, uuids: Collection[str] = ()) -> dict[str, Glimpse]:
+def survey(connection: VirConnect, uuids: Collection[str] | None = ()) -> dict[str, Glimpse]:
     """Every domain of a host by its UUID, those that are shut off too.
 
     One call. A domain that another call holds (an unplug waits 5 s) delays nobody: libvirt tells
@@ -39,7 +39,7 @@ def survey(connection: VirConnect, uuids: Collection[str] = ()) -> dict[str, Gli
     For each of ``uuids`` two documents more, the live one and the definition. libvirt makes both of
     what it knows, without asking QEMU.
 
-    :param uuids: the domains whose definition and devices are read too
+    :param uuids: the domains whose definition and devices are read too; None: all
     :raises DomainCallFailed: libvirt did not answer
     """
     stats = libvirt.VIR_DOMAIN_STATS_VCPU | libvirt.VIR_DOMAIN_STATS_BALLOON
@@ -54,7 +54,8 @@ def survey(connection: VirConnect, uuids: Collection[str] = ()) -> dict[str, Gli
     for dom, record in records:
         uuid, glimpse = dom.UUIDString(), _glimpse(dom.ID(), record)
         if glimpse is not None:
-            seen[uuid] = _with_xml(glimpse, dom) if uuid in uuids else glimpse
+            is_asked = uuids is None or uuid in uuids
+            seen[uuid] = _with_xml(glimpse, dom) if is_asked else glimpse
     return seen
 
 

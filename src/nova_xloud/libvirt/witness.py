@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-
 import libvirt
 
 from nova_xloud.core.guest import Glimpse
@@ -12,8 +10,10 @@ from nova_xloud.errors import DomainCallFailed
 from nova_xloud.libvirt.survey import survey
 
 
-def survey_at(uri: str, uuids: Collection[str] = ()) -> dict[str, Glimpse]:
+def survey_at(uri: str) -> dict[str, Glimpse]:
     """:func:`survey` over a connection of its own that can only read.
+
+    The definition and the devices of each domain are read too.
 
     :raises DomainCallFailed: there is no libvirt at ``uri``, or it did not answer
     """
@@ -24,6 +24,6 @@ def survey_at(uri: str, uuids: Collection[str] = ()) -> dict[str, Glimpse]:
     except libvirt.libvirtError as error:
         raise DomainCallFailed(f"openReadOnly({uri}): {error}") from error
     try:
-        return survey(connection, uuids)
+        return survey(connection, None)
     finally:
         connection.close()

@@ -89,6 +89,14 @@ CALLED = (
         ("nova.objects.fields:Architecture.from_host", ""),
     ),
     *_calls(
+        "the XML of a guest that was rescued is found where the driver keeps it",
+        ("nova.virt.libvirt.utils:get_instance_path", "instance"),
+    ),
+    *_calls(
+        "a port is read as Nova does when it is attached",
+        ("nova.network.neutron:API.show_port", "self, context, port_id"),
+    ),
+    *_calls(
         "our subclasses override it, and call it",
         (
             "nova.compute.resource_tracker:ResourceTracker.instance_claim",
@@ -110,6 +118,8 @@ CALLED = (
         ("nova.compute.manager:ComputeManager.rebuild_instance", "*args, **kwargs"),
         ("nova.compute.manager:ComputeManager.rescue_instance", "self, context, instance"),
         ("nova.compute.manager:ComputeManager.unrescue_instance", "self, context, instance"),
+        ("nova.compute.manager:ComputeManager.attach_interface", "*args, **kwargs"),
+        ("nova.compute.manager:ComputeManager.attach_volume", "self, context, instance"),
         ("nova.compute.manager:ComputeManager.finish_resize", "self, context"),
         ("nova.compute.manager:ComputeManager.finish_revert_resize", "self, context, instance"),
         ("nova.compute.manager:ComputeManager.unshelve_instance", "self, context, instance"),

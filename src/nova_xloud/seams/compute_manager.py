@@ -49,6 +49,8 @@ _LOOK_AFTER = (
     "rebuild_instance",
     "rescue_instance",
     "unrescue_instance",
+    "attach_interface",
+    "attach_volume",
     "finish_resize",
     "finish_revert_resize",
     "unshelve_instance",

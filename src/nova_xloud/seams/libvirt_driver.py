@@ -3,16 +3,20 @@
 
 from __future__ import annotations
 
+import pathlib
 from collections.abc import Callable
 from typing import Any
 
+from lxml import etree
 from nova import exception
 from nova.virt.libvirt import config
+from nova.virt.libvirt import utils as libvirt_utils
 
 from nova_xloud.core import fit
 from nova_xloud.core.envelope import FlavorFacts, envelope
 from nova_xloud.core.size import Size
 from nova_xloud.core.traits import TRAITS, offered_by
+from nova_xloud.libvirt.guest_xml import apply_size
 from nova_xloud.scheduling import holdings
 from nova_xloud.seams.libvirt_config import ConfiguredSize
 from nova_xloud.seams.resource_tracker import host_facts
@@ -64,16 +68,9 @@ def guest_config(
     facts = holdings.facts_of(instance.flavor, image_meta)
     _check_image(instance, image_meta, facts)
     guest = original(driver, instance, network_info, image_meta, *args, **kwargs)
-    # The XML is made where the guest starts anew.
-    desired = holdings.forget_what_has_ended(instance)
-    bounds = envelope(facts)
-    if bounds.elastic or desired.generation or desired.persisted != bounds.maximum:
-        guest.xloud_size = ConfiguredSize(
-            vcpus=desired.persisted.vcpus,
-            # Another image, by a rebuild, may have another vCPU step and so another minimum.
-            removable_from=min(bounds.minimum.vcpus, desired.persisted.vcpus),
-            memory_kib=desired.persisted.memory_mb * KIB_PER_MIB,
-        )
+    size = _size_to_start_with(instance, facts)
+    if size is not None:
+        guest.xloud_size = size
         guest.devices = [_held(device) for device in guest.devices]
     return guest
 
@@ -92,6 +89,61 @@ def _check_image(instance: Any, image_meta: Any, facts: FlavorFacts) -> None:
     if why is not None:
         image = image_meta.id if "id" in image_meta else "of its volume"
         raise exception.ImageUnacceptable(image_id=image, reason=why)
+
+
+def unrescue(
+    original: Callable[..., None],
+    driver: Any,
+    context: Any,
+    instance: Any,
+    *args: Any,
+    **kwargs: Any,
+) -> None:
+    """Nova's, which starts the XML of the guest that ran when the rescue began, with its size then.
+
+    That may have been one that was asked for only until the guest stops. So the file gets the size
+    that is to be started first.
+    """
+    if holdings.names_minimum(instance.flavor) or holdings.has_record(instance):
+        size = _size_to_start_with(instance, holdings.facts_of_instance(instance))
+        if size is not None:
+            _resize_unrescue_xml(instance, size)
+    original(driver, context, instance, *args, **kwargs)
+
+
+def _resize_unrescue_xml(instance: Any, size: ConfiguredSize) -> None:
+    assert size.vcpus is not None
+    assert size.removable_from is not None
+    assert size.memory_kib is not None
+    path = pathlib.Path(libvirt_utils.get_instance_path(instance), "unrescue.xml")
+    root = etree.fromstring(path.read_text())
+    apply_size(
+        root,
+        vcpus=size.vcpus,
+        removable_from=size.removable_from,
+        memory_kib=size.memory_kib,
+    )
+    # Not half of it, whatever happens: it is all that is left of the guest's own XML.
+    new = path.with_suffix(".new")
+    new.write_text(etree.tostring(root, encoding="unicode"))
+    new.replace(path)
+
+
+def _size_to_start_with(instance: Any, facts: FlavorFacts) -> ConfiguredSize | None:
+    """The size in XML that is made where the guest starts anew; None: Nova's own.
+
+    :param facts: of the image that the guest is made of
+    """
+    desired = holdings.forget_what_has_ended(instance)
+    bounds = envelope(facts)
+    if not (bounds.elastic or desired.generation or desired.persisted != bounds.maximum):
+        return None
+    return ConfiguredSize(
+        vcpus=desired.persisted.vcpus,
+        # Another image, by a rebuild, may have another vCPU step and so another minimum.
+        removable_from=min(bounds.minimum.vcpus, desired.persisted.vcpus),
+        memory_kib=desired.persisted.memory_mb * KIB_PER_MIB,
+    )
 
 
 class HeldBalloon(config.LibvirtConfigMemoryBalloon):  # type: ignore[misc]

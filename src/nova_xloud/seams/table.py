@@ -60,6 +60,13 @@ EXTENDED = (
         ours=f"{_HERE}.images:unshelve",
     ),
     Seam(
+        "nova.compute.api:API.attach_interface",
+        Kind.WRAP,
+        "self, context, instance, network_id, port_id, requested_ip, tag",
+        "no device is passed through to a server that holds less than its maximum of memory",
+        ours=f"{_HERE}.attach:attach_interface",
+    ),
+    Seam(
         "nova.objects.request_spec:RequestSpec",
         Kind.REGISTER,
         "class",
@@ -191,6 +198,13 @@ EXTENDED = (
         "self, instance, network_info, image_meta",
         "the guest is defined with the size that is desired of it",
         ours=f"{_HERE}.libvirt_driver:guest_config",
+    ),
+    Seam(
+        "nova.virt.libvirt.driver:LibvirtDriver.unrescue",
+        Kind.WRAP,
+        "self, context, instance",
+        "the XML that was kept while it was rescued gets the size that is desired of it",
+        ours=f"{_HERE}.libvirt_driver:unrescue",
     ),
     Seam(
         "nova.virt.libvirt.driver:LibvirtDriver.init_host",

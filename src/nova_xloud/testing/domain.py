@@ -52,6 +52,8 @@ class VirDomainFace:
         # libvirt tells vCPUs one by one only if it was told so, or has hot-plugged one.
         self._listed = root.find("vcpus") is not None
         self._balloon = root.find("devices/memballoon")
+        # Nova's fake forgets them; see nova_xloud.libvirt.pinned.
+        self._pins = [root.find(tag) for tag in ("memoryBacking", "launchSecurity")]
         self._agent_channel = root.find(AGENT_CHANNEL) is not None
         self.guest = self.hypervisor.make_guest(self, root, transient=transient)
         if running:
@@ -189,6 +191,9 @@ class VirDomainFace:
 
     def _put_devices(self, root: etree._Element) -> None:
         devices = root.find("devices")
+        for pin in self._pins:
+            if pin is not None and root.find(pin.tag) is None:
+                root.append(etree.fromstring(etree.tostring(pin)))
         if self._balloon is not None:
             devices.remove(devices.find("memballoon"))
             devices.append(etree.fromstring(etree.tostring(self._balloon)))

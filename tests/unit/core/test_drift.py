@@ -202,3 +202,73 @@ def test_nothing_else_is_urgent() -> None:
     assert more is not None
     assert not more.urgent
     assert looked(glimpse=Glimpse(True, 4, 4096), booting=True) is None
+
+
+# --- the definition, pinned memory, other vm_states ------------------------------------------
+
+
+@pytest.mark.parametrize("running", [True, False])
+def test_a_definition_larger_than_the_claim_is_urgent(running: bool) -> None:
+    glimpse = Glimpse(running, 4, 2048, 7 if running else None, defined=Size(5, 2048))
+    found = looked(glimpse=glimpse)
+    assert found == Look(
+        "definition",
+        "libvirt would start it with 5 vCPUs, 2048 MiB and 4 vCPUs, 2048 MiB are reserved",
+        urgent=True,
+    )
+
+
+@pytest.mark.parametrize("defined", [Size(3, 2048), Size(4, 1024)], ids=str)
+def test_another_definition_than_the_persisted_size_is_drift(defined: Size) -> None:
+    found = looked(glimpse=Glimpse(True, 4, 2048, 7, defined=defined))
+    assert found is not None
+    assert (found.code, found.urgent) == ("definition", False)
+
+
+@pytest.mark.parametrize("defined", [SIZE, None], ids=str)
+def test_the_persisted_size_or_no_definition_is_none(defined: Size | None) -> None:
+    assert why(glimpse=Glimpse(True, 4, 2048, 7, defined=defined)) is None
+
+
+def test_while_another_size_is_live_the_definition_is_the_persisted_one() -> None:
+    there = {**THERE, "desired": LIVE, "reserved": SIZE, "recorded": SIZE}
+    assert look(**{**there, "glimpse": Glimpse(True, 2, 1024, 7, defined=SIZE)}) is None
+    found = look(**{**there, "glimpse": Glimpse(True, 2, 1024, 7, defined=Size(2, 1024))})
+    assert found is not None
+    assert found.code == "definition"
+
+
+def test_never_adjusted_and_started_by_stock_nova_it_is_left_as_it_is() -> None:
+    stock = {**_claim(8, 4096), "desired": Desired(SIZE)}
+    assert why(**stock, glimpse=Glimpse(True, 8, 4096, 7, defined=Size(8, 4096))) is None
+
+
+@pytest.mark.parametrize("booting", [True, False])
+def test_pinned_memory_counts_with_its_maximum(booting: bool) -> None:
+    found = looked(glimpse=Glimpse(True, 4, 2048, 7, pinned_mb=4096), booting=booting)
+    assert found is not None
+    assert (found.code, found.urgent) == ("reserved_too_little", True)
+
+
+ALARM = Condition("ReservedTooLittle", True, "xloud.reserved_too_little", "", "")
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"glimpse": Glimpse(True, 5, 2048, 7)}, "reserved_too_little"),
+        ({"glimpse": Glimpse(True, 4, 2048, 7, defined=Size(5, 2048))}, "definition"),
+        ({"desired": replace(THERE["desired"], noted=(ALARM,))}, "condition"),
+        ({"recorded": Size(3, 2048)}, "recorded"),
+        ({"glimpse": Glimpse(True, 3, 1024, 7)}, None),
+        ({**_claim(8, 4096)}, None),
+        ({"glimpse": Glimpse(True, 4, 2048, 7, defined=Size(3, 2048))}, None),
+        ({"glimpse": OFF, "desired": LIVE}, None),
+        ({"desired": replace(THERE["desired"], progress=Progress(Phase.FAILED))}, None),
+    ],
+)
+def test_one_that_is_not_driven_is_only_claimed_for(
+    changes: dict[str, Any], code: str | None
+) -> None:
+    found = looked(**changes, driven=False)
+    assert (None if found is None else found.code) == code

@@ -262,3 +262,15 @@ def test_the_rules_of_an_instance_for_any_numbers(
     if recorded != reserved:
         expected.append(("columns_differ", None))
     assert told == expected
+
+
+def test_what_libvirt_would_start_is_reserved_unless_a_task_runs() -> None:
+    larger = Guest(HELD, defined=Size(3, 1024))
+    assert found(instance(guest=larger)) == [("reserved_below_defined", False)]
+    assert found(instance(guest=larger, busy=True)) == []
+    assert found(instance(guest=Guest(HELD, defined=Size(1, 512)))) == []
+
+
+def test_pinned_memory_has_no_grace() -> None:
+    pinned = Guest(Size(2, 4096), booting=True, pinned=True)
+    assert found(instance(guest=pinned)) == [("reserved_below_held", False)]
