@@ -185,9 +185,13 @@ def _guest_image(context: Any, apis: Any, instance: Any, rescue_image: Any) -> A
     if instance.image_ref:
         return _image_meta(context, apis, instance.image_ref) or instance.image_meta
     bdms = objects.BlockDeviceMappingList.get_by_instance_uuid(context, instance.uuid)
-    of_volume = block_device.get_bdm_image_metadata(
-        context, apis.image_api, apis.volume_api, bdms, legacy_bdm=False
-    )
+    try:
+        of_volume = block_device.get_bdm_image_metadata(
+            context, apis.image_api, apis.volume_api, bdms, legacy_bdm=False
+        )
+    except exception.InvalidBDM:
+        # Of a volume that cannot be read; Nova says so, and the driver looks at the image again.
+        return instance.image_meta
     return objects.ImageMeta.from_dict(of_volume)
 
 
