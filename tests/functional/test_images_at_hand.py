@@ -11,7 +11,7 @@ import ddt
 from libvirt import VIR_DOMAIN_XML_INACTIVE
 from lxml import etree
 from nova import context as nova_context
-from nova import objects
+from nova import exception, objects
 from nova.compute.manager import ComputeManager
 from nova.conf import CONF
 from nova.tests.functional.api.client import OpenStackApiException
@@ -256,3 +256,18 @@ class Unshelve(ImagesTestCase):
         self._change_image(hw_locked_memory="false")
         self._unshelve_server(self.server)
         self._has(1, 512)
+
+
+def test_a_stable_rescue_of_a_server_on_a_volume_is_by_the_image_that_the_volume_has_now():
+    rescue_image = objects.ImageMeta.from_dict({"properties": {"hw_rescue_device": "disk"}})
+    instance = mock.Mock(image_ref="", image_meta=mock.sentinel.as_recorded)
+    apis = mock.Mock()
+    with (
+        mock.patch.object(objects.BlockDeviceMappingList, "get_by_instance_uuid", return_value=[1]),
+        mock.patch.object(images.block_device, "get_bdm_image_metadata") as of_volume,
+    ):
+        of_volume.return_value = {"properties": LOCKED}
+        assert images._guest_image(None, apis, instance, rescue_image).properties.hw_locked_memory
+        of_volume.side_effect = exception.InvalidBDMVolume(id="volume")
+        found = images._guest_image(None, apis, instance, rescue_image)
+    assert found is mock.sentinel.as_recorded
