@@ -119,6 +119,15 @@ OPTS = [
         help="The longest time, in seconds, between two attempts on a guest that has refused. It "
         "begins with reconcile_interval and doubles.",
     ),
+    cfg.IntOpt(
+        "give_up_after",
+        default=10,
+        min=0,
+        help="How many attempts are made to get a guest to a size that was asked for. After the "
+        "last one, what the guest holds is desired again and persisted, what is claimed beyond it "
+        "is released, and the condition GaveUp says so. 0: a size is never given up, and one that "
+        "a guest refused to shrink to is what it boots with next.",
+    ),
     cfg.PortOpt(
         "metrics_port",
         min=1,
@@ -146,6 +155,7 @@ class EngineOptions:
     boot_grace: float = 120.0
     retry_interval: float = 60.0
     retry_max_interval: float = 3600.0
+    give_up_after: int = 10
     limits: Limits = DEFAULTS
 
 
@@ -182,6 +192,7 @@ def engine_options(conf: cfg.ConfigOpts) -> EngineOptions:
         # 0 is oslo.service's own default for a periodic task.
         retry_interval=group.reconcile_interval if group.reconcile_interval > 0 else 60.0,
         retry_max_interval=group.retry_max_interval,
+        give_up_after=group.give_up_after,
         limits=Limits(
             step_mb=group.balloon_step_mb,
             reserve_mb=group.balloon_reserve_mb,

@@ -171,8 +171,26 @@ class Checks:
 
     def _same_wish(self, server: Server, before: Desired) -> None:
         now = server.record.desired
-        if now.generation != before.generation or now.persisted != before.persisted:
+        if now.given_up not in (None, before.given_up):
+            self._given_up(server, before)
+        elif now.generation != before.generation or now.persisted != before.persisted:
             self._broken(f"what was asked of {server.name} was overwritten")
+
+    def _given_up(self, server: Server, before: Desired) -> None:
+        """After the last try each resource has what was persisted, or what the guest was seen to
+        hold; and all of that is reserved.
+        """
+        now, seen = server.record.desired, self.last_seen(server)
+        for kept, was, held in (
+            (now.persisted.vcpus, before.persisted.vcpus, seen.vcpus),
+            (now.persisted.memory_mb, before.persisted.memory_mb, seen.memory_mb),
+        ):
+            if kept not in (was, held):
+                self._broken(f"{server.name} was given up, and {now.persisted} are persisted")
+        if not server.claims.size.covers(now.to_hold):
+            self._broken(f"{server.name} keeps {now.to_hold}, which are not reserved")
+        if not self._world.scenario.options.give_up_after:
+            self._broken(f"{server.name} was given up, and that is never to be")
 
     def asks(self, asking: Asking) -> None:
         """The current actor admits a request."""

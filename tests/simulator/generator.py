@@ -51,10 +51,12 @@ def make(seed: int) -> Scenario:
     # Often all happens to one instance within seconds, and so at the same time.
     hurry = rng.choice((LENGTH, LENGTH, LENGTH / 5))
     requests = _sorted(_request(rng, len(guests), hurry) for _ in range(rng.randint(2, 7)))
+    # Of dice of its own: all else is as it would be without it.
+    tries = Random(f"tries {seed}").choice((0, 1, 1, 2, 3))
     limits = Limits(step_mb=512, reserve_mb=128, offline_vcpus=rng.random() < 0.5)
     scenario = Scenario(
         seed=seed,
-        options=replace(OPTIONS, limits=limits),
+        options=replace(OPTIONS, limits=limits, give_up_after=tries),
         capacity=Size(
             sum(size.vcpus for size in held) + spare.vcpus,
             sum(size.memory_mb for size in held) + spare.memory_mb,

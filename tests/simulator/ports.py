@@ -239,6 +239,8 @@ class SimRecord:
             count("step: forget what was not persisted")
         if now.progress.phase is not before.progress.phase:
             count(f"phase: {now.progress.phase.value}")
+        if now.given_up not in (None, before.given_up):
+            count("condition: GaveUp")
         for condition in now.noted:
             if condition not in before.noted:
                 count(f"condition: {condition.type}")

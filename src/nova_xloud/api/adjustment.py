@@ -17,7 +17,7 @@ from nova_xloud.compute.status import status_from_database
 from nova_xloud.core.envelope import envelope
 from nova_xloud.core.plan import AdjustRequest
 from nova_xloud.core.size import Size
-from nova_xloud.core.state import NOTHING, InstanceState
+from nova_xloud.core.state import NOTHING, InstanceState, lacks_guest
 from nova_xloud.errors import HostUnavailable, HostUnsupported, PlacementUnavailable, Refused
 from nova_xloud.rpc.client import XloudAPI
 from nova_xloud.scheduling import holdings, quotas
@@ -127,6 +127,7 @@ class AdjustmentAPI:
             desired=holdings.desired_of(instance, facts),
             reserved=Size(instance.vcpus, instance.memory_mb) if instance.host else NOTHING,
             guest=None,
+            lacks_guest=lacks_guest(instance.vm_state, instance.task_state, is_known=False),
         )
         return status_from_database(state, envelope(facts), utc_now())
 

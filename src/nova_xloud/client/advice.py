@@ -41,8 +41,14 @@ ADVICE: dict[str, str] = {
     "xloud.failed": "openstack server show says whether it runs; openstack server event show has "
     "the error.",
     "xloud.guest_refused": f"{_AGAIN}; openstack server adjust show says how it went.",
+    "xloud.no_guest": "openstack server show has its fault; hard reboot or rebuild it.",
+    "xloud.gave_up": "It keeps what it has. Ask again when the reason has gone, or for another "
+    "size.",
+    "xloud.gave_up.memory_floor": "It keeps what it has, after its next start too. Ask again with "
+    "more memory, or when it uses less.",
     "xloud.guest_refused.memory_floor": f"{_AGAIN}. Ask for more memory, stop programs in the "
-    "guest, or ask with --force, which may push it out of memory.",
+    "guest, or ask with --force, which may push it out of memory. Without that it starts next with "
+    "what was asked for; to ask for the size that it has prevents it.",
     "xloud.guest_refused.no_statistics": "Load the virtio balloon driver in the guest, or ask with "
     "--force, which may push it out of memory.",
     "xloud.guest_refused.memory_not_reached": f"{_AGAIN}. Look at the guest's balloon driver.",

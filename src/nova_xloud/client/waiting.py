@@ -21,6 +21,7 @@ from nova_xloud.client.errors import (
 )
 from nova_xloud.client.resources import Adjustment, Status
 from nova_xloud.core.conditions import CONVERGED, GUEST_REFUSED
+from nova_xloud.core.lifecycle import GAVE_UP
 
 # The reasons of Converged while it is not decided yet.
 _GOES_ON = ("xloud.admitted", "xloud.converging", "xloud.deferred", "xloud.drifted")
@@ -76,6 +77,10 @@ def judge(status: Status, adjustment: Adjustment, generation: int) -> bool | Not
     :param generation: of the first status after it was admitted
     """
     desired = status.numbers.desired
+    gave_up = status.condition(GAVE_UP)
+    if gave_up is not None and gave_up.status and status.generation == generation:
+        # Of this request: the next one ends the condition.
+        return AdjustmentFailed(f"{gave_up.message}; {_has(status)}", status, gave_up.reason)
     if status.generation != generation or not adjustment.is_of(desired):
         message = f"{desired} are desired by now: it was adjusted again, or has been restarted"
         return Superseded(message, status)
@@ -87,8 +92,9 @@ def judge(status: Status, adjustment: Adjustment, generation: int) -> bool | Not
         return False
     if converged.status or converged.reason in _GOES_ON:
         return converged.status
+    again = "" if converged.reason == "xloud.no_guest" else "; it is tried again by itself"
     return AdjustmentFailed(
-        f"{converged.message}; {_has(status)}; it is tried again by itself",
+        f"{converged.message}; {_has(status)}{again}",
         status,
         converged.reason,
     )

@@ -35,12 +35,15 @@ def concluded(
     begun = desired.progress.after(Event.BEGIN, now)
     progress = begun.after(event, now, code, message)
     noted = conditions.to_note(conditions.judge(seen.state, progress, now))
-    ended = (progress.phase, progress.code)
-    if ended == (desired.progress.phase, desired.progress.code) and conditions.same(
-        noted, desired.noted
-    ):
+    tries = None if event is Event.REACH else desired.tries
+    ended = (progress.phase, progress.code, tries)
+    if ended == (
+        desired.progress.phase,
+        desired.progress.code,
+        desired.tries,
+    ) and conditions.same(noted, desired.noted):
         return desired
-    return replace(desired, progress=progress, noted=noted)
+    return replace(desired, progress=progress, noted=noted, tries=tries)
 
 
 def conclude(instance: Instance, seen: Observation, told: Told, record: Desired) -> Size:
@@ -60,7 +63,7 @@ def conclude(instance: Instance, seen: Observation, told: Told, record: Desired)
     try:
         reserved = _release_what_came_back(instance, seen, told)
         held = _recorded_as(seen, reserved)
-        if record != seen.view.desired or held != seen.view.recorded:
+        if record is not seen.view.desired or held != seen.view.recorded:
             instance.record.write(record, held)
     finally:
         _stay(seen, told)

@@ -19,13 +19,15 @@ from nova_xloud.compute.observe import Observation, observe
 from nova_xloud.compute.ports import ClaimConflict, Instance
 from nova_xloud.compute.take import take
 from nova_xloud.conf import EngineOptions
-from nova_xloud.core import convergence, reading, steps
+from nova_xloud.core import convergence, giving_up, reading, steps
 from nova_xloud.core.desired import Desired
 from nova_xloud.core.lifecycle import Event
 from nova_xloud.core.size import Size
 from nova_xloud.errors import (
     ClaimRefused,
     DomainError,
+    DomainNotFound,
+    DomainNotRunning,
     GuestRefused,
     InvalidState,
     NoAllocation,
@@ -33,6 +35,8 @@ from nova_xloud.errors import (
     NotFound,
     PlacementUnavailable,
     Refused,
+    RemovalTimedOut,
+    XloudError,
 )
 
 LOG = logging.getLogger(__name__)
@@ -40,6 +44,7 @@ LOG = logging.getLogger(__name__)
 # In step_timeouts: how long one step may take though it comes nearer all the time, and how long a
 # run may take before others have their turn: the guest chooses its pace, and shall not choose it.
 LONGEST_STEP = 5
+_NO_REFUSAL = (DomainNotFound, DomainNotRunning, RemovalTimedOut)
 LONGEST_RUN = 10
 # Seconds that a run waits for an operation that holds the instance. Most are done sooner; one that
 # takes minutes shall not keep a worker from the other instances.
@@ -67,7 +72,7 @@ def converge(
     """Take steps until there are none left, or the guest does not follow; write how it ended.
 
     :raises GuestRefused: a step was not seen within ``step_timeout``; what the guest still
-        has stays claimed
+        has stays claimed. After the last try it is desired too
     :raises NoCapacity: more must be reserved first and the host has no room
     :raises ClaimRefused: Placement refuses what is to be reserved, or released; that stays reserved
     :raises PlacementUnavailable: it cannot be asked, or conflicts ``claim_attempts`` times running
@@ -77,13 +82,15 @@ def converge(
     try:
         outcome = run.to_the_end()
     except GuestRefused as refused:
-        run.conclude(Event.REFUSE, refused.code, refused.message)
-        raise
+        said = run.conclude(Event.REFUSE, refused.code, refused.message)
+        run.settle()
+        raise GuestRefused(refused.code, said) from refused
     except Refused as failed:
         run.conclude(Event.FAIL, failed.reason_code, failed.message)
         raise
     except DomainError as failed:
-        run.conclude(Event.FAIL, "xloud.failed", str(failed))
+        run.conclude(Event.FAIL, giving_up.FAILED, str(failed))
+        run.settle()
         raise
     if outcome.deferred is not None and not run.is_closing and instance.answers():
         run.conclude(Event.DEFER, message=outcome.deferred)
@@ -105,6 +112,8 @@ class _Run:
         self._told = steps.Told()
         self._conflicts = 0
         self._no_room: NoCapacity | ClaimRefused | None = None
+        self._step_failed = False
+        self._gave_up = False
 
     def to_the_end(self) -> Outcome:
         while not self._clock.closing():
@@ -125,14 +134,18 @@ class _Run:
     def is_closing(self) -> bool:
         return self._clock.closing()
 
-    def conclude(self, event: Event, code: str = "", message: str = "") -> None:
-        """Write how it ended, and release what a guest gave back that refused half way."""
+    def conclude(self, event: Event, code: str = "", message: str = "") -> str:
+        """Write how it ended, and release what a guest gave back that refused half way.
+
+        :returns: ``message``, and what becomes of what was asked for
+        """
         try:
             with self._instance.lock(LOCK_WAITS):
                 seen = look(self._instance)
                 if isinstance(seen, Observation):
-                    ended = concluded(seen, event, self._clock.date(), code, message)
+                    ended, message = self._ended(seen, event, code, message)
                     reserved = conclude(self._instance, seen, self._told, ended)
+                    self._gave_up = ended.given_up != seen.view.desired.given_up
                     self._tell(seen, ended, reserved)
         except (InvalidState, NotFound, ClaimConflict) as busy:
             # A user's operation has begun; it is looked at after that.
@@ -142,6 +155,31 @@ class _Run:
         except Exception:
             # What is raised is why the run ended, and not this.
             LOG.exception("Instance %s: how it ended was not written.", self._instance.uuid)
+        return message
+
+    def _ended(
+        self, seen: Observation, event: Event, code: str, message: str
+    ) -> tuple[Desired, str]:
+        now, state = self._clock.date(), seen.state
+        if event is not Event.REFUSE and not self._step_failed:
+            return concluded(seen, event, now, code, message), message
+        message = giving_up.with_next_start(message, state)
+        ended = concluded(seen, event, now, code, message)
+        ended = giving_up.after_try(ended, state, code, self._options.give_up_after, now)
+        if ended.given_up is not None and ended.given_up != seen.view.desired.given_up:
+            message = ended.given_up.message
+            LOG.warning("Instance %s: given up: %s", self._instance.uuid, message)
+        return ended, message
+
+    def settle(self) -> None:
+        """Where it was given up: do now what is desired instead, and release the rest."""
+        if not self._gave_up:
+            return
+        again = _Run(self._instance, self._options, self._clock, self._meter)
+        try:
+            again.to_the_end()
+        except XloudError as error:
+            LOG.info("Instance %s: the next pass goes on: %s", self._instance.uuid, error)
 
     def _locked_step(self) -> steps.Step | Outcome:
         """Read, decide, take the step: under the lock, so that nothing comes between."""
@@ -186,7 +224,9 @@ class _Run:
         except NoAllocation as lost:
             alarm(self._instance, seen, date, lost.message)
             raise
-        except DomainError:
+        except DomainError as error:
+            # One that is not there any more, or busy, has not refused anything.
+            self._step_failed = not isinstance(error, _NO_REFUSAL)
             # Whether it was told all the same is not known.
             self._told = replace(self._told, memory_mb=None)
             raise

@@ -9,7 +9,6 @@ with another; they only have to be equally fast.
 
 from __future__ import annotations
 
-import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -34,7 +33,7 @@ class HostClock:
     :ivar id: of this process: the clock of another begins elsewhere
     """
 
-    seconds: Callable[[], float] = time.monotonic
+    seconds: Callable[[], float]
     id: str = field(default_factory=lambda: uuid.uuid4().hex)
 
     def now(self) -> Deadline:

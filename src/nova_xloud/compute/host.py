@@ -63,7 +63,7 @@ class Host:
         worker: Worker | None = None,
         meter: Meter | None = None,
     ) -> None:
-        self.clock = HostClock()
+        self.clock = HostClock(lambda: time.monotonic())
         self._open = open_instance
         self._facts = facts
         self._options = options

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from nova_xloud.compute.ports import Domain, Instance, RecordView, Reservation
-from nova_xloud.core.state import InstanceState
+from nova_xloud.core.state import InstanceState, lacks_guest
 from nova_xloud.errors import DomainNotFound, DomainNotRunning, InvalidState
 
 # Who resizes or rebuilds it does so once.
@@ -83,7 +83,8 @@ def observe(
         guest = domain.read()
     except DomainNotFound:
         domain, guest = None, None
-    booting = guest is not None and guest.running and instance.booting(guest)
+    is_running = guest is not None and guest.running
+    booting = guest is not None and is_running and instance.booting(guest)
     reservation, view = _claim_and_record(instance, view, check)
     state = InstanceState(
         view.desired,
@@ -92,6 +93,7 @@ def observe(
         view.recorded,
         booting,
         driven=view.vm_state in DRIVEN_STATES,
+        lacks_guest="" if is_running else lacks_guest(view.vm_state, view.task_state),
     )
     return Observation(view, state, reservation, domain)
 

@@ -24,6 +24,7 @@ from nova_xloud.core.guest import Glimpse
 from nova_xloud.core.lifecycle import Progress
 from nova_xloud.core.reading import Reading, of_pass
 from nova_xloud.core.size import Size
+from nova_xloud.core.state import lacks_guest
 from nova_xloud.errors import DomainError, NotFound, Refused
 
 LOG = logging.getLogger(__name__)
@@ -167,9 +168,14 @@ class Reconciler:
         """Of one that no run has changed between the three answers."""
         glimpse = glimpses.get(one.uuid)
         booting = self._boots.booting(one.uuid, None if glimpse is None else glimpse.boot_id)
-        is_off = one.view.vm_state == "stopped"
+        view = one.view
         return of_pass(
-            one.view.desired, reserved[one.uuid], glimpse, booting=booting, is_off=is_off
+            view.desired,
+            reserved[one.uuid],
+            glimpse,
+            booting=booting,
+            is_off=view.vm_state == "stopped",
+            lacks_guest=bool(lacks_guest(view.vm_state, view.task_state)),
         )
 
     def _guarded_look(self, one: Known, glimpse: Glimpse | None, reserved: Size) -> bool:

@@ -71,7 +71,7 @@ def _write(step: steps.Step, instance: Instance, seen: Observation, now: str) ->
             record = replace(desired, removal_pending=count)
         case steps.RemovalSettled():
             record = replace(desired, removal_pending=None)
-    if record != desired or isinstance(step, steps.Record):
+    if record is not desired or isinstance(step, steps.Record):
         instance.record.write(record, seen.state.reserved)
 
 

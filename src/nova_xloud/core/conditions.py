@@ -15,6 +15,8 @@ type                     reason                                      true when
                                                                      online than are plugged for it
 ``Booting``              ``xloud.booting``                           it has just started; its
                                                                      balloon is on the way
+``GaveUp``               ``xloud.gave_up.<what>``                    what was asked for last was not
+                                                                     reached; what it had is kept
 ``ReservedTooLittle``    ``xloud.reserved_too_little``               the alarm: it holds more than
                                                                      Placement has for it
 =======================  ==========================================  ===============================
@@ -28,7 +30,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from nova_xloud.core import pinned
-from nova_xloud.core.lifecycle import Condition, Phase, Progress
+from nova_xloud.core.lifecycle import GAVE_UP, Condition, Phase, Progress
 from nova_xloud.core.state import InstanceState
 
 CONVERGED = "Converged"
@@ -49,14 +51,16 @@ def judge(state: InstanceState, progress: Progress, now: str) -> tuple[Condition
     """
     before = {(known.type, known.reason): known.since for known in state.desired.noted}
     found = [_converged(state, progress), *_refused(state, progress), *_seen(state, progress)]
+    if state.desired.given_up is not None:
+        found.append(state.desired.given_up)
     return tuple(
         replace(one, since=one.since or before.get((one.type, one.reason), now)) for one in found
     )
 
 
 def to_note(conditions: tuple[Condition, ...]) -> tuple[Condition, ...]:
-    """Those that are written down: not those that the phase says, nor what passes by itself."""
-    passing = (CONVERGED, GUEST_REFUSED, BOOTING)
+    """Those that are written down: not what phase and record say, nor what passes by itself."""
+    passing = (CONVERGED, GUEST_REFUSED, BOOTING, GAVE_UP)
     return tuple(one for one in conditions if one.type not in passing)
 
 
@@ -66,6 +70,9 @@ def same(one: tuple[Condition, ...], other: tuple[Condition, ...]) -> bool:
 
 
 def _converged(state: InstanceState, progress: Progress) -> Condition:
+    if state.lacks_guest:
+        message = f"there is no guest that could have a size: its vm_state is {state.lacks_guest}"
+        return Condition(CONVERGED, False, "xloud.no_guest", message, "")
     there = not state.running or state.numbers.actuated == state.desired.target
     if progress.phase is Phase.CONVERGED and not there:
         message = f"the guest has {state.held} and should have {state.desired.target}"

@@ -12,6 +12,10 @@ key                        value
 ``xloud_live_memory_mb``   absent otherwise
 ``xloud_removal_pending``  the count of vCPUs that a removal was begun for, until it is seen
 ``xloud_force``            "1": memory may go below what the guest says that it needs
+``xloud_tries``            how often a run has failed to reach what was asked for last; absent once
+                           it was reached
+``xloud_gave_up``          that it was given up, until somebody asks again: since, reason code and
+                           message, by ``|``
 ``xloud_phase``            where the adjustment is: phase, since and reason code, by ``|``
 ``xloud_phase_message``    the same in words
 ``xloud_request_id``       of the request that asked for it
@@ -30,10 +34,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from nova_xloud.core import values
-from nova_xloud.core.lifecycle import NEVER_ADJUSTED, Condition, Event, Progress
+from nova_xloud.core.lifecycle import GAVE_UP, NEVER_ADJUSTED, Condition, Event, Progress
 from nova_xloud.core.size import Size
 from nova_xloud.core.values import UnreadableRecord
 
@@ -41,6 +45,8 @@ PREFIX = "xloud_"
 _BEFORE = "xloud_before_"
 _REVISION = "xloud_revision"
 _RESIZED_FROM = "xloud_resized_from"
+_GAVE_UP = "xloud_gave_up"
+_TRIES = "xloud_tries"
 _LONGEST = 255
 # As flavor_key() makes them: 4:1024:name.
 _FLAVOR_KEY = re.compile(r"[0-9]{1,15}:[0-9]{1,15}:")
@@ -83,6 +89,9 @@ class Desired:
     :ivar force: see :class:`Asked`
     :ivar progress: how far it has come
     :ivar noted: the conditions that were true when they were last written
+    :ivar tries: how many runs have failed to reach what was asked for last; None: it was reached,
+        or nobody has asked; see :mod:`nova_xloud.core.giving_up`
+    :ivar given_up: the condition that says so, until somebody asks again
     :ivar readable: False: there is a record that nobody can read, and this stands in for it
     """
 
@@ -93,6 +102,9 @@ class Desired:
     force: bool = False
     progress: Progress = NEVER_ADJUSTED
     noted: tuple[Condition, ...] = ()
+    # Nothing that is desired: two that differ in it alone want the same.
+    tries: int | None = field(default=None, compare=False)
+    given_up: Condition | None = None
     readable: bool = True
 
     @property
@@ -119,6 +131,8 @@ class Desired:
             live=live,
             force=asked.force,
             progress=progress,
+            tries=0,
+            given_up=None,
             readable=True,
         )
         if self.readable and wish.same_wish(self):
@@ -163,6 +177,8 @@ def from_metadata(
         force=record.get("xloud_force") == "1",
         progress=values.progress(record),
         noted=values.conditions(record),
+        tries=_tries(record),
+        given_up=values.condition(GAVE_UP, record[_GAVE_UP]) if _GAVE_UP in record else None,
     )
 
 
@@ -245,6 +261,11 @@ def to_metadata(desired: Desired, key: str) -> dict[str, str]:
         data[values.CONDITION + condition.type] = (
             f"{condition.since}|{condition.reason}|{condition.message}"
         )
+    if desired.tries is not None:
+        data[_TRIES] = str(desired.tries)
+    if desired.given_up is not None:
+        one = desired.given_up
+        data[_GAVE_UP] = f"{one.since}|{one.reason}|{one.message}"
     return {name: value[:_LONGEST] for name, value in data.items()}
 
 
@@ -306,3 +327,11 @@ def _revision(metadata: Mapping[str, str]) -> int:
         return values.integer(metadata, _REVISION, least=0)
     except UnreadableRecord:
         return 0
+
+
+def _tries(record: Mapping[str, str]) -> int | None:
+    """None too where nobody can read it: no size depends on it."""
+    try:
+        return values.integer(record, _TRIES, least=0) if _TRIES in record else None
+    except UnreadableRecord:
+        return None

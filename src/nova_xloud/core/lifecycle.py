@@ -96,6 +96,8 @@ class Progress:
 
 
 NEVER_ADJUSTED = Progress()
+# The type of the condition that a record keeps itself: what was asked for was given up.
+GAVE_UP = "GaveUp"
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,7 +72,9 @@ def decide(
         desired=desired,
         # What its definition has more is no reason to refuse: that is lowered before anything else.
         claim=state.reserved.at_least(after.needed),
+        # That it was given up is over when somebody asks again, for what it has too.
         nothing_to_do=desired.same_wish(state.desired)
+        and state.desired.given_up is None
         and state.desired.readable
         and _has_it(state),
     )

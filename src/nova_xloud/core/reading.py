@@ -16,7 +16,7 @@ from nova_xloud.core.conditions import (
 )
 from nova_xloud.core.desired import Desired
 from nova_xloud.core.guest import Glimpse
-from nova_xloud.core.lifecycle import Phase
+from nova_xloud.core.lifecycle import GAVE_UP, Phase
 from nova_xloud.core.size import Size
 from nova_xloud.core.state import NOTHING, InstanceState
 
@@ -57,18 +57,27 @@ def of_run(state: InstanceState, now: str) -> Reading:
 
 
 def of_pass(
-    desired: Desired, reserved: Size, glimpse: Glimpse | None, *, booting: bool, is_off: bool
+    desired: Desired,
+    reserved: Size,
+    glimpse: Glimpse | None,
+    *,
+    booting: bool,
+    is_off: bool,
+    lacks_guest: bool = False,
 ) -> Reading:
     """What a pass over the host has read, which asks no guest's agent.
 
     :param glimpse: None: libvirt has no such domain, or it was busy just then
     :param is_off: by the database its guest does not run
+    :param lacks_guest: by the database it does
     """
     actuated = _actuated(glimpse, is_off=is_off)
     pinned_mb = 0 if glimpse is None or not glimpse.running else glimpse.pinned_mb
     conditions = frozenset(
         _conditions(desired, reserved, actuated, pinned_mb=pinned_mb, booting=booting)
     )
+    if lacks_guest and actuated == NOTHING:
+        conditions -= {CONVERGED}
     # How many CPUs are online in the guest was read by the run that noted that too few are.
     observed = None if CPUS_NOT_ONLINE in conditions else actuated
     return Reading(desired.generation, desired.target, reserved, actuated, observed, conditions)
@@ -89,6 +98,8 @@ def _conditions(
         yield CONVERGED
     if phase is Phase.GUEST_REFUSED:
         yield GUEST_REFUSED
+    if desired.given_up is not None:
+        yield GAVE_UP
     if actuated is None:
         yield from (one.type for one in desired.noted)
         return

@@ -10,6 +10,23 @@ from nova_xloud.core.guest import GuestFigures
 from nova_xloud.core.size import Size
 
 NOTHING = Size(0, 0)
+# The vm_states in which there should be a guest, while no task is running.
+_HAS_GUEST = ("active", "paused", "rescued")
+# Those in which there may be one, and nothing promises it.
+_MAY_HAVE_GUEST = ("building", "error")
+
+
+def lacks_guest(vm_state: str, task_state: str | None, *, is_known: bool = True) -> str:
+    """``vm_state``, where an instance without a guest should have one by it, or may; else empty.
+
+    One that is stopped, suspended or shelved is as somebody wanted it: it has its size when it
+    starts.
+
+    :param is_known: the guest was looked for; else only what the vm_state leaves open is told
+    """
+    if vm_state in _MAY_HAVE_GUEST:
+        return vm_state
+    return vm_state if is_known and task_state is None and vm_state in _HAS_GUEST else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +59,8 @@ class InstanceState:
     :ivar guest: the reading of its domain; None when there is none
     :ivar recorded: what the instance's own columns say that it holds; None: not looked at
     :ivar booting: its guest started so lately that its balloon may still be on the way
+    :ivar lacks_guest: its vm_state, where by that there should be a guest, or may be one, and there
+        is none; else empty
     :ivar driven: its vm_state is one in which it is driven to a size. Of any other (``error``) what
         a running guest holds is claimed, and nothing else is done
     """
@@ -52,6 +71,7 @@ class InstanceState:
     recorded: Size | None = None
     booting: bool = False
     driven: bool = True
+    lacks_guest: str = ""
 
     @property
     def numbers(self) -> FourNumbers:

@@ -54,9 +54,10 @@ def progress(record: Mapping[str, str]) -> Progress:
 def conditions(record: Mapping[str, str]) -> tuple[Condition, ...]:
     """Those that were noted, in the order of their types."""
     names = sorted(name for name in record if name.startswith(CONDITION))
-    return tuple(_condition(name, record[name]) for name in names)
+    return tuple(condition(name.removeprefix(CONDITION), record[name]) for name in names)
 
 
-def _condition(name: str, value: str) -> Condition:
+def condition(kind: str, value: str) -> Condition:
+    """The condition of that type whose since, reason and message are in one value, by ``|``."""
     since, reason, message = [*value.split("|", 2), "", ""][:3]
-    return Condition(name.removeprefix(CONDITION), True, reason, message, since)
+    return Condition(kind, True, reason, message, since)

@@ -176,3 +176,19 @@ def test_an_adjustment_that_came_between_is_not_waited_for() -> None:
     later = status(numbers(3, 3, 3, 3), None, generation=5)
     with pytest.raises(errors.Superseded):
         Cloud([ADMITTED, later]).waiting.run()
+
+
+def test_one_that_was_given_up_has_failed_although_it_is_converged() -> None:
+    said = condition("GaveUp", True, "xloud.gave_up.vcpus_not_added", "3 vCPUs were asked for")
+    found = judge(status(numbers(1, 1, 1, 1), None, converged(), said), GROW, 1)
+    assert isinstance(found, errors.AdjustmentFailed)
+    assert found.code == "xloud.gave_up.vcpus_not_added"
+    assert "3 vCPUs were asked for" in str(found)
+
+
+def test_one_without_a_guest_is_not_tried_again() -> None:
+    gone = status(numbers(3, 3, 0, 0), None, converged("xloud.no_guest", "its vm_state is error"))
+    found = judge(gone, GROW, 1)
+    assert isinstance(found, errors.AdjustmentFailed)
+    assert found.code == "xloud.no_guest"
+    assert "tried again" not in str(found)

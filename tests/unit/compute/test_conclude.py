@@ -221,8 +221,8 @@ def test_memory_on_its_way_to_a_size_that_an_earlier_run_told_stays_reserved() -
     assert rig.claims.size == rig.size == NOW
 
 
-def test_a_run_that_ends_as_the_last_one_did_writes_nothing() -> None:
-    rig = Rig(behaviour=Behaviour.REFUSES)
+def test_a_run_that_ends_as_the_last_one_did_writes_nothing_where_none_are_counted() -> None:
+    rig = Rig(behaviour=Behaviour.REFUSES, options=replace(OPTIONS, give_up_after=0))
     with pytest.raises(GuestRefused):
         rig.adjust(memory_mb=1024)
     before = rig.record.desired
