@@ -11,8 +11,8 @@ import json
 import os
 import time
 import uuid
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import libvirt
@@ -96,8 +96,8 @@ class Hypervisor:
         """A transient domain, running; its guest may be booting."""
         raise NotImplementedError
 
-    def survey(self) -> dict[str, Glimpse]:
-        """All of its domains."""
+    def survey(self, uuids: Collection[str] = ()) -> dict[str, Glimpse]:
+        """All of its domains; of ``uuids`` the definition and what pins memory too."""
         raise NotImplementedError
 
     def booted(self, behaviour: Behaviour = Behaviour.COOPERATIVE, **has: bool) -> Guest:
@@ -119,13 +119,13 @@ class Hypervisor:
             waited += 0.1
         return figures
 
-    def plug(self, guest: Guest, vcpus: int, *, persistent: bool = False) -> GuestFigures:
+    def plug(self, guest: Guest, vcpus: int) -> GuestFigures:
         """Have it be so many vCPUs: a guest may give one up later than libvirt waits for it."""
         try:
-            guest.domain.set_vcpus(vcpus, persistent=persistent)
+            guest.domain.set_vcpus(vcpus)
         except RemovalTimedOut:
             self.until(guest, lambda read: read.vcpus == vcpus)
-            guest.domain.set_vcpus(vcpus, persistent=persistent)
+            guest.domain.set_vcpus(vcpus)
         return self.until(guest, lambda read: read.vcpus == vcpus)
 
     def wait(self, seconds: float) -> None:
@@ -192,8 +192,12 @@ class FakePort(Hypervisor):
         guest.start()
         return guest
 
-    def survey(self) -> dict[str, Glimpse]:
-        return {guest.uuid: guest.domain.glimpse() for guest in self.made if guest.guest.exists}
+    def survey(self, uuids: Collection[str] = ()) -> dict[str, Glimpse]:
+        seen = {guest.uuid: guest.domain.glimpse() for guest in self.made if guest.guest.exists}
+        return {
+            uuid: one if uuid in uuids else replace(one, defined=None, pinned_mb=0)
+            for uuid, one in seen.items()
+        }
 
     def _made(self, **options: Any) -> PortGuest:
         size = FakeGuest.size(MAX_VCPUS, BOOT_VCPUS, MAX_MEMORY_MB, MEMORY_MB)
@@ -262,8 +266,8 @@ class Libvirt(Hypervisor):
     def guest(self, dom: Any) -> LibvirtGuest:
         return LibvirtGuest(dom, self.wall)
 
-    def survey(self) -> dict[str, Glimpse]:
-        return survey(self.connection)
+    def survey(self, uuids: Collection[str] = ()) -> dict[str, Glimpse]:
+        return survey(self.connection, uuids)
 
     def xml(
         self,
@@ -347,8 +351,7 @@ class TestDriver(Libvirt):
     __test__ = False
     lacks = {
         "time": "everything in test:///default happens within the call",
-        "persistent": "test:///default takes LIVE or CONFIG for memory, not both at once, and "
-        "knows no HOTPLUGGABLE",
+        "definition": "test:///default knows no HOTPLUGGABLE",
         "boot_vcpus": "test:///default removes vCPUs that were there at boot",
         "guest": "there is no guest in test:///default to refuse anything",
         "agent": "there is no guest in test:///default, and so no agent",

@@ -9,13 +9,11 @@ import pytest
 
 from nova_xloud import errors
 from nova_xloud.core.guest import GuestFigures
+from nova_xloud.core.size import Size
 from nova_xloud.testing import Behaviour
 from tests.contract.rigs import BOOT_VCPUS, MAX_MEMORY_MB, MAX_VCPUS, MEMORY_MB, Guest, Hypervisor
 
 needs = pytest.mark.needs
-either_way = pytest.mark.parametrize(
-    "persistent", [False, pytest.param(True, marks=needs("persistent"))]
-)
 
 
 def usable_mb(hypervisor: Hypervisor, guest: Guest) -> int:
@@ -54,6 +52,8 @@ def test_read_of_a_booted_guest(hypervisor: Hypervisor) -> None:
         attached_dimms_mb=0,
         has_virtiomem=False,
         autodeflate=False,
+        defined=Size(BOOT_VCPUS, MEMORY_MB),
+        pinned=(),
     )
 
 
@@ -87,7 +87,7 @@ def test_a_guest_holds_its_maximum_memory_until_its_driver_is_up(hypervisor: Hyp
 
 def test_add_then_remove_vcpus(hypervisor: Hypervisor) -> None:
     guest = hypervisor.booted()
-    guest.domain.set_vcpus(4, persistent=False)
+    guest.domain.set_vcpus(4)
     figures = guest.domain.read()
     assert (figures.vcpus, figures.removable_vcpus) == (4, 2)
     hypervisor.wait(1.5)  # the guest has to know of a vCPU to give it back
@@ -104,19 +104,19 @@ def test_vcpus_come_lowest_id_first_and_go_highest_first(hypervisor: Hypervisor)
 
 def test_memory_reaches_its_target_both_ways(hypervisor: Hypervisor) -> None:
     guest = hypervisor.booted()
-    guest.domain.set_memory(MAX_MEMORY_MB, persistent=False)
+    guest.domain.set_memory(MAX_MEMORY_MB)
     hypervisor.until(guest, lambda read: read.memory_mb == MAX_MEMORY_MB)
-    guest.domain.set_memory(300, persistent=False)
+    guest.domain.set_memory(300)
     hypervisor.until(guest, lambda read: read.memory_mb == 300)
 
 
 @needs("time")
 def test_memory_is_not_there_when_the_call_returns(hypervisor: Hypervisor) -> None:
     guest = hypervisor.booted()
-    guest.domain.set_memory(MAX_MEMORY_MB, persistent=False)
+    guest.domain.set_memory(MAX_MEMORY_MB)
     assert guest.domain.read().memory_mb < MAX_MEMORY_MB
     hypervisor.until(guest, lambda read: read.memory_mb == MAX_MEMORY_MB)
-    guest.domain.set_memory(MEMORY_MB, persistent=False)
+    guest.domain.set_memory(MEMORY_MB)
     assert guest.domain.read().memory_mb > MEMORY_MB
 
 
@@ -124,7 +124,7 @@ def test_memory_is_not_there_when_the_call_returns(hypervisor: Hypervisor) -> No
 def test_statistics_follow_the_balloon(hypervisor: Hypervisor) -> None:
     guest = hypervisor.booted()
     before = usable_mb(hypervisor, guest)
-    guest.domain.set_memory(400, persistent=False)
+    guest.domain.set_memory(400)
     hypervisor.until(guest, lambda read: read.memory_mb == 400)
     assert before - usable_mb(hypervisor, guest) == pytest.approx(MEMORY_MB - 400, abs=16)
 
@@ -145,7 +145,7 @@ def test_a_guest_with_autodeflate_takes_back_what_it_needs(hypervisor: Hyperviso
     guest = hypervisor.booted(agent=True, autodeflate=True)
     guest.use(200)
     hypervisor.wait(3)
-    guest.domain.set_memory(150, persistent=False)
+    guest.domain.set_memory(150)
     hypervisor.wait(6)
     assert guest.domain.read().memory_mb > 200
     assert guest.domain.read().vcpus_online == BOOT_VCPUS
@@ -156,7 +156,7 @@ def test_a_guest_without_dies_of_it(hypervisor: Hypervisor) -> None:
     guest = hypervisor.booted(agent=True)
     guest.use(200)
     hypervisor.wait(3)
-    guest.domain.set_memory(150, persistent=False)
+    guest.domain.set_memory(150)
     hypervisor.until(guest, lambda read: read.balloon_driver is False, seconds=30)
     figures = guest.domain.read()
     assert (figures.running, figures.vcpus_online) == (True, None)
@@ -181,7 +181,7 @@ def test_a_driver_that_goes_gives_all_memory_back(hypervisor: Hypervisor) -> Non
 def test_vcpus_out_of_range(hypervisor: Hypervisor, vcpus: int) -> None:
     guest = hypervisor.create_transient()
     with pytest.raises(errors.InvalidSize):
-        guest.domain.set_vcpus(vcpus, persistent=False)
+        guest.domain.set_vcpus(vcpus)
     assert guest.domain.read().vcpus == BOOT_VCPUS
 
 
@@ -190,39 +190,87 @@ def test_memory_out_of_range(hypervisor: Hypervisor, mib: int) -> None:
     guest = hypervisor.define()
     guest.start()
     with pytest.raises(errors.InvalidSize):
-        guest.domain.set_memory(mib, persistent=False)
+        guest.domain.set_memory(mib)
     assert guest.configured().memory_kib == MEMORY_MB * 1024
 
 
 @needs("boot_vcpus")
-@either_way
-def test_a_vcpu_of_boot_time_stays_and_so_do_all(hypervisor: Hypervisor, persistent: bool) -> None:
+def test_a_vcpu_of_boot_time_stays_and_so_do_all(hypervisor: Hypervisor) -> None:
     guest = hypervisor.booted()
-    guest.domain.set_vcpus(3, persistent=True)
+    guest.domain.set_vcpus(3)
     with pytest.raises(errors.VcpuNotRemovable):
-        guest.domain.set_vcpus(1, persistent=persistent)
+        guest.domain.set_vcpus(1)
     assert guest.domain.read().vcpus == 3
-    assert guest.configured().vcpus == 3
+    assert guest.configured().vcpus == BOOT_VCPUS
 
 
-@either_way
-def test_a_domain_that_is_shut_off(hypervisor: Hypervisor, persistent: bool) -> None:
+def test_a_domain_that_is_shut_off(hypervisor: Hypervisor) -> None:
     guest = hypervisor.define()
     with pytest.raises(errors.DomainNotRunning):
-        guest.domain.set_vcpus(3, persistent=persistent)
+        guest.domain.set_vcpus(3)
     with pytest.raises(errors.DomainNotRunning):
-        guest.domain.set_memory(768, persistent=persistent)
+        guest.domain.set_memory(768)
     assert guest.configured().vcpus == BOOT_VCPUS
     assert guest.configured().memory_kib == MEMORY_MB * 1024
 
 
-@needs("persistent")
-def test_a_transient_domain_has_nothing_persistent(hypervisor: Hypervisor) -> None:
+# --- the definition --------------------------------------------------------------------------
+
+
+@needs("definition")
+@pytest.mark.parametrize("running", [True, False])
+@pytest.mark.parametrize("size", [Size(4, 768), Size(1, 300), Size(MAX_VCPUS, MAX_MEMORY_MB)])
+def test_the_definition_alone(hypervisor: Hypervisor, running: bool, size: Size) -> None:
+    guest = hypervisor.booted() if running else hypervisor.define()
+    before = guest.domain.read()
+    assert before.defined == Size(BOOT_VCPUS, MEMORY_MB)
+    guest.domain.set_definition(size)
+    figures = guest.domain.read()
+    assert figures.defined == size
+    if running:
+        assert (figures.vcpus, figures.memory_mb) == (before.vcpus, before.memory_mb)
+        assert figures.removable_vcpus == before.removable_vcpus
+        guest.stop()
+    guest.start()
+    figures = guest.domain.read()
+    # What was there at boot in the definition before stays so; what was added can be removed.
+    removable = max(size.vcpus - BOOT_VCPUS, 0)
+    assert (figures.vcpus, figures.removable_vcpus) == (size.vcpus, removable)
+    hypervisor.until(guest, lambda read: read.memory_mb == size.memory_mb)
+
+
+@needs("definition")
+def test_a_vcpu_of_boot_time_that_left_the_definition_can_be_removed_when_it_is_back(
+    hypervisor: Hypervisor,
+) -> None:
+    """What libvirt does to vCPUs in the definition that are not hotpluggable (measured): the
+    highest ids go, and are hotpluggable from then on."""
+    guest = hypervisor.define()
+    guest.domain.set_definition(Size(1, MEMORY_MB))
+    guest.domain.set_definition(Size(BOOT_VCPUS, MEMORY_MB))
+    configured = guest.configured()
+    assert (configured.vcpus, configured.removable_vcpus) == (BOOT_VCPUS, BOOT_VCPUS - 1)
+    guest.start()
+    assert guest.domain.read().removable_vcpus == BOOT_VCPUS - 1
+
+
+@needs("definition")
+@pytest.mark.parametrize(
+    "size", [Size(0, 512), Size(MAX_VCPUS + 1, 512), Size(2, 0), Size(2, MAX_MEMORY_MB + 1)]
+)
+def test_a_definition_out_of_range(hypervisor: Hypervisor, size: Size) -> None:
+    guest = hypervisor.define()
+    with pytest.raises(errors.InvalidSize):
+        guest.domain.set_definition(size)
+    assert guest.domain.read().defined == Size(BOOT_VCPUS, MEMORY_MB)
+
+
+@needs("definition")
+def test_a_transient_domain_has_no_definition(hypervisor: Hypervisor) -> None:
     guest = hypervisor.create_transient()
+    assert guest.domain.read().defined is None
     with pytest.raises(errors.DomainNotRunning):
-        guest.domain.set_memory(768, persistent=True)
-    with pytest.raises(errors.DomainNotRunning):
-        guest.domain.set_vcpus(3, persistent=True)
+        guest.domain.set_definition(Size(3, 768))
     assert guest.domain.read().vcpus == BOOT_VCPUS
 
 
@@ -232,9 +280,9 @@ def test_a_domain_that_is_gone(hypervisor: Hypervisor) -> None:
     with pytest.raises(errors.DomainNotFound):
         guest.domain.read()
     with pytest.raises(errors.DomainNotFound):
-        guest.domain.set_vcpus(3, persistent=False)
+        guest.domain.set_vcpus(3)
     with pytest.raises(errors.DomainNotFound):
-        guest.domain.set_memory(768, persistent=False)
+        guest.domain.set_memory(768)
 
 
 def test_a_transient_domain_is_gone_when_it_stops(hypervisor: Hypervisor) -> None:
@@ -245,42 +293,16 @@ def test_a_transient_domain_is_gone_when_it_stops(hypervisor: Hypervisor) -> Non
         guest.domain.read()
 
 
-def test_not_persistent_is_forgotten_at_the_next_start(hypervisor: Hypervisor) -> None:
+def test_what_is_live_is_forgotten_at_the_next_start(hypervisor: Hypervisor) -> None:
     guest = hypervisor.define()
     guest.start()
-    guest.domain.set_vcpus(3, persistent=False)
-    guest.domain.set_memory(768, persistent=False)
+    guest.domain.set_vcpus(3)
+    guest.domain.set_memory(768)
     assert guest.configured().vcpus == BOOT_VCPUS
     assert guest.configured().memory_kib == MEMORY_MB * 1024
     guest.stop()
     guest.start()
     assert guest.domain.read().vcpus == BOOT_VCPUS
-
-
-@needs("persistent")
-def test_persistent_is_kept_and_can_be_made_small_again(hypervisor: Hypervisor) -> None:
-    guest = hypervisor.define()
-    guest.start()
-    guest.domain.set_vcpus(4, persistent=True)
-    guest.domain.set_memory(768, persistent=True)
-    configured = guest.configured()
-    assert (configured.vcpus, configured.removable_vcpus) == (4, 2)
-    assert configured.memory_kib == 768 * 1024
-    guest.stop()
-    figures = guest.domain.read()
-    assert (figures.vcpus, figures.memory_mb) == (4, 768)
-    guest.start()
-    figures = guest.domain.read()
-    assert (figures.vcpus, figures.removable_vcpus) == (4, 2)
-
-
-@needs("persistent")
-def test_a_persistent_removal_is_kept(hypervisor: Hypervisor) -> None:
-    guest = hypervisor.booted()
-    guest.domain.set_vcpus(3, persistent=True)
-    hypervisor.wait(1.5)
-    hypervisor.plug(guest, 2, persistent=True)
-    assert guest.configured().vcpus == guest.domain.read().vcpus == 2
 
 
 @needs("time")
@@ -289,8 +311,8 @@ def test_paused_acts_on_resume(hypervisor: Hypervisor) -> None:
     guest.pause()
     figures = guest.domain.read()
     assert (figures.running, figures.paused) == (True, True)
-    guest.domain.set_vcpus(3, persistent=False)
-    guest.domain.set_memory(768, persistent=False)
+    guest.domain.set_vcpus(3)
+    guest.domain.set_memory(768)
     hypervisor.wait(1)
     figures = guest.domain.read()
     assert (figures.vcpus, figures.memory_mb) == (3, MEMORY_MB)
@@ -303,11 +325,11 @@ def test_paused_acts_on_resume(hypervisor: Hypervisor) -> None:
 def test_a_removal_that_times_out_because_the_guest_is_paused(hypervisor: Hypervisor) -> None:
     """The only way to a 68 on the lab's QEMU; there it settles by itself."""
     guest = hypervisor.booted()
-    guest.domain.set_vcpus(3, persistent=False)
+    guest.domain.set_vcpus(3)
     hypervisor.wait(1.5)
     guest.pause()
     with pytest.raises(errors.RemovalTimedOut):
-        guest.domain.set_vcpus(2, persistent=True)
+        guest.domain.set_vcpus(2)
     assert guest.domain.read().vcpus == 3
     assert guest.configured().vcpus == BOOT_VCPUS
     guest.resume()
@@ -318,12 +340,12 @@ def test_a_removal_that_times_out_because_the_guest_is_paused(hypervisor: Hyperv
 def test_a_removal_that_times_out_and_the_add_that_crashes(hypervisor: Hypervisor) -> None:
     """Fakes only: see the reason why the others are skipped."""
     guest = hypervisor.booted(Behaviour.REMOVAL_TIMES_OUT)
-    guest.domain.set_vcpus(3, persistent=False)
+    guest.domain.set_vcpus(3)
     with pytest.raises(errors.RemovalTimedOut):
-        guest.domain.set_vcpus(2, persistent=False)
+        guest.domain.set_vcpus(2)
     assert guest.domain.read().vcpus == 3
     with pytest.raises(errors.DomainCallFailed):
-        guest.domain.set_vcpus(4, persistent=False)
+        guest.domain.set_vcpus(4)
     assert not guest.domain.read().running
 
 
@@ -331,10 +353,10 @@ def test_a_removal_that_times_out_and_the_add_that_crashes(hypervisor: Hyperviso
 def test_a_guest_that_refuses(hypervisor: Hypervisor) -> None:
     guest = hypervisor.define(Behaviour.REFUSES)
     guest.start()
-    guest.domain.set_vcpus(3, persistent=False)
+    guest.domain.set_vcpus(3)
     with pytest.raises(errors.DomainCallFailed):
-        guest.domain.set_vcpus(2, persistent=True)
-    guest.domain.set_memory(300, persistent=False)
+        guest.domain.set_vcpus(2)
+    guest.domain.set_memory(300)
     hypervisor.wait(10)
     figures = guest.domain.read()
     assert (figures.vcpus, figures.memory_mb) == (3, MAX_MEMORY_MB)
@@ -344,11 +366,11 @@ def test_a_guest_that_refuses(hypervisor: Hypervisor) -> None:
 @needs("guest")
 def test_without_a_balloon_driver_nothing_moves_and_nothing_is_said(hypervisor: Hypervisor) -> None:
     guest = hypervisor.booted(Behaviour.NO_BALLOON_DRIVER)
-    guest.domain.set_memory(768, persistent=True)
+    guest.domain.set_memory(768)
     hypervisor.wait(5)
     figures = guest.domain.read()
     assert (figures.memory_mb, figures.balloon_driver) == (MAX_MEMORY_MB, False)
-    assert guest.configured().memory_kib == 768 * 1024
+    assert guest.configured().memory_kib == MEMORY_MB * 1024
 
 
 @needs("agent_call")
@@ -370,7 +392,7 @@ def test_without_an_agent_no_cpu_is_brought_online(hypervisor: Hypervisor) -> No
 @needs("agent")
 def test_the_agent_takes_cpus_offline_and_brings_them_online(hypervisor: Hypervisor) -> None:
     guest = hypervisor.booted(agent=True)
-    guest.domain.set_vcpus(4, persistent=False)
+    guest.domain.set_vcpus(4)
     hypervisor.until(guest, lambda read: read.vcpus_online == 4)
     guest.domain.set_vcpus_online(1)
     hypervisor.wait(2)
@@ -387,7 +409,7 @@ def test_the_agent_takes_cpus_offline_and_brings_them_online(hypervisor: Hypervi
 @needs("agent", "guest")
 def test_a_cpu_that_is_offline_can_be_removed(hypervisor: Hypervisor) -> None:
     guest = hypervisor.booted(agent=True)
-    guest.domain.set_vcpus(4, persistent=False)
+    guest.domain.set_vcpus(4)
     hypervisor.until(guest, lambda read: read.vcpus_online == 4)
     guest.domain.set_vcpus_online(1)
     hypervisor.plug(guest, 2)
@@ -397,7 +419,7 @@ def test_a_cpu_that_is_offline_can_be_removed(hypervisor: Hypervisor) -> None:
 @needs("agent", "guest")
 def test_the_agent_brings_online_what_the_guest_does_not(hypervisor: Hypervisor) -> None:
     guest = hypervisor.booted(Behaviour.NO_ONLINE, agent=True)
-    guest.domain.set_vcpus(4, persistent=False)
+    guest.domain.set_vcpus(4)
     hypervisor.wait(2)
     assert guest.domain.read().vcpus_online == BOOT_VCPUS
     guest.domain.set_vcpus_online(4)

@@ -10,6 +10,7 @@ import pytest
 
 from nova_xloud import errors, releases
 from nova_xloud.core.guest import Glimpse
+from nova_xloud.core.size import Size
 from tests.contract.rigs import BOOT_VCPUS, MEMORY_MB, Guest, Hypervisor
 
 needs = pytest.mark.needs
@@ -36,6 +37,21 @@ def test_every_domain_is_in_it(hypervisor: Hypervisor) -> None:
     assert seen[paused.uuid] == as_read(paused)
     assert seen[paused.uuid].running
     assert seen[transient.uuid].running
+
+
+@needs("survey", "definition")
+def test_of_those_that_are_asked_for_the_definition_is_in_it(hypervisor: Hypervisor) -> None:
+    off, running, other = hypervisor.define(), hypervisor.booted(), hypervisor.define()
+    transient = hypervisor.create_transient()
+    running.domain.set_vcpus(3)
+    off.domain.set_definition(Size(4, 300))
+    seen = hypervisor.survey({off.uuid, running.uuid, transient.uuid})
+    assert seen[off.uuid].defined == Size(4, 300)
+    assert seen[running.uuid].defined == Size(BOOT_VCPUS, MEMORY_MB)
+    assert seen[running.uuid].vcpus == 3
+    assert seen[transient.uuid].defined is None
+    assert seen[other.uuid].defined is None
+    assert {one.pinned_mb for one in seen.values()} == {0}
 
 
 @needs("survey")
