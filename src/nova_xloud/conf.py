@@ -57,7 +57,8 @@ OPTS = [
         default=60.0,
         min=1.0,
         help="Seconds that a guest has for one step (a vCPU coming or going, the balloon reaching "
-        "its size) before the adjustment is reported as refused by the guest.",
+        "its size) before the adjustment is reported as refused by the guest. libvirt waits 5 s "
+        "for a vCPU to go; what the guest gives back after that counts.",
     ),
     cfg.FloatOpt(
         "poll_interval",
@@ -103,8 +104,8 @@ OPTS = [
         "boot_grace",
         default=120.0,
         min=0.0,
-        help="Seconds that a guest has after its start until its balloon has the size it boots "
-        "with. After them what it holds is claimed.",
+        help="Seconds that a guest has after its start, or after it has restarted itself, until "
+        "its balloon has the size it boots with. After them what it holds is claimed.",
     ),
     cfg.IntOpt(
         "reconcile_interval",

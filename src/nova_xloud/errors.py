@@ -23,8 +23,10 @@
     │   ├── DomainNotRunning        libvirt 55
     │   ├── InvalidSize             libvirt 8, 82
     │   ├── VcpuNotRemovable        libvirt 67
-    │   ├── RemovalTimedOut         libvirt 68
-    │   ├── AgentUnavailable        libvirt 74, 86
+    │   ├── RemovalTimedOut         libvirt 68, 1
+    │   ├── RemovalRejected         libvirt 9
+    │   ├── DomainBusy              libvirt 68, 9
+    │   ├── AgentUnavailable        libvirt 74, 86, 112, 113, 1
     │   └── DomainCallFailed        any other libvirt error
     ├── GuestRefused            the guest did not follow: xloud.guest_refused.<what>
     ├── AdjustmentDeferred      nothing can happen before somebody else acts
@@ -219,14 +221,28 @@ class VcpuNotRemovable(DomainError):
 
 
 class RemovalTimedOut(DomainError):
-    """The guest did not give the vCPU back in time (VIR_ERR_OPERATION_TIMEOUT, 68).
+    """The guest has not given the vCPU back in libvirt's own 5 s (VIR_ERR_OPERATION_TIMEOUT, 68),
+    or was asked for it before and has not answered yet (VIR_ERR_INTERNAL_ERROR, 1).
 
-    The number of vCPUs is unknown after this: read back, do not add.
+    No refusal: it may still do so. The number of vCPUs is not settled: read back, do not add.
+    """
+
+
+class RemovalRejected(DomainError):
+    """The guest said that it does not give the vCPU back (VIR_ERR_OPERATION_FAILED, 9)."""
+
+
+class DomainBusy(DomainError):
+    """Another call, or a migration, holds the domain (68, or 9 where too many wait).
+
+    Nothing was begun: try later. ``cannot acquire state change lock``.
     """
 
 
 class AgentUnavailable(DomainError):
-    """No guest agent is configured (74) or it does not answer (86)."""
+    """No guest agent is configured (74), it does not answer (86, 112), or not with what was asked
+    (113, or 1: the call is blocked, or the answer malformed).
+    """
 
 
 class DomainCallFailed(DomainError):

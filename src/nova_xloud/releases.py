@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import importlib.metadata
 import re
+import sys
+import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -60,6 +62,22 @@ def choose_backend() -> None:
     elif major() >= 32:
         monkey_patch.patch()
     # Before that, to import it is the choice.
+
+
+def machine_threads() -> Any:
+    """The module ``threading`` of the machine, also where eventlet has put its own in its place."""
+    patcher = sys.modules.get("eventlet.patcher")
+    if patcher is None or not patcher.is_monkey_patched("thread"):
+        return threading
+    return patcher.original("threading")
+
+
+def without_proxy(domain: Any) -> Any:
+    """libvirt's own object. On eventlet Nova has it behind a proxy that calls it in threads of its
+    pool, of which there are twenty.
+    """
+    tpool = sys.modules.get("eventlet.tpool")
+    return domain._obj if tpool is not None and isinstance(domain, tpool.Proxy) else domain
 
 
 def compute_api_application() -> Any:

@@ -9,16 +9,19 @@ from typing import Any
 import pytest
 
 from nova_xloud import errors, releases
-from nova_xloud.core.guest import Glimpse
+from nova_xloud.core.guest import Glimpse, GuestFigures
 from nova_xloud.core.size import Size
-from tests.contract.rigs import BOOT_VCPUS, MEMORY_MB, Guest, Hypervisor
+from tests.contract.rigs import BOOT_VCPUS, MAX_MEMORY_MB, MEMORY_MB, Guest, Hypervisor
 
 needs = pytest.mark.needs
 
 
-def as_read(guest: Guest) -> Glimpse:
-    read = guest.domain.read()
-    return Glimpse(read.running, read.vcpus, read.memory_mb, read.boot_id)
+def basics(one: Glimpse | GuestFigures) -> tuple[bool, int, int, int, int | None]:
+    return (one.running, one.vcpus, one.memory_mb, one.max_memory_mb, one.boot_id)
+
+
+def as_read(guest: Guest) -> tuple[bool, int, int, int, int | None]:
+    return basics(guest.domain.read())
 
 
 @needs("survey")
@@ -31,11 +34,14 @@ def test_every_domain_is_in_it(hypervisor: Hypervisor) -> None:
     paused.pause()
     transient = hypervisor.create_transient()
     seen = hypervisor.survey()
-    assert seen[off.uuid] == Glimpse(False, BOOT_VCPUS, MEMORY_MB, None)
-    assert seen[running.uuid] == as_read(running)
+    assert basics(seen[off.uuid]) == (False, BOOT_VCPUS, MEMORY_MB, MAX_MEMORY_MB, None)
+    assert basics(seen[running.uuid]) == as_read(running)
+    assert seen[running.uuid].memory_confirmed
+    assert not seen[running.uuid].paused
     assert seen[running.uuid].memory_mb == 768
-    assert seen[paused.uuid] == as_read(paused)
+    assert basics(seen[paused.uuid]) == as_read(paused)
     assert seen[paused.uuid].running
+    assert seen[paused.uuid].paused
     assert seen[transient.uuid].running
 
 

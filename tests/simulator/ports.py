@@ -131,8 +131,8 @@ class SimDomain:
         # Found by the instance's UUID at each call, as libvirt does.
         return FakeDomain(self._server.guest)
 
-    def read(self) -> GuestFigures:
-        figures = self._wire.read(self._domain.read)
+    def read(self, *, agent: bool = True) -> GuestFigures:
+        figures = self._wire.read(lambda: self._domain.read(agent=agent))
         self._world.checks.seen(self._server, figures.actuated if figures.running else NOTHING)
         return figures
 
@@ -319,5 +319,5 @@ def open_instance(
         record=SimRecord(wire, world, server),
         actions=SimActions(),
         lock=lambda within: lock(server),
-        booting=lambda figures: boots.booting(server.uuid, figures.boot_id),
+        booting=lambda figures: boots.is_booting(server.uuid, figures),
     )

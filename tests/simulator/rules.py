@@ -109,7 +109,7 @@ RULES = (
         "vCPUs are released that the guest's agent says are offline",
         "is released",
         9,
-        instead(InstanceState, "held", property(lambda state: state.numbers.observed)),
+        instead(InstanceState, "held", property(without.held_by_agents_word)),
     ),
     Rule(
         "no release while it boots",

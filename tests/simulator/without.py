@@ -153,6 +153,11 @@ def set_vcpus_as_if_first(count: int, instance: Instance, seen: Observation, tol
     return _SET_VCPUS(count, instance, seen, replace(told, removal_begun=True))
 
 
+def held_by_agents_word(state: InstanceState) -> Size:
+    seen, guest = state.numbers.observed, state.numbers.actuated
+    return Size(guest.vcpus if seen.vcpus is None else seen.vcpus, guest.memory_mb)
+
+
 def settled_while_booting(state: InstanceState) -> Size:
     return state.desired.to_hold.at_least(state.counted)
 
@@ -165,11 +170,14 @@ def look_elsewhere(
     *,
     booting: bool,
     driven: bool,
+    silent: bool,
 ) -> Look | None:
     if glimpse is not None:
         target = desired.target
         glimpse = replace(glimpse, vcpus=target.vcpus, memory_mb=target.memory_mb)
-    return _LOOK(desired, recorded, reserved, glimpse, booting=booting, driven=driven)
+    return _LOOK(
+        desired, recorded, reserved, glimpse, booting=booting, driven=driven, silent=silent
+    )
 
 
 # The balloon.

@@ -128,8 +128,12 @@ class ComputeWitness:
 
 def _told(status: Mapping[str, Any]) -> Guest:
     vcpus, memory = status["vcpus"], status["memory_mb"]
+    memory_mb = memory["observed"]
+    if memory_mb is None and memory["actuated"]:
+        # Its driver has not reported: for all that is known it has everything.
+        memory_mb = status["max_memory_mb"]
     held = Size(
-        max(vcpus["actuated"], vcpus["observed"]), max(memory["actuated"], memory["observed"])
+        max(vcpus["actuated"], vcpus["observed"] or 0), max(memory["actuated"], memory_mb or 0)
     )
     true = [condition for condition in status["conditions"] if condition["status"]]
     # A nova-compute of before does not tell of it.

@@ -51,6 +51,10 @@ ADVICE: dict[str, str] = {
     "what was asked for; to ask for the size that it has prevents it.",
     "xloud.guest_refused.no_statistics": "Load the virtio balloon driver in the guest, or ask with "
     "--force, which may push it out of memory.",
+    "xloud.balloon.not_confirmed": "Load a balloon driver that reports statistics in the guest "
+    "(Windows: its service); until one reports, its maximum of memory is counted.",
+    "xloud.guest_silent": "Look at its console (openstack console log show). Adjust it to more "
+    "memory, and reboot it hard (openstack server reboot --hard).",
     "xloud.guest_refused.memory_not_reached": f"{_AGAIN}. Look at the guest's balloon driver.",
     "xloud.guest_refused.vcpus_not_added": f"{_AGAIN}. Look whether the guest hot-plugs CPUs.",
     "xloud.guest_refused.vcpus_not_online": f"{_AGAIN}. Bring the CPUs online in the guest.",

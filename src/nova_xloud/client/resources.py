@@ -9,7 +9,7 @@ from typing import Any
 
 from nova_xloud.core.conditions import CONVERGED
 from nova_xloud.core.lifecycle import Condition
-from nova_xloud.core.size import Size
+from nova_xloud.core.size import Observed, Size
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +46,15 @@ class FourNumbers:
     :ivar desired: what was asked for
     :ivar reserved: what Placement holds
     :ivar actuated: what QEMU was set to; None: its host is down, so nobody knows
-    :ivar observed: what the guest has; likewise
+    :ivar observed: what the guest was seen to have; None of a resource where nobody can tell: vCPUs
+        of a guest without an agent, memory of one whose balloon driver does not report, both while
+        the host is down
     """
 
     desired: Size
     reserved: Size
     actuated: Size | None
-    observed: Size | None
+    observed: Observed
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,16 +189,12 @@ def _size(told: Mapping[str, int] | None) -> Size | None:
 
 
 def _numbers(vcpus: Mapping[str, Any], memory_mb: Mapping[str, Any]) -> FourNumbers:
-    def known(name: str) -> Size | None:
-        if vcpus[name] is None or memory_mb[name] is None:
-            return None
-        return Size(vcpus[name], memory_mb[name])
-
+    known = None not in (vcpus["actuated"], memory_mb["actuated"])
     return FourNumbers(
         desired=Size(vcpus["desired"], memory_mb["desired"]),
         reserved=Size(vcpus["reserved"], memory_mb["reserved"]),
-        actuated=known("actuated"),
-        observed=known("observed"),
+        actuated=Size(vcpus["actuated"], memory_mb["actuated"]) if known else None,
+        observed=Observed(vcpus["observed"], memory_mb["observed"]),
     )
 
 

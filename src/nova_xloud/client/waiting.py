@@ -57,8 +57,19 @@ def stages(status: Status) -> Iterator[Stage]:
         yield Stage.CLAIMED
     if numbers.actuated == numbers.desired:
         yield Stage.SET
-    if numbers.observed == numbers.desired:
+    if numbers.observed.is_size(numbers.desired):
         yield Stage.SEEN
+
+
+def unconfirmed(status: Status) -> str:
+    """What of a size that is reached nobody has seen in the guest; empty where all was seen."""
+    observed = status.numbers.observed
+    if not status.running:
+        return ""
+    if observed.memory_mb is None:
+        who = "its balloon driver does not report"
+        return f"set; {who}" + ("" if observed.vcpus is not None else ", and it has no agent")
+    return "set; the guest has no agent to confirm it" if observed.vcpus is None else ""
 
 
 def note(status: Status) -> str:
@@ -183,5 +194,5 @@ def _has(status: Status) -> str:
         return f"what it has is not known, {numbers.reserved} are claimed"
     if not status.running:
         return f"it does not run, {numbers.reserved} are claimed"
-    held = numbers.actuated.at_least(numbers.observed or numbers.actuated)
+    held = numbers.observed.at_least_known(numbers.actuated)
     return f"it has {held}, and {numbers.reserved} are claimed"

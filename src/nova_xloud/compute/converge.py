@@ -9,6 +9,7 @@ begun, this stands back.
 from __future__ import annotations
 
 import logging
+import math
 from dataclasses import dataclass, replace
 
 from nova_xloud.compute.admit import check_followed
@@ -25,6 +26,7 @@ from nova_xloud.core.lifecycle import Event
 from nova_xloud.core.size import Size
 from nova_xloud.errors import (
     ClaimRefused,
+    DomainBusy,
     DomainError,
     DomainNotFound,
     DomainNotRunning,
@@ -81,6 +83,8 @@ def converge(
     run = _Run(instance, options, clock or Clock(), meter or NoMeter())
     try:
         outcome = run.to_the_end()
+    except DomainBusy as busy:
+        outcome = Outcome(False, f"another call goes first, which holds its domain ({busy})")
     except GuestRefused as refused:
         said = run.conclude(Event.REFUSE, refused.code, refused.message)
         run.settle()
@@ -254,6 +258,7 @@ class _Run:
                 raise self._no_room
             case steps.Await():
                 if self._patience.is_over(done):
+                    self._patience.anew()
                     return self._give_up(done)
                 self._clock.sleep(self._options.poll_interval)
             case steps.SetDefinition() | steps.SetMemory() | steps.SetVcpus() | steps.SetOnline():
@@ -263,11 +268,16 @@ class _Run:
                 self._clock.sleep(self._options.poll_interval)
         return None
 
-    def _give_up(self, waited_for: steps.Await) -> Outcome:
+    def _give_up(self, waited_for: steps.Await) -> Outcome | None:
         if waited_for.booting:
             return Outcome(False, f"the guest has just started; {waited_for.what} later")
-        waited = f"waited {self._options.step_timeout:g} s that {waited_for.what}"
-        raise GuestRefused(waited_for.code, f"{waited}; what it has stays claimed")
+        seconds = min(self._options.step_timeout, waited_for.within or math.inf)
+        why = f"waited {seconds:g} s that {waited_for.what}; what it has stays claimed"
+        told = self._told.given_up(waited_for, why)
+        if told is None:
+            raise GuestRefused(waited_for.code, why)
+        self._told = told
+        return None
 
     def _count(self, conflict: ClaimConflict) -> None:
         self._conflicts += 1
@@ -311,5 +321,6 @@ class _Patience:
             self._begun = now
         if self._nearest is None or step.left < self._nearest:
             self._nearest, self._since = step.left, now
+        timeout = min(self._timeout, step.within or math.inf)
         too_slow = now - self._begun > self._timeout * LONGEST_STEP
-        return too_slow or now - self._since > self._timeout
+        return too_slow or now - self._since > timeout

@@ -29,6 +29,7 @@ from nova_xloud.compute.observe import observe
 from nova_xloud.compute.ports import Fleet, Instance
 from nova_xloud.compute.reconcile import ADJUST, Reconciler
 from nova_xloud.compute.status import blockers, status
+from nova_xloud.compute.watch import Watch
 from nova_xloud.compute.worker import Worker
 from nova_xloud.conf import EngineOptions
 from nova_xloud.core.envelope import HostFacts, envelope
@@ -62,6 +63,7 @@ class Host:
         boots: Boots,
         worker: Worker | None = None,
         meter: Meter | None = None,
+        watch: Watch | None = None,
     ) -> None:
         self.clock = HostClock(lambda: time.monotonic())
         self._open = open_instance
@@ -71,7 +73,9 @@ class Host:
         run = functools.partial(converge, meter=meter)
         self._worker = worker or Worker(options, run, meter)
         self._readings = threading.BoundedSemaphore(READINGS)
-        self._reconciler = Reconciler(fleet, boots, self._worker, options, time.monotonic, meter)
+        self._reconciler = Reconciler(
+            fleet, boots, self._worker, options, time.monotonic, meter, watch
+        )
 
     def learn(self, facts: HostFacts) -> None:
         """From now on the host is one with these facts."""

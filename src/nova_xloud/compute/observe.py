@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from nova_xloud.compute.ports import Domain, Instance, RecordView, Reservation
+from nova_xloud.core.envelope import envelope
 from nova_xloud.core.state import InstanceState, lacks_guest
 from nova_xloud.errors import DomainNotFound, DomainNotRunning, InvalidState
 
@@ -57,6 +58,11 @@ class ReservationSpent(Exception):
     """A mistake of the caller's: a claim was to be written that is too old for it."""
 
 
+def is_elastic(view: RecordView) -> bool:
+    """Whether the instance may have another size than its flavor's."""
+    return bool(view.desired.generation) or envelope(view.facts).elastic
+
+
 def observe(
     instance: Instance, check: Callable[[RecordView], None] = lambda view: None
 ) -> Observation:
@@ -80,7 +86,9 @@ def observe(
     check(view)
     try:
         domain = instance.domain()
-        guest = domain.read()
+        # Of a server that is not elastic nothing is asked that could be felt: an agent's time-out,
+        # its lock, and what it does are its owner's.
+        guest = instance.watched(domain.read(agent=is_elastic(view)))
     except DomainNotFound:
         domain, guest = None, None
     is_running = guest is not None and guest.running

@@ -24,8 +24,11 @@ class Domain(Protocol):
     Every method may raise a :class:`nova_xloud.errors.DomainError`.
     """
 
-    def read(self) -> GuestFigures:
-        """One reading of it."""
+    def read(self, *, agent: bool = True) -> GuestFigures:
+        """One reading of it.
+
+        :param agent: ask the guest's agent too; without it ``vcpus_online`` is None
+        """
 
     def ping(self) -> None:
         """Ask its QEMU something that it answers at once; returns when it has."""
@@ -164,6 +167,7 @@ class Instance:
     :ivar domain: opens its domain; :class:`DomainNotFound` where there is none
     :ivar lock: Nova's own per-instance lock
     :ivar booting: whether the guest has started so lately that its balloon may be on the way
+    :ivar watched: the same reading with what is known of its balloon driver by who has watched it
     :ivar request_id: of the request for which it was opened
     :ivar answers: whether its QEMU answers, or there is none; not asked under the lock
     :ivar logged: in it, what this thread logs has that request's id
@@ -176,6 +180,7 @@ class Instance:
     actions: Actions
     lock: InstanceLock
     booting: Callable[[GuestFigures], bool] = lambda figures: False
+    watched: Callable[[GuestFigures], GuestFigures] = lambda figures: figures
     request_id: str = ""
     answers: Callable[[], bool] = lambda: True
     logged: Callable[[], AbstractContextManager[Any]] = nullcontext

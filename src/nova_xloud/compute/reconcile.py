@@ -18,6 +18,7 @@ from nova_xloud.compute.boots import Boots
 from nova_xloud.compute.meter import Meter, NoMeter, Seen
 from nova_xloud.compute.observe import DRIVEN_STATES
 from nova_xloud.compute.ports import Fleet, Instance, Known
+from nova_xloud.compute.watch import Watch
 from nova_xloud.conf import EngineOptions
 from nova_xloud.core.drift import Look, look, pause_after
 from nova_xloud.core.guest import Glimpse
@@ -76,9 +77,11 @@ class Reconciler:
         options: EngineOptions,
         now: Callable[[], float],
         meter: Meter | None = None,
+        watch: Watch | None = None,
     ) -> None:
         self._fleet = fleet
         self._boots = boots
+        self._watch = watch or Watch(now)
         self._worker = worker
         self._options = options
         self._now = now
@@ -144,7 +147,9 @@ class Reconciler:
             LOG.warning("This pass over the host's instances is left out: %s", error)
             return 0
         # One that is busy has no glimpse, and has not started anew for that.
-        self._boots.keep_only({*glimpses, *(one.uuid for one in known)})
+        here = {*glimpses, *(one.uuid for one in known)}
+        self._boots.keep_only(here)
+        self._watch.keep_only(here)
         self._attempts = {one.uuid: a for one in known if (a := self._attempts.get(one.uuid))}
         looked_at = sum(
             self._guarded_look(one, glimpses.get(one.uuid), reserved[one.uuid]) for one in known
@@ -167,7 +172,7 @@ class Reconciler:
     ) -> Reading:
         """Of one that no run has changed between the three answers."""
         glimpse = glimpses.get(one.uuid)
-        booting = self._boots.booting(one.uuid, None if glimpse is None else glimpse.boot_id)
+        booting = glimpse is not None and self._boots.is_booting(one.uuid, glimpse)
         view = one.view
         return of_pass(
             view.desired,
@@ -193,7 +198,8 @@ class Reconciler:
             return False
         desired = one.view.desired
         boot_id = None if glimpse is None else glimpse.boot_id
-        booting = self._boots.booting(one.uuid, boot_id)
+        booting = glimpse is not None and self._boots.is_booting(one.uuid, glimpse)
+        silent = glimpse is not None and self._is_silent(one.uuid, glimpse) and not booting
         found = look(
             desired,
             one.view.recorded,
@@ -201,6 +207,7 @@ class Reconciler:
             glimpse,
             booting=booting,
             driven=_is_driven(one),
+            silent=silent,
         )
         if found is None:
             self._attempts.pop(one.uuid, None)
@@ -211,6 +218,11 @@ class Reconciler:
         if not (self._is_due(one.uuid, like) or found.urgent):
             return False
         return self._resume(one.uuid, desired.progress, found)
+
+    def _is_silent(self, uuid: str, glimpse: Glimpse) -> bool:
+        """Whether its driver, which has reported before, was watched for long and does not."""
+        silence = self._watch.silence(uuid, glimpse)
+        return silence > self._options.boot_grace and glimpse.memory_mb < glimpse.max_memory_mb
 
     def _is_due(self, uuid: str, like: object) -> bool:
         """Whether something is new about it, or it has been left alone for long enough."""

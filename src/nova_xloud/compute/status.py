@@ -9,6 +9,7 @@ from typing import Any
 from nova_xloud.core import pinned
 from nova_xloud.core.conditions import judge
 from nova_xloud.core.envelope import MEMORY, VCPUS, Envelope
+from nova_xloud.core.guest import GuestFigures
 from nova_xloud.core.lifecycle import Event, Progress
 from nova_xloud.core.state import InstanceState
 
@@ -20,7 +21,9 @@ def status(
 ) -> dict[str, Any]:
     """The body of ``xloud_status``, with live numbers.
 
-    ``current_*`` is what the guest has; for one that does not run, what it will start with.
+    ``observed`` of a resource is None where nobody can tell: vCPUs without an agent, memory without
+    a report of its driver. ``current_*`` is never None: it is what the guest has, and for one that
+    does not run, what it will start with.
 
     :param now: ISO 8601, UTC
     :param converging: a run is on its way
@@ -35,7 +38,7 @@ def status(
         "current_memory_mb": current.memory_mb,
         "min_memory_mb": bounds.minimum.memory_mb,
         "max_memory_mb": bounds.maximum.memory_mb,
-        "balloon_driver_active": bool(guest and guest.balloon_driver),
+        "balloon_driver_active": _driver(guest),
         "attached_dimms_mb": guest.attached_dimms_mb if guest is not None else 0,
         "has_virtiomem": bool(guest and guest.has_virtiomem),
         "vcpus": {n: getattr(numbers, n).vcpus for n in _NUMBERS},
@@ -46,6 +49,13 @@ def status(
         "blockers": blockers(state, bounds),
         "source": "host",
     }
+
+
+def _driver(guest: GuestFigures | None) -> bool | None:
+    """Whether its balloon driver reports; None: it cannot be told, or not yet."""
+    if guest is None or not guest.has_balloon:
+        return False
+    return guest.balloon_driver
 
 
 def status_from_database(state: InstanceState, bounds: Envelope, now: str) -> dict[str, Any]:

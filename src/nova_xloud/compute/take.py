@@ -14,10 +14,12 @@ from nova_xloud.core.lifecycle import Event
 from nova_xloud.core.size import Size
 from nova_xloud.errors import (
     AgentUnavailable,
+    DomainBusy,
     DomainCallFailed,
     DomainError,
     DomainNotFound,
     InvalidSize,
+    RemovalRejected,
     RemovalTimedOut,
     VcpuNotRemovable,
 )
@@ -80,7 +82,7 @@ def _set_definition(
 ) -> steps.Told:
     try:
         seen.guest().set_definition(size)
-    except DomainNotFound:
+    except (DomainBusy, DomainNotFound):
         raise
     except DomainError as error:
         # The running guest can be driven all the same, and what its definition has stays claimed.
@@ -97,25 +99,35 @@ def _set_definition(
 def _set_vcpus(count: int, instance: Instance, seen: Observation, told: steps.Told) -> steps.Told:
     try:
         seen.guest().set_vcpus(count)
-    except (RemovalTimedOut, VcpuNotRemovable, DomainCallFailed) as error:
+    except RemovalTimedOut as error:
+        if count >= seen.state.held.vcpus:
+            # Nothing was to go: what timed out is the lock of the domain.
+            raise DomainBusy(str(error)) from error
+        # libvirt has waited for 5 s, which is not what a guest has for a step.
+        LOG.info("Instance %s: a vCPU is still asked for: %s", instance.uuid, error)
+        return replace(told, vcpus=count, removal_late=True, late_vcpus=None)
+    except DomainBusy as error:
+        # Nothing was begun, and what was written down of it goes before the run ends.
+        return replace(told, busy=str(error), removal_undone=told.removal_begun)
+    except (RemovalRejected, VcpuNotRemovable, DomainCallFailed) as error:
         if count >= seen.state.held.vcpus:
             raise
-        # Said at once and nothing was begun: unlike after a time-out, the count is known. A mark of
-        # an earlier run's stays: what that one began may still happen.
-        undone = told.removal_begun and not isinstance(error, RemovalTimedOut)
         # An event's details are cut at 255 characters: what matters comes first.
         refused = (
             f"the guest did not give vCPUs back down to {count}; what it has stays claimed "
             f"({error})"
         )
+        # Nothing was begun: unlike after a time-out, the count is known. A mark of an earlier run's
+        # stays: what that one began may still happen.
+        undone = told.removal_begun
         return replace(told, vcpus=count, removal_refused=refused, removal_undone=undone)
-    return replace(told, vcpus=count)
+    return replace(told, vcpus=count, late_vcpus=None, removal_late=False)
 
 
 def _set_online(count: int, instance: Instance, seen: Observation, told: steps.Told) -> steps.Told:
     try:
         seen.guest().set_vcpus_online(count)
-    except (AgentUnavailable, DomainCallFailed, InvalidSize) as error:
+    except (AgentUnavailable, DomainBusy, DomainCallFailed, InvalidSize) as error:
         # The guest is read again anyway, and what it did not do is said then.
         LOG.info("Instance %s: its agent did not do it: %s", instance.uuid, error)
     return replace(told, online=count)

@@ -17,8 +17,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from nova_xloud.core.guest import GuestFigures
+from nova_xloud.core.lifecycle import Phase
+from nova_xloud.core.reports import reports_within
 from nova_xloud.core.state import InstanceState
-from nova_xloud.core.steps import Await, SetMemory, Stuck, Told
+from nova_xloud.core.steps import NO_STATISTICS, Await, SetMemory, Stuck, Told
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +58,8 @@ def step(
         )
     if guest.memory_mb > goal:
         return _shrink(goal, state, guest, told, limits)
-    if guest.memory_mb == goal and guest.balloon_driver is None:
-        # No balloon device to tell.
+    if guest.memory_mb == goal and not guest.has_balloon:
+        # Nobody to tell.
         return None
     if told.memory_mb != goal:
         # Else there was no room to claim it.
@@ -74,9 +76,9 @@ def _shrink(
     lowest = max(goal, now - limits.step_mb)
     if state.desired.force:
         return SetMemory(lowest)
-    if guest.balloon_driver is False and not (state.booting or guest.paused):
+    if _is_silent(state, guest, told):
         return Stuck(
-            "xloud.guest_refused.no_statistics",
+            NO_STATISTICS,
             f"its balloon driver does not tell how much it uses, so its memory stays at {now} MiB "
             f"and does not become {goal}; load the driver, or ask with force",
         )
@@ -88,11 +90,12 @@ def _shrink(
         return SetMemory(now)
     if guest.usable_mb is None or not told.has_fresh_statistics(guest):
         return Await(
-            "xloud.guest_refused.no_statistics",
+            NO_STATISTICS,
             f"its balloon driver tells how much it uses now, so that its memory may become {goal} "
             f"MiB (is {now})",
             now - goal,
             booting=state.booting,
+            within=None if state.booting else reports_within(guest.stats_period),
         )
     floor = now - guest.usable_mb + limits.reserve_mb
     if floor >= now:
@@ -104,6 +107,19 @@ def _shrink(
             booting=state.booting,
         )
     return SetMemory(max(lowest, floor))
+
+
+def _is_silent(state: InstanceState, guest: GuestFigures, told: Told) -> bool:
+    """Whether its statistics are waited for no more.
+
+    Each run waits for the first report after it began. Only where the last one has waited already,
+    and the driver has not been heard since, the next attempt does not.
+    """
+    if state.booting or guest.paused or told.has_fresh_statistics(guest):
+        return False
+    progress = state.desired.progress
+    before = (progress.phase, progress.code) == (Phase.GUEST_REFUSED, NO_STATISTICS)
+    return told.silent or (before and guest.balloon_driver is False)
 
 
 def _on_the_way(to: int, guest: GuestFigures, *, booting: bool = False) -> Await:

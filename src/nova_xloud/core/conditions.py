@@ -8,8 +8,11 @@ type                     reason                                      true when
                                                                      always listed, true or false
 ``GuestRefused``         ``xloud.guest_refused.<what>``              the guest did not follow
 ``BalloonNotEffective``  ``xloud.balloon.no_driver``,                its balloon does not do what it
-                         ``xloud.balloon.holds_more``,               is told, or frees nothing
-                         ``xloud.balloon.memory_pinned``
+                         ``xloud.balloon.holds_more``,               is told, or frees nothing, or
+                         ``xloud.balloon.memory_pinned``,            nobody can tell
+                         ``xloud.balloon.not_confirmed``
+``GuestSilent``          ``xloud.guest_silent.low_memory``,          the guest has probably died of
+                         ``xloud.guest_silent.crashed``              too little memory; has crashed
 ``RemovalUnsettled``     ``xloud.blocked.removal_unsettled``         vCPUs were to go and are there
 ``CpusNotOnline``        ``xloud.cpus_not_online``                   its agent counts fewer CPUs
                                                                      online than are plugged for it
@@ -30,12 +33,14 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from nova_xloud.core import pinned
+from nova_xloud.core.guest import GuestFigures
 from nova_xloud.core.lifecycle import GAVE_UP, Condition, Phase, Progress
 from nova_xloud.core.state import InstanceState
 
 CONVERGED = "Converged"
 GUEST_REFUSED = "GuestRefused"
 BALLOON_NOT_EFFECTIVE = "BalloonNotEffective"
+GUEST_SILENT = "GuestSilent"
 REMOVAL_UNSETTLED = "RemovalUnsettled"
 CPUS_NOT_ONLINE = "CpusNotOnline"
 BOOTING = "Booting"
@@ -93,9 +98,11 @@ def _seen(state: InstanceState, progress: Progress) -> Iterator[Condition]:
     guest = state.guest
     if guest is None or not guest.running:
         return
-    if not guest.paused:
-        yield from _of_balloon(state, progress)
-    if state.removal_unsettled:
+    if guest.crashed:
+        yield _of_crashed()
+    elif not guest.paused:
+        yield from _of_balloon(state, guest, progress)
+    if _is_unsettled(state, progress):
         message = (
             f"vCPUs were to be removed down to {state.desired.removal_pending}, and "
             f"{guest.vcpus} are there; none is added before it is hard rebooted, or stopped and "
@@ -114,22 +121,61 @@ def _seen(state: InstanceState, progress: Progress) -> Iterator[Condition]:
         yield _true(RESERVED_TOO_LITTLE, "xloud.reserved_too_little", message)
 
 
-def _of_balloon(state: InstanceState, progress: Progress) -> Iterator[Condition]:
-    target, held = state.desired.target.memory_mb, state.held.memory_mb
-    if held <= target:
-        return
-    more = f"its memory is {held} MiB and should be {target}"
-    if state.guest is not None and state.guest.pinned:
-        reasons = ", ".join(state.guest.pinned)
-        message = f"its memory is pinned in the host's RAM ({reasons}): {more}"
-        yield _true(BALLOON_NOT_EFFECTIVE, pinned.NOT_EFFECTIVE, message)
+def _is_unsettled(state: InstanceState, progress: Progress) -> bool:
+    """Not before a run has waited for the vCPUs: till then only what was so before is so."""
+    before = any(known.type == REMOVAL_UNSETTLED for known in state.desired.noted)
+    return state.removal_unsettled and (before or progress.finished)
+
+
+def _of_balloon(
+    state: InstanceState, guest: GuestFigures, progress: Progress
+) -> Iterator[Condition]:
+    target, has = state.desired.target.memory_mb, guest.actuated.memory_mb
+    more = f"its memory is {has} MiB and should be {target}"
+    if guest.pinned:
+        if has > target:
+            message = f"its memory is pinned in the host's RAM ({', '.join(guest.pinned)}): {more}"
+            yield _true(BALLOON_NOT_EFFECTIVE, pinned.NOT_EFFECTIVE, message)
     elif state.booting:
-        yield _true(BOOTING, "xloud.booting", f"its balloon is on the way: {more}")
-    elif state.guest is not None and state.guest.balloon_driver is False:
+        if state.held.memory_mb > target:
+            yield _true(BOOTING, "xloud.booting", f"its balloon is on the way: {more}")
+    elif has > target and guest.balloon_driver is False:
         message = f"the guest's balloon driver does not report: {more}"
         yield _true(BALLOON_NOT_EFFECTIVE, "xloud.balloon.no_driver", message)
-    elif progress.finished:
-        yield _true(BALLOON_NOT_EFFECTIVE, "xloud.balloon.holds_more", more)
+    elif has > target:
+        if progress.finished:
+            yield _true(BALLOON_NOT_EFFECTIVE, "xloud.balloon.holds_more", more)
+    elif has < guest.max_memory_mb and guest.balloon_driver is False:
+        yield _of_silent(guest)
+
+
+def _of_crashed() -> Condition:
+    message = (
+        "libvirt says that the guest has crashed; look at its console, and reboot it hard; if it "
+        "died of too little memory, adjust it to more first"
+    )
+    return _true(GUEST_SILENT, "xloud.guest_silent.crashed", message)
+
+
+def _of_silent(guest: GuestFigures) -> Condition:
+    """Of a guest that has less than its maximum, and whose driver is known not to report.
+
+    A driver that is taken away gives all memory back first (measured). So one that has reported,
+    and keeps what it took, is in a guest that does nothing any more.
+    """
+    has, most = guest.memory_mb, guest.max_memory_mb
+    if guest.memory_confirmed:
+        message = (
+            f"its balloon driver took its memory down to {has} MiB and reports nothing more. It "
+            f"has probably died of too little memory: look at its console, adjust it to more, and "
+            f"reboot it hard; raise the flavor's minimum"
+        )
+        return _true(GUEST_SILENT, "xloud.guest_silent.low_memory", message)
+    message = (
+        f"QEMU says that its balloon leaves it {has} MiB; its driver has never reported since the "
+        f"guest started, so nobody can tell, and its maximum of {most} MiB is counted"
+    )
+    return _true(BALLOON_NOT_EFFECTIVE, "xloud.balloon.not_confirmed", message)
 
 
 def _true(kind: str, reason: str, message: str) -> Condition:

@@ -14,6 +14,7 @@ from nova_xloud.core.guest import GuestFigures
 from nova_xloud.core.size import Size
 from nova_xloud.core.state import InstanceState
 from nova_xloud.core.steps import (
+    NOT_REMOVED,
     Await,
     BeginRemoval,
     Claim,
@@ -119,6 +120,8 @@ def _guest_step(
     is_settled = told.removal_undone or not state.removal_unsettled
     if state.desired.removal_pending is not None and is_settled:
         return RemovalSettled()
+    if told.busy is not None:
+        return Deferred(f"another call goes first, which holds its domain ({told.busy})")
     memory = balloon.step(state, guest, told, limits)
     if memory is not None and guest.memory_mb <= state.desired.target.memory_mb:
         return memory
@@ -175,15 +178,19 @@ def _remove(
 ) -> Step:
     if told.removal_refused is not None:
         return _remove_no_more(target, guest, told, limits)
-    if told.vcpus == target:
+    came_late = told.late_vcpus is not None and guest.vcpus < told.late_vcpus
+    if told.vcpus == target and not came_late:
+        # Not again: the same vCPU would be asked for twice.
         return Await(
-            "xloud.guest_refused.vcpus_not_removed",
+            NOT_REMOVED,
             f"it gives vCPUs back down to {target} (has {guest.vcpus})",
             guest.vcpus - target,
         )
     pending = state.desired.removal_pending
     if pending is None or pending > target:
         return BeginRemoval(target)
+    # libvirt unplugs one after the other and gives up at the first that is late. When that has come
+    # after all, the others are asked for.
     return SetVcpus(target)
 
 
@@ -197,7 +204,7 @@ def _remove_no_more(target: int, guest: GuestFigures, told: Told, limits: Limits
     why = told.removal_refused or ""
     if online is not None and online <= target:
         why = f"{online} of its {guest.vcpus} vCPUs are online, all stay claimed: {why}"
-    return Stuck("xloud.guest_refused.vcpus_not_removed", why)
+    return Stuck(NOT_REMOVED, why)
 
 
 def _for_paused(step: Step, guest: GuestFigures) -> Step:

@@ -19,6 +19,7 @@ RESERVED = "reserved"
 STOPPED = "stopped"
 VCPUS = "vcpus"
 MEMORY = "memory"
+SILENT = "silent"
 CODES = (
     TOO_LITTLE,
     DEFINITION,
@@ -29,6 +30,7 @@ CODES = (
     STOPPED,
     VCPUS,
     MEMORY,
+    SILENT,
 )
 
 
@@ -54,6 +56,7 @@ def look(
     *,
     booting: bool,
     driven: bool = True,
+    silent: bool = False,
 ) -> Look | None:
     """Whether and why an instance has to be looked at; None: all is as it should be.
 
@@ -62,6 +65,8 @@ def look(
     :param glimpse: None: libvirt has no such domain
     :param booting: its guest's balloon may still be on the way
     :param driven: as in :class:`nova_xloud.core.state.InstanceState`
+    :param silent: its guest holds less than its maximum, and its driver, which has reported before,
+        reports no more
     """
     held = _held(glimpse, booting=booting)
     if not reserved.covers(held):
@@ -72,7 +77,7 @@ def look(
     if defined is not None and not reserved.covers(defined):
         why = f"libvirt would start it with {defined} and {reserved} are reserved"
         return Look(DEFINITION, why, urgent=True)
-    return _look(desired, recorded, reserved, glimpse, booting=booting)
+    return _look(desired, recorded, reserved, glimpse, booting=booting, silent=silent)
 
 
 def _followed(
@@ -92,7 +97,13 @@ def _followed(
 
 
 def _look(
-    desired: Desired, recorded: Size, reserved: Size, glimpse: Glimpse | None, *, booting: bool
+    desired: Desired,
+    recorded: Size,
+    reserved: Size,
+    glimpse: Glimpse | None,
+    *,
+    booting: bool,
+    silent: bool,
 ) -> Look | None:
     if not desired.progress.reached:
         return Look(UNFINISHED, f"its adjustment is {desired.progress.phase.value}")
@@ -100,6 +111,8 @@ def _look(
         return Look(CONDITION, f"it was {desired.noted[0].type}")
     if recorded != reserved:
         return Look(RECORDED, f"{recorded} are recorded and {reserved} reserved")
+    if silent:
+        return Look(SILENT, "its driver has reported nothing for long")
     if not desired.generation and not _has(desired.target, glimpse):
         # Nobody asked for anything. It may have been started before nova-xloud was here, with more
         # than it would boot with now, and that is claimed.

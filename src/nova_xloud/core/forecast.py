@@ -70,6 +70,8 @@ def described(step: Step) -> dict[str, Any]:
     """A step for people: ``{"step": "set_vcpus", "count": 3}``."""
     name = re.sub(r"(?<!^)([A-Z])", r"_\1", type(step).__name__).lower()
     fields = asdict(step)
+    # How long a run waits is the run's.
+    fields.pop("within", None)
     size = fields.pop("size", None)
     return {"step": name, **fields, **(size or {})}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from nova_xloud.core.size import Size
+from nova_xloud.core.size import Observed, Size
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,10 +18,11 @@ class GuestFigures:
     :ivar vcpus: vCPUs present in QEMU now (in the configuration when shut off)
     :ivar removable_vcpus: how many of ``vcpus`` are hotpluggable
     :ivar max_memory_mb: ``<memory>``, MiB
-    :ivar memory_mb: actual size of the balloon (maximum less what it holds), MiB,
+    :ivar memory_mb: actual size of the balloon (maximum less what it holds) as QEMU says it, MiB,
         rounded up; the configured ``<currentMemory>`` when shut off
-    :ivar balloon_driver: the guest's driver reports statistics; None when not known
-    :ivar vcpus_online: CPUs online in the guest by its agent; None without an agent
+    :ivar balloon_driver: the guest's driver reports statistics; None: not known (yet). One reading
+        never says False: :class:`nova_xloud.compute.watch.Watch` does, who has watched it
+    :ivar vcpus_online: CPUs online in the guest by its agent; None where no agent says so
     :ivar attached_dimms_mb: sum of hot-plugged DIMMs, MiB
     :ivar has_virtiomem: a virtio-mem device is there
     :ivar boot_id: libvirt's id of the running domain: another one after every start; None when off
@@ -34,6 +35,12 @@ class GuestFigures:
         without one, or where it was not read
     :ivar pinned: why all of its memory stays in the host's RAM whatever its balloon does, as the
         codes of :mod:`nova_xloud.core.pinned`; empty for a guest whose balloon frees memory
+    :ivar stats_period: seconds between two statistics that QEMU asks the driver for; 0: it does not
+    :ivar memory_confirmed: the driver has reported since power-on or the last reset, so the guest
+        has ``memory_mb``. False: it has not; a guest that resets itself takes all of its memory,
+        and QEMU goes on telling the size from before (measured). None: its statistics cannot be
+        read
+    :ivar crashed: the guest has crashed, and its QEMU is kept; ``paused`` is true with it
     """
 
     running: bool
@@ -53,11 +60,14 @@ class GuestFigures:
     autodeflate: bool = False
     defined: Size | None = None
     pinned: tuple[str, ...] = ()
+    stats_period: int = 0
+    memory_confirmed: bool | None = True
+    crashed: bool = False
 
     @property
     def held_memory_mb(self) -> int:
-        """The host's memory that the guest has, MiB: the balloon's actual size, and the maximum
-        where memory is pinned.
+        """The host's memory that the guest has by what QEMU says, MiB: the balloon's actual size,
+        and the maximum where memory is pinned.
         """
         return self.max_memory_mb if self.pinned else self.memory_mb
 
@@ -66,18 +76,32 @@ class GuestFigures:
         """What QEMU has: vCPUs present, and :attr:`held_memory_mb`.
 
         The balloon's target cannot be read back from libvirt, so its actual size
-        stands for both actuated and observed memory.
+        stands for both actuated and, once the driver has reported, observed memory.
         """
         return Size(self.vcpus, self.held_memory_mb)
 
     @property
-    def observed(self) -> Size:
-        """What the guest really has.
+    def observed(self) -> Observed:
+        """What the guest was seen to have; None of a resource where nobody can tell.
 
         Its agent is the tenant's: however many CPUs it says are online, more than QEMU has are not.
         """
-        online = self.vcpus if self.vcpus_online is None else min(self.vcpus, self.vcpus_online)
-        return Size(online, self.held_memory_mb)
+        online = None if self.vcpus_online is None else min(self.vcpus, self.vcpus_online)
+        return Observed(online, self.held_memory_mb if self._is_known else None)
+
+    @property
+    def held(self) -> Size:
+        """What has to be taken for what it has: all of its memory where that is not known."""
+        return Size(self.vcpus, self.held_memory_mb if self._is_known else self.max_memory_mb)
+
+    @property
+    def _is_known(self) -> bool:
+        return bool(self.pinned or self.memory_confirmed)
+
+    @property
+    def has_balloon(self) -> bool:
+        """There is a balloon whose driver is asked for statistics."""
+        return self.stats_period > 0 or self.balloon_driver is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +114,7 @@ class Glimpse:
     :ivar defined: as in :class:`GuestFigures`; None too for a domain that was not asked for it
     :ivar pinned_mb: memory that it holds whatever its balloon says, MiB: its maximum where that is
         pinned, else 0
+    :ivar max_memory_mb: as in :class:`GuestFigures`; so are those that follow
     """
 
     running: bool
@@ -98,8 +123,18 @@ class Glimpse:
     boot_id: int | None = None
     defined: Size | None = None
     pinned_mb: int = 0
+    max_memory_mb: int = 0
+    memory_confirmed: bool | None = True
+    stats_at: int | None = None
+    paused: bool = False
+
+    @property
+    def actuated(self) -> Size:
+        """As that of :class:`GuestFigures`."""
+        return Size(self.vcpus, max(self.memory_mb, self.pinned_mb))
 
     @property
     def held(self) -> Size:
         """What it holds while it runs, and what it would start with while it does not."""
-        return Size(self.vcpus, max(self.memory_mb, self.pinned_mb))
+        counted = self.memory_mb if self.memory_confirmed else self.max_memory_mb
+        return Size(self.vcpus, max(counted, self.pinned_mb))

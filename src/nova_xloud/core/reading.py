@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from nova_xloud.core.conditions import (
     BOOTING,
     CONVERGED,
-    CPUS_NOT_ONLINE,
     GUEST_REFUSED,
     RESERVED_TOO_LITTLE,
     judge,
@@ -17,8 +16,8 @@ from nova_xloud.core.conditions import (
 from nova_xloud.core.desired import Desired
 from nova_xloud.core.guest import Glimpse
 from nova_xloud.core.lifecycle import GAVE_UP, Phase
-from nova_xloud.core.size import Size
-from nova_xloud.core.state import NOTHING, InstanceState
+from nova_xloud.core.size import Observed, Size
+from nova_xloud.core.state import NOTHING, SEEN_OFF, InstanceState
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +26,8 @@ class Reading:
 
     :ivar generation: of what is desired
     :ivar actuated: nothing while the guest is off; None: not seen this time
-    :ivar observed: likewise
+    :ivar observed: nothing while the guest is off; None of a resource that nobody can tell of, or
+        that was not asked for this time
     :ivar conditions: the types of those that are true
     """
 
@@ -35,7 +35,7 @@ class Reading:
     desired: Size
     reserved: Size
     actuated: Size | None
-    observed: Size | None
+    observed: Observed
     conditions: frozenset[str]
 
 
@@ -72,25 +72,39 @@ def of_pass(
     :param lacks_guest: by the database it does
     """
     actuated = _actuated(glimpse, is_off=is_off)
+    held = glimpse.held if glimpse is not None and glimpse.running else actuated
     pinned_mb = 0 if glimpse is None or not glimpse.running else glimpse.pinned_mb
     conditions = frozenset(
-        _conditions(desired, reserved, actuated, pinned_mb=pinned_mb, booting=booting)
+        _conditions(desired, reserved, actuated, held, pinned_mb=pinned_mb, booting=booting)
     )
     if lacks_guest and actuated == NOTHING:
         conditions -= {CONVERGED}
-    # How many CPUs are online in the guest was read by the run that noted that too few are.
-    observed = None if CPUS_NOT_ONLINE in conditions else actuated
+    observed = _observed(actuated, glimpse)
     return Reading(desired.generation, desired.target, reserved, actuated, observed, conditions)
+
+
+def _observed(actuated: Size | None, glimpse: Glimpse | None) -> Observed:
+    """Of vCPUs nothing: only an agent knows how many the guest uses, and a pass asks none."""
+    if actuated == NOTHING:
+        return SEEN_OFF
+    confirmed = glimpse is not None and (glimpse.pinned_mb or glimpse.memory_confirmed)
+    return Observed(None, actuated.memory_mb if actuated is not None and confirmed else None)
 
 
 def _actuated(glimpse: Glimpse | None, *, is_off: bool) -> Size | None:
     if glimpse is None:
         return NOTHING if is_off else None
-    return glimpse.held if glimpse.running else NOTHING
+    return glimpse.actuated if glimpse.running else NOTHING
 
 
 def _conditions(
-    desired: Desired, reserved: Size, actuated: Size | None, *, pinned_mb: int, booting: bool
+    desired: Desired,
+    reserved: Size,
+    actuated: Size | None,
+    held: Size | None,
+    *,
+    pinned_mb: int,
+    booting: bool,
 ) -> Iterator[str]:
     phase = desired.progress.phase
     running = actuated not in (None, NOTHING)
@@ -100,10 +114,10 @@ def _conditions(
         yield GUEST_REFUSED
     if desired.given_up is not None:
         yield GAVE_UP
-    if actuated is None:
+    if actuated is None or held is None:
         yield from (one.type for one in desired.noted)
         return
-    counted = Size(actuated.vcpus, pinned_mb) if booting else actuated
+    counted = Size(held.vcpus, pinned_mb) if booting else held
     if running and booting and actuated.memory_mb > desired.target.memory_mb:
         yield BOOTING
     if not reserved.covers(counted):

@@ -23,3 +23,19 @@ class Size:
 
     def __str__(self) -> str:
         return f"{self.vcpus} vCPUs, {self.memory_mb} MiB"
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """vCPUs and memory (MiB) that a guest was seen to have; None: nobody can tell."""
+
+    vcpus: int | None
+    memory_mb: int | None
+
+    def is_size(self, size: Size) -> bool:
+        """Whether both are known, and are those of ``size``."""
+        return (self.vcpus, self.memory_mb) == (size.vcpus, size.memory_mb)
+
+    def at_least_known(self, size: Size) -> Size:
+        """``size``, each resource raised to what was seen of it, if anything was."""
+        return size.at_least(Size(self.vcpus or 0, self.memory_mb or 0))

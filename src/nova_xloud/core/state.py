@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 from nova_xloud.core.desired import Desired
 from nova_xloud.core.guest import GuestFigures
-from nova_xloud.core.size import Size
+from nova_xloud.core.size import Observed, Size
 
 NOTHING = Size(0, 0)
+SEEN_OFF = Observed(0, 0)
 # The vm_states in which there should be a guest, while no task is running.
 _HAS_GUEST = ("active", "paused", "rescued")
 # Those in which there may be one, and nothing promises it.
@@ -36,18 +37,14 @@ class FourNumbers:
     :ivar desired: what was asked for
     :ivar reserved: what Placement holds
     :ivar actuated: what QEMU was set to; nothing while it is off
-    :ivar observed: what the guest has; likewise
+    :ivar observed: what the guest was seen to have; nothing while it is off, and None of a resource
+        where nobody can tell: vCPUs without an agent, memory without a report of the driver
     """
 
     desired: Size
     reserved: Size
     actuated: Size
-    observed: Size
-
-    @property
-    def invariant_holds(self) -> bool:
-        """``reserved >= max(actuated, observed)``."""
-        return self.reserved.covers(self.actuated.at_least(self.observed))
+    observed: Observed
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +77,7 @@ class InstanceState:
             desired=self.desired.target,
             reserved=self.reserved,
             actuated=guest.actuated if guest is not None else NOTHING,
-            observed=guest.observed if guest is not None else NOTHING,
+            observed=guest.observed if guest is not None else SEEN_OFF,
         )
 
     @property
@@ -95,8 +92,17 @@ class InstanceState:
 
     @property
     def held(self) -> Size:
-        """``max(actuated, observed)``; nothing while the guest does not run."""
-        return self.numbers.actuated.at_least(self.numbers.observed)
+        """What the guest has, or may have for all that is known; nothing while it does not run."""
+        return self.guest.held if self.running and self.guest is not None else NOTHING
+
+    @property
+    def invariant_holds(self) -> bool:
+        """``reserved >= max(actuated, observed)``.
+
+        By actuated alone for vCPUs that nobody observes, and by the maximum for memory: a guest
+        that has reset itself has that, whatever QEMU says.
+        """
+        return self.reserved.covers(self.held)
 
     @property
     def counted(self) -> Size:

@@ -8,6 +8,9 @@ from dataclasses import dataclass, replace
 from nova_xloud.core.guest import GuestFigures
 from nova_xloud.core.size import Size
 
+NOT_REMOVED = "xloud.guest_refused.vcpus_not_removed"
+NO_STATISTICS = "xloud.guest_refused.no_statistics"
+
 
 @dataclass(frozen=True, slots=True)
 class Claim:
@@ -76,12 +79,14 @@ class Await:
     :ivar what: for people: what is waited for
     :ivar left: how far it is from there, in vCPUs or MiB: less is progress
     :ivar booting: it has time: its balloon is on the way after its start
+    :ivar within: seconds after which it is given up, where that is sooner than a step's time-out
     """
 
     code: str
     what: str
     left: int
     booting: bool = False
+    within: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +175,12 @@ class Told:
     :ivar vcpus: libvirt, to plug or unplug
     :ivar online: the guest's agent
     :ivar removal_refused: how the hypervisor or the guest refused to remove vCPUs
+    :ivar removal_late: libvirt has given up waiting for a vCPU that was asked for, and the guest
+        may still give it back
+    :ivar late_vcpus: how many there were when that was first seen: when there are fewer, it has
+        come
+    :ivar busy: another call holds the domain, and nothing that was asked of it has begun
+    :ivar silent: this run has waited for the guest's statistics for long enough
     :ivar removal_begun: this run has written down that a removal begins, where none was unsettled
     :ivar removal_undone: and nothing came of that removal, so what was written down is to go
     :ivar definition: what its definition was set to
@@ -184,6 +195,10 @@ class Told:
     vcpus: int | None = None
     online: int | None = None
     removal_refused: str | None = None
+    removal_late: bool = False
+    late_vcpus: int | None = None
+    busy: str | None = None
+    silent: bool = False
     removal_begun: bool = False
     removal_undone: bool = False
     definition: Size | None = None
@@ -195,12 +210,30 @@ class Told:
 
     def seeing(self, guest: GuestFigures | None) -> Told:
         """The same after one more reading of the guest."""
-        if guest is None or guest.memory_mb == self.rest_mb:
+        if guest is None:
             return self
-        return replace(self, rest_mb=guest.memory_mb, rest_stats_at=guest.stats_at)
+        told = self
+        if told.removal_late and told.late_vcpus is None:
+            told = replace(told, late_vcpus=guest.vcpus)
+        if guest.memory_mb == told.rest_mb:
+            return told
+        return replace(told, rest_mb=guest.memory_mb, rest_stats_at=guest.stats_at)
+
+    def given_up(self, step: Await, why: str) -> Told | None:
+        """The same after ``step`` was waited for too long, where the run goes on without it.
+
+        :param why: for people
+        :returns: None: the run ends
+        """
+        if step.code == NOT_REMOVED:
+            return replace(self, removal_refused=why)
+        if step.code == NO_STATISTICS and not self.silent:
+            return replace(self, silent=True)
+        return None
 
     def has_fresh_statistics(self, guest: GuestFigures) -> bool:
         """Whether the guest's statistics are of a time when its balloon was where it is now."""
         if guest.stats_at is None or guest.memory_mb != self.rest_mb:
             return False
-        return self.rest_stats_at is None or guest.stats_at > self.rest_stats_at
+        # Not by which is later: the host's clock may have stepped back between them.
+        return guest.stats_at != self.rest_stats_at

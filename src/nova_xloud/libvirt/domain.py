@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 from typing import Any, Protocol
@@ -12,14 +13,15 @@ from lxml import etree
 
 from nova_xloud.core.guest import GuestFigures
 from nova_xloud.core.size import Size
-from nova_xloud.errors import AgentUnavailable, DomainError
+from nova_xloud.errors import DomainBusy, DomainError, DomainNotFound, DomainNotRunning
 from nova_xloud.libvirt import statistics
-from nova_xloud.libvirt.error_codes import BY_NAME, NUMBERS_OF_NEW, error_class
+from nova_xloud.libvirt.error_codes import CONSTANTS, NUMBERS_OF_NEW, Call, error_class
 from nova_xloud.libvirt.guest_xml import KIB, defined_size, kib, read_size
 from nova_xloud.libvirt.pinned import pinned_by
+from nova_xloud.libvirt.survey import STOPPED_STATES
 
-# How long a guest agent has for one answer; setVcpusFlags needs three.
-AGENT_SECONDS = 5
+LOG = logging.getLogger(__name__)
+
 AGENT_CHANNEL = "org.qemu.guest_agent.0"
 
 
@@ -36,11 +38,15 @@ class VirDomain(Protocol):
     def guestVcpus(self) -> dict[str, str] | None:
         """{"online": "0-1,3", ...}; None where the driver or the agent has no answer."""
 
-    def agentSetResponseTimeout(self, timeout: int, flags: int) -> int:
-        """Seconds that the agent has from now on; VIR_ERR_AGENT_UNRESPONSIVE after them."""
-
     def setVcpusFlags(self, nvcpus: int, flags: int) -> int: ...
     def setMemoryFlags(self, memory: int, flags: int) -> int: ...
+
+
+AskAgent = Callable[[Callable[[], Any]], Any]
+
+
+def _at_once(do: Callable[[], Any]) -> Any:
+    return do()
 
 
 class LibvirtDomain:
@@ -48,14 +54,29 @@ class LibvirtDomain:
 
     It never verifies: libvirt answers 0 for what the guest will not do, so callers read back.
 
+    libvirt waits for an agent for ever, unless the domain was told a time-out. That one is state of
+    the domain, which Nova's quiesced snapshots rely on: it is left as it is.
+
     :param wall: seconds since 1970, by the clock of the host that runs QEMU
+    :param direct: the domain without Nova's proxy, for calls that are not made in Nova's threads
+    :param ask_agent: makes a call that the guest's agent has to answer, and returns what it returns
+        or raises; bounds how long that takes. See :class:`nova_xloud.compute.agents.Agents`
     """
 
-    def __init__(self, dom: VirDomain, wall: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        dom: VirDomain,
+        wall: Callable[[], float] = time.time,
+        *,
+        direct: VirDomain | None = None,
+        ask_agent: AskAgent = _at_once,
+    ) -> None:
         self._dom = dom
         self._wall = wall
+        self._direct = dom if direct is None else direct
+        self._ask_agent = ask_agent
 
-    def read(self) -> GuestFigures:
+    def read(self, *, agent: bool = True) -> GuestFigures:
         """See :meth:`nova_xloud.compute.ports.Domain.read`.
 
         Two calls when it is shut off, five when it runs, more only with a connected agent.
@@ -70,9 +91,10 @@ class LibvirtDomain:
         defined = self._defined(root)
         # Only a domain that QEMU runs has an id; a paused one has too.
         running = root.get("id") is not None
-        paused = running and state == libvirt.VIR_DOMAIN_PAUSED
+        paused = running and state in STOPPED_STATES
         # Ahead of info() and the XML, which follow an event that QEMU sends once a second.
-        stats = self._call("memoryStats") if running else {}
+        stats = self._statistics() if running else {}
+        period = _period(root)
         return GuestFigures(
             running=running,
             paused=paused,
@@ -80,22 +102,25 @@ class LibvirtDomain:
             vcpus=size.vcpus,
             removable_vcpus=size.removable_vcpus,
             max_memory_mb=_mib(size.max_memory_kib),
-            memory_mb=_mib(
-                _held_kib(root, stats, memory_kib, size.max_memory_kib)
-                if running
-                else size.memory_kib
+            memory_mb=_mib((stats or {}).get("actual", memory_kib) if running else size.memory_kib),
+            balloon_driver=self._driver(stats, period, paused=paused) if running else None,
+            vcpus_online=(
+                self._online(size.vcpus)
+                if agent and not paused and _agent_connected(root)
+                else None
             ),
-            balloon_driver=self._driver(root, stats, paused=paused) if running else None,
-            vcpus_online=None if paused or not _agent_connected(root) else self._online(),
             attached_dimms_mb=_mib(_dimms_kib(root)),
             has_virtiomem=root.find("devices/memory[@model='virtio-mem']") is not None,
             boot_id=int(root.get("id", "")) if running else None,
-            usable_mb=statistics.usable_mb(stats),
+            usable_mb=statistics.usable_mb(stats or {}),
             # 0 before the first.
-            stats_at=stats.get("last_update") or None,
+            stats_at=(stats or {}).get("last_update") or None,
             autodeflate=root.find("devices/memballoon[@autodeflate='on']") is not None,
             defined=defined,
             pinned=pinned_by(root),
+            stats_period=period if running else 0,
+            memory_confirmed=_confirmed(root, stats) if running else True,
+            crashed=running and state == libvirt.VIR_DOMAIN_CRASHED,
         )
 
     def _defined(self, root: etree._Element) -> Size | None:
@@ -104,6 +129,17 @@ class LibvirtDomain:
                 return None
             root = etree.fromstring(self._call("XMLDesc", libvirt.VIR_DOMAIN_XML_INACTIVE))
         return defined_size(root)
+
+    def _statistics(self) -> dict[str, int] | None:
+        """None where it runs and they cannot be had: it is read all the same."""
+        try:
+            stats: dict[str, int] = self._call("memoryStats")
+        except (DomainBusy, DomainNotFound, DomainNotRunning):
+            raise
+        except DomainError as error:
+            LOG.warning("The balloon's statistics cannot be read: %s", error)
+            return None
+        return stats
 
     def ping(self) -> None:
         """See :meth:`nova_xloud.compute.ports.Domain.ping`."""
@@ -141,32 +177,30 @@ class LibvirtDomain:
         :raises DomainNotRunning: shut off or paused
         :raises DomainCallFailed: the agent said no, or knows of too few
         """
-        self._give_agent_a_bound()
-        self._call("setVcpusFlags", count, libvirt.VIR_DOMAIN_VCPU_GUEST)
+        self._ask("setVcpusFlags", count, libvirt.VIR_DOMAIN_VCPU_GUEST)
 
-    def _give_agent_a_bound(self) -> None:
-        """By default libvirt waits for an agent for ever, and the agent is the tenant's."""
-        self._call("agentSetResponseTimeout", AGENT_SECONDS, 0)
-
-    def _online(self) -> int | None:
+    def _online(self, present: int) -> int | None:
+        """How many CPUs the agent says are online; None where it does not say, or not sensibly."""
         try:
-            self._give_agent_a_bound()
-            answer = self._call("guestVcpus")
-        except AgentUnavailable:
+            answer = self._ask("guestVcpus")
+        except DomainError as error:
+            LOG.debug("No agent says how many CPUs are online: %s", error)
             return None
-        return count_ids(answer["online"]) if answer else None
+        return online_of(answer, present)
 
-    def _driver(self, root: etree._Element, stats: dict[str, int], *, paused: bool) -> bool | None:
-        balloon = root.find("devices/memballoon")
-        if balloon is None or balloon.get("model") == "none":
+    def _driver(self, stats: dict[str, int] | None, period: int, *, paused: bool) -> bool | None:
+        if not period or not stats:
             return None
-        collection = balloon.find("stats")
-        period = 0 if collection is None else int(collection.get("period", "0"))
         # A paused guest has not reported since it was paused.
         now = stats.get("last_update", 0) if paused else self._wall()
-        if statistics.reports(stats, period=period, now=now):
-            return True
-        return False if period else None
+        return statistics.reports(stats, period=period, now=now) or None
+
+    def _ask(self, method: str, *arguments: int) -> Any:
+        """A call that the guest's agent has to answer."""
+        try:
+            return self._ask_agent(lambda: getattr(self._direct, method)(*arguments))
+        except libvirt.libvirtError as error:
+            raise translate(error, method, arguments, self._dom.name()) from error
 
     def _call(self, method: str, *arguments: int) -> Any:
         try:
@@ -179,12 +213,21 @@ def translate(error: Exception, method: str, arguments: tuple[int, ...], name: s
     """Our error for a libvirtError; the message names call, domain and libvirt's own words."""
     code = error.get_error_code()  # type: ignore[attr-defined]
     known = [
-        name for name in BY_NAME if getattr(libvirt, name, NUMBERS_OF_NEW.get(name, -1)) == code
+        name for name in CONSTANTS if getattr(libvirt, name, NUMBERS_OF_NEW.get(name, -1)) == code
     ]
-    removes = method == "setVcpusFlags" and arguments[-1] != libvirt.VIR_DOMAIN_VCPU_GUEST
-    cls = error_class(known[0] if known else None, of_vcpus=removes)
+    cls = error_class(known[0] if known else None, str(error), _kind(method, arguments))
     call = f"{method}({', '.join(map(str, arguments))})"
     return cls(f"{call} on {name}: {error} (libvirt {code})")
+
+
+def _kind(method: str, arguments: tuple[int, ...]) -> Call:
+    if method == "guestVcpus":
+        return Call.AGENT
+    if method != "setVcpusFlags":
+        return Call.OTHER
+    if arguments[-1] == libvirt.VIR_DOMAIN_VCPU_GUEST:
+        return Call.AGENT
+    return Call.VCPUS if arguments[-1] & libvirt.VIR_DOMAIN_VCPU_LIVE else Call.OTHER
 
 
 def count_ids(bitmap: str) -> int:
@@ -196,16 +239,36 @@ def count_ids(bitmap: str) -> int:
     return total
 
 
-def _held_kib(root: etree._Element, stats: dict[str, int], current_kib: int, max_kib: int) -> int:
-    """The balloon's size; all of the memory where no driver has reported since power-on or reset.
+def online_of(answer: dict[str, str] | None, present: int) -> int | None:
+    """How many CPUs are online by an answer of guestVcpus; None where it makes no sense.
 
-    A guest that resets itself takes all of its memory, and QEMU tells the size from before until a
-    driver sets another one (measured); without a driver that is for ever.
+    :param answer: the tenant's, whatever it says
+    :param present: how many vCPUs QEMU has
     """
+    try:
+        bitmap = (answer or {})["online"]
+        highest = max(int(part.rpartition("-")[2]) for part in bitmap.split(","))
+        online = count_ids(bitmap)
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return None
+    return online if online > 0 and highest < present else None
+
+
+def _period(root: etree._Element) -> int:
+    """Seconds between two statistics that QEMU asks the balloon's driver for; 0: it does not."""
+    balloon = root.find("devices/memballoon")
+    if balloon is None or balloon.get("model") == "none":
+        return 0
+    collection = balloon.find("stats")
+    return 0 if collection is None else int(collection.get("period", "0"))
+
+
+def _confirmed(root: etree._Element, stats: dict[str, int] | None) -> bool | None:
+    """See :attr:`GuestFigures.memory_confirmed`; True where nobody asks the driver to report."""
+    if stats is None:
+        return None
     asked_to_report = root.find("devices/memballoon/stats") is not None
-    if asked_to_report and stats.get("last_update") == 0:
-        return max_kib
-    return stats.get("actual", current_kib)
+    return not (asked_to_report and stats.get("last_update") == 0)
 
 
 def _agent_connected(root: etree._Element) -> bool:

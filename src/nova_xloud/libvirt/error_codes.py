@@ -1,52 +1,129 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which libvirt error becomes which of ours.
+"""Which libvirt error becomes which of ours: one code has many meanings, told apart by its words.
 
 By the constant's name and not its number: Nova's fake libvirt has other numbers on purpose.
-Numbers in the comments are libvirt's (virterror.h); the messages were seen on libvirt 9.0 and 11.3.
+Numbers in the comments are libvirt's (virterror.h). The words were read in libvirt 9.0 and 11.3
+(``strings`` of libvirt.so.0 and libvirt_driver_qemu.so), and most were seen there too. A libvirtd
+that speaks another language has other words: then the code and the call decide, on the safe side.
 """
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Final
 
 from nova_xloud import errors
 
-BY_NAME: Final[Mapping[str, type[errors.DomainError]]] = {
-    # 8: "requested vcpus is greater than max allowable", "must not be zero"
-    "VIR_ERR_INVALID_ARG": errors.InvalidSize,
-    # 82: "numerical overflow: input too large", a negative memory
-    "VIR_ERR_OVERFLOW": errors.InvalidSize,
+
+class Call(enum.Enum):
+    """What was called, as far as it decides what an error means."""
+
+    VCPUS = "vcpus"
+    """setVcpusFlags on QEMU: may add vCPUs, or wait for the guest to give them back."""
+    AGENT = "agent"
+    """Whatever the guest's agent does: guestVcpus, and setVcpusFlags with VCPU_GUEST."""
+    OTHER = "other"
+
+
+EVERY: Final = frozenset(Call)
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """One meaning of one libvirt error.
+
+    :ivar constant: the name of libvirt's constant
+    :ivar error: what it is for us
+    :ivar words: in libvirt's message, in lower case; empty: whatever it says
+    :ivar calls: the calls on which it has this meaning
+    """
+
+    constant: str
+    error: type[errors.DomainError]
+    words: str = ""
+    calls: frozenset[Call] = EVERY
+
+    def fits(self, constant: str | None, message: str, call: Call) -> bool:
+        """Whether this is what ``constant`` with that message means on that call."""
+        return constant == self.constant and self.words in message.lower() and call in self.calls
+
+
+VCPUS: Final = frozenset({Call.VCPUS})
+AGENT: Final = frozenset({Call.AGENT})
+SIZES: Final = frozenset({Call.VCPUS, Call.OTHER})
+BUSY: Final = "state change lock"
+
+# The first that fits. Those with words come before those without, of each code.
+MEANINGS: Final = (
+    # 1: anything. "unable to execute QEMU command 'device_del': Device vcpu3 is already in the
+    # process of unplug"; "core-id 3 unplug is still pending" on ppc64
+    Meaning("VIR_ERR_INTERNAL_ERROR", errors.RemovalTimedOut, "process of unplug", VCPUS),
+    Meaning("VIR_ERR_INTERNAL_ERROR", errors.RemovalTimedOut, "unplug is still pending", VCPUS),
+    # "unable to execute QEMU agent command 'guest-get-vcpus': ... has been disabled", "guest agent
+    # returned malformed or invalid return value", "vcpu id '9' reported by guest agent is out of
+    # range", "guest-get-vcpus reply was missing return data"
+    Meaning("VIR_ERR_INTERNAL_ERROR", errors.AgentUnavailable, calls=AGENT),
+    # 8: "requested vcpus is greater than max allowable vcpus for the live domain", "cannot set
+    # memory higher than max memory", "must not be zero"; or "unsupported flags (0x10)"
+    Meaning("VIR_ERR_INVALID_ARG", errors.DomainCallFailed, "unsupported flags"),
+    Meaning("VIR_ERR_INVALID_ARG", errors.InvalidSize),
+    # 9: "cannot acquire state change lock (held by ...) due to max_queued limit"
+    Meaning("VIR_ERR_OPERATION_FAILED", errors.DomainBusy, BUSY),
+    # "unplug of device was rejected by the guest"
+    Meaning("VIR_ERR_OPERATION_FAILED", errors.RemovalRejected, "rejected by the guest", VCPUS),
+    # "domain is no longer running": its QEMU has ended meanwhile
+    Meaning("VIR_ERR_OPERATION_FAILED", errors.DomainNotRunning, "no longer running"),
+    Meaning("VIR_ERR_OPERATION_FAILED", errors.AgentUnavailable, calls=AGENT),
     # 42
-    "VIR_ERR_NO_DOMAIN": errors.DomainNotFound,
-    # 55: "domain is not running", "transient domains do not have any persistent config"
-    "VIR_ERR_OPERATION_INVALID": errors.DomainNotRunning,
-    # 67: "failed to find appropriate hotpluggable vcpus"
-    "VIR_ERR_CONFIG_UNSUPPORTED": errors.VcpuNotRemovable,
-    # 68: "vcpu unplug request timed out. Unplug result must be manually inspected"
-    "VIR_ERR_OPERATION_TIMEOUT": errors.RemovalTimedOut,
-    # 74: no agent configured
-    "VIR_ERR_ARGUMENT_UNSUPPORTED": errors.AgentUnavailable,
-    # 86: "Guest agent is not responding"
-    "VIR_ERR_AGENT_UNRESPONSIVE": errors.AgentUnavailable,
+    Meaning("VIR_ERR_NO_DOMAIN", errors.DomainNotFound),
+    # 55: "Unable to change memory of active domain without the balloon device and guest OS balloon
+    # driver"; one that is being migrated; "domain is not running", "transient domains do not have
+    # any persistent config"
+    Meaning("VIR_ERR_OPERATION_INVALID", errors.DomainCallFailed, "balloon"),
+    Meaning("VIR_ERR_OPERATION_INVALID", errors.DomainBusy, "migrat"),
+    Meaning("VIR_ERR_OPERATION_INVALID", errors.DomainNotRunning),
+    # 67: "failed to find appropriate hotpluggable vcpus to reach the desired target vcpu count"; on
+    # another call something else that the domain's configuration does not allow
+    Meaning("VIR_ERR_CONFIG_UNSUPPORTED", errors.VcpuNotRemovable, calls=VCPUS),
+    # 84: "vcpu '3' can't be unplugged"
+    Meaning("VIR_ERR_OPERATION_UNSUPPORTED", errors.VcpuNotRemovable, "unplugged", VCPUS),
+    Meaning("VIR_ERR_OPERATION_UNSUPPORTED", errors.AgentUnavailable, calls=AGENT),
+    # 68: "cannot acquire state change lock (held by monitor=remoteDispatch...)", after 30 s:
+    # another call, or a migration, holds the domain, and nothing was begun
+    Meaning("VIR_ERR_OPERATION_TIMEOUT", errors.DomainBusy, BUSY),
+    # "vcpu unplug request timed out. Unplug result must be manually inspected", after 5 s
+    Meaning("VIR_ERR_OPERATION_TIMEOUT", errors.RemovalTimedOut, calls=VCPUS),
+    Meaning("VIR_ERR_OPERATION_TIMEOUT", errors.DomainBusy),
+    # 74: "QEMU guest agent is not configured"
+    Meaning("VIR_ERR_ARGUMENT_UNSUPPORTED", errors.AgentUnavailable, calls=AGENT),
+    # 82: "numerical overflow: input too large", a negative memory
+    Meaning("VIR_ERR_OVERFLOW", errors.InvalidSize, calls=SIZES),
+    # 86: "Guest agent is not responding", "QEMU guest agent is not connected"
+    Meaning("VIR_ERR_AGENT_UNRESPONSIVE", errors.AgentUnavailable),
     # 112: "guest agent command timed out"
-    "VIR_ERR_AGENT_COMMAND_TIMEOUT": errors.AgentUnavailable,
-}
+    Meaning("VIR_ERR_AGENT_COMMAND_TIMEOUT", errors.AgentUnavailable),
+    # 113: "Guest agent command failed": it has answered with an error
+    Meaning("VIR_ERR_AGENT_COMMAND_FAILED", errors.AgentUnavailable),
+)
 
 # libvirtd may be newer than the library that we talk to it with, which then lacks the name.
-NUMBERS_OF_NEW: Final[Mapping[str, int]] = {"VIR_ERR_AGENT_COMMAND_TIMEOUT": 112}
+NUMBERS_OF_NEW: Final[Mapping[str, int]] = {
+    "VIR_ERR_AGENT_COMMAND_TIMEOUT": 112,
+    "VIR_ERR_AGENT_COMMAND_FAILED": 113,
+}
+CONSTANTS: Final = tuple(dict.fromkeys(meaning.constant for meaning in MEANINGS))
 
-# These mean what their class says only as the answer to setVcpusFlags. On any other call, 68 is
-# "cannot acquire state change lock" (another call holds the domain) and 67 another thing that the
-# domain's configuration does not allow.
-ONLY_FOR_VCPUS: Final = (errors.VcpuNotRemovable, errors.RemovalTimedOut)
 
-
-def error_class(name: str | None, *, of_vcpus: bool) -> type[errors.DomainError]:
+def error_class(
+    constant: str | None, message: str = "", call: Call = Call.OTHER
+) -> type[errors.DomainError]:
     """The class for a libvirt error.
 
-    :param name: the constant's name; None when it is not in the table
-    :param of_vcpus: setVcpusFlags answered it
+    :param constant: the name of libvirt's constant; None when the table has not got it
+    :param message: libvirt's own words
+    :param call: what was called
     """
-    found = BY_NAME.get(name or "", errors.DomainCallFailed)
-    return errors.DomainCallFailed if found in ONLY_FOR_VCPUS and not of_vcpus else found
+    fitting = (one.error for one in MEANINGS if one.fits(constant, message, call))
+    return next(fitting, errors.DomainCallFailed)

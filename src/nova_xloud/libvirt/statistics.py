@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from nova_xloud.core.reports import reports_within
 from nova_xloud.libvirt.guest_xml import KIB
 
 # What is there without any help of the guest's driver (measured).
@@ -26,16 +27,13 @@ def usable_mb(stats: Mapping[str, int]) -> int | None:
 
 
 def reports(stats: Mapping[str, int], *, period: float, now: float) -> bool:
-    """Whether the driver reports: it has, and not too long ago; it begins some seconds after boot.
+    """Whether the driver has reported, and by the host's clock lately.
+
+    No is no proof that it does not: that clock may have stepped, the guest may have been paused.
 
     :param period: seconds between two statistics
     :param now: seconds since 1970
     """
     if not stats.keys() - HOST_SIDE:
         return False
-    return is_recent(stats.get("last_update", 0), period=period, now=now)
-
-
-def is_recent(collected_at: float, *, period: float, now: float) -> bool:
-    """Whether no statistics are overdue; a busy host or guest may be late by some."""
-    return now - collected_at <= 3 * period + 10
+    return abs(now - stats.get("last_update", 0)) <= reports_within(period)

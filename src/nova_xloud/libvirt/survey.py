@@ -15,6 +15,9 @@ from nova_xloud.errors import DomainCallFailed
 from nova_xloud.libvirt.guest_xml import KIB, defined_size, read_size
 from nova_xloud.libvirt.pinned import pinned_by
 
+# virDomainState of a domain whose QEMU runs and whose vCPUs do not: paused, crashed, asleep
+# (libvirt-domain.h; Nova's fake has not got them all).
+STOPPED_STATES = (3, 6, 7)
 # libvirt's id of a domain that QEMU does not run.
 NO_ID = -1
 
@@ -42,7 +45,11 @@ def survey(connection: VirConnect, uuids: Collection[str] | None = ()) -> dict[s
     :param uuids: the domains whose definition and devices are read too; None: all
     :raises DomainCallFailed: libvirt did not answer
     """
-    stats = libvirt.VIR_DOMAIN_STATS_VCPU | libvirt.VIR_DOMAIN_STATS_BALLOON
+    stats = (
+        libvirt.VIR_DOMAIN_STATS_STATE
+        | libvirt.VIR_DOMAIN_STATS_VCPU
+        | libvirt.VIR_DOMAIN_STATS_BALLOON
+    )
     try:
         records = connection.getAllDomainStats(
             stats, libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT
@@ -76,16 +83,19 @@ def _with_xml(glimpse: Glimpse, dom: Any) -> Glimpse:
 
 def _glimpse(number: int, record: dict[str, Any]) -> Glimpse | None:
     vcpus, memory_kib = record.get("vcpu.current"), record.get("balloon.current")
-    if record.get("balloon.last-update") == 0:
-        # See LibvirtDomain: what its balloon has given back is not known to be given back.
-        memory_kib = record.get("balloon.maximum")
     if vcpus is None or memory_kib is None:
         return None
+    reported_at = record.get("balloon.last-update")
     return Glimpse(
         running=number != NO_ID,
         vcpus=vcpus,
         memory_mb=-(-memory_kib // KIB),
         boot_id=None if number == NO_ID else number,
+        max_memory_mb=-(-record.get("balloon.maximum", memory_kib) // KIB),
+        # See LibvirtDomain: what its balloon has given back is not known to be given back.
+        memory_confirmed=reported_at != 0,
+        stats_at=reported_at or None,
+        paused=number != NO_ID and record.get("state.state") in STOPPED_STATES,
     )
 
 

@@ -13,7 +13,7 @@ from prometheus_client.registry import Collector
 from nova_xloud.compute.meter import Seen
 from nova_xloud.core import conditions
 from nova_xloud.core.reading import Reading
-from nova_xloud.core.size import Size
+from nova_xloud.core.size import Observed, Size
 
 MIB = 1024 * 1024
 # All are listed, true or not, so that an alert sees the end of one.
@@ -21,6 +21,7 @@ TYPES = (
     conditions.CONVERGED,
     conditions.GUEST_REFUSED,
     conditions.BALLOON_NOT_EFFECTIVE,
+    conditions.GUEST_SILENT,
     conditions.REMOVAL_UNSETTLED,
     conditions.CPUS_NOT_ONLINE,
     conditions.BOOTING,
@@ -78,11 +79,13 @@ def _merged(reading: Reading | None, known: _Known | None) -> Reading | None:
     if reading is None:
         return known.reading
     before = known.reading
-    return replace(
-        reading,
-        actuated=before.actuated if reading.actuated is None else reading.actuated,
-        observed=before.observed if reading.observed is None else reading.observed,
-    )
+    if reading.actuated is None:
+        return replace(reading, actuated=before.actuated, observed=before.observed)
+    if reading.observed.vcpus is None and reading.actuated == before.actuated:
+        # A pass asks no agent. What a run was told by one is true of the vCPUs of then.
+        seen = replace(reading.observed, vcpus=before.observed.vcpus)
+        return replace(reading, observed=seen)
+    return reading
 
 
 def _families() -> dict[str, GaugeMetricFamily]:
@@ -112,15 +115,18 @@ def _families() -> dict[str, GaugeMetricFamily]:
 
 def _add(families: Mapping[str, GaugeMetricFamily], uuid: str, one: _Known) -> None:
     for kind, size in _sizes(one):
-        families["vcpus"].add_metric((uuid, kind), size.vcpus)
-        families["memory"].add_metric((uuid, kind), size.memory_mb * MIB)
+        if size.vcpus is not None:
+            families["vcpus"].add_metric((uuid, kind), size.vcpus)
+        if size.memory_mb is not None:
+            families["memory"].add_metric((uuid, kind), size.memory_mb * MIB)
     for name in TYPES:
         families["condition"].add_metric((uuid, name), name in one.reading.conditions)
     if one.project_id:
         families["info"].add_metric((uuid, one.project_id), 1)
 
 
-def _sizes(one: _Known) -> Iterator[tuple[str, Size]]:
+def _sizes(one: _Known) -> Iterator[tuple[str, Size | Observed]]:
+    """The sizes that are known; of what was observed, a resource may not be."""
     sizes = {
         name: getattr(one.reading, name) for name in ("desired", "reserved", "actuated", "observed")
     }

@@ -140,7 +140,7 @@ class PrometheusMeter:
         if not one.actuated and reading.actuated == reading.desired:
             self._actuated.observe(took)
             self._admitted[uuid] = one = replace(one, actuated=True)
-        if one.actuated and reading.observed == reading.desired:
+        if one.actuated and reading.observed.is_size(reading.desired):
             self._observed.observe(took)
             del self._admitted[uuid]
 

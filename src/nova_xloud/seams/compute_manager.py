@@ -16,7 +16,8 @@ from nova.compute import utils as compute_utils
 from nova.virt.libvirt import driver
 from oslo_service import periodic_task
 
-from nova_xloud import conf
+from nova_xloud import conf, releases
+from nova_xloud.compute.agents import Agents
 from nova_xloud.compute.boots import Boots
 from nova_xloud.compute.bridges.fleet import NovaFleet
 from nova_xloud.compute.bridges.locks import InstanceLocks
@@ -26,6 +27,7 @@ from nova_xloud.compute.bridges.record import NovaActions, NovaRecord
 from nova_xloud.compute.host import Host
 from nova_xloud.compute.ports import Domain, Instance
 from nova_xloud.compute.pulse import Pulse
+from nova_xloud.compute.watch import Watch
 from nova_xloud.core.envelope import envelope
 from nova_xloud.errors import DomainCallFailed, DomainError, DomainNotFound, NotFound
 from nova_xloud.metrics.service import Metrics
@@ -66,6 +68,8 @@ class XloudComputeManager(manager.ComputeManager):  # type: ignore[misc]
         options = conf.engine_options(CONF)
         self._pulse = Pulse()
         self._locks = InstanceLocks()
+        self._agents = Agents(releases.machine_threads())
+        self._watch = Watch(time.monotonic)
         self._metrics = Metrics(CONF.xloud.metrics_host, CONF.xloud.metrics_port)
         self._boots = Boots(time.monotonic, options.boot_grace)
         self.xloud = Host(
@@ -75,6 +79,7 @@ class XloudComputeManager(manager.ComputeManager):  # type: ignore[misc]
             options,
             self._boots,
             meter=self._metrics.meter,
+            watch=self._watch,
         )
         self.additional_endpoints += [XloudEndpoint(self.xloud), about.of_compute()]
         self.add_periodic_task(_reconcile_every(CONF.xloud.reconcile_interval))
@@ -193,6 +198,7 @@ class XloudComputeManager(manager.ComputeManager):  # type: ignore[misc]
         That operation is over or goes on without us: whatever happens here is not its failure.
         """
         try:
+            self._watch.changed(done_to.uuid)
             if holdings.is_ours(done_to):
                 self.xloud.reconcile()
         except Exception:
@@ -206,7 +212,8 @@ class XloudComputeManager(manager.ComputeManager):  # type: ignore[misc]
             record=NovaRecord(instance, self.host),
             actions=NovaActions(context, instance, self.host, self.notifier),
             lock=functools.partial(self._locks.hold, instance.uuid),
-            booting=lambda guest: self._boots.booting(instance.uuid, guest.boot_id),
+            booting=functools.partial(self._boots.is_booting, instance.uuid),
+            watched=functools.partial(self._watch.judged, instance.uuid),
             request_id=context.request_id or "",
             logged=functools.partial(logged_as, context),
             answers=lambda: self._pulse.beats(instance.uuid, lambda: self._domain(instance).ping()),
@@ -241,7 +248,11 @@ class XloudComputeManager(manager.ComputeManager):  # type: ignore[misc]
             raise DomainNotFound(f"libvirt has no domain of instance {instance.uuid}") from error
         except (exception.InternalError, exception.HypervisorUnavailable) as error:
             raise DomainCallFailed(f"libvirt was not to be asked: {error}") from error
-        return LibvirtDomain(guest._domain)
+        return LibvirtDomain(
+            guest._domain,
+            direct=releases.without_proxy(guest._domain),
+            ask_agent=functools.partial(self._agents.ask, instance.uuid),
+        )
 
 
 def _put_image_back(instance: Any, ref: Any, before: Any) -> None:

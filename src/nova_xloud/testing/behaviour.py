@@ -19,6 +19,8 @@ class Behaviour(enum.Enum):
     """Holds the maximum, whatever it is asked; a driver that goes gives all back first."""
     TAKES_BACK = "takes_back"
     """Some seconds after its balloon was told to shrink the guest, lets it grow to its maximum."""
+    SILENT_DRIVER = "silent_driver"
+    """Its balloon driver does what it is told and reports nothing, as FreeBSD's does."""
     INTERMITTENT = "intermittent"
     """Its balloon driver works for some seconds, then for as many does not."""
     NO_ONLINE = "no_online"
@@ -36,6 +38,7 @@ class Timing:
     :ivar intermittent_seconds: how long the driver of ``INTERMITTENT`` works, and then does not
     :ivar online_seconds: from the add until the guest uses the CPU
     :ivar removal_timeout: how long libvirt waits for a vCPU before it gives up
+    :ivar removal_seconds: how long the guest takes to give one back
     """
 
     balloon_rate: float = 450.0
@@ -45,6 +48,7 @@ class Timing:
     intermittent_seconds: float = 5.0
     online_seconds: float = 0.5
     removal_timeout: float = 5.0
+    removal_seconds: float = 0.0
 
 
 class Power(enum.Enum):
@@ -53,6 +57,8 @@ class Power(enum.Enum):
     OFF = "off"
     RUNNING = "running"
     PAUSED = "paused"
+    CRASHED = "crashed"
+    """The guest has, and QEMU is kept."""
 
 
 class Rejected(Exception):

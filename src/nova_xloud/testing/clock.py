@@ -39,12 +39,17 @@ class ManualClock:
 
     def __init__(self) -> None:
         self._now = 0.0
+        self._stepped = 0.0
 
     def now(self) -> float:
         return self._now
 
     def wall(self) -> float:
-        return EPOCH + self._now
+        return EPOCH + self._now + self._stepped
+
+    def step(self, seconds: float) -> None:
+        """Somebody sets the calendar's clock, forward or back."""
+        self._stepped += seconds
 
     def advance(self, seconds: float) -> None:
         self._now += seconds

@@ -13,12 +13,14 @@ class GuestCpus:
     :ivar each: as libvirt dumps them
     :ivar dropped: gone from QEMU, but libvirt has not heard of it
     :ivar asked_for: they go as soon as the guest runs again
+    :ivar late: the guest gives them back at that time; libvirt waits for none of them any more
     """
 
     def __init__(self, each: vcpu_list.Vcpus) -> None:
         self.each = each
         self.dropped: list[int] = []
         self.asked_for: list[int] = []
+        self.late: dict[int, float] = {}
         # Hot-added ones that the guest does not use yet, and from when it will; None: not in sight.
         self._online_from: dict[int, float | None] = {}
         # Taken offline in the guest.
@@ -42,9 +44,15 @@ class GuestCpus:
 
     def settle(self) -> None:
         """libvirt hears of all that has gone or was to go."""
-        for number in (*self.dropped, *self.asked_for):
+        for number in (*self.dropped, *self.asked_for, *self.late):
             self.remove(number)
-        self.dropped, self.asked_for = [], []
+        self.dropped, self.asked_for, self.late = [], [], {}
+
+    def come_back(self, now: float) -> None:
+        """What the guest gives back late and has given back by now is gone."""
+        for number in [number for number, at in self.late.items() if at <= now]:
+            self.remove(number)
+            del self.late[number]
 
     def present(self) -> list[int]:
         """Ids that the guest sees."""

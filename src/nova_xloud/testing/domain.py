@@ -17,7 +17,8 @@ from nova_xloud.testing.behaviour import Power, Rejected
 from nova_xloud.testing.guest import FakeGuest
 
 LIVE, CONFIG, MAXIMUM, GUEST, HOTPLUGGABLE = 1, 2, 4, 8, 16
-STATS_BALLOON, STATS_VCPU, STATS_NOWAIT = 4, 8, 0x20000000
+STATS_STATE, STATS_BALLOON, STATS_VCPU, STATS_NOWAIT = 1, 4, 8, 0x20000000
+CRASHED = 6
 XML_INACTIVE = 2
 AGENT_CHANNEL = "devices/channel/target[@name='org.qemu.guest_agent.0']"
 
@@ -41,6 +42,9 @@ class VirDomainFace:
     """
 
     hypervisor: ClassVar[Hypervisor]
+
+    agent_timeout: int | None = None
+    """What the domain's agent was given by :meth:`agentSetResponseTimeout`; others rely on it."""
 
     def __init__(self, connection: Any, xml: str, running: bool = False, transient: bool = False):
         super().__init__(connection, xml, running, transient)  # type: ignore[call-arg]
@@ -95,12 +99,15 @@ class VirDomainFace:
 
     def state(self, flags: int = 0) -> list[int]:
         self._answered(self.guest.check_exists)
-        return [self._state, 0]
+        return [self._state_now(), 0]
+
+    def _state_now(self) -> int:
+        return CRASHED if self.guest.power is Power.CRASHED else self._state
 
     def info(self) -> list[int]:
         self._answered(self.guest.check_exists)
         size = self.guest.live()
-        return [self._state, size.max_memory_kib, size.memory_kib, size.vcpus, 123456789]
+        return [self._state_now(), size.max_memory_kib, size.memory_kib, size.vcpus, 123456789]
 
     def memoryStats(self) -> dict[str, int]:
         return self._answered(self.guest.memory_stats)
@@ -124,13 +131,14 @@ class VirDomainFace:
         return [(i, 1, 120405, i) for i in enabled], [(True,) * 4 for _ in enabled]
 
     def agentSetResponseTimeout(self, timeout: int, flags: int = 0) -> int:
+        self.agent_timeout = timeout
         return 0
 
     def guestVcpus(self, flags: int = 0) -> dict[str, str] | None:
         """As libvirt-python: None, and no error, where there is no agent."""
-        if not self.guest.agent_answers():
+        online = self._answered(self.guest.agent_online)
+        if online is None:
             return None
-        online = ",".join(map(str, self.guest.online_ids()))
         last = self.guest.live().vcpus - 1
         return {"vcpus": f"0-{last}", "online": online, "offlinable": f"1-{last}"}
 
@@ -158,11 +166,15 @@ class VirDomainFace:
         """Its record in what getAllDomainStats returns."""
         size = self.guest.live()
         record: dict[str, int] = {}
+        if groups & STATS_STATE:
+            record["state.state"] = self._state_now()
         if groups & STATS_VCPU:
             record |= {"vcpu.current": size.vcpus, "vcpu.maximum": size.max_vcpus}
         if groups & STATS_BALLOON:
             record |= {"balloon.current": size.memory_kib, "balloon.maximum": size.max_memory_kib}
-            if self.guest.active and self._balloon is not None:
+            # Of one that is busy libvirt tells what it knows without asking QEMU.
+            asked = self.guest.active and not self.guest.busy and not self.guest.statistics_fail
+            if asked and self._balloon is not None:
                 record["balloon.last-update"] = self.guest.memory_stats().get("last_update", 0)
         return record
 

@@ -25,6 +25,10 @@ class FakeGuest:
     :ivar exists: False once it is undefined and off: every call is then refused (42)
     :ivar config: size in the configuration
     :ivar agent: a guest agent answers
+    :ivar agent_says: instead of an answer: an error, or whatever an agent makes of ``online``
+    :ivar agent_answers_after: seconds that the agent takes for an answer
+    :ivar busy: another call holds the domain: libvirt refuses all others after its 30 s
+    :ivar statistics_fail: libvirt cannot read the balloon's statistics
     :ivar boot_id: another one after every start
     :ivar memory: what the guest does with it; ``memory.uses_kib`` and others are for tests to set
     :ivar pinned: what pins its memory, as :func:`nova_xloud.libvirt.pinned.pinned_by` tells
@@ -46,6 +50,10 @@ class FakeGuest:
         self.power = Power.OFF
         self.boot_id = 0
         self.pinned: tuple[str, ...] = ()
+        self.agent_says: Rejected | str | None = None
+        self.agent_answers_after = 0.0
+        self.busy = False
+        self.statistics_fail = False
         self._behaviour = behaviour
         self._saved = False
         self._boot(config)
@@ -91,7 +99,7 @@ class FakeGuest:
     @property
     def unsettled(self) -> bool:
         """A removal timed out, and the number of vCPUs is not what libvirt says."""
-        return bool(self._cpus.dropped or self._cpus.asked_for)
+        return bool(self._cpus.dropped or self._cpus.asked_for or self._cpus.late)
 
     @property
     def behaviour(self) -> Behaviour:
@@ -168,14 +176,24 @@ class FakeGuest:
         if self._cpus.asked_for and gives_back:
             self.settle()
 
+    def reset(self) -> None:
+        """The guest restarts itself: the same domain, with all of its vCPUs and of its memory."""
+        self._advance()
+        self.memory.reset()
+
+    def crash(self) -> None:
+        """The guest crashes, and its QEMU is kept (``on_crash`` is ``preserve``)."""
+        self._advance()
+        self.power = Power.CRASHED
+
     def settle(self) -> None:
         """A vCPU that libvirt gave up waiting for is reported gone after all."""
         self._cpus.settle()
 
     def memory_kib(self) -> int:
-        """The balloon's actual size; the maximum where there is no balloon."""
+        """The balloon's size as QEMU tells it; the maximum where there is no balloon."""
         self._advance()
-        return self.memory.actual_kib
+        return self.memory.told_kib
 
     def online_ids(self) -> list[int]:
         """Ids of the CPUs the guest uses."""
@@ -187,6 +205,20 @@ class FakeGuest:
 
     def agent_answers(self) -> bool:
         return self.agent and self._awake
+
+    def agent_online(self) -> str | None:
+        """What the agent says is online, as libvirt tells it: ``0,1,3``; None without an agent.
+
+        :raises Rejected:
+        """
+        self.check_free()
+        if not self.agent_answers():
+            return None
+        if self.agent_answers_after:
+            self.clock.sleep(self.agent_answers_after)
+        if isinstance(self.agent_says, Rejected):
+            raise self.agent_says
+        return self.agent_says or ",".join(map(str, self.online_ids()))
 
     def statistics(self) -> Statistics | None:
         """What the guest's driver reported last of its memory; None when it has not."""
@@ -202,23 +234,34 @@ class FakeGuest:
         if not (self.active and self.memory.collects):
             return None
         self._advance()
-        return self.memory.reports(paused=self.power is Power.PAUSED)
+        return self.memory.reports(paused=self.power is not Power.RUNNING)
 
     def live(self) -> GuestSize:
         """The size as libvirt dumps it now: of the running guest, else of the configuration."""
         if not self.active:
             return self.config
+        self._advance()
         return GuestSize(self._cpus.each, self.config.max_memory_kib, self.memory_kib())
 
     def memory_stats(self) -> dict[str, int]:
         """As virDomainMemoryStats; KiB."""
         self.check_running()
+        self.check_free()
+        if self.statistics_fail:
+            raise Rejected("VIR_ERR_INTERNAL_ERROR", "unable to execute QEMU command 'qom-get'")
         self._advance()
         return self.memory.stats()
 
     def check_exists(self) -> None:
         if not self.exists:
             raise Rejected("VIR_ERR_NO_DOMAIN", "Domain not found")
+
+    def check_free(self) -> None:
+        if self.busy:
+            message = (
+                "cannot acquire state change lock (held by monitor=remoteDispatchDomainBlockCopy)"
+            )
+            raise Rejected("VIR_ERR_OPERATION_TIMEOUT", message)
 
     def check_running(self) -> None:
         self.check_exists()
@@ -236,7 +279,9 @@ class FakeGuest:
         self._check_affects(live, config)
         if not 0 < count <= self.config.max_vcpus:
             raise Rejected("VIR_ERR_INVALID_ARG", "requested vcpus is greater than max allowable")
+        self.check_free()
         if live:
+            self._advance()
             grows = count > vcpu_list.count(self._cpus.each)
             self._add(count) if grows else self._remove(count)
         if config:
@@ -256,6 +301,7 @@ class FakeGuest:
         self._check_affects(live, config)
         if kib > self.config.max_memory_kib:
             raise Rejected("VIR_ERR_INVALID_ARG", "cannot set memory higher than max memory")
+        self.check_free()
         if live and not self.memory.device:
             raise Rejected("VIR_ERR_OPERATION_INVALID", "Unable to change memory without balloon")
         if live:
@@ -273,12 +319,15 @@ class FakeGuest:
         if count == 0:
             raise Rejected("VIR_ERR_INVALID_ARG", "nvcpus must not be zero")
         self.check_running()
-        if self.power is Power.PAUSED:
+        if self.power is not Power.RUNNING:
             raise Rejected("VIR_ERR_OPERATION_INVALID", "domain is not running")
+        self.check_free()
         if not self.agent:
             raise Rejected("VIR_ERR_ARGUMENT_UNSUPPORTED", "QEMU guest agent is not configured")
         if not self.agent_answers():
             raise Rejected("VIR_ERR_AGENT_UNRESPONSIVE", "Guest agent is not responding")
+        if isinstance(self.agent_says, Rejected):
+            raise self.agent_says
         self._cpus.set_online(count, self.clock.now())
 
     def _check_affects(self, live: bool, config: bool) -> None:
@@ -308,14 +357,30 @@ class FakeGuest:
     def _remove_one(self, number: int) -> None:
         if self._behaviour is Behaviour.REFUSES:
             raise Rejected("VIR_ERR_OPERATION_FAILED", "unplug of device was rejected by the guest")
+        if number in self._cpus.late:
+            message = (
+                f"unable to execute QEMU command 'device_del': Device vcpu{number} is already "
+            )
+            raise Rejected("VIR_ERR_INTERNAL_ERROR", f"{message}in the process of unplug")
         if self._awake and self._behaviour is not Behaviour.REMOVAL_TIMES_OUT:
-            self._cpus.remove(number)
+            self._give_back(number)
             return
         self.clock.sleep(self.timing.removal_timeout)
         if self._awake:
             self._cpus.dropped.append(number)
         elif self.active:
             self._cpus.asked_for.append(number)
+        raise Rejected("VIR_ERR_OPERATION_TIMEOUT", "vcpu unplug request timed out")
+
+    def _give_back(self, number: int) -> None:
+        takes, waits = self.timing.removal_seconds, self.timing.removal_timeout
+        if takes <= waits:
+            if takes:
+                self.clock.sleep(takes)
+            self._cpus.remove(number)
+            return
+        self._cpus.late[number] = self.clock.now() + takes
+        self.clock.sleep(waits)
         raise Rejected("VIR_ERR_OPERATION_TIMEOUT", "vcpu unplug request timed out")
 
     @property
@@ -325,3 +390,5 @@ class FakeGuest:
 
     def _advance(self) -> None:
         self.memory.advance(self._behaviour, runs=self.power is Power.RUNNING)
+        if self._awake:
+            self._cpus.come_back(self.clock.now())

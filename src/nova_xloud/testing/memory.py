@@ -7,8 +7,8 @@ import math
 import threading
 from typing import NamedTuple
 
+from nova_xloud.core.reports import reports_within
 from nova_xloud.libvirt.guest_xml import KIB
-from nova_xloud.libvirt.statistics import is_recent
 from nova_xloud.testing.behaviour import Behaviour, Timing
 from nova_xloud.testing.clock import Clock
 
@@ -59,11 +59,25 @@ class GuestMemory:
     def boot(self, *, maximum_kib: int, target_kib: int) -> None:
         """The guest begins with all of its memory."""
         self.actual_kib = self._maximum_kib = maximum_kib
+        self._before_reset_kib: int | None = None
         self.dead = False
         self.statistics: Statistics | None = None
         self._at = self._clock.now()
         self._driver_from = self._told_at = self._at + self._timing.driver_seconds
         self._target_kib = target_kib
+
+    def reset(self) -> None:
+        """The guest resets itself: it has all of its memory, and QEMU goes on telling what it had
+        before, until a driver sets something (measured); :meth:`advance` first.
+        """
+        before = self.told_kib
+        self.boot(maximum_kib=self._maximum_kib, target_kib=self._target_kib)
+        self._before_reset_kib = before
+
+    @property
+    def told_kib(self) -> int:
+        """What QEMU tells of the balloon's size."""
+        return self.actual_kib if self._before_reset_kib is None else self._before_reset_kib
 
     def tell(self, target_kib: int) -> None:
         """The balloon is told a target; :meth:`advance` first."""
@@ -98,13 +112,13 @@ class GuestMemory:
         if self.statistics is None:
             return False
         now = self.statistics.at if paused else self._clock.now()
-        return is_recent(self.statistics.at, period=self._timing.stats_seconds, now=now)
+        return now - self.statistics.at <= reports_within(self._timing.stats_seconds)
 
     def stats(self) -> dict[str, int]:
         """As virDomainMemoryStats, KiB, of a guest that runs."""
         if not self.device:
             return {"rss": self.actual_kib}
-        of_host = {"actual": self.actual_kib, "last_update": 0, "rss": self.actual_kib}
+        of_host = {"actual": self.told_kib, "last_update": 0, "rss": self.actual_kib}
         if self.statistics is None or not self.collects:
             return of_host
         usable = self.statistics.usable_kib
@@ -124,6 +138,8 @@ class GuestMemory:
         if self.dead:
             return
         if seconds > 0:
+            if behaviour is not Behaviour.NO_BALLOON_DRIVER:
+                self._before_reset_kib = None
             self._move_balloon(seconds, behaviour)
         if self.actual_kib < self.uses_kib:
             self.actual_kib = min(self.uses_kib, self._maximum_kib)
@@ -163,7 +179,8 @@ class GuestMemory:
 
     def _last_collection(self, now: float, behaviour: Behaviour) -> float | None:
         """When the driver last reported; None: not since the last one that is known."""
-        if behaviour is Behaviour.NO_BALLOON_DRIVER or now < self._driver_from:
+        silent = (Behaviour.NO_BALLOON_DRIVER, Behaviour.SILENT_DRIVER)
+        if behaviour in silent or now < self._driver_from:
             return None
         since, period = now - self._driver_from, self._timing.stats_seconds
         at = now if period == 0 else self._driver_from + since // period * period

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from nova_xloud.core.guest import Glimpse, GuestFigures
 from nova_xloud.core.size import Size
-from nova_xloud.libvirt.error_codes import error_class
+from nova_xloud.libvirt.error_codes import Call, error_class
 from nova_xloud.testing.behaviour import Power, Rejected
 from nova_xloud.testing.guest import FakeGuest
 
@@ -21,69 +21,89 @@ class FakeDomain:
     def __init__(self, guest: FakeGuest) -> None:
         self.guest = guest
 
-    def read(self) -> GuestFigures:
+    def read(self, *, agent: bool = True) -> GuestFigures:
         guest = self.guest
-        _answered(guest.check_exists, of_vcpus=False)
+        _answered(guest.check_exists)
+        if guest.active:
+            _answered(guest.check_free)
         size = guest.live()
         statistics = guest.statistics()
         return GuestFigures(
             running=guest.active,
-            paused=guest.power is Power.PAUSED,
+            paused=guest.power in (Power.PAUSED, Power.CRASHED),
             max_vcpus=size.max_vcpus,
             vcpus=size.vcpus,
             removable_vcpus=size.removable_vcpus,
             max_memory_mb=_mib(size.max_memory_kib),
-            memory_mb=_mib(size.memory_kib if guest.has_reported() else size.max_memory_kib),
-            balloon_driver=guest.driver_reports(),
-            vcpus_online=guest.online() if guest.agent_answers() else None,
+            memory_mb=_mib(size.memory_kib),
+            # One reading never says that it does not: see LibvirtDomain.
+            balloon_driver=guest.driver_reports() or None,
+            vcpus_online=self._online() if agent else None,
             boot_id=guest.boot_id if guest.active else None,
             usable_mb=statistics.usable_kib // 1024 if statistics else None,
             stats_at=statistics.wall if statistics else None,
             autodeflate=guest.memory.autodeflate,
             defined=_defined(guest),
             pinned=guest.pinned,
+            stats_period=self._period(),
+            memory_confirmed=None if guest.statistics_fail else guest.has_reported(),
+            crashed=guest.power is Power.CRASHED,
         )
+
+    def _online(self) -> int | None:
+        try:
+            said = self.guest.agent_online()
+        except Rejected:
+            return None
+        return None if said is None else len(said.split(","))
+
+    def _period(self) -> int:
+        collects = self.guest.active and self.guest.memory.collects
+        return max(1, int(self.guest.timing.stats_seconds)) if collects else 0
 
     def glimpse(self) -> Glimpse:
         """What :func:`nova_xloud.libvirt.survey.survey` tells of it."""
-        figures = self.read()
-        return glimpse_of(figures)
+        return glimpse_of(self.read(agent=False))
 
     def ping(self) -> None:
-        _answered(self.guest.check_running, of_vcpus=False)
+        _answered(self.guest.check_running)
 
     def set_vcpus(self, count: int) -> None:
         _answered(
             lambda: self.guest.set_vcpus(count, live=True, config=False, hotpluggable=False),
-            of_vcpus=True,
+            Call.VCPUS,
         )
 
     def set_memory(self, mib: int) -> None:
         _answered(
-            lambda: self.guest.set_memory(mib * 1024, live=True, config=False), of_vcpus=False
+            lambda: self.guest.set_memory(mib * 1024, live=True, config=False),
         )
 
     def set_definition(self, size: Size) -> None:
         guest, vcpus, kib = self.guest, size.vcpus, size.memory_mb * 1024
         _answered(
             lambda: guest.set_vcpus(vcpus, live=False, config=True, hotpluggable=True),
-            of_vcpus=True,
+            Call.VCPUS,
         )
-        _answered(lambda: guest.set_memory(kib, live=False, config=True), of_vcpus=False)
+        _answered(lambda: guest.set_memory(kib, live=False, config=True))
 
     def set_vcpus_online(self, count: int) -> None:
-        _answered(lambda: self.guest.set_online(count), of_vcpus=False)
+        _answered(lambda: self.guest.set_online(count), Call.AGENT)
 
 
 def glimpse_of(figures: GuestFigures) -> Glimpse:
     """What a survey tells of a domain that reads so."""
     return Glimpse(
-        figures.running,
-        figures.vcpus,
-        figures.memory_mb,
-        figures.boot_id,
-        figures.defined,
-        figures.max_memory_mb if figures.pinned else 0,
+        running=figures.running,
+        vcpus=figures.vcpus,
+        memory_mb=figures.memory_mb,
+        boot_id=figures.boot_id,
+        defined=figures.defined,
+        pinned_mb=figures.max_memory_mb if figures.pinned else 0,
+        max_memory_mb=figures.max_memory_mb,
+        memory_confirmed=figures.memory_confirmed,
+        stats_at=figures.stats_at,
+        paused=figures.paused,
     )
 
 
@@ -93,11 +113,11 @@ def _defined(guest: FakeGuest) -> Size | None:
     return Size(guest.config.vcpus, _mib(guest.config.memory_kib))
 
 
-def _answered(call: Callable[[], None], *, of_vcpus: bool) -> None:
+def _answered(call: Callable[[], None], kind: Call = Call.OTHER) -> None:
     try:
         call()
     except Rejected as rejected:
-        cls = error_class(rejected.constant, of_vcpus=of_vcpus)
+        cls = error_class(rejected.constant, str(rejected), kind)
         raise cls(f"fake domain: {rejected} ({rejected.constant})") from rejected
 
 

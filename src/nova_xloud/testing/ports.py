@@ -330,5 +330,5 @@ class FakeFleet:
         seen: dict[str, Glimpse] = {}
         for uuid, instance in self._instances.items():
             with contextlib.suppress(DomainNotFound):
-                seen[uuid] = glimpse_of(instance.domain().read())
+                seen[uuid] = glimpse_of(instance.domain().read(agent=False))
         return seen

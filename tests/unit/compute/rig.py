@@ -19,6 +19,7 @@ from nova_xloud.compute.boots import Boots
 from nova_xloud.compute.clock import Clock
 from nova_xloud.compute.converge import Outcome, converge
 from nova_xloud.compute.ports import Domain, Instance, RecordView, Reservation
+from nova_xloud.compute.watch import Watch
 from nova_xloud.conf import EngineOptions
 from nova_xloud.core.desired import Desired
 from nova_xloud.core.envelope import FlavorFacts, HostFacts
@@ -95,6 +96,7 @@ class Rig:
         )
         self.actions = FakeActions()
         self.boots = Boots(self.clock.now, grace)
+        self.watch = Watch(self.clock.now)
         # The service has begun long ago.
         self.boots.were_there({})
         self.effects: list[str] = []
@@ -118,7 +120,8 @@ class Rig:
             record=_Record(self),
             actions=_Actions(self),
             lock=self.lock,
-            booting=lambda figures: self.boots.booting(self.uuid, figures.boot_id),
+            booting=lambda figures: self.boots.is_booting(self.uuid, figures),
+            watched=lambda figures: self.watch.judged(self.uuid, figures),
             request_id=self.request_id,
             answers=self._answers,
         )
@@ -175,7 +178,7 @@ class Rig:
         """What the guest has; nothing while it is off."""
         if not self.guest.active:
             return Size(0, 0)
-        return FakeDomain(self.guest).read().actuated
+        return FakeDomain(self.guest).read(agent=False).actuated
 
     @property
     def definition(self) -> Size:
@@ -253,8 +256,11 @@ class Rig:
     def check_invariant(self) -> None:
         """``reserved >= max(actuated, observed)``, and not more than the host has."""
         if self.guest.active:
-            seen = FakeDomain(self.guest).read()
-            held = seen.actuated.at_least(seen.observed)
+            # Even while another call holds the domain.
+            busy, self.guest.busy = self.guest.busy, False
+            seen = FakeDomain(self.guest).read(agent=False)
+            self.guest.busy = busy
+            held = seen.held
             reserved = self.claims.size
             if self.takes_memory or self.boots.booting(self.uuid, seen.boot_id):
                 # What it was not told to take. That we tell it no more is checked when we do.
@@ -319,9 +325,9 @@ class _Domain:
     def __init__(self, rig: Rig, inner: Domain) -> None:
         self._rig, self._inner = rig, inner
 
-    def read(self) -> GuestFigures:
+    def read(self, *, agent: bool = True) -> GuestFigures:
         self._rig._hook("read")
-        return self._inner.read()
+        return self._inner.read(agent=agent)
 
     def ping(self) -> None:
         self._inner.ping()

@@ -3,7 +3,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import pytest
+
 from nova_xloud.compute.boots import Boots
+from nova_xloud.core.guest import Glimpse
 from nova_xloud.testing import ManualClock
 
 GRACE = 120.0
@@ -84,3 +89,57 @@ def test_what_is_known_is_kept_when_a_service_learns_what_was_there() -> None:
     known.were_there({"other": 8})
     assert known.booting("one", 7)
     assert not known.booting("other", 8)
+
+
+def reports(known: Boots, stats_at: int | None, *, came_down: bool = True) -> bool:
+    """Whether the guest boots, by a reading with these statistics."""
+    known.reported("one", 7, stats_at, came_down=came_down)
+    return known.booting("one", 7)
+
+
+@pytest.mark.parametrize("stats_at", [None, 900], ids=["gone", "of before"])
+def test_statistics_that_begin_anew_are_a_start(stats_at: int | None) -> None:
+    known, clock = boots()
+    assert reports(known, None)
+    clock.advance(GRACE)
+    assert not reports(known, 1000)
+    clock.advance(5 * GRACE)
+    assert not reports(known, 1600)
+    # The guest has restarted itself: the same domain.
+    assert reports(known, stats_at)
+    clock.advance(GRACE - 1)
+    assert reports(known, stats_at)
+    clock.advance(1)
+    assert not reports(known, stats_at)
+
+
+def test_a_guest_that_was_there_when_the_service_began_may_restart_itself_too() -> None:
+    known, _ = boots()
+    known.were_there({"one": 7})
+    assert not reports(known, 1000)
+    assert reports(known, None)
+
+
+def test_a_guest_that_resets_itself_again_and_again_has_no_grace_for_ever() -> None:
+    """It gets one only where its balloon has come down since the last."""
+    known, clock = boots()
+    known.were_there({"one": 7})
+    assert not reports(known, 1000)
+    assert reports(known, None)
+    for second in range(1010, 1200, 10):
+        clock.advance(GRACE / 10)
+        # It reports, and keeps all of its memory, and resets itself.
+        in_time = clock.now() < GRACE
+        assert reports(known, second, came_down=False) is in_time
+        assert reports(known, None, came_down=False) is in_time
+
+
+def test_of_readings_that_say_nothing_of_statistics_nothing_is_learnt() -> None:
+    known, _ = boots()
+    known.were_there({"one": 7})
+    spoke = Glimpse(True, 2, 512, 7, max_memory_mb=1024, stats_at=1000)
+    assert not known.is_booting("one", spoke)
+    # Busy; and statistics that could not be read.
+    assert not known.is_booting("one", replace(spoke, stats_at=None))
+    assert not known.is_booting("one", replace(spoke, stats_at=None, memory_confirmed=None))
+    assert known.is_booting("one", replace(spoke, stats_at=None, memory_confirmed=False))

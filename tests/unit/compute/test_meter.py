@@ -19,7 +19,7 @@ from nova_xloud.core.envelope import HostFacts
 from nova_xloud.core.lifecycle import Phase
 from nova_xloud.core.plan import AdjustRequest
 from nova_xloud.core.reading import Reading
-from nova_xloud.core.size import Size
+from nova_xloud.core.size import Observed, Size
 from nova_xloud.errors import DomainCallFailed, GuestRefused, NoCapacity, OutOfBounds
 from nova_xloud.testing import Behaviour
 from nova_xloud.testing.ports import FakeFleet
@@ -107,7 +107,7 @@ def test_its_readings_go_from_what_there_was_to_what_is_desired() -> None:
     last = readings[-1]
     assert (last.actuated, last.observed, last.conditions) == (
         target,
-        target,
+        Observed(None, target.memory_mb),
         frozenset({"Converged"}),
     )
 
@@ -179,8 +179,9 @@ def test_a_pass_tells_of_all_instances() -> None:
     rig, notes = Rig(), Notes()
     rig.adjust(6, 3072)
     passes(rig, notes).run()
-    size = Size(6, 3072)
-    reading = Reading(1, size, size, size, size, frozenset({"Converged"}))
+    there = Size(6, 3072)
+    seen = Observed(None, 3072)
+    reading = Reading(1, there, there, there, seen, frozenset({"Converged"}))
     assert notes.seen == {UUID: Seen(reading, MAXIMUM)}
     assert notes.told == [("passed", 0.0)]
 

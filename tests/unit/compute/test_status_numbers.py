@@ -66,9 +66,26 @@ def test_the_four_numbers_of_each_resource() -> None:
     assert (body["vcpu_step"], body["generation"], body["source"]) == (2, 9, "host")
 
 
-def test_without_an_agent_what_qemu_has_is_observed() -> None:
+def test_without_an_agent_nobody_says_what_the_guest_uses() -> None:
     figures = GuestFigures(True, False, 8, 4, 2, 4096, 2048)
-    assert told(guest=figures)["vcpus"]["observed"] == 4
+    body = told(guest=figures)
+    assert (body["vcpus"]["actuated"], body["vcpus"]["observed"]) == (4, None)
+    # Clients that read integers go by these.
+    assert (body["current_vcpus"], body["current_memory_mb"]) == (4, 2048)
+
+
+@pytest.mark.parametrize("confirmed", [False, None])
+def test_memory_of_a_driver_that_has_not_reported_is_not_observed(confirmed: bool | None) -> None:
+    figures = GuestFigures(True, False, 8, 4, 2, 4096, 2048, memory_confirmed=confirmed)
+    body = told(guest=figures)
+    assert (body["memory_mb"]["actuated"], body["memory_mb"]["observed"]) == (2048, None)
+    assert body["current_memory_mb"] == 2048
+
+
+@pytest.mark.parametrize("reports", [True, False, None])
+def test_a_balloon_driver_reports_or_not_or_nobody_knows(reports: bool | None) -> None:
+    figures = GuestFigures(True, False, 8, 4, 2, 4096, 2048, reports, stats_period=10)
+    assert told(guest=figures)["balloon_driver_active"] is reports
 
 
 @pytest.mark.parametrize("guest", [None, GuestFigures(False, False, 8, 4, 2, 4096, 2048)])

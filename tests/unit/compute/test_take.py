@@ -161,8 +161,8 @@ def test_a_removal_that_timed_out_keeps_its_mark() -> None:
     _marked(rig)
     after = taken(rig, steps.SetVcpus(2), Told(removal_begun=True))
     assert (after.vcpus, rig.record.desired.removal_pending) == (2, 2)
-    assert "down to 2" in str(after.removal_refused)
-    assert "VIR_ERR_OPERATION_TIMEOUT" in str(after.removal_refused)
+    # It is no refusal: the run waits for it, by its own time.
+    assert (after.removal_late, after.removal_refused) == (True, None)
 
 
 @pytest.mark.parametrize(("begun", "mark"), [(True, None), (False, 2)], ids=["own", "earlier"])

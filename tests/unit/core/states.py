@@ -66,6 +66,7 @@ def guests(draw: st.DrawFn) -> GuestFigures:
         usable_mb=draw(st.integers(0, size.memory_mb)) if reports else None,
         stats_at=draw(st.integers(1, 9)) if reports else None,
         boot_id=draw(st.integers(1, 3)) if running else None,
+        memory_confirmed=reports or not running or draw(st.sampled_from([True, False, None])),
     )
 
 

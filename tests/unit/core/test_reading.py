@@ -12,13 +12,13 @@ from nova_xloud.core.desired import Desired
 from nova_xloud.core.guest import Glimpse, GuestFigures
 from nova_xloud.core.lifecycle import Condition, Phase, Progress
 from nova_xloud.core.reading import Reading, of_pass, of_run
-from nova_xloud.core.size import Size
+from nova_xloud.core.size import Observed, Size
 from nova_xloud.core.state import InstanceState
 
 SIZE = Size(4, 2048)
 DESIRED = Desired(SIZE, generation=3)
 GLIMPSE = Glimpse(True, 4, 2048, 7)
-THERE = Reading(3, SIZE, SIZE, SIZE, SIZE, frozenset({"Converged"}))
+THERE = Reading(3, SIZE, SIZE, SIZE, Observed(None, 2048), frozenset({"Converged"}))
 OFFLINE = Condition("CpusNotOnline", True, "xloud.cpus_not_online", "", "")
 ALARM = Condition("ReservedTooLittle", True, "xloud.reserved_too_little", "", "")
 
@@ -46,27 +46,37 @@ def test_of_one_that_is_as_it_should_be_both_say_the_same() -> None:
 
 def test_a_run_knows_how_many_cpus_are_online() -> None:
     reading = of_run(InstanceState(DESIRED, SIZE, guest(vcpus_online=2)), "now")
-    assert reading.observed == Size(2, 2048)
+    assert reading.observed == Observed(2, 2048)
     assert "CpusNotOnline" in reading.conditions
 
 
 def test_a_pass_does_not_say_that_they_are_online_where_a_run_found_that_they_are_not() -> None:
     reading = passed(desired=replace(DESIRED, noted=(OFFLINE,)))
-    assert (reading.actuated, reading.observed) == (SIZE, None)
+    assert (reading.actuated, reading.observed) == (SIZE, Observed(None, 2048))
     assert reading.conditions == {"Converged", "CpusNotOnline"}
 
 
 def test_what_is_off_has_nothing_and_is_no_alarm() -> None:
     off = Glimpse(False, 8, 4096)
     for seen in (passed(glimpse=off), passed(glimpse=None, is_off=True)):
-        assert (seen.actuated, seen.observed) == (Size(0, 0), Size(0, 0))
+        assert (seen.actuated, seen.observed) == (Size(0, 0), Observed(0, 0))
         assert seen.conditions == {"Converged"}
 
 
 def test_of_what_was_not_seen_nothing_is_said() -> None:
     reading = passed(glimpse=None, desired=replace(DESIRED, noted=(ALARM,)))
-    assert (reading.actuated, reading.observed) == (None, None)
+    assert (reading.actuated, reading.observed) == (None, Observed(None, None))
     assert "ReservedTooLittle" in reading.conditions
+
+
+def test_memory_that_no_driver_has_confirmed_is_not_observed_and_counts_as_all() -> None:
+    seen = replace(GLIMPSE, max_memory_mb=4096, memory_confirmed=False)
+    reading = passed(glimpse=seen)
+    assert (reading.actuated, reading.observed) == (SIZE, Observed(None, None))
+    assert "ReservedTooLittle" in reading.conditions
+    assert "ReservedTooLittle" not in passed(glimpse=seen, reserved=Size(4, 4096)).conditions
+    figures = guest(memory_confirmed=False)
+    assert of_run(InstanceState(DESIRED, SIZE, figures), "now").observed == Observed(None, None)
 
 
 @pytest.mark.parametrize("phase", [Phase.ADMITTED, Phase.DEFERRED, Phase.FAILED])

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 
 from nova_xloud.core.desired import Desired
-from nova_xloud.core.size import Size
+from nova_xloud.core.size import Observed, Size
 from nova_xloud.core.state import NOTHING, InstanceState
 from tests.unit.core.states import guest, state, states
 
@@ -22,13 +22,30 @@ def test_the_four_numbers() -> None:
     assert numbers.desired == Size(6, 1024)
     assert numbers.reserved == Size(7, 3000)
     assert numbers.actuated == Size(5, 1500)
-    assert numbers.observed == Size(3, 1500)
+    assert numbers.observed == Observed(3, 1500)
+
+
+def test_where_nobody_can_tell_nothing_is_observed_and_vcpus_count_by_qemu() -> None:
+    seen = state(LIVE, Size(7, 3000), guest(5, 1500))
+    assert seen.numbers.observed == Observed(None, 1500)
+    assert seen.invariant_holds
+    assert seen.held == Size(5, 1500)
+
+
+@pytest.mark.parametrize("confirmed", [False, None])
+def test_memory_that_is_not_confirmed_counts_as_all(confirmed: bool | None) -> None:
+    figures = guest(5, 1500, memory_confirmed=confirmed)
+    seen = state(LIVE, Size(7, 3000), figures)
+    assert seen.numbers.actuated == Size(5, 1500)
+    assert seen.numbers.observed.memory_mb is None
+    assert seen.held == Size(5, figures.max_memory_mb)
 
 
 @pytest.mark.parametrize("figures", [None, guest(5, 1500, running=False)])
 def test_a_guest_that_is_off_has_nothing(figures: object) -> None:
     off = InstanceState(DESIRED, Size(4, 2048), figures)  # type: ignore[arg-type]
-    assert (off.numbers.actuated, off.numbers.observed, off.held) == (NOTHING, NOTHING, NOTHING)
+    assert (off.numbers.actuated, off.held) == (NOTHING, NOTHING)
+    assert off.numbers.observed == Observed(0, 0)
     assert not off.running
 
 
@@ -42,7 +59,7 @@ def test_a_guest_that_is_off_has_nothing(figures: object) -> None:
     ],
 )
 def test_the_invariant_is_of_both_resources(reserved: Size, holds: bool) -> None:
-    assert state(DESIRED, reserved, guest(4, 2048)).numbers.invariant_holds is holds
+    assert state(DESIRED, reserved, guest(4, 2048)).invariant_holds is holds
 
 
 @pytest.mark.parametrize(

@@ -69,10 +69,12 @@ def test_the_survey_is_of_one_connection(fixture: FakeLibvirtFixture) -> None:
     connection = connect()
     assert survey(connection) == {}
     connection.defineXML(xml()).create()
-    assert survey(connection) == {UUID: Glimpse(True, 1, 1024, 1)}
+    assert survey(connection) == {
+        UUID: Glimpse(True, 1, 1024, 1, max_memory_mb=1024, stats_at=1_000_000_000)
+    }
     assert survey(connect("compute2")) == {}
     connection.lookupByUUIDString(UUID).destroy()
-    assert survey(connection) == {UUID: Glimpse(False, 1, 512, None)}
+    assert survey(connection) == {UUID: Glimpse(False, 1, 512, None, max_memory_mb=1024)}
 
 
 def test_a_balloon_with_autodeflate(fixture: FakeLibvirtFixture) -> None:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import libvirt
@@ -11,7 +12,7 @@ import pytest
 from nova_xloud import errors
 from nova_xloud.core.size import Size
 from nova_xloud.libvirt.domain import LibvirtDomain, count_ids
-from nova_xloud.libvirt.error_codes import BY_NAME, NUMBERS_OF_NEW
+from nova_xloud.libvirt.error_codes import CONSTANTS, NUMBERS_OF_NEW
 
 BALLOON = "<memballoon model='virtio'><stats period='1'/></memballoon>"
 SILENT = {"actual": 500000, "last_update": 0, "rss": 1}
@@ -72,11 +73,45 @@ def test_memory_is_the_balloons_own_answer_rounded_up() -> None:
     assert LibvirtDomain(Dom(memoryStats=stats)).read().memory_mb == 489
 
 
-def test_a_guest_that_has_not_reported_since_it_was_reset_has_all_of_its_memory() -> None:
+def test_a_guest_that_has_not_reported_since_it_was_reset_may_have_all_of_its_memory() -> None:
     # QEMU goes on telling the balloon's size from before the reset (measured).
-    assert LibvirtDomain(Dom(memoryStats={**SILENT, "last_update": 0})).read().memory_mb == 1024
+    read = LibvirtDomain(Dom(memoryStats={**SILENT, "last_update": 0})).read()
+    assert (read.memory_mb, read.memory_confirmed, read.held.memory_mb) == (489, False, 1024)
+    assert (read.actuated.memory_mb, read.observed.memory_mb) == (489, None)
     nobody_asks = "<memballoon model='virtio'/>"
-    assert LibvirtDomain(Dom(nobody_asks, memoryStats=SILENT)).read().memory_mb == 489
+    read = LibvirtDomain(Dom(nobody_asks, memoryStats=SILENT)).read()
+    assert (read.memory_mb, read.held.memory_mb, read.stats_period) == (489, 489, 0)
+
+
+@pytest.mark.parametrize("code", [1, 9, 38, 67, 86, None])
+def test_statistics_that_cannot_be_read_fail_nothing(code: int | None) -> None:
+    error = libvirt.libvirtError("lost") if code is None else libvirt_error(code)
+    read = LibvirtDomain(Dom(agent("connected"), memoryStats=error)).read()
+    assert (read.running, read.vcpus, read.memory_mb) == (True, 2, 512)
+    assert (read.memory_confirmed, read.observed.memory_mb, read.held.memory_mb) == (
+        None,
+        None,
+        1024,
+    )
+    assert (read.balloon_driver, read.usable_mb, read.stats_at) == (None, None, None)
+
+
+@pytest.mark.parametrize("code", [42, 55])
+def test_a_domain_that_goes_while_it_is_read_is_gone(code: int) -> None:
+    with pytest.raises((errors.DomainNotFound, errors.DomainNotRunning)):
+        LibvirtDomain(Dom(memoryStats=libvirt_error(code))).read()
+
+
+@pytest.mark.parametrize(
+    ("state", "paused", "crashed"),
+    [(1, False, False), (3, True, False), (6, True, True), (7, True, False)],
+    ids=["running", "paused", "crashed", "asleep"],
+)
+def test_what_its_state_is(state: int, paused: bool, crashed: bool) -> None:
+    dom = Dom(agent("connected"), state=state, guestVcpus={"online": "0-1"})
+    read = LibvirtDomain(dom).read()
+    assert (read.running, read.paused, read.crashed) == (True, paused, crashed)
+    assert (read.vcpus_online is None) is paused
 
 
 def test_memory_without_a_balloon_device_is_what_info_says() -> None:
@@ -94,10 +129,13 @@ def test_shut_off_is_read_from_the_configuration_in_two_calls() -> None:
 @pytest.mark.parametrize(
     ("devices", "stats", "expected"),
     [
-        (BALLOON, SILENT, False),
         (BALLOON, SPEAKING, True),
         (BALLOON, SPEAKING | {"last_update": NOW - 13}, True),
-        (BALLOON, SPEAKING | {"last_update": NOW - 14}, False),
+        # One reading never says that it does not report: the host's clock may have stepped.
+        (BALLOON, SILENT, None),
+        (BALLOON, SPEAKING | {"last_update": NOW - 14}, None),
+        (BALLOON, SPEAKING | {"last_update": NOW - 100_000}, None),
+        (BALLOON, SPEAKING | {"last_update": NOW + 100_000}, None),
         # Nova's default period.
         (BALLOON.replace("period='1'", "period='10'"), SPEAKING | {"last_update": NOW - 40}, True),
         ("<memballoon model='virtio'/>", SILENT, None),
@@ -142,8 +180,8 @@ def test_autodeflate_and_boot_id() -> None:
 
 
 def test_the_agent_is_asked_only_where_it_is_connected() -> None:
-    answer = {"vcpus": "0-3", "online": "0-1,3", "offlinable": "1-3"}
-    assert LibvirtDomain(Dom(agent("connected"), guestVcpus=answer)).read().vcpus_online == 3
+    answer = {"vcpus": "0-1", "online": "0,1", "offlinable": "1"}
+    assert LibvirtDomain(Dom(agent("connected"), guestVcpus=answer)).read().vcpus_online == 2
     for dom in (
         Dom(guestVcpus=answer),
         Dom(agent("disconnected"), guestVcpus=answer),
@@ -153,39 +191,108 @@ def test_the_agent_is_asked_only_where_it_is_connected() -> None:
         assert ("guestVcpus",) not in dom.calls
 
 
-def test_the_agent_has_five_seconds_and_not_for_ever() -> None:
-    dom = Dom(agent("connected"), guestVcpus=None)
-    LibvirtDomain(dom).read()
-    assert dom.calls.index(("agentSetResponseTimeout", 5, 0)) < dom.calls.index(("guestVcpus",))
+@pytest.mark.parametrize("state", ["connected", "disconnected"])
+def test_the_agents_time_out_is_the_domains_and_stays(state: str) -> None:
+    dom = Dom(agent(state), guestVcpus={"online": "0-1"})
+    domain = LibvirtDomain(dom)
+    domain.read()
+    domain.set_vcpus_online(2)
+    assert [call for call in dom.calls if call[0] == "agentSetResponseTimeout"] == []
 
 
-@pytest.mark.parametrize("answer", [None, *(libvirt_error(code) for code in (74, 86, 112))])
-def test_an_agent_that_does_not_answer(answer: Any) -> None:
-    assert LibvirtDomain(Dom(agent("connected"), guestVcpus=answer)).read().vcpus_online is None
+def test_where_the_agent_is_not_wanted_it_is_not_asked() -> None:
+    dom = Dom(agent("connected"), guestVcpus={"online": "0-1"})
+    assert LibvirtDomain(dom).read(agent=False).vcpus_online is None
+    assert {call[0] for call in dom.calls} == {"info", "XMLDesc", "isPersistent", "memoryStats"}
 
 
-def test_bringing_cpus_online_gives_the_agent_a_bound_first() -> None:
-    dom = Dom()
-    LibvirtDomain(dom).set_vcpus_online(3)
-    # VIR_DOMAIN_VCPU_GUEST
-    assert dom.calls == [("agentSetResponseTimeout", 5, 0), ("setVcpusFlags", 3, 8)]
+def test_what_the_agent_has_to_answer_is_asked_apart_and_of_the_domain_itself() -> None:
+    proxy, own, asked = Dom(agent("connected")), Dom(guestVcpus={"online": "0"}), []
+
+    def ask(do: Callable[[], Any]) -> Any:
+        asked.append(do)
+        return do()
+
+    domain = LibvirtDomain(proxy, direct=own, ask_agent=ask)
+    assert domain.read().vcpus_online == 1
+    domain.set_vcpus_online(2)
+    assert own.calls == [("guestVcpus",), ("setVcpusFlags", 2, 8)]
+    assert len(asked) == 2
+    assert not {"guestVcpus", "setVcpusFlags"} & {call[0] for call in proxy.calls}
+
+
+def test_an_agent_that_owes_an_answer_is_none() -> None:
+    def ask(do: Callable[[], Any]) -> Any:
+        raise errors.AgentUnavailable("not in time")
+
+    dom = Dom(agent("connected"))
+    assert LibvirtDomain(dom, ask_agent=ask).read().vcpus_online is None
+
+
+AGENT_ERRORS = [
+    (1, "internal error: unable to execute QEMU agent command 'guest-get-vcpus': disabled"),
+    (1, "internal error: guest agent returned malformed or invalid return value"),
+    (1, "internal error: vcpu id '9' reported by guest agent is out of range"),
+    (9, "operation failed: whatever"),
+    (55, "Requested operation is not valid: domain is not running"),
+    (68, "Timed out during operation: cannot acquire state change lock (held by agent=x)"),
+    (74, "argument unsupported: QEMU guest agent is not configured"),
+    (84, "Operation not supported: words"),
+    (86, "Guest agent is not responding: QEMU guest agent is not connected"),
+    (112, "guest agent command timed out: words"),
+    (113, "Guest agent command failed: words"),
+]
+
+
+@pytest.mark.parametrize(("code", "words"), AGENT_ERRORS)
+def test_an_agent_that_answers_with_an_error_is_none(code: int, words: str) -> None:
+    dom = Dom(agent("connected"), guestVcpus=libvirt_error(code, words))
+    assert LibvirtDomain(dom).read().vcpus_online is None
 
 
 @pytest.mark.parametrize(
-    ("code", "cls"),
+    "answer",
     [
-        (8, errors.InvalidSize),
-        (74, errors.AgentUnavailable),
-        (86, errors.AgentUnavailable),
-        (112, errors.AgentUnavailable),
-        (55, errors.DomainNotRunning),
-        # "Cannot offline enough CPUs", and a lock that was not got: no removal.
-        (1, errors.DomainCallFailed),
-        (68, errors.DomainCallFailed),
+        None,
+        {},
+        {"vcpus": "0-3"},
+        {"online": ""},
+        {"online": None},
+        {"online": "all"},
+        {"online": "0-"},
+        {"online": "1-0"},
+        # QEMU has two.
+        {"online": "0-2"},
+        {"online": "0,7"},
+        {"online": "0-63"},
     ],
 )
-def test_errors_of_set_vcpus_online(code: int, cls: type[errors.DomainError]) -> None:
-    domain = LibvirtDomain(Dom(setVcpusFlags=libvirt_error(code)))
+def test_an_answer_that_makes_no_sense_is_none(answer: Any) -> None:
+    assert LibvirtDomain(Dom(agent("connected"), guestVcpus=answer)).read().vcpus_online is None
+
+
+BUSY = "cannot acquire state change lock (held by monitor=remoteDispatchDomainBlockCopy)"
+
+
+@pytest.mark.parametrize(
+    ("code", "words", "cls"),
+    [
+        (8, "requested vcpu count is greater than the count of enabled", errors.InvalidSize),
+        (8, "unsupported flags (0x8) in function x", errors.DomainCallFailed),
+        (55, "domain is not running", errors.DomainNotRunning),
+        # No removal, so no vCPU that is late.
+        (68, BUSY, errors.DomainBusy),
+        (68, "words", errors.DomainBusy),
+        *(
+            (code, words, errors.AgentUnavailable)
+            for code, words in AGENT_ERRORS
+            if code in (1, 9, 74, 84, 86, 112, 113)
+        ),
+        (1, "Cannot offline enough CPUs", errors.AgentUnavailable),
+    ],
+)
+def test_errors_of_set_vcpus_online(code: int, words: str, cls: type[errors.DomainError]) -> None:
+    domain = LibvirtDomain(Dom(setVcpusFlags=libvirt_error(code, words)))
     with pytest.raises(errors.DomainError) as caught:
         domain.set_vcpus_online(3)
     assert type(caught.value) is cls
@@ -215,37 +322,67 @@ def test_flags() -> None:
 
 
 @pytest.mark.parametrize(
-    ("code", "cls"),
+    ("code", "words", "cls"),
     [
-        (8, errors.InvalidSize),
-        (82, errors.InvalidSize),
-        (42, errors.DomainNotFound),
-        (55, errors.DomainNotRunning),
-        (67, errors.VcpuNotRemovable),
-        (68, errors.RemovalTimedOut),
-        (74, errors.AgentUnavailable),
-        (86, errors.AgentUnavailable),
-        (38, errors.DomainCallFailed),
-        (1, errors.DomainCallFailed),
+        (8, "requested vcpus is greater than max allowable vcpus", errors.InvalidSize),
+        (8, "unsupported flags (0x40) in function x", errors.DomainCallFailed),
+        (82, "numerical overflow: input too large", errors.InvalidSize),
+        (42, "Domain not found", errors.DomainNotFound),
+        (55, "domain is not running", errors.DomainNotRunning),
+        (55, "transient domains do not have any persistent config", errors.DomainNotRunning),
+        (55, "domain is being migrated", errors.DomainBusy),
+        (67, "failed to find appropriate hotpluggable vcpus", errors.VcpuNotRemovable),
+        (84, "vcpu '3' can't be unplugged", errors.VcpuNotRemovable),
+        (84, "words", errors.DomainCallFailed),
+        (68, "vcpu unplug request timed out. Unplug result must be", errors.RemovalTimedOut),
+        (68, BUSY, errors.DomainBusy),
+        (68, "cannot acquire state change lock", errors.DomainBusy),
+        # A libvirtd that speaks another language: it may be pending.
+        (68, "Zeit abgelaufen", errors.RemovalTimedOut),
+        (9, f"{BUSY} due to max_queued limit", errors.DomainBusy),
+        (9, "unplug of device was rejected by the guest", errors.RemovalRejected),
+        (9, "domain is no longer running", errors.DomainNotRunning),
+        (9, "words", errors.DomainCallFailed),
+        (1, "Device vcpu3 is already in the process of unplug", errors.RemovalTimedOut),
+        (1, "core-id 3 unplug is still pending", errors.RemovalTimedOut),
+        (1, "words", errors.DomainCallFailed),
+        (38, "Unable to read from monitor", errors.DomainCallFailed),
     ],
 )
-def test_errors_of_set_vcpus(code: int, cls: type[errors.DomainError]) -> None:
-    domain = LibvirtDomain(Dom(setVcpusFlags=libvirt_error(code)))
+def test_errors_of_set_vcpus(code: int, words: str, cls: type[errors.DomainError]) -> None:
+    domain = LibvirtDomain(Dom(setVcpusFlags=libvirt_error(code, words)))
     with pytest.raises(errors.DomainError) as caught:
         domain.set_vcpus(3)
     assert type(caught.value) is cls
-    said = f"setVcpusFlags(3, 1) on instance-00000001: words of libvirt (libvirt {code})"
+    said = f"setVcpusFlags(3, 1) on instance-00000001: {words} (libvirt {code})"
     assert str(caught.value) == said
 
 
-@pytest.mark.parametrize("code", [67, 68])
-def test_what_is_about_vcpus_only_when_vcpus_were_set(code: int) -> None:
-    """68 on other calls is a lock that was not got; 67 something else not supported."""
-    domain = LibvirtDomain(Dom(setMemoryFlags=libvirt_error(code), memoryStats=libvirt_error(code)))
-    for call in (domain.read, lambda: domain.set_memory(768)):
-        with pytest.raises(errors.DomainError) as caught:
-            call()
-        assert type(caught.value) is errors.DomainCallFailed
+@pytest.mark.parametrize(
+    ("code", "words", "cls"),
+    [
+        (67, "words", errors.DomainCallFailed),
+        (68, BUSY, errors.DomainBusy),
+        (68, "words", errors.DomainBusy),
+        (
+            55,
+            "Unable to change memory of active domain without the balloon device",
+            errors.DomainCallFailed,
+        ),
+        (55, "domain is not running", errors.DomainNotRunning),
+        (9, f"{BUSY} due to max_queued limit", errors.DomainBusy),
+    ],
+)
+def test_errors_of_set_memory(code: int, words: str, cls: type[errors.DomainError]) -> None:
+    domain = LibvirtDomain(Dom(setMemoryFlags=libvirt_error(code, words)))
+    with pytest.raises(errors.DomainError) as caught:
+        domain.set_memory(768)
+    assert type(caught.value) is cls
+
+
+def test_a_domain_that_another_call_holds_is_busy_and_not_without_statistics() -> None:
+    with pytest.raises(errors.DomainBusy):
+        LibvirtDomain(Dom(memoryStats=libvirt_error(68, BUSY))).read()
 
 
 def test_an_error_without_a_code() -> None:
@@ -255,7 +392,7 @@ def test_an_error_without_a_code() -> None:
 
 
 def test_every_constant_of_the_table_is_libvirts() -> None:
-    assert {name for name in BY_NAME if not hasattr(libvirt, name)} <= NUMBERS_OF_NEW.keys()
+    assert {name for name in CONSTANTS if not hasattr(libvirt, name)} <= NUMBERS_OF_NEW.keys()
     there = {name: getattr(libvirt, name, code) for name, code in NUMBERS_OF_NEW.items()}
     assert there == NUMBERS_OF_NEW
 

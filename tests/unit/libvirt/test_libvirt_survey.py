@@ -42,10 +42,14 @@ def record(vcpus: int, memory_kib: int) -> dict[str, Any]:
 def test_all_in_one_call_that_waits_for_none() -> None:
     connection = Connection((Dom("a", 7), record(2, 524289)), (Dom("b", -1), record(1, 524288)))
     assert survey(connection) == {
-        "a": Glimpse(running=True, vcpus=2, memory_mb=513, boot_id=7),
-        "b": Glimpse(running=False, vcpus=1, memory_mb=512, boot_id=None),
+        "a": Glimpse(running=True, vcpus=2, memory_mb=513, boot_id=7, max_memory_mb=513),
+        "b": Glimpse(running=False, vcpus=1, memory_mb=512, boot_id=None, max_memory_mb=512),
     }
-    asked = libvirt.VIR_DOMAIN_STATS_VCPU | libvirt.VIR_DOMAIN_STATS_BALLOON
+    asked = (
+        libvirt.VIR_DOMAIN_STATS_STATE
+        | libvirt.VIR_DOMAIN_STATS_VCPU
+        | libvirt.VIR_DOMAIN_STATS_BALLOON
+    )
     assert connection.asked == [(asked, libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT)]
 
 

@@ -13,7 +13,7 @@ from nova_xloud.compute.meter import Seen
 from nova_xloud.core.drift import CODES
 from nova_xloud.core.lifecycle import Phase
 from nova_xloud.core.reading import Reading
-from nova_xloud.core.size import Size
+from nova_xloud.core.size import Observed, Size
 from nova_xloud.metrics.meter import PrometheusMeter
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -26,7 +26,7 @@ SIZE = Size(1, 512)
 def full() -> PrometheusMeter:
     """One of everything has happened."""
     meter = PrometheusMeter()
-    reading = Reading(1, SIZE, SIZE, SIZE, SIZE, frozenset())
+    reading = Reading(1, SIZE, SIZE, SIZE, Observed(1, 512), frozenset())
     meter.admitted("one", 1, 0.0, nothing_to_do=False)
     meter.passed(0.1, {"one": Seen(reading, SIZE, "its")})
     meter.drifted("one", "vcpus")

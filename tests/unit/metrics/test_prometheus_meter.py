@@ -12,13 +12,13 @@ import pytest
 from nova_xloud.compute.meter import Seen
 from nova_xloud.core.lifecycle import Phase
 from nova_xloud.core.reading import Reading
-from nova_xloud.core.size import Size
+from nova_xloud.core.size import Observed, Size
 from nova_xloud.metrics.meter import PrometheusMeter
 
 UUID = "b1a5"
 OLD, NEW = Size(1, 512), Size(3, 768)
-ON_ITS_WAY = Reading(1, NEW, NEW, OLD, OLD, frozenset())
-THERE = Reading(1, NEW, NEW, NEW, NEW, frozenset({"Converged"}))
+ON_ITS_WAY = Reading(1, NEW, NEW, OLD, Observed(OLD.vcpus, OLD.memory_mb), frozenset())
+THERE = Reading(1, NEW, NEW, NEW, Observed(NEW.vcpus, NEW.memory_mb), frozenset({"Converged"}))
 MAXIMUM = Size(4, 1024)
 
 
@@ -65,7 +65,7 @@ def test_times_are_from_its_arrival(meter: PrometheusMeter, now: Now) -> None:
     assert times(meter) == {"claimed": (1, 0.5), "actuated": (0, 0), "observed": (0, 0)}
     meter.read(UUID, ON_ITS_WAY)
     now.at = 102
-    meter.read(UUID, replace(THERE, observed=Size(2, 768)))
+    meter.read(UUID, replace(THERE, observed=Observed(2, 768)))
     assert times(meter) == {"claimed": (1, 0.5), "actuated": (1, 2.5), "observed": (0, 0)}
     now.at = 104
     meter.read(UUID, THERE)
@@ -86,7 +86,7 @@ def test_one_that_another_has_overtaken_has_no_times(meter: PrometheusMeter) -> 
 
 def test_nobody_has_seen_one_that_is_off(meter: PrometheusMeter) -> None:
     meter.admitted(UUID, 1, 99.0, nothing_to_do=False)
-    off = replace(THERE, actuated=Size(0, 0), observed=Size(0, 0))
+    off = replace(THERE, actuated=Size(0, 0), observed=Observed(0, 0))
     meter.read(UUID, off)
     meter.ended(UUID, Phase.CONVERGED, "", asked=True)
     # Started later: that was not the adjustment.
@@ -163,8 +163,8 @@ def gauges(meter: PrometheusMeter, uuid: str) -> dict[str, tuple[float | None, f
 
 
 def test_what_a_pass_has_not_seen_is_as_it_was(meter: PrometheusMeter) -> None:
-    meter.read(UUID, replace(ON_ITS_WAY, observed=Size(0, 512)))
-    unseen = replace(THERE, actuated=None, observed=None)
+    meter.read(UUID, replace(ON_ITS_WAY, observed=Observed(0, 512)))
+    unseen = replace(THERE, actuated=None, observed=Observed(None, None))
     meter.passed(0.1, {UUID: Seen(unseen, MAXIMUM), "new": Seen(unseen, MAXIMUM)})
     assert gauges(meter, UUID)["actuated"] == (1, 512 * 2**20)
     assert gauges(meter, UUID)["observed"] == (0, 512 * 2**20)
@@ -192,6 +192,7 @@ def test_every_condition_is_listed_true_or_not(meter: PrometheusMeter) -> None:
         "Converged": 0,
         "GuestRefused": 0,
         "BalloonNotEffective": 0,
+        "GuestSilent": 0,
         "RemovalUnsettled": 0,
         "CpusNotOnline": 0,
         "Booting": 0,

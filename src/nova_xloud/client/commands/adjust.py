@@ -34,7 +34,7 @@ from nova_xloud.client.errors import (
 )
 from nova_xloud.client.resources import Adjustment, Plan, Status
 from nova_xloud.client.service import TIMEOUT
-from nova_xloud.client.waiting import Progress, Stage
+from nova_xloud.client.waiting import Progress, Stage, unconfirmed
 
 Shown = tuple[tuple[str, ...], tuple[Any, ...]]
 
@@ -151,6 +151,8 @@ examples:
             )
             raise
         if status.running:
+            if said := unconfirmed(status):
+                self._say(said)
             return _shown(server, adjustment, "reached", status)
         self._say("it does not run: it will have that when it starts")
         return _shown(server, adjustment, "claimed", status)
@@ -180,7 +182,8 @@ def _add_modes(parser: argparse.ArgumentParser) -> None:
         "--wait",
         action="store_true",
         help="Wait until the guest has it, and show how far it is on stderr (not with -q): asked, "
-        "claimed, set, seen in the guest. Of a server that does not run, until it is claimed",
+        "claimed, set, seen in the guest. Without an agent in the guest, until it is set. Of a "
+        "server that does not run, until it is claimed",
     )
     parser.add_argument(
         "--timeout",

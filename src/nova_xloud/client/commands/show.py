@@ -26,8 +26,10 @@ class ShowAdjustment(XloudCommand, command.ShowOne):
 Show what a server has, holds, and may become
 
 Of each resource there are four numbers: desired is what was asked for, reserved what Placement
-holds, actuated what QEMU was set to, observed what the guest has. The last two are unknown (null)
-while its compute host is down; source is then "database"."""
+holds, actuated what QEMU was set to, observed what the guest was seen to have. Observed is unknown
+(null) where nobody can tell: vCPUs of a guest without an agent, memory of one whose balloon driver
+does not report. The last two are unknown while its compute host is down; source is then
+"database"."""
 
     _epilog = f"""\
 examples:

@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which balloon drivers report, by who has watched them: never by one reading, nor by the calendar.
+
+QEMU says when the driver reported last, in seconds since 1970 by its host's clock. That clock may
+step, a guest that was paused has not reported meanwhile, and one that has just started has not
+yet: none of them has no driver. So silence is counted on a clock that only grows, while the guest
+is seen to run, and begins anew after whatever was done to it.
+
+It is kept in memory only. Whoever has forgotten it knows nothing, and watches anew.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, replace
+
+from nova_xloud.core.guest import Glimpse, GuestFigures
+from nova_xloud.core.reports import reports_within
+
+# Seconds: more than that between two readings are not counted as watched. Somebody beside Nova may
+# have paused the guest between them.
+UNWATCHED_AFTER = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Watched:
+    """One guest.
+
+    :ivar boot_id: libvirt's id of its domain
+    :ivar stats_at: what its last report had as its time; None: it has not reported
+    :ivar at: when it was last read
+    :ivar silence: for how many seconds it has been watched since its last report
+    :ivar heard: a report was seen to come
+    """
+
+    boot_id: int | None
+    stats_at: int | None
+    at: float
+    silence: float = 0.0
+    heard: bool = False
+
+
+class Watch:
+    """The guests of one host.
+
+    :param now: seconds that only grow
+    """
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        self._now = now
+        self._watched: dict[str, _Watched] = {}
+        self._lock = threading.Lock()
+
+    def changed(self, uuid: str) -> None:
+        """Something was done to this guest: whether it reports is not known from before."""
+        with self._lock:
+            self._watched.pop(uuid, None)
+
+    def keep_only(self, uuids: Collection[str]) -> None:
+        """Forget all others, which are not on this host any more."""
+        with self._lock:
+            self._watched = {u: one for u, one in self._watched.items() if u in uuids}
+
+    def judged(self, uuid: str, figures: GuestFigures) -> GuestFigures:
+        """The same reading with what is known of its driver.
+
+        ``balloon_driver`` is True where it reports, False where it was watched for long enough and
+        did not, None where that cannot be told.
+        """
+        if not figures.running or not figures.has_balloon:
+            self.changed(uuid)
+            return figures
+        one = self._seen(uuid, figures.boot_id, figures.stats_at, paused=figures.paused)
+        if figures.paused:
+            reports: bool | None = figures.stats_at is not None or None
+        elif one.silence >= reports_within(figures.stats_period):
+            reports = False
+        else:
+            reports = True if one.heard else figures.balloon_driver
+        return replace(figures, balloon_driver=reports)
+
+    def silence(self, uuid: str, glimpse: Glimpse) -> float:
+        """For how many seconds a guest that has reported before was watched and has not since."""
+        if not glimpse.running:
+            self.changed(uuid)
+            return 0.0
+        if glimpse.stats_at is None and glimpse.memory_confirmed is not False:
+            # The domain is busy, or nobody asks for statistics.
+            return 0.0
+        one = self._seen(uuid, glimpse.boot_id, glimpse.stats_at, paused=glimpse.paused)
+        return one.silence if glimpse.stats_at is not None else 0.0
+
+    def _seen(
+        self, uuid: str, boot_id: int | None, stats_at: int | None, *, paused: bool
+    ) -> _Watched:
+        now = self._now()
+        with self._lock:
+            last = self._watched.get(uuid)
+            if last is None or last.boot_id != boot_id or paused:
+                one = _Watched(boot_id, stats_at, now)
+            elif stats_at is not None and stats_at != last.stats_at:
+                one = _Watched(boot_id, stats_at, now, heard=True)
+            elif stats_at is None and last.stats_at is not None:
+                # It has reset itself.
+                one = _Watched(boot_id, stats_at, now)
+            else:
+                watched = min(now - last.at, UNWATCHED_AFTER)
+                one = replace(last, at=now, silence=last.silence + watched)
+            self._watched[uuid] = one
+        return one
