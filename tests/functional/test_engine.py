@@ -344,6 +344,7 @@ class Asked(EngineTestCase):
         assert plan["desired"] == plan["claim"] == {"vcpus": 3, "memory_mb": 768}
         assert plan["steps"] == [
             {"step": "claim", "vcpus": 3, "memory_mb": 768},
+            {"step": "set_definition", "vcpus": 3, "memory_mb": 768},
             {"step": "set_memory", "mib": 768},
             {"step": "set_vcpus", "count": 3},
         ]
@@ -362,7 +363,7 @@ class Asked(EngineTestCase):
         plan = self._plan(current_memory_mb=1024)
         assert plan["refusal"]["code"] == "xloud.no_capacity"
         assert "asked 1024, free 600" in plan["refusal"]["message"]
-        assert [s["step"] for s in plan["steps"]] == ["claim", "set_memory"]
+        assert [s["step"] for s in plan["steps"]] == ["claim", "set_definition", "set_memory"]
 
     def test_a_guest_is_not_pushed_below_what_it_uses(self):
         self._adjust(current_memory_mb=1024)
