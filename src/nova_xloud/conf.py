@@ -38,13 +38,14 @@ OPTS = [
     ),
     cfg.IntOpt(
         "memory_floor_percent",
-        default=12,
+        default=4,
         min=0,
         max=100,
-        help="The same as a share of the flavor's memory, in percent; the larger counts. "
-        "A guest's kernel keeps 1/64 of the most memory that it may have for describing its pages, "
-        "and more for what is sized by it, however much the balloon takes: with 4096 MiB, Debian's "
-        "lives with no less than 320. Have the same value on all services of Nova.",
+        help="A flavor may not name a minimum below 160 MiB and this share of its memory, in "
+        "percent; 0: memory_floor_mb alone counts. A guest's kernel keeps 1/64 of the most memory "
+        "that it may have for describing its pages, and more for what is sized by it, however much "
+        "the balloon takes: with 4096 MiB, Debian's lives with no less than 320. Have the same "
+        "value on all services of Nova.",
     ),
     cfg.IntOpt(
         "converge_workers",

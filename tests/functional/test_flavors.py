@@ -70,8 +70,8 @@ class FlavorExtraSpecs(integrated_helpers._IntegratedTestBase):
 
     def test_memory_below_the_share_of_a_large_flavor(self):
         self.flavor_id = self._create_flavor(vcpu=4, memory_mb=262144)
-        self._refused("minimum_memory=4096", "31458 MiB", minimum_memory="4096")
-        self._set(minimum_memory="31458")
+        self._refused("minimum_memory=4096", "10646 MiB", minimum_memory="4096")
+        self._set(minimum_memory="10646")
 
     def test_memory_below_the_floor_by_the_update_call(self):
         error = self.assertRaises(

@@ -87,8 +87,9 @@ def envelope(facts: FlavorFacts, host: HostFacts | None = None) -> Envelope:
         minimum = Size(least, minimum.memory_mb)
         boot = Size(maximum.vcpus if minimums.vcpus is None else least, boot.memory_mb)
     if MEMORY not in blocked:
-        options = max(host_facts.memory_floor_mb, facts.memory_floor_mb)
-        floor = max(options, facts.image_min_ram_mb)
+        # The share of the maximum is for what a guest boots with, in one step and without its
+        # statistics. Below it a running guest may shrink as far as its statistics allow.
+        floor = max(host_facts.memory_floor_mb, facts.image_min_ram_mb)
         floor = min(floor, maximum.memory_mb)
         minimum = Size(minimum.vcpus, minimums.memory_mb or floor)
         boot = Size(boot.vcpus, minimums.memory_mb or maximum.memory_mb)

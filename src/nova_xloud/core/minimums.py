@@ -31,27 +31,31 @@ class Minimums:
 NONE_NAMED = Minimums(None, None)
 
 
+# MiB: with its share, what a kernel with its initramfs needs; see MemoryFloor.
+KERNEL_MB = 160
+
+
 @dataclass(frozen=True, slots=True)
 class MemoryFloor:
-    """The least memory that an operator lets a guest have.
+    """The least memory that an operator lets a flavor name.
 
     A guest's kernel describes each page that it may ever have, whatever the balloon takes: 64 bytes
     a page of 4 KiB are 1/64 of the flavor's memory. Its tables and watermarks are sized by that
     too. The smallest balloon that a Debian 12 kernel with busybox alone lives with (measured):
     88 MiB of 512, 160 of 1024, 184 of 2048, 320 of 4096; with systemd and sshd 160 of 512, 224 to
-    256 of 1024.
+    256 of 1024. 160 MiB and 4 % cover them.
 
     :ivar memory_mb: what kernel, initramfs and a system need in any guest, MiB
-    :ivar percent: of the flavor's memory
+    :ivar percent: of the flavor's memory, beside ``KERNEL_MB``; 0: ``memory_mb`` alone counts
     """
 
     memory_mb: int = 256
-    percent: int = 12
+    percent: int = 4
 
     def of(self, maximum_mb: int) -> int:
-        """The floor of a flavor with so much memory, which is never more than that."""
+        """The floor of a flavor with ``maximum_mb``, in MiB; never more than that."""
         share = -(-maximum_mb * self.percent // 100)
-        return min(max(self.memory_mb, share), maximum_mb)
+        return min(max(self.memory_mb, share and KERNEL_MB + share), maximum_mb)
 
 
 def read_minimums(

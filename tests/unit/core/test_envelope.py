@@ -304,3 +304,10 @@ def test_a_flavor_that_names_no_minimum_boots_as_it_always_did(flavor: FlavorFac
     bounds = envelope(FlavorFacts(flavor.maximum, specs, {}, flavor.dedicated_vcpus))
     assert bounds.boot == flavor.maximum
     assert not bounds.elastic
+
+
+def test_the_share_of_the_maximum_bounds_named_minimums_only() -> None:
+    large = replace(facts(), maximum=Size(4, 262144), memory_floor_mb=10646)
+    named = replace(large, extra_specs={"minimum_memory": "1024"})
+    assert envelope(large).minimum.memory_mb == 256
+    assert envelope(named).minimum.memory_mb == 10646
