@@ -10,10 +10,12 @@ from tests.functional.base import AdjustTestCase
 
 
 class GivenUp(AdjustTestCase):
-    def setUp(self):
-        self.flags(give_up_after=2, group="xloud")
-        self.flags(step_timeout=1.0, group="xloud")
-        super().setUp()
+    boot_grace = 0
+
+    def start_compute(self, *arguments, **options):
+        # Its options are read when it starts.
+        self.flags(give_up_after=2, step_timeout=1, group="xloud")
+        return super().start_compute(*arguments, **options)
 
     def test_a_refused_shrink_is_given_up_and_told_until_somebody_asks_again(self):
         self._adjust(current_vcpus=3, current_memory_mb=768)
@@ -32,6 +34,8 @@ class GivenUp(AdjustTestCase):
         assert "3 vCPUs, 512 MiB were asked for" in gave_up["message"]
         assert "keeps 3 vCPUs, 768 MiB" in gave_up["message"]
         assert self._conditions()["Converged"]["status"] is True
+        # One that refuses keeps all of its memory when it starts.
+        self.guests.domain(self.server["id"]).behaviour = Behaviour.COOPERATIVE
         self._action("os-stop")
         self._wait_for_state_change(self.server, "SHUTOFF")
         self._action("os-start")
