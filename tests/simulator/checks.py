@@ -8,6 +8,7 @@ stands.
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,7 @@ from nova_xloud.core.conditions import RESERVED_TOO_LITTLE
 from nova_xloud.core.desired import Desired
 from nova_xloud.core.lifecycle import Phase
 from nova_xloud.core.size import Size
-from nova_xloud.errors import GuestRefused, NoCapacity
+from nova_xloud.errors import ClaimRefused, GuestRefused, NoCapacity
 from nova_xloud.libvirt.guest_xml import KIB
 from nova_xloud.testing import Behaviour
 from nova_xloud.testing.behaviour import Power
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 OVERLAP = 8.0
 # The next reconcile pass, those before it in the pool, and the run itself.
 ACCOUNTED = 3 * RECONCILE_EVERY
+# Writes of one claim between two passes: each of a few admissions and runs takes a few.
+MOST_WRITES = 40
 # From the moment an admission has the lock until it is written, conflicts and all.
 COMMIT = 12.0
 
@@ -45,6 +48,7 @@ RESTLESS = (Behaviour.TAKES_BACK, Behaviour.INTERMITTENT)
 class Asking:
     """A request that nova-compute is admitting.
 
+    :ivar arrived: when it began that it is answered within ``answer_within`` seconds
     :ivar claim: what was reserved when it was first written; None: it was not
     :ivar wrote: it has written the record
     :ivar disturbed: Placement has not done, or not said, what it was told
@@ -64,6 +68,10 @@ class Checks:
         self._asking: dict[Actor, Asking] = {}
         # What each actor has seen last of a guest.
         self._seen: dict[Actor, tuple[Server, Size]] = {}
+        # Actors that have called a guest since they have read a claim.
+        self._called: set[Actor] = set()
+        # When the claim of each was written last, or was to be.
+        self._writes: dict[str, deque[float]] = {}
 
     def everything(self) -> None:
         """Of every instance, and of the host."""
@@ -71,7 +79,7 @@ class Checks:
             self._reserved(server)
             self._alive(server)
         provider = self._world.provider
-        if not provider.capacity.covers(provider.used):
+        if provider.has_promised_too_much():
             self._broken(f"the host has {provider.capacity} and has promised {provider.used}")
 
     def _reserved(self, server: Server) -> None:
@@ -95,7 +103,7 @@ class Checks:
         record = server.record
         return (
             record.task_state is not None
-            or record.vm_state not in ADJUSTABLE_STATES
+            or world.compute.is_held(server)
             or not world.compute.process.alive
             # A run that makes it smaller says at its end how far it came.
             or server.runs > 0
@@ -133,8 +141,30 @@ class Checks:
         whose, held = self._seen.get(self._world.actor, (None, NOTHING))
         return held if whose is server else NOTHING
 
+    def guest_called(self) -> None:
+        """The current actor calls the guest, who may take as long as a whole migration."""
+        self._called.add(self._world.actor)
+
+    def claim_read(self) -> None:
+        """The current actor reads the claim."""
+        self._called.discard(self._world.actor)
+
+    def writes_a_claim(self, server: Server) -> None:
+        """nova-xloud writes, or would write, what it has read before."""
+        if self._world.actor in self._called:
+            self._broken(f"the claim of {server.name} was read before its guest was called")
+        now = self._world.schedule.now()
+        writes = self._writes.setdefault(server.uuid, deque(maxlen=MOST_WRITES))
+        if len(writes) == MOST_WRITES and now - writes[0] < RECONCILE_EVERY:
+            self._broken(
+                f"the claim of {server.name} was written {MOST_WRITES} times in "
+                f"{now - writes[0]:.1f} s"
+            )
+        writes.append(now)
+
     def claimed(self, server: Server, before: Size) -> None:
         """Called when nova-xloud has written the claim."""
+        self._not_below_definitions(server, before)
         asking = self._asking.get(self._world.actor)
         if asking is None:
             self._not_below_what_was_seen(server, before)
@@ -151,10 +181,14 @@ class Checks:
 
     def _not_below_what_was_seen(self, server: Server, before: Size) -> None:
         now, held = server.claims.size, self.last_seen(server)
-        if now.vcpus < min(before.vcpus, held.vcpus) or now.memory_mb < min(
-            before.memory_mb, held.memory_mb
-        ):
+        if not now.covers(_smaller(before, held)):
             self._broken(f"{server.name} was seen to hold {held}, and all but {now} is released")
+
+    def _not_below_definitions(self, server: Server, before: Size) -> None:
+        now = server.claims.size
+        for what, size in server.definitions.items():
+            if not now.covers(_smaller(before, size)):
+                self._broken(f"{server.name}: {what} starts {size}, and all but {now} is released")
 
     def recorded(self, server: Server, before: Desired) -> None:
         """Called when nova-xloud has written the record."""
@@ -219,9 +253,8 @@ class Checks:
                 f"a user's operation on {server.name} was kept waiting for {seconds:.0f} s"
             )
 
-    def may_start(self, server: Server) -> None:
-        """A guest is about to start with what is persisted."""
-        needs = server.record.desired.persisted
+    def may_start(self, server: Server, needs: Size) -> None:
+        """A guest is about to start with what it needs."""
         if not server.claims.size.covers(needs):
             self._broken(
                 f"{server.name} starts with {needs}, and {server.claims.size} are reserved"
@@ -260,18 +293,20 @@ class Checks:
             if server.record.deleted or not server.record.here:
                 if server.claims.size != NOTHING:
                     self._broken(f"{server.name} is gone, and {server.claims.size} are reserved")
-            elif server.work is None and server.record.vm_state in ADJUSTABLE_STATES:
-                self._settled(server)
+            elif server.work is None:
+                if server.guest.behaviour in RESTLESS:
+                    continue
+                self._accounted_for(server)
+                if server.record.vm_state in ADJUSTABLE_STATES:
+                    self._settled(server)
 
     def _settled(self, server: Server) -> None:
-        if server.guest.behaviour in RESTLESS:
-            return
         desired, held, reserved = server.record.desired, server.held, server.reserved
-        self._accounted_for(server)
-        needed = desired.to_hold.at_least(held)
+        needed = desired.to_hold.at_least(server.taken_for)
         # The balloon of a paused guest may be on its way.
         exact = server.guest.power is not Power.PAUSED or not reserved.covers(needed)
-        if exact and needed != reserved and not self._no_room(server, needed):
+        is_refused = self._is_refused(server, needed)
+        if exact and needed != reserved and not is_refused:
             self._broken(f"{server.name} needs {needed}, and {reserved} are reserved")
         if server.record.held != reserved:
             self._broken(f"{server.name}: {server.record.held} recorded, {reserved} reserved")
@@ -281,16 +316,28 @@ class Checks:
         progress = desired.progress
         offline = progress.code == "xloud.guest_refused.vcpus_not_online"
         reached = not server.guest.active or (held == desired.target and not offline)
+        if is_refused and reached != (progress.phase is Phase.CONVERGED):
+            return
         if reached != (progress.phase is Phase.CONVERGED):
             self._broken(
                 f"{server.name} holds {held}, should hold {desired.target}, and is said to be "
                 f"{progress.phase.value}"
             )
-        if not reached and not self._is_excused(server) and not self._no_room(server, needed):
+        if not reached and not self._is_excused(server):
             self._broken(
                 f"{server.name} holds {held} and could hold {desired.target}: "
                 f"{progress.code} {progress.message}"
             )
+
+    def _is_refused(self, server: Server, needed: Size) -> bool:
+        """Whether Placement does not take what is to be reserved, and people are told so."""
+        if not self._world.provider.narrowed:
+            return self._no_room(server, needed)
+        if server.reserved.covers(needed):
+            # More than there should be: whatever else there is to tell is told.
+            return True
+        codes = (NoCapacity.code, ClaimRefused.code)
+        return server.record.desired.progress.code in codes or self.alarm(server)
 
     def _no_room(self, server: Server, needed: Size) -> bool:
         """Whether the host has no room for it, and that is what people are told."""
@@ -313,6 +360,10 @@ class Checks:
         self._world.note(f"BROKEN: {what}", server)
         # Not raised in the actor: the engine might handle it.
         self._world.schedule.end(Violation(what))
+
+
+def _smaller(one: Size, other: Size) -> Size:
+    return Size(min(one.vcpus, other.vcpus), min(one.memory_mb, other.memory_mb))
 
 
 def _missing(needed: Size, reserved: Size) -> Size:

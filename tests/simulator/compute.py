@@ -16,8 +16,10 @@ from nova_xloud.compute import host, reconcile, worker
 from nova_xloud.compute.boots import Boots
 from nova_xloud.compute.clock import Clock
 from nova_xloud.compute.converge import Outcome, converge
+from nova_xloud.compute.deadline import HostClock
 from nova_xloud.compute.host import Host
 from nova_xloud.compute.ports import Instance
+from nova_xloud.compute.watch import Watch
 from nova_xloud.compute.worker import Worker
 from nova_xloud.conf import EngineOptions
 from nova_xloud.core.envelope import HostFacts
@@ -59,6 +61,7 @@ class Compute:
             server.runs, server.quiet_since = 0, schedule.now()
         self._locks: dict[str, Lock] = {}
         self._boots = Boots(schedule.now, world.scenario.options.boot_grace)
+        self._watch = Watch(schedule.now)
         self._worker = _Worker(world, self.process)
         self.ran_already = {
             one.uuid: one.guest.boot_id for one in world.servers if one.guest.active
@@ -70,7 +73,10 @@ class Compute:
             world.scenario.options,
             self._boots,
             self._worker,
+            watch=self._watch,
         )
+        # Whoever it answered before has named another's time.
+        self.host.clock = HostClock(schedule.now, f"life {schedule.turns}")
         self._spawn("periodic tasks", self._live)
         for deliver in self._waiting:
             deliver()
@@ -90,9 +96,14 @@ class Compute:
         back = world.rng.choice((0.5, 5.0, 30.0))
         world.spawn("operator", self.start, after=back)
 
-    def stop(self) -> None:
-        """It ends as a service does: runs stand back."""
-        self.host.close()
+    def is_held(self, server: Server) -> bool:
+        """Whether an operation of a user has its lock: nobody else may do anything to it."""
+        return self.lock(server).is_a_users
+
+    def has_arrived(self, server: Server) -> None:
+        """What our seam does at the end of a live migration to this host."""
+        if server.guest.active:
+            self._boots.ran_elsewhere(server.uuid, server.guest.boot_id)
 
     @property
     def is_busy(self) -> bool:
@@ -101,7 +112,7 @@ class Compute:
 
     def open(self, server: Server) -> Instance:
         """The ports of one instance."""
-        return open_instance(self._world, self.wire, self._boots, self.lock, server)
+        return open_instance(self._world, self.wire, self._boots, self._watch, self.lock, server)
 
     def lock(self, server: Server) -> Lock:
         lock = self._locks.get(server.uuid)

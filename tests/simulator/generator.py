@@ -31,6 +31,7 @@ from tests.simulator.scenario import (
     Scenario,
     Tenant,
 )
+from tests.simulator.troubles import add_troubles
 
 
 class Timed(Protocol):
@@ -75,7 +76,9 @@ def make(seed: int) -> Scenario:
         faults=_faults(rng),
     )
     theme = rng.choice((*THEMES, *[None] * 12))
-    return scenario if theme is None else theme(rng, scenario)
+    if theme is not None:
+        scenario = theme(rng, scenario)
+    return add_troubles(Random(f"troubles {seed}"), scenario)
 
 
 def _sorted(things: Iterable[T]) -> tuple[T, ...]:
@@ -109,6 +112,11 @@ def _guest(rng: Random, troubled: bool) -> GuestPlan:
     )
 
 
+BEHAVIOURS = (
+    *(Behaviour.COOPERATIVE, Behaviour.REMOVAL_TIMES_OUT, Behaviour.REFUSES),
+    *(Behaviour.NO_BALLOON_DRIVER, Behaviour.TAKES_BACK, Behaviour.INTERMITTENT),
+    Behaviour.NO_ONLINE,
+)
 # Of guests whose balloon moves by itself, nobody can say what they have left to grow into.
 BALLOON_MOODS = (Behaviour.NO_BALLOON_DRIVER, Behaviour.TAKES_BACK, Behaviour.INTERMITTENT)
 # One after the other more can go wrong.
@@ -119,9 +127,7 @@ PAIRS = (
 
 
 def _moods(rng: Random) -> Iterator[Mood]:
-    kinds = rng.choice(
-        (*PAIRS, rng.sample(tuple(Behaviour), k=2), rng.sample(tuple(Behaviour), k=1))
-    )
+    kinds = rng.choice((*PAIRS, rng.sample(BEHAVIOURS, k=2), rng.sample(BEHAVIOURS, k=1)))
     at = rng.uniform(0, 15)
     for number in range(rng.randint(1, 3)):
         yield Mood(at, kinds[number % len(kinds)], settles=rng.random() < 0.2)

@@ -39,7 +39,7 @@ class World:
         self.counts: Counter[str] = Counter()
         self.rng = Random(f"history {scenario.seed}")
         self.schedule = Schedule(self.rng)
-        self.provider = Provider(scenario.capacity)
+        self.provider = Provider(scenario.capacity, strict=scenario.faults.strict)
         self.servers = [
             Server(f"s{number}", plan, self.provider, self.schedule)
             for number, plan in enumerate(scenario.guests)

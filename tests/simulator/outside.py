@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 import functools
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from nova_xloud.compute.deadline import Deadline
 from nova_xloud.core.plan import AdjustRequest
 from nova_xloud.errors import DomainError, GuestRefused, Refused
 from nova_xloud.libvirt.guest_xml import KIB
@@ -20,6 +22,7 @@ from tests.simulator.scenario import (
     RPC_TIMEOUT,
     Growth,
     Mood,
+    Narrowing,
     Operation,
     Request,
     Tenant,
@@ -55,13 +58,17 @@ def begin(world: World) -> None:
     for away, back in world.scenario.faults.away:
         world.spawn("placement", functools.partial(_placement, world, away=True), after=away)
         world.spawn("placement", functools.partial(_placement, world, away=False), after=back)
+    for narrowing in world.scenario.faults.narrowings:
+        narrow = functools.partial(_narrow, world, narrowing)
+        world.spawn("operator", narrow, after=narrowing.at)
 
 
 def cooperates(server: Server) -> None:
     """From now on the guest does what it is asked, and has done what it was asked."""
-    server.guest.behaviour = Behaviour.COOPERATIVE
-    if server.guest.power is Power.RUNNING:
-        server.guest.settle()
+    for guest in filter(None, (server.guest, server.away)):
+        guest.behaviour = Behaviour.COOPERATIVE
+        if guest.power is Power.RUNNING:
+            guest.settle()
 
 
 def _ask(world: World, name: str, request: Request) -> None:
@@ -77,7 +84,11 @@ def _ask(world: World, name: str, request: Request) -> None:
     if request.late:
         world.count("message: late")
         world.schedule.sleep(request.late)
-    handle = functools.partial(_handle, world, server, request)
+    asking = Asking(server, now, ANSWER_WITHIN)
+    answer_by = None
+    if world.compute.process.alive:
+        answer_by = Deadline(world.compute.host.clock.id, now + ANSWER_WITHIN)
+    handle = functools.partial(_handle, world, asking, request, answer_by)
     world.compute.deliver(name, handle, now + RPC_TIMEOUT)
     if request.again_after is not None:
         world.schedule.sleep(request.again_after)
@@ -85,19 +96,22 @@ def _ask(world: World, name: str, request: Request) -> None:
         world.compute.deliver(f"{name} again", handle, now + RPC_TIMEOUT)
 
 
-def _handle(world: World, server: Server, request: Request) -> None:
+def _handle(world: World, asking: Asking, request: Request, answer_by: Deadline | None) -> None:
     """In a thread of nova-compute, as ``rpc.endpoint`` does."""
-    checks, compute = world.checks, world.compute
+    checks, compute, server = world.checks, world.compute, asking.server
+    if answer_by is None:
+        # Nobody was there to be asked for the time: from when it has arrived.
+        asking = replace(asking, arrived=world.schedule.now())
+    checks.asks(replace(asking))
     try:
         if request.waits and request.vcpus is not None:
-            checks.asks(Asking(server, world.schedule.now(), float("inf")))
-            compute.host.hotplug_vcpus(None, server, request.vcpus)
+            compute.host.hotplug_vcpus(None, server, request.vcpus, ANSWER_WITHIN, answer_by)
         else:
-            checks.asks(Asking(server, world.schedule.now(), ANSWER_WITHIN))
             wanted = AdjustRequest(request.vcpus, request.memory_mb, request.persist, request.force)
-            compute.host.adjust(None, server, wanted, ANSWER_WITHIN)
+            compute.host.adjust(None, server, wanted, ANSWER_WITHIN, answer_by)
     except Refused as refusal:
-        world.count(f"refused: {refusal.reason_code}")
+        is_held = "another operation has held" in refusal.message
+        world.count(f"refused: {'held by an operation' if is_held else refusal.reason_code}")
         world.note(f"refused: {refusal}", server)
         checks.refused()
         return
@@ -162,3 +176,14 @@ def _placement(world: World, *, away: bool) -> None:
     for server in world.servers:
         server.quiet_since = world.schedule.now()
     world.note("Placement is away" if away else "Placement is back")
+
+
+def _narrow(world: World, narrowing: Narrowing) -> None:
+    """An operator changes the host's inventory, and perhaps changes it back."""
+    provider = world.provider
+    provider.narrow(narrowing.how)
+    world.count(f"inventory: {narrowing.how}")
+    world.note(f"the inventory changes: {narrowing.how}, {provider.used} of {provider.capacity}")
+    world.schedule.sleep(narrowing.until - narrowing.at)
+    provider.as_before()
+    world.note("the inventory is as before")

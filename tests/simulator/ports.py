@@ -20,6 +20,7 @@ from nova_xloud.compute.ports import (
     RecordView,
     Reservation,
 )
+from nova_xloud.compute.watch import Watch
 from nova_xloud.core.desired import Desired
 from nova_xloud.core.guest import Glimpse, GuestFigures
 from nova_xloud.core.size import Size
@@ -70,6 +71,13 @@ class Wire:
         """Whether somebody else writes the same allocation just before we do."""
         often = self._faults.conflict
         return bool(often) and self._rng.random() < often
+
+    def guest_is_slow(self) -> None:
+        """Something else goes on with the guest, and libvirt lets us wait."""
+        often = self._faults.libvirt_slow
+        if often and self._rng.random() < often:
+            self._world.count("libvirt is slow")
+            self._world.schedule.sleep(self._rng.uniform(1, 8))
 
     def read(self, do: Callable[[], Answer]) -> Answer:
         """One that changes nothing."""
@@ -132,11 +140,13 @@ class SimDomain:
         return FakeDomain(self._server.guest)
 
     def read(self, *, agent: bool = True) -> GuestFigures:
+        self._called()
         figures = self._wire.read(lambda: self._domain.read(agent=agent))
-        self._world.checks.seen(self._server, figures.actuated if figures.running else NOTHING)
+        self._world.checks.seen(self._server, figures.held if figures.running else NOTHING)
         return figures
 
     def ping(self) -> None:
+        self._called()
         self._wire.read(self._domain.ping)
 
     def set_vcpus(self, count: int) -> None:
@@ -148,7 +158,9 @@ class SimDomain:
                 self._domain.set_vcpus(count)
             except RemovalTimedOut:
                 # It may have come to its senses while libvirt waited.
-                if guest.behaviour not in REMOVES_NOTHING and guest.power is Power.RUNNING:
+                # Unless it only takes its time.
+                awake = guest.power is Power.RUNNING and not guest.timing.removal_seconds
+                if guest.behaviour not in REMOVES_NOTHING and awake:
                     guest.settle()
                 raise
             except DomainCallFailed:
@@ -176,8 +188,13 @@ class SimDomain:
         self._world.count("step: agent brings vCPUs online, or takes them offline")
         self._change(f"agent: {count} online", lambda: self._domain.set_vcpus_online(count))
 
+    def _called(self) -> None:
+        self._world.checks.guest_called()
+        self._wire.guest_is_slow()
+
     def _change(self, what: str, do: Callable[[], None]) -> None:
         self._world.checks.guest_is_ours(self._server, what)
+        self._called()
         self._wire.change(self._server, what, do, "libvirt_lost", DomainCallFailed)
 
 
@@ -186,6 +203,7 @@ class SimClaims:
         self._wire, self._world, self._server = wire, world, server
 
     def read(self) -> Reservation:
+        self._world.checks.claim_read()
         return self._wire.read(self._server.claims.read)
 
     def check(self, current: Reservation, size: Size) -> None:
@@ -198,6 +216,7 @@ class SimClaims:
             if self._wire.conflicts():
                 server.claims.conflicts = 1
             before = server.claims.size
+            world.checks.writes_a_claim(server)
             written = server.claims.write(current, size)
             world.count(f"step: {'release' if before.covers(size) else 'claim'}")
             world.checks.claimed(server, before)
@@ -303,7 +322,12 @@ class SimFleet:
 
 
 def open_instance(
-    world: World, wire: Wire, boots: Boots, lock: Callable[[Server], Lock], server: Server
+    world: World,
+    wire: Wire,
+    boots: Boots,
+    watch: Watch,
+    lock: Callable[[Server], Lock],
+    server: Server,
 ) -> Instance:
     """The ports of one instance, for one nova-compute."""
 
@@ -318,6 +342,7 @@ def open_instance(
         claims=SimClaims(wire, world, server),
         record=SimRecord(wire, world, server),
         actions=SimActions(),
-        lock=lambda within: lock(server),
+        lock=lambda within: lock(server).within(within),
         booting=lambda figures: boots.is_booting(server.uuid, figures),
+        watched=lambda figures: watch.judged(server.uuid, figures),
     )

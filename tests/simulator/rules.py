@@ -22,7 +22,8 @@ from nova_xloud.core.state import InstanceState
 from nova_xloud.core.steps import Told
 from nova_xloud.testing.ports import FakeClaims, FakeRecord
 from tests.simulator import without
-from tests.simulator.compute import Compute
+from tests.simulator.schedule import Lock
+from tests.simulator.server import Server
 
 
 @dataclass(frozen=True)
@@ -165,7 +166,7 @@ RULES = (
         "two of us act on what both have read before",
         "what was asked of",
         14,
-        instead(Compute, "lock", lambda compute, server: contextlib.nullcontext()),
+        instead(Lock, "within", lambda lock, seconds: contextlib.nullcontext()),
     ),
     Rule(
         "consumer generation",
@@ -187,6 +188,48 @@ RULES = (
         "being moved, was overwritten",
         418,
         without.observe_record_first_everywhere,
+    ),
+    Rule(
+        "what is defined counts",
+        "others have the room that a soft reboot or a rescue starts the guest with",
+        "is released",
+        9,
+        without.definition_does_not_count,
+    ),
+    Rule(
+        "unrescued with what is desired",
+        "unrescue starts a guest as it was before what was asked only until it stopped",
+        "starts with",
+        186,
+        instead(Server, "unrescued", lambda server: server.unrescue),
+    ),
+    Rule(
+        "claim spent by a call to the guest",
+        "the claim on the target of a live migration is overwritten, that came in the call",
+        "was read before its guest was called",
+        0,
+        without.observe_to_call_and_claim,
+    ),
+    Rule(
+        "guests in ERROR are followed",
+        "memory that the guest of an instance in ERROR takes is never reserved",
+        "no alarm stands",
+        21,
+        instead(reconcile, "_is_followed", lambda one, glimpse: reconcile._is_driven(one)),
+    ),
+    Rule(
+        "a refused release ends the run",
+        "Placement is asked again and again for what it has just refused",
+        "was written",
+        288,
+        instead(converge._Run, "_take", without.take_and_try_again),
+    ),
+    Rule(
+        "no waiting for who holds the lock",
+        "callers and workers wait for a volume that takes minutes",
+        "kept waiting by an operation",
+        0,
+        without.wait_for_the_lock,
     ),
     Rule(
         "memory floor",

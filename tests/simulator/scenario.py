@@ -55,6 +55,7 @@ class Growth:
 class GuestPlan:
     """One instance, and how its guest is.
 
+    :ivar agent_fails: its agent answers with an error
     :ivar stays_stuck: when faults stop, it goes on as it is
     """
 
@@ -67,6 +68,7 @@ class GuestPlan:
     growth: tuple[Growth, ...]
     uses_mb: int
     stays_stuck: bool
+    agent_fails: bool = False
 
 
 @dataclass(frozen=True)
@@ -93,12 +95,17 @@ class Request:
 
 @dataclass(frozen=True)
 class Operation:
-    """A user does something; ``takes`` seconds is how long the longest part of it lasts."""
+    """A user does something.
+
+    :ivar takes: seconds that the longest part of it lasts
+    :ivar how: how it goes, where there is more than one way
+    """
 
     at: float
     server: int
     kind: str
     takes: float
+    how: str = ""
 
 
 @dataclass(frozen=True)
@@ -108,6 +115,19 @@ class Tenant:
     at: float
     size: Size
     stays: float
+
+
+@dataclass(frozen=True)
+class Narrowing:
+    """From ``at`` until ``until`` the host's inventory is another one.
+
+    :ivar how: ``capacity``: less than is used; ``max_unit``: no allocation as large as some that
+        there are; ``class``: Placement has no memory there
+    """
+
+    at: float
+    until: float
+    how: str
 
 
 @dataclass(frozen=True)
@@ -121,7 +141,10 @@ class Faults:
     :ivar claim_lost: Placement did it, and its answer is lost
     :ivar record_lost: the same of the database
     :ivar libvirt_lost: the same of libvirt
+    :ivar libvirt_slow: a call to a guest takes seconds
     :ivar away: from when to when Placement answers nobody
+    :ivar narrowings: what happens to the host's inventory
+    :ivar strict: Placement is older than 14.0: it takes no claim where the host stays over full
     """
 
     hop: float = 0.01
@@ -131,7 +154,10 @@ class Faults:
     claim_lost: float = 0.0
     record_lost: float = 0.0
     libvirt_lost: float = 0.0
+    libvirt_slow: float = 0.0
     away: tuple[tuple[float, float], ...] = ()
+    narrowings: tuple[Narrowing, ...] = ()
+    strict: bool = False
 
 
 @dataclass(frozen=True)

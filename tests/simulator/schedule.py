@@ -7,18 +7,23 @@ due comes between any two of its calls.
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import heapq
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from random import Random
 from types import TracebackType
 from typing import NoReturn
 
 from greenlet import getcurrent, greenlet
 
+from nova_xloud.errors import InvalidState
 from nova_xloud.testing.clock import EPOCH
 
 # More turns than any history takes.
 ENDLESS = 10_000
+# Seconds that nova-xloud may wait for an operation of a user that has the lock.
+PATIENCE = 25.0
 
 
 class Killed(BaseException):
@@ -183,13 +188,66 @@ class Schedule:
 
 
 class Lock:
-    """Held by one actor; of those who wait, any one is next."""
+    """Held by one actor; of those who wait, any one is next.
+
+    :ivar is_a_users: an operation of a user has it
+    """
 
     def __init__(self, schedule: Schedule, rng: Random) -> None:
         self._schedule = schedule
         self._rng = rng
         self._holder: Actor | None = None
         self._waiting: list[Actor] = []
+        # From when to when somebody's operation had it.
+        self._users: list[tuple[float, float]] = []
+        self.is_a_users, self._users_since = False, 0.0
+        # Of who waits for so long only, what tells this time from another.
+        self._tickets: dict[Actor, object] = {}
+
+    @contextlib.contextmanager
+    def of_a_user(self) -> Iterator[None]:
+        """Held by an operation of a user, and not by nova-xloud."""
+        with self:
+            self._users_since, self.is_a_users = self._schedule.now(), True
+            try:
+                yield
+            finally:
+                self.is_a_users = False
+                self._users.append((self._users_since, self._schedule.now()))
+
+    @contextlib.contextmanager
+    def within(self, seconds: float) -> Iterator[None]:
+        """Held by nova-xloud; as :class:`nova_xloud.compute.ports.InstanceLock`."""
+        me = self._schedule.current
+        assert me is not None
+        if self._holder is not None:
+            ticket = self._tickets[me] = object()
+            give_up = functools.partial(self._give_up, me, ticket, seconds)
+            self._schedule.spawn("lock", give_up, me.process, seconds)
+        begun = self._schedule.now()
+        with self:
+            self._tickets.pop(me, None)
+            waited = self.users_had_it(since=begun)
+            if waited > PATIENCE:
+                self._schedule.end(Violation(f"kept waiting by an operation for {waited:.0f} s"))
+            if self._holder is not me:
+                raise InvalidState(f"another operation has held the instance for {seconds:g} s")
+            yield
+
+    def _give_up(self, actor: Actor, ticket: object, seconds: float) -> None:
+        """It waits no longer, if an operation of a user has the lock."""
+        while self._tickets.get(actor) is ticket and not self.is_a_users:
+            self._schedule.sleep(seconds)
+        if self._tickets.get(actor) is ticket and actor in self._waiting:
+            self._waiting.remove(actor)
+            self._schedule.wake(actor)
+
+    def users_had_it(self, since: float) -> float:
+        """For how many seconds since then operations of users had it."""
+        intervals = self._users
+        if self.is_a_users:
+            intervals = [*intervals, (self._users_since, self._schedule.now())]
+        return sum(max(0.0, end - max(begun, since)) for begun, end in intervals)
 
     @property
     def mine(self) -> bool:
@@ -214,6 +272,9 @@ class Lock:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        if self._holder is not self._schedule.current:
+            # It was not had: see within().
+            return
         self._holder = None
         if self._waiting and kind is not Killed:
             self._holder = self._waiting.pop(self._rng.randrange(len(self._waiting)))

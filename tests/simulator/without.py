@@ -22,9 +22,9 @@ from nova_xloud.core.drift import Look
 from nova_xloud.core.guest import Glimpse, GuestFigures
 from nova_xloud.core.plan import Plan
 from nova_xloud.core.size import Size
-from nova_xloud.core.state import InstanceState
+from nova_xloud.core.state import NOTHING, InstanceState
 from nova_xloud.core.steps import Told
-from nova_xloud.errors import NotFound
+from nova_xloud.errors import ClaimRefused, NoCapacity, NotFound
 
 _ADMIT = admit.admit
 _GIVE_BACK = admit._give_back
@@ -35,6 +35,8 @@ _RELEASE_WHAT_CAME_BACK = conclude._release_what_came_back
 _SET_VCPUS = take._set_vcpus
 _SHRINK = balloon._shrink
 _STEP = balloon.step
+_CONCLUDE = conclude.conclude
+_TAKE = converge._Run._take
 
 
 # Admission.
@@ -126,6 +128,44 @@ def observe_guest_once() -> AbstractContextManager[Any]:
 def conclude_as_if_told(instance: Instance, seen: Observation, told: Told) -> Size:
     told = replace(told, memory_mb=told.memory_mb or 0)
     return _RELEASE_WHAT_CAME_BACK(instance, seen, told)
+
+
+@contextlib.contextmanager
+def definition_does_not_count() -> Iterator[None]:
+    with (
+        mock.patch.object(InstanceState, "defined", property(lambda state: NOTHING)),
+        mock.patch.object(convergence, "_definition", return_value=None),
+    ):
+        yield
+
+
+def conclude_after_a_call(
+    instance: Instance, seen: Observation, told: Told, record: Desired
+) -> Size:
+    conclude._stay(seen, told)
+    return _CONCLUDE(instance, seen, replace(told, memory_mb=None), record)
+
+
+def observe_to_call_and_claim() -> AbstractContextManager[Any]:
+    reservation = property(lambda seen: seen._reservation)
+    stack = contextlib.ExitStack()
+    stack.enter_context(mock.patch.object(Observation, "reservation", reservation))
+    stack.enter_context(mock.patch.object(converge, "conclude", conclude_after_a_call))
+    return stack
+
+
+@contextlib.contextmanager
+def wait_for_the_lock() -> Iterator[None]:
+    with (
+        mock.patch.object(admit, "LOCKED_OUT_AFTER", 1e9),
+        mock.patch.object(converge, "LOCK_WAITS", 1e9),
+    ):
+        yield
+
+
+def take_and_try_again(run: Any, step: steps.Step, seen: Observation) -> None:
+    with contextlib.suppress(NoCapacity, ClaimRefused):
+        _TAKE(run, step, seen)
 
 
 def _as_if_settled(state: InstanceState) -> InstanceState:

@@ -107,7 +107,7 @@ class FakeClaims:
         self._check_reachable()
         if PROVIDER not in current.body["allocations"]:
             raise NoAllocation("fake Placement: it has nothing on this host")
-        if self.conflicts:
+        if self.conflicts and self._generation is not None:
             self.conflicts -= 1
             self.somebody_else_writes(self.size)
         self._check_generation(current)
