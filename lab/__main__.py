@@ -20,6 +20,7 @@ environment:
 first time:
   lab/run up               set-up, then the cloud, step by step
   lab/run demo             one server grown and shrunk while it runs, each number compared
+  lab/run promise          what is reserved, where it is hard to keep true
   lab/run tempest          the Tempest tests (docs/tempest.md)
   . .lab/openrc            then: openstack server list
   lab/run logs nova-compute-compute1
@@ -54,6 +55,11 @@ def _parser() -> argparse.ArgumentParser:
     tempest = commands.add_parser("tempest", help="up, then our Tempest tests, or what is named")
     tempest.add_argument("arguments", nargs="*", help="of `tempest run`, after a --")
     tempest.set_defaults(run=_tempest)
+    promise = commands.add_parser(
+        "promise", help="up, then sequences in which what is reserved is hard to keep true"
+    )
+    promise.add_argument("story", nargs="*", help="definition, rescue, slow-removal, ...: all")
+    promise.set_defaults(run=_promise)
     metrics = commands.add_parser(
         "metrics", help="up, a real Prometheus beside it, and a picture of what that has seen"
     )
@@ -83,6 +89,17 @@ def _tempest(lab: Layout, arguments: argparse.Namespace) -> int:
     from lab import tempest
 
     return tempest.run(lifecycle.up(lab), arguments.arguments)
+
+
+def _promise(lab: Layout, arguments: argparse.Namespace) -> int:
+    from lab import promise
+
+    unknown = set(arguments.story) - promise.STORIES.keys()
+    if unknown:
+        raise LabError(
+            f"no story {', '.join(sorted(unknown))}; one of: {', '.join(promise.STORIES)}"
+        )
+    return promise.run(lifecycle.up(lab), arguments.story)
 
 
 def _metrics(lab: Layout, arguments: argparse.Namespace) -> None:

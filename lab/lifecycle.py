@@ -2,8 +2,9 @@
 
 import shutil
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
 
@@ -64,6 +65,19 @@ def start_compute(lab: Layout, compute: Compute) -> None:
         [daemon],
         lambda: _reports(cloud, started, host=compute.hostname, binary="nova-compute"),
     )
+
+
+@contextmanager
+def with_option(lab: Layout, compute: Compute, name: str, value: object) -> Iterator[None]:
+    """Have a nova-compute run with an option of ``[xloud]`` for as long as the block lasts."""
+    before = compute.nova_conf.read_text()
+    compute.nova_conf.write_text(before.replace("[xloud]\n", f"[xloud]\n{name} = {value}\n"))
+    start_compute(lab, compute)
+    try:
+        yield
+    finally:
+        compute.nova_conf.write_text(before)
+        start_compute(lab, compute)
 
 
 def _hypervisor_up(lab: Layout, progress: Progress) -> None:
