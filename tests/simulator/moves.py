@@ -62,7 +62,8 @@ class Moves(Doing):
     def _scheduler_looks(self) -> None:
         """The scheduler takes longer than any call of ours that was on its way."""
         faults = self._world.scenario.faults
-        self._world.schedule.sleep(self._world.rng.uniform(8, 12) * faults.hop)
+        hops = (2, 4) if self._operation.how == "quick" else (8, 12)
+        self._world.schedule.sleep(self._world.rng.uniform(*hops) * faults.hop)
 
     @property
     def _migration(self) -> str:

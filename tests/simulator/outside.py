@@ -99,6 +99,8 @@ def _ask(world: World, name: str, request: Request) -> None:
 def _handle(world: World, asking: Asking, request: Request, answer_by: Deadline | None) -> None:
     """In a thread of nova-compute, as ``rpc.endpoint`` does."""
     checks, compute, server = world.checks, world.compute, asking.server
+    if request.queued:
+        world.schedule.sleep(request.queued)
     if answer_by is None:
         # Nobody was there to be asked for the time: from when it has arrived.
         asking = replace(asking, arrived=world.schedule.now())

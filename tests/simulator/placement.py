@@ -79,8 +79,10 @@ class Provider:
 class Allocation(FakeClaims):
     """What one instance has, here or on another host."""
 
-    def __init__(self, provider: Provider, size: Size) -> None:
+    def __init__(self, provider: Provider, size: Size, *, written_often: bool = False) -> None:
         super().__init__(size, capacity=provider.capacity)
+        if written_often:
+            self._generation = 100
         self._provider = provider
         self.refuses_when_overfull = provider.strict
         provider.consumers.append(self)

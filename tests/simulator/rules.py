@@ -74,14 +74,14 @@ RULES = (
         "re-check on conflict",
         "the claim of an instance that is being moved is overwritten",
         "being moved, was overwritten",
-        19,
+        3188,
         instead(admit, "change_claim", without.change_claim_unasked),
     ),
     Rule(
         "not too late",
         "an adjustment is admitted whose caller has given up",
         "after nobody waited for the answer",
-        65,
+        49,
         instead(host, "admit", without.admit_however_late),
     ),
     Rule(

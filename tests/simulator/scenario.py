@@ -56,6 +56,7 @@ class GuestPlan:
     """One instance, and how its guest is.
 
     :ivar agent_fails: its agent answers with an error
+    :ivar claimed_often: its claim has been written often: a new one is never taken for it
     :ivar stays_stuck: when faults stop, it goes on as it is
     """
 
@@ -69,6 +70,7 @@ class GuestPlan:
     uses_mb: int
     stays_stuck: bool
     agent_fails: bool = False
+    claimed_often: bool = False
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,7 @@ class Request:
     :ivar lost: ``request`` never arrives; ``answer`` never comes back
     :ivar late: seconds on its way
     :ivar again_after: it is delivered a second time that much later
+    :ivar queued: seconds in nova-compute until there is a thread for it
     :ivar waits: by ``hotplug_vcpus``, which answers when the guest has them
     """
 
@@ -91,6 +94,7 @@ class Request:
     late: float
     again_after: float | None
     waits: bool
+    queued: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -51,7 +51,7 @@ class Server:
         self.record = FakeRecord(
             flavor(), Desired(plan.size), vm_state="active" if plan.running else "stopped"
         )
-        self.claims = Allocation(provider, plan.size)
+        self.claims = Allocation(provider, plan.size, written_often=plan.claimed_often)
         self.actions = FakeActions()
         self.guest = self._guest(self._definition(plan.size))
         self.away: FakeGuest | None = None

@@ -84,12 +84,22 @@ def _conflicts_while_moved(rng: Random, scenario: Scenario) -> Scenario:
     hop = 0.25
     # When it has been read, and its claim is about to be written.
     moves = (
-        Operation(request.at + rng.uniform(5, 12) * hop, request.server, "resize", 0.5)
+        Operation(request.at + rng.uniform(5, 12) * hop, request.server, "resize", 0.5, "quick")
         for request in scenario.requests[:3]
     )
     requests = tuple(replace(one, lost="", late=0.0) for one in scenario.requests)
     faults = replace(scenario.faults, hop=hop, conflict=0.8)
-    return _also(replace(scenario, requests=requests, faults=faults), *moves)
+    guests = tuple(replace(one, claimed_often=True) for one in scenario.guests)
+    return _also(
+        replace(scenario, guests=guests, requests=requests, faults=faults),
+        *moves,
+    )
+
+
+def _no_thread_is_free(rng: Random, scenario: Scenario) -> Scenario:
+    """Requests lie in nova-compute until nobody waits for their answers any more."""
+    requests = tuple(replace(one, queued=rng.choice((0.0, 70.0))) for one in scenario.requests)
+    return replace(scenario, requests=requests)
 
 
 def _is_rescued(rng: Random, scenario: Scenario) -> Scenario:
@@ -215,6 +225,7 @@ TROUBLES: tuple[Trouble, ...] = (
     _live_migration,
     _live_migration,
     _conflicts_while_moved,
+    _no_thread_is_free,
     _is_rescued,
     _starts_as_defined,
     _not_persisted,
