@@ -355,7 +355,7 @@ def test_a_guest_that_refuses(hypervisor: Hypervisor) -> None:
     guest = hypervisor.define(Behaviour.REFUSES)
     guest.start()
     guest.domain.set_vcpus(3)
-    with pytest.raises(errors.DomainCallFailed):
+    with pytest.raises(errors.RemovalRejected):
         guest.domain.set_vcpus(2)
     guest.domain.set_memory(300)
     hypervisor.wait(10)

@@ -8,6 +8,7 @@ from nova import objects
 from nova.virt.libvirt.driver import LibvirtDriver
 
 from nova_xloud.compute.reconcile import Reconciler
+from tests.functional.base import told_of
 from tests.functional.clouds import GROWN, MovesTestCase
 
 MAXIMUM = (4, 1024)
@@ -56,8 +57,8 @@ class OlderThanThePackage(MovesTestCase):
             self.host.reconcile().join()
             status = self._status()
             for resource, size in (("vcpus", vcpus), ("memory_mb", memory_mb)):
-                numbers = {n: status[resource][n] for n in ("reserved", "actuated", "observed")}
-                assert set(numbers.values()) == {size}, status
+                numbers = told_of(status, resource, ("reserved", "actuated", "observed"))
+                assert numbers == {size}, status
             record = self._record(self.server)
             assert (record.vcpus, record.memory_mb) == (vcpus, memory_mb)
 
