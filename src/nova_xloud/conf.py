@@ -147,7 +147,7 @@ OPTS = [
 
 @dataclass(frozen=True, slots=True)
 class EngineOptions:
-    """The options that the compute room works with, as values."""
+    """The options that the package ``compute`` works with, as values."""
 
     converge_workers: int = 4
     step_timeout: float = 60.0

@@ -22,9 +22,9 @@ class GivenUp(AdjustTestCase):
         self._has(3, 768)
         self.guests.domain(self.server["id"]).behaviour = Behaviour.REFUSES
         self._adjust(current_memory_mb=512)
-        self._failed("xloud.guest_refused", "its next start has 512 MiB all the same")
+        self._failed("xloud.guest_refused", "it starts next with 512 MiB even so")
         refused = self._conditions()["GuestRefused"]
-        assert "its next start has 512 MiB" in refused["message"]
+        assert "it starts next with 512 MiB" in refused["message"]
         # Nobody but the pass tries again.
         self.computes["host1"].manager.xloud.reconcile()
         self._wait(lambda: self._is_given_up())

@@ -67,7 +67,7 @@ def unconfirmed(status: Status) -> str:
     if not status.running:
         return ""
     if observed.memory_mb is None:
-        who = "its balloon driver does not report"
+        who = "the guest's balloon driver does not report"
         return f"set; {who}" + ("" if observed.vcpus is not None else ", and it has no agent")
     return "set; the guest has no agent to confirm it" if observed.vcpus is None else ""
 

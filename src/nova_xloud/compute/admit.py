@@ -123,11 +123,12 @@ def _decide_in_time(
 ) -> tuple[Observation, Plan]:
     if too_late():
         raise HostUnavailable(
-            "it came too late, or another operation on it took too long; " + _SAME
+            "the request was kept too long by a queue or by another operation on the instance; "
+            + _SAME
         )
     decided = decide_now(instance, request, host, now)
     if too_late():
-        raise HostUnavailable("its guest or Placement took too long to answer; " + _SAME)
+        raise HostUnavailable("the guest or Placement took too long to answer; " + _SAME)
     return decided
 
 

@@ -183,7 +183,11 @@ class _Run:
         try:
             again.to_the_end()
         except XloudError as error:
-            LOG.info("Instance %s: the next pass goes on: %s", self._instance.uuid, error)
+            LOG.info(
+                "Instance %s: what it keeps is settled by the next pass: %s",
+                self._instance.uuid,
+                error,
+            )
 
     def _locked_step(self) -> steps.Step | Outcome:
         """Read, decide, take the step: under the lock, so that nothing comes between."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The compute room's front door: everything that RPC may ask of a compute host."""
+"""The front door of the package compute: everything that RPC may ask of a compute host."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the compute room needs of the outside, and no more.
+"""What the package compute needs of the outside, and no more.
 
 Each port has one bridge to the real thing and one fake in
 :mod:`nova_xloud.testing`.

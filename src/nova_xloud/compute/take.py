@@ -104,7 +104,11 @@ def _set_vcpus(count: int, instance: Instance, seen: Observation, told: steps.To
             # Nothing was to go: what timed out is the lock of the domain.
             raise DomainBusy(str(error)) from error
         # libvirt has waited for 5 s, which is not what a guest has for a step.
-        LOG.info("Instance %s: a vCPU is still asked for: %s", instance.uuid, error)
+        LOG.info(
+            "Instance %s: it has not given its vCPU back yet, which is waited for: %s",
+            instance.uuid,
+            error,
+        )
         return replace(told, vcpus=count, removal_late=True, late_vcpus=None)
     except DomainBusy as error:
         # Nothing was begun, and what was written down of it goes before the run ends.

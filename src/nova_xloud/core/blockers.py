@@ -114,7 +114,8 @@ def host_blockers(host: HostFacts) -> tuple[Blocker, ...]:
         message = f"the host's virt_type is {host.virt_type!r}; only kvm and qemu can do it"
         found += [Blocker(r, "hypervisor", message) for r in (VCPUS, MEMORY)]
     if reason := cannot_plug(host.architecture, host.machine):
-        found.append(Blocker(VCPUS, "vcpu_hotplug", f"{reason}, as its host's are"))
+        message = f"{reason}, and its host makes such guests; it needs another host"
+        found.append(Blocker(VCPUS, "vcpu_hotplug", message))
     if not host.balloon_device:
         message = "the host gives no balloon device: [libvirt] mem_stats_period_seconds is 0"
         found.append(Blocker(MEMORY, "no_balloon", message))

@@ -89,7 +89,7 @@ def _follow(state: InstanceState, told: Told) -> Step:
     if state.recorded is not None and state.recorded != state.reserved:
         return Record(state.reserved)
     return Deferred(
-        "its vm_state is none in which its size is changed; what its guest holds is claimed"
+        "its vm_state is not one in which its size is changed; what its guest holds is claimed"
     )
 
 

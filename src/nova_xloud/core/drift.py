@@ -112,7 +112,7 @@ def _look(
     if recorded != reserved:
         return Look(RECORDED, f"{recorded} are recorded and {reserved} reserved")
     if silent:
-        return Look(SILENT, "its driver has reported nothing for long")
+        return Look(SILENT, "its balloon driver has reported before, and does not any more")
     if not desired.generation and not _has(desired.target, glimpse):
         # Nobody asked for anything. It may have been started before nova-xloud was here, with more
         # than it would boot with now, and that is claimed.

@@ -92,7 +92,7 @@ def with_next_start(message: str, state: InstanceState | None) -> str:
     less = _less_at_next_start(state) if state is not None else ""
     if not less:
         return message
-    more = f"; its next start has {less} all the same"
+    more = f"; it starts next with {less} even so"
     if len(message) + len(more) > _LONGEST_MESSAGE:
         message = message[: _LONGEST_MESSAGE - len(more) - 4] + " ..."
     return message + more

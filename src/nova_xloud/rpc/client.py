@@ -20,7 +20,7 @@ from nova_xloud.rpc.versions import FIRST, NAMESPACE, VERSION
 
 LOG = logging.getLogger(__name__)
 
-_MAY_BE_TAKEN = "whether it has taken the request is told by the server's xloud-status"
+_MAY_BE_TAKEN = "the server's xloud-status says whether the request was taken"
 CONF = nova.conf.CONF
 
 # The first version in which a host can be told until when we wait.

@@ -95,9 +95,9 @@ def test_until_then_it_is_said_with_what_it_starts_next() -> None:
     rig = Rig(behaviour=Behaviour.REFUSES, options=FEW)
     rig.admit(*(LESS.vcpus, LESS.memory_mb))
     said = _fail(rig)
-    assert "its next start has 2 vCPUs, 1024 MiB all the same" in said
+    assert "it starts next with 2 vCPUs, 1024 MiB even so" in said
     assert len(said) <= 255
-    assert "its next start has 2 vCPUs, 1024 MiB" in rig.record.desired.progress.message
+    assert "it starts next with 2 vCPUs, 1024 MiB" in rig.record.desired.progress.message
     said = _fail(rig, TRIES - 1)
     assert "it keeps 4 vCPUs, 2048 MiB" in said
     assert "next start" not in said
