@@ -46,7 +46,7 @@ def test_up_and_down_and_refused(cloud: Cloud, lab: Layout, server: str) -> None
     assert cloud.settle(server, agreed(GROWN)) == agreed(GROWN)
 
     shown = json.loads(adjust(lab, "show", server, "-f", "json").stdout)
-    assert shown["vcpus"] == dict.fromkeys(shown["vcpus"], 3)
+    assert shown["vcpus"] == {**dict.fromkeys(shown["vcpus"], 3), "observed": None}
     assert shown.items() > cloud.xloud_status(server).body["xloud_status"].items()
     listed = json.loads(adjust(lab, "list", "-f", "json", "--host", "compute1").stdout)
     (row,) = (one for one in listed if one["ID"] == server)
@@ -63,13 +63,24 @@ def test_up_and_down_and_refused(cloud: Cloud, lab: Layout, server: str) -> None
     assert cloud.settle(server, agreed(MINIMUM)) == agreed(MINIMUM)
 
 
+def test_an_agent_sees_it_in_the_guest(cloud: Cloud, lab: Layout, create: Create) -> None:
+    server = create("xloud.demo", "xloud-agent")
+    assert cloud.settle(server, agreed(MINIMUM)) == agreed(MINIMUM)
+    done = adjust(lab, server, "--vcpus", "3", "--memory", "768", "--wait", "-f", "json")
+    assert done.returncode == 0, done
+    assert done.stderr.splitlines()[-1].endswith("seen in the guest")
+    vcpus = json.loads(done.stdout)["vcpus"]
+    assert vcpus == dict.fromkeys(vcpus, 3)
+
+
 def test_a_guest_that_does_not_follow(cloud: Cloud, lab: Layout, create: Create) -> None:
     server = create("xloud.demo", "xloud-no-balloon")
     done = adjust(lab, server, "--vcpus", "2", "--memory", "640", "--wait", "-f", "json")
     assert done.returncode == 5, done
     assert "xloud.guest_refused.no_statistics" in done.stderr
     held = json.loads(done.stdout)["memory_mb"]
-    assert (held["reserved"], held["observed"]) == (1024, 1024)
+    # Without a driver nobody can tell what the guest has.
+    assert (held["reserved"], held["observed"]) == (1024, None)
     assert cloud.claimed(server) == Size(2, 1024)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from lab import monitoring
+from lab import contents, monitoring
 from lab.cloud import Cloud, Size, Witnesses
 from lab.layout import Compute, Layout
 from lab.services import nova
@@ -48,7 +48,7 @@ def test_the_four_numbers_of_a_real_server_until_it_is_deleted(
     assert cloud.resize(server, size).status == 202
     assert cloud.settle(server, Witnesses(size, size, size)) == Witnesses(size, size, size)
     # Its guest has no agent, so nobody has seen what it uses.
-    vcpus = dict.fromkeys(FOUR[:3], 3) | {"maximum": 4}
+    vcpus = dict.fromkeys(FOUR[:3], 3) | {"maximum": contents.DEMO.vcpus}
     memory = dict.fromkeys(FOUR, 768 * MIB) | {"maximum": 1024 * MIB}
     # The run that brings it there may not have read it yet.
     wait(lambda: numbers(lab, here, server, "nova_xloud_instance_vcpus") == vcpus)
