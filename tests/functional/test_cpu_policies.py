@@ -91,12 +91,10 @@ class FewSharedCpus(PinnedTestCase):
     def _prepare_host(self):
         self.flags(cpu_shared_set="0-1", group="compute")
 
-    def test_an_instance_that_fits_there_with_its_minimum_cannot_outgrow_them(self):
-        self._elastic_with({})
-        self._adjust(current_vcpus=2)
-        self._holds(2, 512, VCPU=2)
-        self._refused(409, "xloud.no_capacity", current_vcpus=3)
-        self._holds(2, 512, VCPU=2)
+    def test_a_flavor_that_would_outgrow_them_finds_no_host(self):
+        self._elastic_with({}, expected_state="ERROR")
+        assert "No valid host" in self._fault(self.server)
+        assert self._get_allocations_by_server_uuid(self.server["id"]) == {}
 
 
 class Mixed(PinnedTestCase):
