@@ -227,9 +227,12 @@ class Rescue(ImagesTestCase):
         context = nova_context.get_admin_context()
         instance = objects.Instance.get_by_uuid(context, stock["id"], ["system_metadata"])
         assert not images._begins(context, instance, "active")
+        # As Nova's API sends it to attach a volume, say, after which a pass is begun for ours.
+        assert not holdings.comes_as_ours(instance)
         assert "flavor" not in instance
         instance = objects.Instance.get_by_uuid(context, self.server["id"], ["system_metadata"])
         assert images._begins(context, instance, "active")
+        assert holdings.comes_as_ours(instance)
 
 
 class Unshelve(ImagesTestCase):

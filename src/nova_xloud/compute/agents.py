@@ -8,7 +8,8 @@ be left behind, at most one a domain. It is a thread of the machine also where e
 those: there, Nova's own calls to libvirt share twenty of them, and an agent could take them all.
 
 libvirtd answers five calls of one client at a time (``max_client_requests``), and one that was left
-behind is one of them. So no more than a few are, and while there are as many no agent is asked.
+behind is one of them. So no more than a few are made at a time, since all of them may be left
+behind; and while as many have been, no agent is asked.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from nova_xloud.errors import AgentUnavailable
 
 # What libvirt itself gives an agent to answer its greeting.
 SECONDS = 5.0
-# How many calls may be left behind on a host: fewer than libvirtd's five.
+# How many calls may be on their way or left behind on a host: fewer than libvirtd's five.
 LEFT_BEHIND = 3
 # Seconds between two looks whether it has answered; answers take 4 to 6 ms (measured).
 _FIRST_LOOK, _LONGEST_LOOK = 0.002, 0.05
@@ -82,8 +83,7 @@ class Agents:
 
         :param uuid: of the instance
         :param do: a call to libvirt that the guest's agent has to answer
-        :raises AgentUnavailable: not in time, a call before is not answered yet, or too many others
-            are not
+        :raises AgentUnavailable: not in time; a call before, or too many others, are not answered
         """
         until = self._now() + self._seconds
         while True:
@@ -92,14 +92,17 @@ class Agents:
                     self._forget(other)
                 if len(self._given_up) >= LEFT_BEHIND:
                     raise AgentUnavailable(f"{LEFT_BEHIND} agents on this host owe an answer")
-                if uuid not in self._calls:
+                is_free = len(self._calls) < LEFT_BEHIND
+                if is_free and uuid not in self._calls:
                     mine = self._calls[uuid] = _Call(do, self._threads)
                     break
                 left_behind = uuid in self._given_up
             if left_behind or self._now() >= until:
-                raise AgentUnavailable(f"instance {uuid}: its agent still owes an answer")
+                who = "its agent still owes" if uuid in self._calls else "other agents still owe"
+                raise AgentUnavailable(f"instance {uuid}: {who} an answer")
             self._sleep(_LONGEST_LOOK)
-        return self._answer(uuid, mine, until)
+        # However long others were waited for: one that answers is not left behind for it.
+        return self._answer(uuid, mine, self._now() + self._seconds)
 
     def _answer(self, uuid: str, mine: _Call, until: float) -> Any:
         look = _FIRST_LOOK

@@ -51,11 +51,9 @@ def status(
     }
 
 
-def _driver(guest: GuestFigures | None) -> bool | None:
-    """Whether its balloon driver reports; None: it cannot be told, or not yet."""
-    if guest is None or not guest.has_balloon:
-        return False
-    return guest.balloon_driver
+def _driver(guest: GuestFigures | None) -> bool:
+    """Whether its balloon driver is known to report; clients of before read no null of a guest."""
+    return guest is not None and guest.has_balloon and bool(guest.balloon_driver)
 
 
 def status_from_database(state: InstanceState, bounds: Envelope, now: str) -> dict[str, Any]:

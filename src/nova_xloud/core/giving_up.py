@@ -3,7 +3,7 @@
 
 A try is a run that did all it could and did not get the guest to the size that was asked for. One
 that ended because somebody else goes first, a guest is paused or boots, or Placement or QEMU does
-not answer, is none. After the last try what the guest holds is desired again, each resource for
+not answer, is none. After the last try what the guest has is desired again, each resource for
 itself: so a shrink that was refused for the guest's safety is not what it boots with next, and
 growth that cannot be done does not stay claimed.
 """
@@ -49,7 +49,7 @@ def after_try(desired: Desired, state: InstanceState, code: str, limit: int, now
     tries = (desired.tries or 0) + 1
     if tries < limit:
         return replace(desired, tries=tries)
-    kept = _kept(desired, state.held)
+    kept = _kept(desired, state.numbers.actuated)
     if kept == (desired.persisted, desired.live) or not state.reserved.covers(state.held):
         # What a guest took for which there is no room: it has to come down.
         return replace(desired, tries=min(tries, limit))
@@ -73,18 +73,21 @@ def _is_try(desired: Desired, state: InstanceState, code: str) -> bool:
     return code == FAILED or (code.startswith(_REFUSED) and code not in _NO_TRY)
 
 
-def _kept(desired: Desired, held: Size) -> tuple[Size, Size | None]:
-    """Persisted and live size with what is held in place of what was asked for.
+def _kept(desired: Desired, has: Size) -> tuple[Size, Size | None]:
+    """Persisted and live size with what the guest has in place of what was asked for.
+
+    By what QEMU was set to. Where nobody confirms that, the maximum of memory is held and stays
+    claimed; but that is no size that anybody asked for.
 
     A resource of which another size is persisted than is desired now was asked for until the guest
     stops: the persisted one was not refused, and stays.
     """
     target, persisted = desired.target, desired.persisted
     lasting = Size(
-        held.vcpus if persisted.vcpus == target.vcpus else persisted.vcpus,
-        held.memory_mb if persisted.memory_mb == target.memory_mb else persisted.memory_mb,
+        has.vcpus if persisted.vcpus == target.vcpus else persisted.vcpus,
+        has.memory_mb if persisted.memory_mb == target.memory_mb else persisted.memory_mb,
     )
-    return lasting, None if held == lasting else held
+    return lasting, None if has == lasting else has
 
 
 def with_next_start(message: str, state: InstanceState | None) -> str:

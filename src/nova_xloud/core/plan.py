@@ -57,7 +57,7 @@ def decide(
     before = _as_found(state)
     target = _target(request, before.target)
     refusal = (
-        _blocked(target, before.target, bounds)
+        _blocked(target, before.target, bounds, state)
         or _pinned(target, before.target, state)
         or _bounds(request, bounds)
         or _stopped(request, state)
@@ -152,10 +152,15 @@ def _bounds(request: AdjustRequest, bounds: Envelope) -> OutOfBounds | None:
     return None
 
 
-def _blocked(target: Size, now: Size, bounds: Envelope) -> Blocked | None:
+def _blocked(target: Size, now: Size, bounds: Envelope, state: InstanceState) -> Blocked | None:
+    """A guest whose memory is pinned holds its maximum already: whatever pins it, that may be asked
+    for.
+    """
+    guest = state.guest
+    holds_all = guest is not None and guest.pinned and target.memory_mb == guest.max_memory_mb
     for resource, changes in (
         (VCPUS, target.vcpus != now.vcpus),
-        (MEMORY, target.memory_mb != now.memory_mb),
+        (MEMORY, target.memory_mb != now.memory_mb and not holds_all),
     ):
         blocker = bounds.blocker_of(resource)
         if changes and blocker is not None:

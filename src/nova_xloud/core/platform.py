@@ -22,9 +22,9 @@ _ALL = tuple(sorted({name for names in _PLUGGABLE.values() for name in names}))
 
 # QEMU has no unplug on s390x.
 _NO_UNPLUG = ("s390x",)
-# By Glance's os_type and os_distro. Windows is given CPUs and keeps them; the BSDs have no driver
-# for CPUs that come or go.
-_KEEP_VCPUS = ("windows", "freebsd", "netbsd", "openbsd", "dragonflybsd", "msdos", "netware")
+# By Glance's os_type, and os_distro as libosinfo has it: win2k22, win10. Windows is given CPUs and
+# keeps them; the BSDs have no driver for CPUs that come or go.
+_KEEP_VCPUS = ("win", "freebsd", "netbsd", "openbsd", "dragonflybsd", "msdos", "netware")
 
 
 def cannot_plug(architecture: str | None, machine: str | None) -> str | None:

@@ -25,6 +25,7 @@ TYPES = (
     conditions.REMOVAL_UNSETTLED,
     conditions.CPUS_NOT_ONLINE,
     conditions.BOOTING,
+    conditions.GAVE_UP,
     conditions.RESERVED_TOO_LITTLE,
 )
 

@@ -206,6 +206,12 @@ def comes_with_record(instance: Any) -> bool:
     return "system_metadata" in instance and has_record(instance)
 
 
+def comes_as_ours(instance: Any) -> bool:
+    """:func:`is_ours`, by what the instance comes with: for a stock server nothing is read."""
+    names = "flavor" in instance and names_minimum(instance.flavor)
+    return names or comes_with_record(instance)
+
+
 def record_of(instance: Any) -> dict[str, str]:
     """Our keys in its ``system_metadata``."""
     return record_in(instance.system_metadata)

@@ -46,7 +46,7 @@ def attach_interface(
 
     :raises PortPinsMemory: 400
     """
-    if port_id and _is_elastic(instance):
+    if port_id and holdings.comes_as_ours(instance):
         maximum = instance.flavor.memory_mb
         desired = holdings.desired_of(instance, holdings.facts_of_instance(instance))
         held = min(instance.memory_mb, desired.to_hold.memory_mb)
@@ -62,10 +62,3 @@ def attach_interface(
                     maximum=maximum,
                 )
     return original(api, context, instance, network_id, port_id, *args, **kwargs)
-
-
-def _is_elastic(instance: Any) -> bool:
-    """Nothing is read for a server that stock Nova would not read."""
-    if holdings.comes_with_record(instance):
-        return True
-    return "flavor" in instance and holdings.names_minimum(instance.flavor)

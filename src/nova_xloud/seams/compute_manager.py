@@ -199,7 +199,7 @@ class XloudComputeManager(manager.ComputeManager):  # type: ignore[misc]
         """
         try:
             self._watch.changed(done_to.uuid)
-            if holdings.is_ours(done_to):
+            if holdings.comes_as_ours(done_to):
                 self.xloud.reconcile()
         except Exception:
             LOG.warning("Instance %s could not be looked at again.", done_to.uuid, exc_info=True)

@@ -162,8 +162,7 @@ def _begins(context: Any, instance: Any, *states: str) -> bool:
 
     Nova does not read the flavor there, and for a stock server nothing is read that it does not.
     """
-    names_minimum = "flavor" in instance and holdings.names_minimum(instance.flavor)
-    if not names_minimum and not holdings.comes_with_record(instance):
+    if not holdings.comes_as_ours(instance):
         return False
     free = instance.task_state is None and (not instance.locked or context.is_admin)
     return free and instance.vm_state in states

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -118,6 +119,38 @@ def test_so_many_are_left_behind_and_no_more(hanging: Hanging) -> None:
         asked.ask("another", lambda: "well")
     hanging.on.set()
     assert ended(asked, "another") == "again"
+
+
+def test_no_more_are_asked_at_a_time_than_may_be_left_behind(hanging: Hanging) -> None:
+    """All that are asked at once may hang at once, and libvirtd would answer nothing more."""
+    asked = agents(0.5)
+
+    def ask(name: str) -> None:
+        with contextlib.suppress(AgentUnavailable):
+            asked.ask(name, hanging.call(name))
+
+    many = [threading.Thread(target=ask, args=(f"server {n}",)) for n in range(LEFT_BEHIND + 5)]
+    for thread in many:
+        thread.start()
+    for thread in many:
+        thread.join(10)
+    assert len(hanging.begun) == LEFT_BEHIND < 5
+    hanging.on.set()
+    assert ended(asked, "another") == "again"
+
+
+def test_who_comes_when_as_many_are_asked_waits_its_turn() -> None:
+    asked, answers = agents(SECONDS), []
+
+    def ask(name: str) -> None:
+        answers.append(asked.ask(name, lambda: time.sleep(0.1) or name))
+
+    many = [threading.Thread(target=ask, args=(f"server {n}",)) for n in range(LEFT_BEHIND + 5)]
+    for thread in many:
+        thread.start()
+    for thread in many:
+        thread.join(10)
+    assert len(answers) == LEFT_BEHIND + 5
 
 
 def test_an_agent_has_as_long_as_libvirt_gives_it_to_be_greeted() -> None:

@@ -83,9 +83,12 @@ def test_memory_of_a_driver_that_has_not_reported_is_not_observed(confirmed: boo
 
 
 @pytest.mark.parametrize("reports", [True, False, None])
-def test_a_balloon_driver_reports_or_not_or_nobody_knows(reports: bool | None) -> None:
+def test_of_a_running_guest_the_flat_fields_are_never_null(reports: bool | None) -> None:
     figures = GuestFigures(True, False, 8, 4, 2, 4096, 2048, reports, stats_period=10)
-    assert told(guest=figures)["balloon_driver_active"] is reports
+    body = told(guest=figures)
+    assert body["balloon_driver_active"] is bool(reports)
+    flat = {name: value for name, value in body.items() if not isinstance(value, dict | list)}
+    assert None not in flat.values()
 
 
 @pytest.mark.parametrize("guest", [None, GuestFigures(False, False, 8, 4, 2, 4096, 2048)])

@@ -377,6 +377,35 @@ def test_of_what_was_not_asked_for_a_live_size_stays_one(
     assert plan.claim.covers(persisted.at_least(target))
 
 
+@pytest.mark.parametrize(
+    ("image", "host", "why"),
+    [
+        ({"hw_locked_memory": "true"}, HostFacts(), "locked_memory"),
+        ({"hw_mem_page_size": "large"}, HostFacts(), "huge_pages"),
+        ({}, HostFacts(file_backed_memory=True), "file_backed_memory"),
+    ],
+)
+def test_pinned_memory_may_become_its_maximum_whatever_pins_it(
+    image: dict[str, str], host: HostFacts, why: str
+) -> None:
+    """Rebuilt with such an image by a version of before, say: that is the only way out."""
+    bounds = envelope(FlavorFacts(MAXIMUM, {"minimum_memory": "1024"}, image), host)
+    pinned = replace(guest(4, 1024), pinned=(why,))
+    held = state(Size(4, 1024), reserved=Size(4, MAXIMUM.memory_mb), figures=pinned)
+    plan = decide(AdjustRequest(None, MAXIMUM.memory_mb), held, bounds)
+    assert isinstance(plan, Plan)
+    assert plan.claim.memory_mb == MAXIMUM.memory_mb
+    refusal = decide(AdjustRequest(None, 2048), held, bounds)
+    assert isinstance(refusal, Blocked)
+    assert refusal.reason_code == f"xloud.blocked.{why}"
+
+
+@pytest.mark.parametrize("distro", ["win2k22", "win10", "Windows", "freebsd14.0"])
+def test_systems_are_known_by_what_libosinfo_calls_them(distro: str) -> None:
+    facts = FlavorFacts(MAXIMUM, {"minimum_cpu": "1"}, {"os_distro": distro})
+    assert envelope(facts, HostFacts()).removal is not None
+
+
 def test_who_keeps_vcpus_is_refused_before_a_removal_is_tried_and_may_grow() -> None:
     windows = envelope(
         FlavorFacts(MAXIMUM, {"minimum_cpu": "1"}, {"os_type": "windows"}), HostFacts()

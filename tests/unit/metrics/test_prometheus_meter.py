@@ -196,6 +196,7 @@ def test_every_condition_is_listed_true_or_not(meter: PrometheusMeter) -> None:
         "RemovalUnsettled": 0,
         "CpusNotOnline": 0,
         "Booting": 0,
+        "GaveUp": 0,
         "ReservedTooLittle": 1,
     }
 

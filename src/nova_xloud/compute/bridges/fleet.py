@@ -58,19 +58,17 @@ class NovaFleet:
         instances = objects.InstanceList.get_by_host(
             nova_context.get_admin_context(), self._manager.host, expected_attrs=ATTRIBUTES
         )
-        followed = [
-            one
-            for one in instances
-            if holdings.is_ours(one) and one.node in self._manager.rt.compute_nodes
-        ]
+        followed = [one for one in instances if one.node in self._manager.rt.compute_nodes]
         found = [self._known(one) for one in followed]
         return [known for known in found if known is not None]
 
     def _known(self, instance: Any) -> Known | None:
-        """None: what Nova has of it cannot be read; the host's others go on without it."""
+        """None: it is not ours, or what Nova has of it cannot be read; the others go on without."""
         try:
+            if not holdings.is_ours(instance):
+                return None
             view = view_of(instance, self._manager.host)
-        except (exception.NovaException, TypeError, ValueError) as error:
+        except (exception.NovaException, AttributeError, TypeError, ValueError) as error:
             if self._unreadable.get(instance.uuid) != str(error):
                 self._unreadable[instance.uuid] = str(error)
                 LOG.warning("Instance %s is not followed: %s", instance.uuid, error)
