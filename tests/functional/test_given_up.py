@@ -14,7 +14,7 @@ class GivenUp(AdjustTestCase):
 
     def start_compute(self, *arguments, **options):
         # Its options are read when it starts.
-        self.flags(give_up_after=2, step_timeout=1, group="xloud")
+        self.flags(give_up_after=3, step_timeout=1, group="xloud")
         return super().start_compute(*arguments, **options)
 
     def test_a_refused_shrink_is_given_up_and_told_until_somebody_asks_again(self):
@@ -25,8 +25,12 @@ class GivenUp(AdjustTestCase):
         self._failed("xloud.guest_refused", "it starts next with 512 MiB even so")
         refused = self._conditions()["GuestRefused"]
         assert "it starts next with 512 MiB" in refused["message"]
-        # Nobody but the pass tries again.
-        self.computes["host1"].manager.xloud.reconcile()
+        # Nobody but the pass tries again; of the second try nothing but the count is written.
+        manager = self.computes["host1"].manager
+        manager.xloud.reconcile()
+        self._wait(lambda: self._is_tried("2"))
+        manager.xloud._reconciler._attempts.clear()
+        manager.xloud.reconcile()
         self._wait(lambda: self._is_given_up())
         self._has(3, 768)
         gave_up = self._conditions()["GaveUp"]
@@ -67,6 +71,11 @@ class GivenUp(AdjustTestCase):
 
     def _is_given_up(self):
         assert "GaveUp" in self._conditions()
+
+    def _is_tried(self, times):
+        context = nova_context.get_admin_context()
+        instance = objects.Instance.get_by_uuid(context, self.server["id"], ["system_metadata"])
+        assert instance.system_metadata["xloud_tries"] == times
 
     def _is_from(self, source):
         assert self._status()["source"] == source

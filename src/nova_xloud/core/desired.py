@@ -143,6 +143,10 @@ class Desired:
         """Whether both want the same, however far they are."""
         return (self.persisted, self.live, self.force) == (other.persisted, other.live, other.force)
 
+    def same_record(self, other: Desired) -> bool:
+        """Whether both are written alike: how often it was tried is too."""
+        return self == other and self.tries == other.tries
+
     def restarted(self) -> Desired:
         """The record once the guest has stopped."""
         return replace(self, live=None, removal_pending=None)

@@ -12,6 +12,7 @@ from prometheus_client.registry import Collector
 
 from nova_xloud.compute.meter import Seen
 from nova_xloud.core import conditions
+from nova_xloud.core.lifecycle import GAVE_UP
 from nova_xloud.core.reading import Reading
 from nova_xloud.core.size import Observed, Size
 
@@ -25,7 +26,7 @@ TYPES = (
     conditions.REMOVAL_UNSETTLED,
     conditions.CPUS_NOT_ONLINE,
     conditions.BOOTING,
-    conditions.GAVE_UP,
+    GAVE_UP,
     conditions.RESERVED_TOO_LITTLE,
 )
 

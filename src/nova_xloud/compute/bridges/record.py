@@ -60,7 +60,7 @@ class NovaRecord:
             if _decided_on(self._instance) != before:
                 raise InvalidState("the instance was changed meanwhile; try again")
             facts = holdings.facts_of_instance(self._instance)
-            if desired != holdings.desired_of(self._instance, facts):
+            if not desired.same_record(holdings.desired_of(self._instance, facts)):
                 # One that was never adjusted stays without a record: only what it holds changes.
                 holdings.put_desired(self._instance, desired)
             self._instance.vcpus = held.vcpus
