@@ -80,13 +80,14 @@ class Concurrent(EngineTestCase):
         with mock.patch.object(client, "_put_allocations", return_value=conflict):
             self._refused(503, "xloud.placement_unavailable", current_vcpus=3)
         self._has(1, 512)
-        assert "xloud_generation" not in self._record(self.server).system_metadata
+        assert self._record(self.server).system_metadata["xloud_generation"] == "0"
 
 
 class Fifty(XloudTestCase):
     def test_fifty_servers_grow_at_once_and_the_host_is_never_oversold(self):
         self.flags(instances=-1, group="quota")
         self.flags(cpu_allocation_ratio=50.0, disk_allocation_ratio=100.0)
+        self.flags(memory_floor_mb=64, memory_floor_percent=0, group="xloud")
         self.start_compute("host1")
         flavor = self._flavor(vcpus=2, memory_mb=128, minimum_cpu=1, minimum_memory=64)
         servers = [self._boot(flavor) for _ in range(50)]
@@ -349,7 +350,7 @@ class Asked(EngineTestCase):
             {"step": "set_vcpus", "count": 3},
         ]
         self._has(1, 512)
-        assert "xloud_generation" not in self._record(self.server).system_metadata
+        assert self._record(self.server).system_metadata["xloud_generation"] == "0"
         assert self._events("xloud_adjust") == []
 
     def test_a_dry_run_tells_why_not(self):
