@@ -72,6 +72,12 @@ class Wire:
         often = self._faults.conflict
         return bool(often) and self._rng.random() < often
 
+    def conflict_is_slow(self) -> None:
+        """Placement's answer that there is a conflict is long on its way."""
+        longest = self._faults.conflict_late
+        if longest:
+            self._world.schedule.sleep(self._rng.uniform(0, longest))
+
     def guest_is_slow(self) -> None:
         """Something else goes on with the guest, and libvirt lets us wait."""
         often = self._faults.libvirt_slow
@@ -224,8 +230,10 @@ class SimClaims:
 
         try:
             return self._wire.change(server, f"claim {size}", do, "claim_lost")
-        except (ClaimConflict, PlacementUnavailable):
+        except (ClaimConflict, PlacementUnavailable) as error:
             world.checks.not_claimed()
+            if isinstance(error, ClaimConflict):
+                self._wire.conflict_is_slow()
             raise
 
 

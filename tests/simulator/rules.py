@@ -74,7 +74,7 @@ RULES = (
         "re-check on conflict",
         "the claim of an instance that is being moved is overwritten",
         "being moved, was overwritten",
-        3188,
+        3837,
         instead(admit, "change_claim", without.change_claim_unasked),
     ),
     Rule(

@@ -142,6 +142,7 @@ class Faults:
     :ivar crash: nova-compute dies, per hop
     :ivar crashes: how often at most
     :ivar conflict: somebody else writes the same allocation just before we do
+    :ivar conflict_late: seconds until we hear of that, at most: Placement tries again itself
     :ivar claim_lost: Placement did it, and its answer is lost
     :ivar record_lost: the same of the database
     :ivar libvirt_lost: the same of libvirt
@@ -155,6 +156,7 @@ class Faults:
     crash: float = 0.0
     crashes: int = 0
     conflict: float = 0.0
+    conflict_late: float = 0.0
     claim_lost: float = 0.0
     record_lost: float = 0.0
     libvirt_lost: float = 0.0

@@ -80,15 +80,20 @@ def _live_migration(rng: Random, scenario: Scenario) -> Scenario:
 
 
 def _conflicts_while_moved(rng: Random, scenario: Scenario) -> Scenario:
-    """Resized in the moment in which others change its claim too."""
+    """Resized in the moment in which others change its claim too.
+
+    What makes a move fit between two of our calls is that Placement is slow to say so, and not a
+    scheduler that is quicker than one: what is read next is then the claim on the target.
+    """
     hop = 0.25
     # When it has been read, and its claim is about to be written.
     moves = (
-        Operation(request.at + rng.uniform(5, 12) * hop, request.server, "resize", 0.5, "quick")
+        Operation(request.at + rng.uniform(5, 12) * hop, request.server, "resize", 0.5)
         for request in scenario.requests[:3]
     )
     requests = tuple(replace(one, lost="", late=0.0) for one in scenario.requests)
-    faults = replace(scenario.faults, hop=hop, conflict=0.8)
+    late = 20 * hop
+    faults = replace(scenario.faults, hop=hop, conflict=0.8, conflict_late=late)
     guests = tuple(replace(one, claimed_often=True) for one in scenario.guests)
     return _also(
         replace(scenario, guests=guests, requests=requests, faults=faults),

@@ -188,8 +188,10 @@ def _give_back(instance: Instance, claimed: Reservation, before: Size) -> None:
     if claimed.size == before:
         return
     try:
-        # Once: what has changed meanwhile belongs to the operation that came between.
-        instance.claims.write(claimed, before)
+        # Once: what has changed meanwhile belongs to the operation that came between. The database
+        # may have taken long to say no, and a whole move fits into that: see observe().
+        if instance.claims.read().size == claimed.size:
+            instance.claims.write(claimed, before)
     except (ClaimConflict, Refused) as error:
         LOG.warning(
             "Instance %s keeps a claim of %s that it does not need until it is looked at again: %s",

@@ -351,6 +351,23 @@ def test_giving_back_leaves_what_the_other_operation_claimed_alone() -> None:
     assert rig.claims.size == theirs
 
 
+def test_giving_back_leaves_a_claim_alone_that_a_whole_move_has_made_meanwhile() -> None:
+    rig = Rig()
+    theirs = Size(4, 2049)
+
+    def a_resize_while_the_database_is_slow() -> None:
+        rig.record.task_state = "resize_prep"
+        rig.claims.move_away()
+        rig.claims.come_back(theirs)
+        # Counted anew, it has the generation that our own claim had left.
+        rig.claims.somebody_else_writes(theirs)
+
+    rig.once_before("record", a_resize_while_the_database_is_slow)
+    with pytest.raises(InvalidState):
+        rig.admit(6, 3072)
+    assert rig.claims.size == theirs
+
+
 def test_a_claim_that_cannot_be_given_back_does_not_hide_why_it_was_refused() -> None:
     rig = Rig()
 
