@@ -47,11 +47,6 @@ class Moves(Doing):
             self._move_is_undone()
         return found
 
-    def _holds(self) -> Size:
-        """What the conductor finds that it holds."""
-        record = self._server.record
-        return record.held.at_least(record.desired.to_hold)
-
     def _becomes_the_migrations(self) -> None:
         server = self._server
         self._world.provider.others[self._migration] = server.claims.size
@@ -106,6 +101,9 @@ class Moves(Doing):
             self._world.count("live migration is rolled back")
             self._done()
             return
+        assert server.migration is not None
+        # What was claimed on the target: no run of another host is played that would change it.
+        server.claimed_away = server.migration
         server.leaves()
         self._seen("its guest has left")
         self._moment()
@@ -117,7 +115,10 @@ class Moves(Doing):
         self._seen("its claim here has ended")
 
     def _claim_the_return(self) -> bool:
-        server, size = self._server, self._holds()
+        server = self._server
+        # As nova_xloud.seams.moves.live_migration_request has it: what its source has reserved, and
+        # not what its record says, which is less while a run is on its way.
+        size = server.claimed_away
         server.claims.move_away()
         self._scheduler_looks()
         found = self._world.provider.has_room_for(size)

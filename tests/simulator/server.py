@@ -30,6 +30,7 @@ class Server:
     """One instance of the host.
 
     :ivar away: its guest, while it runs on another host
+    :ivar claimed_away: what is reserved there for it
     :ivar unrescue: while it is rescued: the definition that it had, and is started from after that
     :ivar migration: what the migration that it is in holds for it here; None: it is in none
     :ivar covered_by_migration: its guest here is the one that the migration's claim is for
@@ -55,6 +56,7 @@ class Server:
         self.actions = FakeActions()
         self.guest = self._guest(self._definition(plan.size))
         self.away: FakeGuest | None = None
+        self.claimed_away = NOTHING
         self.unrescue: GuestSize | None = None
         self.guest.uses_kib = plan.uses_mb * KIB
         if plan.running:
