@@ -34,7 +34,6 @@ from nova_xloud.errors import (
 )
 from nova_xloud.testing import FakeDomain
 from nova_xloud.testing.behaviour import Power
-from nova_xloud.testing.ports import NOTHING
 from tests.simulator.scenario import REMOVES_NOTHING, Faults
 from tests.simulator.schedule import Killed, Lock
 from tests.simulator.server import Server
@@ -148,7 +147,7 @@ class SimDomain:
     def read(self, *, agent: bool = True) -> GuestFigures:
         self._called()
         figures = self._wire.read(lambda: self._domain.read(agent=agent))
-        self._world.checks.seen(self._server, figures.held if figures.running else NOTHING)
+        self._world.checks.seen(self._server, figures)
         return figures
 
     def ping(self) -> None:
