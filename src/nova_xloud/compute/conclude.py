@@ -97,8 +97,13 @@ def alarm(
 
 
 def _recorded_as(seen: Observation, reserved: Size) -> Size:
-    """Where Placement has lost it, what it held is still known from its columns."""
-    return reserved if reserved != NOTHING else seen.view.recorded
+    """Where Placement has lost it, what it held is still known from its columns.
+
+    So they are left to one that is neither driven nor runs: that they say another size than is
+    reserved is how a pass finds it once it is driven again.
+    """
+    is_left_alone = not (seen.state.driven or seen.state.running)
+    return seen.view.recorded if is_left_alone or reserved == NOTHING else reserved
 
 
 def _stay(seen: Observation, told: Told) -> None:

@@ -66,7 +66,9 @@ def _write(step: steps.Step, instance: Instance, seen: Observation, now: str) ->
     desired = record = seen.view.desired
     match step:
         case steps.Record() | steps.Converged():
-            record = concluded(seen, Event.REACH, now)
+            # One that is not driven has reached nothing by that: only its columns are written.
+            event = Event.REACH if seen.state.driven else Event.DEFER
+            record = concluded(seen, event, now)
         case steps.ForgetLive():
             record = desired.restarted()
         case steps.BeginRemoval(count):

@@ -81,12 +81,16 @@ def _at_the_end(state: InstanceState, needed: Size, definition: Size | None, tol
 
 
 def _follow(state: InstanceState, told: Told) -> Step:
-    """Claim what a guest holds that is not driven to any size; release nothing."""
+    """Claim what a guest holds that is not driven to any size; release nothing.
+
+    While it is off (suspended, say) nothing at all is done: were its columns to say what is still
+    reserved, nobody would find after it that there is something to release.
+    """
     needed = state.counted.at_least(state.defined) if state.running else state.reserved
     if not state.reserved.covers(needed):
         claim = state.reserved.at_least(needed)
         return Short(needed) if told.no_room_for == state.settled_claim else Claim(claim)
-    if state.recorded is not None and state.recorded != state.reserved:
+    if state.running and state.recorded not in (None, state.reserved):
         return Record(state.reserved)
     return Deferred(
         "its vm_state is not one in which its size is changed; what its guest holds is claimed"

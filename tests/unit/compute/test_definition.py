@@ -17,7 +17,7 @@ from nova_xloud.core.size import Size
 from nova_xloud.core.steps import Told
 from nova_xloud.errors import Blocked, DomainError, GuestRefused, InvalidState, NoAllocation
 from nova_xloud.testing import Behaviour
-from nova_xloud.testing.behaviour import Rejected
+from nova_xloud.testing.behaviour import Rejected, Timing
 from nova_xloud.testing.ports import FakeFleet
 from tests.unit.compute.rig import MAXIMUM, NOW, Inline, Rig
 
@@ -276,6 +276,35 @@ def test_a_suspended_guest_that_is_off_is_left_alone() -> None:
     assert not rig.converge().converged
     # Its live size comes back with it.
     assert rig.claims.size == MAXIMUM
+
+
+def test_a_run_that_a_suspend_came_between_is_found_by_the_pass_after_it() -> None:
+    # Its guest took memory that nobody had asked for; half way back it is suspended.
+    rig = Rig(timing=Timing(balloon_rate=100))
+    rig.claims.size = Size(4, 4096)
+    rig.guest.set_memory(3584 * 1024, live=True, config=False)
+    rig.clock.advance(60)
+    rig.guest.stop(save=True)
+    rig.record.vm_state = "suspended"
+    before = rig.record.desired
+    assert not rig.converge().converged
+    assert (rig.record.held, rig.record.desired) == (NOW, before)
+    rig.guest.start()
+    rig.record.vm_state = "active"
+    rig.boots.ran_elsewhere(rig.uuid, rig.guest.boot_id)
+    assert passed(rig) == [(rig.uuid, None)]
+    assert rig.size == rig.claims.size == rig.record.held == NOW
+
+
+def test_what_an_instance_in_error_holds_is_recorded_and_its_adjustment_not_reached() -> None:
+    rig = Rig()
+    rig.admit(6)
+    progress = rig.record.desired.progress
+    rig.record.vm_state = "error"
+    rig.record.held = Size(1, 1)
+    assert not rig.converge().converged
+    assert rig.record.held == rig.claims.size
+    assert rig.record.desired.progress == progress
 
 
 def test_an_adjustment_of_one_that_is_in_error_waits() -> None:
