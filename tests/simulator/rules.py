@@ -144,7 +144,7 @@ RULES = (
         "an earlier removal's mark stays",
         "an unplug that timed out, and is refused when it is tried again, counts as settled",
         "has ended QEMU",
-        633,
+        573,
         instead(take, "_set_vcpus", without.set_vcpus_as_if_first),
     ),
     Rule(
@@ -172,7 +172,7 @@ RULES = (
         "consumer generation",
         "somebody else's claim is overwritten",
         "being moved, was overwritten",
-        19,
+        243,
         instead(FakeClaims, "_check_generation", lambda claims, current: None),
     ),
     Rule(
@@ -200,7 +200,7 @@ RULES = (
         "unrescued with what is desired",
         "unrescue starts a guest as it was before what was asked only until it stopped",
         "starts with",
-        186,
+        523,
         instead(Server, "unrescued", lambda server: server.unrescue),
     ),
     Rule(
@@ -214,21 +214,21 @@ RULES = (
         "guests in ERROR are followed",
         "memory that the guest of an instance in ERROR takes is never reserved",
         "no alarm stands",
-        21,
+        1430,
         instead(reconcile, "_is_followed", lambda one, glimpse: reconcile._is_driven(one)),
     ),
     Rule(
         "a refused release ends the run",
         "Placement is asked again and again for what it has just refused",
         "was written",
-        288,
+        59,
         instead(converge._Run, "_take", without.take_and_try_again),
     ),
     Rule(
         "no waiting for who holds the lock",
         "callers and workers wait for a volume that takes minutes",
         "kept waiting by an operation",
-        0,
+        46,
         without.wait_for_the_lock,
     ),
     Rule(
@@ -249,14 +249,14 @@ RULES = (
         "bounded balloon steps",
         "a guest that needs more meanwhile dies in a long step",
         "has died of it",
-        82,
+        363,
         instead(balloon, "_shrink", without.shrink_at_once),
     ),
     Rule(
         "balloon told once a run",
         "a balloon goes on to what it was told before, past what is reserved",
         " holds ",
-        762,
+        288,
         instead(balloon, "step", without.step_unless_there),
     ),
     Rule(
@@ -277,7 +277,7 @@ RULES = (
         "the pass looks at the guest",
         "memory that a guest takes is never reserved",
         "no alarm stands",
-        54,
+        47,
         instead(reconcile, "look", without.look_elsewhere),
     ),
 )
