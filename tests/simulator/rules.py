@@ -263,7 +263,7 @@ RULES = (
         "released half way only if told",
         "memory is released that a balloon told before takes after all",
         " holds ",
-        143,
+        1718,
         instead(conclude, "_release_what_came_back", without.conclude_as_if_told),
     ),
     Rule(
