@@ -52,7 +52,7 @@ class Asking:
     :ivar arrived: when it began that it is answered within ``answer_within`` seconds
     :ivar claim: what was reserved when it was first written; None: it was not
     :ivar wrote: it has written the record
-    :ivar disturbed: Placement has not done, or not said, what it was told
+    :ivar disturbed: Placement has not done, or not said, what it was told; or the claim was moved
     """
 
     server: Server
@@ -183,6 +183,15 @@ class Checks:
         asking = self._asking.get(self._world.actor)
         if asking is not None:
             asking.disturbed = True
+
+    def claim_moves(self, server: Server) -> None:
+        """An operation takes the claim: a request that is refused gives nothing of it back.
+
+        What comes back with the claim is more than there should be, and released by the next run.
+        """
+        for asking in self._asking.values():
+            if asking.server is server:
+                asking.disturbed = True
 
     def _not_below_what_was_seen(self, server: Server, before: Size) -> None:
         now, held = server.claims.size, self.last_seen(server)

@@ -52,6 +52,7 @@ class Moves(Doing):
         self._world.provider.others[self._migration] = server.claims.size
         server.migration, server.covered_by_migration = server.claims.size, True
         server.claims.move_away()
+        self._world.checks.claim_moves(server)
         self._seen("the claim is the migration's")
 
     def _scheduler_looks(self) -> None:
