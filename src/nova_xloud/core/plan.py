@@ -68,14 +68,17 @@ def decide(
         return refusal
     desired = wish(request, before, state.desired, now, request_id)
     after = replace(state, desired=desired)
+    # What its definition has more is no reason to refuse: that is lowered before anything else.
+    claim = state.reserved.at_least(after.needed)
     return Plan(
         desired=desired,
-        # What its definition has more is no reason to refuse: that is lowered before anything else.
-        claim=state.reserved.at_least(after.needed),
-        # That it was given up is over when somebody asks again, for what it has too.
+        claim=claim,
+        # That it was given up is over when somebody asks again, for what it has too. Memory that
+        # nobody has confirmed counts with its maximum: where less is reserved, that is to do.
         nothing_to_do=desired.same_wish(state.desired)
         and state.desired.given_up is None
         and state.desired.readable
+        and claim == state.reserved
         and _has_it(state),
     )
 
