@@ -47,11 +47,11 @@ def concluded(
 
 
 def conclude(instance: Instance, seen: Observation, told: Told, record: Desired) -> Size:
-    """Write it, under the instance's lock: what came back half way is released, the record is
-    written, and then the balloon that has not followed is told to stay.
+    """Release what the guest gave back, write ``record``, and stop a balloon that did not follow.
 
-    In this order, because the claim must not be written once the guest was called. No more is
-    released than what was told to the balloon before, so it may do that meanwhile.
+    It is called under the instance's lock. The guest is called last, because the claim must not be
+    written after a call to the guest. Meanwhile the balloon may still go down to its target, which
+    is safe: at least the size that was just read stays reserved.
 
     :param told: what the run has told the guest
     :param record: of :func:`concluded`
