@@ -24,9 +24,11 @@ FAILED = "xloud.failed"
 _NO_TRY = frozenset((f"{_REFUSED}vcpus_not_online", f"{_REFUSED}not_in_time"))
 # The reasons of GaveUp that are known today.
 REASONS = (
+    "xloud.gave_up.definition_not_set",
     "xloud.gave_up.failed",
     "xloud.gave_up.memory_floor",
     "xloud.gave_up.memory_not_reached",
+    "xloud.gave_up.memory_pinned",
     "xloud.gave_up.no_statistics",
     "xloud.gave_up.removal_unsettled",
     "xloud.gave_up.vcpus_not_added",
