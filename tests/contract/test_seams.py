@@ -217,7 +217,7 @@ def test_the_command_passes_arguments_and_exit_code_on():
 def test_the_lock_of_an_instance_is_novas():
     from nova import utils
 
-    from nova_xloud.seams.compute_manager import _instance_lock
+    from nova_xloud.compute.bridges.locks import InstanceLocks
 
     order = []
 
@@ -227,7 +227,7 @@ def test_the_lock_of_an_instance_is_novas():
 
     import threading
 
-    with _instance_lock("4b5f"):
+    with InstanceLocks().hold("4b5f", within=1):
         thread = threading.Thread(target=nova_operation)
         thread.start()
         thread.join(0.2)

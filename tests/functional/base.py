@@ -79,6 +79,18 @@ class XloudTestCase(base.ServersTestBase):
         answer = self.placement.put(url, current)
         assert answer.status == 200, answer.body
 
+    def _allocate(self, consumer, allocations):
+        """Write an allocation past everybody."""
+        before = self.placement.get(f"/allocations/{consumer}", version="1.28").body
+        body = {
+            "allocations": {p: {"resources": r} for p, r in allocations.items()},
+            "project_id": "p",
+            "user_id": "u",
+            "consumer_generation": before.get("consumer_generation"),
+        }
+        answer = self.placement.put(f"/allocations/{consumer}", body, version="1.28")
+        assert answer.status == 204, answer.body
+
     def _wait(self, what, seconds=30):
         deadline = time.monotonic() + seconds
         while True:

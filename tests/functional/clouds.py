@@ -9,6 +9,7 @@ import fixtures
 from lxml import etree
 from nova import context as nova_context
 from nova import objects
+from oslo_utils.fixture import uuidsentinel as uuids
 
 from nova_xloud.cmd import status
 from tests.functional.base import AdjustTestCase, XloudTestCase
@@ -92,11 +93,15 @@ class MovesTestCase(AdjustTestCase):
         return usages["VCPU"], usages["MEMORY_MB"]
 
     def _leave_memory(self, host, mib):
-        """Have room for so much on a host, and not for more."""
+        """Have somebody hold all of a host's memory but so much; returns what he has.
+
+        The host is no smaller by it: one that could never hold a flavor is no candidate at all.
+        """
         provider = self.compute_rp_uuids[host]
         memory = self._get_provider_inventory(provider)["MEMORY_MB"]
-        memory["reserved"] = memory["total"] - mib
-        self._update_inventory_of(provider, memory)
+        capacity = int((memory["total"] - memory["reserved"]) * memory["allocation_ratio"])
+        self._allocate(uuids.somebody, {provider: {"MEMORY_MB": capacity - mib}})
+        return 0, capacity - mib
 
     def _goes_down(self, host):
         """As after a power failure: nobody says goodbye."""

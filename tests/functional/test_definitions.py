@@ -65,8 +65,10 @@ class Definition(DefinitionTestCase):
     def test_the_xml_that_unrescue_starts_has_the_persisted_size(self):
         self._adjust(current_vcpus=4, current_memory_mb=1024, persist=False)
         self._has(*LARGEST)
-        self._rescued_and_unrescued()
-        # No pass has looked since: it was started so.
+        # No pass puts the definition right that a live migration makes of the live size.
+        with mock.patch.object(Host, "reconcile", autospec=True):
+            self._live_migrate(self.server, host="host2")
+            self._rescued_and_unrescued()
         assert self._status()["vcpus"]["actuated"] == GROWN[0]
         assert self._configured() == GROWN
 

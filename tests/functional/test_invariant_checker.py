@@ -70,18 +70,6 @@ class InvariantsTestCase(AdjustTestCase):
         (unread,) = report["not_checked"]
         return unread["what"], unread["way_out"]
 
-    def _allocate(self, consumer, allocations):
-        """Write an allocation past everybody."""
-        before = self.placement.get(f"/allocations/{consumer}", version="1.28").body
-        body = {
-            "allocations": {p: {"resources": r} for p, r in allocations.items()},
-            "project_id": "p",
-            "user_id": "u",
-            "consumer_generation": before.get("consumer_generation"),
-        }
-        answer = self.placement.put(f"/allocations/{consumer}", body, version="1.28")
-        assert answer.status == 204, answer.body
-
     def _desire(self, **changes):
         record = self._record(self.server)
         facts = holdings.facts_of_instance(record)

@@ -99,10 +99,10 @@ def unrescue(
     *args: Any,
     **kwargs: Any,
 ) -> None:
-    """Nova's, which starts the XML of the guest that ran when the rescue began, with its size then.
+    """Nova's, which starts what the guest was defined as when the rescue began.
 
-    That may have been one that was asked for only until the guest stops. So the file gets the size
-    that is to be started first.
+    What is desired may have been made smaller since, or the definition may have been one that a
+    live migration made of the live size. So the file gets the size that is to be started first.
     """
     if holdings.names_minimum(instance.flavor) or holdings.has_record(instance):
         size = _size_to_start_with(instance, holdings.facts_of_instance(instance))
