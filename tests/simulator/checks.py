@@ -320,6 +320,9 @@ class Checks:
 
     def _settled(self, server: Server) -> None:
         desired, held, reserved = server.record.desired, server.held, server.reserved
+        if not desired.generation and held != desired.target and reserved.covers(held):
+            # Nobody has asked for anything else than it started with: it is left alone.
+            return
         needed = desired.to_hold.at_least(server.taken_for)
         # The balloon of a paused guest may be on its way.
         exact = server.guest.power is not Power.PAUSED or not reserved.covers(needed)

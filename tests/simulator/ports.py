@@ -77,6 +77,12 @@ class Wire:
         if longest:
             self._world.schedule.sleep(self._rng.uniform(0, longest))
 
+    def fails_libvirt(self) -> None:
+        """:raises DomainCallFailed: nothing was done, and why is not to be understood"""
+        often = self._faults.libvirt_fails
+        if often and self._rng.random() < often:
+            raise DomainCallFailed("simulated: internal error")
+
     def guest_is_slow(self) -> None:
         """Something else goes on with the guest, and libvirt lets us wait."""
         often = self._faults.libvirt_slow
@@ -200,7 +206,12 @@ class SimDomain:
     def _change(self, what: str, do: Callable[[], None]) -> None:
         self._world.checks.guest_is_ours(self._server, what)
         self._called()
-        self._wire.change(self._server, what, do, "libvirt_lost", DomainCallFailed)
+
+        def do_or_fail() -> None:
+            self._wire.fails_libvirt()
+            do()
+
+        self._wire.change(self._server, what, do_or_fail, "libvirt_lost", DomainCallFailed)
 
 
 class SimClaims:

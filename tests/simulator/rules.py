@@ -17,7 +17,6 @@ from unittest import mock
 from nova_xloud.compute import admit, conclude, converge, host, reconcile, take
 from nova_xloud.compute.reconcile import Reconciler
 from nova_xloud.core import balloon, convergence
-from nova_xloud.core.desired import Desired
 from nova_xloud.core.state import InstanceState
 from nova_xloud.core.steps import Told
 from nova_xloud.testing.ports import FakeClaims, FakeRecord
@@ -67,7 +66,7 @@ RULES = (
         "given back no further",
         "a refused request releases what a balloon told before takes after all",
         " holds ",
-        6992,
+        1104,
         instead(admit, "_give_back", without.give_back_all),
     ),
     Rule(
@@ -123,8 +122,8 @@ RULES = (
         "not persisted, still reserved",
         "a guest starts with its persisted size, and others have the room",
         "starts with",
-        106,
-        instead(Desired, "to_hold", property(lambda desired: desired.target)),
+        42,
+        instead(InstanceState, "needed", property(without.needed_for_the_target)),
     ),
     Rule(
         "removal written first",
@@ -186,7 +185,7 @@ RULES = (
         "claim read before record",
         "the claim of an instance that is being resized is overwritten",
         "being moved, was overwritten",
-        418,
+        1031,
         without.observe_record_first_everywhere,
     ),
     Rule(

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Protocol, TypeVar
 
 from nova_xloud.conf import EngineOptions
 from nova_xloud.core.size import Size
@@ -146,6 +148,7 @@ class Faults:
     :ivar claim_lost: Placement did it, and its answer is lost
     :ivar record_lost: the same of the database
     :ivar libvirt_lost: the same of libvirt
+    :ivar libvirt_fails: libvirt says an error that tells nothing, and has done nothing
     :ivar libvirt_slow: a call to a guest takes seconds
     :ivar away: from when to when Placement answers nobody
     :ivar narrowings: what happens to the host's inventory
@@ -160,6 +163,7 @@ class Faults:
     claim_lost: float = 0.0
     record_lost: float = 0.0
     libvirt_lost: float = 0.0
+    libvirt_fails: float = 0.0
     libvirt_slow: float = 0.0
     away: tuple[tuple[float, float], ...] = ()
     narrowings: tuple[Narrowing, ...] = ()
@@ -181,3 +185,19 @@ class Scenario:
     operations: tuple[Operation, ...]
     tenants: tuple[Tenant, ...]
     faults: Faults = field(default_factory=Faults)
+
+
+class Timed(Protocol):
+    """What happens at some time."""
+
+    @property
+    def at(self) -> float:
+        """Seconds from the beginning."""
+
+
+T = TypeVar("T", bound=Timed)
+
+
+def by_time(things: Iterable[T]) -> tuple[T, ...]:
+    """In the order in which they happen."""
+    return tuple(sorted(things, key=lambda thing: thing.at))

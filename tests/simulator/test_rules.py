@@ -12,20 +12,8 @@ from tests.simulator.schedule import Violation
 # Every rule was seen to be needed long before.
 ENOUGH = 3000
 
-# Since issue 13 these show at no seed that was tried. Each wants a trouble of its own, or to go:
-# what is defined is counted now, so the third may be needed no more. Reported as xfailed.
-NOT_SHOWN = ("claim read before record", "given back no further", "not persisted, still reserved")
 
-
-def _rows() -> list[object]:
-    mark = pytest.mark.xfail(reason="shows at no seed since issue 13", strict=False)
-    return [
-        pytest.param(rule, marks=[mark] if rule.name in NOT_SHOWN else [], id=rule.name)
-        for rule in RULES
-    ]
-
-
-@pytest.mark.parametrize("rule", _rows())
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
 def test_without_it_a_history_goes_wrong_that_goes_well_with_it(rule: Rule) -> None:
     # The generator or the engine may have moved it.
     seeds = (rule.seen_at, *range(ENOUGH))

@@ -7,7 +7,7 @@ new one leaves the other half of the histories as they are.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import replace
 from random import Random
 
@@ -21,6 +21,7 @@ from tests.simulator.scenario import (
     Operation,
     Request,
     Scenario,
+    by_time,
 )
 
 # Take what they gave, or all of it.
@@ -49,10 +50,6 @@ def _after(rng: Random, request: Request) -> float:
 
 def _also(scenario: Scenario, *operations: Operation) -> Scenario:
     return replace(scenario, operations=by_time((*scenario.operations, *operations)))
-
-
-def by_time(operations: Iterable[Operation]) -> tuple[Operation, ...]:
-    return tuple(sorted(operations, key=lambda operation: operation.at))
 
 
 def _first(scenario: Scenario, number: int, guest: GuestPlan) -> Scenario:

@@ -29,6 +29,7 @@ from nova_xloud.errors import ClaimRefused, NoCapacity, NotFound
 _ADMIT = admit.admit
 _GIVE_BACK = admit._give_back
 _LOOK = drift.look
+_NEEDED: Any = InstanceState.needed
 _NEXT_STEP = convergence.next_step
 _OBSERVE = observe
 _RELEASE_WHAT_CAME_BACK = conclude._release_what_came_back
@@ -196,6 +197,12 @@ def set_vcpus_as_if_first(count: int, instance: Instance, seen: Observation, tol
 def held_by_agents_word(state: InstanceState) -> Size:
     seen, guest = state.numbers.observed, state.numbers.actuated
     return Size(guest.vcpus if seen.vcpus is None else seen.vcpus, guest.memory_mb)
+
+
+def needed_for_the_target(state: InstanceState) -> Size:
+    desired = replace(state.desired, persisted=state.desired.target)
+    needed: Size = _NEEDED.fget(replace(state, desired=desired))
+    return needed
 
 
 def settled_while_booting(state: InstanceState) -> Size:

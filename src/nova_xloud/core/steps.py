@@ -157,7 +157,7 @@ def in_words(step: Step) -> str | None:
         case Release(size):
             return f"all but {size} are released"
         case SetDefinition(size):
-            return f"libvirt's definition of it is set to {size}"
+            return f"libvirt was told: it starts with {size} from now on"
         case SetMemory(mib):
             return f"its balloon was told: {mib} MiB"
         case SetVcpus(count):
