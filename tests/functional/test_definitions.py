@@ -6,10 +6,13 @@ from unittest import mock
 
 import ddt
 from lxml import etree
+from nova import exception
 from nova.compute import vm_states
 from nova.conf import CONF
+from nova.network import neutron
 from nova.tests import fixtures as nova_fixtures
 from nova.tests.functional.api.client import OpenStackApiException
+from oslo_utils.fixture import uuidsentinel as uuids
 
 from nova_xloud.compute.host import Host
 from tests.functional.clouds import GROWN, MovesTestCase
@@ -96,6 +99,10 @@ class Attached(DefinitionTestCase):
         }
         for port in self.ports.values():
             self.neutron._ports[port["id"]] = dict(port)
+        # They are of a network that Nova's fixture has only for those who ask for it.
+        network, subnet = self.neutron.network_2, self.neutron.subnet_2
+        self.neutron._networks[network["id"]] = network
+        self.neutron._subnets[subnet["id"]] = subnet
 
     def test_below_its_maximum_it_is_refused_with_both_numbers(self):
         for name in ("direct", "direct-physical"):
@@ -110,6 +117,40 @@ class Attached(DefinitionTestCase):
         self._adjust(current_memory_mb=1024)
         self._has(GROWN[0], 1024)
         self._refused(self.ports["direct"], by_us=False)
+
+    def test_of_somebody_elses_port_nothing_is_said(self):
+        port = {**self.ports["direct"], "id": uuids.foreign, "tenant_id": uuids.other}
+        self.neutron._ports[port["id"]] = port
+        hidden = exception.PortNotFound(port_id=port["id"])
+        # Nova's fake of Neutron shows everything to everybody.
+        with mock.patch.object(neutron.API, "show_port", side_effect=hidden):
+            error = self.assertRaises(OpenStackApiException, self._attach, port)
+        assert error.response.status_code == 404
+        assert "direct" not in error.response.text
+
+    def _boots_with(self, flavor_id, port):
+        server = self._build_server(
+            flavor_id=flavor_id,
+            networks=[{"port": port["id"]}],
+            image_uuid="155d900f-4e14-4e4c-a73d-069cbf4541e6",
+        )
+        return self.admin_api.post_server({"server": server})
+
+    def test_at_create_it_is_refused_with_both_numbers(self):
+        flavor = self._flavor(minimum_memory=512)
+        error = self.assertRaises(
+            OpenStackApiException, self._boots_with, flavor, self.ports["direct"]
+        )
+        assert error.response.status_code == 400
+        for part in ("xloud.blocked.vfio", "512 of 1024 MiB", "(vnic_type direct)"):
+            assert part in error.response.text
+
+    def test_at_create_memory_that_is_all_there_and_other_ports_are_novas_to_say(self):
+        for flavor, name in (
+            (self._flavor(minimum_cpu=1), "direct"),
+            (self._flavor(minimum_memory=512), "macvtap"),
+        ):
+            assert self._boots_with(flavor, self.ports[name])["id"]
 
     def test_attached_all_the_same_its_maximum_is_claimed_and_memory_is_blocked(self):
         connection = self.computes["host1"].driver._host.get_connection()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Attaching a port whose device is passed through: that pins all of the guest's memory."""
+"""Ports whose device is passed through, at create or later: they pin all of the guest's memory."""
 
 from __future__ import annotations
 
@@ -45,15 +45,15 @@ def attach_interface(
     """Nova's, for servers that hold their maximum of memory, and for all other ports.
 
     :raises PortPinsMemory: 400
+    :raises nova.exception.PortNotFound: 404; the caller may not see it
     """
     if port_id and holdings.comes_as_ours(instance):
         maximum = instance.flavor.memory_mb
         desired = holdings.desired_of(instance, holdings.facts_of_instance(instance))
         held = min(instance.memory_mb, desired.to_hold.memory_mb)
         if held < maximum:
-            port = api.network_api.show_port(context.elevated(), port_id)["port"]
-            vnic_type = port.get("binding:vnic_type", "normal")
-            if vnic_type in PINS_MEMORY:
+            vnic_type = _pinning_type(api, context, port_id)
+            if vnic_type is not None:
                 raise PortPinsMemory(
                     port_id=port_id,
                     vnic_type=vnic_type,
@@ -62,3 +62,22 @@ def attach_interface(
                     maximum=maximum,
                 )
     return original(api, context, instance, network_id, port_id, *args, **kwargs)
+
+
+def why_not_at_create(api: Any, context: Any, networks: Any) -> str | None:
+    """Why a server that boots below its maximum of memory cannot have the ports; None: it can.
+
+    :param networks: ``NetworkRequestList``, of ports that the caller may use; None: of none
+    """
+    for port_id in filter(None, (network.port_id for network in networks or ())):
+        vnic_type = _pinning_type(api, context, port_id)
+        if vnic_type is not None:
+            return f"xloud.blocked.vfio: port {port_id} (vnic_type {vnic_type}) pins all memory"
+    return None
+
+
+def _pinning_type(api: Any, context: Any, port_id: str) -> str | None:
+    """The ``vnic_type`` of a port that the caller may see; None: it pins nothing."""
+    port = api.network_api.show_port(context, port_id)["port"]
+    vnic_type: str = port.get("binding:vnic_type", "normal")
+    return vnic_type if vnic_type in PINS_MEMORY else None

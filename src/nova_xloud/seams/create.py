@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -11,7 +12,7 @@ from nova.compute import api as compute_api
 
 from nova_xloud.core.minimums import MEMORY_SPECS, VCPU_SPECS
 from nova_xloud.scheduling import holdings
-from nova_xloud.seams import quotas
+from nova_xloud.seams import attach, quotas
 
 
 def build_base_options(
@@ -27,7 +28,8 @@ def build_base_options(
 
     ``metadata`` mirrors the minimums for people to see; nothing ever reads them there.
 
-    :raises nova.exception.ValidationError: 400; the flavor's minimums cannot be
+    :raises nova.exception.ValidationError: 400; the flavor's minimums cannot be, or are below what
+        a port of the server pins
     """
     if not holdings.names_minimum(flavor):
         return original(api, context, flavor, boot_meta, *args, **kwargs)
@@ -37,7 +39,11 @@ def build_base_options(
         raise exception.ValidationError(
             detail=f"flavor {flavor.flavorid}: {'; '.join(bounds.problems)}"
         )
-    answer = original(api, context, flavor, boot_meta, *args, **kwargs)
+    # For one of its arguments by name: it is the nineteenth.
+    call = inspect.signature(original).bind(api, context, flavor, boot_meta, *args, **kwargs)
+    answer = original(*call.args, **call.kwargs)
+    if bounds.boot.memory_mb < flavor.memory_mb:
+        _check_ports(api, context, flavor, bounds.boot.memory_mb, call)
     # Quotas are checked next, with this flavor and without the image.
     quotas.count_as(flavor, bounds.boot, image)
     options = answer[0]
@@ -53,3 +59,15 @@ def build_base_options(
         mirror["minimum_memory"] = str(bounds.boot.memory_mb)
     options["metadata"] = {**options["metadata"], **mirror}
     return answer
+
+
+def _check_ports(
+    api: Any, context: Any, flavor: Any, boot_mb: int, call: inspect.BoundArguments
+) -> None:
+    why_not = attach.why_not_at_create(api, context, call.arguments["requested_networks"])
+    if why_not is not None:
+        raise exception.ValidationError(
+            detail=f"{why_not}, and with flavor {flavor.flavorid} a server boots with {boot_mb} of "
+            f"{flavor.memory_mb} MiB. Use a port of vnic_type normal or macvtap, or a flavor whose "
+            f"minimum_memory is {flavor.memory_mb}."
+        )

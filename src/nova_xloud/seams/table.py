@@ -26,8 +26,11 @@ EXTENDED = (
     Seam(
         "nova.compute.api:API._validate_and_build_base_options",
         Kind.WRAP,
-        "self, context, flavor, boot_meta",
-        "refuse a flavor with impossible minimums; record what the instance boots with",
+        "self, context, flavor, boot_meta, image_href, image_id, kernel_id, ramdisk_id, "
+        "display_name, display_description, hostname, key_name, key_data, security_groups, "
+        "availability_zone, user_data, metadata, access_ip_v4, access_ip_v6, requested_networks",
+        "refuse a flavor with impossible minimums, or below what a port pins; record what the "
+        "instance boots with",
         ours=f"{_HERE}.create:build_base_options",
     ),
     Seam(
