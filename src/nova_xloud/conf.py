@@ -51,7 +51,17 @@ OPTS = [
         "converge_workers",
         default=4,
         min=1,
-        help="How many instances of one compute host are driven to their size at the same time.",
+        help="How many instances of one compute host take a step towards their size at the same "
+        "time, and how many more wait in libvirt for a vCPU to go. However many are on their way: "
+        "one that waits for its guest keeps none from taking a step.",
+    ),
+    cfg.FloatOpt(
+        "placement_timeout",
+        default=10.0,
+        min=1.0,
+        help="Seconds after which a compute host does not wait for Placement's answer to a call of "
+        "nova-xloud any more. What the call was for is tried again later, and a claim is never "
+        "taken for released. Nova's own calls have [placement] timeout.",
     ),
     cfg.FloatOpt(
         "step_timeout",
@@ -65,7 +75,8 @@ OPTS = [
         "poll_interval",
         default=0.25,
         min=0.01,
-        help="Seconds between two readings of a guest that is waited for.",
+        help="Seconds between two readings of a guest that is waited for; the longer it is, the "
+        "more, up to 2 s.",
     ),
     cfg.IntOpt(
         "claim_attempts",

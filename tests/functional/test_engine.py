@@ -57,7 +57,7 @@ class Concurrent(EngineTestCase):
         assert {e["result"] for e in events} <= {"Success", None}
 
     def test_a_claim_that_somebody_changes_at_every_try(self):
-        client = self.computes["host1"].manager.reportclient
+        client = self.computes["host1"].manager.xloud_placement
         put, tries = client._put_allocations, []
 
         def changed_meanwhile(context, consumer, payload):
@@ -75,7 +75,7 @@ class Concurrent(EngineTestCase):
         self._has(3, 512)
 
     def test_a_claim_that_never_succeeds_is_503_and_nothing_is_changed(self):
-        client = self.computes["host1"].manager.reportclient
+        client = self.computes["host1"].manager.xloud_placement
         conflict = mock.Mock(status_code=409, text="code: placement.concurrent_update")
         with mock.patch.object(client, "_put_allocations", return_value=conflict):
             self._refused(503, "xloud.placement_unavailable", current_vcpus=3)
@@ -267,7 +267,7 @@ class Pass(EngineTestCase):
         self._has(1, 512)
         self._boot(self._flavor())
         manager = self.computes["host1"].manager
-        driver_host, client = manager.driver._host, manager.reportclient
+        driver_host, client = manager.driver._host, manager.xloud_placement
         with (
             mock.patch.object(
                 driver_host, "get_connection", wraps=driver_host.get_connection
@@ -278,6 +278,35 @@ class Pass(EngineTestCase):
             self.host.reconcile().join()
         assert (libvirt.call_count, placement.call_count) == (1, 1)
         submit.assert_not_called()
+
+    def _read_by_a_pass(self):
+        """How many instances a pass reads with their records."""
+        read = []
+        by_filters = objects.InstanceList.get_by_filters
+
+        def counted(context, filters, **kwargs):
+            read.append(sorted(filters["uuid"]))
+            return by_filters(context, filters, **kwargs)
+
+        with mock.patch.object(objects.InstanceList, "get_by_filters", counted):
+            self.host.reconcile().join()
+        return read
+
+    def test_what_is_not_ours_is_read_once_until_it_becomes_ours(self):
+        self._has(1, 512)
+        stock = self._boot(self._flavor())
+        ours = [self.server["id"]]
+        assert self._read_by_a_pass() == [sorted([*ours, stock["id"]])]
+        assert self._read_by_a_pass() == [ours]
+        with_minimum = self._flavor(vcpus=2, memory_mb=2048, minimum_cpu=1)
+        self._resize_server(stock, with_minimum)
+        assert self._read_by_a_pass() == [sorted([*ours, stock["id"]])]
+        self._delete_server(self.server)
+        self._delete_server(stock)
+        self._boot(self._flavor())
+        assert len(self._read_by_a_pass()) == 1
+        # Of a host of stock instances only columns are read.
+        assert self._read_by_a_pass() == []
 
     def test_memory_that_a_guest_took_back_is_claimed_and_told(self):
         self._has(1, 512)

@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING, Any
 from unittest import mock
 
 from nova_xloud.compute import host, reconcile, worker
+from nova_xloud.compute.agenda import Lane
 from nova_xloud.compute.boots import Boots
 from nova_xloud.compute.clock import Clock
 from nova_xloud.compute.converge import Outcome, converge
 from nova_xloud.compute.deadline import HostClock
 from nova_xloud.compute.host import Host
 from nova_xloud.compute.ports import Instance
+from nova_xloud.compute.waits import Waits
 from nova_xloud.compute.watch import Watch
 from nova_xloud.compute.worker import Worker
 from nova_xloud.conf import EngineOptions
@@ -107,8 +109,8 @@ class Compute:
 
     @property
     def is_busy(self) -> bool:
-        """All of its workers are: who comes now has to wait."""
-        return self._worker.pool.is_busy
+        """All of its threads are: who comes now has to wait."""
+        return self._worker.is_full
 
     def open(self, server: Server) -> Instance:
         """The ports of one instance."""
@@ -156,26 +158,47 @@ class _Worker(Worker):
     def __init__(self, world: World, process: Process) -> None:
         super().__init__(world.scenario.options, self._observed_run)
         self._world = world
-        self.pool = _Pool(world.schedule, process, self._options.converge_workers)
-        self._pool = self.pool  # type: ignore[assignment]
+        schedule = world.schedule
+        pools = {
+            lane: _Pool(schedule, process, pool._max_workers) for lane, pool in self._pools.items()
+        }
+        self._sim_pools = pools
+        self._pools = pools  # type: ignore[assignment]
+        self._later = _Later(schedule, process)  # type: ignore[assignment]
         self._clock = Clock(
-            now=world.schedule.now,
-            sleep=world.schedule.sleep,
+            now=schedule.now,
             closing=self._closing.is_set,
-            date=lambda: f"{world.schedule.now():.3f}",
+            date=lambda: f"{schedule.now():.3f}",
         )
 
-    def _observed_run(self, instance: Instance, options: EngineOptions, clock: Clock) -> Outcome:
+    @property
+    def is_full(self) -> bool:
+        return self._sim_pools[Lane.QUICK].is_busy
+
+    def _observed_run(
+        self, instance: Instance, options: EngineOptions, clock: Clock
+    ) -> Waits[Outcome]:
         server = self._world.server(instance.uuid)
         began = self._world.schedule.now()
         self._world.checks.run_begins(server)
         try:
-            outcome = converge(instance, options, clock)
+            outcome = yield from converge(instance, options, clock)
         except Exception as error:
             self._world.checks.run_ended(server, began, error)
             raise
         self._world.checks.run_ended(server, began, outcome)
         return outcome
+
+
+class _Later:
+    """As the real one, in virtual time, and gone with its process."""
+
+    def __init__(self, schedule: Schedule, process: Process) -> None:
+        self._schedule, self._process = schedule, process
+
+    def call(self, seconds: float, call: Callable[[], object]) -> None:
+        """See :class:`nova_xloud.compute.later.Later`."""
+        self._schedule.spawn("later", call, self._process, after=seconds)
 
 
 class _Future(Future[Any]):

@@ -220,6 +220,8 @@ class Lock:
         """Held by nova-xloud; as :class:`nova_xloud.compute.ports.InstanceLock`."""
         me = self._schedule.current
         assert me is not None
+        if self._holder is not None and not seconds:
+            raise InvalidState("another operation holds the instance")
         if self._holder is not None:
             ticket = self._tickets[me] = object()
             give_up = functools.partial(self._give_up, me, ticket, seconds)

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 from unittest import mock
 
-from nova_xloud.compute import admit, conclude, converge, take
+from nova_xloud.compute import admit, conclude, converge, take, waits
 from nova_xloud.compute.claim import change_claim
 from nova_xloud.compute.observe import Observation, observe
 from nova_xloud.compute.ports import Claims, Instance, RecordView, Reservation
@@ -159,7 +159,7 @@ def observe_to_call_and_claim() -> AbstractContextManager[Any]:
 def wait_for_the_lock() -> Iterator[None]:
     with (
         mock.patch.object(admit, "LOCKED_OUT_AFTER", 1e9),
-        mock.patch.object(converge, "LOCK_WAITS", 1e9),
+        mock.patch.object(waits, "LOCK_WAITS", 1e9),
     ):
         yield
 

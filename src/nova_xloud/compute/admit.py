@@ -15,6 +15,7 @@ from nova_xloud.compute.claim import change_claim
 from nova_xloud.compute.clock import utc_now
 from nova_xloud.compute.observe import Observation, observe
 from nova_xloud.compute.ports import ClaimConflict, Instance, RecordView, Reservation
+from nova_xloud.compute.pulse import SECONDS
 from nova_xloud.conf import EngineOptions
 from nova_xloud.core.envelope import HostFacts, envelope
 from nova_xloud.core.plan import AdjustRequest, Plan, decide
@@ -94,7 +95,7 @@ def reserve(
 
 def check_answers(instance: Instance) -> None:
     """:raises HostUnavailable: its QEMU hangs; not to be called under the lock"""
-    if not instance.answers():
+    if not instance.answers(SECONDS):
         raise HostUnavailable("the guest's QEMU does not answer; nothing was changed")
 
 

@@ -16,7 +16,7 @@ def utc_now() -> str:
 
 @dataclass(slots=True)
 class Clock:
-    """What the time is, and how to let some pass.
+    """What the time is, and whether there is any left.
 
     :ivar now: seconds that only grow
     :ivar closing: the service is about to end: stand back
@@ -24,6 +24,5 @@ class Clock:
     """
 
     now: Callable[[], float] = time.monotonic
-    sleep: Callable[[float], object] = time.sleep
     closing: Callable[[], bool] = lambda: False
     date: Callable[[], str] = utc_now

@@ -4,6 +4,10 @@
 Each step runs under the instance's lock and is computed from what was read under it. Between
 steps the lock is free, so a user's operation is never kept waiting for a guest; when one has
 begun, this stands back.
+
+A run is a generator. It yields where there is nothing to do but wait, and holds nothing then, no
+lock and no thread: thousands of runs may wait at once. :class:`nova_xloud.compute.worker.Worker`
+lets each go on when its time has come.
 """
 
 from __future__ import annotations
@@ -16,9 +20,11 @@ from nova_xloud.compute.admit import check_followed
 from nova_xloud.compute.clock import Clock
 from nova_xloud.compute.conclude import alarm, conclude, concluded
 from nova_xloud.compute.meter import Meter, NoMeter
-from nova_xloud.compute.observe import Observation, observe
+from nova_xloud.compute.observe import Observation, observe, read_guest
+from nova_xloud.compute.patience import Patience
 from nova_xloud.compute.ports import ClaimConflict, Instance
 from nova_xloud.compute.take import take
+from nova_xloud.compute.waits import Pause, Waits, answers, locked
 from nova_xloud.conf import EngineOptions
 from nova_xloud.core import convergence, giving_up, reading, steps
 from nova_xloud.core.desired import Desired
@@ -43,14 +49,12 @@ from nova_xloud.errors import (
 
 LOG = logging.getLogger(__name__)
 
-# In step_timeouts: how long one step may take though it comes nearer all the time, and how long a
-# run may take before others have their turn: the guest chooses its pace, and shall not choose it.
-LONGEST_STEP = 5
-_NO_REFUSAL = (DomainNotFound, DomainNotRunning, RemovalTimedOut)
+# In step_timeouts: how long a run may take before it is looked at anew by whoever comes next.
 LONGEST_RUN = 10
-# Seconds that a run waits for an operation that holds the instance. Most are done sooner; one that
-# takes minutes shall not keep a worker from the other instances.
-LOCK_WAITS = 10.0
+_NO_REFUSAL = (DomainNotFound, DomainNotRunning, RemovalTimedOut)
+# A guest that is waited for is asked alone, and record and claim so many seconds later at the
+# latest: somebody may have begun an operation.
+LOOK_AGAIN = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +74,7 @@ def converge(
     options: EngineOptions,
     clock: Clock | None = None,
     meter: Meter | None = None,
-) -> Outcome:
+) -> Waits[Outcome]:
     """Take steps until there are none left, or the guest does not follow; write how it ended.
 
     :raises GuestRefused: a step was not seen within ``step_timeout``; what the guest still
@@ -82,22 +86,22 @@ def converge(
     """
     run = _Run(instance, options, clock or Clock(), meter or NoMeter())
     try:
-        outcome = run.to_the_end()
+        outcome = yield from run.to_the_end()
     except DomainBusy as busy:
         outcome = Outcome(False, f"another call goes first, which holds its domain ({busy})")
     except GuestRefused as refused:
-        said = run.conclude(Event.REFUSE, refused.code, refused.message)
-        run.settle()
+        said = yield from run.conclude(Event.REFUSE, refused.code, refused.message)
+        yield from run.settle()
         raise GuestRefused(refused.code, said) from refused
     except Refused as failed:
-        run.conclude(Event.FAIL, failed.reason_code, failed.message)
+        yield from run.conclude(Event.FAIL, failed.reason_code, failed.message)
         raise
     except DomainError as failed:
-        run.conclude(Event.FAIL, giving_up.FAILED, str(failed))
-        run.settle()
+        yield from run.conclude(Event.FAIL, giving_up.FAILED, str(failed))
+        yield from run.settle()
         raise
-    if outcome.deferred is not None and not run.is_closing and instance.answers():
-        run.conclude(Event.DEFER, message=outcome.deferred)
+    if outcome.deferred is not None and not run.is_closing and (yield from run.answers()):
+        yield from run.conclude(Event.DEFER, message=outcome.deferred)
     return outcome
 
 
@@ -111,40 +115,48 @@ class _Run:
         self._meter = meter
         self._options = options
         self._clock = clock
-        self._patience = _Patience(clock, options.step_timeout)
+        self._patience = Patience(clock, options.step_timeout)
         self._begun = clock.now()
         self._told = steps.Told()
         self._conflicts = 0
         self._no_room: NoCapacity | ClaimRefused | None = None
         self._step_failed = False
         self._gave_up = False
+        self._may_wait = False
+        # What was read last under the lock.
+        self._seen: Observation
 
-    def to_the_end(self) -> Outcome:
+    def to_the_end(self) -> Waits[Outcome]:
         while not self._clock.closing():
-            if not self._instance.answers():
+            if not (yield from self.answers()):
                 return Outcome(False, "the guest's QEMU does not answer")
             if self._clock.now() - self._begun > self._options.step_timeout * LONGEST_RUN:
                 return Outcome(False, "it takes long, so others go first; it goes on later")
             try:
-                done = self._locked_step()
+                with (yield from locked(self._instance, self._clock)):
+                    done = self._locked_step()
             except InvalidState as held:
                 return Outcome(False, stand_back(held.message))
-            outcome = done if isinstance(done, Outcome) else self._after(done)
+            outcome = done if isinstance(done, Outcome) else (yield from self._after(done))
             if outcome is not None:
                 return outcome
         return Outcome(False, "nova-compute is stopping")
+
+    def answers(self) -> Waits[bool]:
+        """Whether its QEMU does."""
+        return (yield from answers(self._instance, self._clock))
 
     @property
     def is_closing(self) -> bool:
         return self._clock.closing()
 
-    def conclude(self, event: Event, code: str = "", message: str = "") -> str:
+    def conclude(self, event: Event, code: str = "", message: str = "") -> Waits[str]:
         """Write how it ended, and release what a guest gave back that refused half way.
 
         :returns: ``message``, and what becomes of what was asked for
         """
         try:
-            with self._instance.lock(LOCK_WAITS):
+            with (yield from locked(self._instance, self._clock)):
                 seen = look(self._instance)
                 if isinstance(seen, Observation):
                     ended, message = self._ended(seen, event, code, message)
@@ -175,13 +187,13 @@ class _Run:
             LOG.warning("Instance %s: given up: %s", self._instance.uuid, message)
         return ended, message
 
-    def settle(self) -> None:
+    def settle(self) -> Waits[None]:
         """Where it was given up: do now what is desired instead, and release the rest."""
         if not self._gave_up:
             return
         again = _Run(self._instance, self._options, self._clock, self._meter)
         try:
-            again.to_the_end()
+            yield from again.to_the_end()
         except XloudError as error:
             LOG.info(
                 "Instance %s: what it keeps is settled by the next pass: %s",
@@ -189,27 +201,32 @@ class _Run:
                 error,
             )
 
-    def _locked_step(self) -> steps.Step | Outcome:
-        """Read, decide, take the step: under the lock, so that nothing comes between."""
-        with self._instance.lock(LOCK_WAITS):
-            seen = look(self._instance)
-            if isinstance(seen, str):
-                return Outcome(False, seen)
-            self._told = self._told.seeing(seen.state.guest)
-            step = convergence.next_step(seen.state, self._told, self._options.limits)
-            self._tell(seen, seen.view.desired, seen.state.reserved)
-            try:
-                self._take(step, seen)
-            except InvalidState as busy:
-                return Outcome(False, stand_back(busy.message))
-            except ClaimConflict as conflict:
-                self._count(conflict)
-            else:
-                self._conflicts = 0
-            if isinstance(step, steps.Converged):
-                there = concluded(seen, Event.REACH, self._clock.date())
-                self._tell(seen, there, seen.state.reserved)
-            return step
+    def _locked_step(self) -> steps.Step | Outcome | None:
+        """Read, decide, take the step: under the lock, so that nothing comes between.
+
+        :returns: what was done; None: nothing, because it takes a thread that may wait for a guest
+        """
+        seen = look(self._instance)
+        if isinstance(seen, str):
+            return Outcome(False, seen)
+        self._seen = seen
+        self._told = self._told.seeing(seen.state.guest)
+        step = convergence.next_step(seen.state, self._told, self._options.limits)
+        if steps.waits_in_libvirt(step, seen.state.held) and not self._may_wait:
+            return None
+        self._tell(seen, seen.view.desired, seen.state.reserved)
+        try:
+            self._take(step, seen)
+        except InvalidState as busy:
+            return Outcome(False, stand_back(busy.message))
+        except ClaimConflict as conflict:
+            self._count(conflict)
+        else:
+            self._conflicts = 0
+        if isinstance(step, steps.Converged):
+            there = concluded(seen, Event.REACH, self._clock.date())
+            self._tell(seen, there, seen.state.reserved)
+        return step
 
     def _tell(self, seen: Observation, record: Desired, reserved: Size) -> None:
         state = replace(seen.state, desired=record, reserved=reserved)
@@ -248,9 +265,12 @@ class _Run:
         for_whom = "" if asked_by in ("", self._instance.request_id) else f", as {asked_by} asked"
         LOG.info("Instance %s: %s%s.", self._instance.uuid, said, for_whom)
 
-    def _after(self, done: steps.Step) -> Outcome | None:
+    def _after(self, done: steps.Step | None) -> Waits[Outcome | None]:
         """What the step that was taken means for the run; None: it goes on."""
+        self._may_wait = done is None
         match done:
+            case None:
+                yield Pause(0.0, may_wait=True)
             case steps.Converged():
                 return Outcome(True)
             case steps.Deferred(why):
@@ -264,13 +284,40 @@ class _Run:
                 if self._patience.is_over(done):
                     self._patience.anew()
                     return self._give_up(done)
-                self._clock.sleep(self._options.poll_interval)
+                yield from self._wait_for_the_guest()
             case steps.SetDefinition() | steps.SetMemory() | steps.SetVcpus() | steps.SetOnline():
                 self._patience.anew()
             case steps.Claim():
                 # It took more on its own; one that does so again and again is not raced.
-                self._clock.sleep(self._options.poll_interval)
+                yield Pause(self._options.poll_interval)
         return None
+
+    def _wait_for_the_guest(self) -> Waits[None]:
+        """Until it is time for another step, or to look at record and claim again.
+
+        Only the guest is read meanwhile. Nothing is written by what is read here.
+        """
+        looked = self._clock.now()
+        while True:
+            news = yield Pause(self._patience.pause(self._options.poll_interval))
+            if news or self._clock.closing() or self._clock.now() - looked > LOOK_AGAIN:
+                return
+            if not (yield from self.answers()):
+                return
+            step = self._next_step_by_the_guest()
+            if not isinstance(step, steps.Await) or self._patience.is_over(step):
+                return
+
+    def _next_step_by_the_guest(self) -> steps.Step | None:
+        """What comes next if record and claim are as they were; None: the guest is not there."""
+        seen = self._seen
+        try:
+            _, guest, booting = read_guest(self._instance, seen.view)
+        except DomainError:
+            return None
+        self._told = self._told.seeing(guest)
+        state = replace(seen.state, guest=guest, booting=booting)
+        return convergence.next_step(state, self._told, self._options.limits)
 
     def _give_up(self, waited_for: steps.Await) -> Outcome | None:
         if waited_for.booting:
@@ -300,31 +347,3 @@ def look(instance: Instance) -> Observation | str:
 def stand_back(why: str) -> str:
     """Why a run ends that has not begun, or does not go on."""
     return f"another operation goes first ({why})"
-
-
-class _Patience:
-    """How long the guest has been waited for without coming nearer than it ever was, and at all.
-
-    So a run ends: a guest that only wavers is given up, and one that comes nearer too slowly.
-    """
-
-    def __init__(self, clock: Clock, timeout: float) -> None:
-        self._clock = clock
-        self._timeout = timeout
-        self._nearest: int | None = None
-        self._since = self._begun = 0.0
-
-    def anew(self) -> None:
-        """Something else was begun."""
-        self._nearest = None
-
-    def is_over(self, step: steps.Await) -> bool:
-        """Whether it has been waited for too long."""
-        now = self._clock.now()
-        if self._nearest is None:
-            self._begun = now
-        if self._nearest is None or step.left < self._nearest:
-            self._nearest, self._since = step.left, now
-        timeout = min(self._timeout, step.within or math.inf)
-        too_slow = now - self._begun > self._timeout * LONGEST_STEP
-        return too_slow or now - self._since > timeout

@@ -13,7 +13,6 @@ from dataclasses import asdict
 from typing import Any
 
 from nova_xloud.compute.admit import (
-    LOCKED_OUT_AFTER,
     Admission,
     admit,
     check_answers,
@@ -193,17 +192,13 @@ class Host:
             raise _not_in_time(f"admitted, but not done yet: {outcome.deferred}")
 
     def plan(self, context: Any, nova_instance: Any, request: AdjustRequest) -> dict[str, Any]:
-        """What :meth:`adjust` would do, with nothing changed.
+        """What :meth:`adjust` would do, with nothing changed; whoever has the instance's lock.
 
         :returns: ``admitted`` (bool), ``refusal`` (``{code, message}`` or None), ``claim`` and
             ``desired`` (sizes), ``steps`` (each ``{step, ...}``), ``blockers``
         """
         instance = self._open(context, nova_instance)
         check_answers(instance)
-        with instance.lock(LOCKED_OUT_AFTER):
-            return self._plan(instance, request)
-
-    def _plan(self, instance: Instance, request: AdjustRequest) -> dict[str, Any]:
         seen = observe(instance)
         answer: dict[str, Any] = {
             "admitted": False,

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from nova_xloud.compute.ports import Domain, Instance, RecordView, Reservation
 from nova_xloud.core.envelope import envelope
+from nova_xloud.core.guest import GuestFigures
 from nova_xloud.core.state import InstanceState, lacks_guest
 from nova_xloud.errors import DomainNotFound, DomainNotRunning, InvalidState
 
@@ -84,15 +85,7 @@ def observe(
     """
     view = instance.record.refresh()
     check(view)
-    try:
-        domain = instance.domain()
-        # Of a server that is not elastic nothing is asked that could be felt: an agent's time-out,
-        # its lock, and what it does are its owner's.
-        guest = instance.watched(domain.read(agent=is_elastic(view)))
-    except DomainNotFound:
-        domain, guest = None, None
-    is_running = guest is not None and guest.running
-    booting = guest is not None and is_running and instance.booting(guest)
+    domain, guest, booting = read_guest(instance, view)
     reservation, view = _claim_and_record(instance, view, check)
     state = InstanceState(
         view.desired,
@@ -101,9 +94,28 @@ def observe(
         view.recorded,
         booting,
         driven=view.vm_state in DRIVEN_STATES,
-        lacks_guest="" if is_running else lacks_guest(view.vm_state, view.task_state),
+        lacks_guest=""
+        if guest is not None and guest.running
+        else lacks_guest(view.vm_state, view.task_state),
     )
     return Observation(view, state, reservation, domain)
+
+
+def read_guest(
+    instance: Instance, view: RecordView
+) -> tuple[Domain | None, GuestFigures | None, bool]:
+    """Its domain, what it says, and whether it is booting; None, None, False: there is none.
+
+    :raises DomainError: other than that there is no such domain
+    """
+    try:
+        domain = instance.domain()
+        # Of a server that is not elastic nothing is asked that could be felt: an agent's time-out,
+        # its lock, and what it does are its owner's.
+        guest = instance.watched(domain.read(agent=is_elastic(view)))
+    except DomainNotFound:
+        return None, None, False
+    return domain, guest, guest.running and instance.booting(guest)
 
 
 def _claim_and_record(

@@ -155,7 +155,8 @@ class InstanceLock(Protocol):
     def __call__(self, within: float) -> AbstractContextManager[Any]:
         """Have it.
 
-        :param within: seconds that an operation of Nova's may keep it from us
+        :param within: seconds that an operation of Nova's may keep it from us, while what we do
+            with it ourselves is waited for; 0: nobody is waited for
         :raises InvalidState: one has kept it for longer
         """
 
@@ -169,7 +170,8 @@ class Instance:
     :ivar booting: whether the guest has started so lately that its balloon may be on the way
     :ivar watched: the same reading with what is known of its balloon driver by who has watched it
     :ivar request_id: of the request for which it was opened
-    :ivar answers: whether its QEMU answers, or there is none; not asked under the lock
+    :ivar answers: whether its QEMU answers within so many seconds, or there is none; not asked
+        under the lock
     :ivar logged: in it, what this thread logs has that request's id
     """
 
@@ -182,7 +184,7 @@ class Instance:
     booting: Callable[[GuestFigures], bool] = lambda figures: False
     watched: Callable[[GuestFigures], GuestFigures] = lambda figures: figures
     request_id: str = ""
-    answers: Callable[[], bool] = lambda: True
+    answers: Callable[[float], bool] = lambda within: True
     logged: Callable[[], AbstractContextManager[Any]] = nullcontext
 
 
@@ -217,7 +219,7 @@ class Fleet(Protocol):
         """libvirt's ids of the domains that ran already when the service began, by instance."""
 
     def known(self) -> Sequence[Known]:
-        """What the database says of this host's: one query."""
+        """What the database says of this host's: two queries at the most."""
 
     def reserved(self, known: Sequence[Known]) -> Mapping[str, Size]:
         """What Placement holds for them here: one call a compute node.

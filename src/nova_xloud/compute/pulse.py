@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
 LOG = logging.getLogger(__name__)
 
@@ -18,37 +20,43 @@ LOG = logging.getLogger(__name__)
 SECONDS = 10.0
 
 
+@dataclass(slots=True)
+class _Asked:
+    thread: threading.Thread
+    since: float
+    told: bool = False
+
+
 class Pulse:
-    """Asks, and remembers whom nobody has had an answer from.
+    """Asks, and remembers whom nobody has had an answer from."""
 
-    :param seconds: how long an answer may take
-    """
-
-    def __init__(self, seconds: float = SECONDS) -> None:
-        self._seconds = seconds
-        self._asking: dict[str, threading.Thread] = {}
+    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+        self._now = now
+        self._asked: dict[str, _Asked] = {}
         self._lock = threading.Lock()
 
-    def beats(self, uuid: str, ask: Callable[[], object]) -> bool:
-        """Whether ``ask`` comes back in time, with an answer or an error.
+    def beats(self, uuid: str, ask: Callable[[], object], within: float) -> bool:
+        """Whether ``ask`` comes back within so many seconds, with an answer or an error.
 
         Who asks while another asks waits for the same answer, and no new thread is begun for one
         that hangs.
         """
         with self._lock:
-            asking = self._asking.get(uuid)
-            if asking is None or not asking.is_alive():
-                asking = threading.Thread(target=_ask, args=(ask,), name="xloud-pulse", daemon=True)
-                self._asking[uuid] = asking
-                asking.start()
-        asking.join(self._seconds)
-        if asking.is_alive():
+            asked = self._asked.get(uuid)
+            if asked is None or not asked.thread.is_alive():
+                thread = threading.Thread(target=_ask, args=(ask,), name="xloud-pulse", daemon=True)
+                asked = self._asked[uuid] = _Asked(thread, self._now())
+                thread.start()
+        asked.thread.join(within)
+        if not asked.thread.is_alive():
+            with self._lock:
+                if self._asked.get(uuid) is asked:
+                    del self._asked[uuid]
+            return True
+        if not asked.told and self._now() - asked.since > SECONDS:
+            asked.told = True
             LOG.warning("Instance %s: its QEMU does not answer.", uuid)
-            return False
-        with self._lock:
-            if self._asking.get(uuid) is asking:
-                del self._asking[uuid]
-        return True
+        return False
 
 
 def _ask(ask: Callable[[], object]) -> None:

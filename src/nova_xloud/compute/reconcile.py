@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from nova_xloud.compute.agenda import Urgency
 from nova_xloud.compute.boots import Boots
 from nova_xloud.compute.meter import Meter, NoMeter, Seen
 from nova_xloud.compute.observe import DRIVEN_STATES
@@ -44,7 +45,9 @@ class Converges(Protocol):
     def when_free(self, uuid: str, then: Callable[[], object]) -> bool:
         """Have ``then`` called when none is any more; False if none is now."""
 
-    def submit(self, instance: Instance, action: str | None = None) -> object:
+    def submit(
+        self, instance: Instance, action: str | None = None, urgency: Urgency = Urgency.ASKED
+    ) -> object:
         """Converge it; with the name of its action, if nobody has written how that ended."""
 
 
@@ -251,5 +254,6 @@ class Reconciler:
             LOG.info("Instance %s is looked at: %s.", uuid, found.why)
         self._meter.drifted(uuid, found.code)
         unanswered = progress_now.request_id and not progress_now.finished
-        self._worker.submit(instance, ADJUST if unanswered else None)
+        urgency = Urgency.OWED if found.urgent else Urgency.AGAIN
+        self._worker.submit(instance, ADJUST if unanswered else None, urgency)
         return True

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The bounded pool in which instances converge, so that no RPC thread waits for a guest."""
+"""Who carries out runs: a few threads for any number of instances, and none waits for a guest."""
 
 from __future__ import annotations
 
@@ -8,14 +8,17 @@ import functools
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
+from nova_xloud.compute.agenda import Agenda, Lane, Urgency
 from nova_xloud.compute.clock import Clock
 from nova_xloud.compute.converge import Outcome, converge
+from nova_xloud.compute.later import Later
 from nova_xloud.compute.meter import Meter, NoMeter, ending
 from nova_xloud.compute.ports import Instance
+from nova_xloud.compute.waits import Pause, Waits
 from nova_xloud.conf import EngineOptions
 from nova_xloud.core.lifecycle import Phase
 from nova_xloud.errors import AdjustmentDeferred, XloudError
@@ -23,53 +26,97 @@ from nova_xloud.errors import AdjustmentDeferred, XloudError
 LOG = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class _Submitted:
+# Threads for claims that are owed, which nothing else may keep waiting.
+OWED_THREADS = 1
+
+# What a thread of each pool takes, the first first.
+_SERVES = {
+    Lane.OWED: (Lane.OWED,),
+    Lane.QUICK: (Lane.OWED, Lane.QUICK),
+    Lane.SLOW: (Lane.SLOW,),
+}
+
+Converging = Callable[[Instance, EngineOptions, Clock], Waits[Outcome]]
+
+
+@dataclass(slots=True, eq=False)
+class _Run:
+    """One run from its submission to its end.
+
+    :ivar steps: what is left of it; None: it has not begun
+    :ivar pauses: how often it has paused: by this a call that wakes it knows that it is too late
+    :ivar is_paused: it waits until it is woken
+    :ivar news: somebody has asked for something since it was last read
+    """
+
     instance: Instance
     action: str | None
+    urgency: Urgency
     future: Future[Outcome]
+    steps: Waits[Outcome] | None = None
+    pauses: int = 0
+    is_paused: bool = False
+    news: bool = False
 
 
 class Worker:
-    """Runs :func:`converge` for many instances, a few at a time.
+    """Carries out :func:`converge` for many instances: each for a moment, then the next.
 
-    Its threads are begun by the first submission, so it may be made before a service forks.
+    A run that waits is put aside until its time has come, so no guest waits for another. The
+    threads are begun by the first submission, so it may be made before a service forks.
     """
 
     def __init__(
         self,
         options: EngineOptions,
-        run: Callable[[Instance, EngineOptions, Clock], Outcome] = converge,
+        run: Converging = converge,
         meter: Meter | None = None,
     ) -> None:
         self._options = options
         self._meter = meter or NoMeter()
         self._closing = threading.Event()
-        self._clock = Clock(sleep=self._closing.wait, closing=self._closing.is_set)
+        self._clock = Clock(closing=self._closing.is_set)
         self._run = run
         # Of each instance the run that is on its way, and those that follow it.
-        self._runs: dict[str, deque[_Submitted]] = {}
+        self._runs: dict[str, deque[_Run]] = {}
         # Of each instance what is called when there is none of it any more.
         self._then: dict[str, Callable[[], object]] = {}
-        self._lock = threading.Lock()
-        self._pool = ThreadPoolExecutor(
-            max_workers=options.converge_workers, thread_name_prefix="xloud-converge"
-        )
+        self._agenda: Agenda[_Run] = Agenda()
+        self._later = Later()
+        # Called back by the future of a run, that may be cancelled under it.
+        self._lock = threading.RLock()
+        threads = {
+            Lane.OWED: OWED_THREADS,
+            Lane.QUICK: options.converge_workers,
+            Lane.SLOW: options.converge_workers,
+        }
+        self._pools = {
+            lane: ThreadPoolExecutor(count, thread_name_prefix=f"xloud-converge-{lane.value}")
+            for lane, count in threads.items()
+        }
 
-    def submit(self, instance: Instance, action: str | None = None) -> Future[Outcome]:
+    def submit(
+        self, instance: Instance, action: str | None = None, urgency: Urgency = Urgency.ASKED
+    ) -> Future[Outcome]:
         """Converge ``instance``; the result or error is in the future, and in the log.
 
         Of one instance one run goes at a time, because what its balloon was told is known to the
-        run that told it. Those that come meanwhile follow, and find little left to do.
+        run that told it. It is woken for those that come meanwhile, which follow it and find little
+        left to do.
 
         :param action: record the run as the event of this instance action, and notify how it ended
         """
-        run = _Submitted(instance, action, Future())
+        run = _Run(instance, action, urgency, Future())
         with self._lock:
             waiting = self._runs.setdefault(instance.uuid, deque())
             waiting.append(run)
-            if len(waiting) == 1:
-                self._begin(run)
+            first = waiting[0]
+            first.urgency = min(first.urgency, urgency)
+            if first is run:
+                self._goes_on(run)
+            else:
+                first.news = True
+                self._wake(first, first.pauses)
         return run.future
 
     def is_busy(self, uuid: str) -> bool:
@@ -95,48 +142,99 @@ class Worker:
             for waiting in self._runs.values():
                 for run in waiting:
                     run.future.cancel()
-        self._pool.shutdown(wait=False, cancel_futures=True)
+                self._wake(waiting[0], waiting[0].pauses)
+            self._later.forget()
+        for pool in self._pools.values():
+            pool.shutdown(wait=False)
 
-    def _begin(self, run: _Submitted) -> None:
-        with contextlib.suppress(RuntimeError):
-            # The pool takes none when it is closed.
-            self._pool.submit(self._run_one, run)
+    def _wake(self, run: _Run, pause: int) -> None:
+        """Let it go on, if it still waits in that pause."""
+        with self._lock:
+            if run.is_paused and run.pauses == pause:
+                run.is_paused = False
+                self._goes_on(run)
+
+    def _goes_on(self, run: _Run, *, may_wait: bool = False) -> None:
+        lane = Lane.QUICK
+        if may_wait:
+            lane = Lane.SLOW
+        elif run.urgency is Urgency.OWED:
+            lane = Lane.OWED
+        self._agenda.add(run, lane, run.urgency)
+        try:
+            for pool, lanes in _SERVES.items():
+                if lane in lanes:
+                    self._pools[pool].submit(self._serve, lanes)
+        except RuntimeError:
+            # The pools take nobody when they are closed.
+            run.future.cancel()
+
+    def _serve(self, lanes: Iterable[Lane]) -> None:
+        with self._lock:
+            run = self._agenda.take(lanes)
+        if run is None:
+            # Who served two lanes was quicker.
             return
-        run.future.cancel()
+        end = self._take_turn(run)
+        if end is not None:
+            self._ends(run, end)
 
-    def _run_one(self, run: _Submitted) -> None:
-        tell = self._run_for(run)
-        then = self._ended(run.instance.uuid)
+    def _take_turn(self, run: _Run) -> Callable[[], None] | None:
+        """Let it go on until it waits; how whoever waits for it is told, if it has ended."""
+        if run.steps is None and not run.future.set_running_or_notify_cancel():
+            return lambda: None
+        try:
+            with run.instance.logged():
+                pause = self._next_pause(run)
+                while not self._put_aside(run, pause):
+                    pause = self._next_pause(run)
+        except StopIteration as end:
+            return functools.partial(run.future.set_result, end.value)
+        except BaseException as error:  # noqa: BLE001 - whoever waits for it gets it
+            return functools.partial(run.future.set_exception, error)
+        return None
+
+    def _next_pause(self, run: _Run) -> Pause:
+        """:raises StopIteration: it has ended, with its outcome"""
+        with self._lock:
+            news, run.news = run.news, False
+        if run.steps is None:
+            run.steps = self._counted(run.instance, run.action)
+            return next(run.steps)
+        return run.steps.send(news)
+
+    def _put_aside(self, run: _Run, pause: Pause) -> bool:
+        """False: it goes on here and now, to its end, because the service ends."""
+        with self._lock:
+            if self._closing.is_set():
+                return False
+            run.pauses += 1
+            if not pause.seconds or run.news:
+                self._goes_on(run, may_wait=pause.may_wait)
+            else:
+                run.is_paused = True
+                self._later.call(pause.seconds, functools.partial(self._wake, run, run.pauses))
+        return True
+
+    def _ends(self, run: _Run, tell: Callable[[], None]) -> None:
+        with self._lock:
+            waiting = self._runs[run.instance.uuid]
+            waiting.popleft()
+            then = None
+            if waiting:
+                self._goes_on(waiting[0])
+            else:
+                del self._runs[run.instance.uuid]
+                then = self._then.pop(run.instance.uuid, None)
         # Last: whoever has waited for it finds the instance free.
         tell()
         if then is not None and not self._closing.is_set():
             then()
 
-    def _run_for(self, run: _Submitted) -> Callable[[], None]:
-        if not run.future.set_running_or_notify_cancel():
-            return lambda: None
-        try:
-            with run.instance.logged():
-                return functools.partial(
-                    run.future.set_result, self._counted(run.instance, run.action)
-                )
-        except BaseException as error:  # noqa: BLE001 - whoever waits for it gets it
-            return functools.partial(run.future.set_exception, error)
-
-    def _ended(self, uuid: str) -> Callable[[], object] | None:
-        with self._lock:
-            waiting = self._runs[uuid]
-            waiting.popleft()
-            if waiting:
-                self._begin(waiting[0])
-                return None
-            del self._runs[uuid]
-            return self._then.pop(uuid, None)
-
-    def _counted(self, instance: Instance, action: str | None) -> Outcome:
+    def _counted(self, instance: Instance, action: str | None) -> Waits[Outcome]:
         asked = action is not None
         try:
-            outcome = self._converge(instance, action)
+            outcome = yield from self._converge(instance, action)
         except Exception as error:
             self._meter.ended(instance.uuid, *ending(error), asked=asked)
             raise
@@ -144,10 +242,10 @@ class Worker:
         self._meter.ended(instance.uuid, phase, "", asked=asked)
         return outcome
 
-    def _converge(self, instance: Instance, action: str | None) -> Outcome:
+    def _converge(self, instance: Instance, action: str | None) -> Waits[Outcome]:
         try:
             with _told_of(instance, action):
-                outcome = self._run(instance, self._options, self._clock)
+                outcome = yield from self._run(instance, self._options, self._clock)
                 if outcome.deferred and action:
                     # Nova knows Success and Error only, and a success this is not.
                     raise AdjustmentDeferred(outcome.deferred)

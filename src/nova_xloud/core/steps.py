@@ -149,6 +149,11 @@ Step = (
 )
 
 
+def waits_in_libvirt(step: Step, held: Size) -> bool:
+    """Whether libvirt waits for the guest in it, for up to 5 s: it does where vCPUs are to go."""
+    return isinstance(step, SetVcpus) and step.count < held.vcpus
+
+
 def in_words(step: Step) -> str | None:
     """What was done, for an operator's log; None: nothing that is seen from outside."""
     match step:

@@ -22,7 +22,7 @@ from nova_xloud.compute.boots import Boots
 from nova_xloud.compute.bridges.fleet import NovaFleet
 from nova_xloud.compute.bridges.locks import InstanceLocks
 from nova_xloud.compute.bridges.logs import logged_as
-from nova_xloud.compute.bridges.placement import CurrentClaims, PlacementClaims
+from nova_xloud.compute.bridges.placement import CurrentClaims, PlacementClaims, with_timeout
 from nova_xloud.compute.bridges.record import NovaActions, NovaRecord
 from nova_xloud.compute.host import Host
 from nova_xloud.compute.ports import Domain, Instance
@@ -66,6 +66,7 @@ class XloudComputeManager(manager.ComputeManager):  # type: ignore[misc]
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         options = conf.engine_options(CONF)
+        self.xloud_placement = with_timeout(self.reportclient, CONF.xloud.placement_timeout)
         self._pulse = Pulse()
         self._locks = InstanceLocks()
         self._agents = Agents(releases.machine_threads())
@@ -216,7 +217,9 @@ class XloudComputeManager(manager.ComputeManager):  # type: ignore[misc]
             watched=functools.partial(self._watch.judged, instance.uuid),
             request_id=context.request_id or "",
             logged=functools.partial(logged_as, context),
-            answers=lambda: self._pulse.beats(instance.uuid, lambda: self._domain(instance).ping()),
+            answers=functools.partial(
+                self._pulse.beats, instance.uuid, lambda: self._domain(instance).ping()
+            ),
         )
 
     def _claims(self, context: Any, instance: Any) -> PlacementClaims:
@@ -225,7 +228,7 @@ class XloudComputeManager(manager.ComputeManager):  # type: ignore[misc]
         if node is None:
             raise NotFound("the instance has left this host; ask again")
         facts = holdings.facts_of_instance(instance)
-        return PlacementClaims(self.reportclient, context, instance.uuid, node.uuid, facts)
+        return PlacementClaims(self.xloud_placement, context, instance.uuid, node.uuid, facts)
 
     def _libvirt(self) -> Any:
         """The connection that the libvirt driver has; None with another driver."""

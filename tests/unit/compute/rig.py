@@ -15,11 +15,14 @@ from dataclasses import replace
 from typing import Any
 
 from nova_xloud.compute.admit import Admission, admit, reserve
+from nova_xloud.compute.agenda import Urgency
 from nova_xloud.compute.boots import Boots
 from nova_xloud.compute.clock import Clock
 from nova_xloud.compute.converge import Outcome, converge
 from nova_xloud.compute.ports import Domain, Instance, RecordView, Reservation
+from nova_xloud.compute.waits import Waits
 from nova_xloud.compute.watch import Watch
+from nova_xloud.compute.worker import Converging
 from nova_xloud.conf import EngineOptions
 from nova_xloud.core.desired import Desired
 from nova_xloud.core.envelope import FlavorFacts, HostFacts
@@ -110,6 +113,7 @@ class Rig:
         self.takes_memory = False
         self.defined_by_hand = False
         self.held_for = 0.0
+        self.admitted = False
 
     @property
     def instance(self) -> Instance:
@@ -137,6 +141,7 @@ class Rig:
     ) -> Admission:
         request = AdjustRequest(vcpus, memory_mb, persist, force)
         facts = host or HostFacts()
+        self.admitted = True
         return admit(self.instance, request, facts, self.options, date=self.date)
 
     def reserve(
@@ -146,7 +151,20 @@ class Rig:
         reserve(self.instance, request, HostFacts(), self.options, date=self.date)
 
     def converge(self) -> Outcome:
-        return converge(self.instance, self.options, self.engine_clock)
+        return self.carry_out(converge(self.instance, self.options, self.engine_clock))
+
+    def carry_out(self, run: Waits[Outcome]) -> Outcome:
+        """A run, to its end, in the rig's time; an admission wakes it, as a submission does."""
+        try:
+            pause = next(run)
+            while True:
+                self.admitted = False
+                if pause.seconds:
+                    self.sleep(pause.seconds)
+                pause = run.send(self.admitted)
+        except StopIteration as end:
+            outcome: Outcome = end.value
+            return outcome
 
     def adjust(
         self, vcpus: int | None = None, memory_mb: int | None = None, *, force: bool = False
@@ -166,7 +184,7 @@ class Rig:
     @property
     def engine_clock(self) -> Clock:
         """The rig's time, as the engine is given it."""
-        return Clock(self.clock.now, self.sleep, date=self.date)
+        return Clock(self.clock.now, date=self.date)
 
     def date(self) -> str:
         """ISO 8601, UTC, of the rig's time."""
@@ -236,6 +254,7 @@ class Rig:
     def sleep(self, seconds: float) -> None:
         assert not self.locked, "slept with the instance locked"
         self._hook("sleep")
+        self.held_for = max(0.0, self.held_for - seconds)
         self.clock.sleep(seconds)
         self.check_invariant()
 
@@ -276,7 +295,7 @@ class Rig:
         has = self.size if has is None else has
         assert self.claims.size.at_least(has).covers(asked), f"{asked} is not reserved"
 
-    def _answers(self) -> bool:
+    def _answers(self, within: float) -> bool:
         assert not self.locked, "QEMU was asked for its pulse with the instance locked"
         self._hook("answers")
         return self.answers
@@ -289,6 +308,16 @@ class Rig:
         self.points += 1
         if self.points - 1 == self.kill_at:
             raise Killed
+
+
+def at_once(run: Callable[..., Outcome]) -> Converging:
+    """Something that stands for :func:`converge`: it ends in its first turn."""
+
+    def steps(*arguments: Any) -> Waits[Outcome]:
+        yield from ()
+        return run(*arguments)
+
+    return steps
 
 
 class Inline:
@@ -314,11 +343,14 @@ class Inline:
             self.then[uuid] = then
         return uuid in self.busy
 
-    def submit(self, instance: Instance, action: str | None = None) -> None:
+    def submit(
+        self, instance: Instance, action: str | None = None, urgency: Urgency = Urgency.ASKED
+    ) -> None:
         self.submitted.append((instance.uuid, action))
         if self._runs:
             with contextlib.suppress(XloudError):
-                converge(instance, self._rig.options, self._rig.engine_clock)
+                rig = self._rig
+                rig.carry_out(converge(instance, rig.options, rig.engine_clock))
 
 
 class _Domain:

@@ -340,7 +340,7 @@ def test_a_service_that_ends_writes_nothing_of_the_runs_that_end_with_it() -> No
     rig.admit(6, 3072)
     rig.effects.clear()
     closing = replace(rig.engine_clock, closing=lambda: True)
-    outcome = converge(rig.instance, OPTIONS, closing)
+    outcome = rig.carry_out(converge(rig.instance, OPTIONS, closing))
     assert outcome.deferred == "nova-compute is stopping"
     assert rig.effects == []
     assert rig.end == ("admitted", "xloud.admitted")

@@ -6,12 +6,15 @@ That no less is reserved than the guest has is checked by the rig, after every e
 
 from __future__ import annotations
 
+import contextlib
+import functools
 from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 
-from nova_xloud.compute.converge import LONGEST_RUN, LONGEST_STEP
+from nova_xloud.compute.converge import LONGEST_RUN, LOOK_AGAIN
+from nova_xloud.compute.patience import LONGEST_STEP
 from nova_xloud.core.desired import Desired
 from nova_xloud.core.lifecycle import Phase
 from nova_xloud.core.size import Size
@@ -714,7 +717,7 @@ def test_a_step_that_comes_nearer_too_slowly_is_given_up() -> None:
         rig.adjust(memory_mb=1024)
     assert refusal.value.code == "xloud.guest_refused.memory_not_reached"
     longest = LONGEST_STEP * OPTIONS.step_timeout
-    assert longest < rig.clock.now() < longest + 5
+    assert longest < rig.clock.now() < longest + LOOK_AGAIN + 5
     # What came back until then is given back.
     assert rig.size == rig.claims.size
     assert rig.size.memory_mb < NOW.memory_mb
@@ -727,7 +730,7 @@ def test_a_run_that_takes_long_lets_others_go_first_and_goes_on_later() -> None:
     outcome = rig.adjust(memory_mb=1024)
     assert "others go first" in str(outcome.deferred)
     longest = LONGEST_RUN * OPTIONS.step_timeout
-    assert longest < rig.clock.now() < longest + 5
+    assert longest < rig.clock.now() < longest + LOOK_AGAIN + 5
     half_way = rig.size.memory_mb
     assert 1024 < half_way < 2000
     assert rig.claims.size == rig.size
@@ -791,3 +794,54 @@ def test_a_run_leaves_one_that_an_operation_holds_for_minutes_to_a_later_run() -
     assert rig.clock.now() - began < 30
     rig.held_for = 0.0
     assert rig.converge().converged
+
+
+# --- waiting costs nothing -------------------------------------------------------------------
+
+
+def _counted(rig: Rig, *names: str) -> dict[str, int]:
+    counts = dict.fromkeys(names, 0)
+
+    def count(name: str) -> None:
+        counts[name] += 1
+
+    for name in names:
+        rig.before[name] = functools.partial(count, name)
+    return counts
+
+
+@pytest.mark.parametrize("slowly", [10.0, 40.0])
+def test_while_a_guest_is_waited_for_it_alone_is_asked(slowly: float) -> None:
+    rig = Rig(timing=Timing(balloon_rate=slowly))
+    rig.admit(memory_mb=4096)
+    counts = _counted(rig, "lock", "read", "sleep")
+    assert rig.converge().converged
+    waited = counts["sleep"]
+    assert counts["read"] >= waited > 40
+    # Each look under the lock reads record and claim: there is one a step, and one in ten seconds.
+    assert counts["lock"] <= 6 + rig.clock.now() / LOOK_AGAIN
+
+
+def test_an_operation_that_begins_while_a_guest_is_waited_for_is_seen_in_seconds() -> None:
+    rig = Rig(behaviour=Behaviour.REFUSES)
+    rig.admit(memory_mb=4096)
+    rig.once_before("sleep", lambda: _task(rig))
+    assert "another operation goes first" in str(rig.converge().deferred)
+    assert rig.clock.now() < LOOK_AGAIN + 2
+
+
+def test_memory_that_a_guest_takes_while_it_is_waited_for_is_claimed_at_once() -> None:
+    rig = Rig(timing=Timing(balloon_rate=20))
+    rig.takes_memory = True
+    rig.admit(memory_mb=1024, force=True)
+    claimed: list[float] = []
+    rig.before["claim"] = lambda: claimed.append(rig.clock.now())
+
+    def takes_more() -> None:
+        rig.guest.memory.actual_kib = 3000 * 1024
+
+    rig.once_before("sleep", takes_more)
+    with contextlib.suppress(GuestRefused):
+        rig.converge()
+    assert claimed[0] < LOOK_AGAIN / 2
+    assert 2900 < rig.told("claim")[0].memory_mb <= 3000

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from nova_xloud.compute.agenda import Urgency
 from nova_xloud.compute.clock import Clock
 from nova_xloud.compute.converge import Outcome, converge
 from nova_xloud.compute.deadline import Deadline, HostClock
@@ -34,9 +35,16 @@ from nova_xloud.errors import (
 )
 from nova_xloud.testing import Behaviour
 from nova_xloud.testing.ports import FakeFleet
-from tests.unit.compute.rig import NOW, OPTIONS, Rig
+from tests.unit.compute.rig import NOW, OPTIONS, Rig, at_once
 
 PATIENCE = 10
+
+
+def _in_the_rigs_time(
+    rig: Rig, instance: Instance, options: EngineOptions, clock: Clock
+) -> Outcome:
+    its = Clock(rig.clock.now, closing=clock.closing, date=rig.date)
+    return rig.carry_out(converge(instance, options, its))
 
 
 class Watched(Worker):
@@ -49,18 +57,18 @@ class Watched(Worker):
     def __init__(self, rig: Rig) -> None:
         def run(instance: Instance, options: EngineOptions, clock: Clock) -> Outcome:
             assert self.hold.wait(PATIENCE)
-            return converge(
-                instance, options, Clock(rig.clock.now, rig.sleep, clock.closing, rig.date)
-            )
+            return _in_the_rigs_time(rig, instance, options, clock)
 
-        super().__init__(rig.options, run)
+        super().__init__(rig.options, at_once(run))
         self.hold = threading.Event()
         self.hold.set()
         self.submitted: list[str | None] = []
         self.futures: list[Future[Outcome]] = []
 
-    def submit(self, instance: Instance, action: str | None = None) -> Future[Outcome]:
-        future = super().submit(instance, action)
+    def submit(
+        self, instance: Instance, action: str | None = None, urgency: Urgency = Urgency.ASKED
+    ) -> Future[Outcome]:
+        future = super().submit(instance, action, urgency)
         self.submitted.append(action)
         self.futures.append(future)
         return future
@@ -276,10 +284,10 @@ def test_a_run_that_outlives_the_operation_it_stood_back_for_is_followed_by_a_pa
             assert ended.wait(PATIENCE)
             stands_back.set()
             return Outcome(False, "another operation goes first")
-        return converge(instance, options, Clock(rig.clock.now, rig.sleep, clock.closing, rig.date))
+        return _in_the_rigs_time(rig, instance, options, clock)
 
     fleet = FakeFleet([rig.instance])
-    worker = Worker(rig.options, run)
+    worker = Worker(rig.options, at_once(run))
     host = Host(lambda *_: rig.instance, fleet, HostFacts(), rig.options, rig.boots, worker)
     host.adjust("context", "instance", AdjustRequest(6, 3072))
     # The operation is over, and its pass comes too early.
@@ -432,6 +440,15 @@ def test_a_plan_has_the_steps_and_changes_nothing() -> None:
     }
     assert untouched(rig)
     assert worker.submitted == []
+
+
+def test_a_plan_and_a_status_are_told_though_an_operation_has_the_instance() -> None:
+    rig = Rig()
+    host, _ = host_of(rig)
+    rig.held_for = 600
+    assert host.plan("context", "instance", AdjustRequest(6, 3072))["admitted"]
+    assert host.status("context", "instance")["vcpus"]["actuated"] == NOW.vcpus
+    assert rig.clock.now() == 0
 
 
 def test_a_plan_of_what_it_has_is_empty() -> None:

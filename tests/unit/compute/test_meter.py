@@ -23,7 +23,7 @@ from nova_xloud.core.size import Observed, Size
 from nova_xloud.errors import DomainCallFailed, GuestRefused, NoCapacity, OutOfBounds
 from nova_xloud.testing import Behaviour
 from nova_xloud.testing.ports import FakeFleet
-from tests.unit.compute.rig import MAXIMUM, NOW, UUID, Rig
+from tests.unit.compute.rig import MAXIMUM, NOW, UUID, Rig, at_once
 
 PATIENCE = 10
 
@@ -60,7 +60,11 @@ class Notes(NoMeter):
 def host_of(rig: Rig, notes: Notes) -> tuple[Host, Worker]:
     worker = Worker(
         rig.options,
-        lambda instance, options, clock: converge(instance, options, rig.engine_clock, notes),
+        at_once(
+            lambda instance, options, clock: rig.carry_out(
+                converge(instance, options, rig.engine_clock, notes)
+            )
+        ),
         notes,
     )
     fleet = FakeFleet([rig.instance])

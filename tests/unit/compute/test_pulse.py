@@ -11,7 +11,7 @@ import pytest
 
 from nova_xloud.compute.pulse import SECONDS, Pulse
 from nova_xloud.errors import DomainCallFailed, DomainNotFound, DomainNotRunning
-from nova_xloud.testing import FakeDomain
+from nova_xloud.testing import FakeDomain, ManualClock
 from tests.unit.compute.rig import Rig
 
 PATIENCE = 10
@@ -35,7 +35,7 @@ def hanging(gate: threading.Event, asked: list[str]) -> Callable[[], None]:
 
 
 def test_one_that_answers_has_a_pulse() -> None:
-    assert Pulse().beats("one", lambda: None)
+    assert Pulse().beats("one", lambda: None, PATIENCE)
 
 
 @pytest.mark.parametrize(
@@ -46,69 +46,75 @@ def test_an_error_is_an_answer_too(error: Exception) -> None:
         raise error
 
     pulse = Pulse()
-    assert pulse.beats("one", ask)
-    assert pulse.beats("one", lambda: None)
+    assert pulse.beats("one", ask, PATIENCE)
+    assert pulse.beats("one", lambda: None, PATIENCE)
 
 
 def test_a_domain_is_asked_by_its_ping() -> None:
     rig = Rig()
-    assert Pulse().beats(rig.uuid, FakeDomain(rig.guest).ping)
+    assert Pulse().beats(rig.uuid, FakeDomain(rig.guest).ping, PATIENCE)
     rig.guest.stop()
     with pytest.raises(DomainNotRunning):
         FakeDomain(rig.guest).ping()
-    assert Pulse().beats(rig.uuid, FakeDomain(rig.guest).ping)
+    assert Pulse().beats(rig.uuid, FakeDomain(rig.guest).ping, PATIENCE)
 
 
 def test_it_is_given_longer_than_libvirt_takes_for_a_vcpu_that_does_not_go() -> None:
     assert SECONDS > 5
 
 
-def test_one_that_hangs_has_none_and_says_so(
+def test_one_that_hangs_has_none_and_says_so_once_it_has_hung_for_long(
     gate: threading.Event, caplog: pytest.LogCaptureFixture
 ) -> None:
-    assert not Pulse(SHORT).beats("one", hanging(gate, []))
-    assert "Instance one: its QEMU does not answer" in caplog.text
+    clock = ManualClock()
+    pulse = Pulse(clock.now)
+    assert not pulse.beats("one", hanging(gate, []), SHORT)
+    assert caplog.text == ""
+    clock.advance(SECONDS + 1)
+    for _ in range(2):
+        assert not pulse.beats("one", hanging(gate, []), 0)
+    assert caplog.text.count("Instance one: its QEMU does not answer") == 1
 
 
 def test_one_that_hangs_is_asked_by_one_thread_only_that_the_process_does_not_wait_for(
     gate: threading.Event,
 ) -> None:
-    pulse = Pulse(SHORT)
+    pulse = Pulse()
     asked: list[str] = []
     for _ in range(3):
-        assert not pulse.beats("one", hanging(gate, asked))
+        assert not pulse.beats("one", hanging(gate, asked), SHORT)
     assert asked == ["xloud-pulse"]
     (left,) = [t for t in threading.enumerate() if t.name == "xloud-pulse"]
     assert left.daemon
 
 
 def test_one_that_hangs_keeps_nobody_from_another(gate: threading.Event) -> None:
-    pulse = Pulse(SHORT)
-    assert not pulse.beats("one", hanging(gate, []))
-    assert pulse.beats("other", lambda: None)
+    pulse = Pulse()
+    assert not pulse.beats("one", hanging(gate, []), SHORT)
+    assert pulse.beats("other", lambda: None, PATIENCE)
 
 
 def test_one_that_answers_again_has_a_pulse_again(gate: threading.Event) -> None:
-    pulse = Pulse(SHORT)
+    pulse = Pulse()
     asked: list[str] = []
-    assert not pulse.beats("one", hanging(gate, asked))
+    assert not pulse.beats("one", hanging(gate, asked), SHORT)
     gate.set()
     until = time.monotonic() + PATIENCE
-    while not pulse.beats("one", hanging(gate, asked)):
+    while not pulse.beats("one", hanging(gate, asked), SHORT):
         assert time.monotonic() < until
     # Once more, and each time it is asked anew.
     before = len(asked)
-    assert pulse.beats("one", hanging(gate, asked))
+    assert pulse.beats("one", hanging(gate, asked), SHORT)
     assert len(asked) == before + 1
 
 
 def test_who_asks_while_another_asks_waits_for_the_same_answer(gate: threading.Event) -> None:
-    pulse = Pulse(PATIENCE)
+    pulse = Pulse()
     asked: list[str] = []
     answers: list[bool] = []
 
     def ask() -> None:
-        answers.append(pulse.beats("one", hanging(gate, asked)))
+        answers.append(pulse.beats("one", hanging(gate, asked), PATIENCE))
 
     threads = [threading.Thread(target=ask) for _ in range(4)]
     for thread in threads:

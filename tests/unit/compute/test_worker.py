@@ -11,14 +11,17 @@ from collections.abc import Iterator
 
 import pytest
 
+from nova_xloud.compute.agenda import Urgency
 from nova_xloud.compute.clock import Clock
 from nova_xloud.compute.converge import Outcome
 from nova_xloud.compute.ports import Instance
-from nova_xloud.compute.worker import Worker
+from nova_xloud.compute.waits import Pause, Waits
+from nova_xloud.compute.worker import Converging, Worker
 from nova_xloud.conf import EngineOptions
+from nova_xloud.core.size import Size
 from nova_xloud.errors import AdjustmentDeferred, GuestRefused, NoCapacity
 from nova_xloud.testing.ports import FakeEvent
-from tests.unit.compute.rig import Rig
+from tests.unit.compute.rig import Rig, at_once
 
 DONE = Outcome(True)
 PATIENCE = 10
@@ -41,7 +44,7 @@ class Runs:
 
 
 def worker(*answers: Outcome | Exception) -> Worker:
-    return Worker(EngineOptions(converge_workers=1), Runs(*answers))
+    return Worker(EngineOptions(converge_workers=1), at_once(Runs(*answers)))
 
 
 def test_the_outcome_is_in_the_future() -> None:
@@ -57,7 +60,7 @@ def test_it_converges_with_the_operators_options() -> None:
         given.append(options)
         return DONE
 
-    Worker(options, run).submit(Rig().instance).result(PATIENCE)
+    Worker(options, at_once(run)).submit(Rig().instance).result(PATIENCE)
     assert given == [options]
 
 
@@ -183,7 +186,7 @@ def test_no_more_instances_than_the_operator_allows_converge_at_once() -> None:
             now -= 1
         return DONE
 
-    pool = Worker(EngineOptions(converge_workers=2), run)
+    pool = Worker(EngineOptions(converge_workers=2), at_once(run))
     futures = [pool.submit(Rig(uuid=f"instance-{n}").instance) for n in range(6)]
     assert begun.acquire(timeout=PATIENCE)
     assert begun.acquire(timeout=PATIENCE)
@@ -198,10 +201,10 @@ def test_when_the_service_ends_nobody_is_waited_for() -> None:
     def run(instance: Instance, options: EngineOptions, clock: Clock) -> Outcome:
         asked.append(clock)
         while not clock.closing():
-            clock.sleep(PATIENCE)
+            time.sleep(0.001)
         return Outcome(False, "stopping")
 
-    pool = Worker(EngineOptions(converge_workers=1), run)
+    pool = Worker(EngineOptions(converge_workers=1), at_once(run))
     one, other = Rig(uuid="one").instance, Rig(uuid="other").instance
     running = pool.submit(one)
     waiting = [pool.submit(one), pool.submit(other), pool.submit(other)]
@@ -236,7 +239,7 @@ def test_of_one_instance_one_run_goes_at_a_time_and_the_next_follows(
             raise error
         return DONE
 
-    pool = Worker(EngineOptions(converge_workers=4), run)
+    pool = Worker(EngineOptions(converge_workers=4), at_once(run))
     rig, futures = Rig(), []
     for number in range(8):
         rig.request_id = str(number)
@@ -252,7 +255,7 @@ def test_an_instance_that_waits_for_itself_does_not_keep_others_from_the_pool() 
         assert instance.uuid != "slow" or gate.wait(PATIENCE)
         return DONE
 
-    pool = Worker(EngineOptions(converge_workers=2), run)
+    pool = Worker(EngineOptions(converge_workers=2), at_once(run))
     slow = [pool.submit(Rig(uuid="slow").instance) for _ in range(3)]
     assert pool.submit(Rig(uuid="quick").instance).result(PATIENCE) == DONE
     gate.set()
@@ -268,7 +271,7 @@ def test_a_run_that_nobody_waits_for_any_more_is_not_begun_and_the_next_is() -> 
         assert gate.wait(PATIENCE)
         return DONE
 
-    pool = Worker(EngineOptions(converge_workers=1), run)
+    pool = Worker(EngineOptions(converge_workers=1), at_once(run))
     rig, futures = Rig(), []
     for name in ("first", "second", "third"):
         rig.request_id = name
@@ -287,7 +290,7 @@ def test_an_instance_is_busy_while_a_run_of_it_waits_or_is_on_its_way() -> None:
         assert gate.wait(PATIENCE)
         return DONE
 
-    pool = Worker(EngineOptions(converge_workers=1), run)
+    pool = Worker(EngineOptions(converge_workers=1), at_once(run))
     one, other = Rig(uuid="one").instance, Rig(uuid="other").instance
     assert not pool.is_busy("one")
     futures = [pool.submit(one), pool.submit(other), pool.submit(other)]
@@ -309,7 +312,7 @@ def test_an_instance_with_two_runs_is_busy_until_both_have_ended() -> None:
         assert next(waiting).wait(PATIENCE)
         return DONE
 
-    pool = Worker(EngineOptions(converge_workers=1), run)
+    pool = Worker(EngineOptions(converge_workers=1), at_once(run))
     instance = Rig().instance
     first, second = pool.submit(instance), pool.submit(instance)
     gates[0].set()
@@ -328,7 +331,7 @@ def test_who_waits_for_an_instance_is_called_once_when_all_of_its_runs_have_ende
         assert next(waiting).wait(PATIENCE)
         return DONE
 
-    pool = Worker(EngineOptions(converge_workers=1), run)
+    pool = Worker(EngineOptions(converge_workers=1), at_once(run))
     instance = Rig().instance
     called: list[bool] = []
 
@@ -351,16 +354,18 @@ def test_who_waits_for_an_instance_is_called_once_when_all_of_its_runs_have_ende
 
 
 def test_who_waits_for_an_instance_is_not_called_when_the_service_ends() -> None:
-    gate = threading.Event()
+    begun, gate = threading.Event(), threading.Event()
 
     def run(instance: Instance, options: EngineOptions, clock: Clock) -> Outcome:
+        begun.set()
         assert gate.wait(PATIENCE)
         return DONE
 
-    pool = Worker(EngineOptions(converge_workers=1), run)
+    pool = Worker(EngineOptions(converge_workers=1), at_once(run))
     instance = Rig().instance
     called: list[str] = []
     future = pool.submit(instance)
+    assert begun.wait(PATIENCE)
     assert pool.when_free(instance.uuid, lambda: called.append("after the end"))
     pool.close()
     gate.set()
@@ -379,7 +384,7 @@ def test_whoever_has_waited_for_a_run_finds_the_instance_free(answer: Outcome | 
         assert held.wait(PATIENCE)
         return Runs(answer)(instance, EngineOptions(), Clock())
 
-    pool = Worker(EngineOptions(), run)
+    pool = Worker(EngineOptions(), at_once(run))
     future = pool.submit(instance)
     future.add_done_callback(lambda _: busy.append(pool.is_busy(instance.uuid)))
     held.set()
@@ -388,3 +393,168 @@ def test_whoever_has_waited_for_a_run_finds_the_instance_free(answer: Outcome | 
     while not busy and time.monotonic() < until:
         time.sleep(0.001)
     assert busy == [False]
+
+
+# --- runs that wait --------------------------------------------------------------------------
+
+
+def waiting(seconds: float, *, may_wait: bool = False) -> Converging:
+    """A run that pauses once, and ends when it goes on."""
+
+    def run(instance: Instance, options: EngineOptions, clock: Clock) -> Waits[Outcome]:
+        woken = yield Pause(seconds, may_wait=may_wait)
+        return Outcome(True, "woken" if woken else None)
+
+    return run
+
+
+def test_any_number_of_runs_wait_and_hold_no_thread() -> None:
+    before = threading.active_count()
+    pool = Worker(EngineOptions(converge_workers=1), waiting(60))
+    futures = [pool.submit(Rig(uuid=f"instance-{n}").instance) for n in range(200)]
+    # They do not keep one that has nothing to wait for.
+    most = before
+    while not all(future.running() for future in futures):
+        most = max(most, threading.active_count())
+        time.sleep(0.001)
+    # One of the pool, and the one that lets them go on.
+    assert most - before <= 2
+    assert not any(future.done() for future in futures)
+    pool.close()
+    assert all(future.exception(PATIENCE) is None for future in futures)
+
+
+def test_a_run_goes_on_when_its_time_has_come() -> None:
+    pool = Worker(EngineOptions(converge_workers=1), waiting(0.02))
+    assert pool.submit(Rig().instance).result(PATIENCE) == Outcome(True, None)
+
+
+def test_a_run_that_waits_is_woken_by_who_asks_for_something_new() -> None:
+    pool = Worker(EngineOptions(converge_workers=1), waiting(60))
+    instance = Rig().instance
+    first = pool.submit(instance)
+    while not pool.is_busy(instance.uuid) or not first.running():
+        time.sleep(0.001)
+    second = pool.submit(instance)
+    assert first.result(PATIENCE) == Outcome(True, "woken")
+    pool.close()
+    assert second.result(PATIENCE).converged
+
+
+def test_one_that_libvirt_keeps_waiting_keeps_only_those_that_it_would_keep_too() -> None:
+    gate = threading.Event()
+
+    def run(instance: Instance, options: EngineOptions, clock: Clock) -> Waits[Outcome]:
+        if instance.uuid.startswith("slow"):
+            yield Pause(0, may_wait=True)
+            assert gate.wait(PATIENCE)
+        yield Pause(0)
+        return DONE
+
+    pool = Worker(EngineOptions(converge_workers=1), run)
+    slow = [pool.submit(Rig(uuid=f"slow-{n}").instance) for n in range(5)]
+    assert pool.submit(Rig(uuid="quick").instance).result(PATIENCE) == DONE
+    assert not any(future.done() for future in slow)
+    gate.set()
+    assert [future.result(PATIENCE) for future in slow] == [DONE] * 5
+
+
+def test_a_claim_that_is_owed_is_not_kept_by_anything() -> None:
+    gate, begun = threading.Event(), threading.Semaphore(0)
+
+    def run(instance: Instance, options: EngineOptions, clock: Clock) -> Waits[Outcome]:
+        yield Pause(0, may_wait=instance.uuid.startswith("slow"))
+        if instance.uuid != "owed":
+            begun.release()
+            assert gate.wait(PATIENCE)
+        return DONE
+
+    pool = Worker(EngineOptions(converge_workers=1), run)
+    others = [pool.submit(Rig(uuid=uuid).instance) for uuid in ("slow", "quick", "quick too")]
+    for _ in range(2):
+        assert begun.acquire(timeout=PATIENCE)
+    owed = pool.submit(Rig(uuid="owed").instance, urgency=Urgency.OWED)
+    assert owed.result(PATIENCE) == DONE
+    assert not any(future.done() for future in others)
+    gate.set()
+    assert [future.result(PATIENCE) for future in others] == [DONE] * 3
+
+
+def test_who_has_asked_goes_before_what_a_pass_has_found() -> None:
+    gate, order = threading.Event(), []
+
+    def run(instance: Instance, options: EngineOptions, clock: Clock) -> Outcome:
+        assert gate.wait(PATIENCE)
+        order.append(instance.uuid)
+        return DONE
+
+    pool = Worker(EngineOptions(converge_workers=1), at_once(run))
+    first = pool.submit(Rig(uuid="first").instance)
+    while not first.running():
+        time.sleep(0.001)
+    futures = [
+        pool.submit(Rig(uuid=urgency.name).instance, urgency=urgency)
+        for urgency in (Urgency.AGAIN, Urgency.ASKED)
+    ]
+    gate.set()
+    for future in futures:
+        future.result(PATIENCE)
+    assert order == ["first", "ASKED", "AGAIN"]
+
+
+def test_a_run_that_is_found_to_be_owed_becomes_it() -> None:
+    gate, begun = threading.Event(), threading.Event()
+
+    def run(instance: Instance, options: EngineOptions, clock: Clock) -> Waits[Outcome]:
+        if instance.uuid == "other":
+            begun.set()
+            assert gate.wait(PATIENCE)
+        woken = yield Pause(60)
+        return Outcome(True, "woken" if woken else None)
+
+    pool = Worker(EngineOptions(converge_workers=1), run)
+    instance = Rig(uuid="one").instance
+    run_of_a_pass = pool.submit(instance, urgency=Urgency.AGAIN)
+    while not run_of_a_pass.running():
+        time.sleep(0.001)
+    pool.submit(Rig(uuid="other").instance)
+    assert begun.wait(PATIENCE)
+    pool.submit(instance, urgency=Urgency.OWED)
+    assert run_of_a_pass.result(PATIENCE) == Outcome(True, "woken")
+    gate.set()
+    pool.close()
+
+
+def test_when_the_service_ends_those_that_wait_go_on_and_see_it() -> None:
+    def run(instance: Instance, options: EngineOptions, clock: Clock) -> Waits[Outcome]:
+        while not clock.closing():
+            yield Pause(60)
+        return Outcome(False, "stopping")
+
+    pool = Worker(EngineOptions(converge_workers=1), run)
+    futures = [pool.submit(Rig(uuid=f"instance-{n}").instance) for n in range(5)]
+    while not all(future.running() for future in futures):
+        time.sleep(0.001)
+    pool.close()
+    assert [future.result(PATIENCE).deferred for future in futures] == ["stopping"] * 5
+
+
+def test_operations_that_have_their_instances_and_guests_that_hang_delay_no_other() -> None:
+    pool = Worker(EngineOptions(converge_workers=1))
+    stuck = []
+    for number in range(6):
+        rig = Rig(uuid=f"stuck-{number}")
+        rig.admit(6)
+        if number % 2:
+            rig.held_for = 1e9
+        else:
+            rig.answers = False
+        stuck.append(pool.submit(rig.instance))
+    free = Rig(uuid="free", running=False)
+    free.admit(2, 1024)
+    assert pool.submit(free.instance).result(PATIENCE).converged
+    assert free.claims.size == Size(2, 1024)
+    assert not any(future.done() for future in stuck)
+    pool.close()
+    deferred = [future.result(PATIENCE).deferred or "" for future in stuck]
+    assert all("another operation" in why or "does not answer" in why for why in deferred), deferred

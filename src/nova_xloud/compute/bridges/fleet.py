@@ -42,6 +42,9 @@ class NovaFleet:
         self._open = open_instance
         # By instance: the error of its last reading, so that it is logged once.
         self._unreadable: dict[str, str] = {}
+        # By instance that is not ours: the id of its flavor. Only a resize makes it ours, and that
+        # changes the id: without a minimum in its flavor nothing else than its size is admitted.
+        self._stock: dict[str, int] = {}
 
     def glimpses(self, uuids: Collection[str]) -> Mapping[str, Glimpse]:
         # Here, because this module is loaded in nova-api too, and there may be no libvirt there.
@@ -55,8 +58,22 @@ class NovaFleet:
         return found
 
     def known(self) -> Sequence[Known]:
-        instances = objects.InstanceList.get_by_host(
-            nova_context.get_admin_context(), self._manager.host, expected_attrs=ATTRIBUTES
+        """See :meth:`nova_xloud.compute.ports.Fleet.known`.
+
+        Of instances that are not ours, columns only are read once that is known.
+        """
+        context, host = nova_context.get_admin_context(), self._manager.host
+        here = objects.InstanceList.get_by_host(context, host, expected_attrs=[])
+        self._stock = {
+            one.uuid: one.instance_type_id
+            for one in here
+            if self._stock.get(one.uuid) == one.instance_type_id
+        }
+        uuids = [one.uuid for one in here if one.uuid not in self._stock]
+        if not uuids:
+            return []
+        instances = objects.InstanceList.get_by_filters(
+            context, {"uuid": uuids, "host": host, "deleted": False}, expected_attrs=ATTRIBUTES
         )
         followed = [one for one in instances if one.node in self._manager.rt.compute_nodes]
         found = [self._known(one) for one in followed]
@@ -66,6 +83,7 @@ class NovaFleet:
         """None: it is not ours, or what Nova has of it cannot be read; the others go on without."""
         try:
             if not holdings.is_ours(instance):
+                self._stock[instance.uuid] = instance.instance_type_id
                 return None
             view = view_of(instance, self._manager.host)
         except (exception.NovaException, AttributeError, TypeError, ValueError) as error:
@@ -89,7 +107,7 @@ class NovaFleet:
 
     def _allocations(self, provider: str) -> Mapping[str, Any]:
         context = nova_context.get_admin_context()
-        client = self._manager.reportclient
+        client = self._manager.xloud_placement
         try:
             found: Mapping[str, Any] = client.get_allocations_for_resource_provider(
                 context, provider

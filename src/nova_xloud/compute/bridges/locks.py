@@ -28,15 +28,18 @@ class InstanceLocks:
         """Have the lock of an instance.
 
         :param within: seconds that an operation of Nova's may keep it from us. What nova-xloud
-            itself does under it takes seconds, and is waited for
+            itself does under it takes seconds, and is waited for. 0: nobody is waited for
         :raises InvalidState: another operation has kept it for longer
         """
         semaphore = lockutils.internal_lock(uuid)
         while not semaphore.acquire(timeout=within):
-            if not self._is_ours(uuid):
+            if not within or not self._is_ours(uuid):
+                since = (
+                    f"has held the instance for {within:g} s" if within else "holds the instance"
+                )
                 raise InvalidState(
-                    f"another operation has held the instance for {within:g} s, such as attaching "
-                    f"or detaching a volume; try again when it is done"
+                    f"another operation {since}, such as attaching or detaching a volume; try "
+                    f"again when it is done"
                 )
         try:
             with self._lock:

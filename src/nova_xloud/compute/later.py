@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Calls that are made later, by one thread for all of them."""
+
+from __future__ import annotations
+
+import heapq
+import threading
+import time
+from collections.abc import Callable
+
+
+class Later:
+    """Makes each call when its time has come; its thread ends when there are none left.
+
+    A call has to be short: the others wait for it.
+    """
+
+    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+        self._now = now
+        self._calls: list[tuple[float, int, Callable[[], object]]] = []
+        self._came = 0
+        self._thread: threading.Thread | None = None
+        self._changed = threading.Condition()
+
+    def call(self, seconds: float, call: Callable[[], object]) -> None:
+        """Have ``call`` made in so many seconds."""
+        with self._changed:
+            self._came += 1
+            heapq.heappush(self._calls, (self._now() + seconds, self._came, call))
+            if self._thread is None:
+                self._thread = threading.Thread(
+                    target=self._make_calls, name="xloud-later", daemon=True
+                )
+                self._thread.start()
+            elif self._calls[0][1] == self._came:
+                self._changed.notify()
+
+    def forget(self) -> None:
+        """Make none of the calls that are not made yet."""
+        with self._changed:
+            self._calls.clear()
+            self._changed.notify()
+
+    def _make_calls(self) -> None:
+        while True:
+            with self._changed:
+                if not self._calls:
+                    self._thread = None
+                    return
+                left = self._calls[0][0] - self._now()
+                if left > 0:
+                    self._changed.wait(left)
+                    continue
+                call = heapq.heappop(self._calls)[2]
+            call()

@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a run waits for, without a thread: a lock, a QEMU that answers, or only some time."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Generator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import TypeVar
+
+from nova_xloud.compute.clock import Clock
+from nova_xloud.compute.ports import Instance
+from nova_xloud.errors import InvalidState
+
+# Seconds that a run goes on trying for the lock of an instance that an operation has, and between
+# two tries. Most are done sooner; after one that takes minutes a pass looks at the instance.
+LOCK_WAITS = 10.0
+LOCK_AGAIN = 0.25
+# Seconds in which QEMU has to answer, those in which it nearly always does, and between two looks
+# at one that has not yet.
+PULSE_WAITS = 10.0
+PULSE_AT_ONCE = 0.05
+PULSE_AGAIN = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """A run has nothing to do for a while; it holds no lock and no thread meanwhile.
+
+    :ivar seconds: until it goes on; it goes on sooner where somebody asks for something new
+    :ivar may_wait: what it does next is a call in which libvirt waits for the guest, for seconds
+    """
+
+    seconds: float
+    may_wait: bool = False
+
+
+T = TypeVar("T")
+# A part of a run: it is sent True where somebody has asked for something since it yielded.
+Waits = Generator[Pause, bool | None, T]
+
+
+def answers(instance: Instance, clock: Clock) -> Waits[bool]:
+    """Whether its QEMU does, or there is none."""
+    began, within = clock.now(), PULSE_AT_ONCE
+    while not instance.answers(within):
+        if clock.closing() or clock.now() - began > PULSE_WAITS:
+            return False
+        within = 0.0
+        yield Pause(PULSE_AGAIN)
+    return True
+
+
+def locked(instance: Instance, clock: Clock) -> Waits[AbstractContextManager[object]]:
+    """The instance's lock, taken: to be left in the same turn.
+
+    :raises InvalidState: an operation has kept it for longer than is waited
+    """
+    began = clock.now()
+    while True:
+        taken = contextlib.ExitStack()
+        try:
+            taken.enter_context(instance.lock(0.0))
+        except InvalidState:
+            if clock.closing() or clock.now() - began > LOCK_WAITS:
+                raise
+        else:
+            return taken
+        yield Pause(LOCK_AGAIN)

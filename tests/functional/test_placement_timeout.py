@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A Placement that hangs is not waited for."""
+
+import contextlib
+import socket
+
+import pytest
+from keystoneauth1 import adapter, noauth, session
+from keystoneauth1 import exceptions as ks_exc
+from nova import context as nova_context
+from nova.scheduler.client import report
+
+from nova_xloud.compute.bridges.placement import PlacementClaims, with_timeout
+from nova_xloud.compute.ports import Reservation
+from nova_xloud.core.envelope import FlavorFacts
+from nova_xloud.core.size import Size
+from nova_xloud.errors import PlacementUnavailable
+
+SECONDS = 0.2
+HERE = "provider"
+
+
+@contextlib.contextmanager
+def _hanging():
+    """Somebody who listens and never says anything; yields its address."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield f"http://127.0.0.1:{server.getsockname()[1]}"
+
+
+def _client(url):
+    its = session.Session(auth=noauth.NoAuth(endpoint=url))
+    return report.SchedulerReportClient(adapter=adapter.Adapter(its, service_type="placement"))
+
+
+@pytest.mark.parametrize("call", ["read", "write"])
+def test_a_call_ends_when_it_has_taken_too_long(call):
+    held = {"allocations": {HERE: {"resources": {"VCPU": 1, "MEMORY_MB": 512}}}}
+    current = Reservation(Size(1, 512), {**held, "consumer_generation": 1})
+    facts = FlavorFacts(Size(4, 1024))
+    with _hanging() as url:
+        client, context = with_timeout(_client(url), SECONDS), nova_context.get_admin_context()
+        claims = PlacementClaims(client, context, "consumer", HERE, facts)
+        ask = {"read": claims.read, "write": lambda: claims.write(current, Size(2, 768))}[call]
+        with pytest.raises(PlacementUnavailable, match=r"[Tt]imed out"):
+            ask()
+
+
+def test_so_does_what_a_pass_asks():
+    with _hanging() as url, pytest.raises(ks_exc.ConnectTimeout):
+        with_timeout(_client(url), SECONDS).get_allocations_for_resource_provider(
+            nova_context.get_admin_context(), HERE
+        )

@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Calls that are made later."""
+
+from __future__ import annotations
+
+import threading
+
+from nova_xloud.compute.later import Later
+
+PATIENCE = 10
+
+
+def threads() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name == "xloud-later"]
+
+
+def test_calls_are_made_in_the_order_of_their_times_by_one_thread_that_ends() -> None:
+    later, made, done = Later(), [], threading.Event()
+    for number in (3, 1, 2):
+        later.call(number / 50, lambda number=number: made.append(number))  # type: ignore[misc]
+    later.call(0.1, done.set)
+    (thread,) = threads()
+    assert thread.daemon
+    assert done.wait(PATIENCE)
+    assert made == [1, 2, 3]
+    thread.join(PATIENCE)
+    assert not thread.is_alive()
+
+
+def test_a_call_that_comes_sooner_is_not_kept_by_one_that_comes_later() -> None:
+    later, done = Later(), threading.Event()
+    later.call(60, lambda: None)
+    later.call(0, done.set)
+    assert done.wait(PATIENCE)
+    later.forget()
+
+
+def test_a_call_made_by_a_call_is_made_too() -> None:
+    later, done = Later(), threading.Event()
+    later.call(0, lambda: later.call(0, done.set))
+    assert done.wait(PATIENCE)
+
+
+def test_what_is_forgotten_is_not_called_and_the_thread_ends() -> None:
+    later, made = Later(), []
+    later.call(60, lambda: made.append("forgotten"))
+    (thread,) = threads()
+    later.forget()
+    thread.join(PATIENCE)
+    assert not thread.is_alive()
+    assert made == []
