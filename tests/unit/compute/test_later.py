@@ -5,9 +5,8 @@ from __future__ import annotations
 
 import threading
 
+from lab.patience import LIMIT
 from nova_xloud.compute.later import Later
-
-PATIENCE = 10
 
 
 def threads() -> list[threading.Thread]:
@@ -21,9 +20,9 @@ def test_calls_are_made_in_the_order_of_their_times_by_one_thread_that_ends() ->
     later.call(0.1, done.set)
     (thread,) = threads()
     assert thread.daemon
-    assert done.wait(PATIENCE)
+    assert done.wait(LIMIT)
     assert made == [1, 2, 3]
-    thread.join(PATIENCE)
+    thread.join(LIMIT)
     assert not thread.is_alive()
 
 
@@ -31,14 +30,14 @@ def test_a_call_that_comes_sooner_is_not_kept_by_one_that_comes_later() -> None:
     later, done = Later(), threading.Event()
     later.call(60, lambda: None)
     later.call(0, done.set)
-    assert done.wait(PATIENCE)
+    assert done.wait(LIMIT)
     later.forget()
 
 
 def test_a_call_made_by_a_call_is_made_too() -> None:
     later, done = Later(), threading.Event()
     later.call(0, lambda: later.call(0, done.set))
-    assert done.wait(PATIENCE)
+    assert done.wait(LIMIT)
 
 
 def test_what_is_forgotten_is_not_called_and_the_thread_ends() -> None:
@@ -46,6 +45,6 @@ def test_what_is_forgotten_is_not_called_and_the_thread_ends() -> None:
     later.call(60, lambda: made.append("forgotten"))
     (thread,) = threads()
     later.forget()
-    thread.join(PATIENCE)
+    thread.join(LIMIT)
     assert not thread.is_alive()
     assert made == []

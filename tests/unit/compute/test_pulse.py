@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from lab.patience import LIMIT
 from nova_xloud.compute.pulse import SECONDS, Pulse
 from nova_xloud.errors import DomainCallFailed, DomainNotFound, DomainNotRunning
 from nova_xloud.testing import FakeDomain, ManualClock
 from tests.unit.compute.rig import Rig
 
-PATIENCE = 10
 SHORT = 0.02
 
 
@@ -29,13 +29,13 @@ def gate() -> Iterator[threading.Event]:
 def hanging(gate: threading.Event, asked: list[str]) -> Callable[[], None]:
     def ask() -> None:
         asked.append(threading.current_thread().name)
-        assert gate.wait(PATIENCE)
+        assert gate.wait(LIMIT)
 
     return ask
 
 
 def test_one_that_answers_has_a_pulse() -> None:
-    assert Pulse().beats("one", lambda: None, PATIENCE)
+    assert Pulse().beats("one", lambda: None, LIMIT)
 
 
 @pytest.mark.parametrize(
@@ -46,17 +46,17 @@ def test_an_error_is_an_answer_too(error: Exception) -> None:
         raise error
 
     pulse = Pulse()
-    assert pulse.beats("one", ask, PATIENCE)
-    assert pulse.beats("one", lambda: None, PATIENCE)
+    assert pulse.beats("one", ask, LIMIT)
+    assert pulse.beats("one", lambda: None, LIMIT)
 
 
 def test_a_domain_is_asked_by_its_ping() -> None:
     rig = Rig()
-    assert Pulse().beats(rig.uuid, FakeDomain(rig.guest).ping, PATIENCE)
+    assert Pulse().beats(rig.uuid, FakeDomain(rig.guest).ping, LIMIT)
     rig.guest.stop()
     with pytest.raises(DomainNotRunning):
         FakeDomain(rig.guest).ping()
-    assert Pulse().beats(rig.uuid, FakeDomain(rig.guest).ping, PATIENCE)
+    assert Pulse().beats(rig.uuid, FakeDomain(rig.guest).ping, LIMIT)
 
 
 def test_it_is_given_longer_than_libvirt_takes_for_a_vcpu_that_does_not_go() -> None:
@@ -91,7 +91,7 @@ def test_one_that_hangs_is_asked_by_one_thread_only_that_the_process_does_not_wa
 def test_one_that_hangs_keeps_nobody_from_another(gate: threading.Event) -> None:
     pulse = Pulse()
     assert not pulse.beats("one", hanging(gate, []), SHORT)
-    assert pulse.beats("other", lambda: None, PATIENCE)
+    assert pulse.beats("other", lambda: None, LIMIT)
 
 
 def test_one_that_answers_again_has_a_pulse_again(gate: threading.Event) -> None:
@@ -99,7 +99,7 @@ def test_one_that_answers_again_has_a_pulse_again(gate: threading.Event) -> None
     asked: list[str] = []
     assert not pulse.beats("one", hanging(gate, asked), SHORT)
     gate.set()
-    until = time.monotonic() + PATIENCE
+    until = time.monotonic() + LIMIT
     while not pulse.beats("one", hanging(gate, asked), SHORT):
         assert time.monotonic() < until
     # Once more, and each time it is asked anew.
@@ -114,17 +114,17 @@ def test_who_asks_while_another_asks_waits_for_the_same_answer(gate: threading.E
     answers: list[bool] = []
 
     def ask() -> None:
-        answers.append(pulse.beats("one", hanging(gate, asked), PATIENCE))
+        answers.append(pulse.beats("one", hanging(gate, asked), LIMIT))
 
     threads = [threading.Thread(target=ask) for _ in range(4)]
     for thread in threads:
         thread.start()
-    until = time.monotonic() + PATIENCE
+    until = time.monotonic() + LIMIT
     while not asked:
         assert time.monotonic() < until
         time.sleep(0.001)
     time.sleep(SHORT)
     gate.set()
     for thread in threads:
-        thread.join(PATIENCE)
+        thread.join(LIMIT)
     assert answers == [True] * 4

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from lab.patience import LIMIT
 from nova_xloud.compute.agenda import Urgency
 from nova_xloud.compute.clock import Clock
 from nova_xloud.compute.converge import Outcome
@@ -24,7 +25,6 @@ from nova_xloud.testing.ports import FakeEvent
 from tests.unit.compute.rig import Rig, at_once
 
 DONE = Outcome(True)
-PATIENCE = 10
 REFUSED = GuestRefused("xloud.guest_refused.memory_not_reached", "no")
 
 
@@ -49,7 +49,7 @@ def worker(*answers: Outcome | Exception) -> Worker:
 
 def test_the_outcome_is_in_the_future() -> None:
     deferred = Outcome(False, "paused")
-    assert worker(deferred).submit(Rig().instance).result(PATIENCE) == deferred
+    assert worker(deferred).submit(Rig().instance).result(LIMIT) == deferred
 
 
 def test_it_converges_with_the_operators_options() -> None:
@@ -60,20 +60,20 @@ def test_it_converges_with_the_operators_options() -> None:
         given.append(options)
         return DONE
 
-    Worker(options, at_once(run)).submit(Rig().instance).result(PATIENCE)
+    Worker(options, at_once(run)).submit(Rig().instance).result(LIMIT)
     assert given == [options]
 
 
 def test_by_itself_it_converges_for_real() -> None:
     rig = Rig(running=False)
     rig.admit(2, 1024)
-    Worker(EngineOptions()).submit(rig.instance).result(PATIENCE)
+    Worker(EngineOptions()).submit(rig.instance).result(LIMIT)
     assert rig.claims.size == rig.record.desired.target
 
 
 def test_a_run_that_was_asked_for_is_an_event_that_succeeds() -> None:
     rig = Rig()
-    worker(DONE).submit(rig.instance, "xloud_adjust").result(PATIENCE)
+    worker(DONE).submit(rig.instance, "xloud_adjust").result(LIMIT)
     assert [(e.name, e.result) for e in rig.actions.events] == [
         ("compute_xloud_adjust", "Success"),
     ]
@@ -84,7 +84,7 @@ def test_a_run_that_was_asked_for_is_an_event_that_succeeds() -> None:
 def test_a_run_that_fails_is_an_event_with_its_error(error: Exception) -> None:
     rig = Rig()
     future = worker(error).submit(rig.instance, "xloud_adjust")
-    assert future.exception(PATIENCE) is error
+    assert future.exception(LIMIT) is error
     (event,) = rig.actions.events
     assert (event.result, event.error) == ("Error", error)
     assert rig.actions.notified == ["xloud_adjust.error"]
@@ -94,7 +94,7 @@ def test_the_notification_of_a_failure_has_the_error(monkeypatch: pytest.MonkeyP
     rig = Rig()
     told: list[tuple[str, Exception | None]] = []
     monkeypatch.setattr(rig.actions, "notify", lambda name, error=None: told.append((name, error)))
-    worker(REFUSED).submit(rig.instance, "hotplug_vcpus").exception(PATIENCE)
+    worker(REFUSED).submit(rig.instance, "hotplug_vcpus").exception(LIMIT)
     assert told == [("hotplug_vcpus.error", REFUSED)]
 
 
@@ -117,22 +117,22 @@ def test_a_run_that_was_deferred_has_not_ended_so_nobody_is_told_that_it_has(
     monkeypatch.setattr(rig.actions, "event", watched)
     outcome = Outcome(False, "the guest is paused")
     pool = worker(outcome, DONE)
-    assert pool.submit(rig.instance, "xloud_adjust").result(PATIENCE) == outcome
+    assert pool.submit(rig.instance, "xloud_adjust").result(LIMIT) == outcome
     assert rig.actions.notified == []
     # By this the event knows that it is to stay open.
     assert [type(error) for error in left] == [AdjustmentDeferred]
     assert "the guest is paused" in str(left[0])
     assert [one.result for one in rig.actions.events] == [None]
-    assert pool.submit(rig.instance, "xloud_adjust").result(PATIENCE) == DONE
+    assert pool.submit(rig.instance, "xloud_adjust").result(LIMIT) == DONE
     assert [one.result for one in rig.actions.events] == ["Success"]
     assert rig.actions.notified == ["xloud_adjust.end"]
 
 
 def test_a_run_that_nobody_asked_for_is_no_event() -> None:
     rig = Rig()
-    worker(DONE).submit(rig.instance).result(PATIENCE)
-    worker(Outcome(False, "paused")).submit(rig.instance).result(PATIENCE)
-    worker(REFUSED).submit(rig.instance).exception(PATIENCE)
+    worker(DONE).submit(rig.instance).result(LIMIT)
+    worker(Outcome(False, "paused")).submit(rig.instance).result(LIMIT)
+    worker(REFUSED).submit(rig.instance).exception(LIMIT)
     assert rig.actions.events == []
     assert rig.actions.notified == []
 
@@ -141,8 +141,8 @@ def test_a_run_that_nobody_asked_for_is_no_event() -> None:
 def test_an_error_does_not_end_the_worker(error: Exception) -> None:
     pool = worker(error, DONE)
     first, second = pool.submit(Rig().instance), pool.submit(Rig().instance)
-    assert first.exception(PATIENCE) is error
-    assert second.result(PATIENCE) == DONE
+    assert first.exception(LIMIT) is error
+    assert second.result(LIMIT) == DONE
 
 
 @pytest.mark.parametrize(
@@ -153,7 +153,7 @@ def test_only_a_fault_of_ours_is_logged_with_its_traceback(
     error: Exception, level: str, traceback: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
     instance = Rig().instance
-    worker(error).submit(instance).exception(PATIENCE)
+    worker(error).submit(instance).exception(LIMIT)
     (record,) = [r for r in caplog.records if r.name == "nova_xloud.compute.worker"]
     assert (record.levelname, bool(record.exc_info)) == (level, traceback)
     assert instance.uuid in record.getMessage()
@@ -167,7 +167,7 @@ def test_the_outcome_is_logged(
     outcome: Outcome, text: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
-    worker(outcome).submit(Rig().instance).result(PATIENCE)
+    worker(outcome).submit(Rig().instance).result(LIMIT)
     assert text in caplog.text
 
 
@@ -181,17 +181,17 @@ def test_no_more_instances_than_the_operator_allows_converge_at_once() -> None:
             now += 1
             most = max(most, now)
         begun.release()
-        assert gate.wait(PATIENCE)
+        assert gate.wait(LIMIT)
         with lock:
             now -= 1
         return DONE
 
     pool = Worker(EngineOptions(converge_workers=2), at_once(run))
     futures = [pool.submit(Rig(uuid=f"instance-{n}").instance) for n in range(6)]
-    assert begun.acquire(timeout=PATIENCE)
-    assert begun.acquire(timeout=PATIENCE)
+    assert begun.acquire(timeout=LIMIT)
+    assert begun.acquire(timeout=LIMIT)
     gate.set()
-    assert [future.result(PATIENCE) for future in futures] == [DONE] * 6
+    assert [future.result(LIMIT) for future in futures] == [DONE] * 6
     assert most == 2
 
 
@@ -212,7 +212,7 @@ def test_when_the_service_ends_nobody_is_waited_for() -> None:
         time.sleep(0.001)
     pool.close()
     assert all(future.cancelled() for future in waiting)
-    assert running.result(PATIENCE).deferred == "stopping"
+    assert running.result(LIMIT).deferred == "stopping"
     # Whoever comes after that is told the same.
     assert pool.submit(Rig(uuid="third").instance).cancelled()
     assert len(asked) == 1
@@ -244,7 +244,7 @@ def test_of_one_instance_one_run_goes_at_a_time_and_the_next_follows(
     for number in range(8):
         rig.request_id = str(number)
         futures.append(pool.submit(rig.instance))
-    assert [future.exception(PATIENCE) for future in futures] == [error] * 8
+    assert [future.exception(LIMIT) for future in futures] == [error] * 8
     assert order == list(range(8))
 
 
@@ -252,14 +252,14 @@ def test_an_instance_that_waits_for_itself_does_not_keep_others_from_the_pool() 
     gate = threading.Event()
 
     def run(instance: Instance, options: EngineOptions, clock: Clock) -> Outcome:
-        assert instance.uuid != "slow" or gate.wait(PATIENCE)
+        assert instance.uuid != "slow" or gate.wait(LIMIT)
         return DONE
 
     pool = Worker(EngineOptions(converge_workers=2), at_once(run))
     slow = [pool.submit(Rig(uuid="slow").instance) for _ in range(3)]
-    assert pool.submit(Rig(uuid="quick").instance).result(PATIENCE) == DONE
+    assert pool.submit(Rig(uuid="quick").instance).result(LIMIT) == DONE
     gate.set()
-    assert [future.result(PATIENCE) for future in slow] == [DONE] * 3
+    assert [future.result(LIMIT) for future in slow] == [DONE] * 3
 
 
 def test_a_run_that_nobody_waits_for_any_more_is_not_begun_and_the_next_is() -> None:
@@ -268,7 +268,7 @@ def test_a_run_that_nobody_waits_for_any_more_is_not_begun_and_the_next_is() -> 
 
     def run(instance: Instance, options: EngineOptions, clock: Clock) -> Outcome:
         seen.append(instance.request_id)
-        assert gate.wait(PATIENCE)
+        assert gate.wait(LIMIT)
         return DONE
 
     pool = Worker(EngineOptions(converge_workers=1), at_once(run))
@@ -278,7 +278,7 @@ def test_a_run_that_nobody_waits_for_any_more_is_not_begun_and_the_next_is() -> 
         futures.append(pool.submit(rig.instance))
     assert futures[1].cancel()
     gate.set()
-    assert futures[2].result(PATIENCE) == DONE
+    assert futures[2].result(LIMIT) == DONE
     assert seen == ["first", "third"]
     assert not pool.is_busy(rig.uuid)
 
@@ -287,7 +287,7 @@ def test_an_instance_is_busy_while_a_run_of_it_waits_or_is_on_its_way() -> None:
     gate = threading.Event()
 
     def run(instance: Instance, options: EngineOptions, clock: Clock) -> Outcome:
-        assert gate.wait(PATIENCE)
+        assert gate.wait(LIMIT)
         return DONE
 
     pool = Worker(EngineOptions(converge_workers=1), at_once(run))
@@ -299,7 +299,7 @@ def test_an_instance_is_busy_while_a_run_of_it_waits_or_is_on_its_way() -> None:
     assert not pool.is_busy("third")
     gate.set()
     for future in futures:
-        future.result(PATIENCE)
+        future.result(LIMIT)
     assert not pool.is_busy("one")
     assert not pool.is_busy("other")
 
@@ -309,17 +309,17 @@ def test_an_instance_with_two_runs_is_busy_until_both_have_ended() -> None:
     waiting = iter(gates)
 
     def run(instance: Instance, options: EngineOptions, clock: Clock) -> Outcome:
-        assert next(waiting).wait(PATIENCE)
+        assert next(waiting).wait(LIMIT)
         return DONE
 
     pool = Worker(EngineOptions(converge_workers=1), at_once(run))
     instance = Rig().instance
     first, second = pool.submit(instance), pool.submit(instance)
     gates[0].set()
-    first.result(PATIENCE)
+    first.result(LIMIT)
     assert pool.is_busy(instance.uuid)
     gates[1].set()
-    second.result(PATIENCE)
+    second.result(LIMIT)
     assert not pool.is_busy(instance.uuid)
 
 
@@ -328,7 +328,7 @@ def test_who_waits_for_an_instance_is_called_once_when_all_of_its_runs_have_ende
     waiting = iter(gates)
 
     def run(instance: Instance, options: EngineOptions, clock: Clock) -> Outcome:
-        assert next(waiting).wait(PATIENCE)
+        assert next(waiting).wait(LIMIT)
         return DONE
 
     pool = Worker(EngineOptions(converge_workers=1), at_once(run))
@@ -343,11 +343,11 @@ def test_who_waits_for_an_instance_is_called_once_when_all_of_its_runs_have_ende
     assert pool.when_free(instance.uuid, then)
     assert pool.when_free(instance.uuid, then)
     gates[0].set()
-    first.result(PATIENCE)
+    first.result(LIMIT)
     assert called == []
     gates[1].set()
-    second.result(PATIENCE)
-    until = time.monotonic() + PATIENCE
+    second.result(LIMIT)
+    until = time.monotonic() + LIMIT
     while not called and time.monotonic() < until:
         time.sleep(0.001)
     assert called == [False]
@@ -358,18 +358,18 @@ def test_who_waits_for_an_instance_is_not_called_when_the_service_ends() -> None
 
     def run(instance: Instance, options: EngineOptions, clock: Clock) -> Outcome:
         begun.set()
-        assert gate.wait(PATIENCE)
+        assert gate.wait(LIMIT)
         return DONE
 
     pool = Worker(EngineOptions(converge_workers=1), at_once(run))
     instance = Rig().instance
     called: list[str] = []
     future = pool.submit(instance)
-    assert begun.wait(PATIENCE)
+    assert begun.wait(LIMIT)
     assert pool.when_free(instance.uuid, lambda: called.append("after the end"))
     pool.close()
     gate.set()
-    future.result(PATIENCE)
+    future.result(LIMIT)
     assert not pool.is_busy(instance.uuid)
     assert called == []
 
@@ -381,15 +381,15 @@ def test_whoever_has_waited_for_a_run_finds_the_instance_free(answer: Outcome | 
     held = threading.Event()
 
     def run(*_: object) -> Outcome:
-        assert held.wait(PATIENCE)
+        assert held.wait(LIMIT)
         return Runs(answer)(instance, EngineOptions(), Clock())
 
     pool = Worker(EngineOptions(), at_once(run))
     future = pool.submit(instance)
     future.add_done_callback(lambda _: busy.append(pool.is_busy(instance.uuid)))
     held.set()
-    future.exception(PATIENCE)
-    until = time.monotonic() + PATIENCE
+    future.exception(LIMIT)
+    until = time.monotonic() + LIMIT
     while not busy and time.monotonic() < until:
         time.sleep(0.001)
     assert busy == [False]
@@ -421,12 +421,12 @@ def test_any_number_of_runs_wait_and_hold_no_thread() -> None:
     assert most - before <= 2
     assert not any(future.done() for future in futures)
     pool.close()
-    assert all(future.exception(PATIENCE) is None for future in futures)
+    assert all(future.exception(LIMIT) is None for future in futures)
 
 
 def test_a_run_goes_on_when_its_time_has_come() -> None:
     pool = Worker(EngineOptions(converge_workers=1), waiting(0.02))
-    assert pool.submit(Rig().instance).result(PATIENCE) == Outcome(True, None)
+    assert pool.submit(Rig().instance).result(LIMIT) == Outcome(True, None)
 
 
 def test_a_run_that_waits_is_woken_by_who_asks_for_something_new() -> None:
@@ -436,9 +436,9 @@ def test_a_run_that_waits_is_woken_by_who_asks_for_something_new() -> None:
     while not pool.is_busy(instance.uuid) or not first.running():
         time.sleep(0.001)
     second = pool.submit(instance)
-    assert first.result(PATIENCE) == Outcome(True, "woken")
+    assert first.result(LIMIT) == Outcome(True, "woken")
     pool.close()
-    assert second.result(PATIENCE).converged
+    assert second.result(LIMIT).converged
 
 
 def test_one_that_libvirt_keeps_waiting_keeps_only_those_that_it_would_keep_too() -> None:
@@ -447,16 +447,16 @@ def test_one_that_libvirt_keeps_waiting_keeps_only_those_that_it_would_keep_too(
     def run(instance: Instance, options: EngineOptions, clock: Clock) -> Waits[Outcome]:
         if instance.uuid.startswith("slow"):
             yield Pause(0, may_wait=True)
-            assert gate.wait(PATIENCE)
+            assert gate.wait(LIMIT)
         yield Pause(0)
         return DONE
 
     pool = Worker(EngineOptions(converge_workers=1), run)
     slow = [pool.submit(Rig(uuid=f"slow-{n}").instance) for n in range(5)]
-    assert pool.submit(Rig(uuid="quick").instance).result(PATIENCE) == DONE
+    assert pool.submit(Rig(uuid="quick").instance).result(LIMIT) == DONE
     assert not any(future.done() for future in slow)
     gate.set()
-    assert [future.result(PATIENCE) for future in slow] == [DONE] * 5
+    assert [future.result(LIMIT) for future in slow] == [DONE] * 5
 
 
 def test_a_claim_that_is_owed_is_not_kept_by_anything() -> None:
@@ -466,25 +466,25 @@ def test_a_claim_that_is_owed_is_not_kept_by_anything() -> None:
         yield Pause(0, may_wait=instance.uuid.startswith("slow"))
         if instance.uuid != "owed":
             begun.release()
-            assert gate.wait(PATIENCE)
+            assert gate.wait(LIMIT)
         return DONE
 
     pool = Worker(EngineOptions(converge_workers=1), run)
     others = [pool.submit(Rig(uuid=uuid).instance) for uuid in ("slow", "quick", "quick too")]
     for _ in range(2):
-        assert begun.acquire(timeout=PATIENCE)
+        assert begun.acquire(timeout=LIMIT)
     owed = pool.submit(Rig(uuid="owed").instance, urgency=Urgency.OWED)
-    assert owed.result(PATIENCE) == DONE
+    assert owed.result(LIMIT) == DONE
     assert not any(future.done() for future in others)
     gate.set()
-    assert [future.result(PATIENCE) for future in others] == [DONE] * 3
+    assert [future.result(LIMIT) for future in others] == [DONE] * 3
 
 
 def test_who_has_asked_goes_before_what_a_pass_has_found() -> None:
     gate, order = threading.Event(), []
 
     def run(instance: Instance, options: EngineOptions, clock: Clock) -> Outcome:
-        assert gate.wait(PATIENCE)
+        assert gate.wait(LIMIT)
         order.append(instance.uuid)
         return DONE
 
@@ -498,7 +498,7 @@ def test_who_has_asked_goes_before_what_a_pass_has_found() -> None:
     ]
     gate.set()
     for future in futures:
-        future.result(PATIENCE)
+        future.result(LIMIT)
     assert order == ["first", "ASKED", "AGAIN"]
 
 
@@ -508,7 +508,7 @@ def test_a_run_that_is_found_to_be_owed_becomes_it() -> None:
     def run(instance: Instance, options: EngineOptions, clock: Clock) -> Waits[Outcome]:
         if instance.uuid == "other":
             begun.set()
-            assert gate.wait(PATIENCE)
+            assert gate.wait(LIMIT)
         woken = yield Pause(60)
         return Outcome(True, "woken" if woken else None)
 
@@ -518,9 +518,9 @@ def test_a_run_that_is_found_to_be_owed_becomes_it() -> None:
     while not run_of_a_pass.running():
         time.sleep(0.001)
     pool.submit(Rig(uuid="other").instance)
-    assert begun.wait(PATIENCE)
+    assert begun.wait(LIMIT)
     pool.submit(instance, urgency=Urgency.OWED)
-    assert run_of_a_pass.result(PATIENCE) == Outcome(True, "woken")
+    assert run_of_a_pass.result(LIMIT) == Outcome(True, "woken")
     gate.set()
     pool.close()
 
@@ -536,7 +536,7 @@ def test_when_the_service_ends_those_that_wait_go_on_and_see_it() -> None:
     while not all(future.running() for future in futures):
         time.sleep(0.001)
     pool.close()
-    assert [future.result(PATIENCE).deferred for future in futures] == ["stopping"] * 5
+    assert [future.result(LIMIT).deferred for future in futures] == ["stopping"] * 5
 
 
 def test_operations_that_have_their_instances_and_guests_that_hang_delay_no_other() -> None:
@@ -552,9 +552,9 @@ def test_operations_that_have_their_instances_and_guests_that_hang_delay_no_othe
         stuck.append(pool.submit(rig.instance))
     free = Rig(uuid="free", running=False)
     free.admit(2, 1024)
-    assert pool.submit(free.instance).result(PATIENCE).converged
+    assert pool.submit(free.instance).result(LIMIT).converged
     assert free.claims.size == Size(2, 1024)
     assert not any(future.done() for future in stuck)
     pool.close()
-    deferred = [future.result(PATIENCE).deferred or "" for future in stuck]
+    deferred = [future.result(LIMIT).deferred or "" for future in stuck]
     assert all("another operation" in why or "does not answer" in why for why in deferred), deferred
