@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 from unittest import mock
 
-from nova_xloud.compute import admit, conclude, converge, host, reconcile, take
+from nova_xloud.compute import admit, conclude, converge, host, observe, reconcile, take
 from nova_xloud.compute.reconcile import Reconciler
 from nova_xloud.core import balloon, convergence
 from nova_xloud.core.state import InstanceState
@@ -73,7 +73,7 @@ RULES = (
         "re-check on conflict",
         "the claim of an instance that is being moved is overwritten",
         "being moved, was overwritten",
-        3837,
+        3272,
         instead(admit, "change_claim", without.change_claim_unasked),
     ),
     Rule(
@@ -187,6 +187,13 @@ RULES = (
         "being moved, was overwritten",
         1031,
         without.observe_record_first_everywhere,
+    ),
+    Rule(
+        "undisturbed reading",
+        "a guest that was read while an operation had it off counts as off when that is over",
+        "is released",
+        4311,
+        instead(observe, "_is_undisturbed", lambda before, after: True),
     ),
     Rule(
         "what is defined counts",

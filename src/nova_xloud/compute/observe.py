@@ -12,7 +12,8 @@ from nova_xloud.core.guest import GuestFigures
 from nova_xloud.core.state import InstanceState, lacks_guest
 from nova_xloud.errors import DomainNotFound, DomainNotRunning, InvalidState
 
-# Who resizes or rebuilds it does so once.
+# How often it is read at the most, where operations come between: users do not stop and start that
+# fast.
 READINGS = 3
 # The vm_states in which an instance is driven to its desired size. Of any other, what a guest that
 # runs all the same (``error``) holds is claimed.
@@ -83,10 +84,25 @@ def observe(
     :raises DomainError: other than that there is no such domain
     :raises InvalidState: its flavor or image is being changed
     """
+    for _ in range(READINGS):
+        seen = _observe_once(instance, check)
+        if seen is not None:
+            return seen
+    raise InvalidState("the instance is being changed; try again")
+
+
+def _observe_once(instance: Instance, check: Callable[[RecordView], None]) -> Observation | None:
+    """None: an operation has begun and ended meanwhile, so the guest may be another by now."""
+    before = instance.record.refresh()
+    check(before)
+    domain, guest, booting = read_guest(instance, before)
+    reservation = instance.claims.read()
     view = instance.record.refresh()
     check(view)
-    domain, guest, booting = read_guest(instance, view)
-    reservation, view = _claim_and_record(instance, view, check)
+    if view.facts != before.facts or not _is_undisturbed(before, view):
+        # The claim too was read by the flavor and image of before, which say what is in it.
+        return None
+    is_running = guest is not None and guest.running
     state = InstanceState(
         view.desired,
         reservation.size,
@@ -94,11 +110,13 @@ def observe(
         view.recorded,
         booting,
         driven=view.vm_state in DRIVEN_STATES,
-        lacks_guest=""
-        if guest is not None and guest.running
-        else lacks_guest(view.vm_state, view.task_state),
+        lacks_guest="" if is_running else lacks_guest(view.vm_state, view.task_state),
     )
     return Observation(view, state, reservation, domain)
+
+
+def _is_undisturbed(before: RecordView, after: RecordView) -> bool:
+    return before.version == after.version
 
 
 def read_guest(
@@ -116,17 +134,3 @@ def read_guest(
     except DomainNotFound:
         return None, None, False
     return domain, guest, guest.running and instance.booting(guest)
-
-
-def _claim_and_record(
-    instance: Instance, view: RecordView, check: Callable[[RecordView], None]
-) -> tuple[Reservation, RecordView]:
-    """The claim by the very flavor and image that the record has, which say what is in it."""
-    for _ in range(READINGS):
-        facts = view.facts
-        reservation = instance.claims.read()
-        view = instance.record.refresh()
-        check(view)
-        if view.facts == facts:
-            return reservation, view
-    raise InvalidState("the instance's flavor or image is being changed; try again")
