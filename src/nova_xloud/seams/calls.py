@@ -30,7 +30,7 @@ CALLED = (
             "self, context, consumer_uuid, payload",
         ),
         ("nova.scheduler.client.report:SchedulerReportClient.get", "self, url, version"),
-        ("nova.scheduler.client.report:SchedulerReportClient.__init__", "self, adapter"),
+        ("nova.scheduler.client.report:SchedulerReportClient", "class"),
     ),
     *_calls(
         "the record is read and written as Nova does",
