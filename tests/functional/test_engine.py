@@ -19,6 +19,7 @@ from nova_xloud.core.size import Size
 from nova_xloud.errors import InvalidState
 from nova_xloud.testing import Behaviour
 from tests.functional.base import AdjustTestCase, XloudTestCase
+from tests.functional.clouds import let_guests_move
 
 
 class EngineTestCase(AdjustTestCase):
@@ -298,6 +299,8 @@ class Pass(EngineTestCase):
         ours = [self.server["id"]]
         assert self._read_by_a_pass() == [sorted([*ours, stock["id"]])]
         assert self._read_by_a_pass() == [ours]
+        self.flags(allow_resize_to_same_host=True)
+        let_guests_move(self, None)
         with_minimum = self._flavor(vcpus=2, memory_mb=2048, minimum_cpu=1)
         self._resize_server(stock, with_minimum)
         assert self._read_by_a_pass() == [sorted([*ours, stock["id"]])]

@@ -20,10 +20,15 @@ LOG = logging.getLogger(__name__)
 SECONDS = 10.0
 
 
+# Seconds for which an answer counts that came when nobody waited for it.
+_FRESH = 1.0
+
+
 @dataclass(slots=True)
 class _Asked:
     thread: threading.Thread
     since: float
+    answered: float | None = None
     told: bool = False
 
 
@@ -39,14 +44,17 @@ class Pulse:
         """Whether ``ask`` comes back within so many seconds, with an answer or an error.
 
         Who asks while another asks waits for the same answer, and no new thread is begun for one
-        that hangs.
+        that hangs. Who asks again and again has the answer that has come between.
         """
         with self._lock:
             asked = self._asked.get(uuid)
-            if asked is None or not asked.thread.is_alive():
-                thread = threading.Thread(target=_ask, args=(ask,), name="xloud-pulse", daemon=True)
-                asked = self._asked[uuid] = _Asked(thread, self._now())
-                thread.start()
+            if asked is not None and asked.answered is not None:
+                del self._asked[uuid]
+                if self._now() - asked.answered < _FRESH:
+                    return True
+                asked = None
+            if asked is None:
+                asked = self._asked[uuid] = self._begin(ask)
         asked.thread.join(within)
         if not asked.thread.is_alive():
             with self._lock:
@@ -57,6 +65,15 @@ class Pulse:
             asked.told = True
             LOG.warning("Instance %s: its QEMU does not answer.", uuid)
         return False
+
+    def _begin(self, ask: Callable[[], object]) -> _Asked:
+        def run() -> None:
+            _ask(ask)
+            asked.answered = self._now()
+
+        asked = _Asked(threading.Thread(target=run, name="xloud-pulse", daemon=True), self._now())
+        asked.thread.start()
+        return asked
 
 
 def _ask(ask: Callable[[], object]) -> None:

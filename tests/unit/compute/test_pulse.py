@@ -128,3 +128,31 @@ def test_who_asks_while_another_asks_waits_for_the_same_answer(gate: threading.E
     for thread in threads:
         thread.join(LIMIT)
     assert answers == [True] * 4
+
+
+def test_one_that_answers_late_has_a_pulse_for_who_asks_again_and_again() -> None:
+    pulse, asked = Pulse(), []
+
+    def late() -> None:
+        asked.append(1)
+        time.sleep(0.1)
+
+    assert not pulse.beats("one", late, 0.0)
+    until = time.monotonic() + LIMIT
+    while not pulse.beats("one", late, 0.0):
+        assert time.monotonic() < until
+        time.sleep(0.02)
+    assert asked == [1]
+
+
+def test_an_answer_of_long_ago_is_none() -> None:
+    clock = ManualClock()
+    pulse, gate = Pulse(clock.now), threading.Event()
+    assert not pulse.beats("one", gate.wait, 0.0)
+    gate.set()
+    for thread in [t for t in threading.enumerate() if t.name == "xloud-pulse"]:
+        thread.join(LIMIT)
+    clock.advance(60)
+    again = threading.Event()
+    assert not pulse.beats("one", again.wait, 0.0)
+    again.set()
