@@ -17,6 +17,7 @@ from openstack.exceptions import NotFoundException
 from lab import contents, faults, guest, hypervisor
 from lab.errors import LabError, NotSettled
 from lab.layout import Layout
+from lab.patience import Patience
 from lab.witnesses import Answer, Size, Witnesses
 
 __all__ = ["Answer", "Cloud", "Size", "Witnesses"]
@@ -271,20 +272,21 @@ class Cloud:
         self, server_id: str, expected: Witnesses, seconds: float = SETTLE_SECONDS
     ) -> Witnesses:
         """Wait until all witnesses say what is expected; returns what they said last."""
-        deadline = time.monotonic() + seconds
+        patience = Patience(seconds)
         while True:
             seen = self.witnesses(server_id)
-            if seen == expected or time.monotonic() > deadline:
+            if seen == expected or patience.is_over():
                 return seen
             time.sleep(POLL_SECONDS)
 
     @staticmethod
     def wait(what: str, probe: Callable[[], T], seconds: float = SETTLE_SECONDS) -> T:
-        """Call ``probe`` until it gives something true; NotSettled after ``seconds``."""
-        deadline = time.monotonic() + seconds
+        """Call ``probe`` until it gives something true; NotSettled after ``seconds`` of
+        :class:`Patience`."""
+        patience = Patience(seconds)
         while True:
             if result := probe():
                 return result
-            if time.monotonic() > deadline:
+            if patience.is_over():
                 raise NotSettled(f"waited {seconds:.0f} s for {what}")
             time.sleep(POLL_SECONDS)

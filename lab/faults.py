@@ -10,6 +10,7 @@ from pathlib import Path
 from lab import processes
 from lab.errors import LabError
 from lab.layout import Compute, Layout
+from lab.patience import Patience
 
 SIGNAL_SECONDS = 5.0
 # Nova's names for domains (instance_name_template), as libvirt names their pid files.
@@ -81,8 +82,8 @@ def _is_stopped(pid: int) -> bool:
 
 def _wait(what: str, pid: int, done: Callable[[], bool]) -> None:
     """A signal has its effect when the process is next scheduled."""
-    deadline = time.monotonic() + SIGNAL_SECONDS
+    patience = Patience(SIGNAL_SECONDS)
     while not done():
-        if time.monotonic() > deadline:
+        if patience.is_over():
             raise LabError(f"process {pid} did not {what}")
         time.sleep(0.01)

@@ -11,6 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from lab import contents, monitoring
 from lab.cloud import Cloud, Size, Witnesses
 from lab.layout import Compute, Layout
+from lab.patience import Patience
 from lab.services import nova
 
 MIB = 2**20
@@ -34,9 +35,9 @@ def numbers(lab: Layout, compute: Compute, server: str, name: str) -> dict[str, 
 
 
 def wait(what: Callable[[], bool], seconds: float = 30) -> None:
-    deadline = time.monotonic() + seconds
+    patience = Patience(seconds)
     while not what():
-        assert time.monotonic() < deadline, what
+        assert not patience.is_over(), what
         time.sleep(0.5)
 
 

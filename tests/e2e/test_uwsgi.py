@@ -14,6 +14,7 @@ from lab import layout as lab_layout
 from lab import processes
 from lab.cloud import Cloud
 from lab.layout import REPOSITORY, Layout
+from lab.patience import LIMIT, Patience
 
 START_SECONDS = 90.0
 NOBODY = "1b2c3d4e-0000-4000-8000-000000000000"
@@ -43,16 +44,16 @@ def url(lab: Layout, tmp_path: Path) -> Iterator[str]:
         yield f"http://127.0.0.1:{port}"
     finally:
         server.terminate()
-        server.wait(30)
+        server.wait(LIMIT)
 
 
 def ready(url: str) -> requests.Response:
-    deadline = time.monotonic() + START_SECONDS
+    patience = Patience(START_SECONDS)
     while True:
         try:
             return requests.get(url, timeout=START_SECONDS)
         except requests.ConnectionError:
-            if time.monotonic() > deadline:
+            if patience.is_over():
                 raise
             time.sleep(0.5)
 

@@ -8,7 +8,9 @@ from nova import objects
 from nova.tests.functional.api.client import OpenStackApiException
 from nova.tests.functional.libvirt import base
 
+from lab.patience import Patience
 from nova_xloud.testing import FakeLibvirtFixture
+from tests.functional.waits import PatientWaits
 
 
 def told_of(status, resource, names=("desired", "reserved", "actuated", "observed")):
@@ -19,7 +21,7 @@ def told_of(status, resource, names=("desired", "reserved", "actuated", "observe
     return set(numbers.values())
 
 
-class XloudTestCase(base.ServersTestBase):
+class XloudTestCase(PatientWaits, base.ServersTestBase):
     """One or more compute hosts with a fake libvirt, real Nova services, real Placement."""
 
     ADMIN_API = True
@@ -92,12 +94,12 @@ class XloudTestCase(base.ServersTestBase):
         assert answer.status == 204, answer.body
 
     def _wait(self, what, seconds=30):
-        deadline = time.monotonic() + seconds
+        patience = Patience(seconds)
         while True:
             try:
                 return what()
             except AssertionError:
-                if time.monotonic() > deadline:
+                if patience.is_over():
                     raise
                 time.sleep(0.05)
 

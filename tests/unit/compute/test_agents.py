@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from lab.patience import LIMIT
 from nova_xloud import releases
 from nova_xloud.compute.agents import LEFT_BEHIND, SECONDS, Agents
 from nova_xloud.errors import AgentUnavailable, DomainCallFailed
@@ -48,7 +49,7 @@ def agents(seconds: float = SOON) -> Agents:
 
 def ended(agents: Agents, uuid: str) -> Any:
     """What it says once the thread that was left behind has ended."""
-    until = time.monotonic() + 10
+    until = time.monotonic() + LIMIT
     while True:
         try:
             return agents.ask(uuid, lambda: "again")

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from lab.patience import LIMIT
 from nova_xloud.compute.clock import Clock
 from nova_xloud.compute.converge import Outcome, converge
 from nova_xloud.compute.deadline import Deadline, HostClock
@@ -36,8 +37,6 @@ from nova_xloud.testing import Behaviour
 from nova_xloud.testing.ports import FakeFleet
 from tests.unit.compute.rig import NOW, OPTIONS, Rig
 
-PATIENCE = 10
-
 
 class Watched(Worker):
     """The real worker, in the test's time.
@@ -48,7 +47,7 @@ class Watched(Worker):
 
     def __init__(self, rig: Rig) -> None:
         def run(instance: Instance, options: EngineOptions, clock: Clock) -> Outcome:
-            assert self.hold.wait(PATIENCE)
+            assert self.hold.wait(LIMIT)
             return converge(
                 instance, options, Clock(rig.clock.now, rig.sleep, clock.closing, rig.date)
             )
@@ -85,7 +84,7 @@ def test_adjust_answers_before_the_guest_is_done() -> None:
     assert admission.generation == 1
     assert rig.size == NOW
     worker.hold.set()
-    assert worker.futures[0].result(PATIENCE).converged
+    assert worker.futures[0].result(LIMIT).converged
     assert rig.size == Size(6, 3072)
 
 
@@ -93,7 +92,7 @@ def test_adjust_is_an_action_with_one_event() -> None:
     rig = Rig()
     host, worker = host_of(rig)
     host.adjust("context", "instance", AdjustRequest(6, None))
-    worker.futures[0].result(PATIENCE)
+    worker.futures[0].result(LIMIT)
     assert rig.actions.started == ["xloud_adjust"]
     assert [(e.name, e.result) for e in rig.actions.events] == [
         ("compute_xloud_adjust", "Success"),
@@ -127,7 +126,7 @@ def test_what_is_reserved_begins_nothing_and_is_given_back_without_an_action() -
     host.reserve("context", "instance", AdjustRequest(6, None))
     assert (rig.claims.size.vcpus, worker.submitted) == (6, [])
     host.unreserve("context", "instance")
-    assert worker.futures[0].result(PATIENCE).converged
+    assert worker.futures[0].result(LIMIT).converged
     assert rig.claims.size == NOW
     assert (worker.submitted, rig.actions.started, rig.actions.notified) == ([None], [], [])
 
@@ -136,7 +135,7 @@ def test_a_guest_that_refuses_fails_the_event_and_not_the_answer() -> None:
     rig = Rig(behaviour=Behaviour.REFUSES)
     host, worker = host_of(rig)
     host.adjust("context", "instance", AdjustRequest(None, 1024))
-    assert isinstance(worker.futures[0].exception(PATIENCE), GuestRefused)
+    assert isinstance(worker.futures[0].exception(LIMIT), GuestRefused)
     assert rig.actions.events[0].result == "Error"
     assert rig.actions.notified == ["xloud_adjust.start", "xloud_adjust.error"]
     assert rig.claims.size == NOW
@@ -177,7 +176,7 @@ def test_hotplug_does_not_wait_longer_than_its_timeout_and_it_is_done_all_the_sa
         host.hotplug_vcpus("context", "instance", 6)
     assert refusal.value.code == "xloud.guest_refused.not_in_time"
     worker.hold.set()
-    assert worker.futures[0].result(PATIENCE).converged
+    assert worker.futures[0].result(LIMIT).converged
     assert rig.size.vcpus == 6
 
 
@@ -217,7 +216,7 @@ def test_hotplug_that_waits_for_a_worker_when_the_service_ends_is_told_so() -> N
     ending.start()
     with pytest.raises(HostUnavailable, match="nova-compute is stopping"):
         host.hotplug_vcpus("context", "instance", 6)
-    ending.join(PATIENCE)
+    ending.join(LIMIT)
     worker.hold.set()
     # It is written, and found by whoever starts next.
     assert rig.record.desired.target.vcpus == 6
@@ -239,8 +238,8 @@ def test_what_another_operation_left_is_put_right_by_the_next_pass_without_an_ev
     rig = Rig()
     rig.claims.size = Size(8, 4096)
     host, worker = host_of(rig)
-    host.reconcile().join(PATIENCE)
-    assert worker.futures[0].result(PATIENCE).converged
+    host.reconcile().join(LIMIT)
+    assert worker.futures[0].result(LIMIT).converged
     assert worker.submitted == [None]
     assert rig.claims.size == NOW
     assert rig.actions.events == []
@@ -253,14 +252,14 @@ def test_an_adjustment_that_was_deferred_has_its_answer_from_the_pass_that_ends_
     rig.request_id = "req-1"
     host, worker = host_of(rig)
     host.adjust("context", "instance", AdjustRequest(2, None))
-    worker.futures[0].result(PATIENCE)
+    worker.futures[0].result(LIMIT)
     assert rig.end == ("deferred", "xloud.deferred")
     assert [event.result for event in rig.actions.events] == [None]
     rig.guest.resume()
     rig.record.vm_state = "active"
     for _ in range(2):
-        host.reconcile().join(PATIENCE)
-        assert worker.futures[-1].result(PATIENCE)
+        host.reconcile().join(LIMIT)
+        assert worker.futures[-1].result(LIMIT)
     # Once, in the event that has stayed open: then it has had its answer.
     assert worker.submitted == ["xloud_adjust", "xloud_adjust"]
     assert [event.result for event in rig.actions.events] == ["Success"]
@@ -273,7 +272,7 @@ def test_a_run_that_outlives_the_operation_it_stood_back_for_is_followed_by_a_pa
 
     def run(instance: Instance, options: EngineOptions, clock: Clock) -> Outcome:
         if not stands_back.is_set():
-            assert ended.wait(PATIENCE)
+            assert ended.wait(LIMIT)
             stands_back.set()
             return Outcome(False, "another operation goes first")
         return converge(instance, options, Clock(rig.clock.now, rig.sleep, clock.closing, rig.date))
@@ -283,10 +282,10 @@ def test_a_run_that_outlives_the_operation_it_stood_back_for_is_followed_by_a_pa
     host = Host(lambda *_: rig.instance, fleet, HostFacts(), rig.options, rig.boots, worker)
     host.adjust("context", "instance", AdjustRequest(6, 3072))
     # The operation is over, and its pass comes too early.
-    host.reconcile().join(PATIENCE)
+    host.reconcile().join(LIMIT)
     assert rig.size == NOW
     ended.set()
-    until = time.monotonic() + PATIENCE
+    until = time.monotonic() + LIMIT
     while rig.size != Size(6, 3072):
         assert time.monotonic() < until
         time.sleep(0.01)
@@ -311,7 +310,7 @@ def test_an_action_that_cannot_be_recorded_does_not_leave_the_admitted_undone() 
     rig.actions.start = broken  # type: ignore[method-assign]
     with pytest.raises(ConnectionError):
         host.adjust("context", "instance", AdjustRequest(6, None))
-    assert worker.futures[-1].result(PATIENCE) == Outcome(True)
+    assert worker.futures[-1].result(LIMIT) == Outcome(True)
     assert rig.size.vcpus == 6
     assert (rig.actions.events, rig.actions.notified) == ([], [])
 
@@ -370,7 +369,7 @@ def test_what_comes_in_time_is_done(name: str) -> None:
     by = Deadline(now.clock, now.seconds + 60)
     getattr(host, name)("context", "instance", CHANGES[name], answer_within=60.0, answer_by=by)
     for future in worker.futures:
-        future.result(PATIENCE)
+        future.result(LIMIT)
     assert rig.claims.size.vcpus == 6
 
 
@@ -387,7 +386,7 @@ def test_status_says_that_it_converges_while_a_run_is_on_its_way() -> None:
     converged = conditions_of(host.status("context", "instance"))["Converged"]
     assert (converged["status"], converged["reason"]) == (False, "xloud.converging")
     worker.hold.set()
-    worker.futures[0].result(PATIENCE)
+    worker.futures[0].result(LIMIT)
     assert rig.record.desired.progress.phase is Phase.CONVERGED
 
 
@@ -502,7 +501,7 @@ def _left_behind(rig: Rig) -> None:
 
 
 def _wait(worker: Watched, count: int = 1) -> None:
-    for _ in range(1000 * PATIENCE):
+    for _ in range(1000 * LIMIT):
         if len(worker.futures) >= count:
             return
         time.sleep(0.001)
@@ -515,7 +514,7 @@ def test_when_the_service_starts_what_was_left_is_finished_and_had_its_answer() 
     host, worker = host_of(rig)
     host.service_starts()
     _wait(worker)
-    assert worker.futures[0].result(PATIENCE).converged
+    assert worker.futures[0].result(LIMIT).converged
     assert rig.size == rig.claims.size == Size(6, 3072)
     assert worker.submitted == ["xloud_adjust"]
     assert [(e.name, e.result) for e in rig.actions.events] == [
@@ -531,7 +530,7 @@ def test_the_start_of_the_service_does_not_wait_for_the_pass() -> None:
     taken = rig.record.refresh
 
     def slow() -> Any:
-        assert gate.wait(PATIENCE)
+        assert gate.wait(LIMIT)
         return taken()
 
     rig.record.refresh = slow  # type: ignore[method-assign]
@@ -539,7 +538,7 @@ def test_the_start_of_the_service_does_not_wait_for_the_pass() -> None:
     assert worker.submitted == []
     gate.set()
     _wait(worker)
-    worker.futures[0].result(PATIENCE)
+    worker.futures[0].result(LIMIT)
 
 
 def test_what_runs_when_the_service_starts_is_not_booting() -> None:
@@ -555,9 +554,9 @@ def test_a_pass_submits_what_has_drifted() -> None:
     rig.adjust(6, 3072)
     rig.claims.size = Size(8, 4096)
     host, worker = host_of(rig)
-    host.reconcile().join(PATIENCE)
+    host.reconcile().join(LIMIT)
     assert worker.submitted == [None]
-    assert worker.futures[0].result(PATIENCE).converged
+    assert worker.futures[0].result(LIMIT).converged
     assert rig.claims.size == Size(6, 3072)
 
 
@@ -566,10 +565,10 @@ def test_a_pass_leaves_alone_what_converges() -> None:
     host, worker = host_of(rig)
     worker.hold.clear()
     host.adjust("context", "instance", AdjustRequest(6, None))
-    host.reconcile().join(PATIENCE)
+    host.reconcile().join(LIMIT)
     assert worker.submitted == ["xloud_adjust"]
     worker.hold.set()
-    worker.futures[0].result(PATIENCE)
+    worker.futures[0].result(LIMIT)
 
 
 def test_by_itself_a_host_has_a_worker_of_its_own() -> None:
@@ -585,7 +584,7 @@ def test_by_itself_a_host_has_a_worker_of_its_own() -> None:
         rig.boots,
     )
     host.reconcile()
-    for _ in range(1000 * PATIENCE):
+    for _ in range(1000 * LIMIT):
         if rig.end == ("converged", "xloud.converged"):
             break
         time.sleep(0.001)
@@ -631,7 +630,7 @@ def test_guests_that_are_slow_to_read_do_not_keep_all_of_the_others_waiting(
 
     def slow() -> Any:
         inside.release()
-        assert gate.wait(PATIENCE)
+        assert gate.wait(LIMIT)
         return refresh()
 
     rig.record.refresh = slow  # type: ignore[method-assign]
@@ -640,12 +639,12 @@ def test_guests_that_are_slow_to_read_do_not_keep_all_of_the_others_waiting(
     ]
     for reader in readers:
         reader.start()
-        assert inside.acquire(timeout=PATIENCE)
+        assert inside.acquire(timeout=LIMIT)
     with pytest.raises(HostUnavailable, match="too many"):
         host.status("context", "instance")
     gate.set()
     for reader in readers:
-        reader.join(PATIENCE)
+        reader.join(LIMIT)
     assert host.status("context", "instance")["source"] == "host"
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from lab.patience import LIMIT
 from nova_xloud.compute.converge import converge
 from nova_xloud.compute.host import Host
 from nova_xloud.compute.meter import NoMeter, Seen, ending
@@ -24,8 +25,6 @@ from nova_xloud.errors import DomainCallFailed, GuestRefused, NoCapacity, OutOfB
 from nova_xloud.testing import Behaviour
 from nova_xloud.testing.ports import FakeFleet
 from tests.unit.compute.rig import MAXIMUM, NOW, UUID, Rig
-
-PATIENCE = 10
 
 
 class Notes(NoMeter):
@@ -85,7 +84,7 @@ def adjusted(rig: Rig, *sizes: int | None) -> Notes:
         return notes
     # Behind the run of the adjustment.
     follower = worker.submit(rig.instance)
-    follower.exception(PATIENCE)
+    follower.exception(LIMIT)
     return notes
 
 
@@ -135,7 +134,7 @@ def test_a_guest_that_refuses_ends_with_its_code_and_what_stays_reserved() -> No
 def test_a_run_that_nobody_asked_for_is_not_an_adjustments() -> None:
     rig, notes = Rig(), Notes()
     worker = host_of(rig, notes)[1]
-    worker.submit(rig.instance).result(PATIENCE)
+    worker.submit(rig.instance).result(LIMIT)
     assert notes.told == [("ended", Phase.CONVERGED, "", False)]
 
 

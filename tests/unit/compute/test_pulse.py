@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from lab.patience import LIMIT
 from nova_xloud.compute.pulse import SECONDS, Pulse
 from nova_xloud.errors import DomainCallFailed, DomainNotFound, DomainNotRunning
 from nova_xloud.testing import FakeDomain
 from tests.unit.compute.rig import Rig
 
-PATIENCE = 10
 SHORT = 0.02
 
 
@@ -29,7 +29,7 @@ def gate() -> Iterator[threading.Event]:
 def hanging(gate: threading.Event, asked: list[str]) -> Callable[[], None]:
     def ask() -> None:
         asked.append(threading.current_thread().name)
-        assert gate.wait(PATIENCE)
+        assert gate.wait(LIMIT)
 
     return ask
 
@@ -93,7 +93,7 @@ def test_one_that_answers_again_has_a_pulse_again(gate: threading.Event) -> None
     asked: list[str] = []
     assert not pulse.beats("one", hanging(gate, asked))
     gate.set()
-    until = time.monotonic() + PATIENCE
+    until = time.monotonic() + LIMIT
     while not pulse.beats("one", hanging(gate, asked)):
         assert time.monotonic() < until
     # Once more, and each time it is asked anew.
@@ -103,7 +103,7 @@ def test_one_that_answers_again_has_a_pulse_again(gate: threading.Event) -> None
 
 
 def test_who_asks_while_another_asks_waits_for_the_same_answer(gate: threading.Event) -> None:
-    pulse = Pulse(PATIENCE)
+    pulse = Pulse(LIMIT)
     asked: list[str] = []
     answers: list[bool] = []
 
@@ -113,12 +113,12 @@ def test_who_asks_while_another_asks_waits_for_the_same_answer(gate: threading.E
     threads = [threading.Thread(target=ask) for _ in range(4)]
     for thread in threads:
         thread.start()
-    until = time.monotonic() + PATIENCE
+    until = time.monotonic() + LIMIT
     while not asked:
         assert time.monotonic() < until
         time.sleep(0.001)
     time.sleep(SHORT)
     gate.set()
     for thread in threads:
-        thread.join(PATIENCE)
+        thread.join(LIMIT)
     assert answers == [True] * 4

@@ -12,6 +12,7 @@ from dataclasses import replace
 
 import pytest
 
+from lab.patience import LIMIT
 from nova_xloud.compute.boots import Boots
 from nova_xloud.compute.ports import Instance, Known
 from nova_xloud.compute.reconcile import HANGS_AFTER, Reconciler
@@ -24,7 +25,6 @@ from nova_xloud.testing import Behaviour, ManualClock, Timing
 from nova_xloud.testing.ports import FakeFleet
 from tests.unit.compute.rig import NOW, OPTIONS, Inline, Rig
 
-PATIENCE = 10
 RETRY = OPTIONS.retry_interval
 LONGEST = OPTIONS.retry_max_interval
 
@@ -284,11 +284,11 @@ class Held:
 
     def __call__(self) -> Sequence[Known]:
         self.asked += 1
-        assert self.gate.wait(PATIENCE)
+        assert self.gate.wait(LIMIT)
         return self._known()
 
     def wait_until_asked(self, times: int) -> None:
-        until = time.monotonic() + PATIENCE
+        until = time.monotonic() + LIMIT
         while self.asked < times:
             assert time.monotonic() < until
             time.sleep(0.001)
@@ -304,11 +304,11 @@ def test_a_pass_that_is_asked_for_while_one_goes_follows_it_and_only_one_does() 
     for _ in range(3):
         assert floor.reconciler.begin() is first
     held.gate.set()
-    first.join(PATIENCE)
+    first.join(LIMIT)
     assert held.asked == 2
     second = floor.reconciler.begin()
     assert second is not first
-    second.join(PATIENCE)
+    second.join(LIMIT)
     assert held.asked == 3
 
 
@@ -329,7 +329,7 @@ def test_what_happens_while_a_pass_goes_is_seen_by_the_one_that_follows() -> Non
 
     floor.fleet.reserved = then  # type: ignore[method-assign]
     held.gate.set()
-    floor.reconciler.begin().join(PATIENCE)
+    floor.reconciler.begin().join(LIMIT)
     assert floor.submitted == [(rig.uuid, None)]
 
 
@@ -348,7 +348,7 @@ def test_a_pass_that_hangs_with_a_guest_is_left_behind(caplog: pytest.LogCapture
     assert "hangs" in caplog.text
     held.gate.set()
     for one in (first, second):
-        one.join(PATIENCE)
+        one.join(LIMIT)
         assert not one.is_alive()
     # What was asked of the first was given to the second.
     assert held.asked == 2
@@ -357,11 +357,11 @@ def test_a_pass_that_hangs_with_a_guest_is_left_behind(caplog: pytest.LogCapture
 def test_a_pass_that_is_asked_for_in_the_moment_in_which_one_ends_is_not_lost() -> None:
     floor = Floor(settled())
     first = floor.reconciler.begin()
-    first.join(PATIENCE)
+    first.join(LIMIT)
     # It has looked for the last time whether one is to follow, and is not dead yet.
     first.is_alive = lambda: True  # type: ignore[method-assign]
     second = floor.reconciler.begin()
-    second.join(PATIENCE)
+    second.join(LIMIT)
     assert floor.fleet.calls.count("known") == 2
 
 
@@ -396,11 +396,11 @@ def test_a_pass_that_fails_is_logged_and_the_next_is_begun(
         raise ConnectionError("the conductor is away")
 
     floor.fleet.known = broken  # type: ignore[method-assign]
-    floor.reconciler.begin().join(PATIENCE)
+    floor.reconciler.begin().join(LIMIT)
     (record,) = [r for r in caplog.records if r.levelname == "ERROR"]
     assert record.exc_info
     floor.fleet.known = known  # type: ignore[method-assign]
-    floor.reconciler.begin().join(PATIENCE)
+    floor.reconciler.begin().join(LIMIT)
     assert floor.fleet.calls.count("known") == 1
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from lab.patience import LIMIT
 from nova_xloud.compute.clock import Clock
 from nova_xloud.compute.converge import Outcome
 from nova_xloud.compute.ports import Instance
@@ -21,7 +22,6 @@ from nova_xloud.testing.ports import FakeEvent
 from tests.unit.compute.rig import Rig
 
 DONE = Outcome(True)
-PATIENCE = 10
 REFUSED = GuestRefused("xloud.guest_refused.memory_not_reached", "no")
 
 
@@ -46,7 +46,7 @@ def worker(*answers: Outcome | Exception) -> Worker:
 
 def test_the_outcome_is_in_the_future() -> None:
     deferred = Outcome(False, "paused")
-    assert worker(deferred).submit(Rig().instance).result(PATIENCE) == deferred
+    assert worker(deferred).submit(Rig().instance).result(LIMIT) == deferred
 
 
 def test_it_converges_with_the_operators_options() -> None:
@@ -57,20 +57,20 @@ def test_it_converges_with_the_operators_options() -> None:
         given.append(options)
         return DONE
 
-    Worker(options, run).submit(Rig().instance).result(PATIENCE)
+    Worker(options, run).submit(Rig().instance).result(LIMIT)
     assert given == [options]
 
 
 def test_by_itself_it_converges_for_real() -> None:
     rig = Rig(running=False)
     rig.admit(2, 1024)
-    Worker(EngineOptions()).submit(rig.instance).result(PATIENCE)
+    Worker(EngineOptions()).submit(rig.instance).result(LIMIT)
     assert rig.claims.size == rig.record.desired.target
 
 
 def test_a_run_that_was_asked_for_is_an_event_that_succeeds() -> None:
     rig = Rig()
-    worker(DONE).submit(rig.instance, "xloud_adjust").result(PATIENCE)
+    worker(DONE).submit(rig.instance, "xloud_adjust").result(LIMIT)
     assert [(e.name, e.result) for e in rig.actions.events] == [
         ("compute_xloud_adjust", "Success"),
     ]
@@ -81,7 +81,7 @@ def test_a_run_that_was_asked_for_is_an_event_that_succeeds() -> None:
 def test_a_run_that_fails_is_an_event_with_its_error(error: Exception) -> None:
     rig = Rig()
     future = worker(error).submit(rig.instance, "xloud_adjust")
-    assert future.exception(PATIENCE) is error
+    assert future.exception(LIMIT) is error
     (event,) = rig.actions.events
     assert (event.result, event.error) == ("Error", error)
     assert rig.actions.notified == ["xloud_adjust.error"]
@@ -91,7 +91,7 @@ def test_the_notification_of_a_failure_has_the_error(monkeypatch: pytest.MonkeyP
     rig = Rig()
     told: list[tuple[str, Exception | None]] = []
     monkeypatch.setattr(rig.actions, "notify", lambda name, error=None: told.append((name, error)))
-    worker(REFUSED).submit(rig.instance, "hotplug_vcpus").exception(PATIENCE)
+    worker(REFUSED).submit(rig.instance, "hotplug_vcpus").exception(LIMIT)
     assert told == [("hotplug_vcpus.error", REFUSED)]
 
 
@@ -114,22 +114,22 @@ def test_a_run_that_was_deferred_has_not_ended_so_nobody_is_told_that_it_has(
     monkeypatch.setattr(rig.actions, "event", watched)
     outcome = Outcome(False, "the guest is paused")
     pool = worker(outcome, DONE)
-    assert pool.submit(rig.instance, "xloud_adjust").result(PATIENCE) == outcome
+    assert pool.submit(rig.instance, "xloud_adjust").result(LIMIT) == outcome
     assert rig.actions.notified == []
     # By this the event knows that it is to stay open.
     assert [type(error) for error in left] == [AdjustmentDeferred]
     assert "the guest is paused" in str(left[0])
     assert [one.result for one in rig.actions.events] == [None]
-    assert pool.submit(rig.instance, "xloud_adjust").result(PATIENCE) == DONE
+    assert pool.submit(rig.instance, "xloud_adjust").result(LIMIT) == DONE
     assert [one.result for one in rig.actions.events] == ["Success"]
     assert rig.actions.notified == ["xloud_adjust.end"]
 
 
 def test_a_run_that_nobody_asked_for_is_no_event() -> None:
     rig = Rig()
-    worker(DONE).submit(rig.instance).result(PATIENCE)
-    worker(Outcome(False, "paused")).submit(rig.instance).result(PATIENCE)
-    worker(REFUSED).submit(rig.instance).exception(PATIENCE)
+    worker(DONE).submit(rig.instance).result(LIMIT)
+    worker(Outcome(False, "paused")).submit(rig.instance).result(LIMIT)
+    worker(REFUSED).submit(rig.instance).exception(LIMIT)
     assert rig.actions.events == []
     assert rig.actions.notified == []
 
@@ -138,8 +138,8 @@ def test_a_run_that_nobody_asked_for_is_no_event() -> None:
 def test_an_error_does_not_end_the_worker(error: Exception) -> None:
     pool = worker(error, DONE)
     first, second = pool.submit(Rig().instance), pool.submit(Rig().instance)
-    assert first.exception(PATIENCE) is error
-    assert second.result(PATIENCE) == DONE
+    assert first.exception(LIMIT) is error
+    assert second.result(LIMIT) == DONE
 
 
 @pytest.mark.parametrize(
@@ -150,7 +150,7 @@ def test_only_a_fault_of_ours_is_logged_with_its_traceback(
     error: Exception, level: str, traceback: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
     instance = Rig().instance
-    worker(error).submit(instance).exception(PATIENCE)
+    worker(error).submit(instance).exception(LIMIT)
     (record,) = [r for r in caplog.records if r.name == "nova_xloud.compute.worker"]
     assert (record.levelname, bool(record.exc_info)) == (level, traceback)
     assert instance.uuid in record.getMessage()
@@ -164,7 +164,7 @@ def test_the_outcome_is_logged(
     outcome: Outcome, text: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
-    worker(outcome).submit(Rig().instance).result(PATIENCE)
+    worker(outcome).submit(Rig().instance).result(LIMIT)
     assert text in caplog.text
 
 
@@ -178,17 +178,17 @@ def test_no_more_instances_than_the_operator_allows_converge_at_once() -> None:
             now += 1
             most = max(most, now)
         begun.release()
-        assert gate.wait(PATIENCE)
+        assert gate.wait(LIMIT)
         with lock:
             now -= 1
         return DONE
 
     pool = Worker(EngineOptions(converge_workers=2), run)
     futures = [pool.submit(Rig(uuid=f"instance-{n}").instance) for n in range(6)]
-    assert begun.acquire(timeout=PATIENCE)
-    assert begun.acquire(timeout=PATIENCE)
+    assert begun.acquire(timeout=LIMIT)
+    assert begun.acquire(timeout=LIMIT)
     gate.set()
-    assert [future.result(PATIENCE) for future in futures] == [DONE] * 6
+    assert [future.result(LIMIT) for future in futures] == [DONE] * 6
     assert most == 2
 
 
@@ -198,7 +198,7 @@ def test_when_the_service_ends_nobody_is_waited_for() -> None:
     def run(instance: Instance, options: EngineOptions, clock: Clock) -> Outcome:
         asked.append(clock)
         while not clock.closing():
-            clock.sleep(PATIENCE)
+            clock.sleep(LIMIT)
         return Outcome(False, "stopping")
 
     pool = Worker(EngineOptions(converge_workers=1), run)
@@ -209,7 +209,7 @@ def test_when_the_service_ends_nobody_is_waited_for() -> None:
         time.sleep(0.001)
     pool.close()
     assert all(future.cancelled() for future in waiting)
-    assert running.result(PATIENCE).deferred == "stopping"
+    assert running.result(LIMIT).deferred == "stopping"
     # Whoever comes after that is told the same.
     assert pool.submit(Rig(uuid="third").instance).cancelled()
     assert len(asked) == 1
@@ -241,7 +241,7 @@ def test_of_one_instance_one_run_goes_at_a_time_and_the_next_follows(
     for number in range(8):
         rig.request_id = str(number)
         futures.append(pool.submit(rig.instance))
-    assert [future.exception(PATIENCE) for future in futures] == [error] * 8
+    assert [future.exception(LIMIT) for future in futures] == [error] * 8
     assert order == list(range(8))
 
 
@@ -249,14 +249,14 @@ def test_an_instance_that_waits_for_itself_does_not_keep_others_from_the_pool() 
     gate = threading.Event()
 
     def run(instance: Instance, options: EngineOptions, clock: Clock) -> Outcome:
-        assert instance.uuid != "slow" or gate.wait(PATIENCE)
+        assert instance.uuid != "slow" or gate.wait(LIMIT)
         return DONE
 
     pool = Worker(EngineOptions(converge_workers=2), run)
     slow = [pool.submit(Rig(uuid="slow").instance) for _ in range(3)]
-    assert pool.submit(Rig(uuid="quick").instance).result(PATIENCE) == DONE
+    assert pool.submit(Rig(uuid="quick").instance).result(LIMIT) == DONE
     gate.set()
-    assert [future.result(PATIENCE) for future in slow] == [DONE] * 3
+    assert [future.result(LIMIT) for future in slow] == [DONE] * 3
 
 
 def test_a_run_that_nobody_waits_for_any_more_is_not_begun_and_the_next_is() -> None:
@@ -265,7 +265,7 @@ def test_a_run_that_nobody_waits_for_any_more_is_not_begun_and_the_next_is() -> 
 
     def run(instance: Instance, options: EngineOptions, clock: Clock) -> Outcome:
         seen.append(instance.request_id)
-        assert gate.wait(PATIENCE)
+        assert gate.wait(LIMIT)
         return DONE
 
     pool = Worker(EngineOptions(converge_workers=1), run)
@@ -275,7 +275,7 @@ def test_a_run_that_nobody_waits_for_any_more_is_not_begun_and_the_next_is() -> 
         futures.append(pool.submit(rig.instance))
     assert futures[1].cancel()
     gate.set()
-    assert futures[2].result(PATIENCE) == DONE
+    assert futures[2].result(LIMIT) == DONE
     assert seen == ["first", "third"]
     assert not pool.is_busy(rig.uuid)
 
@@ -284,7 +284,7 @@ def test_an_instance_is_busy_while_a_run_of_it_waits_or_is_on_its_way() -> None:
     gate = threading.Event()
 
     def run(instance: Instance, options: EngineOptions, clock: Clock) -> Outcome:
-        assert gate.wait(PATIENCE)
+        assert gate.wait(LIMIT)
         return DONE
 
     pool = Worker(EngineOptions(converge_workers=1), run)
@@ -296,7 +296,7 @@ def test_an_instance_is_busy_while_a_run_of_it_waits_or_is_on_its_way() -> None:
     assert not pool.is_busy("third")
     gate.set()
     for future in futures:
-        future.result(PATIENCE)
+        future.result(LIMIT)
     assert not pool.is_busy("one")
     assert not pool.is_busy("other")
 
@@ -306,17 +306,17 @@ def test_an_instance_with_two_runs_is_busy_until_both_have_ended() -> None:
     waiting = iter(gates)
 
     def run(instance: Instance, options: EngineOptions, clock: Clock) -> Outcome:
-        assert next(waiting).wait(PATIENCE)
+        assert next(waiting).wait(LIMIT)
         return DONE
 
     pool = Worker(EngineOptions(converge_workers=1), run)
     instance = Rig().instance
     first, second = pool.submit(instance), pool.submit(instance)
     gates[0].set()
-    first.result(PATIENCE)
+    first.result(LIMIT)
     assert pool.is_busy(instance.uuid)
     gates[1].set()
-    second.result(PATIENCE)
+    second.result(LIMIT)
     assert not pool.is_busy(instance.uuid)
 
 
@@ -325,7 +325,7 @@ def test_who_waits_for_an_instance_is_called_once_when_all_of_its_runs_have_ende
     waiting = iter(gates)
 
     def run(instance: Instance, options: EngineOptions, clock: Clock) -> Outcome:
-        assert next(waiting).wait(PATIENCE)
+        assert next(waiting).wait(LIMIT)
         return DONE
 
     pool = Worker(EngineOptions(converge_workers=1), run)
@@ -340,11 +340,11 @@ def test_who_waits_for_an_instance_is_called_once_when_all_of_its_runs_have_ende
     assert pool.when_free(instance.uuid, then)
     assert pool.when_free(instance.uuid, then)
     gates[0].set()
-    first.result(PATIENCE)
+    first.result(LIMIT)
     assert called == []
     gates[1].set()
-    second.result(PATIENCE)
-    until = time.monotonic() + PATIENCE
+    second.result(LIMIT)
+    until = time.monotonic() + LIMIT
     while not called and time.monotonic() < until:
         time.sleep(0.001)
     assert called == [False]
@@ -354,7 +354,7 @@ def test_who_waits_for_an_instance_is_not_called_when_the_service_ends() -> None
     gate = threading.Event()
 
     def run(instance: Instance, options: EngineOptions, clock: Clock) -> Outcome:
-        assert gate.wait(PATIENCE)
+        assert gate.wait(LIMIT)
         return DONE
 
     pool = Worker(EngineOptions(converge_workers=1), run)
@@ -364,7 +364,7 @@ def test_who_waits_for_an_instance_is_not_called_when_the_service_ends() -> None
     assert pool.when_free(instance.uuid, lambda: called.append("after the end"))
     pool.close()
     gate.set()
-    future.result(PATIENCE)
+    future.result(LIMIT)
     assert not pool.is_busy(instance.uuid)
     assert called == []
 
@@ -376,15 +376,15 @@ def test_whoever_has_waited_for_a_run_finds_the_instance_free(answer: Outcome | 
     held = threading.Event()
 
     def run(*_: object) -> Outcome:
-        assert held.wait(PATIENCE)
+        assert held.wait(LIMIT)
         return Runs(answer)(instance, EngineOptions(), Clock())
 
     pool = Worker(EngineOptions(), run)
     future = pool.submit(instance)
     future.add_done_callback(lambda _: busy.append(pool.is_busy(instance.uuid)))
     held.set()
-    future.exception(PATIENCE)
-    until = time.monotonic() + PATIENCE
+    future.exception(LIMIT)
+    until = time.monotonic() + LIMIT
     while not busy and time.monotonic() < until:
         time.sleep(0.001)
     assert busy == [False]
