@@ -9,6 +9,7 @@ from unittest import mock
 import yaml
 
 from nova_xloud.client import service
+from nova_xloud.client.commands.adjust import AdjustServer
 from nova_xloud.testing import Behaviour
 from tests.functional.base import XloudTestCase
 from tests.functional.shell import MEMBER, ClientTestCase, Shells
@@ -196,11 +197,19 @@ class Waiting(ClientTestCase):
         def unpause():
             self.admin_api.post_server_action(self.server["id"], {"unpause": None})
 
-        timer = threading.Timer(4, unpause)
-        self.addCleanup(timer.join)
-        timer.start()
+        # It stays paused for some more looks, so that "once" means something.
+        timer = threading.Timer(2, unpause)
+        tell = AdjustServer._tell_progress
+
+        def told(command, progress, adjustment):
+            tell(command, progress, adjustment)
+            if progress.stage is None and timer.ident is None:
+                timer.start()
+                self.addCleanup(timer.join)
+
         argv = ("--vcpus", "3", "--memory", "768", "--wait", "--timeout", "60")
-        ended = self.adjust(self.server["name"], *argv)
+        with mock.patch.object(AdjustServer, "_tell_progress", told):
+            ended = self.adjust(self.server["name"], *argv)
         assert ended.code == 0, ended
         assert ended.err.count("waits:") == 1, ended
         assert "paused" in ended.err
