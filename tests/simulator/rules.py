@@ -66,7 +66,7 @@ RULES = (
         "given back no further",
         "a refused request releases what a balloon told before takes after all",
         " holds ",
-        1104,
+        3239,
         instead(admit, "_give_back", without.give_back_all),
     ),
     Rule(

@@ -8,10 +8,12 @@ from dataclasses import dataclass, field
 
 from nova_xloud.compute.ports import Domain, Instance, RecordView, Reservation
 from nova_xloud.core.envelope import envelope
+from nova_xloud.core.guest import GuestFigures
 from nova_xloud.core.state import InstanceState, lacks_guest
 from nova_xloud.errors import DomainNotFound, DomainNotRunning, InvalidState
 
-# Who resizes or rebuilds it does so once.
+# How often it is read at the most, where operations come between: users do not stop and start that
+# fast.
 READINGS = 3
 # The vm_states in which an instance is driven to its desired size. Of any other, what a guest that
 # runs all the same (``error``) holds is claimed.
@@ -82,18 +84,25 @@ def observe(
     :raises DomainError: other than that there is no such domain
     :raises InvalidState: its flavor or image is being changed
     """
+    for _ in range(READINGS):
+        seen = _observe_once(instance, check)
+        if seen is not None:
+            return seen
+    raise InvalidState("the instance is being changed; try again")
+
+
+def _observe_once(instance: Instance, check: Callable[[RecordView], None]) -> Observation | None:
+    """None: an operation has begun and ended meanwhile, so the guest may be another by now."""
+    before = instance.record.refresh()
+    check(before)
+    domain, guest, booting = read_guest(instance, before)
+    reservation = instance.claims.read()
     view = instance.record.refresh()
     check(view)
-    try:
-        domain = instance.domain()
-        # Of a server that is not elastic nothing is asked that could be felt: an agent's time-out,
-        # its lock, and what it does are its owner's.
-        guest = instance.watched(domain.read(agent=is_elastic(view)))
-    except DomainNotFound:
-        domain, guest = None, None
+    if view.facts != before.facts or not _is_undisturbed(before, view):
+        # The claim too was read by the flavor and image of before, which say what is in it.
+        return None
     is_running = guest is not None and guest.running
-    booting = guest is not None and is_running and instance.booting(guest)
-    reservation, view = _claim_and_record(instance, view, check)
     state = InstanceState(
         view.desired,
         reservation.size,
@@ -106,15 +115,22 @@ def observe(
     return Observation(view, state, reservation, domain)
 
 
-def _claim_and_record(
-    instance: Instance, view: RecordView, check: Callable[[RecordView], None]
-) -> tuple[Reservation, RecordView]:
-    """The claim by the very flavor and image that the record has, which say what is in it."""
-    for _ in range(READINGS):
-        facts = view.facts
-        reservation = instance.claims.read()
-        view = instance.record.refresh()
-        check(view)
-        if view.facts == facts:
-            return reservation, view
-    raise InvalidState("the instance's flavor or image is being changed; try again")
+def _is_undisturbed(before: RecordView, after: RecordView) -> bool:
+    return before.version == after.version
+
+
+def read_guest(
+    instance: Instance, view: RecordView
+) -> tuple[Domain | None, GuestFigures | None, bool]:
+    """Its domain, what it says, and whether it is booting; None, None, False: there is none.
+
+    :raises DomainError: other than that there is no such domain
+    """
+    try:
+        domain = instance.domain()
+        # Of a server that is not elastic nothing is asked that could be felt: an agent's time-out,
+        # its lock, and what it does are its owner's.
+        guest = instance.watched(domain.read(agent=is_elastic(view)))
+    except DomainNotFound:
+        return None, None, False
+    return domain, guest, guest.running and instance.booting(guest)

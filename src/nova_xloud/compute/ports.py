@@ -107,6 +107,7 @@ class RecordView:
 
     :ivar here: this host is its host
     :ivar recorded: what its own columns say that it holds
+    :ivar version: another one as soon as any operation has begun or ended
     """
 
     vm_state: str
@@ -115,6 +116,7 @@ class RecordView:
     facts: FlavorFacts
     desired: Desired
     recorded: Size
+    version: object = None
 
 
 class Record(Protocol):

@@ -191,6 +191,7 @@ class FakeRecord:
         vm_state: str = "active",
         task_state: str | None = None,
     ) -> None:
+        self._version = 0
         self.facts = facts
         self.desired = desired
         self.held = desired.to_hold if held is None else held
@@ -200,10 +201,25 @@ class FakeRecord:
         self.deleted = False
         self.written: list[Desired] = []
 
+    @property
+    def task_state(self) -> str | None:
+        return self._task_state
+
+    @task_state.setter
+    def task_state(self, state: str | None) -> None:
+        self._task_state = state
+        self._version += 1
+
     def refresh(self) -> RecordView:
         self._check_exists()
         return RecordView(
-            self.vm_state, self.task_state, self.here, self.facts, self.desired, self.held
+            self.vm_state,
+            self.task_state,
+            self.here,
+            self.facts,
+            self.desired,
+            self.held,
+            self._version,
         )
 
     def write(self, desired: Desired, held: Size) -> None:

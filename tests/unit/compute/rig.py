@@ -52,7 +52,8 @@ class Rig:
     :param grace: seconds after its start in which the guest is booting; 0: it never is
     :ivar effects: what was done, in order
     :ivar done: the same, each with what was told or written
-    :ivar before: called before the named effect; ``sleep``, ``lock``, ``read`` and ``answers`` too
+    :ivar before: called before the named effect; ``sleep``, ``lock``, ``read``, ``claim_read`` and
+        ``answers`` too
     :ivar kill_at: at this point, counting from 0 before and after each effect, all ends
     :ivar request_id: of whoever asks next
     :ivar answers: QEMU does
@@ -357,6 +358,7 @@ class _Claims:
         self._rig = rig
 
     def read(self) -> Reservation:
+        self._rig._hook("claim_read")
         return self._rig.claims.read()
 
     def check(self, current: Reservation, size: Size) -> None:

@@ -16,6 +16,7 @@ from nova_xloud.core.envelope import FlavorFacts
 from nova_xloud.core.size import Size
 from nova_xloud.errors import DomainNotFound, InvalidState
 from nova_xloud.testing.ports import FakeActions, FakeRecord
+from tests.unit.compute.rig import NOW, Rig
 
 SIZE = Size(1, 512)
 BEFORE = FlavorFacts(Size(4, 1024))
@@ -78,3 +79,32 @@ def test_a_flavor_that_changes_with_every_reading_is_none_to_decide_by() -> None
     record = ResizedMeanwhile(lambda reading: replace(BEFORE, image_min_ram_mb=reading))
     with pytest.raises(InvalidState, match="is being changed"):
         observe(opened(record))
+
+
+def test_a_guest_that_an_operation_had_off_while_it_was_read_is_read_again() -> None:
+    rig = Rig()
+
+    def is_rebuilt() -> None:
+        rig.record.task_state = "rebuilding"
+        rig.guest.stop()
+        rig.before["claim_read"] = is_over
+
+    def is_over() -> None:
+        rig.before.clear()
+        rig.guest.start(arrived=True)
+        rig.record.task_state = None
+
+    rig.once_before("read", is_rebuilt)
+    assert observe(rig.instance).state.held == NOW
+
+
+def test_one_that_is_changed_all_the_time_is_nothing_to_decide_by() -> None:
+    rig = Rig()
+
+    def begins_and_ends() -> None:
+        rig.record.task_state = "pausing"
+        rig.record.task_state = None
+
+    rig.before["read"] = begins_and_ends
+    with pytest.raises(InvalidState, match="being changed"):
+        observe(rig.instance)

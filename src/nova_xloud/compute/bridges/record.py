@@ -31,6 +31,8 @@ def view_of(instance: Any, host: str) -> RecordView:
         facts=facts,
         desired=holdings.desired_of(instance, facts),
         recorded=Size(instance.vcpus, instance.memory_mb),
+        # Nova writes task_state at both ends of each, and with it this.
+        version=instance.updated_at,
     )
 
 
