@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What libvirt would start a guest with, what pins its memory, and guests in ERROR."""
 
+import contextlib
 import os
 from unittest import mock
 
@@ -9,6 +10,7 @@ from lxml import etree
 from nova import exception
 from nova.compute import vm_states
 from nova.conf import CONF
+from nova.context import RequestContext
 from nova.network import neutron
 from nova.tests import fixtures as nova_fixtures
 from nova.tests.functional.api.client import OpenStackApiException
@@ -121,12 +123,31 @@ class Attached(DefinitionTestCase):
     def test_of_somebody_elses_port_nothing_is_said(self):
         port = {**self.ports["direct"], "id": uuids.foreign, "tenant_id": uuids.other}
         self.neutron._ports[port["id"]] = port
-        hidden = exception.PortNotFound(port_id=port["id"])
-        # Nova's fake of Neutron shows everything to everybody.
-        with mock.patch.object(neutron.API, "show_port", side_effect=hidden):
+        with self._shown_to_administrators_only():
             error = self.assertRaises(OpenStackApiException, self._attach, port)
         assert error.response.status_code == 404
         assert "direct" not in error.response.text
+
+    @contextlib.contextmanager
+    def _shown_to_administrators_only(self):
+        """Nova's fake of Neutron shows each port to everybody."""
+        elevate, show_port = RequestContext.elevated, neutron.API.show_port
+
+        def elevated(context, *args, **kwargs):
+            copy = elevate(context, *args, **kwargs)
+            copy.sees_all_ports = True
+            return copy
+
+        def shown(api, context, port_id):
+            if not hasattr(context, "sees_all_ports"):
+                raise exception.PortNotFound(port_id=port_id)
+            return show_port(api, context, port_id)
+
+        with (
+            mock.patch.object(RequestContext, "elevated", elevated),
+            mock.patch.object(neutron.API, "show_port", shown),
+        ):
+            yield
 
     def _boots_with(self, flavor_id, port):
         server = self._build_server(

@@ -372,7 +372,7 @@ class Checks:
 
     @staticmethod
     def _is_unconfirmed(server: Server) -> bool:
-        """Whether its driver has not reported since it started, and that is told."""
+        """Whether its balloon driver has not reported since its start, and a condition says so."""
         noted = {one.reason for one in server.record.desired.noted}
         return not server.guest.has_reported() and "xloud.balloon.not_confirmed" in noted
 

@@ -88,7 +88,10 @@ def _moved_while_somebody_asks(rng: Random, scenario: Scenario) -> Scenario:
 
 
 def _asked_back_while_paused(rng: Random, scenario: Scenario) -> Scenario:
-    """Its balloon is told to grow, then wanted back; on resume it does what it was told."""
+    """Memory is added and taken back while it is paused.
+
+    Its balloon was told to grow, and does so when it resumes, unless it is told otherwise before.
+    """
     size = Size(4, 1024)
     first = replace(scenario.guests[0], size=size, running=True, moods=(), stays_stuck=False)
     pause, grow = rng.uniform(1, 5), rng.uniform(8, 12)
@@ -147,9 +150,10 @@ def _moved_while_its_guest_is_slow(rng: Random, scenario: Scenario) -> Scenario:
 
 
 def _asked_back_and_more_while_paused(rng: Random, scenario: Scenario) -> Scenario:
-    """Its balloon is told to grow and wanted back, and before a run stops it more vCPUs are asked.
+    """Memory is added and taken back while it is paused, and at once vCPUs are asked for.
 
-    That is refused, because it is just being unpaused: then it does what it was told.
+    The last request is refused, because the guest is just being unpaused. Its balloon, which no run
+    has told to stay yet, grows as it was told; so what is reserved for that must not be given back.
     """
     hop = 0.25
     first = replace(
@@ -182,9 +186,10 @@ def _asked_back_and_more_while_paused(rng: Random, scenario: Scenario) -> Scenar
 
 
 def _smaller_until_it_stops(rng: Random, scenario: Scenario) -> Scenario:
-    """It is moved with its live size, of which its definition is made; libvirt does not change it.
+    """A smaller size until it stops, then a live migration, and a hard reboot.
 
-    A hard reboot makes another.
+    The migration makes a definition of the small live size, which libvirt fails to change; the
+    reboot starts the larger persisted one, which has to be reserved still.
     """
     first = replace(scenario.guests[0], size=Size(4, 2048), running=True, moods=(), growth=())
     asked = replace(scenario.requests[0], server=0, lost="", late=0.0, waits=False, queued=0.0)

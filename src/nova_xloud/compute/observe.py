@@ -12,8 +12,7 @@ from nova_xloud.core.guest import GuestFigures
 from nova_xloud.core.state import InstanceState, lacks_guest
 from nova_xloud.errors import DomainNotFound, DomainNotRunning, InvalidState
 
-# How often it is read at the most, where operations come between: users do not stop and start that
-# fast.
+# How often an instance is read at the most: again only where an operation came into a reading.
 READINGS = 3
 # The vm_states in which an instance is driven to its desired size. Of any other, what a guest that
 # runs all the same (``error``) holds is claimed.
@@ -78,11 +77,14 @@ def observe(
     In a time as long as that a whole move could begin; a write by a claim that was read before it
     would be no conflict, and take from the server what was claimed on its target.
 
+    All of it again where an operation has begun or ended meanwhile: the guest may be another by
+    now, and the claim was read by the flavor and image of before.
+
     :param check: may refuse the record; once before the guest is read
     :raises NotFound: it was deleted
     :raises PlacementUnavailable:
     :raises DomainError: other than that there is no such domain
-    :raises InvalidState: its flavor or image is being changed
+    :raises InvalidState: operations came into each of the readings
     """
     for _ in range(READINGS):
         seen = _observe_once(instance, check)
@@ -92,15 +94,14 @@ def observe(
 
 
 def _observe_once(instance: Instance, check: Callable[[RecordView], None]) -> Observation | None:
-    """None: an operation has begun and ended meanwhile, so the guest may be another by now."""
+    """One reading; None: an operation came into it."""
     before = instance.record.refresh()
     check(before)
-    domain, guest, booting = read_guest(instance, before)
+    domain, guest, booting = _read_guest(instance, before)
     reservation = instance.claims.read()
     view = instance.record.refresh()
     check(view)
     if view.facts != before.facts or not _is_undisturbed(before, view):
-        # The claim too was read by the flavor and image of before, which say what is in it.
         return None
     is_running = guest is not None and guest.running
     state = InstanceState(
@@ -119,7 +120,7 @@ def _is_undisturbed(before: RecordView, after: RecordView) -> bool:
     return before.version == after.version
 
 
-def read_guest(
+def _read_guest(
     instance: Instance, view: RecordView
 ) -> tuple[Domain | None, GuestFigures | None, bool]:
     """Its domain, what it says, and whether it is booting; None, None, False: there is none.

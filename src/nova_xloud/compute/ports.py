@@ -107,7 +107,8 @@ class RecordView:
 
     :ivar here: this host is its host
     :ivar recorded: what its own columns say that it holds
-    :ivar version: another one as soon as any operation has begun or ended
+    :ivar version: another one once anything has been written of the instance, as at both ends of an
+        operation; Nova's database may count in whole seconds
     """
 
     vm_state: str

@@ -43,7 +43,8 @@ def build_base_options(
     call = inspect.signature(original).bind(api, context, flavor, boot_meta, *args, **kwargs)
     answer = original(*call.args, **call.kwargs)
     if bounds.boot.memory_mb < flavor.memory_mb:
-        _check_ports(api, context, flavor, bounds.boot.memory_mb, call)
+        networks = call.arguments["requested_networks"]
+        _check_ports(api, context, networks, flavor, bounds.boot.memory_mb)
     # Quotas are checked next, with this flavor and without the image.
     quotas.count_as(flavor, bounds.boot, image)
     options = answer[0]
@@ -61,10 +62,8 @@ def build_base_options(
     return answer
 
 
-def _check_ports(
-    api: Any, context: Any, flavor: Any, boot_mb: int, call: inspect.BoundArguments
-) -> None:
-    why_not = attach.why_not_at_create(api, context, call.arguments["requested_networks"])
+def _check_ports(api: Any, context: Any, networks: Any, flavor: Any, boot_mb: int) -> None:
+    why_not = attach.why_not_at_create(api, context, networks)
     if why_not is not None:
         raise exception.ValidationError(
             detail=f"{why_not}, and with flavor {flavor.flavorid} a server boots with {boot_mb} of "

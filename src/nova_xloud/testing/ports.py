@@ -225,6 +225,7 @@ class FakeRecord:
     def write(self, desired: Desired, held: Size) -> None:
         self._check_exists()
         self._check_idle()
+        self._version += 1
         self.held = held
         if not desired.same_record(self.desired):
             # As Nova's record: what is the same is not written again.

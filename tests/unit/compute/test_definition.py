@@ -279,7 +279,7 @@ def test_a_suspended_guest_that_is_off_is_left_alone() -> None:
 
 
 def test_a_run_that_a_suspend_came_between_is_found_by_the_pass_after_it() -> None:
-    # Its guest took memory that nobody had asked for; half way back it is suspended.
+    # Its guest has taken memory by itself, and is suspended while its balloon takes it back.
     rig = Rig(timing=Timing(balloon_rate=100))
     rig.claims.size = Size(4, 4096)
     rig.guest.set_memory(3584 * 1024, live=True, config=False)
