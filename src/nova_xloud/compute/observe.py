@@ -97,7 +97,7 @@ def _observe_once(instance: Instance, check: Callable[[RecordView], None]) -> Ob
     """One reading; None: an operation came into it."""
     before = instance.record.refresh()
     check(before)
-    domain, guest, booting = _read_guest(instance, before)
+    domain, guest, booting = read_guest(instance, before)
     reservation = instance.claims.read()
     view = instance.record.refresh()
     check(view)
@@ -120,7 +120,7 @@ def _is_undisturbed(before: RecordView, after: RecordView) -> bool:
     return before.version == after.version
 
 
-def _read_guest(
+def read_guest(
     instance: Instance, view: RecordView
 ) -> tuple[Domain | None, GuestFigures | None, bool]:
     """Its domain, what it says, and whether it is booting; None, None, False: there is none.
