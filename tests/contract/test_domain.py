@@ -55,6 +55,7 @@ def test_read_of_a_booted_guest(hypervisor: Hypervisor) -> None:
         defined=Size(BOOT_VCPUS, MEMORY_MB),
         pinned=(),
         stats_period=1,
+        defined_stats_period=1,
     )
 
 
@@ -213,6 +214,42 @@ def test_a_domain_that_is_shut_off(hypervisor: Hypervisor) -> None:
         guest.domain.set_memory(768)
     assert guest.configured().vcpus == BOOT_VCPUS
     assert guest.configured().memory_kib == MEMORY_MB * 1024
+
+
+# --- statistics --------------------------------------------------------------------------------
+
+
+@needs("time")
+def test_statistics_come_as_often_as_they_are_asked_for(hypervisor: Hypervisor) -> None:
+    guest = hypervisor.booted()
+    guest.domain.set_statistics_period(3)
+    figures = guest.domain.read()
+    assert (figures.stats_period, figures.defined_stats_period) == (3, 1)
+    # One that was on its way then may come at once.
+    times = [figures.stats_at or 0]
+    while len(times) < 4:
+        last = times[-1]
+        new = hypervisor.until(guest, lambda read, last=last: (read.stats_at or 0) > last)
+        times.append(new.stats_at or 0)
+    # The time of a report is in whole seconds.
+    assert times[3] - times[2] >= 2
+    guest.domain.set_statistics_period(1)
+    assert guest.domain.read().stats_period == 1
+
+
+@needs("time")
+def test_how_often_it_was_asked_is_over_when_it_stops(hypervisor: Hypervisor) -> None:
+    guest = hypervisor.booted()
+    guest.domain.set_statistics_period(3)
+    guest.stop()
+    guest.start()
+    assert guest.domain.read().stats_period == 1
+
+
+def test_of_one_that_is_off_no_statistics_are_asked(hypervisor: Hypervisor) -> None:
+    guest = hypervisor.define()
+    with pytest.raises(errors.DomainNotRunning):
+        guest.domain.set_statistics_period(1)
 
 
 # --- the definition --------------------------------------------------------------------------

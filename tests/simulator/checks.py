@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from nova_xloud.compute.admit import ADJUSTABLE_STATES
 from nova_xloud.compute.converge import Outcome
+from nova_xloud.core.balloon import OFTEN
 from nova_xloud.core.conditions import RESERVED_TOO_LITTLE
 from nova_xloud.core.desired import Desired
 from nova_xloud.core.lifecycle import Phase
@@ -334,6 +335,11 @@ class Checks:
         if server.guest.power is Power.PAUSED:
             # What it has been told is seen when it resumes.
             return
+        if (
+            server.guest.active
+            and server.guest.asked_every == OFTEN < server.guest.timing.stats_seconds
+        ):
+            self._broken(f"the statistics of {server.name} are asked for every second for ever")
         progress = desired.progress
         offline = progress.code == "xloud.guest_refused.vcpus_not_online"
         reached = not server.guest.active or (held == desired.target and not offline)

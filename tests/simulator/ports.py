@@ -191,6 +191,12 @@ class SimDomain:
 
         self._change(f"set memory {mib}", do)
 
+    def set_statistics_period(self, seconds: int) -> None:
+        self._world.count(f"step: statistics {'often' if seconds == 1 else 'as usual'}")
+        self._change(
+            f"set statistics period {seconds}", lambda: self._domain.set_statistics_period(seconds)
+        )
+
     def set_definition(self, size: Size) -> None:
         self._world.count("step: definition")
         self._change(f"set definition {size}", lambda: self._domain.set_definition(size))

@@ -42,6 +42,7 @@ HAPPENS = (
     *(f"step: {name}" for name in ("claim", "release", "plug vCPUs", "unplug vCPUs")),
     *("step: removal begins", "step: removal settled", "step: forget what was not persisted"),
     "step: agent brings vCPUs online, or takes them offline",
+    *("step: statistics often", "step: statistics as usual"),
     *(f"user: {name}" for name in ("delete", "migrate", "pause", "reboot", "resize", "resume")),
     *(f"user: {name}" for name in ("start", "stop", "suspend", "unpause", "volume")),
     *(f"user: {name}" for name in ("live_migrate", "live_return", "soft_reboot")),

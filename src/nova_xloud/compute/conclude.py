@@ -8,13 +8,19 @@ from dataclasses import replace
 
 from nova_xloud.compute.observe import Observation
 from nova_xloud.compute.ports import Instance
-from nova_xloud.core import conditions
+from nova_xloud.core import balloon, conditions
 from nova_xloud.core.desired import Desired
 from nova_xloud.core.lifecycle import Event
 from nova_xloud.core.size import Size
 from nova_xloud.core.state import NOTHING
 from nova_xloud.core.steps import Told
-from nova_xloud.errors import ClaimRefused
+from nova_xloud.errors import (
+    ClaimRefused,
+    DomainBusy,
+    DomainError,
+    DomainNotFound,
+    DomainNotRunning,
+)
 
 LOG = logging.getLogger(__name__)
 
@@ -66,7 +72,7 @@ def conclude(instance: Instance, seen: Observation, told: Told, record: Desired)
         if record is not seen.view.desired or held != seen.view.recorded:
             instance.record.write(record, held)
     finally:
-        _stay(seen, told)
+        _leave(instance, seen, told)
     return reserved
 
 
@@ -106,16 +112,39 @@ def _recorded_as(seen: Observation, reserved: Size) -> Size:
     return seen.view.recorded if is_left_alone or reserved == NOTHING else reserved
 
 
-def _stay(seen: Observation, told: Told) -> None:
-    """Where a guest follows one day, it is with the statistics of that day.
+def _leave(instance: Instance, seen: Observation, told: Told) -> None:
+    """Leave the guest's balloon as it is, and its statistics as often as they always come.
+
+    Where a guest follows one day, it is with the statistics of that day.
 
     :raises DomainError:
     """
     guest, desired = seen.state.guest, seen.view.desired
-    if guest is None or told.memory_mb is None or desired.force or not seen.state.driven:
+    if guest is None or not (guest.running and seen.state.driven):
         return
-    if guest.running and told.memory_mb < guest.memory_mb:
+    if told.memory_mb is not None and told.memory_mb < guest.memory_mb and not desired.force:
         seen.guest().set_memory(guest.memory_mb)
+    usual = balloon.usual_period(guest, told)
+    if usual is not None:
+        set_statistics_period(usual.seconds, instance, seen)
+
+
+def set_statistics_period(seconds: int, instance: Instance, seen: Observation) -> None:
+    """Have QEMU ask the balloon's driver so often; where that is refused, all goes on without it.
+
+    :raises DomainError: there is no domain any more, or another call holds it
+    """
+    try:
+        seen.guest().set_statistics_period(seconds)
+    except (DomainBusy, DomainNotFound, DomainNotRunning):
+        raise
+    except DomainError as error:
+        LOG.warning(
+            "Instance %s: its balloon's statistics are not asked for every %d s: %s",
+            instance.uuid,
+            seconds,
+            error,
+        )
 
 
 def _release_what_came_back(instance: Instance, seen: Observation, told: Told) -> Size:

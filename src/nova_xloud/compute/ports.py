@@ -43,6 +43,12 @@ class Domain(Protocol):
     def set_memory(self, mib: int) -> None:
         """Set the balloon's target, live; the definition it starts from next stays."""
 
+    def set_statistics_period(self, seconds: int) -> None:
+        """Have QEMU ask the balloon's driver for statistics so often, live; the definition stays.
+
+        :raises DomainNotRunning: it is shut off
+        """
+
     def set_definition(self, size: Size) -> None:
         """Set what it is started with next, vCPUs and memory; a running guest is left alone.
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import logging
 from dataclasses import replace
 
-from nova_xloud.compute.conclude import concluded
+from nova_xloud.compute.conclude import concluded, set_statistics_period
 from nova_xloud.compute.observe import Observation
 from nova_xloud.compute.ports import Instance
 from nova_xloud.core import steps
@@ -52,6 +52,9 @@ def take(
         case steps.SetMemory(mib):
             seen.guest().set_memory(mib)
             return replace(told, memory_mb=mib)
+        case steps.SetStatisticsPeriod(seconds):
+            set_statistics_period(seconds, instance, seen)
+            return replace(told, stats_period=seconds)
         case steps.SetVcpus(count):
             return _set_vcpus(count, instance, seen, told)
         case steps.SetOnline(count):

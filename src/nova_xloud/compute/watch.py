@@ -16,7 +16,6 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 
 from nova_xloud.core.guest import Glimpse, GuestFigures
-from nova_xloud.core.reports import reports_within
 
 # Seconds: more than that between two readings are not counted as watched. Somebody beside Nova may
 # have paused the guest between them.
@@ -74,7 +73,7 @@ class Watch:
         one = self._seen(uuid, figures.boot_id, figures.stats_at, paused=figures.paused)
         if figures.paused:
             reports: bool | None = figures.stats_at is not None or None
-        elif one.silence >= reports_within(figures.stats_period):
+        elif one.silence >= figures.reports_within:
             reports = False
         else:
             reports = True if one.heard else figures.balloon_driver

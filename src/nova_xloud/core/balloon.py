@@ -10,6 +10,9 @@ where *actual* is the balloon's size and *usable* what the guest could still giv
 without swapping (``MemAvailable`` of Linux), both of the same moment, and *reserve* is ``[xloud]
 balloon_reserve_mb``. Without statistics the floor is not known, and a guest is not pushed at all.
 ``force`` leaves the floor away; the steps stay bounded.
+
+Statistics come once in a period of ``[libvirt] mem_stats_period_seconds``, and each step waits for
+them. So while a guest shrinks they are asked for every second, and after it as its definition says.
 """
 
 from __future__ import annotations
@@ -18,9 +21,18 @@ from dataclasses import dataclass
 
 from nova_xloud.core.guest import GuestFigures
 from nova_xloud.core.lifecycle import Phase
-from nova_xloud.core.reports import reports_within
 from nova_xloud.core.state import InstanceState
-from nova_xloud.core.steps import NO_STATISTICS, Await, SetMemory, Stuck, Told
+from nova_xloud.core.steps import (
+    NO_STATISTICS,
+    Await,
+    SetMemory,
+    SetStatisticsPeriod,
+    Stuck,
+    Told,
+)
+
+# Seconds between two statistics of a guest that shrinks: the shortest that libvirt knows.
+OFTEN = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +54,7 @@ DEFAULTS = Limits()
 
 def step(
     state: InstanceState, guest: GuestFigures, told: Told, limits: Limits
-) -> SetMemory | Await | Stuck | None:
+) -> SetMemory | SetStatisticsPeriod | Await | Stuck | None:
     """The balloon's next step, or what it waits for; None: it is where it should be.
 
     Once a run the balloon is told, even when its size is right: that it is on its way to another
@@ -69,7 +81,7 @@ def step(
 
 def _shrink(
     goal: int, state: InstanceState, guest: GuestFigures, told: Told, limits: Limits
-) -> SetMemory | Await | Stuck:
+) -> SetMemory | SetStatisticsPeriod | Await | Stuck:
     now = guest.memory_mb
     if told.memory_mb is not None and goal <= told.memory_mb < now:
         return _on_the_way(told.memory_mb, guest, booting=state.booting)
@@ -89,13 +101,15 @@ def _shrink(
         # stops that, and pushes nobody.
         return SetMemory(now)
     if guest.usable_mb is None or not told.has_fresh_statistics(guest):
+        if _may_be_asked_often(guest, told):
+            return SetStatisticsPeriod(OFTEN)
         return Await(
             NO_STATISTICS,
             f"its balloon driver tells how much it uses now, so that its memory may become {goal} "
             f"MiB (is {now})",
             now - goal,
             booting=state.booting,
-            within=None if state.booting else reports_within(guest.stats_period),
+            within=None if state.booting else guest.reports_within,
         )
     floor = now - guest.usable_mb + limits.reserve_mb
     if floor >= now:
@@ -107,6 +121,22 @@ def _shrink(
             booting=state.booting,
         )
     return SetMemory(max(lowest, floor))
+
+
+def usual_period(guest: GuestFigures, told: Told) -> SetStatisticsPeriod | None:
+    """Have its statistics be asked for as its definition says, after :data:`OFTEN`; None: they are,
+    or libvirt has refused that in this run, or somebody has set another period by hand.
+    """
+    usual = guest.defined_stats_period or 0
+    if guest.stats_period != OFTEN or usual <= OFTEN or told.stats_period == usual:
+        return None
+    return SetStatisticsPeriod(usual)
+
+
+def _may_be_asked_often(guest: GuestFigures, told: Told) -> bool:
+    """Only where there is a period to go back to, and a guest that runs, to report."""
+    is_rare = min(guest.stats_period, guest.defined_stats_period or 0) > OFTEN
+    return is_rare and not guest.paused and told.stats_period != OFTEN
 
 
 def _is_silent(state: InstanceState, guest: GuestFigures, told: Told) -> bool:

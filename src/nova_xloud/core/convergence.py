@@ -129,7 +129,12 @@ def _guest_step(
     memory = balloon.step(state, guest, told, limits)
     if memory is not None and guest.memory_mb <= state.desired.target.memory_mb:
         return memory
-    in_order = (_vcpus(state, guest, told, limits), memory, _online(state, guest, told))
+    in_order = (
+        _vcpus(state, guest, told, limits),
+        memory,
+        _online(state, guest, told),
+        balloon.usual_period(guest, told),
+    )
     steps = [step for step in in_order if step is not None]
     possible = [step for step in steps if not isinstance(step, Stuck)]
     return next(iter(possible or steps), None)

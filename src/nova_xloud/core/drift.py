@@ -20,6 +20,7 @@ STOPPED = "stopped"
 VCPUS = "vcpus"
 MEMORY = "memory"
 SILENT = "silent"
+ASKED_OFTEN = "asked_often"
 CODES = (
     TOO_LITTLE,
     DEFINITION,
@@ -31,6 +32,7 @@ CODES = (
     VCPUS,
     MEMORY,
     SILENT,
+    ASKED_OFTEN,
 )
 
 
@@ -105,14 +107,9 @@ def _look(
     booting: bool,
     silent: bool,
 ) -> Look | None:
-    if not desired.progress.reached:
-        return Look(UNFINISHED, f"its adjustment is {desired.progress.phase.value}")
-    if desired.noted:
-        return Look(CONDITION, f"it was {desired.noted[0].type}")
-    if recorded != reserved:
-        return Look(RECORDED, f"{recorded} are recorded and {reserved} reserved")
-    if silent:
-        return Look(SILENT, "its balloon driver has reported before, and does not any more")
+    found = _unsettled(desired, recorded, reserved, glimpse, silent=silent)
+    if found is not None:
+        return found
     if not desired.generation and not _has(desired.target, glimpse):
         # Nobody asked for anything. It may have been started before nova-xloud was here, with more
         # than it would boot with now, and that is claimed.
@@ -127,6 +124,23 @@ def _look(
             return None
         return Look(STOPPED, "it has stopped, and something was asked only until then")
     return _is_not(desired.target, glimpse, booting=booting)
+
+
+def _unsettled(
+    desired: Desired, recorded: Size, reserved: Size, glimpse: Glimpse | None, *, silent: bool
+) -> Look | None:
+    """What has to be looked at whatever size it should have."""
+    if not desired.progress.reached:
+        return Look(UNFINISHED, f"its adjustment is {desired.progress.phase.value}")
+    if desired.noted:
+        return Look(CONDITION, f"it was {desired.noted[0].type}")
+    if recorded != reserved:
+        return Look(RECORDED, f"{recorded} are recorded and {reserved} reserved")
+    if silent:
+        return Look(SILENT, "its balloon driver has reported before, and does not any more")
+    if glimpse is not None and glimpse.asked_often:
+        return Look(ASKED_OFTEN, "its balloon's statistics are asked for as often as in a shrink")
+    return None
 
 
 def _has(target: Size, glimpse: Glimpse | None) -> bool:

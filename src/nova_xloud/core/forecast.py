@@ -24,6 +24,7 @@ from nova_xloud.core.steps import (
     SetDefinition,
     SetMemory,
     SetOnline,
+    SetStatisticsPeriod,
     SetVcpus,
     Step,
     Told,
@@ -32,7 +33,7 @@ from nova_xloud.core.steps import (
 # Far more than any adjustment takes: memory in steps of 16 MiB from 16 TiB down to nothing.
 _MOST = 2**20
 # What people need not be told: they are bookkeeping.
-_SILENT = (Record, RemovalSettled, ForgetLive, Converged)
+_SILENT = (Record, RemovalSettled, ForgetLive, SetStatisticsPeriod, Converged)
 
 
 def forecast(state: InstanceState, plan: Plan, limits: Limits) -> tuple[Step, ...]:
@@ -105,6 +106,9 @@ def _of_guest(
     match step:
         case SetMemory(mib):
             return replace(state, guest=_with_memory(guest, mib)), replace(told, memory_mb=mib)
+        case SetStatisticsPeriod(seconds):
+            there = replace(guest, stats_period=seconds)
+            return replace(state, guest=there), replace(told, stats_period=seconds)
         case SetVcpus(count):
             online = guest.vcpus_online
             if online is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from nova_xloud.core.reports import reports_within
 from nova_xloud.core.size import Observed, Size
 
 
@@ -36,6 +37,7 @@ class GuestFigures:
     :ivar pinned: why all of its memory stays in the host's RAM whatever its balloon does, as the
         codes of :mod:`nova_xloud.core.pinned`; empty for a guest whose balloon frees memory
     :ivar stats_period: seconds between two statistics that QEMU asks the driver for; 0: it does not
+    :ivar defined_stats_period: the same in the persistent definition; None for a domain without one
     :ivar memory_confirmed: the driver has reported since power-on or the last reset, so the guest
         has ``memory_mb``. False: it has not; a guest that resets itself takes all of its memory,
         and QEMU goes on telling the size from before (measured). None: its statistics cannot be
@@ -61,8 +63,17 @@ class GuestFigures:
     defined: Size | None = None
     pinned: tuple[str, ...] = ()
     stats_period: int = 0
+    defined_stats_period: int | None = None
     memory_confirmed: bool | None = True
     crashed: bool = False
+
+    @property
+    def reports_within(self) -> float:
+        """Seconds of silence after which its driver is taken for one that does not report.
+
+        A guest that is asked more often for a while has the time that it always has.
+        """
+        return reports_within(max(self.stats_period, self.defined_stats_period or 0))
 
     @property
     def held_memory_mb(self) -> int:
@@ -114,6 +125,8 @@ class Glimpse:
     :ivar defined: as in :class:`GuestFigures`; None too for a domain that was not asked for it
     :ivar pinned_mb: memory that it holds whatever its balloon says, MiB: its maximum where that is
         pinned, else 0
+    :ivar asked_often: its statistics are asked for more often than its definition says; see
+        :mod:`nova_xloud.core.balloon`
     :ivar max_memory_mb: as in :class:`GuestFigures`; so are those that follow
     """
 
@@ -123,6 +136,7 @@ class Glimpse:
     boot_id: int | None = None
     defined: Size | None = None
     pinned_mb: int = 0
+    asked_often: bool = False
     max_memory_mb: int = 0
     memory_confirmed: bool | None = True
     stats_at: int | None = None

@@ -34,6 +34,13 @@ class SetMemory:
 
 
 @dataclass(frozen=True, slots=True)
+class SetStatisticsPeriod:
+    """Have QEMU ask the balloon's driver for statistics every ``seconds``."""
+
+    seconds: int
+
+
+@dataclass(frozen=True, slots=True)
 class SetVcpus:
     """Plug or unplug up to ``count``."""
 
@@ -134,6 +141,7 @@ Step = (
     Claim
     | SetDefinition
     | SetMemory
+    | SetStatisticsPeriod
     | BeginRemoval
     | SetVcpus
     | SetOnline
@@ -165,6 +173,8 @@ def in_words(step: Step) -> str | None:
             return f"libvirt was told: it starts with {size} from now on"
         case SetMemory(mib):
             return f"its balloon was told: {mib} MiB"
+        case SetStatisticsPeriod(seconds):
+            return f"its balloon's statistics are asked for every {seconds} s"
         case SetVcpus(count):
             return f"its QEMU was told: {count} vCPUs"
         case SetOnline(count):
@@ -177,6 +187,7 @@ class Told:
     """What this run has told, so that it is not told again at every poll, and has learned.
 
     :ivar memory_mb: the balloon
+    :ivar stats_period: the period of its statistics, seconds; libvirt may have refused it
     :ivar vcpus: libvirt, to plug or unplug
     :ivar online: the guest's agent
     :ivar removal_refused: how the hypervisor or the guest refused to remove vCPUs
@@ -197,6 +208,7 @@ class Told:
     """
 
     memory_mb: int | None = None
+    stats_period: int | None = None
     vcpus: int | None = None
     online: int | None = None
     removal_refused: str | None = None

@@ -16,7 +16,7 @@ from nova_xloud.core.size import Size
 from nova_xloud.errors import DomainBusy, DomainError, DomainNotFound, DomainNotRunning
 from nova_xloud.libvirt import statistics
 from nova_xloud.libvirt.error_codes import CONSTANTS, NUMBERS_OF_NEW, Call, error_class
-from nova_xloud.libvirt.guest_xml import KIB, defined_size, kib, read_size
+from nova_xloud.libvirt.guest_xml import KIB, defined_size, kib, read_size, stats_period
 from nova_xloud.libvirt.pinned import pinned_by
 from nova_xloud.libvirt.survey import STOPPED_STATES
 
@@ -40,6 +40,8 @@ class VirDomain(Protocol):
 
     def setVcpusFlags(self, nvcpus: int, flags: int) -> int: ...
     def setMemoryFlags(self, memory: int, flags: int) -> int: ...
+    def setMemoryStatsPeriod(self, period: int, flags: int) -> int:
+        """Seconds; 0 ends the collection."""
 
 
 AskAgent = Callable[[Callable[[], Any]], Any]
@@ -88,13 +90,15 @@ class LibvirtDomain:
         state, _, memory_kib, _, _ = self._call("info")
         root = etree.fromstring(self._call("XMLDesc", 0))
         size = read_size(root)
-        defined = self._defined(root)
+        inactive = self._inactive(root)
         # Only a domain that QEMU runs has an id; a paused one has too.
         running = root.get("id") is not None
         paused = running and state in STOPPED_STATES
         # Ahead of info() and the XML, which follow an event that QEMU sends once a second.
         stats = self._statistics() if running else {}
-        period = _period(root)
+        period = stats_period(root)
+        defined_period = None if inactive is None else stats_period(inactive)
+        usual = max(period, defined_period or 0) if period else 0
         return GuestFigures(
             running=running,
             paused=paused,
@@ -103,7 +107,7 @@ class LibvirtDomain:
             removable_vcpus=size.removable_vcpus,
             max_memory_mb=_mib(size.max_memory_kib),
             memory_mb=_mib((stats or {}).get("actual", memory_kib) if running else size.memory_kib),
-            balloon_driver=self._driver(stats, period, paused=paused) if running else None,
+            balloon_driver=self._driver(stats, usual, paused=paused) if running else None,
             vcpus_online=(
                 self._online(size.vcpus)
                 if agent and not paused and _agent_connected(root)
@@ -116,19 +120,24 @@ class LibvirtDomain:
             # 0 before the first.
             stats_at=(stats or {}).get("last_update") or None,
             autodeflate=root.find("devices/memballoon[@autodeflate='on']") is not None,
-            defined=defined,
+            defined=None if inactive is None else defined_size(inactive),
             pinned=pinned_by(root),
             stats_period=period if running else 0,
+            defined_stats_period=defined_period,
             memory_confirmed=_confirmed(root, stats) if running else True,
             crashed=running and state == libvirt.VIR_DOMAIN_CRASHED,
         )
 
-    def _defined(self, root: etree._Element) -> Size | None:
-        if root.get("id") is not None:
-            if not self._call("isPersistent"):
-                return None
-            root = etree.fromstring(self._call("XMLDesc", libvirt.VIR_DOMAIN_XML_INACTIVE))
-        return defined_size(root)
+    def _inactive(self, root: etree._Element) -> etree._Element | None:
+        """The document of its persistent definition; None: it has none.
+
+        :param root: the one of what there is now
+        """
+        if root.get("id") is None:
+            return root
+        if not self._call("isPersistent"):
+            return None
+        return etree.fromstring(self._call("XMLDesc", libvirt.VIR_DOMAIN_XML_INACTIVE))
 
     def _statistics(self) -> dict[str, int] | None:
         """None where it runs and they cannot be had: it is read all the same."""
@@ -155,6 +164,13 @@ class LibvirtDomain:
         :raises InvalidSize: 0, negative, or above the maximum
         """
         self._call("setMemoryFlags", mib * KIB, libvirt.VIR_DOMAIN_MEM_LIVE)
+
+    def set_statistics_period(self, seconds: int) -> None:
+        """See :meth:`nova_xloud.compute.ports.Domain.set_statistics_period`.
+
+        QEMU begins to count anew: the next statistics come in so many seconds (measured).
+        """
+        self._call("setMemoryStatsPeriod", seconds, libvirt.VIR_DOMAIN_AFFECT_LIVE)
 
     def set_definition(self, size: Size) -> None:
         """See :meth:`nova_xloud.compute.ports.Domain.set_definition`.
@@ -252,15 +268,6 @@ def online_of(answer: dict[str, str] | None, present: int) -> int | None:
     except (KeyError, TypeError, ValueError, AttributeError):
         return None
     return online if online > 0 and highest < present else None
-
-
-def _period(root: etree._Element) -> int:
-    """Seconds between two statistics that QEMU asks the balloon's driver for; 0: it does not."""
-    balloon = root.find("devices/memballoon")
-    if balloon is None or balloon.get("model") == "none":
-        return 0
-    collection = balloon.find("stats")
-    return 0 if collection is None else int(collection.get("period", "0"))
 
 
 def _confirmed(root: etree._Element, stats: dict[str, int] | None) -> bool | None:

@@ -128,6 +128,15 @@ def defined_size(root: etree._Element) -> Size:
     return Size(size.vcpus, -(-size.memory_kib // KIB))
 
 
+def stats_period(root: etree._Element) -> int:
+    """Seconds between two statistics that QEMU asks the balloon's driver for; 0: it does not."""
+    balloon = root.find("devices/memballoon")
+    if balloon is None or balloon.get("model") == "none":
+        return 0
+    collection = balloon.find("stats")
+    return 0 if collection is None else int(collection.get("period", "0"))
+
+
 def kib(element: etree._Element) -> int:
     """A size of libvirt's, in KiB, rounded up as libvirt does."""
     size = int(element.text or "") * UNIT_BYTES[element.get("unit", "KiB")]

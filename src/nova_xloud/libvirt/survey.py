@@ -12,7 +12,7 @@ from lxml import etree
 
 from nova_xloud.core.guest import Glimpse
 from nova_xloud.errors import DomainCallFailed
-from nova_xloud.libvirt.guest_xml import KIB, defined_size, read_size
+from nova_xloud.libvirt.guest_xml import KIB, defined_size, read_size, stats_period
 from nova_xloud.libvirt.pinned import pinned_by
 
 # virDomainState of a domain whose QEMU runs and whose vCPUs do not: paused, crashed, asleep
@@ -78,6 +78,7 @@ def _with_xml(glimpse: Glimpse, dom: Any) -> Glimpse:
         glimpse,
         defined=defined_size(inactive) if is_persistent else None,
         pinned_mb=-(-read_size(live).max_memory_kib // KIB) if pinned_by(live) else 0,
+        asked_often=bool(is_persistent) and 0 < stats_period(live) < stats_period(inactive),
     )
 
 

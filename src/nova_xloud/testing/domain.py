@@ -162,6 +162,10 @@ class VirDomainFace:
         self._answered(call)
         return 0
 
+    def setMemoryStatsPeriod(self, period: int, flags: int = 0) -> int:
+        self._answered(lambda: self.guest.set_statistics_period(period))
+        return 0
+
     def stats(self, groups: int) -> dict[str, int]:
         """Its record in what getAllDomainStats returns."""
         size = self.guest.live()
@@ -187,6 +191,9 @@ class VirDomainFace:
             root.set("id", str(self.ID()))
         self._put_size(root, self.guest.config if inactive else self.guest.live())
         self._put_devices(root)
+        period = root.find("devices/memballoon/stats")
+        if period is not None and self.guest.asked_every and not inactive:
+            period.set("period", str(self.guest.asked_every))
         return str(etree.tostring(root, encoding="unicode"))
 
     def _put_size(self, root: etree._Element, size: GuestSize) -> None:

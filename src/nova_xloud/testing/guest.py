@@ -30,6 +30,7 @@ class FakeGuest:
     :ivar busy: another call holds the domain: libvirt refuses all others after its 30 s
     :ivar statistics_fail: libvirt cannot read the balloon's statistics
     :ivar boot_id: another one after every start
+    :ivar asked_every: seconds between two statistics since they were set live; None: as defined
     :ivar memory: what the guest does with it; ``memory.uses_kib`` and others are for tests to set
     :ivar pinned: what pins its memory, as :func:`nova_xloud.libvirt.pinned.pinned_by` tells
     """
@@ -91,6 +92,7 @@ class FakeGuest:
     def _boot(self, size: GuestSize) -> None:
         self._cpus = GuestCpus(size.each)
         self.memory.boot(maximum_kib=size.max_memory_kib, target_kib=size.memory_kib)
+        self.asked_every: int | None = None
 
     @property
     def active(self) -> bool:
@@ -309,6 +311,20 @@ class FakeGuest:
             self.memory.tell(kib)
         if config:
             self.config = GuestSize(self.config.each, self.config.max_memory_kib, kib)
+
+    def set_statistics_period(self, seconds: int) -> None:
+        """As virDomainSetMemoryStatsPeriod, live.
+
+        :raises Rejected:
+        """
+        self.check_running()
+        self.check_free()
+        if not self.memory.device:
+            message = "Memory balloon model must be virtio to set the collection period"
+            raise Rejected("VIR_ERR_OPERATION_INVALID", message)
+        self._advance()
+        self.memory.collect_every(seconds)
+        self.asked_every = seconds
 
     def set_online(self, count: int) -> None:
         """As virDomainSetVcpusFlags with VIR_DOMAIN_VCPU_GUEST.

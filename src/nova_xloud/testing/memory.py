@@ -64,6 +64,7 @@ class GuestMemory:
         self.statistics: Statistics | None = None
         self._at = self._clock.now()
         self._driver_from = self._told_at = self._at + self._timing.driver_seconds
+        self._stats_seconds, self._collects_from = self._timing.stats_seconds, self._driver_from
         self._target_kib = target_kib
 
     def reset(self) -> None:
@@ -83,6 +84,11 @@ class GuestMemory:
         """The balloon is told a target; :meth:`advance` first."""
         self._target_kib = target_kib
         self._told_at = self._clock.now()
+
+    def collect_every(self, seconds: float) -> None:
+        """QEMU asks the driver so often, and begins to count now; :meth:`advance` first."""
+        self._stats_seconds = seconds
+        self._collects_from = max(self._driver_from, self._clock.now())
 
     def advance(self, behaviour: Behaviour, *, runs: bool) -> None:
         """Bring all of it up to now.
@@ -112,7 +118,7 @@ class GuestMemory:
         if self.statistics is None:
             return False
         now = self.statistics.at if paused else self._clock.now()
-        return now - self.statistics.at <= reports_within(self._timing.stats_seconds)
+        return now - self.statistics.at <= reports_within(self._stats_seconds)
 
     def stats(self) -> dict[str, int]:
         """As virDomainMemoryStats, KiB, of a guest that runs."""
@@ -180,10 +186,13 @@ class GuestMemory:
     def _last_collection(self, now: float, behaviour: Behaviour) -> float | None:
         """When the driver last reported; None: not since the last one that is known."""
         silent = (Behaviour.NO_BALLOON_DRIVER, Behaviour.SILENT_DRIVER)
-        if behaviour in silent or now < self._driver_from:
+        if behaviour in silent or now < self._collects_from:
             return None
-        since, period = now - self._driver_from, self._timing.stats_seconds
-        at = now if period == 0 else self._driver_from + since // period * period
+        since, period = now - self._collects_from, self._stats_seconds
+        at = now if period == 0 else self._collects_from + since // period * period
+        if at == self._collects_from > self._driver_from:
+            # The first comes a period after it was set.
+            return None
         if self.statistics is not None and at <= self.statistics.at and period:
             return None
         rest = (at - self._driver_from) % (2 * self._timing.intermittent_seconds)

@@ -46,6 +46,7 @@ class FakeDomain:
             defined=_defined(guest),
             pinned=guest.pinned,
             stats_period=self._period(),
+            defined_stats_period=self._defined_period(),
             memory_confirmed=None if guest.statistics_fail else guest.has_reported(),
             crashed=guest.power is Power.CRASHED,
         )
@@ -58,7 +59,14 @@ class FakeDomain:
         return None if said is None else len(said.split(","))
 
     def _period(self) -> int:
-        collects = self.guest.active and self.guest.memory.collects
+        if not (self.guest.active and self.guest.memory.collects):
+            return 0
+        return self.guest.asked_every or max(1, int(self.guest.timing.stats_seconds))
+
+    def _defined_period(self) -> int | None:
+        if not self.guest.persistent:
+            return None
+        collects = self.guest.memory.collects
         return max(1, int(self.guest.timing.stats_seconds)) if collects else 0
 
     def glimpse(self) -> Glimpse:
@@ -78,6 +86,9 @@ class FakeDomain:
         _answered(
             lambda: self.guest.set_memory(mib * 1024, live=True, config=False),
         )
+
+    def set_statistics_period(self, seconds: int) -> None:
+        _answered(lambda: self.guest.set_statistics_period(seconds))
 
     def set_definition(self, size: Size) -> None:
         guest, vcpus, kib = self.guest, size.vcpus, size.memory_mb * 1024
@@ -100,6 +111,7 @@ def glimpse_of(figures: GuestFigures) -> Glimpse:
         boot_id=figures.boot_id,
         defined=figures.defined,
         pinned_mb=figures.max_memory_mb if figures.pinned else 0,
+        asked_often=0 < figures.stats_period < (figures.defined_stats_period or 0),
         max_memory_mb=figures.max_memory_mb,
         memory_confirmed=figures.memory_confirmed,
         stats_at=figures.stats_at,

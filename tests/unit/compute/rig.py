@@ -345,7 +345,12 @@ class Inline:
         return uuid in self.busy
 
     def submit(
-        self, instance: Instance, action: str | None = None, urgency: Urgency = Urgency.ASKED
+        self,
+        instance: Instance,
+        action: str | None = None,
+        urgency: Urgency = Urgency.ASKED,
+        *,
+        shrinks: bool = False,
     ) -> None:
         self.submitted.append((instance.uuid, action))
         if self._runs:
@@ -374,6 +379,10 @@ class _Domain:
         with self._rig.effect("set_memory", mib):
             self._rig.check_reserved(Size(0, mib))
             self._inner.set_memory(mib)
+
+    def set_statistics_period(self, seconds: int) -> None:
+        with self._rig.effect("set_statistics_period", seconds):
+            self._inner.set_statistics_period(seconds)
 
     def set_definition(self, size: Size) -> None:
         with self._rig.effect("set_definition", size):

@@ -726,7 +726,7 @@ def test_a_step_that_comes_nearer_too_slowly_is_given_up() -> None:
 def test_a_run_that_takes_long_lets_others_go_first_and_goes_on_later() -> None:
     limits = replace(OPTIONS.limits, step_mb=16)
     options = replace(OPTIONS, limits=limits, poll_interval=2.0)
-    rig = Rig(timing=Timing(stats_seconds=20), options=options)
+    rig = Rig(timing=Timing(balloon_rate=1), options=options)
     outcome = rig.adjust(memory_mb=1024)
     assert "others go first" in str(outcome.deferred)
     longest = LONGEST_RUN * OPTIONS.step_timeout

@@ -41,8 +41,8 @@ def test_each_step_waits_for_statistics_of_where_the_guest_is(period: float) -> 
     rig.before["set_memory"] = lambda: at.append(rig.clock.now())
     assert rig.adjust(memory_mb=3000).converged
     pauses = [after - before for before, after in itertools.pairwise(at)]
-    # libvirt tells the second of the statistics.
-    assert all(pause >= max(period - 1, 1) for pause in pauses[1:])
+    # However rarely they come, while it shrinks they come every second.
+    assert all(1 <= pause < 3 for pause in pauses[1:])
     assert len(pauses) == 4
 
 
@@ -106,7 +106,10 @@ def test_force_goes_below_what_it_uses_and_is_written_so() -> None:
 
 
 def test_force_waits_for_no_statistics() -> None:
-    rig = large(timing=Timing(stats_seconds=1e6, balloon_rate=1e9))
+    rig = large(timing=Timing(balloon_rate=1e9))
+    # It has reported once.
+    assert rig.guest.statistics() is not None
+    rig.guest.behaviour = Behaviour.SILENT_DRIVER
     with pytest.raises(GuestRefused) as refusal:
         rig.adjust(memory_mb=1024)
     assert refusal.value.code == "xloud.guest_refused.no_statistics"

@@ -55,6 +55,9 @@ def came_true(rig: Rig) -> list[tuple[str, Any]]:
     found: list[tuple[str, Any]] = []
     pending = None
     for name, what in rig.done:
+        if name == "set_statistics_period":
+            # Of that people need not be told.
+            continue
         if name != "record":
             found.append((name, what))
             continue

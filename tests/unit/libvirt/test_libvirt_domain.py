@@ -38,6 +38,7 @@ class Dom:
             "agentSetResponseTimeout": 0,
             "setVcpusFlags": 0,
             "setMemoryFlags": 0,
+            "setMemoryStatsPeriod": 0,
             **answers,
         }
         self.calls: list[tuple[Any, ...]] = []
@@ -402,3 +403,25 @@ def test_every_constant_of_the_table_is_libvirts() -> None:
 )
 def test_count_ids(bitmap: str, expected: int) -> None:
     assert count_ids(bitmap) == expected
+
+
+def test_the_period_of_statistics_is_set_live_alone() -> None:
+    dom = Dom()
+    LibvirtDomain(dom).set_statistics_period(1)
+    assert dom.calls == [("setMemoryStatsPeriod", 1, 1)]
+
+
+def test_one_that_is_asked_often_for_a_while_is_not_silent_sooner() -> None:
+    """Its last report is 30 s old: too old for a period of 1 s, not for its usual 10 s."""
+    late = SPEAKING | {"last_update": NOW - 30}
+    assert read_at("1", late) is None
+    assert read_at("10", late) is True
+
+
+def read_at(defined: str, stats: dict[str, int]) -> bool | None:
+    live = Dom(memoryStats=stats)
+    xml = live.answers["XMLDesc"]
+    inactive = xml.replace("period='1'", f"period='{defined}'").replace(" id='3'", "")
+    documents = {0: xml, libvirt.VIR_DOMAIN_XML_INACTIVE: inactive}
+    live.XMLDesc = documents.__getitem__
+    return LibvirtDomain(live, lambda: NOW).read().balloon_driver

@@ -20,6 +20,26 @@ class Dom:
         self.ID = lambda: number
 
 
+def document(*, period: int, live: bool = True) -> str:
+    xml_id = " id='7'" if live else ""
+    return (
+        f"<domain{xml_id}><memory>1048576</memory><vcpu>4</vcpu><devices>"
+        f"<memballoon model='virtio'><stats period='{period}'/></memballoon></devices></domain>"
+    )
+
+
+class Read(Dom):
+    """A domain whose documents are read too."""
+
+    def __init__(self, live: int, defined: int, *, persistent: bool = True) -> None:
+        super().__init__("a", 7)
+        self._periods = {0: live, libvirt.VIR_DOMAIN_XML_INACTIVE: defined}
+        self.isPersistent = lambda: int(persistent)
+
+    def XMLDesc(self, flags: int) -> str:
+        return document(period=self._periods[flags], live=not flags)
+
+
 class Connection:
     """Answers with these records, and remembers what it was asked."""
 
@@ -63,3 +83,18 @@ def test_what_is_not_told_is_not_known(missing: str) -> None:
 def test_libvirt_does_not_answer() -> None:
     with pytest.raises(errors.DomainCallFailed, match=r"getAllDomainStats: .*\(libvirt 38\)"):
         survey(Connection(error=libvirt_error(38)))
+
+
+@pytest.mark.parametrize(
+    ("live", "defined", "often"), [(1, 10, True), (10, 10, False), (10, 1, False), (0, 10, False)]
+)
+def test_one_that_is_asked_more_often_than_its_definition_says(
+    live: int, defined: int, often: bool
+) -> None:
+    connection = Connection((Read(live, defined), record(2, 524288)))
+    assert survey(connection, {"a"})["a"].asked_often is often
+
+
+def test_a_transient_domain_has_nothing_to_be_asked_by() -> None:
+    connection = Connection((Read(1, 10, persistent=False), record(2, 524288)))
+    assert not survey(connection, {"a"})["a"].asked_often
