@@ -263,7 +263,7 @@ def simulated_threads(world: World) -> Iterator[None]:
     """The engine's time is virtual, and its threads are actors."""
     schedule = world.schedule
     future = type("Future", (_Future,), {"schedule": schedule})
-    time = SimpleNamespace(monotonic=schedule.now)
+    time = SimpleNamespace(monotonic=schedule.now, sleep=schedule.sleep)
     with (
         mock.patch.object(host, "time", time),
         mock.patch.object(worker, "Future", future),

@@ -38,10 +38,12 @@ class Admission:
 
     :ivar generation: of the desired size that was asked for
     :ivar nothing_to_do: the instance has that size already
+    :ivar shrinks: its guest gets nothing more by it
     """
 
     generation: int
     nothing_to_do: bool
+    shrinks: bool = False
 
 
 def admit(
@@ -66,7 +68,8 @@ def admit(
         if plan.nothing_to_do:
             return Admission(plan.desired.generation, True)
         _commit(instance, seen, plan, options)
-    return Admission(plan.desired.generation, False)
+    shrinks = seen.state.held.covers(plan.desired.target)
+    return Admission(plan.desired.generation, False, shrinks)
 
 
 def reserve(

@@ -22,6 +22,21 @@ class Urgency(enum.IntEnum):
     """A pass has found it, or it is tried again."""
 
 
+# The smaller goes first.
+Rank = tuple[Urgency, bool]
+
+
+def rank(urgency: Urgency, *, shrinks: bool, room_is_short: bool) -> Rank:
+    """Among equally urgent ones a guest that grows goes before one that shrinks, as somebody waits
+    for what it gets.
+
+    :param shrinks: it gets nothing more
+    :param room_is_short: the host has none for what another guest holds: whoever makes room goes
+        first
+    """
+    return urgency, shrinks is not room_is_short
+
+
 class Lane(enum.Enum):
     """Who has threads of their own, so that no others keep these from them."""
 
@@ -33,16 +48,16 @@ class Lane(enum.Enum):
 
 
 class Agenda(Generic[T]):
-    """Those who can go on now: of each lane by urgency, and among equals who came first."""
+    """Those who can go on now: of each lane by rank, and among equals who came first."""
 
     def __init__(self) -> None:
-        self._lanes: dict[Lane, list[tuple[Urgency, int, T]]] = {lane: [] for lane in Lane}
+        self._lanes: dict[Lane, list[tuple[Rank, int, T]]] = {lane: [] for lane in Lane}
         self._came = 0
 
-    def add(self, one: T, lane: Lane, urgency: Urgency) -> None:
+    def add(self, one: T, lane: Lane, rank: Rank) -> None:
         """``one`` can go on."""
         self._came += 1
-        heapq.heappush(self._lanes[lane], (urgency, self._came, one))
+        heapq.heappush(self._lanes[lane], (rank, self._came, one))
 
     def take(self, lanes: Iterable[Lane]) -> T | None:
         """Who goes on next, of the first of ``lanes`` that has any; None: none of them has."""

@@ -73,7 +73,14 @@ class Host:
         self._worker = worker or Worker(options, run, meter)
         self._readings = threading.BoundedSemaphore(READINGS)
         self._reconciler = Reconciler(
-            fleet, boots, self._worker, options, time.monotonic, meter, watch
+            fleet,
+            boots,
+            self._worker,
+            options,
+            time.monotonic,
+            meter,
+            watch,
+            sleep=lambda seconds: time.sleep(seconds),
         )
 
     def learn(self, facts: HostFacts) -> None:
@@ -97,7 +104,7 @@ class Host:
         instance = self._open(context, nova_instance)
         admission = self._admit(instance, request, self._too_late(answer_within, answer_by))
         if not admission.nothing_to_do:
-            self._begin(instance, ADJUST)
+            self._begin(instance, ADJUST, shrinks=admission.shrinks)
         return admission
 
     def _admit(
@@ -153,7 +160,7 @@ class Host:
 
     def unreserve(self, context: Any, nova_instance: Any) -> None:
         """Have a run release what no :meth:`adjust` followed; returns without waiting for it."""
-        self._worker.submit(self._open(context, nova_instance))
+        self._worker.submit(self._open(context, nova_instance), shrinks=True)
 
     def hotplug_vcpus(
         self,
@@ -173,9 +180,10 @@ class Host:
         instance = self._open(context, nova_instance)
         request = AdjustRequest(vcpus=new_count, memory_mb=None)
         too_late = self._too_late(answer_within, answer_by)
-        if self._admit(instance, request, too_late).nothing_to_do:
+        admission = self._admit(instance, request, too_late)
+        if admission.nothing_to_do:
             return
-        future = self._begin(instance, HOTPLUG)
+        future = self._begin(instance, HOTPLUG, shrinks=admission.shrinks)
         timeout = self._options.hotplug_timeout
         try:
             outcome = future.result(timeout)
@@ -221,15 +229,15 @@ class Host:
             answer["admitted"] = True
         return answer
 
-    def _begin(self, instance: Instance, action: str) -> Future[Outcome]:
+    def _begin(self, instance: Instance, action: str, *, shrinks: bool) -> Future[Outcome]:
         try:
             instance.actions.start(action)
         except Exception:
             # It is admitted: it has to be done, though nobody will read of it.
-            self._worker.submit(instance)
+            self._worker.submit(instance, shrinks=shrinks)
             raise
         instance.actions.notify(f"{action}.start")
-        return self._worker.submit(instance, action)
+        return self._worker.submit(instance, action, shrinks=shrinks)
 
     def status(self, context: Any, nova_instance: Any) -> dict[str, Any]:
         """See :func:`nova_xloud.compute.status.status`; and for the checker ``definition``.

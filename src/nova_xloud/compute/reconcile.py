@@ -9,7 +9,9 @@ an instance that nobody touched costs its line in three answers.
 from __future__ import annotations
 
 import logging
+import math
 import threading
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
@@ -34,6 +36,8 @@ LOG = logging.getLogger(__name__)
 ADJUST = "xloud_adjust"
 # Seconds; a pass takes a fraction of one.
 HANGS_AFTER = 30.0
+# Seconds from the end of a pass to the next: many operations that end at once ask for one each.
+REST = 1.0
 
 
 class Converges(Protocol):
@@ -46,7 +50,12 @@ class Converges(Protocol):
         """Have ``then`` called when none is any more; False if none is now."""
 
     def submit(
-        self, instance: Instance, action: str | None = None, urgency: Urgency = Urgency.ASKED
+        self,
+        instance: Instance,
+        action: str | None = None,
+        urgency: Urgency = Urgency.ASKED,
+        *,
+        shrinks: bool = False,
     ) -> object:
         """Converge it; with the name of its action, if nobody has written how that ended."""
 
@@ -81,6 +90,7 @@ class Reconciler:
         now: Callable[[], float],
         meter: Meter | None = None,
         watch: Watch | None = None,
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._fleet = fleet
         self._boots = boots
@@ -88,11 +98,13 @@ class Reconciler:
         self._worker = worker
         self._options = options
         self._now = now
+        self._sleep = sleep
         self._meter = meter or NoMeter()
         self._attempts: dict[str, _Attempt] = {}
         self._lock = threading.Lock()
         self._pass: threading.Thread | None = None
         self._begun_at = 0.0
+        self._ended_at = -math.inf
         self._again = False
 
     def service_starts(self) -> None:
@@ -100,7 +112,8 @@ class Reconciler:
         self._boots.were_there(self._fleet.boot_ids())
 
     def begin(self) -> threading.Thread:
-        """Begin a pass beside everything else, or have the one that is on its way followed by one.
+        """Begin a pass beside everything else, or have the one that is on its way followed by one;
+        not sooner than :data:`REST` after the last.
 
         It may hang with a guest that does, because libvirt waits for that one's QEMU; whoever asks
         after it is not kept waiting (both measured). So nothing waits for a pass, not even the end
@@ -119,17 +132,28 @@ class Reconciler:
 
     def _passes(self) -> None:
         while True:
+            self._rest()
             try:
                 self.run()
             except Exception:
                 LOG.exception("A pass over the host's instances failed.")
             with self._lock:
+                self._ended_at = self._now()
                 if self._pass is not threading.current_thread():
                     return
                 if not self._again:
                     self._pass = None
                     return
                 self._again, self._begun_at = False, self._now()
+
+    def _rest(self) -> None:
+        left = self._ended_at + REST - self._now()
+        if left <= 0:
+            return
+        self._sleep(left)
+        with self._lock:
+            # Whoever has asked meanwhile asked for this one.
+            self._again, self._begun_at = False, self._now()
 
     def run(self) -> int:
         """One pass.
@@ -220,7 +244,8 @@ class Reconciler:
         like = (desired.generation, phase, code, reserved, boot_id, seen, booting)
         if not (self._is_due(one.uuid, like) or found.urgent):
             return False
-        return self._resume(one.uuid, desired.progress, found)
+        shrinks = glimpse is not None and glimpse.held.covers(desired.target)
+        return self._resume(one.uuid, desired.progress, found, shrinks=shrinks)
 
     def _is_silent(self, uuid: str, glimpse: Glimpse) -> bool:
         """Whether its driver, which has reported before, was watched for long and does not."""
@@ -239,7 +264,7 @@ class Reconciler:
         self._attempts[uuid] = _Attempt(like, count, now + pause)
         return True
 
-    def _resume(self, uuid: str, progress: Progress, found: Look) -> bool:
+    def _resume(self, uuid: str, progress: Progress, found: Look, *, shrinks: bool) -> bool:
         """Converge an instance, as its action if that has had no answer yet."""
         try:
             instance = self._fleet.open(uuid, progress.request_id)
@@ -255,5 +280,6 @@ class Reconciler:
         self._meter.drifted(uuid, found.code)
         unanswered = progress_now.request_id and not progress_now.finished
         urgency = Urgency.OWED if found.urgent else Urgency.AGAIN
-        self._worker.submit(instance, ADJUST if unanswered else None, urgency)
+        action = ADJUST if unanswered else None
+        self._worker.submit(instance, action, urgency, shrinks=shrinks)
         return True

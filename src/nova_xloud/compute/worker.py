@@ -6,13 +6,14 @@ from __future__ import annotations
 import contextlib
 import functools
 import logging
+import math
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
-from nova_xloud.compute.agenda import Agenda, Lane, Urgency
+from nova_xloud.compute.agenda import Agenda, Lane, Urgency, rank
 from nova_xloud.compute.clock import Clock
 from nova_xloud.compute.converge import Outcome, converge
 from nova_xloud.compute.later import Later
@@ -21,7 +22,7 @@ from nova_xloud.compute.ports import Instance
 from nova_xloud.compute.waits import Pause, Waits
 from nova_xloud.conf import EngineOptions
 from nova_xloud.core.lifecycle import Phase
-from nova_xloud.errors import AdjustmentDeferred, XloudError
+from nova_xloud.errors import AdjustmentDeferred, NoCapacity, XloudError
 
 LOG = logging.getLogger(__name__)
 
@@ -43,6 +44,7 @@ Converging = Callable[[Instance, EngineOptions, Clock], Waits[Outcome]]
 class _Run:
     """One run from its submission to its end.
 
+    :ivar shrinks: its guest gets nothing more by it
     :ivar steps: what is left of it; None: it has not begun
     :ivar pauses: how often it has paused: by this a call that wakes it knows that it is too late
     :ivar is_paused: it waits until it is woken
@@ -52,6 +54,7 @@ class _Run:
     instance: Instance
     action: str | None
     urgency: Urgency
+    shrinks: bool
     future: Future[Outcome]
     steps: Waits[Outcome] | None = None
     pauses: int = 0
@@ -83,6 +86,8 @@ class Worker:
         self._then: dict[str, Callable[[], object]] = {}
         self._agenda: Agenda[_Run] = Agenda()
         self._later = Later()
+        # Until when whoever makes room goes first.
+        self._room_is_short_until = -math.inf
         # Called back by the future of a run, that may be cancelled under it.
         self._lock = threading.RLock()
         threads = {
@@ -96,7 +101,12 @@ class Worker:
         }
 
     def submit(
-        self, instance: Instance, action: str | None = None, urgency: Urgency = Urgency.ASKED
+        self,
+        instance: Instance,
+        action: str | None = None,
+        urgency: Urgency = Urgency.ASKED,
+        *,
+        shrinks: bool = False,
     ) -> Future[Outcome]:
         """Converge ``instance``; the result or error is in the future, and in the log.
 
@@ -105,13 +115,15 @@ class Worker:
         left to do.
 
         :param action: record the run as the event of this instance action, and notify how it ended
+        :param shrinks: its guest gets nothing more by it
         """
-        run = _Run(instance, action, urgency, Future())
+        run = _Run(instance, action, urgency, shrinks, Future())
         with self._lock:
             waiting = self._runs.setdefault(instance.uuid, deque())
             waiting.append(run)
             first = waiting[0]
             first.urgency = min(first.urgency, urgency)
+            first.shrinks = first.shrinks and shrinks
             if first is run:
                 self._goes_on(run)
             else:
@@ -160,7 +172,9 @@ class Worker:
             lane = Lane.SLOW
         elif run.urgency is Urgency.OWED:
             lane = Lane.OWED
-        self._agenda.add(run, lane, run.urgency)
+        room_is_short = self._clock.now() < self._room_is_short_until
+        place = rank(run.urgency, shrinks=run.shrinks, room_is_short=room_is_short)
+        self._agenda.add(run, lane, place)
         try:
             for pool, lanes in _SERVES.items():
                 if lane in lanes:
@@ -236,6 +250,10 @@ class Worker:
         try:
             outcome = yield from self._converge(instance, action)
         except Exception as error:
+            if isinstance(error, NoCapacity):
+                # It is tried again at the latest then.
+                until = self._clock.now() + self._options.retry_max_interval
+                self._room_is_short_until = until
             self._meter.ended(instance.uuid, *ending(error), asked=asked)
             raise
         phase = Phase.CONVERGED if outcome.converged else Phase.DEFERRED

@@ -65,9 +65,14 @@ class Watched(Worker):
         self.futures: list[Future[Outcome]] = []
 
     def submit(
-        self, instance: Instance, action: str | None = None, urgency: Urgency = Urgency.ASKED
+        self,
+        instance: Instance,
+        action: str | None = None,
+        urgency: Urgency = Urgency.ASKED,
+        *,
+        shrinks: bool = False,
     ) -> Future[Outcome]:
-        future = super().submit(instance, action, urgency)
+        future = super().submit(instance, action, urgency, shrinks=shrinks)
         self.submitted.append(action)
         self.futures.append(future)
         return future

@@ -169,7 +169,7 @@ class Nobody:
     def when_free(self, uuid: str, then: Callable[[], object]) -> bool:
         return self.busy
 
-    def submit(self, instance: Any, action: str | None = None) -> None:
+    def submit(self, *asked: Any, **options: Any) -> None:
         pass
 
 

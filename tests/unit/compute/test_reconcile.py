@@ -15,7 +15,7 @@ import pytest
 from lab.patience import LIMIT
 from nova_xloud.compute.boots import Boots
 from nova_xloud.compute.ports import Instance, Known
-from nova_xloud.compute.reconcile import HANGS_AFTER, Reconciler
+from nova_xloud.compute.reconcile import HANGS_AFTER, REST, Reconciler
 from nova_xloud.conf import EngineOptions
 from nova_xloud.core.desired import Desired
 from nova_xloud.core.guest import Glimpse
@@ -43,7 +43,18 @@ class Floor:
             rig.boots = boots
         self.fleet = FakeFleet([rig.instance for rig in rigs])
         self.worker = Inline(rigs[0] if rigs else Rig(), runs=runs)
-        self.reconciler = Reconciler(self.fleet, boots, self.worker, OPTIONS, self.clock.now)
+        self.reconciler = Reconciler(
+            self.fleet, boots, self.worker, OPTIONS, self.clock.now, sleep=self.rest
+        )
+        self.rested: list[float] = []
+        self.while_resting: list[Callable[[], object]] = []
+
+    def rest(self, seconds: float) -> None:
+        """Of a pass, until it may begin."""
+        self.rested.append(seconds)
+        self.clock.advance(seconds)
+        for do in self.while_resting:
+            do()
 
     def run(self) -> int:
         """One pass; the calls before it are forgotten."""
@@ -310,6 +321,19 @@ def test_a_pass_that_is_asked_for_while_one_goes_follows_it_and_only_one_does() 
     assert second is not first
     second.join(LIMIT)
     assert held.asked == 3
+
+
+def test_between_two_passes_there_is_time_and_who_asks_in_it_asks_for_the_next() -> None:
+    floor = Floor(settled())
+    floor.reconciler.begin().join(LIMIT)
+    assert floor.rested == []
+    floor.while_resting += [floor.reconciler.begin] * 3
+    floor.reconciler.begin().join(LIMIT)
+    assert floor.rested == [REST]
+    assert floor.fleet.calls.count("known") == 2
+    floor.clock.advance(REST)
+    floor.reconciler.begin().join(LIMIT)
+    assert floor.rested == [REST]
 
 
 def test_what_happens_while_a_pass_goes_is_seen_by_the_one_that_follows() -> None:

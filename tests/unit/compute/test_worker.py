@@ -558,3 +558,36 @@ def test_operations_that_have_their_instances_and_guests_that_hang_delay_no_othe
     pool.close()
     deferred = [future.result(LIMIT).deferred or "" for future in stuck]
     assert all("another operation" in why or "does not answer" in why for why in deferred), deferred
+
+
+def test_who_grows_goes_first_and_after_a_claim_without_room_whoever_makes_some() -> None:
+    gates = {"first": threading.Event(), "second": threading.Event()}
+    order: list[str] = []
+
+    def run(instance: Instance, options: EngineOptions, clock: Clock) -> Outcome:
+        if instance.uuid in gates:
+            assert gates[instance.uuid].wait(LIMIT)
+        elif instance.uuid == "owed":
+            raise NoCapacity("no room")
+        else:
+            order.append(instance.uuid)
+        return DONE
+
+    pool = Worker(EngineOptions(converge_workers=1), at_once(run))
+
+    def while_busy(gate: str) -> list[str]:
+        order.clear()
+        pool.submit(Rig(uuid=gate).instance)
+        waiting = [
+            pool.submit(Rig(uuid="shrinks").instance, shrinks=True),
+            pool.submit(Rig(uuid="grows").instance),
+        ]
+        gates[gate].set()
+        for future in waiting:
+            future.result(LIMIT)
+        return list(order)
+
+    assert while_busy("first") == ["grows", "shrinks"]
+    owed = pool.submit(Rig(uuid="owed").instance, urgency=Urgency.OWED)
+    assert isinstance(owed.exception(LIMIT), NoCapacity)
+    assert while_busy("second") == ["shrinks", "grows"]
