@@ -10,7 +10,7 @@ from keystoneauth1 import exceptions as ks_exc
 from nova import context as nova_context
 from nova.scheduler.client import report
 
-from nova_xloud.compute.bridges.placement import PlacementClaims, with_timeout
+from nova_xloud.compute.bridges.placement import PlacementClaims, PlacementPulse, with_timeout
 from nova_xloud.compute.ports import Reservation
 from nova_xloud.core.envelope import FlavorFacts
 from nova_xloud.core.size import Size
@@ -50,3 +50,25 @@ def test_so_does_what_a_pass_asks():
         with_timeout(_client(url), SECONDS).get_allocations_for_resource_provider(
             nova_context.get_admin_context(), HERE
         )
+
+
+def test_whether_it_hangs_is_found_out_without_anybody_who_waits():
+    with _hanging() as url:
+        pulse = PlacementPulse(with_timeout(_client(url), SECONDS))
+        assert not pulse.beats(within=0.0)
+        # Its time has run out meanwhile.
+        assert not pulse.beats(within=30.0)
+
+
+def test_one_that_cannot_be_reached_keeps_nobody_waiting():
+    with _hanging() as url:
+        pass
+    assert PlacementPulse(with_timeout(_client(url), SECONDS)).beats(within=30.0)
+
+
+def test_who_has_just_had_an_answer_is_not_asked_for_one():
+    client = with_timeout(_client("http://127.0.0.1:1"), SECONDS)
+    with pytest.raises(ks_exc.ConnectFailure):
+        client.get("/")
+    client.get = None
+    assert PlacementPulse(client).beats(within=0.0)

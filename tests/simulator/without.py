@@ -143,7 +143,7 @@ def definition_does_not_count() -> Iterator[None]:
 def conclude_after_a_call(
     instance: Instance, seen: Observation, told: Told, record: Desired
 ) -> Size:
-    conclude._stay(seen, told)
+    conclude._leave(instance, seen, told)
     return _CONCLUDE(instance, seen, replace(told, memory_mb=None), record)
 
 

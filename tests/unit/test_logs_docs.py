@@ -43,6 +43,7 @@ def test_each_line_of_an_instance_names_it() -> None:
     assert nameless == {
         "A pass over the host's instances failed.",
         "Notification %s was not sent.",
+        "Placement does not answer.",
         "The last pass over the host's instances hangs: so does a guest.",
         "This pass over the host's instances is left out: %s",
     }

@@ -20,7 +20,13 @@ from nova_xloud.conf import EngineOptions
 from nova_xloud.core.envelope import HostFacts, envelope
 from nova_xloud.core.plan import AdjustRequest, Plan, decide
 from nova_xloud.core.size import Size
-from nova_xloud.errors import HostUnavailable, InvalidState, NotFound, Refused
+from nova_xloud.errors import (
+    HostUnavailable,
+    InvalidState,
+    NotFound,
+    PlacementUnavailable,
+    Refused,
+)
 
 LOG = logging.getLogger(__name__)
 
@@ -97,9 +103,15 @@ def reserve(
 
 
 def check_answers(instance: Instance) -> None:
-    """:raises HostUnavailable: its QEMU hangs; not to be called under the lock"""
+    """Not to be called under the lock, which these two would be asked under.
+
+    :raises HostUnavailable: its QEMU hangs
+    :raises PlacementUnavailable: Placement does
+    """
     if not instance.answers(SECONDS):
         raise HostUnavailable("the guest's QEMU does not answer; nothing was changed")
+    if not instance.placement_answers(SECONDS):
+        raise PlacementUnavailable("Placement does not answer; nothing was changed")
 
 
 def decide_now(

@@ -100,7 +100,7 @@ def converge(
         yield from run.conclude(Event.FAIL, giving_up.FAILED, str(failed))
         yield from run.settle()
         raise
-    if outcome.deferred is not None and not run.is_closing and (yield from run.answers()):
+    if outcome.deferred is not None and not run.is_closing:
         yield from run.conclude(Event.DEFER, message=outcome.deferred)
     return outcome
 
@@ -128,8 +128,9 @@ class _Run:
 
     def to_the_end(self) -> Waits[Outcome]:
         while not self._clock.closing():
-            if not (yield from self.answers()):
-                return Outcome(False, "the guest's QEMU does not answer")
+            silent = yield from self.who_is_silent()
+            if silent is not None:
+                return Outcome(False, f"{silent} does not answer")
             if self._clock.now() - self._begun > self._options.step_timeout * LONGEST_RUN:
                 return Outcome(False, "it takes long, so others go first; it goes on later")
             try:
@@ -142,9 +143,14 @@ class _Run:
                 return outcome
         return Outcome(False, "nova-compute is stopping")
 
-    def answers(self) -> Waits[bool]:
-        """Whether its QEMU does."""
-        return (yield from answers(self._instance, self._clock))
+    def who_is_silent(self) -> Waits[str | None]:
+        """Who of those that are asked under the lock does not answer; None: both do."""
+        instance, clock = self._instance, self._clock
+        if not (yield from answers(instance.answers, clock)):
+            return "the guest's QEMU"
+        if not (yield from answers(instance.placement_answers, clock)):
+            return "Placement"
+        return None
 
     @property
     def is_closing(self) -> bool:
@@ -155,6 +161,9 @@ class _Run:
 
         :returns: ``message``, and what becomes of what was asked for
         """
+        if (yield from self.who_is_silent()) is not None:
+            # Whoever comes next finds that it was not written.
+            return message
         try:
             with (yield from locked(self._instance, self._clock)):
                 seen = look(self._instance)
@@ -302,7 +311,7 @@ class _Run:
             news = yield Pause(self._patience.pause(self._options.poll_interval))
             if news or self._clock.closing() or self._clock.now() - looked > LOOK_AGAIN:
                 return
-            if not (yield from self.answers()):
+            if not (yield from answers(self._instance.answers, self._clock)):
                 return
             step = self._next_step_by_the_guest()
             if not isinstance(step, steps.Await) or self._patience.is_over(step):

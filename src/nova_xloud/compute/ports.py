@@ -181,6 +181,7 @@ class Instance:
     :ivar request_id: of the request for which it was opened
     :ivar answers: whether its QEMU answers within so many seconds, or there is none; not asked
         under the lock
+    :ivar placement_answers: the same of Placement
     :ivar logged: in it, what this thread logs has that request's id
     """
 
@@ -194,6 +195,7 @@ class Instance:
     watched: Callable[[GuestFigures], GuestFigures] = lambda figures: figures
     request_id: str = ""
     answers: Callable[[float], bool] = lambda within: True
+    placement_answers: Callable[[float], bool] = lambda within: True
     logged: Callable[[], AbstractContextManager[Any]] = nullcontext
 
 

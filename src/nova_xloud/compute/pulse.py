@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whether a guest's QEMU answers, found out without being kept by one that does not.
+"""Whether a guest's QEMU, or Placement, answers; found out without being kept by one that does not.
 
 A libvirt call that asks a QEMU that hangs waits for as long (measured). Under an instance's lock it
 would keep all other operations from it, those that could end it among them. So before the lock is
@@ -24,6 +24,10 @@ SECONDS = 10.0
 _FRESH = 1.0
 
 
+def _say(uuid: str) -> None:
+    LOG.warning("Instance %s: its QEMU does not answer.", uuid)
+
+
 @dataclass(slots=True)
 class _Asked:
     thread: threading.Thread
@@ -33,9 +37,17 @@ class _Asked:
 
 
 class Pulse:
-    """Asks, and remembers whom nobody has had an answer from."""
+    """Asks, and remembers whom nobody has had an answer from.
 
-    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+    :param say: says once of each, by its UUID, that it does not answer
+    """
+
+    def __init__(
+        self,
+        say: Callable[[str], None] = _say,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._say = say
         self._now = now
         self._asked: dict[str, _Asked] = {}
         self._lock = threading.Lock()
@@ -63,7 +75,7 @@ class Pulse:
             return True
         if not asked.told and self._now() - asked.since > SECONDS:
             asked.told = True
-            LOG.warning("Instance %s: its QEMU does not answer.", uuid)
+            self._say(uuid)
         return False
 
     def _begin(self, ask: Callable[[], object]) -> _Asked:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TypeVar
@@ -41,10 +41,13 @@ T = TypeVar("T")
 Waits = Generator[Pause, bool | None, T]
 
 
-def answers(instance: Instance, clock: Clock) -> Waits[bool]:
-    """Whether its QEMU does, or there is none."""
+def answers(ask: Callable[[float], bool], clock: Clock) -> Waits[bool]:
+    """Whether who is asked does: its QEMU (or there is none), or Placement.
+
+    :param ask: ``answers`` or ``placement_answers`` of an :class:`Instance`
+    """
     began, within = clock.now(), PULSE_AT_ONCE
-    while not instance.answers(within):
+    while not ask(within):
         if clock.closing() or clock.now() - began > PULSE_WAITS:
             return False
         within = 0.0

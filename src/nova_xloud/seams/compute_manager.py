@@ -22,7 +22,12 @@ from nova_xloud.compute.boots import Boots
 from nova_xloud.compute.bridges.fleet import NovaFleet
 from nova_xloud.compute.bridges.locks import InstanceLocks
 from nova_xloud.compute.bridges.logs import logged_as
-from nova_xloud.compute.bridges.placement import CurrentClaims, PlacementClaims, with_timeout
+from nova_xloud.compute.bridges.placement import (
+    CurrentClaims,
+    PlacementClaims,
+    PlacementPulse,
+    with_timeout,
+)
 from nova_xloud.compute.bridges.record import NovaActions, NovaRecord
 from nova_xloud.compute.host import Host
 from nova_xloud.compute.ports import Domain, Instance
@@ -67,6 +72,7 @@ class XloudComputeManager(manager.ComputeManager):  # type: ignore[misc]
         super().__init__(*args, **kwargs)
         options = conf.engine_options(CONF)
         self.xloud_placement = with_timeout(self.reportclient, CONF.xloud.placement_timeout)
+        self._placement_pulse = PlacementPulse(self.xloud_placement)
         self._pulse = Pulse()
         self._locks = InstanceLocks()
         self._agents = Agents(releases.machine_threads())
@@ -217,6 +223,7 @@ class XloudComputeManager(manager.ComputeManager):  # type: ignore[misc]
             watched=functools.partial(self._watch.judged, instance.uuid),
             request_id=context.request_id or "",
             logged=functools.partial(logged_as, context),
+            placement_answers=self._placement_pulse.beats,
             answers=functools.partial(
                 self._pulse.beats, instance.uuid, lambda: self._domain(instance).ping()
             ),

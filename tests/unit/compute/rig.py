@@ -60,6 +60,7 @@ class Rig:
     :ivar kill_at: at this point, counting from 0 before and after each effect, all ends
     :ivar request_id: of whoever asks next
     :ivar answers: QEMU does
+    :ivar placement_answers: Placement does
     :ivar defined_by_hand: its definition may be larger than what is reserved
     :ivar held_for: seconds that another operation keeps the lock from whoever wants it now
     :ivar takes_memory: the guest takes memory on its own, and nobody can have reserved it before
@@ -111,6 +112,7 @@ class Rig:
         self.locked = False
         self.request_id = ""
         self.answers = True
+        self.placement_answers = True
         self.takes_memory = False
         self.defined_by_hand = False
         self.held_for = 0.0
@@ -129,6 +131,7 @@ class Rig:
             watched=lambda figures: self.watch.judged(self.uuid, figures),
             request_id=self.request_id,
             answers=self._answers,
+            placement_answers=self._placement_answers,
         )
 
     def admit(
@@ -300,6 +303,10 @@ class Rig:
         assert not self.locked, "QEMU was asked for its pulse with the instance locked"
         self._hook("answers")
         return self.answers
+
+    def _placement_answers(self, within: float) -> bool:
+        assert not self.locked, "Placement was asked for its pulse with the instance locked"
+        return self.placement_answers
 
     def _hook(self, name: str) -> None:
         if name in self.before:

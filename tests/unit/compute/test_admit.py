@@ -11,7 +11,7 @@ from nova_xloud.core.desired import Desired
 from nova_xloud.core.envelope import HostFacts
 from nova_xloud.core.lifecycle import Phase, Progress
 from nova_xloud.core.size import Size
-from nova_xloud.errors import InvalidState, Refused
+from nova_xloud.errors import InvalidState, PlacementUnavailable, Refused
 from tests.unit.compute.rig import NOW, Rig
 
 
@@ -212,6 +212,17 @@ def _check_unchanged(rig: Rig) -> None:
     assert rig.record.written == []
     assert rig.actions.started == []
     assert rig.size == NOW
+
+
+def test_while_placement_hangs_nobody_waits_for_it_with_the_lock() -> None:
+    rig = Rig()
+    rig.placement_answers = False
+    locked: list[bool] = []
+    rig.before["lock"] = lambda: locked.append(True)
+    with pytest.raises(PlacementUnavailable, match="does not answer"):
+        rig.admit(6, 3072)
+    assert locked == []
+    _check_unchanged(rig)
 
 
 def test_one_whose_qemu_hangs_is_refused_before_anybody_waits_for_it_with_the_lock() -> None:

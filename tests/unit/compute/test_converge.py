@@ -765,6 +765,19 @@ def test_one_whose_qemu_hangs_is_not_locked_and_nothing_is_written() -> None:
     assert rig.end == ("admitted", "xloud.admitted")
 
 
+def test_while_placement_hangs_no_instance_is_locked_and_it_goes_on_after() -> None:
+    """Else a user's stop or reboot would wait for Placement."""
+    rig = Rig()
+    rig.admit(6, 3072)
+    _hangs(rig)
+    rig.answers, rig.placement_answers = True, False
+    assert "Placement does not answer" in str(rig.converge().deferred)
+    assert rig.end == ("admitted", "xloud.admitted")
+    rig.placement_answers = True
+    rig.before.clear()
+    assert rig.converge().converged
+
+
 def test_one_whose_qemu_begins_to_hang_while_it_is_waited_for_is_left() -> None:
     rig = Rig(timing=Timing(balloon_rate=100))
     rig.admit(memory_mb=1024)

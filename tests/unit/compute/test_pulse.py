@@ -67,7 +67,7 @@ def test_one_that_hangs_has_none_and_says_so_once_it_has_hung_for_long(
     gate: threading.Event, caplog: pytest.LogCaptureFixture
 ) -> None:
     clock = ManualClock()
-    pulse = Pulse(clock.now)
+    pulse = Pulse(now=clock.now)
     assert not pulse.beats("one", hanging(gate, []), SHORT)
     assert caplog.text == ""
     clock.advance(SECONDS + 1)
@@ -147,7 +147,7 @@ def test_one_that_answers_late_has_a_pulse_for_who_asks_again_and_again() -> Non
 
 def test_an_answer_of_long_ago_is_none() -> None:
     clock = ManualClock()
-    pulse, gate = Pulse(clock.now), threading.Event()
+    pulse, gate = Pulse(now=clock.now), threading.Event()
     assert not pulse.beats("one", gate.wait, 0.0)
     gate.set()
     for thread in [t for t in threading.enumerate() if t.name == "xloud-pulse"]:

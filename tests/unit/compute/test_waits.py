@@ -57,7 +57,7 @@ def test_one_that_an_operation_keeps_is_not_tried_for_ever() -> None:
 
 def test_a_qemu_that_answers_is_not_waited_for() -> None:
     rig = Rig()
-    assert carried_out(rig, answers(rig.instance, rig.engine_clock))
+    assert carried_out(rig, answers(rig.instance.answers, rig.engine_clock))
     assert rig.clock.now() == 0
 
 
@@ -68,11 +68,11 @@ def test_one_that_answers_late_is_waited_for() -> None:
     def after_four_seconds() -> None:
         rig.answers = rig.clock.now() > 4
 
-    assert carried_out(rig, answers(rig.instance, rig.engine_clock), after_four_seconds)
+    assert carried_out(rig, answers(rig.instance.answers, rig.engine_clock), after_four_seconds)
 
 
 def test_one_that_hangs_is_not_waited_for_for_ever() -> None:
     rig = Rig()
     rig.answers = False
-    assert not carried_out(rig, answers(rig.instance, rig.engine_clock))
+    assert not carried_out(rig, answers(rig.instance.answers, rig.engine_clock))
     assert PULSE_WAITS < rig.clock.now() < PULSE_WAITS + 1

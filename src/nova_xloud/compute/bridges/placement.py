@@ -4,6 +4,9 @@
 from __future__ import annotations
 
 import copy
+import logging
+import math
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -13,10 +16,16 @@ from nova.scheduler.client import report
 
 from nova_xloud.compute.bridges.answers import error_of, in_words
 from nova_xloud.compute.ports import Claims, Reservation
+from nova_xloud.compute.pulse import Pulse
 from nova_xloud.core import allocation
 from nova_xloud.core.envelope import FlavorFacts
 from nova_xloud.core.size import Size
 from nova_xloud.errors import NoAllocation, PlacementUnavailable, Refused
+
+LOG = logging.getLogger(__name__)
+
+# Seconds for which an answer of Placement says that it does not hang.
+_LATELY = 5.0
 
 
 def with_timeout(reportclient: Any, seconds: float) -> Any:
@@ -30,17 +39,58 @@ def with_timeout(reportclient: Any, seconds: float) -> Any:
 
 
 class _EndsInTime:
-    """A keystoneauth adapter, as far as Nova's Placement client uses one."""
+    """A keystoneauth adapter, as far as Nova's Placement client uses one.
+
+    :ivar answered: when a call ended last that did not run out of time, monotonic seconds
+    """
 
     def __init__(self, adapter: Any, seconds: float) -> None:
         self._adapter = adapter
         self._seconds = seconds
+        self.answered = -math.inf
 
     def get(self, url: str, **kwargs: Any) -> Any:
-        return self._adapter.get(url, timeout=self._seconds, **kwargs)
+        return self._in_time(self._adapter.get, url, **kwargs)
 
     def put(self, url: str, **kwargs: Any) -> Any:
-        return self._adapter.put(url, timeout=self._seconds, **kwargs)
+        return self._in_time(self._adapter.put, url, **kwargs)
+
+    def _in_time(self, ask: Callable[..., Any], url: str, **kwargs: Any) -> Any:
+        try:
+            answer = ask(url, timeout=self._seconds, **kwargs)
+        except ks_exc.ConnectTimeout:
+            self.answered = -math.inf
+            raise
+        except ks_exc.ClientException:
+            # One that cannot be reached says so at once, and keeps nobody waiting.
+            self.answered = time.monotonic()
+            raise
+        self.answered = time.monotonic()
+        return answer
+
+
+class PlacementPulse:
+    """Whether Placement answers, found out by who holds no lock of an instance.
+
+    A call under such a lock keeps a user's operation waiting for as long as Placement hangs.
+
+    :param client: of :func:`with_timeout`
+    """
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+        self._pulse = Pulse(lambda _: LOG.warning("Placement does not answer."))
+
+    def beats(self, within: float) -> bool:
+        """Whether it has answered lately, or does within so many seconds."""
+        if self._has_answered():
+            return True
+        # Its versions: it tells them without asking its database.
+        asked = self._pulse.beats("", lambda: self._client.get("/"), within)
+        return asked and self._has_answered()
+
+    def _has_answered(self) -> bool:
+        return time.monotonic() - self._client._client.answered < _LATELY
 
 
 class CurrentClaims:
