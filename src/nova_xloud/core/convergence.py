@@ -127,10 +127,13 @@ def _guest_step(
     if told.busy is not None:
         return Deferred(f"another call goes first, which holds its domain ({told.busy})")
     memory = balloon.step(state, guest, told, limits)
+    vcpus = _vcpus(state, guest, told, limits)
     if memory is not None and guest.memory_mb <= state.desired.target.memory_mb:
-        return memory
+        # While memory comes, vCPUs may come too: both are claimed.
+        plugs = isinstance(vcpus, SetVcpus) and vcpus.count > guest.vcpus
+        return vcpus if plugs and isinstance(memory, Await) else memory
     in_order = (
-        _vcpus(state, guest, told, limits),
+        vcpus,
         memory,
         _online(state, guest, told),
         balloon.usual_period(guest, told),

@@ -743,6 +743,16 @@ def test_a_run_that_takes_long_lets_others_go_first_and_goes_on_later() -> None:
     assert rig.size == rig.claims.size == Size(4, 1024)
 
 
+def test_vcpus_are_plugged_while_memory_is_on_its_way() -> None:
+    rig = Rig(timing=Timing(balloon_rate=100))
+    had: list[int] = []
+    rig.before["set_vcpus"] = lambda: had.append(rig.size.memory_mb)
+    assert rig.adjust(6, 3072).converged
+    assert had[0] < 3072
+    order = [effect for effect in rig.effects if effect.startswith("set_")]
+    assert order == ["set_definition", "set_memory", "set_vcpus"]
+
+
 # --- a guest whose QEMU hangs ----------------------------------------------------------------
 
 
