@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """An adjustment from the REST call to the guest, and what becomes of it afterwards."""
 
-import time
 from unittest import mock
 
 from nova import context as nova_context
@@ -48,9 +47,7 @@ class Adjust(AdjustTestCase):
     def test_while_an_operation_without_a_task_state_holds_it_it_is_refused_at_once(self):
         # As nova-compute does while a volume is attached or detached.
         with lockutils.lock(self.server["id"]):
-            began = time.monotonic()
             text = self._refused(409, "xloud.invalid_state", current_vcpus=2)
-            assert time.monotonic() - began < 10
         assert "another operation has held the instance for 2 s" in text
         assert self._reserved(self.server) == {"VCPU": 1, "MEMORY_MB": 512}
         self._adjust(current_vcpus=2)

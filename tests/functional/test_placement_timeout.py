@@ -2,7 +2,11 @@
 """A Placement that hangs is not waited for."""
 
 import contextlib
+import math
 import socket
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from unittest import mock
 
 import pytest
 from keystoneauth1 import adapter, noauth, session
@@ -10,11 +14,13 @@ from keystoneauth1 import exceptions as ks_exc
 from nova import context as nova_context
 from nova.scheduler.client import report
 
+from lab.patience import LIMIT
 from nova_xloud.compute.bridges.placement import PlacementClaims, PlacementPulse, with_timeout
 from nova_xloud.compute.ports import Reservation
 from nova_xloud.core.envelope import FlavorFacts
 from nova_xloud.core.size import Size
 from nova_xloud.errors import PlacementUnavailable
+from tests.functional.base import AdjustTestCase
 
 SECONDS = 0.2
 HERE = "provider"
@@ -72,3 +78,28 @@ def test_who_has_just_had_an_answer_is_not_asked_for_one():
         client.get("/")
     client.get = None
     assert PlacementPulse(client).beats(within=0.0)
+
+
+class Hangs(AdjustTestCase):
+    """Placement, for the compute host alone."""
+
+    def test_a_users_stop_does_not_wait_for_it(self):
+        client = self.computes["host1"].manager.xloud_placement
+        ends, asked = threading.Event(), threading.Event()
+
+        def hang(*args, **kwargs):
+            asked.set()
+            assert ends.wait(LIMIT)
+            raise ks_exc.ConnectTimeout("an example")
+
+        hangs = [mock.patch.object(client, name, hang) for name in ("get", "put")]
+        with hangs[0], hangs[1], ThreadPoolExecutor(1) as pool:
+            client.answered = -math.inf
+            refused = pool.submit(
+                self._refused, 503, "xloud.placement_unavailable", current_vcpus=2
+            )
+            assert asked.wait(LIMIT)
+            self._stop_server(self.server)
+            ends.set()
+            assert "Placement does not answer" in refused.result()
+        assert self._reserved(self.server) == {"VCPU": 1, "MEMORY_MB": 512}

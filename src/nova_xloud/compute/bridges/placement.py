@@ -28,36 +28,49 @@ LOG = logging.getLogger(__name__)
 _LATELY = 5.0
 
 
-def with_timeout(reportclient: Any, seconds: float) -> Any:
+def with_timeout(reportclient: Any, seconds: float) -> TimedClient:
     """A Placement client like Nova's own, of which each call ends after so many seconds.
 
     It shares that one's session, so its token and its connections.
 
     :param reportclient: ``nova.scheduler.client.report.SchedulerReportClient``
     """
-    return report.SchedulerReportClient(adapter=_EndsInTime(reportclient._client, seconds))
+    return TimedClient(adapter=_EndsInTime(reportclient._client, seconds))
 
 
 class _EndsInTime:
-    """A keystoneauth adapter, as far as Nova's Placement client uses one.
-
-    :ivar answered: when a call ended last that did not run out of time, monotonic seconds
-    """
+    """A keystoneauth adapter, as far as Nova's Placement client uses one."""
 
     def __init__(self, adapter: Any, seconds: float) -> None:
         self._adapter = adapter
         self._seconds = seconds
-        self.answered = -math.inf
 
     def get(self, url: str, **kwargs: Any) -> Any:
-        return self._in_time(self._adapter.get, url, **kwargs)
+        return self._adapter.get(url, timeout=self._seconds, **kwargs)
 
     def put(self, url: str, **kwargs: Any) -> Any:
-        return self._in_time(self._adapter.put, url, **kwargs)
+        return self._adapter.put(url, timeout=self._seconds, **kwargs)
 
-    def _in_time(self, ask: Callable[..., Any], url: str, **kwargs: Any) -> Any:
+
+class TimedClient(report.SchedulerReportClient):  # type: ignore[misc]
+    """Remembers when Placement was last known not to hang.
+
+    :ivar answered: when a call ended last that did not run out of time, monotonic seconds
+    """
+
+    def __init__(self, adapter: Any) -> None:
+        super().__init__(adapter=adapter)
+        self.answered = -math.inf
+
+    def get(self, *args: Any, **kwargs: Any) -> Any:
+        return self._in_time(super().get, *args, **kwargs)
+
+    def put(self, *args: Any, **kwargs: Any) -> Any:
+        return self._in_time(super().put, *args, **kwargs)
+
+    def _in_time(self, ask: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         try:
-            answer = ask(url, timeout=self._seconds, **kwargs)
+            answer = ask(*args, **kwargs)
         except ks_exc.ConnectTimeout:
             self.answered = -math.inf
             raise
@@ -77,7 +90,7 @@ class PlacementPulse:
     :param client: of :func:`with_timeout`
     """
 
-    def __init__(self, client: Any) -> None:
+    def __init__(self, client: TimedClient) -> None:
         self._client = client
         self._pulse = Pulse(lambda _: LOG.warning("Placement does not answer."))
 
@@ -90,7 +103,7 @@ class PlacementPulse:
         return asked and self._has_answered()
 
     def _has_answered(self) -> bool:
-        return time.monotonic() - self._client._client.answered < _LATELY
+        return time.monotonic() - self._client.answered < _LATELY
 
 
 class CurrentClaims:
