@@ -21,10 +21,12 @@ from nova.conductor.manager import ComputeTaskManager
 from nova.limit import local as local_limit
 from nova.tests.functional.api.client import OpenStackApiException
 from oslo_limit import fixture as limit_fixture
+from oslo_limit import limit
 from oslo_utils.fixture import uuidsentinel
 
 from nova_xloud import releases
 from nova_xloud.api.adjustment import AdjustmentAPI
+from nova_xloud.compute import admit as admission
 from nova_xloud.core.plan import AdjustRequest
 from nova_xloud.core.size import Size
 from nova_xloud.errors import HostUnavailable, HostUnsupported, NoCapacity, PlacementUnavailable
@@ -302,6 +304,77 @@ class EveryDriver:
         assert self._events("xloud_adjust") == []
         assert dict(self._record(self.server).system_metadata) == before
 
+    def test_of_two_at_once_what_is_claimed_is_what_is_held(self):
+        with self._racing():
+            self._quota_exceeded("used 3, allowed 3", current_vcpus=2)
+            self._has(1, 512)
+        # And there is nothing left of it: one more is let through to the last.
+        self._limit(cores=4)
+        self._grown_to(2)
+        assert self._usage() == (4, 1024)
+        assert self._reserved(self.server)["VCPU"] == 2
+
+    # --- what it costs ---------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def _calls_to_the_host(self):
+        """The ``xloud`` calls that an adjustment waits for; the test asks for statuses."""
+        real, calls = XloudAPI._ask, []
+
+        def ask(api, context, instance, method, *args, **kwargs):
+            if method != "status":
+                calls.append(method)
+            return real(api, context, instance, method, *args, **kwargs)
+
+        with mock.patch.object(XloudAPI, "_ask", ask):
+            yield calls
+
+    @contextlib.contextmanager
+    def _nothing_is_counted(self):
+        with (
+            mock.patch.object(objects.Quotas, "check_deltas") as in_database,
+            mock.patch.object(limit.Enforcer, "enforce") as in_placement,
+        ):
+            yield
+        in_database.assert_not_called()
+        in_placement.assert_not_called()
+
+    def test_where_the_quota_is_unlimited_a_growth_is_one_call_and_nothing_is_counted(self):
+        self._limit(cores=-1, ram=-1)
+        self._grown_to(2)
+        with self._nothing_is_counted(), self._calls_to_the_host() as calls:
+            self._grown_to(4, 1024)
+        assert calls == ["adjust"]
+
+    def test_where_all_that_grows_is_unlimited_it_is_one_call_too(self):
+        self._limit(cores=-1, ram=512)
+        self._grown_to(2)
+        with self._nothing_is_counted(), self._calls_to_the_host() as calls:
+            self._grown_to(4)
+        assert calls == ["adjust"]
+        self._quota_exceeded(f"{self.RAM}: asked 1 more", current_memory_mb=513)
+
+    def test_where_it_has_a_limit_a_growth_is_two_calls_and_a_shrink_one(self):
+        self._limit(cores=4)
+        with self._calls_to_the_host() as calls:
+            self._grown_to(2)
+            assert calls == ["now", "reserve", "adjust"]
+            calls.clear()
+            self._grown_to(4)
+            assert calls == ["reserve", "adjust"]
+            calls.clear()
+            self._grown_to(1)
+            assert calls == ["adjust"]
+
+    def test_the_second_call_reads_neither_guest_nor_claim(self):
+        self._limit(cores=4)
+        read = mock.Mock(side_effect=admission.decide_now)
+        with mock.patch.object(admission, "decide_now", read):
+            self._grown_to(3)
+        assert read.call_count == 1
+
+    # --- what is given back ----------------------------------------------------------------------
+
     def test_one_that_fails_after_it_has_reserved_gives_it_back(self):
         with mock.patch.object(XloudAPI, "adjust", side_effect=HostUnavailable("just now")):
             self._refused(409, "xloud.host_unavailable", current_vcpus=3)
@@ -489,6 +562,13 @@ class Legacy(EveryDriver, QuotaTestCase):
             "cores: asked 2 more, used 1, allowed 2",
             current_vcpus=3,
         )
+        self._grown_to(2)
+
+    def test_the_quota_of_its_user_is_asked_where_the_projects_is_unlimited(self):
+        self._limit(cores=-1)
+        user_id = self._record(self.server).user_id
+        self.admin_api.update_quota({"cores": 2}, TENANT, user_id)
+        self._quota_exceeded("cores: asked 2 more, used 1, allowed 2", current_vcpus=3)
         self._grown_to(2)
 
 

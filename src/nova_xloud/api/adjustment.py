@@ -21,7 +21,7 @@ from nova_xloud.core.state import NOTHING, InstanceState, lacks_guest
 from nova_xloud.errors import HostUnavailable, HostUnsupported, PlacementUnavailable, Refused
 from nova_xloud.rpc.client import XloudAPI
 from nova_xloud.scheduling import holdings, quotas
-from nova_xloud.scheduling.quotas import Growth
+from nova_xloud.scheduling.quotas import Quota
 
 LOG = logging.getLogger(__name__)
 CONF = nova.conf.CONF
@@ -44,7 +44,8 @@ class AdjustmentAPI:
     def xloud_adjust(self, context: Any, instance: Any, request: AdjustRequest) -> None:
         """Adjust a server; returns when it is admitted.
 
-        Where it grows, the quota of the server's project and user is looked at first.
+        Where it grows, the quota of the server's project and user is looked at first, unless
+        all that grows is unlimited.
 
         :raises Refused:
         :raises nova.exception.InstanceIsLocked: for an admin too: who locked it meant it
@@ -52,14 +53,15 @@ class AdjustmentAPI:
         """
         self._check_free(context, instance)
         growth = quotas.growth_of(instance, request)
-        if growth is not None:
-            _check_quota(context, growth)
+        limit = None if growth is None else quotas.quota_of(context, growth)
+        if limit is not None:
+            _check_quota(limit)
         asked = (instance.uuid, instance.host, request.vcpus, request.memory_mb)
         LOG.info("Instance %s: host %s is asked for vcpus=%s memory_mb=%s.", *asked)
-        if growth is None or not CONF.quota.recheck_quota:
+        if limit is None or not CONF.quota.recheck_quota:
             self._rpc.adjust(context, instance, request)
         else:
-            self._adjust_in_turn(context, instance, request, growth)
+            self._adjust_in_turn(context, instance, request, limit)
         LOG.info("Instance %s: host %s has admitted it.", instance.uuid, instance.host)
 
     @compute_api.check_instance_state(
@@ -77,10 +79,11 @@ class AdjustmentAPI:
         return plan
 
     def _adjust_in_turn(
-        self, context: Any, instance: Any, request: AdjustRequest, growth: Growth
+        self, context: Any, instance: Any, request: AdjustRequest, limit: Quota
     ) -> None:
         """Others of the project may have been let through at the same moment: what it needs is
-        reserved, so that theirs and this are counted, and the quota is looked at once more.
+        reserved, so that theirs and this are counted, and the quota is looked at once more. The
+        host then admits by what it read when it reserved.
         """
         try:
             self._rpc.reserve(context, instance, request)
@@ -93,7 +96,7 @@ class AdjustmentAPI:
                 self._rpc.unreserve(context, instance)
             raise
         try:
-            _check_quota(context, growth, is_held=True)
+            _check_quota(limit, is_held=True)
             self._rpc.adjust(context, instance, request)
         except BaseException:
             # Whatever it is, the end of this thread too. An adjustment that has got no answer may
@@ -149,7 +152,7 @@ def _may_be_reserved(error: BaseException) -> bool:
     return not is_answer or isinstance(error, HostUnavailable | PlacementUnavailable)
 
 
-def _check_quota(context: Any, growth: Growth, *, is_held: bool = False) -> None:
-    refusal = quotas.refusal(context, growth, is_held=is_held)
+def _check_quota(limit: Quota, *, is_held: bool = False) -> None:
+    refusal = limit.refusal(is_held=is_held)
     if refusal is not None:
         raise refusal

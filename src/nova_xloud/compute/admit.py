@@ -17,6 +17,7 @@ from nova_xloud.compute.observe import Observation, observe
 from nova_xloud.compute.ports import ClaimConflict, Instance, RecordView, Reservation
 from nova_xloud.compute.pulse import SECONDS
 from nova_xloud.conf import EngineOptions
+from nova_xloud.core.desired import Desired
 from nova_xloud.core.envelope import HostFacts, envelope
 from nova_xloud.core.plan import AdjustRequest, Plan, decide
 from nova_xloud.core.size import Size
@@ -52,6 +53,32 @@ class Admission:
     shrinks: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Reserved:
+    """What was reserved for a request, and by which reading.
+
+    :ivar request_id: of whoever asked
+    :ivar view: the record as it was left
+    :ivar plan: what was decided; all of its claim is reserved
+    :ivar claim: what is reserved
+    """
+
+    request: AdjustRequest
+    request_id: str
+    view: RecordView
+    plan: Plan
+    claim: Size
+
+    def is_of(self, request: AdjustRequest, instance: Instance) -> bool:
+        """Whether it is this request that it was reserved for."""
+        return (self.request, self.request_id) == (request, instance.request_id)
+
+    def still_holds(self, now: RecordView) -> bool:
+        """Whether nobody has written anything of the instance that was decided by."""
+        as_left = replace(now, version=self.view.version)
+        return as_left == self.view and now.desired.same_record(self.view.desired)
+
+
 def admit(
     instance: Instance,
     request: AdjustRequest,
@@ -59,8 +86,12 @@ def admit(
     options: EngineOptions,
     too_late: Callable[[], bool] = lambda: False,
     date: Callable[[], str] = utc_now,
+    reserved: Reserved | None = None,
 ) -> Admission:
     """Admit ``request`` or refuse it; a refusal changes nothing.
+
+    :param reserved: for it, a moment ago: where the record is as it was left then, guest and claim
+        are not read again. The run that follows reads them before it does anything
 
     :param too_late: nobody waits for the answer any more; asked once the lock is had, which
         another operation may have kept for long, and once the guest and Placement have answered
@@ -68,6 +99,10 @@ def admit(
     :raises Refused: with the reason
     :raises DomainError: the guest could not be read
     """
+    if reserved is not None and reserved.is_of(request, instance):
+        with instance.lock(LOCKED_OUT_AFTER):
+            if not too_late() and reserved.still_holds(instance.record.refresh()):
+                return _admit_reserved(instance, reserved)
     check_answers(instance)
     with instance.lock(LOCKED_OUT_AFTER):
         seen, plan = _decide_in_time(instance, request, host, too_late, date())
@@ -85,21 +120,33 @@ def reserve(
     options: EngineOptions,
     too_late: Callable[[], bool] = lambda: False,
     date: Callable[[], str] = utc_now,
-) -> None:
+) -> Reserved | None:
     """Claim what ``request`` needs, and leave what is desired as it is.
 
     So it counts in quotas before the guest is told anything, and they can be looked at once more.
     What no :func:`admit` follows is more than there should be, and released by any run.
 
     :param too_late: as of :func:`admit`
+    :returns: what :func:`admit` may go on with; None: there is nothing to do
     :raises Refused: with the reason; nothing was changed
     :raises DomainError: the guest could not be read
     """
     check_answers(instance)
     with instance.lock(LOCKED_OUT_AFTER):
         seen, plan = _decide_in_time(instance, request, host, too_late, date())
-        if not plan.nothing_to_do:
-            _commit(instance, seen, replace(plan, desired=seen.view.desired), options)
+        if plan.nothing_to_do:
+            return None
+        desired = seen.view.desired
+        claim = _commit(instance, seen, replace(plan, desired=desired), options)
+        left = replace(seen.view, recorded=claim)
+    return Reserved(request, instance.request_id, left, plan, claim)
+
+
+def _admit_reserved(instance: Instance, reserved: Reserved) -> Admission:
+    desired = reserved.plan.desired
+    instance.record.write(desired, held=reserved.claim)
+    _say(instance, desired, reserved.claim)
+    return Admission(desired.generation, False)
 
 
 def check_answers(instance: Instance) -> None:
@@ -169,7 +216,8 @@ def check_followed(view: RecordView) -> None:
         raise InvalidState(f"the instance is busy: its task_state is {view.task_state}")
 
 
-def _commit(instance: Instance, seen: Observation, plan: Plan, options: EngineOptions) -> None:
+def _commit(instance: Instance, seen: Observation, plan: Plan, options: EngineOptions) -> Size:
+    """Claim, and write the record; what is claimed then."""
     before = seen.reservation.size
 
     def enough(now: Size) -> Size:
@@ -191,12 +239,17 @@ def _commit(instance: Instance, seen: Observation, plan: Plan, options: EngineOp
         # A user's operation came between. It goes on with the size there was.
         _give_back(instance, claimed, before)
         raise
+    _say(instance, plan.desired, claimed.size)
+    return claimed.size
+
+
+def _say(instance: Instance, desired: Desired, claimed: Size) -> None:
     LOG.info(
         "Instance %s: desired %s (generation %d), reserved %s.",
         instance.uuid,
-        plan.desired.target,
-        plan.desired.generation,
-        claimed.size,
+        desired.target,
+        desired.generation,
+        claimed,
     )
 
 

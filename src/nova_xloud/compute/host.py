@@ -26,6 +26,7 @@ from nova_xloud.compute.deadline import Deadline, HostClock
 from nova_xloud.compute.meter import Meter, NoMeter
 from nova_xloud.compute.observe import observe
 from nova_xloud.compute.ports import Fleet, Instance
+from nova_xloud.compute.promises import Promises
 from nova_xloud.compute.reconcile import ADJUST, Reconciler
 from nova_xloud.compute.status import blockers, status
 from nova_xloud.compute.watch import Watch
@@ -71,6 +72,7 @@ class Host:
         self._meter = meter = meter or NoMeter()
         run = functools.partial(converge, meter=meter)
         self._worker = worker or Worker(options, run, meter)
+        self._promises = Promises(time.monotonic)
         self._readings = threading.BoundedSemaphore(READINGS)
         self._reconciler = Reconciler(
             fleet,
@@ -118,6 +120,7 @@ class Host:
                 self._facts,
                 self._options,
                 too_late=too_late,
+                reserved=self._promises.take(instance.uuid),
             )
         except Refused as refusal:
             self._meter.refused(refusal.reason_code)
@@ -150,17 +153,17 @@ class Host:
         :param answer_within: as of :meth:`adjust`, and ``answer_by`` too
         :raises Refused:
         """
-        reserve(
-            self._open(context, nova_instance),
-            request,
-            self._facts,
-            self._options,
-            too_late=self._too_late(answer_within, answer_by),
-        )
+        instance = self._open(context, nova_instance)
+        too_late = self._too_late(answer_within, answer_by)
+        reserved = reserve(instance, request, self._facts, self._options, too_late=too_late)
+        if reserved is not None:
+            self._promises.put(instance.uuid, reserved)
 
     def unreserve(self, context: Any, nova_instance: Any) -> None:
         """Have a run release what no :meth:`adjust` followed; returns without waiting for it."""
-        self._worker.submit(self._open(context, nova_instance), shrinks=True)
+        instance = self._open(context, nova_instance)
+        self._promises.take(instance.uuid)
+        self._worker.submit(instance, shrinks=True)
 
     def hotplug_vcpus(
         self,

@@ -163,6 +163,14 @@ CALLED = (
             "nova.objects.quotas:Quotas.check_deltas",
             "context, deltas, *count_args, **count_kwargs",
         ),
+        (
+            "nova.quota:QuotaEngine.get_project_quotas",
+            "self, context, project_id, quota_class, usages",
+        ),
+        (
+            "nova.quota:QuotaEngine.get_user_quotas",
+            "self, context, project_id, user_id, quota_class, usages",
+        ),
         ("nova.limit.placement:_get_enforcer", "context, project_id"),
         ("nova.limit.utils:use_unified_limits", ""),
     ),

@@ -4,14 +4,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
+from nova_xloud.compute.admit import Admission, Reserved, admit, reserve
 from nova_xloud.core.desired import Desired
 from nova_xloud.core.envelope import HostFacts
 from nova_xloud.core.lifecycle import Phase, Progress
+from nova_xloud.core.plan import AdjustRequest
 from nova_xloud.core.size import Size
-from nova_xloud.errors import InvalidState, PlacementUnavailable, Refused
+from nova_xloud.errors import HostUnavailable, InvalidState, PlacementUnavailable, Refused
 from tests.unit.compute.rig import NOW, Rig
 
 
@@ -454,4 +457,122 @@ def test_what_is_reserved_in_vain_is_released_and_the_guest_stays_as_it_is() -> 
     assert rig.claims.written == [Size(6, 3072), NOW]
     assert (rig.told("set_vcpus"), rig.told("set_memory")) == ([], [NOW.memory_mb])
     assert rig.claims.size == rig.record.held == NOW
+    assert rig.record.desired == Desired(NOW)
+
+
+# --- admitted by what was read when it was reserved ------------------------------------------
+
+
+def _reserved(rig: Rig, asked: AdjustRequest) -> Reserved:
+    reserved = reserve(rig.instance, asked, HostFacts(), rig.options, date=rig.date)
+    assert reserved is not None
+    return reserved
+
+
+def _admitted_by(
+    rig: Rig,
+    reserved: Reserved,
+    asked: AdjustRequest,
+    too_late: Callable[[], bool] = lambda: False,
+) -> Admission:
+    return admit(
+        rig.instance, asked, HostFacts(), rig.options, too_late, rig.date, reserved=reserved
+    )
+
+
+def _readings(rig: Rig) -> list[str]:
+    """From now on what is read of guest and claim."""
+    read: list[str] = []
+    rig.before["read"] = lambda: read.append("guest")
+    rig.before["claim_read"] = lambda: read.append("claim")
+    return read
+
+
+def test_what_was_reserved_is_admitted_without_reading_guest_and_claim_again() -> None:
+    asked = AdjustRequest(6, 3072)
+    alike = Rig()
+    alike.reserve(6, 3072)
+    alike.admit(6, 3072)
+    rig = Rig()
+    reserved = _reserved(rig, asked)
+    read = _readings(rig)
+    admission = _admitted_by(rig, reserved, asked)
+    assert read == []
+    assert (admission.generation, admission.nothing_to_do) == (1, False)
+    assert rig.record.desired == alike.record.desired
+    assert rig.effects == ["claim", "record", "record"]
+    assert rig.claims.size == rig.record.held == Size(6, 3072)
+    rig.before.clear()
+    assert rig.converge().converged
+    assert rig.size == Size(6, 3072)
+
+
+def _released(rig: Rig) -> None:
+    assert rig.converge().converged
+
+
+def _asked_by_another(rig: Rig) -> None:
+    rig.admit(5, 2048)
+
+
+def _paused(rig: Rig) -> None:
+    rig.record.vm_state = "paused"
+
+
+def _rebuilt(rig: Rig) -> None:
+    rig.record.facts = replace(rig.record.facts, maximum=Size(7, 4096))
+
+
+@pytest.mark.parametrize("change", [_released, _asked_by_another, _paused, _rebuilt])
+def test_where_anything_was_written_in_between_all_is_read_again(
+    change: Callable[[Rig], None],
+) -> None:
+    rig, asked = Rig(), AdjustRequest(6, 3072)
+    reserved = _reserved(rig, asked)
+    change(rig)
+    read = _readings(rig)
+    _admitted_by(rig, reserved, asked)
+    assert read == ["guest", "claim"]
+    assert rig.claims.size == rig.record.held == Size(6, 3072)
+    assert rig.record.desired.target == Size(6, 3072)
+
+
+def test_for_another_request_all_is_read_again() -> None:
+    for request_id, asked in (("req-1", AdjustRequest(5, 3072)), ("req-2", AdjustRequest(6, 3072))):
+        rig = Rig()
+        rig.request_id = "req-1"
+        reserved = _reserved(rig, AdjustRequest(6, 3072))
+        rig.request_id = request_id
+        read = _readings(rig)
+        _admitted_by(rig, reserved, asked)
+        assert read == ["guest", "claim"]
+        assert rig.record.desired.target.vcpus == asked.vcpus
+
+
+@pytest.mark.parametrize("begin", [_busy, _moved, _deleted])
+def test_what_was_reserved_is_not_admitted_where_an_operation_has_begun(
+    begin: Callable[[Rig], None],
+) -> None:
+    rig, asked = Rig(), AdjustRequest(6, 3072)
+    reserved = _reserved(rig, asked)
+    begin(rig)
+    with pytest.raises(Refused):
+        _admitted_by(rig, reserved, asked)
+    assert rig.record.desired == Desired(NOW)
+
+
+def test_an_operation_that_begins_just_before_the_record_is_written_goes_first() -> None:
+    rig, asked = Rig(), AdjustRequest(6, 3072)
+    reserved = _reserved(rig, asked)
+    rig.once_before("record", lambda: _a_task_starts(rig))
+    with pytest.raises(InvalidState):
+        _admitted_by(rig, reserved, asked)
+    assert rig.record.desired == Desired(NOW)
+
+
+def test_what_was_reserved_is_not_admitted_when_nobody_waits_any_more() -> None:
+    rig, asked = Rig(), AdjustRequest(6, 3072)
+    reserved = _reserved(rig, asked)
+    with pytest.raises(HostUnavailable, match="nothing was changed"):
+        _admitted_by(rig, reserved, asked, too_late=lambda: True)
     assert rig.record.desired == Desired(NOW)

@@ -144,6 +144,37 @@ def test_what_is_reserved_begins_nothing_and_is_given_back_without_an_action() -
     assert (worker.submitted, rig.actions.started, rig.actions.notified) == ([None], [], [])
 
 
+def test_what_was_reserved_is_admitted_by_the_same_reading() -> None:
+    rig = Rig()
+    host, worker = host_of(rig)
+    worker.hold.clear()
+    host.reserve("context", "instance", AdjustRequest(6, None))
+    read: list[str] = []
+    rig.before["read"] = lambda: read.append("guest")
+    rig.before["claim_read"] = lambda: read.append("claim")
+    host.adjust("context", "instance", AdjustRequest(6, None))
+    assert read == []
+    rig.before.clear()
+    worker.hold.set()
+    assert worker.futures[0].result(LIMIT).converged
+    assert rig.size.vcpus == rig.claims.size.vcpus == 6
+
+
+def test_what_was_given_back_is_read_again() -> None:
+    rig = Rig()
+    host, worker = host_of(rig)
+    worker.hold.clear()
+    host.reserve("context", "instance", AdjustRequest(6, None))
+    host.unreserve("context", "instance")
+    read: list[str] = []
+    rig.before["claim_read"] = lambda: read.append("claim")
+    host.adjust("context", "instance", AdjustRequest(6, None))
+    assert read == ["claim"]
+    worker.hold.set()
+    for future in worker.futures:
+        future.result(LIMIT)
+
+
 def test_a_guest_that_refuses_fails_the_event_and_not_the_answer() -> None:
     rig = Rig(behaviour=Behaviour.REFUSES)
     host, worker = host_of(rig)

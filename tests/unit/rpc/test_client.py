@@ -14,6 +14,7 @@ from nova_xloud.errors import HostUnavailable, HostUnsupported, NoCapacity, Refu
 from nova_xloud.rpc import client
 from nova_xloud.rpc.endpoint import XloudEndpoint
 from nova_xloud.rpc.versions import FIRST, VERSION
+from nova_xloud.testing import ManualClock
 
 INSTANCE = SimpleNamespace(host="host-1", uuid="b1a5")
 OPTIONS = SimpleNamespace(
@@ -29,11 +30,15 @@ class Wire:
     :ivar target: of the client
     :ivar prepared: with what each call was prepared
     :ivar calls: method and arguments of each
+    :ivar asked_now: how often the host was asked for its time
+    :ivar clock: the id of its clock
     :ivar older: the host does not know ``now``, nor what it is for
     """
 
     def __init__(self) -> None:
         self.answer: Any = {"result": {"answered": True}}
+        self.asked_now = 0
+        self.clock = "c1"
         self.older = False
         self.target: messaging.Target | None = None
         self.prepared: list[dict[str, Any]] = []
@@ -53,11 +58,15 @@ class Wire:
     def call(self, context: Any, method: str, **arguments: Any) -> Any:
         if method == "now" and not isinstance(self.answer, Exception):
             assert arguments == {"instance": INSTANCE}
+            self.asked_now += 1
             assert self.prepared.pop() == {"server": "host-1", "version": "1.4"}
             if self.older:
                 raise messaging.RemoteError("UnsupportedVersion", "1.4")
-            return {"result": {"clock": "c1", "seconds": 1000.0}}
+            return {"result": {"clock": self.clock, "seconds": 1000.0}}
         self.calls.append((method, arguments))
+        if arguments.get("answer_by", {}).get("clock", self.clock) != self.clock:
+            # As the real one, of a time of a process that has ended.
+            return {"refused": HostUnavailable("kept too long; nothing was changed").to_wire()}
         if isinstance(self.answer, Exception):
             raise self.answer
         return self.answer
@@ -156,6 +165,79 @@ def test_where_a_host_does_not_say_its_time_nothing_was_asked(wire: Wire, method
     with pytest.raises(HostUnavailable, match="nothing was changed"):
         getattr(client.XloudAPI(), method)("context", INSTANCE, asked)
     assert [name for name, _ in wire.calls] == ["now"]
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> ManualClock:
+    clock = ManualClock()
+    monkeypatch.setattr(client.time, "monotonic", clock.now)
+    return clock
+
+
+def test_a_host_is_asked_for_its_time_once_and_its_clock_goes_on(
+    wire: Wire, clock: ManualClock
+) -> None:
+    api = client.XloudAPI()
+    for seconds in (0, 30, 60):
+        api.adjust("context", INSTANCE, AdjustRequest(3, None))
+        assert wire.calls[-1][1]["answer_by"] == {"clock": "c1", "seconds": 1000 + seconds + 48}
+        clock.advance(30)
+    assert (wire.asked_now, len(wire.calls)) == (1, 3)
+
+
+def test_a_time_that_was_told_long_ago_is_asked_for_again(wire: Wire, clock: ManualClock) -> None:
+    api = client.XloudAPI()
+    api.adjust("context", INSTANCE, AdjustRequest(3, None))
+    clock.advance(client.TIME_IS_KNOWN_FOR + 1)
+    api.adjust("context", INSTANCE, AdjustRequest(3, None))
+    assert wire.asked_now == 2
+    assert wire.calls[-1][1]["answer_by"]["seconds"] == 1000 + 48
+
+
+def test_where_nova_compute_was_started_anew_it_is_asked_again_by_its_own_time(
+    wire: Wire, clock: ManualClock
+) -> None:
+    api = client.XloudAPI()
+    api.adjust("context", INSTANCE, AdjustRequest(3, None))
+    wire.clock = "c2"
+    for _ in range(2):
+        assert api.adjust("context", INSTANCE, AdjustRequest(3, None)) == {"answered": True}
+    clocks = [arguments["answer_by"]["clock"] for _, arguments in wire.calls]
+    assert clocks == ["c1", "c1", "c2", "c2"]
+    assert wire.asked_now == 2
+
+
+def test_what_the_same_process_refuses_is_not_asked_again(wire: Wire) -> None:
+    api = client.XloudAPI()
+    api.adjust("context", INSTANCE, AdjustRequest(3, None))
+    wire.answer = {"refused": HostUnavailable("its QEMU hangs").to_wire()}
+    with pytest.raises(HostUnavailable, match="QEMU hangs"):
+        api.adjust("context", INSTANCE, AdjustRequest(3, None))
+    assert (wire.asked_now, len(wire.calls)) == (2, 2)
+
+
+def test_where_an_older_host_was_started_it_is_asked_as_before(wire: Wire) -> None:
+    api = client.XloudAPI()
+    api.adjust("context", INSTANCE, AdjustRequest(3, None))
+    real = wire.call
+
+    def older(context: Any, method: str, **arguments: Any) -> Any:
+        if "answer_by" in arguments:
+            raise messaging.RemoteError("UnsupportedVersion", "1.4")
+        return real(context, method, **arguments)
+
+    wire.older, wire.call = True, older  # type: ignore[method-assign]
+    assert api.adjust("context", INSTANCE, AdjustRequest(3, None)) == {"answered": True}
+    assert "answer_by" not in wire.calls[-1][1]
+
+
+def test_without_an_answer_nothing_is_asked_again(wire: Wire) -> None:
+    api = client.XloudAPI()
+    api.adjust("context", INSTANCE, AdjustRequest(3, None))
+    wire.answer = messaging.MessagingTimeout()
+    with pytest.raises(HostUnavailable, match="whether the request was taken"):
+        api.adjust("context", INSTANCE, AdjustRequest(3, None))
+    assert [name for name, _ in wire.calls] == ["adjust", "adjust"]
 
 
 def test_an_instance_on_no_host_has_nothing_that_a_host_could_give_back(wire: Wire) -> None:
