@@ -3,6 +3,7 @@
 
 import sqlalchemy
 from oslo_db.sqlalchemy import engines
+from oslo_policy import policy
 from sqlalchemy import event
 
 ROWS = sqlalchemy.table("rows", sqlalchemy.column("id"))
@@ -39,3 +40,8 @@ def test_who_listens_to_an_engine_hears_of_no_other():
     assert told == []
     _ask(listened, at_least=1)
     assert "its dialect" in told
+
+
+def test_who_changes_parsed_policies_changes_them_for_himself():
+    policy.parse_file_contents("a: role:admin")["b"] = "@"
+    assert policy.parse_file_contents("a: role:admin") == {"a": "role:admin"}

@@ -10,6 +10,7 @@ import functools
 import gc
 
 from oslo_db.sqlalchemy import engines
+from oslo_policy import policy
 from sqlalchemy.util import LRUCache
 
 # Objects made since the youngest were last collected. Python's own 700 is for programs that keep
@@ -34,6 +35,7 @@ def set_aside_what_is_imported():
 def make_fixtures_cheaper():
     """For the rest of the process."""
     _keep_compiled_sql()
+    _keep_parsed_policies()
 
 
 class _CompiledSql:
@@ -69,3 +71,15 @@ def _keep_compiled_sql():
         return engine
 
     engines.create_engine = create_engine
+
+
+def _keep_parsed_policies():
+    """Nova's fixture writes the same YAML for each test, and each is parsed twice."""
+    parse = policy.parse_file_contents
+    parsed = functools.lru_cache(maxsize=64)(parse)
+
+    @functools.wraps(parse)
+    def parse_file_contents(data):
+        return dict(parsed(data))
+
+    policy.parse_file_contents = parse_file_contents
