@@ -24,7 +24,7 @@ COMPILED = 5_000
 def set_aside_what_is_imported():
     """Keep the collector from all that is there; call this once the tests are imported.
 
-    These are about a million objects, at each of which every full collection would look.
+    These are some 300,000 objects, at each of which every full collection would look.
     """
     gc.collect()
     gc.freeze()
