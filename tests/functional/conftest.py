@@ -3,7 +3,15 @@
 
 from tests.nova_own.plugin import extend_nova, nova_under_pytest
 
+# After the plugin, by which Nova chooses between threads and eventlet.
+from tests.functional import thrift  # isort: skip
+
 __all__ = ["nova_under_pytest"]
 
 # Whatever the plugin was told of NOVA_XLOUD_STOCK.
 extend_nova()
+thrift.make_fixtures_cheaper()
+
+
+def pytest_collection_finish():
+    thrift.set_aside_what_is_imported()
