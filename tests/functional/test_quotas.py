@@ -58,7 +58,11 @@ ENCRYPTED = {
 
 
 class QuotaTestCase(AdjustTestCase):
-    """With quotas that allow everything; a test limits what it is about."""
+    """With quotas that allow plenty, so that they are looked at; a test limits what it is about."""
+
+    def setUp(self):
+        super().setUp()
+        self._limit()
 
     def _elastic(self):
         self.user_api = self.api_fixture.api

@@ -171,7 +171,8 @@ class XloudAPI:
                     context, instance, method, _IN_TIME, timeout, **arguments, **until
                 )
             except HostUnsupported:
-                LOG.debug("Host %s runs an older nova-xloud than it did.", instance.host)
+                # An older nova-xloud has been started there: as one that was never asked.
+                answer = None
             else:
                 if not _may_be_another_process(answer):
                     self._times[instance.host] = remembered
