@@ -3,6 +3,9 @@
 
 Things go on meanwhile: an adjustment between two readings looks like a broken rule. So whatever is
 found is looked at again until it is gone once, or its time is over.
+
+A cloud may be large: of its instances, read page by page, only what the rules need of elastic ones
+is kept; hosts are read some at a time, each once, and one that hangs keeps no other waiting.
 """
 
 from __future__ import annotations
@@ -10,6 +13,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -37,12 +41,27 @@ class Options:
     :ivar settle: seconds for which what was found is looked at again before it is believed; it is
         looked at again once at the least
     :ivar boot_grace: seconds after its start during which a guest may hold more memory
+    :ivar parallel: how many hosts are read at the same time
     :ivar progress: told how many of how many hosts are read
     """
 
     settle: float = 5.0
     boot_grace: float = 120.0
+    parallel: int = 8
     progress: Callable[[int, int], None] = lambda done, of: None
+
+
+@dataclass(frozen=True, slots=True)
+class _HostRead:
+    """What one host, and Placement, told of it.
+
+    :ivar guests: by UUID, of the instances that were asked for
+    :ivar silent: why it has told nothing of its guests
+    """
+
+    node: Node
+    guests: Mapping[str, Guest]
+    silent: Unread | None = None
 
 
 class Check:
@@ -75,7 +94,7 @@ class Check:
         for instance in self._cloud.instances():
             self._instances.add(instance.uuid)
             if _is_elastic(instance):
-                elastic.append(instance)
+                elastic.append(self._view(instance))
         suspects = self._look(elastic, list(self._hosts.values()), self._options.progress)
         return Report(
             found=(*self._settled(suspects), *self._nobody_to_ask(elastic)),
@@ -99,34 +118,68 @@ class Check:
     def _look_again(self, suspects: Iterable[Finding]) -> dict[Key, Finding]:
         """Look at the instances and the nodes that ``suspects`` are about, and no others."""
         uuids = {finding.instance for finding in suspects if finding.instance}
-        instances = [i for i in self._cloud.instances(uuids) if _is_elastic(i)]
-        hosts = {self._host_of(instance) for instance in instances}
+        views = [self._view(i) for i in self._cloud.instances(uuids) if _is_elastic(i)]
+        hosts = {self._hosts.get(view.provider or "") for view in views}
         hosts |= {self._hosts.get(finding.provider or "") for finding in suspects}
-        return self._look(instances, [host for host in hosts if host is not None])
+        return self._look(views, [host for host in hosts if host is not None])
 
     def _look(
         self,
-        instances: Sequence[Any],
+        views: Sequence[ElasticInstance],
         hosts: Sequence[Host],
         progress: Callable[[int, int], None] | None = None,
     ) -> dict[Key, Finding]:
         """:param progress: given at the first look, which does without what costs a query each"""
         moves = self._cloud.moves(hosts)
-        guests = self._guests(instances)
-        views = []
-        for instance in instances:
-            guest = guests.get(instance.uuid)
-            if progress is None and guest is not None:
-                guest = self._with_its_start(instance, guest)
-            views.append(self._view(instance, moves, guest))
-        nodes = {}
-        for done, host in enumerate(hosts, 1):
-            nodes[host.provider] = self._cloud.node(host)
-            if progress is not None:
-                progress(done, len(hosts))
-        consumers = self._consumers(nodes.values(), moves)
-        found = findings(Snapshot(tuple(views), nodes, consumers))
+        read = self._read(hosts, views, progress or (lambda done, of: None))
+        guests = {uuid: guest for one in read.values() for uuid, guest in one.guests.items()}
+        if progress is None:
+            guests |= self._with_their_starts(views, guests)
+        seen = tuple(_with(view, moves, guests.get(view.uuid)) for view in views)
+        nodes = {provider: one.node for provider, one in read.items()}
+        found = findings(Snapshot(seen, nodes, self._consumers(nodes.values(), moves)))
         return {finding.key: finding for finding in found}
+
+    def _read(
+        self,
+        hosts: Sequence[Host],
+        views: Iterable[ElasticInstance],
+        progress: Callable[[int, int], None],
+    ) -> dict[str, _HostRead]:
+        """Each of ``hosts``, by its provider.
+
+        :raises Unread: Placement does not answer
+        """
+        uuids: dict[str | None, list[str]] = {}
+        for view in views:
+            uuids.setdefault(view.provider, []).append(view.uuid)
+        read: dict[str, _HostRead] = {}
+        pool = ThreadPoolExecutor(self._options.parallel, thread_name_prefix="host")
+        try:
+            asked = {
+                pool.submit(self._read_host, host, uuids.get(host.provider, [])): host
+                for host in hosts
+            }
+            for done, future in enumerate(as_completed(asked), 1):
+                host, one = asked[future], future.result()
+                read[host.provider] = one
+                if one.silent is not None:
+                    self._silent[host.name] = one.silent
+                progress(done, len(hosts))
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+        return read
+
+    def _read_host(self, host: Host, uuids: Sequence[str]) -> _HostRead:
+        node, witness = self._cloud.node(host), self._witnesses.get(host.name)
+        if witness is None or not uuids:
+            return _HostRead(node, {})
+        try:
+            context, instances = self._cloud.instances_on(host, uuids)
+            told = witness.guests(context, instances)
+        except Unread as error:
+            return _HostRead(node, {}, error)
+        return _HostRead(node, {uuid: told.get(uuid, Guest(held=None)) for uuid in uuids})
 
     def _consumers(self, nodes: Iterable[Node], moves: Moves) -> frozenset[str] | None:
         known = self._instances.union(*moves.running.values())
@@ -135,34 +188,24 @@ class Check:
         # In a cell that could not be read there may be what is known nowhere else.
         return frozenset(known | found) if self._cloud.cells.complete else None
 
-    def _guests(self, instances: Iterable[Any]) -> dict[str, Guest]:
-        """What each guest holds, of those whose host is asked."""
-        by_host: dict[str, list[Any]] = {}
-        for instance in instances:
-            by_host.setdefault(instance.host or "", []).append(instance)
-        guests: dict[str, Guest] = {}
-        for name, there in by_host.items():
-            witness, host = self._witnesses.get(name), self._host_of(there[0])
-            if witness is None or host is None:
+    def _with_their_starts(
+        self, views: Iterable[ElasticInstance], guests: Mapping[str, Guest]
+    ) -> dict[str, Guest]:
+        """The guests that may have started lately, with whether they have."""
+        told = {}
+        for view in views:
+            guest, host = guests.get(view.uuid), self._hosts.get(view.provider or "")
+            if guest is None or guest.booting or not guest.held or host is None:
                 continue
-            try:
-                told = witness.guests(host.context, there)
-            except Unread as error:
-                self._silent[name] = error
-                continue
-            guests |= {i.uuid: told.get(i.uuid, Guest(held=None)) for i in there}
-        return guests
+            since = self._cloud.seconds_since_start(host.context, view.uuid)
+            booting = since is not None and since < self._options.boot_grace
+            told[view.uuid] = replace(guest, booting=booting)
+        return told
 
-    def _with_its_start(self, instance: Any, guest: Guest) -> Guest:
-        host = self._host_of(instance)
-        if guest.booting or not guest.held or host is None:
-            return guest
-        since = self._cloud.seconds_since_start(host.context, instance.uuid)
-        return replace(guest, booting=since is not None and since < self._options.boot_grace)
-
-    def _view(self, instance: Any, moves: Moves, guest: Guest | None) -> ElasticInstance:
+    def _view(self, instance: Any) -> ElasticInstance:
+        """What the rules need of it, without what is told of it by others."""
         facts = holdings.facts_of_instance(instance)
-        host = self._host_of(instance)
+        host = self._by_node.get((instance.host, instance.node))
         return ElasticInstance(
             uuid=instance.uuid,
             host=instance.host,
@@ -171,21 +214,24 @@ class Check:
             desired=_desired(instance, facts),
             recorded=Size(instance.vcpus, instance.memory_mb),
             busy=instance.task_state is not None,
-            migrations=moves.running.get(instance.uuid, frozenset()),
-            left_behind_on=moves.left_behind.get(instance.uuid, frozenset()),
-            guest=guest,
         )
 
-    def _host_of(self, instance: Any) -> Host | None:
-        return self._by_node.get((instance.host, instance.node))
-
-    def _nobody_to_ask(self, instances: Iterable[Any]) -> Iterator[Finding]:
-        on = Counter(instance.host for instance in instances)
+    def _nobody_to_ask(self, views: Iterable[ElasticInstance]) -> Iterator[Finding]:
+        on = Counter(view.host for view in views)
         for name, witness in self._witnesses.items():
             if witness is None and on[name]:
                 what = f"nova-compute there is down; the guests of {on[name]} instances on it "
                 what += "were not looked at"
                 yield Finding("guest_unknown", None, name, what, note=True)
+
+
+def _with(view: ElasticInstance, moves: Moves, guest: Guest | None) -> ElasticInstance:
+    return replace(
+        view,
+        migrations=moves.running.get(view.uuid, frozenset()),
+        left_behind_on=moves.left_behind.get(view.uuid, frozenset()),
+        guest=guest,
+    )
 
 
 def _is_elastic(instance: Any) -> bool:

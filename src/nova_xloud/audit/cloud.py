@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import copy
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +14,7 @@ from nova.compute import instance_actions
 from nova.scheduler.client import report
 from oslo_utils import timeutils
 
-from nova_xloud.audit.cells import Cells
+from nova_xloud.audit.cells import DATABASE_ERRORS, Cells
 from nova_xloud.audit.report import Unread
 from nova_xloud.core.invariants import Node
 
@@ -21,6 +22,8 @@ from nova_xloud.core.invariants import Node
 PAGE = 500
 # How many of its newest actions tell when a guest was last started.
 ACTIONS = 20
+
+_ATTRIBUTES = ["flavor", "system_metadata"]
 
 _PLACEMENT = "check [placement] of nova.conf, and that Placement and Keystone run"
 
@@ -109,6 +112,26 @@ class Cloud:
             if not filters["uuid"]:
                 return
         yield from self.cells.every(lambda context: _pages(context, filters))
+
+    def instances_on(self, host: Host, uuids: Sequence[str]) -> tuple[Any, list[Any]]:
+        """Those of ``uuids``, as ``nova.objects.Instance``, and the context they were read in.
+
+        May be called in any thread.
+
+        :raises Unread: its cell cannot be read
+        """
+        # A context is one thread's: its database session hangs on it.
+        context = copy.copy(host.context)
+        filters = {"uuid": list(uuids), "deleted": False, "soft_deleted": True}
+        try:
+            return context, list(
+                objects.InstanceList.get_by_filters(context, filters, expected_attrs=_ATTRIBUTES)
+            )
+        except DATABASE_ERRORS as error:
+            raise Unread(
+                f"the instances of host {host.name} could not be read: {error}",
+                "check that its cell's database runs",
+            ) from error
 
     def moves(self, hosts: Iterable[Host]) -> Moves:
         """The migrations from and to ``hosts`` that are not over."""
@@ -209,7 +232,7 @@ def _pages(context: Any, filters: dict[str, Any]) -> Iterator[Any]:
         page = objects.InstanceList.get_by_filters(
             context,
             filters,
-            expected_attrs=["flavor", "system_metadata"],
+            expected_attrs=_ATTRIBUTES,
             sort_keys=["created_at", "id"],
             sort_dirs=["asc", "asc"],
             limit=PAGE,

@@ -88,6 +88,13 @@ def add(commands: Any, parent: argparse.ArgumentParser) -> None:
         help="how long after its start a guest may hold more memory (default: [xloud] boot_grace)",
     )
     parser.add_argument(
+        "--parallel",
+        metavar="HOSTS",
+        type=_at_least_one,
+        default=8,
+        help="how many hosts to ask at the same time (default: 8)",
+    )
+    parser.add_argument(
         "-f", "--format", choices=("table", "json"), default="table", help="(default: table)"
     )
     parser.set_defaults(run=run, unconfigured=NOT_CHECKED)
@@ -128,6 +135,7 @@ def _check(arguments: argparse.Namespace, survey: Survey | None) -> Report:
     options = Options(
         settle=arguments.settle,
         boot_grace=nova.conf.CONF.xloud.boot_grace if grace is None else grace,
+        parallel=arguments.parallel,
         progress=_progress,
     )
     return Check(cloud, hosts, asked, options).run()
@@ -141,7 +149,11 @@ def _survey_at(uri: str) -> Mapping[str, Glimpse]:
 
 
 def _progress(done: int, of: int) -> None:
-    if of >= PROGRESS_FROM and (done == of or done % PROGRESS_FROM == 0):
+    """On a terminal one line that goes on; in a file one for every some."""
+    if sys.stderr.isatty():
+        end = "\n" if done == of else ""
+        print(f"\r{done} of {of} hosts read", file=sys.stderr, end=end, flush=True)
+    elif of >= PROGRESS_FROM and (done == of or done % PROGRESS_FROM == 0):
         print(f"{done} of {of} hosts read", file=sys.stderr)
 
 
@@ -150,6 +162,12 @@ def _host_and_uri(text: str) -> tuple[str, str]:
     if not (host and uri):
         raise argparse.ArgumentTypeError(f"{text!r} is not HOST=URI")
     return host, uri
+
+
+def _at_least_one(text: str) -> int:
+    if not (text.isdecimal() and int(text)):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of hosts")
+    return int(text)
 
 
 def _seconds(text: str) -> float:

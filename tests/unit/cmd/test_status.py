@@ -266,6 +266,17 @@ def test_progress_of_many_hosts_is_on_stderr(
     assert printed.out == ""
 
 
+def test_progress_on_a_terminal_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    for done in (1, 2):
+        invariants._progress(done, 2)
+    printed = capsys.readouterr()
+    assert printed.err == "\r1 of 2 hosts read\r2 of 2 hosts read\n"
+    assert printed.out == ""
+
+
 @pytest.fixture
 def judged(monkeypatch: pytest.MonkeyPatch) -> dict[str, Verdict]:
     """In place of the upgrade check's checks: verdicts by name; and what it was asked with."""
