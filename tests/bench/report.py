@@ -55,6 +55,7 @@ def write(kept=raw.KEPT, to=PAGE):
             plots.draw_ratios(figures, ratio_plot(one.measure), title, folder)
         for plot in one.result.plots:
             plots.draw(plot, folder)
+    to.parent.mkdir(parents=True, exist_ok=True)
     to.write_text(page(found, raw.read_all(kept / "before"), why))
     return to
 
