@@ -11,6 +11,8 @@ LEAST, MOST = 1, 4
 MINUTES = 60
 # Of a server that is at its most: how much all do together, and how much by itself.
 _TOGETHER, _ALONE = 0.7, 3.0
+# Minutes by which one comes earlier or later than all do.
+_APART = 15
 # Minutes in which a server rises from its least to its most, stays, and falls.
 _RISES = (8, 16)
 
@@ -18,8 +20,8 @@ _RISES = (8, 16)
 def demand(servers, minutes=MINUTES, seed=1):
     """What each server needs in each minute: a tuple of a tuple a server.
 
-    All rise a little to the midst of the hour and fall again, as users come and go. Beyond that
-    each has one spell of its own, somewhere in the hour. Server n needs the same whoever else
+    All rise a little towards the midst of the hour and fall again, some earlier and some later, as
+    users come and go. Beyond that each has one spell of its own, somewhere in the hour. Server n needs the same whoever else
     there is.
     """
     return tuple(_of_one(random.Random(f"{seed} {number}"), minutes) for number in range(servers))
@@ -28,11 +30,12 @@ def demand(servers, minutes=MINUTES, seed=1):
 def _of_one(draw, minutes):
     length = draw.uniform(*_RISES)
     begins = draw.uniform(-length / 2, MINUTES - length / 2)
-    return tuple(_units(minute, begins, length) for minute in range(minutes))
+    late = draw.uniform(-_APART, _APART)
+    return tuple(_units(minute, begins, length, late) for minute in range(minutes))
 
 
-def _units(minute, begins, length):
-    together = 0.5 - 0.5 * math.cos(2 * math.pi * minute / MINUTES)
+def _units(minute, begins, length, late):
+    together = 0.5 - 0.5 * math.cos(2 * math.pi * (minute - late) / MINUTES)
     into = (minute - begins) / length
     alone = math.sin(math.pi * into) if 0 < into < 1 else 0
     return min(MOST, LEAST + round(_TOGETHER * together + _ALONE * alone))
