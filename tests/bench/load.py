@@ -21,8 +21,8 @@ def demand(servers, minutes=MINUTES, seed=1):
     """What each server needs in each minute: a tuple of a tuple a server.
 
     All rise a little towards the midst of the hour and fall again, some earlier and some later, as
-    users come and go. Beyond that each has one spell of its own, somewhere in the hour. Server n needs the same whoever else
-    there is.
+    users come and go. Beyond that each has one spell of its own, somewhere in the hour. Server n
+    needs the same whoever else there is.
     """
     return tuple(_of_one(random.Random(f"{seed} {number}"), minutes) for number in range(servers))
 
