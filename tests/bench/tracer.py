@@ -57,17 +57,10 @@ _CONTEXTS = ("lock",)
 
 
 def _write(name, began, ended):
-    try:
-        from oslo_context import context
-
-        current = context.get_current()
-    except ImportError:
-        return
     span = {
         "name": name,
         "began": began,
         "ended": ended,
-        "request": getattr(current, "request_id", None),
         "thread": f"{os.getpid()}-{threading.get_ident()}",
     }
     try:
