@@ -69,6 +69,7 @@ class NovaFleet:
             for one in here
             if self._stock.get(one.uuid) == one.instance_type_id
         }
+        self._forget_all_but({one.uuid for one in here})
         uuids = [one.uuid for one in here if one.uuid not in self._stock]
         if not uuids:
             return []
@@ -78,6 +79,10 @@ class NovaFleet:
         followed = [one for one in instances if one.node in self._manager.rt.compute_nodes]
         found = [self._known(one) for one in followed]
         return [known for known in found if known is not None]
+
+    def _forget_all_but(self, here: set[str]) -> None:
+        self._unreadable = {uuid: why for uuid, why in self._unreadable.items() if uuid in here}
+        holdings.keep_logged_of(here)
 
     def _known(self, instance: Any) -> Known | None:
         """None: it is not ours, or what Nova has of it cannot be read; the others go on without."""
