@@ -40,7 +40,7 @@ generate: setup ## write anew what is generated and kept: samples, the OpenAPI d
 	@NOVA_XLOUD_WRITE_GENERATED=1 $(BIN)/python -m pytest -q tests/functional/test_api_samples.py
 	@git status --short docs api-ref
 
-bench: setup ## what it costs those who do not use it: stock Nova against extended, in turns
+bench: setup ## every figure measured anew, and docs/benchmarks.md; BENCH=--help
 	@$(BIN)/python -m tests.bench $(BENCH)
 
 setup: ## packages and .venv, when they are missing or have changed

@@ -1,1 +1,1 @@
-"""What the extension costs those who do not use it: stock and extended Nova, side by side."""
+"""Figures, each beside what one would use instead; raw data, and the report that is made of it."""

@@ -9,42 +9,48 @@ _RESAMPLES = 2000
 
 @dataclass(frozen=True, slots=True)
 class Ratio:
-    """Extended to stock, of pairs that were measured one right after the other.
+    """Ours to theirs, of pairs that were measured one right after the other.
 
-    :ivar stock: the median of the stock ones, in the unit they were measured in; likewise extended
+    :ivar theirs: the median of theirs, in the unit they were measured in; likewise ours
     :ivar ratio: the median of the pairs' own ratios
     :ivar low: where 95 of 100 medians of resampled pairs begin (percentile bootstrap)
     :ivar high: where they end
     """
 
-    stock: float
-    extended: float
+    theirs: float
+    ours: float
     ratio: float
     low: float
     high: float
 
 
 def order(pairs, seed):
-    """Who goes first in each of so many pairs: False for stock. Half and half, shuffled."""
+    """Who goes first in each of so many pairs: False for theirs. Half and half, shuffled."""
     turns = [bool(i % 2) for i in range(pairs)]
     random.Random(seed).shuffle(turns)
     return turns
 
 
 def ratio(pairs, seed=0):
-    """The :class:`Ratio` of ``(stock, extended)`` pairs.
+    """The :class:`Ratio` of ``(theirs, ours)`` pairs; none of theirs may be 0.
 
     :param seed: of the resampling, so that the same numbers give the same spread
     """
-    ratios = [extended / stock for stock, extended in pairs]
+    ratios = [ours / theirs for theirs, ours in pairs]
+    low, high = spread(ratios, seed)
+    return Ratio(
+        theirs=statistics.median(theirs for theirs, _ in pairs),
+        ours=statistics.median(ours for _, ours in pairs),
+        ratio=statistics.median(ratios),
+        low=low,
+        high=high,
+    )
+
+
+def spread(numbers, seed=0):
+    """Between which two 95 of 100 medians of resampled numbers are (percentile bootstrap)."""
     draw = random.Random(seed)
     medians = sorted(
-        statistics.median(draw.choices(ratios, k=len(ratios))) for _ in range(_RESAMPLES)
+        statistics.median(draw.choices(numbers, k=len(numbers))) for _ in range(_RESAMPLES)
     )
-    return Ratio(
-        stock=statistics.median(stock for stock, _ in pairs),
-        extended=statistics.median(extended for _, extended in pairs),
-        ratio=statistics.median(ratios),
-        low=medians[round(_RESAMPLES * 0.025)],
-        high=medians[round(_RESAMPLES * 0.975) - 1],
-    )
+    return medians[round(_RESAMPLES * 0.025)], medians[round(_RESAMPLES * 0.975) - 1]

@@ -16,7 +16,7 @@ def test_the_ratio_is_of_pairs_and_not_of_medians():
     one = paired.ratio([(10, 11), (20, 22), (40, 44), (80, 88)])
     assert one.ratio == pytest.approx(1.1)
     assert (one.low, one.high) == (pytest.approx(1.1), pytest.approx(1.1))
-    assert (one.stock, one.extended) == (30, 33)
+    assert (one.theirs, one.ours) == (30, 33)
 
 
 def test_the_spread_is_around_the_ratio_and_grows_with_the_noise():
