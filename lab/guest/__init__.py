@@ -24,7 +24,8 @@ Behaviours, by ``xloud.guest=`` on the kernel's command line (image property os_
     (lab/hypervisor/nudge.py: QEMU says so late).
 :hungry: once it was made larger, uses all memory but some 100 MiB, and gives none of it back.
 
-``acpi=off`` beside it gives a guest that sees neither new CPUs nor the power button.
+``xloud.look=0.2`` beside it makes it look so many seconds after its last look, instead of half a
+second. ``acpi=off`` gives a guest that sees neither new CPUs nor the power button.
 
 A guest agent runs in each whose domain has a port for one.
 """

@@ -7,10 +7,13 @@ mount -t devtmpfs devtmpfs /dev
 exec </dev/ttyS0 >/dev/ttyS0 2>&1
 export PATH=/bin:/usr/sbin
 
-behaviour=cooperative
+behaviour=cooperative look=0.5
 read -r cmdline </proc/cmdline
 for word in $cmdline; do
-  case $word in xloud.guest=*) behaviour=${word#*=} ;; esac
+  case $word in
+    xloud.guest=*) behaviour=${word#*=} ;;
+    xloud.look=*) look=${word#*=} ;;
+  esac
 done
 
 while read -r module; do
@@ -127,5 +130,5 @@ while :; do
     last=$now quiet=0
   fi
   quiet=$((quiet + 1))
-  sleep 0.5
+  sleep "$look"
 done
