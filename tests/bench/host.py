@@ -8,9 +8,13 @@ resource tracker that reports, no networks.
 """
 
 import contextlib
+import dataclasses
 import pathlib
 import sqlite3
 import time
+import types
+from dataclasses import astuple
+from unittest import mock
 
 from lxml import etree
 from nova import config as nova_config
@@ -23,11 +27,14 @@ from sqlalchemy.dialects import plugins
 
 from lab.services import config as services_config
 from lab.services import database, lab_sqlite
+from nova_xloud.compute.meter import NoMeter
+from nova_xloud.core.desired import Desired
 from nova_xloud.core.size import Size
 from nova_xloud.libvirt.guest_xml import apply_size
 from nova_xloud.scheduling import holdings
-from nova_xloud.seams.compute_manager import XloudComputeManager
+from nova_xloud.seams import compute_manager
 from nova_xloud.testing import FakeLibvirtFixture, Timing
+from nova_xloud.testing.ports import FakeActions, FakeClaims, FakeRecord
 
 NAME = NODE = "bench-host"
 # Of each guest, vCPUs and MiB: what its flavor allows at the most, and what it starts with.
@@ -61,51 +68,43 @@ class Host:
     :param folder: an empty one, for its database
     :param placement: the URL of a Placement that takes any token
     :param transport: an oslo.messaging URL; ``fake:/`` where nobody asks it over RPC
+    :param meter: a :class:`nova_xloud.compute.meter.Meter` that is told what happens
     :param options: of the group ``[xloud]``
     """
 
-    def __init__(self, folder, placement, transport="fake:/", **options):
+    def __init__(self, folder, placement, transport="fake:/", meter=None, **options):
         _configure(pathlib.Path(folder), placement, transport, options)
         self._fixture = FakeLibvirtFixture(timing=Timing(stats_seconds=1.0))
         self._fixture.setUp()
         self.context = nova_context.get_admin_context()
         self.connection = fakelibvirt.Connection("qemu:///system")
-        self.manager = XloudComputeManager(compute_driver="libvirt.LibvirtDriver")
+        metrics = types.SimpleNamespace(meter=meter or NoMeter())
+        with mock.patch.object(compute_manager, "Metrics", return_value=metrics):
+            self.manager = compute_manager.XloudComputeManager("libvirt.LibvirtDriver")
         self.manager.driver._host.get_connection = lambda: self.connection
         self.placement = self.manager.reportclient
+        self.manager._boots.were_there({})
         self.provider = self._has_a_provider()
         node = objects.ComputeNode(uuid=self.provider, host=NAME, hypervisor_hostname=NODE)
         self.manager.rt.compute_nodes[NODE] = node
-        self._flavor = objects.Flavor(
-            self.context,
-            id=1,
-            flavorid="bench",
-            name="bench",
-            vcpus=MAXIMUM[0],
-            memory_mb=MAXIMUM[1],
-            root_gb=1,
-            ephemeral_gb=0,
-            swap=0,
-            rxtx_factor=1.0,
-            vcpu_weight=0,
-            disabled=False,
-            is_public=True,
-            extra_specs=dict(_SPECS),
-            description=None,
-        )
+        self._flavor, self._stock = self._flavor_of(1, _SPECS), self._flavor_of(2, {})
         self.instances = {}
+        self.kept = {}
 
     @property
     def engine(self):
         """The :class:`nova_xloud.compute.host.Host`."""
         return self.manager.xloud
 
-    def add(self, count, size=SMALL):
-        """So many servers more that run and have ``size``; their UUIDs."""
-        return [self._add(size) for _ in range(count)]
+    def add(self, count, size=SMALL, *, stock=False):
+        """So many servers more that run and have ``size``; their UUIDs.
 
-    def _add(self, size):
-        instance = self._record(size)
+        :param stock: of a flavor without our extra specs, which has all of its size
+        """
+        return [self._add(MAXIMUM if stock else size, stock) for _ in range(count)]
+
+    def _add(self, size, stock):
+        instance = self._record(size, self._stock if stock else self._flavor)
         name, uuid = f"instance-{instance.id:08x}", instance.uuid
         root = etree.fromstring(
             _XML.format(
@@ -127,6 +126,25 @@ class Host:
         self.instances[uuid] = instance
         return uuid
 
+    def keep_in_memory(self):
+        """From now on records, claims and actions of all are fakes, and only guests are asked."""
+        opened = self.manager._open_instance
+
+        def open_instance(context, instance):
+            uuid = instance.uuid
+            if uuid not in self.kept:
+                held = Size(instance.vcpus, instance.memory_mb)
+                record = FakeRecord(holdings.facts_of_instance(instance), Desired(held))
+                self.kept[uuid] = FakeClaims(held, capacity=Size(*MAXIMUM)), record
+            claims, record = self.kept[uuid]
+            # What tests read is not what the engine keeps.
+            for written in (claims.asked, claims.written, record.written):
+                written.clear()
+            ports = {"claims": claims, "record": record, "actions": FakeActions()}
+            return dataclasses.replace(opened(context, instance), **ports)
+
+        self.engine._open = open_instance
+
     def guest(self, uuid):
         """The :class:`nova_xloud.testing.FakeGuest`."""
         return self._fixture.domain(uuid)
@@ -139,10 +157,13 @@ class Host:
             domain.undefine()
             del self._fixture._domains[uuid]
             self.placement.delete(f"/allocations/{uuid}")
+            self.kept.pop(uuid, None)
             self.instances.pop(uuid).destroy()
 
     def claims(self):
         """What Placement holds for each, ``{uuid: (vcpus, MiB)}``."""
+        if self.kept:
+            return {uuid: astuple(claims.size) for uuid, (claims, _) in self.kept.items()}
         url = f"/resource_providers/{self.provider}/allocations"
         found = self.placement.get(url, version="1.28").json()["allocations"]
         return {
@@ -157,11 +178,13 @@ class Host:
 
     def recorded(self):
         """What the columns of each say."""
+        if self.kept:
+            return {uuid: astuple(record.held) for uuid, (_, record) in self.kept.items()}
         here = objects.InstanceList.get_by_host(self.context, NAME, expected_attrs=[])
         return {one.uuid: (one.vcpus, one.memory_mb) for one in here}
 
     def lost(self):
-        """How many claims or columns are not what the guest has."""
+        """Of how many claims or columns are not what the guest has."""
         held, claims, recorded = self.held(), self.claims(), self.recorded()
         return sum(not (held[u] == claims.get(u) == recorded.get(u)) for u in held)
 
@@ -176,7 +199,27 @@ class Host:
                 raise TimeoutError(f"there are runs on their way after {seconds} s")
             time.sleep(0.02)
 
-    def _record(self, size):
+    def _flavor_of(self, number, specs):
+        return objects.Flavor(
+            self.context,
+            id=number,
+            flavorid=f"bench-{number}",
+            name=f"bench-{number}",
+            vcpus=MAXIMUM[0],
+            memory_mb=MAXIMUM[1],
+            root_gb=1,
+            ephemeral_gb=0,
+            swap=0,
+            rxtx_factor=1.0,
+            vcpu_weight=0,
+            disabled=False,
+            is_public=True,
+            extra_specs=dict(specs),
+            description=None,
+        )
+
+    def _record(self, size, flavor):
+        ours = holdings.record_at_create(flavor, Size(*size)) if flavor.extra_specs else {}
         uuid = uuidutils.generate_uuid()
         instance = objects.Instance(
             self.context,
@@ -189,19 +232,19 @@ class Host:
             vm_state="active",
             power_state=1,
             task_state=None,
-            instance_type_id=self._flavor.id,
+            instance_type_id=flavor.id,
             vcpus=size[0],
             memory_mb=size[1],
             root_gb=1,
             ephemeral_gb=0,
-            flavor=self._flavor,
+            flavor=flavor,
             old_flavor=None,
             new_flavor=None,
             image_ref=_IMAGE["image_base_image_ref"],
             display_name="bench",
             hostname="bench",
             metadata={"purpose": "measured"},
-            system_metadata={**_IMAGE, **holdings.record_at_create(self._flavor, Size(*size))},
+            system_metadata={**_IMAGE, **ours},
         )
         instance.create()
         return instance

@@ -132,15 +132,16 @@ class Held(EngineTestCase):
 
     def setUp(self):
         super().setUp()
-        # No guest is given up, however busy this machine is.
-        worker = self.host._worker
-        worker._options = replace(worker._options, step_timeout=LIMIT)
         self.uploading, self.tried = set(), set()
         self._watch_locks()
 
     def test_four_that_are_shelved_with_slow_uploads_delay_no_other_server(self):
-        servers = [self._shrinking() for _ in range(4)]
-        uuids = {server["id"] for server in servers}
+        servers = [self._elastic() for _ in range(4)]
+        uuids, submitted, submit = {server["id"] for server in servers}, [], Worker.submit
+        # As one that is admitted and has not had its turn yet.
+        with mock.patch.object(Worker, "submit", lambda *args: submitted.append(args)):
+            for server in servers:
+                self._adjust(server, current_memory_mb=768)
         uploaded = threading.Event()
         self.addCleanup(uploaded.set)
 
@@ -152,13 +153,15 @@ class Held(EngineTestCase):
             for server in servers:
                 self.admin_api.post_server_action(server["id"], {"shelve": {}})
             self._wait(lambda: self.assertEqual(uuids, self.uploading))
+            for arguments in submitted:
+                submit(*arguments)
             self._adjust(current_vcpus=3, current_memory_mb=768)
             self._has(3, 768)
             # Meanwhile they were not left alone, and nobody had their locks.
             self._wait(lambda: self.assertEqual(uuids, self.tried))
             for server in servers:
                 assert not lockutils.internal_lock(server["id"]).acquire(blocking=False)
-                assert self._status(server)["memory_mb"]["desired"] == 512
+                assert self._status(server)["memory_mb"]["desired"] == 768
                 self._refused(409, "shelving", server=server, current_vcpus=2)
             uploaded.set()
             for server in servers:
@@ -172,21 +175,6 @@ class Held(EngineTestCase):
             plan = self.admin_api.api_post(url, body, check_response_status=[200]).body["plan"]
         assert plan["admitted"] is True
         self._has(1, 512)
-
-    def _shrinking(self):
-        """A server with a run on its way, which waits for memory that the guest does not give."""
-        server = self._elastic()
-        self._adjust(server, current_memory_mb=768)
-        self._has(1, 768, server)
-        guest = self._guest(server)
-        guest.behaviour = Behaviour.REFUSES
-        self._adjust(server, current_memory_mb=512)
-
-        def told():
-            assert guest.memory._target_kib == 512 * 1024
-
-        self._wait(told)
-        return server
 
     def _watch_locks(self):
         """Have ``tried`` be those in whose uploads a run tries to get their lock, in vain."""

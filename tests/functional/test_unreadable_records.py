@@ -64,7 +64,6 @@ class Unreadable(AdjustTestCase):
         self._adjust(current_vcpus=2)
         self._has(2, 768)
 
-
     def test_of_one_that_is_deleted_nothing_is_kept(self):
         fleet = self.manager.xloud._reconciler._fleet
         fleet._unreadable["deleted long ago"] = "why"

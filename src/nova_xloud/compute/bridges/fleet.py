@@ -54,7 +54,10 @@ class NovaFleet:
         return survey(connection, uuids) if connection is not None else {}
 
     def boot_ids(self) -> Mapping[str, int]:
-        found: Mapping[str, int] = getattr(self._manager.driver, "xloud_ran_already", {})
+        driver = self._manager.driver
+        found: Mapping[str, int] = getattr(driver, "xloud_ran_already", {})
+        # The service starts once: what they were is not kept for longer than they are.
+        driver.xloud_ran_already = {}
         return found
 
     def known(self) -> Sequence[Known]:
