@@ -164,11 +164,11 @@ def _ensure_disk(cloud: Connection, image: Any, name: str, properties: dict[str,
             use_import=False,
             **properties,
         )
-    elif any(_property(image, name) != value for name, value in properties.items()):
+    elif any(property_of(image, name) != value for name, value in properties.items()):
         cloud.image.update_image(image, **properties)
 
 
-def _property(image: Any, name: str) -> object:
+def property_of(image: Any, name: str) -> object:
     """An image property, wherever openstacksdk keeps it."""
     return getattr(image, name, None) or image.properties.get(name)
 

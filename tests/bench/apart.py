@@ -1,49 +1,42 @@
-"""Functions that are called in a process of their own: Nova is configured once a process."""
+"""What needs Nova in its process is done in a process of its own: importing Nova patches Python."""
 
-import contextlib
 import importlib
 import multiprocessing
-from concurrent.futures import ProcessPoolExecutor
+import traceback
 
 
-class Apart:
-    """A fresh process, with Nova extended in it, that stays until it is closed.
+def run(job, *arguments):
+    """Have a fresh process, with nova-xloud installed in its Nova, call a function.
 
-    What a module of it keeps from one call to the next, it finds again.
+    :param job: ``"module:function"``; its arguments and what it returns are pickled
+    :return: what it returns
+    :raises RuntimeError: it failed; the traceback is in the message
     """
-
-    def __init__(self):
-        spawned = multiprocessing.get_context("spawn")
-        self._pool = ProcessPoolExecutor(1, mp_context=spawned)
-
-    def begin(self, name, *arguments):
-        """Call ``module:function`` there; returns its future."""
-        return self._pool.submit(_call, name, arguments)
-
-    def call(self, name, *arguments):
-        """Call ``module:function`` there; returns what it returns, or raises what it raises."""
-        return self.begin(name, *arguments).result()
-
-    def close(self):
-        """End it."""
-        self._pool.shutdown()
-
-
-@contextlib.contextmanager
-def process():
-    """An :class:`Apart` for as long as the block lasts."""
-    apart = Apart()
+    spawned = multiprocessing.get_context("spawn")
+    ours, theirs = spawned.Pipe()
+    process = spawned.Process(target=_run, args=(job, arguments, theirs), daemon=True)
+    process.start()
+    theirs.close()
     try:
-        yield apart
+        found, failure = ours.recv()
+    except EOFError:
+        raise RuntimeError(f"the process of {job} has ended; stderr says why") from None
     finally:
-        apart.close()
+        # It has said all that it has to say.
+        process.kill()
+        process.join()
+    if failure:
+        raise RuntimeError(failure)
+    return found
 
 
-def _call(name, arguments):
-    # As the functional tests have it: Nova on the machine's threads.
-    import tests.conftest  # noqa: F401
-    from nova_xloud.seams.install import install
+def _run(job, arguments, pipe):
+    try:
+        import tests.conftest  # noqa: F401
+        from nova_xloud.seams.install import install
 
-    install()
-    module, _, function = name.partition(":")
-    return getattr(importlib.import_module(module), function)(*arguments)
+        install()
+        module, _, name = job.partition(":")
+        pipe.send((getattr(importlib.import_module(module), name)(*arguments), None))
+    except Exception:  # noqa: BLE001
+        pipe.send((None, traceback.format_exc()))

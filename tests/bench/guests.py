@@ -31,10 +31,7 @@ class Console:
 
     def has(self, size):
         """Whether the guest said last that it has this size."""
-        with self._path.open("rb") as file:
-            file.seek(0, os.SEEK_END)
-            file.seek(max(0, file.tell() - _TAIL_BYTES))
-            said = guest.last_report(file.read())
+        said = guest.last_report(tail(self._path, _TAIL_BYTES))
         return said is not None and (said.cpus, said.held_mb) == (size.vcpus, size.memory_mb)
 
     def wait(self, size, doing=None):
@@ -49,6 +46,17 @@ class Console:
             if time.monotonic() > end:
                 raise NotSettled(f"{self._path} does not show {size} in {_PATIENCE} s")
             time.sleep(_LOOK)
+
+
+def tail(path, most):
+    """The last bytes of a file; none where it is not there yet."""
+    try:
+        with path.open("rb") as file:
+            file.seek(0, os.SEEK_END)
+            file.seek(max(0, file.tell() - most))
+            return file.read()
+    except FileNotFoundError:
+        return b""
 
 
 def seconds_until_seen(console, size, action):
@@ -66,7 +74,7 @@ def seconds_until_seen(console, size, action):
 
 def console_of(cloud, server):
     """The :class:`Console` of a server's guest."""
-    return Console(_console_path(ElementTree.fromstring(cloud.domain_xml(server))))
+    return Console(_console_path(_definition(cloud, server)))
 
 
 class Plain:
@@ -96,7 +104,7 @@ def plain(cloud, server, size):
     """
     folder = cloud.layout.state / "bench"
     folder.mkdir(exist_ok=True)
-    root = _like(ElementTree.fromstring(cloud.domain_xml(server)), folder)
+    root = _like(_definition(cloud, server), folder)
     connection = libvirt.open(hypervisor.connect_uri(cloud.layout.computes[0]))
     try:
         domain = connection.createXML(ElementTree.tostring(root, encoding="unicode"))
@@ -109,6 +117,12 @@ def plain(cloud, server, size):
     finally:
         connection.close()
         shutil.rmtree(folder)
+
+
+def _definition(cloud, server):
+    """What libvirt would start a server's guest with."""
+    with cloud.domain(server) as domain:
+        return ElementTree.fromstring(domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE))
 
 
 def _like(root, folder):

@@ -66,8 +66,8 @@ def _ensure_image(connection):
     """The usual guest, which looks more often."""
     usual = connection.image.find_image(contents.IMAGE, ignore_missing=False)
     properties = {
-        "kernel_id": usual.kernel_id,
-        "ramdisk_id": usual.ramdisk_id,
+        "kernel_id": contents.property_of(usual, "kernel_id"),
+        "ramdisk_id": contents.property_of(usual, "ramdisk_id"),
         "os_command_line": guest.command_line("cooperative", *_LOOK),
     }
     known = connection.image.find_image(IMAGE)

@@ -9,7 +9,7 @@ from tests.bench.figures import MET, MISSED, OURS, RATIO, UNCLEAR, summary, verd
 PAGE = raw.KEPT.parent / "benchmarks.md"
 PICTURES = "images/bench"
 _HEAD = pathlib.Path(__file__).with_name("page.md").read_text()
-_COLUMNS = "| | beside | theirs | ours | ratio | spread | pairs | before | goal | |"
+_COLUMNS = "| | theirs | ours | ratio | spread | pairs | before | goal | |"
 _SAID = {MET: "met", UNCLEAR: "unclear", MISSED: "**missed**", None: ""}
 
 
@@ -55,6 +55,7 @@ def write(kept=raw.KEPT, to=PAGE):
             plots.draw_ratios(figures, ratio_plot(one.measure), title, folder)
         for plot in one.result.plots:
             plots.draw(plot, folder)
+    to.parent.mkdir(parents=True, exist_ok=True)
     to.write_text(page(found, raw.read_all(kept / "before"), why))
     return to
 
@@ -85,7 +86,7 @@ def _section(measure, found, before, reasons, machines):
     if found.result.figures:
         earlier = {one.name: one for one in before.result.figures} if before else {}
         rows = [_row(one, earlier.get(one.name)) for one in found.result.figures]
-        parts.append("\n".join([_COLUMNS, "|---|---|---|---|---|---|---|---|---|---|", *rows, ""]))
+        parts.append("\n".join([_COLUMNS, "|---" * 9 + "|", *rows, ""]))
         parts += _explained(found.result.figures, reasons)
     parts += [_table(one) for one in found.result.tables]
     if compared(found.result):
@@ -99,7 +100,6 @@ def _row(figure, before):
     one = summary(figure)
     cells = (
         figure.name,
-        figure.beside or "-",
         "-" if one.theirs is None else _number(one.theirs, figure.unit),
         _number(one.ours, figure.unit),
         "-" if one.ratio is None else f"{one.ratio:.3g}",
@@ -131,8 +131,14 @@ def _number(number, unit):
 
 
 def _explained(figures, reasons):
-    """What each row's ours is, and why a goal is missed."""
-    lines = [f"- *{one.name}*: {one.what}." for one in figures]
+    """What stands beside what, rows that have it in common together; and why a goal is missed."""
+    groups = {}
+    for one in figures:
+        groups.setdefault((one.what, one.beside), []).append(f"*{one.name}*")
+    lines = [
+        f"- {'; '.join(names)}: {what}{f', beside {beside}' if beside else ''}."
+        for (what, beside), names in groups.items()
+    ]
     lines += [
         f"- **{one.name}**, {_SAID[verdict(one)].strip('*')}: {reasons[one.name]}"
         for one in figures

@@ -17,6 +17,23 @@ def settle(cloud: Cloud, server: str, size: Size) -> None:
     assert cloud.settle(server, agreed(size)) == agreed(size)
 
 
+def held(cloud: Cloud, **on: Size) -> None:
+    """What Placement holds on each host for all; Nova releases some after it has said that it is
+    done."""
+    cloud.wait(f"{on} to be held", lambda: {host: cloud.used(host) for host in on} == on)
+
+
+def told(cloud: Cloud, server: str, **conditions: str) -> None:
+    """The conditions that are true of a server, with their reasons; written when the guest has what
+    is desired, and a moment later."""
+    cloud.wait(f"{conditions} to be told", lambda: cloud.conditions(server) == conditions)
+
+
+def converged(cloud: Cloud, server: str) -> None:
+    """Nothing else is true of it."""
+    told(cloud, server, Converged="xloud.converged")
+
+
 def adjust(cloud: Cloud, server: str, size: Size, persist: bool = True) -> None:
     body = {"current_vcpus": size.vcpus, "current_memory_mb": size.memory_mb, "persist": persist}
     answer = cloud.adjust(server, body)

@@ -86,4 +86,7 @@ def test_boot_storm_is_an_alarm_until_there_is_room(
         assert cloud.settle(server, holds) == holds
         # It is asked once more to give back what it may not keep, and does not.
         cloud.wait("GuestRefused", lambda server=server: "GuestRefused" in cloud.conditions(server))
-        assert "ReservedTooLittle" not in cloud.conditions(server)
+        cloud.wait(
+            "the alarm to be over",
+            lambda server=server: "ReservedTooLittle" not in cloud.conditions(server),
+        )

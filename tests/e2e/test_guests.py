@@ -5,6 +5,7 @@ import pytest
 from lab.cloud import Answer, Cloud, Size, Witnesses
 from lab.operations import Operations
 from tests.e2e.conftest import Create
+from tests.e2e.sizes import converged
 
 MINIMUM = Size(1, 512)
 GROWN = Size(3, 768)
@@ -59,7 +60,7 @@ def test_cpus_that_the_guest_leaves_offline(
     ask(cloud, server, GROWN)
     expected = Witnesses(GROWN, GROWN, Size(online, GROWN.memory_mb))
     assert cloud.settle(server, expected) == expected
-    cloud.wait("Converged", lambda: cloud.conditions(server) == {"Converged": "xloud.converged"})
+    converged(cloud, server)
     ask(cloud, server, MINIMUM)
     assert cloud.settle(server, agreed(MINIMUM)) == agreed(MINIMUM)
 
@@ -94,4 +95,4 @@ def test_removal_that_times_out_keeps_its_claim(
     operations.stop(server)
     operations.start(server)
     assert cloud.settle(server, agreed(MINIMUM)) == agreed(MINIMUM)
-    assert cloud.conditions(server) == {"Converged": "xloud.converged"}
+    converged(cloud, server)

@@ -14,7 +14,7 @@ from lab.cloud import Cloud, Size
 from lab.layout import Compute, Layout
 from lab.operations import Operations
 from tests.e2e.conftest import Create
-from tests.e2e.sizes import FOR_NOW, GROWN, MINIMUM, adjust, grow, settle
+from tests.e2e.sizes import FOR_NOW, GROWN, MINIMUM, adjust, grow, held, settle
 
 NOTHING = Size(0, 0)
 # The minimum of the flavor xloud.big.
@@ -64,7 +64,7 @@ def test_live_migration_takes_the_live_size_along(
     assert set(seen) == {GROWN}
     assert cloud.claims(server) == {there: GROWN}
     settle(cloud, server, GROWN)
-    assert cloud.used(here) == NOTHING
+    held(cloud, **{here: NOTHING})
     told = cloud.report(server)
     assert boot_uptime is not None
     assert told is not None
@@ -74,7 +74,7 @@ def test_live_migration_takes_the_live_size_along(
     adjust(cloud, server, MINIMUM)
     operations.live_migrate(server, here)
     settle(cloud, server, MINIMUM)
-    assert (cloud.used(here), cloud.used(there)) == (MINIMUM, NOTHING)
+    held(cloud, **{here: MINIMUM, there: NOTHING})
 
 
 def test_cold_migration_takes_the_size_that_is_kept(
@@ -89,13 +89,13 @@ def test_cold_migration_takes_the_size_that_is_kept(
     # What it held before comes back with it; the guest starts with what is kept.
     settle(cloud, server, GROWN)
     assert cloud.claims(server) == {here: GROWN}
-    assert cloud.used(there) == NOTHING
+    held(cloud, **{there: NOTHING})
 
     operations.cold_migrate(server, there)
     operations.confirm(server)
     assert cloud.claims(server) == {there: GROWN}
     settle(cloud, server, GROWN)
-    assert cloud.used(here) == NOTHING
+    held(cloud, **{here: NOTHING})
 
 
 def test_shelved_and_unshelved_on_the_other_host(
@@ -104,7 +104,7 @@ def test_shelved_and_unshelved_on_the_other_host(
     grow(cloud, server)
     operations.shelve(server)
     assert cloud.claims(server) == {}
-    assert cloud.used(here) == NOTHING
+    held(cloud, **{here: NOTHING})
     operations.unshelve(server, there)
     assert cloud.claims(server) == {there: GROWN}
     settle(cloud, server, GROWN)
@@ -122,17 +122,17 @@ def test_resize_begins_with_the_minimum_of_the_new_flavor(
     operations.revert(server)
     assert cloud.claims(server) == {here: GROWN}
     settle(cloud, server, GROWN)
-    assert cloud.used(there) == NOTHING
+    held(cloud, **{there: NOTHING})
 
     with operations.disabled(there):
         operations.resize(server, "xloud.big")
     assert cloud.claims(server) == {here: BIG}
     settle(cloud, server, BIG)
     operations.confirm(server)
-    assert cloud.used(here) == BIG
+    held(cloud, **{here: BIG})
     adjust(cloud, server, Size(5, 1280))
     cloud.delete(server)
-    assert (cloud.used(here), cloud.used(there)) == (NOTHING, NOTHING)
+    held(cloud, **{here: NOTHING, there: NOTHING})
 
 
 def bring_back(lab: Layout, operations: Operations, compute: Compute) -> None:

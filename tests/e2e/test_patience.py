@@ -14,7 +14,7 @@ from lab.hypervisor.nudge import SLOW_SECONDS
 from lab.layout import Layout
 from lab.operations import Operations
 from tests.e2e.conftest import Create
-from tests.e2e.sizes import GROWN, MINIMUM, adjust, agreed, settle
+from tests.e2e.sizes import GROWN, MINIMUM, adjust, agreed, converged, settle, told
 from tests.e2e.test_client import adjust as openstack_server_adjust
 
 PAUSED = "xloud-e2e-paused"
@@ -64,7 +64,7 @@ def test_a_vcpu_that_comes_back_after_libvirt_has_stopped_waiting(
     assert time.monotonic() - began >= SLOW_SECONDS
     assert result(cloud, server, answer) == ("Success", "")
     settle(cloud, server, MINIMUM)
-    assert cloud.conditions(server) == {"Converged": "xloud.converged"}
+    converged(cloud, server)
     adjust(cloud, server, Size(2, 512))
 
 
@@ -94,10 +94,7 @@ def test_a_shrink_that_the_guest_has_no_room_for_is_given_up(
     assert kept.memory_mb > MINIMUM.memory_mb
     settle(cloud, server, kept)
     assert cloud.configured(server) == kept
-    assert cloud.conditions(server) == {
-        "Converged": "xloud.converged",
-        "GaveUp": "xloud.gave_up.memory_floor",
-    }
+    told(cloud, server, Converged="xloud.converged", GaveUp="xloud.gave_up.memory_floor")
     shown = openstack_server_adjust(lab, "show", server).stdout
     assert "GaveUp" in shown
 
@@ -112,4 +109,4 @@ def test_shrunk_at_once_after_a_long_pause(
     answer = cloud.resize(server, MINIMUM)
     assert result(cloud, server, answer) == ("Success", "")
     assert cloud.settle(server, agreed(MINIMUM)) == agreed(MINIMUM)
-    assert cloud.conditions(server) == {"Converged": "xloud.converged"}
+    converged(cloud, server)

@@ -96,6 +96,12 @@ MEASURES = (
         goal="no thread more",
     ),
     Measure(
+        "density",
+        "Servers on one host",
+        "Under a load that rises and falls, one hour compressed, in-process with Nova's services "
+        "and Placement: servers of a flavor of 1 to 4, beside stock flavors of 4 and of 1.",
+    ),
+    Measure(
         "boot",
         "A boot of a stock server",
         "From POST /servers to ACTIVE, of a flavor without our extra specs, in an in-process "

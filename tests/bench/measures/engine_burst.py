@@ -8,7 +8,7 @@ as many clients as it answers at once.
 import math
 import statistics
 
-from tests.bench import apart, paired, servers
+from tests.bench import paired, servers, staying
 from tests.bench.figures import WORST, Figure, Goal, Result, Table
 from tests.bench.printed import progress
 
@@ -25,7 +25,7 @@ def run(options):
     plan = {n: options.count(*rounds) for n, rounds in _ROUNDS.items()}
     plan = {n: rounds for n, rounds in plan.items() if rounds}
     refusing = 10 if options.quick else _REFUSING
-    with servers.running() as both, apart.process() as host, apart.process() as callers:
+    with servers.running() as both, staying.process() as host, staying.process() as callers:
         provider = host.call(f"{HOST}:start", both.placement, both.transport)
         callers.call(f"{CALLERS}:start", both.placement, both.transport, provider)
         progress(f"  {refusing} servers that refuse to shrink")

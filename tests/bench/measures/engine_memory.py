@@ -8,7 +8,7 @@ Placement. Beside it stands the same process with as many servers, in which none
 
 from dataclasses import dataclass
 
-from tests.bench import apart, servers
+from tests.bench import servers, staying
 from tests.bench.figures import OURS, WORST, Figure, Goal, Result, Table
 from tests.bench.printed import progress
 
@@ -43,7 +43,7 @@ def run(options):
             results.append(_measured(both, kind))
         traced = 20 if options.quick else _TRACED
         progress(f"  {traced} adjustments, traced")
-        with apart.process() as watched:
+        with staying.process() as watched:
             watched.call(f"{HOST}:start", both.placement, 20, False)
             allocated, most = watched.call(f"{HOST}:trace", traced)
     figures = [figure for one in results for figure in one.figures]
@@ -64,7 +64,7 @@ def _measured(both, kind):
     progress(f"  {kind.servers} servers in each of two processes, {kind.name}")
     each = kind.adjustments // _SAMPLES
     start = (f"{HOST}:start", both.placement, kind.servers, kind.in_memory)
-    with apart.process() as ours, apart.process() as theirs:
+    with staying.process() as ours, staying.process() as theirs:
         taken = [tuple(one.result() for one in [theirs.begin(*start), ours.begin(*start)])]
         for number in range(_SAMPLES):
             taken.append((theirs.call(f"{HOST}:rest"), ours.call(f"{HOST}:adjust", each)))

@@ -2,7 +2,7 @@
 
 import statistics
 
-from tests.bench import apart, servers
+from tests.bench import servers, staying
 from tests.bench.figures import OURS, WORST, Figure, Goal, Plot, Result, Series, Table
 from tests.bench.printed import progress
 
@@ -19,7 +19,7 @@ def run(options):
     took, asked = {}, {}
     with servers.running(with_rabbitmq=False) as both:
         for kind in ("elastic", "stock"):
-            with apart.process() as host:
+            with staying.process() as host:
                 host.call(f"{HOST}:start", both.placement)
                 for count in counts:
                     progress(f"  {count} {kind} servers, {passes} passes")

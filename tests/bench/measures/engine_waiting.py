@@ -1,6 +1,6 @@
 """Thousands of runs that wait for their guests at the same time: memory of each, and threads."""
 
-from tests.bench import apart, servers
+from tests.bench import servers, staying
 from tests.bench.figures import Figure, Goal, Result
 from tests.bench.printed import progress
 
@@ -56,7 +56,7 @@ _ENGINE = 10
 
 
 def _measured(both, count, *, traced):
-    with apart.process() as host:
+    with staying.process() as host:
         before = host.call(f"{HOST}:start", both.placement, count)
         after, took, allocated = host.call(f"{HOST}:submit", traced)
     return before, after, took, allocated

@@ -33,11 +33,11 @@ def test_a_row_has_both_medians_ratio_spread_pairs_goal_and_verdict():
     missed, met, alone = rows(report.page({"boot": RAW}))
     cells = [cell.strip() for cell in missed.split("|")[1:-1]]
     assert cells == [
-        "boot, cpu", "stock Nova", "100 ms", "115 ms", "1.15", "1.1 to 1.2", "2", "", "<= 1.02",
+        "boot, cpu", "100 ms", "115 ms", "1.15", "1.1 to 1.2", "2", "", "<= 1.02",
         "**missed**",
     ]  # fmt: skip
     assert "missed" not in met
-    assert [cell.strip() for cell in alone.split("|")[2:6]] == ["-", "-", "32", "-"]
+    assert [cell.strip() for cell in alone.split("|")[2:5]] == ["-", "32", "-"]
 
 
 def test_the_reason_of_a_miss_and_what_was_before_are_in_it():
@@ -47,8 +47,15 @@ def test_the_reason_of_a_miss_and_what_was_before_are_in_it():
     text = report.page({"boot": RAW}, {"boot": before}, reasons)
     assert "**boot, cpu**, missed: Because." in text
     assert "Not asked." not in text
-    assert " 3 " in rows(text)[0].split("|")[8]
+    assert " 3 " in rows(text)[0].split("|")[7]
     assert "Before: commit before0000" in text
+
+
+def test_what_stands_beside_what_is_said_once_for_all_rows_of_it():
+    same = replace(MISSED, name="boot, again")
+    text = report.page({"boot": replace(RAW, result=Result((MISSED, ALONE, same)))})
+    assert "- *boot, cpu*; *boot, again*: POST to ACTIVE, beside stock Nova.\n" in text
+    assert "- *threads*: threads after it.\n" in text
 
 
 def test_tables_pictures_and_origin_follow():
