@@ -14,7 +14,7 @@ from tests.bench.printed import progress
 
 HOST = "tests.bench.adjusting_host"
 _SAMPLES = 5
-_TRACED = 200
+_TRACED = 100
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class _Kind:
     adjustments: int
 
 
-_KINDS = (_Kind("in memory", True, 1000, 10_000), _Kind("real ports", False, 100, 1000))
+_KINDS = (_Kind("in memory", True, 1000, 10_000), _Kind("real ports", False, 40, 400))
 _QUICK = (_Kind("in memory", True, 20, 100), _Kind("real ports", False, 5, 20))
 
 
