@@ -65,7 +65,9 @@ def _measured(both, kind):
     each = kind.adjustments // _SAMPLES
     start = (f"{HOST}:start", both.placement, kind.servers, kind.in_memory)
     with staying.process() as ours, staying.process() as theirs:
-        taken = [tuple(one.result() for one in [theirs.begin(*start), ours.begin(*start)])]
+        for one in (theirs, ours):
+            one.begin(*start)
+        taken = [(theirs.result(), ours.result())]
         for number in range(_SAMPLES):
             taken.append((theirs.call(f"{HOST}:rest"), ours.call(f"{HOST}:adjust", each)))
             progress(f"    {(number + 1) * each} adjustments: {taken[-1][1]}")
