@@ -31,12 +31,12 @@ from nova_xloud.errors import DomainError, NotFound, Refused
 
 LOG = logging.getLogger(__name__)
 
-ADJUST = "xloud_adjust"
-# Seconds; a pass takes a fraction of one.
-HANGS_AFTER = 30.0
 # Seconds for which a host has none of ours until all are forgotten that it had. A live migration
 # is over before the database says where the instance is: of one that arrives, some is known before.
 EMPTY_FOR = 60.0
+ADJUST = "xloud_adjust"
+# Seconds; a pass takes a fraction of one.
+HANGS_AFTER = 30.0
 
 
 class Converges(Protocol):
@@ -92,13 +92,13 @@ class Reconciler:
         self._options = options
         self._now = now
         self._meter = meter or NoMeter()
+        # Since when passes have found none of ours; None: the last has found some.
+        self._empty_since: float | None = None
         self._attempts: dict[str, _Attempt] = {}
         self._lock = threading.Lock()
         self._pass: threading.Thread | None = None
         self._begun_at = 0.0
         self._again = False
-        # Since when passes have found none of ours; None: the last has found some.
-        self._empty_since: float | None = None
 
     def service_starts(self) -> None:
         """What ran already has been running for nobody knows how long."""

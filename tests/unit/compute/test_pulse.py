@@ -160,7 +160,7 @@ def test_an_answer_of_long_ago_is_none() -> None:
 
 def test_an_answer_that_nobody_asks_for_any_more_is_forgotten(gate: threading.Event) -> None:
     clock = ManualClock()
-    pulse = Pulse(clock.now)
+    pulse = Pulse(now=clock.now)
     assert not pulse.beats("one that is deleted then", hanging(gate, []), SHORT)
     (asked,) = pulse._asked.values()
     gate.set()
