@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The engine in real Nova services: many at once, crashes, drift, alarms, dry runs."""
 
+import contextlib
 import logging
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from unittest import mock
@@ -9,8 +11,12 @@ from unittest import mock
 from nova import context as nova_context
 from nova import objects
 from nova.tests.functional.api.client import OpenStackApiException
+from nova.virt.libvirt.driver import LibvirtDriver
+from oslo_concurrency import lockutils
 
+from lab.patience import LIMIT
 from nova_xloud.compute.bridges.fleet import ATTRIBUTES
+from nova_xloud.compute.bridges.locks import InstanceLocks
 from nova_xloud.compute.bridges.record import NovaRecord
 from nova_xloud.compute.observe import observe
 from nova_xloud.compute.worker import Worker
@@ -115,6 +121,79 @@ class Fifty(XloudTestCase):
         assert used == inventory["total"] - inventory["reserved"]
         for server, grown in zip(servers, admitted, strict=True):
             assert self._reserved(server)["MEMORY_MB"] == (128 if grown else 64)
+
+
+class Held(EngineTestCase):
+    """Operations of Nova's that have their instance for long, as Nova's own lock of it shows."""
+
+    boot_grace = 0
+    # Nobody waits for one of them to end.
+    CAST_AS_CALL = False
+
+    def setUp(self):
+        super().setUp()
+        self.uploading, self.tried = set(), set()
+        self._watch_locks()
+
+    def test_four_that_are_shelved_with_slow_uploads_delay_no_other_server(self):
+        servers = [self._elastic() for _ in range(4)]
+        uuids, submitted, submit = {server["id"] for server in servers}, [], Worker.submit
+        # As one that is admitted and has not had its turn yet.
+        with mock.patch.object(Worker, "submit", lambda *args: submitted.append(args)):
+            for server in servers:
+                self._adjust(server, current_memory_mb=768)
+        uploaded = threading.Event()
+        self.addCleanup(uploaded.set)
+
+        def upload(driver, context, instance, *args, **kwargs):
+            self.uploading.add(instance.uuid)
+            assert uploaded.wait(LIMIT)
+
+        with mock.patch.object(LibvirtDriver, "snapshot", upload):
+            for server in servers:
+                self.admin_api.post_server_action(server["id"], {"shelve": {}})
+            self._wait(lambda: self.assertEqual(uuids, self.uploading))
+            for arguments in submitted:
+                submit(*arguments)
+            self._adjust(current_vcpus=3, current_memory_mb=768)
+            self._has(3, 768)
+            # Meanwhile they were not left alone, and nobody had their locks.
+            self._wait(lambda: self.assertEqual(uuids, self.tried))
+            for server in servers:
+                assert not lockutils.internal_lock(server["id"]).acquire(blocking=False)
+                assert self._status(server)["memory_mb"]["desired"] == 768
+                self._refused(409, "shelving", server=server, current_vcpus=2)
+            uploaded.set()
+            for server in servers:
+                self._wait_for_state_change(server, "SHELVED_OFFLOADED")
+
+    def test_one_that_is_held_answers_status_and_dry_run(self):
+        self._has(1, 512)
+        url, body = f"/os-xloud-adjust/{self.server['id']}", {"current_vcpus": 2, "dry_run": True}
+        with lockutils.lock(self.server["id"]):
+            assert self._status()["vcpus"]["actuated"] == 1
+            plan = self.admin_api.api_post(url, body, check_response_status=[200]).body["plan"]
+        assert plan["admitted"] is True
+        self._has(1, 512)
+
+    def _watch_locks(self):
+        """Have ``tried`` be those in whose uploads a run tries to get their lock, in vain."""
+        hold = InstanceLocks.hold
+
+        @contextlib.contextmanager
+        def watched(locks, uuid, within):
+            with contextlib.ExitStack() as stack:
+                try:
+                    stack.enter_context(hold(locks, uuid, within))
+                except InvalidState:
+                    if uuid in self.uploading and not within:
+                        self.tried.add(uuid)
+                    raise
+                yield
+
+        patched = mock.patch.object(InstanceLocks, "hold", watched)
+        patched.start()
+        self.addCleanup(patched.stop)
 
 
 class Crashed(EngineTestCase):

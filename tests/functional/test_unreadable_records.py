@@ -64,6 +64,25 @@ class Unreadable(AdjustTestCase):
         self._adjust(current_vcpus=2)
         self._has(2, 768)
 
+    def test_of_one_that_is_deleted_nothing_is_kept(self):
+        fleet = self.manager.xloud._reconciler._fleet
+        fleet._unreadable["deleted long ago"] = "why"
+        write_into_record(self.server, xloud_vcpus="many")
+        self._a_pass()
+        assert self.server["id"] in holdings._UNREADABLE
+        self._delete_server(self.server)
+        self._a_pass()
+        assert self.server["id"] not in holdings._UNREADABLE
+        assert not fleet._unreadable
+
+    def test_no_more_are_kept_than_a_service_has_room_for(self):
+        with self.assertLogs(holdings.LOG, logging.WARNING):
+            for number in range(3 * holdings._MOST_UNREADABLE):
+                holdings._log_once(f"{number}", "why")
+        assert len(holdings._UNREADABLE) <= holdings._MOST_UNREADABLE
+        holdings.keep_logged_of(())
+        assert not holdings._UNREADABLE
+
 
 class UnreadableAndMoved(MovesTestCase):
     def test_it_moves_with_what_it_has(self):

@@ -59,12 +59,11 @@ class Pulse:
         that hangs. Who asks again and again has the answer that has come between.
         """
         with self._lock:
+            self._forget_old_answers()
             asked = self._asked.get(uuid)
             if asked is not None and asked.answered is not None:
                 del self._asked[uuid]
-                if self._now() - asked.answered < _FRESH:
-                    return True
-                asked = None
+                return True
             if asked is None:
                 asked = self._asked[uuid] = self._begin(ask)
         asked.thread.join(within)
@@ -77,6 +76,13 @@ class Pulse:
             asked.told = True
             self._say(uuid)
         return False
+
+    def _forget_old_answers(self) -> None:
+        """Of whomever they are: nobody may ever ask again for one that is gone."""
+        now = self._now()
+        for uuid, asked in list(self._asked.items()):
+            if asked.answered is not None and now - asked.answered >= _FRESH:
+                del self._asked[uuid]
 
     def _begin(self, ask: Callable[[], object]) -> _Asked:
         def run() -> None:

@@ -33,6 +33,9 @@ from nova_xloud.errors import DomainError, NotFound, Refused
 
 LOG = logging.getLogger(__name__)
 
+# Seconds for which a host has none of ours until all are forgotten that it had. A live migration
+# is over before the database says where the instance is: of one that arrives, some is known before.
+EMPTY_FOR = 60.0
 ADJUST = "xloud_adjust"
 # Seconds; a pass takes a fraction of one.
 HANGS_AFTER = 30.0
@@ -100,6 +103,8 @@ class Reconciler:
         self._now = now
         self._sleep = sleep
         self._meter = meter or NoMeter()
+        # Since when passes have found none of ours; None: the last has found some.
+        self._empty_since: float | None = None
         self._attempts: dict[str, _Attempt] = {}
         self._lock = threading.Lock()
         self._pass: threading.Thread | None = None
@@ -163,8 +168,10 @@ class Reconciler:
         began = self._now()
         known = self._fleet.known()
         if not known:
+            self._forget_those_who_left(began)
             self._meter.passed(self._now() - began, {})
             return 0
+        self._empty_since = None
         busy = {one.uuid for one in known if self._worker.is_busy(one.uuid)}
         try:
             glimpses = self._fleet.glimpses({one.uuid for one in known})
@@ -193,6 +200,15 @@ class Reconciler:
         }
         self._meter.passed(self._now() - began, seen)
         return looked_at
+
+    def _forget_those_who_left(self, now: float) -> None:
+        """All of them, and libvirt is not asked who is there: a stock host costs nothing more."""
+        if self._empty_since is None:
+            self._empty_since = now
+        if now - self._empty_since >= EMPTY_FOR:
+            self._boots.keep_only(())
+            self._watch.keep_only(())
+            self._attempts = {}
 
     def _read(
         self, one: Known, glimpses: Mapping[str, Glimpse], reserved: Mapping[str, Size]

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Collection
 from dataclasses import replace
 from typing import Any
 
@@ -35,6 +36,8 @@ _MINIMUMS = frozenset(ALL_SPECS)
 _WARNED: set[str] = set()
 # By instance: what is wrong with its record, so that it is logged once and not with every reading.
 _UNREADABLE: dict[str, str] = {}
+# No more of them are kept: nova-api is not told when one is deleted.
+_MOST_UNREADABLE = 1000
 
 
 def names_minimum(flavor: Any) -> bool:
@@ -173,6 +176,8 @@ def _recorded(instance: Any) -> Size:
 
 def _log_once(uuid: str, problem: str) -> None:
     if _UNREADABLE.get(uuid) != problem:
+        if len(_UNREADABLE) >= _MOST_UNREADABLE:
+            _UNREADABLE.clear()
         _UNREADABLE[uuid] = problem
         LOG.warning(
             "Instance %s: its record in system_metadata cannot be read: %s. It keeps the size in "
@@ -180,6 +185,12 @@ def _log_once(uuid: str, problem: str) -> None:
             uuid,
             problem,
         )
+
+
+def keep_logged_of(uuids: Collection[str]) -> None:
+    """Forget what was logged of all others: this service has no other instances any more."""
+    for uuid in _UNREADABLE.keys() - uuids:
+        _UNREADABLE.pop(uuid, None)
 
 
 def held_by(instance: Any) -> Size:

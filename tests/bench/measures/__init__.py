@@ -68,6 +68,34 @@ MEASURES = (
         where=LAB,
     ),
     Measure(
+        "engine-burst",
+        "Many requests at once on one host",
+        "1, 10, 100 and 500 requests to grow at once, over RabbitMQ to the engine with simulated "
+        "guests and a real Placement, while 100 guests refuse to shrink: beside as many PUTs of "
+        "allocations.",
+        goal="p99 of growth at most twice its median; no claim lost",
+    ),
+    Measure(
+        "engine-pass",
+        "A pass over a host at rest",
+        "What a pass over 10, 100 and 1000 instances costs and asks, with simulated guests and a "
+        "real Placement.",
+        goal="at most 5 ms an instance; linear; nothing is written",
+    ),
+    Measure(
+        "engine-memory",
+        "Memory and threads after many adjustments",
+        "1000 servers with simulated guests and 10,000 adjustments in one process, beside the same "
+        "process in which none is adjusted; then all servers are deleted.",
+        goal="at most 50 MiB; no thread more; nothing is kept",
+    ),
+    Measure(
+        "engine-waiting",
+        "Thousands of runs that wait",
+        "What each of 5000 runs takes that wait for their guests at the same time.",
+        goal="no thread more",
+    ),
+    Measure(
         "density",
         "Servers on one host",
         "Under a load that rises and falls, one hour compressed, in-process with Nova's services "

@@ -156,3 +156,15 @@ def test_an_answer_of_long_ago_is_none() -> None:
     again = threading.Event()
     assert not pulse.beats("one", again.wait, 0.0)
     again.set()
+
+
+def test_an_answer_that_nobody_asks_for_any_more_is_forgotten(gate: threading.Event) -> None:
+    clock = ManualClock()
+    pulse = Pulse(now=clock.now)
+    assert not pulse.beats("one that is deleted then", hanging(gate, []), SHORT)
+    (asked,) = pulse._asked.values()
+    gate.set()
+    asked.thread.join(LIMIT)
+    clock.advance(60)
+    assert pulse.beats("another", lambda: None, LIMIT)
+    assert not pulse._asked

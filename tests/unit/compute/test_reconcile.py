@@ -15,7 +15,7 @@ import pytest
 from lab.patience import LIMIT
 from nova_xloud.compute.boots import Boots
 from nova_xloud.compute.ports import Instance, Known
-from nova_xloud.compute.reconcile import HANGS_AFTER, REST, Reconciler
+from nova_xloud.compute.reconcile import EMPTY_FOR, HANGS_AFTER, REST, Reconciler
 from nova_xloud.conf import EngineOptions
 from nova_xloud.core.desired import Desired
 from nova_xloud.core.guest import Glimpse
@@ -92,6 +92,39 @@ def test_where_there_are_none_libvirt_and_placement_are_not_asked() -> None:
     floor = Floor()
     assert floor.run() == 0
     assert floor.fleet.calls == ["known"]
+
+
+def test_once_the_last_has_left_nothing_of_it_is_kept() -> None:
+    rig = Rig()
+    floor = Floor(rig, grace=30)
+    _recorded(rig)
+    assert floor.run() == 1
+    reconciler = floor.reconciler
+    kept = (reconciler._attempts, reconciler._watch._watched, reconciler._boots._known)
+    assert all(rig.uuid in one for one in kept)
+    rig.record.deleted = True
+    floor.run()
+    # One that comes by live migration runs here before the database says that it is here.
+    assert rig.uuid in reconciler._boots._known
+    floor.clock.advance(EMPTY_FOR)
+    floor.run()
+    assert floor.fleet.calls == ["known"]
+    assert not any((reconciler._attempts, reconciler._watch._watched, reconciler._boots._known))
+
+
+def test_a_host_that_was_empty_for_a_moment_forgets_nobody_for_that() -> None:
+    rig = Rig()
+    floor = Floor(rig, grace=30)
+    for _ in range(3):
+        rig.record.here = False
+        floor.run()
+        floor.clock.advance(EMPTY_FOR - 1)
+        rig.record.here = True
+        floor.run()
+        floor.reconciler._boots.ran_elsewhere("one that comes", 1)
+        rig.record.here = False
+        floor.run()
+        assert "one that comes" in floor.reconciler._boots._known
 
 
 # --- what it finds ---------------------------------------------------------------------------

@@ -54,7 +54,10 @@ class NovaFleet:
         return survey(connection, uuids) if connection is not None else {}
 
     def boot_ids(self) -> Mapping[str, int]:
-        found: Mapping[str, int] = getattr(self._manager.driver, "xloud_ran_already", {})
+        driver = self._manager.driver
+        found: Mapping[str, int] = getattr(driver, "xloud_ran_already", {})
+        # The service starts once: what they were is not kept for longer than they are.
+        driver.xloud_ran_already = {}
         return found
 
     def known(self) -> Sequence[Known]:
@@ -69,6 +72,7 @@ class NovaFleet:
             for one in here
             if self._stock.get(one.uuid) == one.instance_type_id
         }
+        self._forget_all_but({one.uuid for one in here})
         uuids = [one.uuid for one in here if one.uuid not in self._stock]
         if not uuids:
             return []
@@ -78,6 +82,10 @@ class NovaFleet:
         followed = [one for one in instances if one.node in self._manager.rt.compute_nodes]
         found = [self._known(one) for one in followed]
         return [known for known in found if known is not None]
+
+    def _forget_all_but(self, here: set[str]) -> None:
+        self._unreadable = {uuid: why for uuid, why in self._unreadable.items() if uuid in here}
+        holdings.keep_logged_of(here)
 
     def _known(self, instance: Any) -> Known | None:
         """None: it is not ours, or what Nova has of it cannot be read; the others go on without."""
