@@ -86,7 +86,7 @@ def next_step_without_mark(state: InstanceState, told: Told, limits: Limits) -> 
     return steps.SetVcpus(step.count) if isinstance(step, steps.BeginRemoval) else step
 
 
-def look_regardless(instance: Instance) -> Observation | str:
+def look_regardless(instance: Instance, known: RecordView | None = None) -> Observation | str:
     try:
         seen = _OBSERVE(instance)
     except NotFound:
@@ -95,7 +95,9 @@ def look_regardless(instance: Instance) -> Observation | str:
 
 
 def observe_record_first(
-    instance: Instance, check: Callable[[RecordView], None] = lambda view: None
+    instance: Instance,
+    check: Callable[[RecordView], None] = lambda view: None,
+    known: RecordView | None = None,
 ) -> Observation:
     view = instance.record.refresh()
     check(view)
@@ -116,9 +118,11 @@ def observe_guest_once() -> AbstractContextManager[Any]:
     first: dict[int, tuple[Instance, GuestFigures | None]] = {}
 
     def observe_again(
-        instance: Instance, check: Callable[[RecordView], None] = lambda view: None
+        instance: Instance,
+        check: Callable[[RecordView], None] = lambda view: None,
+        known: RecordView | None = None,
     ) -> Observation:
-        seen = _OBSERVE(instance, check)
+        seen = _OBSERVE(instance, check, known)
         # Beside it the instance itself, so that its id is nobody else's.
         _, guest = first.setdefault(id(instance), (instance, seen.state.guest))
         return replace(seen, state=replace(seen.state, guest=guest))

@@ -22,7 +22,7 @@ from nova_xloud.compute.conclude import alarm, conclude, concluded
 from nova_xloud.compute.meter import Meter, NoMeter
 from nova_xloud.compute.observe import Observation, observe, read_guest
 from nova_xloud.compute.patience import Patience
-from nova_xloud.compute.ports import ClaimConflict, Instance
+from nova_xloud.compute.ports import ClaimConflict, Instance, RecordView
 from nova_xloud.compute.take import take
 from nova_xloud.compute.waits import Pause, Waits, answers, locked
 from nova_xloud.conf import EngineOptions
@@ -123,6 +123,8 @@ class _Run:
         self._step_failed = False
         self._gave_up = False
         self._may_wait = False
+        # The record as it is by our last reading or writing, where that is known.
+        self._known: RecordView | None = None
         # What was read last under the lock.
         self._seen: Observation
 
@@ -215,10 +217,10 @@ class _Run:
 
         :returns: what was done; None: nothing, because it takes a thread that may wait for a guest
         """
-        seen = look(self._instance)
+        seen = look(self._instance, self._known)
         if isinstance(seen, str):
             return Outcome(False, seen)
-        self._seen = seen
+        self._seen, self._known = seen, seen.view
         self._told = self._told.seeing(seen.state.guest)
         step = convergence.next_step(seen.state, self._told, self._options.limits)
         if steps.waits_in_libvirt(step, seen.state.held) and not self._may_wait:
@@ -243,6 +245,8 @@ class _Run:
 
     def _take(self, step: steps.Step, seen: Observation) -> None:
         date = self._clock.date()
+        if steps.writes_the_record(step):
+            self._known = None
         try:
             self._told = take(step, self._instance, seen, self._told, date)
             self._say(step, seen.view.desired.progress.request_id)
@@ -254,8 +258,10 @@ class _Run:
             is_first, self._no_room = self._no_room is None, no_room
             self._told = replace(self._told, no_room_for=seen.state.settled_claim)
             if is_first:
+                self._known = None
                 alarm(self._instance, seen, date)
         except NoAllocation as lost:
+            self._known = None
             alarm(self._instance, seen, date, lost.message)
             raise
         except DomainError as error:
@@ -345,10 +351,13 @@ class _Run:
             raise PlacementUnavailable(f"{self._conflicts} conflicts running") from conflict
 
 
-def look(instance: Instance) -> Observation | str:
-    """What there is now; or, for people, that somebody else's turn it is."""
+def look(instance: Instance, known: RecordView | None = None) -> Observation | str:
+    """What there is now; or, for people, that somebody else's turn it is.
+
+    :param known: see :func:`observe`
+    """
     try:
-        return observe(instance, check_followed)
+        return observe(instance, check_followed, known)
     except (NotFound, InvalidState) as busy:
         return stand_back(busy.message)
 

@@ -65,7 +65,9 @@ def is_elastic(view: RecordView) -> bool:
 
 
 def observe(
-    instance: Instance, check: Callable[[RecordView], None] = lambda view: None
+    instance: Instance,
+    check: Callable[[RecordView], None] = lambda view: None,
+    known: RecordView | None = None,
 ) -> Observation:
     """Read guest, claim and record.
 
@@ -81,22 +83,30 @@ def observe(
     now, and the claim was read by the flavor and image of before.
 
     :param check: may refuse the record; once before the guest is read
+    :param known: the record as it was read last; where it is still so after guest and claim are
+        read, nothing came into this reading either, and it was not read before them
     :raises NotFound: it was deleted
     :raises PlacementUnavailable:
     :raises DomainError: other than that there is no such domain
     :raises InvalidState: operations came into each of the readings
     """
+    if known is not None:
+        seen = _observe_once(instance, check, known)
+        if seen is not None:
+            return seen
     for _ in range(READINGS):
-        seen = _observe_once(instance, check)
+        before = instance.record.refresh()
+        check(before)
+        seen = _observe_once(instance, check, before)
         if seen is not None:
             return seen
     raise InvalidState("the instance is being changed; try again")
 
 
-def _observe_once(instance: Instance, check: Callable[[RecordView], None]) -> Observation | None:
-    """One reading; None: an operation came into it."""
-    before = instance.record.refresh()
-    check(before)
+def _observe_once(
+    instance: Instance, check: Callable[[RecordView], None], before: RecordView
+) -> Observation | None:
+    """One reading; None: an operation has come since ``before``."""
     domain, guest, booting = read_guest(instance, before)
     reservation = instance.claims.read()
     view = instance.record.refresh()

@@ -162,6 +162,11 @@ def waits_in_libvirt(step: Step, held: Size) -> bool:
     return isinstance(step, SetVcpus) and step.count < held.vcpus
 
 
+def writes_the_record(step: Step) -> bool:
+    """Whether it may write something of the instance into Nova's database."""
+    return isinstance(step, BeginRemoval | RemovalSettled | Record | ForgetLive | Converged)
+
+
 def in_words(step: Step) -> str | None:
     """What was done, for an operator's log; None: nothing that is seen from outside."""
     match step:
