@@ -69,8 +69,14 @@ class OneHost(XloudTestCase):
 
     def elastic_flavor(self):
         """From one unit to four."""
-        least = {"minimum_cpu": load.LEAST, "minimum_memory": load.LEAST * UNIT_MB}
-        return self._flavor(load.MOST, load.MOST * UNIT_MB, **least)
+        return self.flavor_of(
+            load.MOST, minimum_cpu=load.LEAST, minimum_memory=load.LEAST * UNIT_MB
+        )
+
+    def flavor_of(self, units, **extra_specs):
+        """A flavor; its disk is small, so that units are what the host runs out of."""
+        specs = {name: str(value) for name, value in extra_specs.items()}
+        return self._create_flavor(vcpu=units, memory_mb=units * UNIT_MB, disk=1, extra_spec=specs)
 
     def adjust(self, server, units):
         """Ask for so many units; returns whether it was admitted.
