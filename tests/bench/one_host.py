@@ -76,7 +76,9 @@ class OneHost(XloudTestCase):
     def flavor_of(self, units, **extra_specs):
         """A flavor; its disk is small, so that units are what the host runs out of."""
         specs = {name: str(value) for name, value in extra_specs.items()}
-        return self._create_flavor(vcpu=units, memory_mb=units * UNIT_MB, disk=1, extra_spec=specs)
+        return self._create_flavor(
+            vcpu=units, memory_mb=units * UNIT_MB, disk=1, ephemeral=0, extra_spec=specs
+        )
 
     def adjust(self, server, units):
         """Ask for so many units; returns whether it was admitted.
