@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 
+from lab.patience import LIMIT
 from nova_xloud.audit import readiness
 from nova_xloud.audit.report import Report, Unread, as_json, as_text
 from nova_xloud.cmd import invariants, status
@@ -101,6 +102,8 @@ def test_help_of_all_names_the_commands(capsys: pytest.CaptureFixture[str]) -> N
         (("invariants", "--settle", "-1"), "'-1' is no number of seconds"),
         (("invariants", "--boot-grace", "inf"), "'inf' is no number of seconds"),
         (("invariants", "--boot-grace", "nan"), "'nan' is no number of seconds"),
+        (("invariants", "--parallel", "0"), "'0' is no number of hosts"),
+        (("invariants", "--parallel", "many"), "'many' is no number of hosts"),
         (("invariants", "-f", "xml"), "invalid choice: 'xml'"),
         (("upgrade",), "check"),
         (("upgrade", "chuck"), "invalid choice: 'chuck'"),
@@ -125,7 +128,7 @@ def test_without_options(asked: list[argparse.Namespace]) -> None:
     assert run("invariants") == (0, [])
     (arguments,) = asked
     assert (arguments.libvirt, arguments.no_guests, arguments.format) == ([], False, "table")
-    assert (arguments.settle, arguments.boot_grace) == (5.0, None)
+    assert (arguments.settle, arguments.boot_grace, arguments.parallel) == (5.0, None, 8)
 
 
 def test_options(asked: list[argparse.Namespace]) -> None:
@@ -253,28 +256,40 @@ def test_as_json() -> None:
     }
 
 
-@pytest.mark.parametrize(
-    ("hosts", "lines"), [(19, []), (45, ["20 of 45", "40 of 45", "45 of 45"])], ids=["few", "many"]
-)
-def test_progress_of_many_hosts_is_on_stderr(
-    hosts: int, lines: list[str], capsys: pytest.CaptureFixture[str]
-) -> None:
-    for done in range(1, hosts + 1):
-        invariants._progress(done, hosts)
-    printed = capsys.readouterr()
-    assert printed.err.splitlines() == [f"{line} hosts read" for line in lines]
-    assert printed.out == ""
+INTERRUPTED = """
+import contextlib, os, signal, sys, threading
+from nova_xloud.cmd import invariants, status
+from tests.unit.audit.test_check import Answers, check_of, read
+
+def hang():
+    threading.Event().wait()
+
+def interrupt():
+    os.kill(os.getpid(), signal.SIGINT)
+
+def check(arguments, survey):
+    with invariants.Progress(sys.stderr) as progress:
+        progress(1, 3, 9)
+        return read(check_of(Answers(hang), Answers(hang), Answers(interrupt))[0])
+
+invariants._check = check
+sys.stderr.isatty = lambda: True
+sys.exit(status.main(["invariants", "-f", "json"], lambda options: contextlib.nullcontext()))
+"""
 
 
-def test_progress_on_a_terminal_is_one_line(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
-    for done in (1, 2):
-        invariants._progress(done, 2)
-    printed = capsys.readouterr()
-    assert printed.err == "\r1 of 2 hosts read\r2 of 2 hosts read\n"
-    assert printed.out == ""
+def test_ctrl_c_waits_for_no_host_and_is_130() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED],
+        capture_output=True,
+        text=True,
+        timeout=LIMIT,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (130, "")
+    # Not behind the line that says how far it was.
+    assert done.stderr.splitlines()[-1] == "nova-xloud-status: interrupted, so nothing is known"
+    assert "Traceback" not in done.stderr
 
 
 @pytest.fixture
