@@ -15,6 +15,7 @@ from keystoneauth1 import exceptions as ks_exc
 from nova import objects, servicegroup
 from nova.compute import instance_actions
 from nova.scheduler.client import report
+from openstack.exceptions import SDKException
 from oslo_utils import timeutils
 
 from nova_xloud.audit.cells import DATABASE_ERRORS, Cells
@@ -92,7 +93,7 @@ class Cloud:
         self._shapes: dict[tuple[tuple[str, int], ...], Mapping[str, int]] = {}
         try:
             self._placement = report.report_client_singleton()
-        except ks_exc.ClientException as error:
+        except (ks_exc.ClientException, SDKException) as error:
             raise Unread(f"Placement could not be reached: {error}", _PLACEMENT) from error
 
     def hosts(self) -> list[Host]:

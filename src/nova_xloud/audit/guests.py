@@ -40,13 +40,14 @@ class Witness(Protocol):
 
 
 def witnesses(
-    hosts: Mapping[str, bool], uris: Mapping[str, str], survey: Survey, seconds: float
+    hosts: Mapping[str, bool], uris: Mapping[str, str], survey: Survey
 ) -> dict[str, Witness | None]:
     """Who is asked for the guests of each host: its libvirt where that is named, else nova-compute.
 
+    A libvirt may take as long to answer as a nova-compute.
+
     :param hosts: every host, and whether it is up
     :param uris: of libvirt, by host
-    :param seconds: how long a libvirt may take to answer
     :returns: by host; None where there is nobody to ask
     :raises Unread: there is no host of such a name
     """
@@ -59,7 +60,7 @@ def witnesses(
     asked: dict[str, Witness | None] = {}
     for name, up in hosts.items():
         if name in uris:
-            asked[name] = LibvirtWitness(name, uris[name], survey, seconds)
+            asked[name] = LibvirtWitness(name, uris[name], survey, rpc.answered_within())
         else:
             asked[name] = ComputeWitness(name, rpc) if up else None
     return asked

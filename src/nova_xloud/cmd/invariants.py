@@ -139,7 +139,6 @@ def _check(arguments: argparse.Namespace, survey: Survey | None) -> Report:
             {host.name: host.up for host in hosts},
             dict(arguments.libvirt),
             survey or _survey_at,
-            nova.conf.CONF.rpc_response_timeout,
         )
     grace = arguments.boot_grace
     if arguments.libvirt:

@@ -14,8 +14,8 @@ from nova_xloud.cmd import invariants, upgrade
 
 DESCRIPTION = """\
 Ask whether a cloud with nova-xloud is as it has to be. Run it where nova-manage runs: it reads the
-same nova.conf, and needs [api_database], [placement], the cells that are mapped there, and for what
-it asks of nova-compute the message broker. It changes nothing.
+same nova.conf, and needs [api_database], [database], [placement], the cells that are mapped there,
+and for what it asks of nova-compute the message broker. It changes nothing.
 """
 
 EPILOG = """\

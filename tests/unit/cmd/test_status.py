@@ -9,6 +9,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import pytest
 
@@ -276,6 +277,75 @@ invariants._check = check
 sys.stderr.isatty = lambda: True
 sys.exit(status.main(["invariants", "-f", "json"], lambda options: contextlib.nullcontext()))
 """
+
+
+UNPREPARED = """
+import contextlib
+import functools
+import sys
+
+from keystoneauth1.exceptions import ConnectFailure
+
+from nova_xloud.cmd import status
+
+CELL = "00000000-0000-0000-0000-000000000001"
+
+
+class Silent:
+    def get(self, *arguments, **more):
+        raise ConnectFailure("nobody listens")
+
+
+@contextlib.contextmanager
+def with_a_host(options):
+    with status._configured(options):
+        import nova.conf
+        from nova import objects
+        from nova.scheduler.client import report
+        from nova_xloud.audit.cloud import Cloud, Host
+
+        cell = objects.CellMapping(
+            uuid=CELL, name="cell1", transport_url="fake:/", database_connection="sqlite://"
+        )
+        objects.CellMappingList.get_all = lambda context: [cell]
+        if "no database" not in sys.argv[2]:
+            nova.conf.CONF.set_default("connection", "sqlite://", "database")
+        if sys.argv[2].startswith("a client"):
+            report.report_client_singleton = Silent
+        host = functools.partial(Host, "host1", "node1", "provider", up=True)
+        Cloud.hosts = lambda cloud: list(cloud.cells.every(lambda at: [host(context=at)]))
+        yield
+
+
+arguments = ["--config-file", sys.argv[1], *sys.argv[3:], "-f", "json"]
+sys.exit(status.main(arguments, with_a_host))
+"""
+
+
+@pytest.mark.parametrize("arguments", [(), ("--libvirt", "host1=test:///default")])
+@pytest.mark.parametrize(
+    ("placement", "unread"),
+    [
+        ("a client", "Placement could not be asked: nobody listens"),
+        # These credentials know no Placement.
+        ("none", "Placement could not be reached"),
+        ("a client, and no database", "nova.conf has no [database] connection"),
+    ],
+)
+def test_a_command_that_has_made_nothing_before_says_what_it_could_not_read(
+    tmp_path: Path, placement: str, unread: str, arguments: tuple[str, ...]
+) -> None:
+    """No test has made a client, a session or an option for it."""
+    conf = tmp_path / "nova.conf"
+    conf.write_text("[DEFAULT]\ntransport_url = fake:/\n[placement]\nauth_type = none\n")
+    done = subprocess.run(
+        [sys.executable, "-c", UNPREPARED, str(conf), placement, "invariants", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=LIMIT,
+    )
+    assert done.returncode == 2, done.stderr
+    assert unread in json.loads(done.stdout)["not_checked"][0]["what"], done.stderr
 
 
 def test_ctrl_c_waits_for_no_host_and_is_130() -> None:
