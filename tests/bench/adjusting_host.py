@@ -62,14 +62,22 @@ def adjust(count):
 
 def trace(count):
     """MiB that so many adjustments leave behind by Python's own account, and where."""
-    adjust(_AT_ONCE)
+    # What the first of each kind makes is made once.
+    adjust(len(_host.instances))
     tracemalloc.start()
     first = tracemalloc.take_snapshot()
     adjust(count)
     grown = tracemalloc.take_snapshot().compare_to(first, "filename")
     tracemalloc.stop()
-    most = [(str(one.traceback), one.size_diff / 2**20) for one in grown[:5]]
+    most = [(_short(str(one.traceback)), one.size_diff / 2**20) for one in grown[:5]]
     return sum(one.size_diff for one in grown) / 2**20, most
+
+
+def _short(path):
+    """Of a file of a package or of ours: without where that is on this machine."""
+    for folder in ("/site-packages/", "/src/", "/lib/"):
+        path = path.rpartition(folder)[2]
+    return path.removesuffix(":0")
 
 
 def lost():

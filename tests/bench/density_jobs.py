@@ -14,8 +14,7 @@ def adjust_to(needs):
 
 
 def _fill(case, units):
-    flavor = case._create_flavor(vcpu=units, memory_mb=units * one_host.UNIT_MB)
-    return len(case.fill(flavor, one_host.UNITS + 1))
+    return len(case.fill(case.flavor_of(units), one_host.UNITS + 1))
 
 
 def _adjust(case, needs):

@@ -15,6 +15,9 @@ RATIO, OURS, WORST = "ratio", "ours", "worst"
 
 MET, UNCLEAR, MISSED = "met", "unclear", "missed"
 
+# Fewer pairs than these say nothing of a ratio, whatever it is.
+FEW = 5
+
 
 @dataclass(frozen=True, slots=True)
 class Goal:
@@ -128,8 +131,11 @@ def summary(figure):
 
 
 def verdict(figure):
-    """``MET``, ``UNCLEAR`` (the median is out of bounds, and the spread reaches into them) or
-    ``MISSED``; None where there is no goal."""
+    """``MET``, ``UNCLEAR`` or ``MISSED``; None where there is no goal.
+
+    It is unclear where the median is out of bounds and the spread reaches into them, and of a ratio
+    of few pairs.
+    """
     goal = figure.goal
     if goal is None:
         return None
@@ -141,6 +147,8 @@ def verdict(figure):
         median, (low, high) = one.ours, paired.spread([pair[1] for pair in figure.pairs])
     else:
         median, low, high = one.ratio, one.low, one.high
+    if goal.of == RATIO and len(figure.pairs) < FEW:
+        return UNCLEAR
     if goal.holds(median):
         return MET
     return UNCLEAR if goal.holds(high if goal.at_least else low) else MISSED

@@ -32,18 +32,28 @@ class OneHost(XloudTestCase):
 
     def setUp(self):
         super().setUp()
-        # Nova's fixtures know of 15 CPUs at the most.
-        self.flags(cpu_allocation_ratio=UNITS / 8, reserved_host_memory_mb=_RESERVED_MB)
+        # Nova's fixtures say that any host has 16 CPUs online.
+        self.flags(cpu_allocation_ratio=UNITS / 16, reserved_host_memory_mb=_RESERVED_MB)
         self.flags(instances=-1, group="quota")
         # Nobody comes between: what is measured is what is asked for.
         self.flags(reconcile_interval=0, group="xloud")
+        # Nova's fake answers with it, as it is, where libvirt answers with MiB.
         memory = UNITS * UNIT_MB + _RESERVED_MB
         self.start_compute(
             "host1",
             host_info=fakelibvirt.HostInfo(
-                cpu_nodes=2, cpu_sockets=1, cpu_cores=2, cpu_threads=2, kB_mem=memory * 1024
+                cpu_nodes=1, cpu_sockets=1, cpu_cores=4, cpu_threads=2, kB_mem=memory
             ),
         )
+        self._check_capacity()
+
+    def _check_capacity(self):
+        """What Placement lets the host give away is what this module says."""
+        inventory = self._get_provider_inventory(self.compute_rp_uuids["host1"])
+        for resource, expected in (("VCPU", UNITS), ("MEMORY_MB", UNITS * UNIT_MB)):
+            one = inventory[resource]
+            capacity = (one["total"] - one["reserved"]) * one["allocation_ratio"]
+            assert capacity == expected, f"{resource}: {capacity} and not {expected}"
 
     def measure(self):
         """The job."""
@@ -69,8 +79,16 @@ class OneHost(XloudTestCase):
 
     def elastic_flavor(self):
         """From one unit to four."""
-        least = {"minimum_cpu": load.LEAST, "minimum_memory": load.LEAST * UNIT_MB}
-        return self._flavor(load.MOST, load.MOST * UNIT_MB, **least)
+        return self.flavor_of(
+            load.MOST, minimum_cpu=load.LEAST, minimum_memory=load.LEAST * UNIT_MB
+        )
+
+    def flavor_of(self, units, **extra_specs):
+        """A flavor; its disk is small, so that units are what the host runs out of."""
+        specs = {name: str(value) for name, value in extra_specs.items()}
+        return self._create_flavor(
+            vcpu=units, memory_mb=units * UNIT_MB, disk=1, ephemeral=0, extra_spec=specs
+        )
 
     def adjust(self, server, units):
         """Ask for so many units; returns whether it was admitted.

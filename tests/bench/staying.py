@@ -2,6 +2,7 @@
 
 import contextlib
 import importlib
+import logging
 import multiprocessing
 import traceback
 
@@ -63,6 +64,8 @@ def _answer(pipe):
     from nova_xloud.seams.install import install
 
     install()
+    # Of each connection that is one more than urllib3 keeps.
+    logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
     while True:
         job, arguments = pipe.recv()
         module, _, name = job.partition(":")

@@ -224,7 +224,7 @@ class LibvirtGuest:
     def __init__(self, dom: Any, wall: Callable[[], float]) -> None:
         self.dom = dom
         self.uuid = dom.UUIDString()
-        self.domain = LibvirtDomain(dom, wall)
+        self.domain = LibvirtDomain(dom, wall, usual_period=1)
         self.start = dom.create
         self.stop = dom.destroy
         self.undefine = dom.undefine

@@ -55,7 +55,7 @@ def test_read_of_a_booted_guest(hypervisor: Hypervisor) -> None:
         defined=Size(BOOT_VCPUS, MEMORY_MB),
         pinned=(),
         stats_period=1,
-        defined_stats_period=1,
+        usual_stats_period=1,
     )
 
 
@@ -224,7 +224,7 @@ def test_statistics_come_as_often_as_they_are_asked_for(hypervisor: Hypervisor) 
     guest = hypervisor.booted()
     guest.domain.set_statistics_period(3)
     figures = guest.domain.read()
-    assert (figures.stats_period, figures.defined_stats_period) == (3, 1)
+    assert (figures.stats_period, figures.usual_stats_period) == (3, 1)
     # One that was on its way then may come at once.
     times = [figures.stats_at or 0]
     while len(times) < 4:

@@ -28,13 +28,15 @@ class XloudTestCase(PatientWaits, base.ServersTestBase):
     microversion = "latest"
     # Seconds; 0: what a guest holds counts from its first moment.
     boot_grace = 120
+    # Seconds between two statistics of a balloon's driver.
+    stats_period = 1
 
     def setUp(self):
         super().setUp()
         self.guests = self.useFixture(FakeLibvirtFixture())
         self.flags(poll_interval=0.02, step_timeout=5, group="xloud")
         self.flags(boot_grace=self.boot_grace, group="xloud")
-        self.flags(mem_stats_period_seconds=1, group="libvirt")
+        self.flags(mem_stats_period_seconds=self.stats_period, group="libvirt")
         self.flags(cpu_allocation_ratio=4.0, ram_allocation_ratio=1.0)
         self.flags(cores=-1, ram=-1, group="quota")
 

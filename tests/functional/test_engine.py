@@ -139,7 +139,7 @@ class Held(EngineTestCase):
         servers = [self._elastic() for _ in range(4)]
         uuids, submitted, submit = {server["id"] for server in servers}, [], Worker.submit
         # As one that is admitted and has not had its turn yet.
-        with mock.patch.object(Worker, "submit", lambda *args: submitted.append(args)):
+        with mock.patch.object(Worker, "submit", lambda *a, **k: submitted.append((a, k))):
             for server in servers:
                 self._adjust(server, current_memory_mb=768)
         uploaded = threading.Event()
@@ -153,8 +153,8 @@ class Held(EngineTestCase):
             for server in servers:
                 self.admin_api.post_server_action(server["id"], {"shelve": {}})
             self._wait(lambda: self.assertEqual(uuids, self.uploading))
-            for arguments in submitted:
-                submit(*arguments)
+            for arguments, options in submitted:
+                submit(*arguments, **options)
             self._adjust(current_vcpus=3, current_memory_mb=768)
             self._has(3, 768)
             # Meanwhile they were not left alone, and nobody had their locks.

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """nova-xloud-status invariants against a whole cloud in which each rule is broken for real."""
 
+import collections
 import contextlib
 import dataclasses
 import io
 import json
+import threading
 from unittest import mock
 
 from keystoneauth1 import exceptions as ks_exc
@@ -19,6 +21,7 @@ from nova_xloud.cmd import invariants, status
 from nova_xloud.core.size import Size
 from nova_xloud.errors import DomainCallFailed, HostUnavailable
 from nova_xloud.libvirt.survey import survey
+from nova_xloud.rpc.client import XloudAPI
 from nova_xloud.scheduling import holdings
 from nova_xloud.testing import Behaviour
 from tests.functional.base import AdjustTestCase
@@ -128,8 +131,37 @@ class Holds(InvariantsTestCase):
     def test_all_instances_are_read_however_many_there_are(self):
         for _ in range(3):
             self._elastic()
-        with mock.patch("nova_xloud.audit.cloud.PAGE", 2):
-            assert self._holds("--no-guests")["counts"]["instances"] == 4
+        pages = {"PAGE": 2, "CHUNK": 1}
+        with mock.patch.multiple("nova_xloud.audit.cloud", **pages):
+            assert self._holds()["counts"]["instances"] == 4
+
+    def test_each_host_and_each_instance_is_asked_about_once(self):
+        self.start_compute("host2")
+        # Until its balloon has its size it is a suspect, and looked at again.
+        self._has(1, 512, self._elastic(host="host2"))
+        get, status_of = report.SchedulerReportClient.get, XloudAPI.status
+        urls, about = collections.Counter(), collections.Counter()
+
+        def count_get(client, url, *args, **kwargs):
+            urls[url] += 1
+            return get(client, url, *args, **kwargs)
+
+        def count_status(rpc, context, instance):
+            about[instance.host] += 1
+            return status_of(rpc, context, instance)
+
+        with (
+            mock.patch.object(report.SchedulerReportClient, "get", count_get),
+            mock.patch.object(XloudAPI, "status", count_status),
+        ):
+            self._holds()
+        asked = {url: n for url, n in urls.items() if url.startswith("/resource_providers/")}
+        assert asked == {
+            f"/resource_providers/{self.compute_rp_uuids[host]}/{what}": 1
+            for host in ("host1", "host2")
+            for what in ("inventories", "allocations")
+        }
+        assert about == {"host1": 1, "host2": 1}
 
 
 class Broken(InvariantsTestCase):
@@ -332,6 +364,17 @@ class Witnesses(InvariantsTestCase):
     def test_a_domain_of_which_nothing_is_told_is_a_note(self):
         code, report = self._with_libvirt(read=lambda uri: {})
         assert (code, [n["code"] for n in report["notes"]]) == (0, ["guest_unknown"])
+
+    def test_a_libvirt_that_hangs_is_left_behind_and_its_host_is_not_checked(self):
+        over = threading.Event()
+        self.addCleanup(over.set)
+        self.flags(rpc_response_timeout=1)
+        self._allocate(self.server["id"], {})
+        code, report = self._with_libvirt(read=lambda uri: over.wait())
+        # What is known without the guests is told all the same, and it is not waited for twice.
+        assert (code, [b["code"] for b in report["breaks"]]) == (1, ["no_allocation"])
+        (unread,) = report["not_checked"]
+        assert "no answer within 1 s" in unread["what"]
 
     def test_a_libvirt_that_does_not_answer(self):
         def read(uri):

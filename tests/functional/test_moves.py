@@ -3,9 +3,12 @@
 
 import contextlib
 
+from lxml import etree
 from nova.tests.functional.api.client import OpenStackApiException
 
+from nova_xloud.libvirt.guest_xml import stats_period
 from nova_xloud.testing import Behaviour
+from nova_xloud.testing.domain import XML_INACTIVE
 from tests.functional.clouds import GROWN, MovesTestCase
 
 
@@ -89,6 +92,19 @@ class LiveMigration(MovesTestCase):
             {"os-migrateLive": {"host": "host2", "block_migration": "auto", "force": True}},
         )
         assert "Lack of memory(host:700.0 <= instance:768)" in self.stdlog.logger.output
+
+
+class AskedOften(MovesTestCase):
+    stats_period = 10
+
+    def test_one_that_is_asked_often_is_asked_as_usual_where_it_went(self):
+        self.guests.domain(self.server["id"]).set_statistics_period(1)
+        self._live_migrate(self.server, host="host2")
+        connection = self.computes["host2"].manager.driver._host.get_connection()
+        domain = connection.lookupByUUIDString(self.server["id"])
+        # What was set live is what it is defined as there.
+        assert stats_period(etree.fromstring(domain.XMLDesc(XML_INACTIVE))) == 1
+        self._wait(lambda: self.assertEqual(10, stats_period(etree.fromstring(domain.XMLDesc(0)))))
 
 
 class ColdMigration(MovesTestCase):

@@ -370,7 +370,7 @@ class EveryDriver:
             self._grown_to(1)
             assert calls == ["adjust"]
 
-    def test_the_second_call_reads_neither_guest_nor_claim(self):
+    def test_the_second_call_does_not_read_the_guest(self):
         self._limit(cores=4)
         read = mock.Mock(side_effect=admission.decide_now)
         with mock.patch.object(admission, "decide_now", read):

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
 
+import nova.conf
 from nova import context as nova_context
 from nova import exception, objects
 from oslo_db import exception as db_exc
@@ -25,8 +26,7 @@ DATABASE_ERRORS = (
 )
 
 _WHERE = (
-    "run this where nova-manage runs, with the nova.conf that has [api_database] connection "
-    "(--config-file)"
+    "run this where nova-manage runs, with the nova.conf that has [{}] connection (--config-file)"
 )
 
 
@@ -36,10 +36,16 @@ class Cells:
     A cell that cannot be read is left out from then on and told of in ``unread``.
 
     :ivar context: an admin's ``nova.context.RequestContext``, targeted at no cell
-    :raises Unread: the API database cannot be read, or knows no cell
+    :raises Unread: the API database cannot be read, or knows no cell, or there is no [database]
     """
 
     def __init__(self, context: Any) -> None:
+        if nova.conf.CONF.database.connection is None:
+            raise Unread(
+                "nova.conf has no [database] connection, by which Nova's queries tell what kind of "
+                "database they are for",
+                _WHERE.format("database"),
+            )
         self.context = context
         self.unread: list[Unread] = []
         self._contexts: dict[str, Any] = {}
@@ -51,7 +57,8 @@ class Cells:
                 self._leave_out(cell.identity, error)
         if not (self._contexts or self.unread):
             raise Unread(
-                "the API database knows no cell", f"{_WHERE}, after nova-manage cell_v2 create_cell"
+                "the API database knows no cell",
+                f"{_WHERE.format('api_database')}, after nova-manage cell_v2 create_cell",
             )
 
     @property
@@ -69,7 +76,7 @@ class Cells:
         except DATABASE_ERRORS as error:
             raise Unread(
                 f"the API database could not be read: {_first_line(error)}",
-                f"{_WHERE}, after nova-manage api_db sync",
+                f"{_WHERE.format('api_database')}, after nova-manage api_db sync",
             ) from error
 
     def every(self, read: Callable[[Any], Iterable[T]]) -> Iterator[T]:

@@ -10,28 +10,29 @@ is kept; hosts are read some at a time, each once, and one that hangs keeps no o
 
 from __future__ import annotations
 
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
-from typing import Any
 
-from nova_xloud.audit.cloud import Cloud, Host, Moves
+from nova_xloud.audit.aside import side_by_side
+from nova_xloud.audit.cloud import PAGE, Cloud, Host, Moves
 from nova_xloud.audit.guests import Witness
 from nova_xloud.audit.report import Report, Unread
-from nova_xloud.core.desired import Desired
-from nova_xloud.core.envelope import FlavorFacts
+from nova_xloud.audit.views import Once, Views
 from nova_xloud.core.finding import Finding
 from nova_xloud.core.invariants import ElasticInstance, Guest, Node, Snapshot, findings
-from nova_xloud.core.size import Size
-from nova_xloud.core.values import UnreadableRecord
-from nova_xloud.scheduling import holdings
 
 # Seconds between two looks at what was found.
 LOOK_INTERVAL = 1.0
 
+# Each call of frozenset() makes another one, of 216 bytes.
+_NONE: frozenset[str] = frozenset()
+
 Key = tuple[str | None, ...]
+# Told how many hosts are read, of how many, and how many instances.
+Progress = Callable[[int, int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +43,13 @@ class Options:
         looked at again once at the least
     :ivar boot_grace: seconds after its start during which a guest may hold more memory
     :ivar parallel: how many hosts are read at the same time
-    :ivar progress: told how many of how many hosts are read
+    :ivar progress: told how far the first reading is
     """
 
     settle: float = 5.0
     boot_grace: float = 120.0
     parallel: int = 8
-    progress: Callable[[int, int], None] = lambda done, of: None
+    progress: Progress = lambda hosts, of, instances: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,8 @@ class Check:
     ) -> None:
         self._cloud = cloud
         self._hosts = {host.provider: host for host in hosts}
-        self._by_node = {(host.name, host.node): host for host in hosts}
+        self._views = Views(hosts)
+        self._once = Once()
         self._witnesses = witnesses
         self._options = options
         self._instances: set[str] = set()
@@ -90,11 +92,7 @@ class Check:
 
         :raises Unread: Placement, or the API database, does not answer
         """
-        elastic = []
-        for instance in self._cloud.instances():
-            self._instances.add(instance.uuid)
-            if _is_elastic(instance):
-                elastic.append(self._view(instance))
+        elastic = self._elastic()
         suspects = self._look(elastic, list(self._hosts.values()), self._options.progress)
         return Report(
             found=(*self._settled(suspects), *self._nobody_to_ask(elastic)),
@@ -103,6 +101,17 @@ class Check:
             elastic=len(elastic),
             hosts=len(self._hosts),
         )
+
+    def _elastic(self) -> list[ElasticInstance]:
+        elastic = []
+        for instance in self._cloud.instances():
+            # The same string is in Placement's answer, and is kept once.
+            self._instances.add(sys.intern(instance.uuid))
+            if (view := self._views.of(instance)) is not None:
+                elastic.append(view)
+            if len(self._instances) % PAGE == 0:
+                self._options.progress(0, len(self._hosts), len(self._instances))
+        return elastic
 
     def _settled(self, suspects: dict[Key, Finding]) -> Iterable[Finding]:
         """What of ``suspects`` is still found, each time it is looked at again."""
@@ -118,7 +127,8 @@ class Check:
     def _look_again(self, suspects: Iterable[Finding]) -> dict[Key, Finding]:
         """Look at the instances and the nodes that ``suspects`` are about, and no others."""
         uuids = {finding.instance for finding in suspects if finding.instance}
-        views = [self._view(i) for i in self._cloud.instances(uuids) if _is_elastic(i)]
+        found = (self._views.of(instance) for instance in self._cloud.instances(uuids))
+        views = [view for view in found if view is not None]
         hosts = {self._hosts.get(view.provider or "") for view in views}
         hosts |= {self._hosts.get(finding.provider or "") for finding in suspects}
         return self._look(views, [host for host in hosts if host is not None])
@@ -127,11 +137,11 @@ class Check:
         self,
         views: Sequence[ElasticInstance],
         hosts: Sequence[Host],
-        progress: Callable[[int, int], None] | None = None,
+        progress: Progress | None = None,
     ) -> dict[Key, Finding]:
         """:param progress: given at the first look, which does without what costs a query each"""
         moves = self._cloud.moves(hosts)
-        read = self._read(hosts, views, progress or (lambda done, of: None))
+        read = self._read(hosts, views, progress or (lambda hosts, of, instances: None))
         guests = {uuid: guest for one in read.values() for uuid, guest in one.guests.items()}
         if progress is None:
             guests |= self._with_their_starts(views, guests)
@@ -144,7 +154,7 @@ class Check:
         self,
         hosts: Sequence[Host],
         views: Iterable[ElasticInstance],
-        progress: Callable[[int, int], None],
+        progress: Progress,
     ) -> dict[str, _HostRead]:
         """Each of ``hosts``, by its provider.
 
@@ -154,39 +164,36 @@ class Check:
         for view in views:
             uuids.setdefault(view.provider, []).append(view.uuid)
         read: dict[str, _HostRead] = {}
-        pool = ThreadPoolExecutor(self._options.parallel, thread_name_prefix="host")
-        try:
-            asked = {
-                pool.submit(self._read_host, host, uuids.get(host.provider, [])): host
-                for host in hosts
-            }
-            for done, future in enumerate(as_completed(asked), 1):
-                host, one = asked[future], future.result()
-                read[host.provider] = one
-                if one.silent is not None:
-                    self._silent[host.name] = one.silent
-                progress(done, len(hosts))
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+
+        def ask(host: Host) -> _HostRead:
+            return self._read_host(host, uuids.get(host.provider, []))
+
+        for host, one in side_by_side(ask, hosts, self._options.parallel):
+            guests = {uuid: self._once.of(guest) for uuid, guest in one.guests.items()}
+            read[host.provider] = replace(one, guests=guests)
+            if one.silent is not None:
+                self._silent[host.name] = one.silent
+            progress(len(read), len(hosts), len(self._instances))
         return read
 
     def _read_host(self, host: Host, uuids: Sequence[str]) -> _HostRead:
         node, witness = self._cloud.node(host), self._witnesses.get(host.name)
-        if witness is None or not uuids:
+        # One that did not answer is noted already, and would be waited for as long again.
+        if witness is None or not uuids or host.name in self._silent:
             return _HostRead(node, {})
         try:
-            context, instances = self._cloud.instances_on(host, uuids)
-            told = witness.guests(context, instances)
+            told = witness.guests(uuids, lambda: self._cloud.instances_on(host, uuids))
         except Unread as error:
             return _HostRead(node, {}, error)
         return _HostRead(node, {uuid: told.get(uuid, Guest(held=None)) for uuid in uuids})
 
     def _consumers(self, nodes: Iterable[Node], moves: Moves) -> frozenset[str] | None:
-        known = self._instances.union(*moves.running.values())
-        unknown = {consumer for node in nodes for consumer in node.allocations} - known
+        moving = frozenset().union(*moves.running.values())
+        there = {consumer for node in nodes for consumer in node.allocations}
+        unknown = there - self._instances - moving
         found = self._cloud.consumers_among(unknown)
         # In a cell that could not be read there may be what is known nowhere else.
-        return frozenset(known | found) if self._cloud.cells.complete else None
+        return frozenset(there - (unknown - found)) if self._cloud.cells.complete else None
 
     def _with_their_starts(
         self, views: Iterable[ElasticInstance], guests: Mapping[str, Guest]
@@ -202,20 +209,6 @@ class Check:
             told[view.uuid] = replace(guest, booting=booting)
         return told
 
-    def _view(self, instance: Any) -> ElasticInstance:
-        """What the rules need of it, without what is told of it by others."""
-        facts = holdings.facts_of_instance(instance)
-        host = self._by_node.get((instance.host, instance.node))
-        return ElasticInstance(
-            uuid=instance.uuid,
-            host=instance.host,
-            provider=host.provider if host is not None else None,
-            facts=facts,
-            desired=_desired(instance, facts),
-            recorded=Size(instance.vcpus, instance.memory_mb),
-            busy=instance.task_state is not None,
-        )
-
     def _nobody_to_ask(self, views: Iterable[ElasticInstance]) -> Iterator[Finding]:
         on = Counter(view.host for view in views)
         for name, witness in self._witnesses.items():
@@ -228,18 +221,7 @@ class Check:
 def _with(view: ElasticInstance, moves: Moves, guest: Guest | None) -> ElasticInstance:
     return replace(
         view,
-        migrations=moves.running.get(view.uuid, frozenset()),
-        left_behind_on=moves.left_behind.get(view.uuid, frozenset()),
+        migrations=moves.running.get(view.uuid, _NONE),
+        left_behind_on=moves.left_behind.get(view.uuid, _NONE),
         guest=guest,
     )
-
-
-def _is_elastic(instance: Any) -> bool:
-    return holdings.names_minimum(instance.flavor) or holdings.has_record(instance)
-
-
-def _desired(instance: Any, facts: FlavorFacts) -> Desired | None:
-    try:
-        return holdings.read_desired(instance, facts)
-    except UnreadableRecord:
-        return None

@@ -4,7 +4,10 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Iterator, Sequence
+import functools
+import gc
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +15,7 @@ from keystoneauth1 import exceptions as ks_exc
 from nova import objects, servicegroup
 from nova.compute import instance_actions
 from nova.scheduler.client import report
+from openstack.exceptions import SDKException
 from oslo_utils import timeutils
 
 from nova_xloud.audit.cells import DATABASE_ERRORS, Cells
@@ -20,6 +24,8 @@ from nova_xloud.core.invariants import Node
 
 # Instances read by one query.
 PAGE = 500
+# The same, where several hosts are read at a time: each has so many in memory.
+CHUNK = 100
 # How many of its newest actions tell when a guest was last started.
 ACTIONS = 20
 
@@ -83,9 +89,11 @@ class Cloud:
 
     def __init__(self, cells: Cells) -> None:
         self.cells = cells
+        # What is allocated, by itself: a cloud has few flavors, so most allocations are equal.
+        self._shapes: dict[tuple[tuple[str, int], ...], Mapping[str, int]] = {}
         try:
             self._placement = report.report_client_singleton()
-        except ks_exc.ClientException as error:
+        except (ks_exc.ClientException, SDKException) as error:
             raise Unread(f"Placement could not be reached: {error}", _PLACEMENT) from error
 
     def hosts(self) -> list[Host]:
@@ -106,32 +114,41 @@ class Cloud:
 
     def instances(self, uuids: Iterable[str] | None = None) -> Iterator[Any]:
         """Every ``nova.objects.Instance`` that is not deleted, or those of ``uuids``."""
-        filters: dict[str, Any] = {"deleted": False, "soft_deleted": True}
-        if uuids is not None:
-            filters["uuid"] = sorted(uuids)
-            if not filters["uuid"]:
-                return
-        yield from self.cells.every(lambda context: _pages(context, filters))
+        every: dict[str, Any] = {"deleted": False, "soft_deleted": True}
+        if uuids is None:
+            yield from self.cells.every(lambda context: _pages(context, every))
+            return
+        for some in _chunks(sorted(uuids), PAGE):
+            filters = {**every, "uuid": some}
+            yield from self.cells.every(functools.partial(_pages, filters=filters))
 
-    def instances_on(self, host: Host, uuids: Sequence[str]) -> tuple[Any, list[Any]]:
-        """Those of ``uuids``, as ``nova.objects.Instance``, and the context they were read in.
+    def instances_on(self, host: Host, uuids: Sequence[str]) -> Iterator[Any]:
+        """Those of ``uuids`` that are on ``host``, as ``nova.objects.Instance``, some at a time.
 
-        May be called in any thread.
+        May be called in any thread. Each instance has the context that it was read with.
 
-        :raises Unread: its cell cannot be read
+        :raises Unread: the host's cell cannot be read
         """
         # A context is one thread's: its database session hangs on it.
         context = copy.copy(host.context)
+        for some in _chunks(uuids, CHUNK):
+            for instance in self._some_on(host, context, some):
+                # One that has just moved away is asked of its new host when it is looked at again.
+                if instance.host == host.name:
+                    yield instance
+
+    def _some_on(self, host: Host, context: Any, uuids: Sequence[str]) -> Iterable[Any]:
         filters = {"uuid": list(uuids), "deleted": False, "soft_deleted": True}
         try:
-            return context, list(
-                objects.InstanceList.get_by_filters(context, filters, expected_attrs=_ATTRIBUTES)
+            found: Iterable[Any] = objects.InstanceList.get_by_filters(
+                context, filters, expected_attrs=_ATTRIBUTES
             )
         except DATABASE_ERRORS as error:
             raise Unread(
                 f"the instances of host {host.name} could not be read: {error}",
                 "check that its cell's database runs",
             ) from error
+        return found
 
     def moves(self, hosts: Iterable[Host]) -> Moves:
         """The migrations from and to ``hosts`` that are not over."""
@@ -167,16 +184,21 @@ class Cloud:
         if not wanted:
             return frozenset()
         found = {instance.uuid for instance in self.instances(wanted)}
+        for some in _chunks(wanted, PAGE):
+            found |= self._in_no_page(some)
+        return frozenset(found)
+
+    def _in_no_page(self, uuids: Sequence[str]) -> set[str]:
+        """Which of ``uuids`` are a migration, or an instance that is in no cell yet."""
         migrations = self.cells.every(
-            lambda context: objects.MigrationList.get_by_filters(context, {"uuid": wanted})
+            lambda context: objects.MigrationList.get_by_filters(context, {"uuid": list(uuids)})
         )
-        found |= {migration.uuid for migration in migrations}
         mappings = self.cells.api_database(
-            lambda context: objects.InstanceMappingList.get_by_instance_uuids(context, wanted)
+            lambda context: objects.InstanceMappingList.get_by_instance_uuids(context, list(uuids))
         )
         # Claimed by the scheduler, and not yet in any cell.
-        found |= {m.instance_uuid for m in mappings if m.cell_mapping is None}
-        return frozenset(found)
+        being_built = {m.instance_uuid for m in mappings if m.cell_mapping is None}
+        return being_built | {migration.uuid for migration in migrations}
 
     def seconds_since_start(self, context: Any, instance_uuid: str) -> float | None:
         """How long ago an action last had its guest started; None: not known.
@@ -202,8 +224,12 @@ class Cloud:
             host.name,
             host.provider,
             inventories,
-            {consumer: held["resources"] for consumer, held in allocations.items()},
+            {sys.intern(who): self._shape(held["resources"]) for who, held in allocations.items()},
         )
+
+    def _shape(self, resources: Mapping[str, int]) -> Mapping[str, int]:
+        """An equal mapping, the same for all allocations that are equal."""
+        return self._shapes.setdefault(tuple(sorted(resources.items())), resources)
 
     def _ask(self, host: Host, what: str) -> dict[str, Any]:
         try:
@@ -242,6 +268,15 @@ def _pages(context: Any, filters: dict[str, Any]) -> Iterator[Any]:
         if len(page) < PAGE:
             return
         marker = page[-1].uuid
+        # Nova's objects are cycles: each dict in one has the object. They would stay until Python
+        # looks for cycles by itself, and there would be thousands of them by then (measured).
+        del page
+        gc.collect()
+
+
+def _chunks(uuids: Sequence[str], size: int) -> Iterator[Sequence[str]]:
+    for start in range(0, len(uuids), size):
+        yield uuids[start : start + size]
 
 
 def _frozen(sets: dict[str, set[str]]) -> dict[str, frozenset[str]]:

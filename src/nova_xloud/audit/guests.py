@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 import oslo_messaging as messaging
 
+from nova_xloud import releases
+from nova_xloud.audit.aside import within
 from nova_xloud.audit.report import Unread
 from nova_xloud.core import pinned
 from nova_xloud.core.conditions import BOOTING
@@ -19,16 +21,20 @@ from nova_xloud.rpc.client import XloudAPI
 
 # From the URI of a libvirt to its domains by UUID.
 Survey = Callable[[str], Mapping[str, Glimpse]]
+# Reads the instances that are asked about, as ``nova.objects.Instance``, some at a time.
+Read = Callable[[], Iterable[Any]]
 
 
 class Witness(Protocol):
     """Tells what the guests of one host hold."""
 
-    def guests(self, context: Any, instances: Sequence[Any]) -> dict[str, Guest]:
-        """By the UUIDs of ``instances``; one that it knows nothing of may be left out.
+    def guests(self, uuids: Sequence[str], read: Read) -> dict[str, Guest]:
+        """By the UUID of the instance; one that the witness knows nothing of may be left out.
 
-        :param context: targeted at the cell of the host
-        :param instances: ``nova.objects.Instance``
+        May be called in any thread.
+
+        :param uuids: of the instances
+        :param read: for a witness that needs more than UUIDs
         :raises Unread: it does not answer
         """
 
@@ -37,6 +43,8 @@ def witnesses(
     hosts: Mapping[str, bool], uris: Mapping[str, str], survey: Survey
 ) -> dict[str, Witness | None]:
     """Who is asked for the guests of each host: its libvirt where that is named, else nova-compute.
+
+    A libvirt may take as long to answer as a nova-compute.
 
     :param hosts: every host, and whether it is up
     :param uris: of libvirt, by host
@@ -52,34 +60,36 @@ def witnesses(
     asked: dict[str, Witness | None] = {}
     for name, up in hosts.items():
         if name in uris:
-            asked[name] = LibvirtWitness(name, uris[name], survey)
+            asked[name] = LibvirtWitness(name, uris[name], survey, rpc.answered_within())
         else:
             asked[name] = ComputeWitness(name, rpc) if up else None
     return asked
 
 
 class LibvirtWitness:
-    """The libvirt of the host itself: independent of nova-compute, one call for all domains."""
+    """The libvirt of the host itself: independent of nova-compute, one call for all domains.
 
-    def __init__(self, host: str, uri: str, survey: Survey) -> None:
+    libvirt has no time-out of its own, so the call is left behind when its time is over.
+    """
+
+    def __init__(self, host: str, uri: str, survey: Survey, seconds: float) -> None:
         self._host = host
         self._uri = uri
         self._survey = survey
+        self._seconds = seconds
 
-    def guests(self, context: Any, instances: Sequence[Any]) -> dict[str, Guest]:
+    def guests(self, uuids: Sequence[str], read: Read) -> dict[str, Guest]:
         try:
-            seen = self._survey(self._uri)
-        except (DomainError, ImportError) as error:
+            seen = within(
+                self._seconds, lambda: self._survey(self._uri), releases.machine_threads()
+            )
+        except (DomainError, ImportError, TimeoutError) as error:
             raise Unread(
                 f"libvirt of host {self._host} at {self._uri} could not be asked: {error}",
                 f"correct --libvirt {self._host}=URI (virsh -r -c URI list has to answer; "
                 "libvirt-python has to be installed), or leave it out to ask nova-compute",
             ) from error
-        return {
-            instance.uuid: _seen(seen[instance.uuid])
-            for instance in instances
-            if instance.uuid in seen
-        }
+        return {uuid: _seen(seen[uuid]) for uuid in uuids if uuid in seen}
 
 
 def _seen(glimpse: Glimpse) -> Guest:
@@ -98,11 +108,12 @@ class ComputeWitness:
         self._host = host
         self._rpc = rpc
 
-    def guests(self, context: Any, instances: Sequence[Any]) -> dict[str, Guest]:
+    def guests(self, uuids: Sequence[str], read: Read) -> dict[str, Guest]:
         seen = {}
-        for instance in instances:
+        for instance in read():
             try:
-                status = self._rpc.status(context, instance)
+                # Its context is targeted at its cell, and is this thread's alone.
+                status = self._rpc.status(instance._context, instance)
             except NotFound:
                 # Deleted since its record was read.
                 continue

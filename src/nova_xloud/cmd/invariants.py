@@ -4,12 +4,15 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import importlib
 import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from nova_xloud.audit.report import NOT_CHECKED, Report, Unread, as_json, as_text
 from nova_xloud.cmd import command
+from nova_xloud.cmd.progress import Progress
 
 if TYPE_CHECKING:
     from nova_xloud.audit.guests import Survey
@@ -37,19 +40,22 @@ libvirt there. Of a host that is down nobody is asked; that is a note, and no br
 memory beyond its claim in a guest that has just started.
 
 Things go on while this reads. What seems broken is looked at again, and listed if it stays so.
+
+Hosts are read side by side, each once. One that does not answer is not checked, and is asked no
+second time; nova-compute has [DEFAULT] rpc_response_timeout to answer, and a libvirt as long.
+How far it is is on stderr: on a terminal one line that is written anew, else a line for every 20
+hosts.
 """
 
 EPILOG = """\
 Exit codes: 0 every rule holds; 1 one is broken; 2 none was seen broken, but not all was checked:
-it is said what was not, and the way out. With -f json all of it is one object on stdout.
+it is said what was not, and the way out; 130 it was interrupted (Ctrl-C), and nothing is printed.
+With -f json all of it is one object on stdout.
 
   nova-xloud-status invariants
   nova-xloud-status invariants -f json --no-guests
   nova-xloud-status invariants --libvirt node1=qemu+ssh://root@node1/system
 """
-
-# Fewer hosts are read before anybody asks how far it is.
-PROGRESS_FROM = 20
 
 
 def add(commands: Any, parent: argparse.ArgumentParser) -> None:
@@ -92,7 +98,8 @@ def add(commands: Any, parent: argparse.ArgumentParser) -> None:
         metavar="HOSTS",
         type=_at_least_one,
         default=8,
-        help="how many hosts to ask at the same time (default: 8)",
+        help="how many hosts to read at the same time (default: 8); each has a few connections: to "
+        "Placement, to its cell's database and to the broker",
     )
     parser.add_argument(
         "-f", "--format", choices=("table", "json"), default="table", help="(default: table)"
@@ -129,16 +136,24 @@ def _check(arguments: argparse.Namespace, survey: Survey | None) -> Report:
     asked = {}
     if not arguments.no_guests:
         asked = witnesses(
-            {host.name: host.up for host in hosts}, dict(arguments.libvirt), survey or _survey_at
+            {host.name: host.up for host in hosts},
+            dict(arguments.libvirt),
+            survey or _survey_at,
         )
     grace = arguments.boot_grace
-    options = Options(
-        settle=arguments.settle,
-        boot_grace=nova.conf.CONF.xloud.boot_grace if grace is None else grace,
-        parallel=arguments.parallel,
-        progress=_progress,
-    )
-    return Check(cloud, hosts, asked, options).run()
+    if arguments.libvirt:
+        # Here, and not by the threads that ask: on eventlet those may use nothing that it has
+        # replaced, and an import takes locks. What is missing is said of each host.
+        with contextlib.suppress(ImportError):
+            importlib.import_module("nova_xloud.libvirt.witness")
+    with Progress(sys.stderr) as progress:
+        options = Options(
+            settle=arguments.settle,
+            boot_grace=nova.conf.CONF.xloud.boot_grace if grace is None else grace,
+            parallel=arguments.parallel,
+            progress=progress,
+        )
+        return Check(cloud, hosts, asked, options).run()
 
 
 def _survey_at(uri: str) -> Mapping[str, Glimpse]:
@@ -146,15 +161,6 @@ def _survey_at(uri: str) -> Mapping[str, Glimpse]:
     from nova_xloud.libvirt.witness import survey_at
 
     return survey_at(uri)
-
-
-def _progress(done: int, of: int) -> None:
-    """On a terminal one line that goes on; in a file one for every some."""
-    if sys.stderr.isatty():
-        end = "\n" if done == of else ""
-        print(f"\r{done} of {of} hosts read", file=sys.stderr, end=end, flush=True)
-    elif of >= PROGRESS_FROM and (done == of or done % PROGRESS_FROM == 0):
-        print(f"{done} of {of} hosts read", file=sys.stderr)
 
 
 def _host_and_uri(text: str) -> tuple[str, str]:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -13,12 +14,13 @@ from nova_xloud.cmd import invariants, upgrade
 
 DESCRIPTION = """\
 Ask whether a cloud with nova-xloud is as it has to be. Run it where nova-manage runs: it reads the
-same nova.conf, and needs [api_database], [placement], the cells that are mapped there, and for what
-it asks of nova-compute the message broker. It changes nothing.
+same nova.conf, and needs [api_database], [database], [placement], the cells that are mapped there,
+and for what it asks of nova-compute the message broker. It changes nothing.
 """
 
 EPILOG = """\
-Exit codes: 0 all is well; 2 the arguments are wrong. Each command has more, and says them.
+Exit codes: 0 all is well; 2 the arguments are wrong; 130 interrupted (Ctrl-C). Each command has
+more, and says them.
 
   nova-xloud-status upgrade check           is all of it as nova-xloud needs it?
   nova-xloud-status upgrade check --help    says what is checked, and how
@@ -26,6 +28,9 @@ Exit codes: 0 all is well; 2 the arguments are wrong. Each command has more, and
 """
 
 PROGRAM = "nova-xloud-status"
+
+# As shells say it of a program that SIGINT has ended.
+INTERRUPTED = 130
 
 # Each has add(subparsers, parent), and sets `run`: from the arguments to an exit code, and
 # `unconfigured`: the exit code when nova.conf cannot be read.
@@ -54,6 +59,9 @@ def main(argv: Sequence[str] | None = None, configured: Configured | None = None
         print(f"{PROGRAM}: {error}", file=sys.stderr)
         unconfigured: int = arguments.unconfigured
         return unconfigured
+    except KeyboardInterrupt:
+        print(f"{PROGRAM}: interrupted, so nothing is known", file=sys.stderr)
+        return INTERRUPTED
 
 
 def parser() -> argparse.ArgumentParser:
@@ -103,6 +111,9 @@ def _configured(options: Sequence[str]) -> Iterator[None]:
     except cfg.Error as error:
         raise Unconfigured(f"{error}; name the right one with --config-file") from error
     objects.register_all()
+    # What is imported stays. Looking for cycles in it took 12 times as long as without (measured),
+    # and a large cloud is read page by page with a look after each.
+    gc.freeze()
     try:
         yield
     finally:

@@ -90,9 +90,8 @@ def admit(
 ) -> Admission:
     """Admit ``request`` or refuse it; a refusal changes nothing.
 
-    :param reserved: for it, a moment ago: where the record is as it was left then, guest and claim
-        are not read again. The run that follows reads them before it does anything
-
+    :param reserved: for it, a moment ago: where that is claimed still, and the record is as it was
+        left then, the guest is not read again. The run that follows reads it before it does more
     :param too_late: nobody waits for the answer any more; asked once the lock is had, which
         another operation may have kept for long, and once the guest and Placement have answered
     :param date: ISO 8601, UTC
@@ -100,8 +99,9 @@ def admit(
     :raises DomainError: the guest could not be read
     """
     if reserved is not None and reserved.is_of(request, instance):
+        _check_placement_answers(instance)
         with instance.lock(LOCKED_OUT_AFTER):
-            if not too_late() and reserved.still_holds(instance.record.refresh()):
+            if not too_late() and _is_as_left(instance, reserved):
                 return _admit_reserved(instance, reserved)
     check_answers(instance)
     with instance.lock(LOCKED_OUT_AFTER):
@@ -142,6 +142,13 @@ def reserve(
     return Reserved(request, instance.request_id, left, plan, claim)
 
 
+def _is_as_left(instance: Instance, reserved: Reserved) -> bool:
+    """The claim too: a run may have released it, and the record is written in its next step."""
+    is_claimed = instance.claims.read().size.covers(reserved.claim)
+    # In this order: see observe().
+    return is_claimed and reserved.still_holds(instance.record.refresh())
+
+
 def _admit_reserved(instance: Instance, reserved: Reserved) -> Admission:
     desired = reserved.plan.desired
     instance.record.write(desired, held=reserved.claim)
@@ -157,6 +164,10 @@ def check_answers(instance: Instance) -> None:
     """
     if not instance.answers(SECONDS):
         raise HostUnavailable("the guest's QEMU does not answer; nothing was changed")
+    _check_placement_answers(instance)
+
+
+def _check_placement_answers(instance: Instance) -> None:
     if not instance.placement_answers(SECONDS):
         raise PlacementUnavailable("Placement does not answer; nothing was changed")
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 import logging
 import math
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from nova_xloud.compute.admit import check_followed
 from nova_xloud.compute.clock import Clock
@@ -24,7 +25,7 @@ from nova_xloud.compute.observe import Observation, observe, read_guest
 from nova_xloud.compute.patience import Patience
 from nova_xloud.compute.ports import ClaimConflict, Instance, RecordView
 from nova_xloud.compute.take import take
-from nova_xloud.compute.waits import Pause, Waits, answers, locked
+from nova_xloud.compute.waits import Pause, Waits, answers, in_the_same_lane, locked
 from nova_xloud.conf import EngineOptions
 from nova_xloud.core import convergence, giving_up, reading, steps
 from nova_xloud.core.desired import Desired
@@ -48,6 +49,8 @@ from nova_xloud.errors import (
 )
 
 LOG = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 # In step_timeouts: how long a run may take before it is looked at anew by whoever comes next.
 LONGEST_RUN = 10
@@ -130,13 +133,13 @@ class _Run:
 
     def to_the_end(self) -> Waits[Outcome]:
         while not self._clock.closing():
-            silent = yield from self.who_is_silent()
+            silent = yield from self._kept(self.who_is_silent())
             if silent is not None:
                 return Outcome(False, f"{silent} does not answer")
             if self._clock.now() - self._begun > self._options.step_timeout * LONGEST_RUN:
                 return Outcome(False, "it takes long, so others go first; it goes on later")
             try:
-                with (yield from locked(self._instance, self._clock)):
+                with (yield from self._kept(locked(self._instance, self._clock))):
                     done = self._locked_step()
             except InvalidState as held:
                 return Outcome(False, stand_back(held.message))
@@ -144,6 +147,9 @@ class _Run:
             if outcome is not None:
                 return outcome
         return Outcome(False, "nova-compute is stopping")
+
+    def _kept(self, wait: Waits[T]) -> Waits[T]:
+        return in_the_same_lane(wait, may_wait=self._may_wait)
 
     def who_is_silent(self) -> Waits[str | None]:
         """Who of those that are asked under the lock does not answer; None: both do."""

@@ -6,7 +6,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from nova_xloud.compute.clock import Clock
@@ -39,6 +39,20 @@ class Pause:
 T = TypeVar("T")
 # A part of a run: it is sent True where somebody has asked for something since it yielded.
 Waits = Generator[Pause, bool | None, T]
+
+
+def in_the_same_lane(wait: Waits[T], *, may_wait: bool) -> Waits[T]:
+    """``wait``, where each pause says of the run that it may wait for its guest afterwards, or not.
+
+    So a run that was given a thread for that has one still when a lock or an answer came late.
+    """
+    try:
+        pause = next(wait)
+        while True:
+            pause = wait.send((yield replace(pause, may_wait=may_wait)))
+    except StopIteration as end:
+        value: T = end.value
+        return value
 
 
 def answers(ask: Callable[[float], bool], clock: Clock) -> Waits[bool]:

@@ -48,6 +48,7 @@ class _Run:
     :ivar steps: what is left of it; None: it has not begun
     :ivar pauses: how often it has paused: by this a call that wakes it knows that it is too late
     :ivar is_paused: it waits until it is woken
+    :ivar may_wait: in what it does next libvirt may wait for the guest
     :ivar news: somebody has asked for something since it was last read
     """
 
@@ -59,6 +60,7 @@ class _Run:
     steps: Waits[Outcome] | None = None
     pauses: int = 0
     is_paused: bool = False
+    may_wait: bool = False
     news: bool = False
 
 
@@ -166,9 +168,9 @@ class Worker:
                 run.is_paused = False
                 self._goes_on(run)
 
-    def _goes_on(self, run: _Run, *, may_wait: bool = False) -> None:
+    def _goes_on(self, run: _Run) -> None:
         lane = Lane.QUICK
-        if may_wait:
+        if run.may_wait:
             lane = Lane.SLOW
         elif run.urgency is Urgency.OWED:
             lane = Lane.OWED
@@ -223,8 +225,9 @@ class Worker:
             if self._closing.is_set():
                 return False
             run.pauses += 1
+            run.may_wait = pause.may_wait
             if not pause.seconds or run.news:
-                self._goes_on(run, may_wait=pause.may_wait)
+                self._goes_on(run)
             else:
                 run.is_paused = True
                 self._later.call(pause.seconds, functools.partial(self._wake, run, run.pauses))

@@ -12,7 +12,9 @@ balloon_reserve_mb``. Without statistics the floor is not known, and a guest is 
 ``force`` leaves the floor away; the steps stay bounded.
 
 Statistics come once in a period of ``[libvirt] mem_stats_period_seconds``, and each step waits for
-them. So while a guest shrinks they are asked for every second, and after it as its definition says.
+them. So while a guest shrinks they are asked for every second, and after it as before. The
+definition of a domain cannot tell what it is: a live migration makes what was set live the
+definition on the other host (measured).
 """
 
 from __future__ import annotations
@@ -124,18 +126,27 @@ def _shrink(
 
 
 def usual_period(guest: GuestFigures, told: Told) -> SetStatisticsPeriod | None:
-    """Have its statistics be asked for as its definition says, after :data:`OFTEN`; None: they are,
-    or libvirt has refused that in this run, or somebody has set another period by hand.
+    """Have its statistics be asked for as usual, after :data:`OFTEN`; None: they are, or libvirt
+    has refused that in this run, or somebody has set another period by hand.
     """
-    usual = guest.defined_stats_period or 0
-    if guest.stats_period != OFTEN or usual <= OFTEN or told.stats_period == usual:
+    usual = guest.usual_stats_period
+    if not is_asked_often(guest.stats_period, usual) or told.stats_period == usual:
         return None
     return SetStatisticsPeriod(usual)
 
 
+def is_asked_often(period: int, usual: int) -> bool:
+    """Whether a guest's statistics come as often as in a shrink, and have a period to go back to.
+
+    :param period: seconds between two of them now; 0: nobody asks for them
+    :param usual: the same as the host is configured
+    """
+    return period == OFTEN < usual
+
+
 def _may_be_asked_often(guest: GuestFigures, told: Told) -> bool:
     """Only where there is a period to go back to, and a guest that runs, to report."""
-    is_rare = min(guest.stats_period, guest.defined_stats_period or 0) > OFTEN
+    is_rare = min(guest.stats_period, guest.usual_stats_period) > OFTEN
     return is_rare and not guest.paused and told.stats_period != OFTEN
 
 

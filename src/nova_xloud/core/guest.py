@@ -37,7 +37,7 @@ class GuestFigures:
     :ivar pinned: why all of its memory stays in the host's RAM whatever its balloon does, as the
         codes of :mod:`nova_xloud.core.pinned`; empty for a guest whose balloon frees memory
     :ivar stats_period: seconds between two statistics that QEMU asks the driver for; 0: it does not
-    :ivar defined_stats_period: the same in the persistent definition; None for a domain without one
+    :ivar usual_stats_period: the same as the host is configured; 0: it asks no guest
     :ivar memory_confirmed: the driver has reported since power-on or the last reset, so the guest
         has ``memory_mb``. False: it has not; a guest that resets itself takes all of its memory,
         and QEMU goes on telling the size from before (measured). None: its statistics cannot be
@@ -63,7 +63,7 @@ class GuestFigures:
     defined: Size | None = None
     pinned: tuple[str, ...] = ()
     stats_period: int = 0
-    defined_stats_period: int | None = None
+    usual_stats_period: int = 0
     memory_confirmed: bool | None = True
     crashed: bool = False
 
@@ -73,7 +73,7 @@ class GuestFigures:
 
         A guest that is asked more often for a while has the time that it always has.
         """
-        return reports_within(max(self.stats_period, self.defined_stats_period or 0))
+        return reports_within(max(self.stats_period, self.usual_stats_period))
 
     @property
     def held_memory_mb(self) -> int:
@@ -125,8 +125,7 @@ class Glimpse:
     :ivar defined: as in :class:`GuestFigures`; None too for a domain that was not asked for it
     :ivar pinned_mb: memory that it holds whatever its balloon says, MiB: its maximum where that is
         pinned, else 0
-    :ivar asked_often: its statistics are asked for more often than its definition says; see
-        :mod:`nova_xloud.core.balloon`
+    :ivar asked_often: :func:`nova_xloud.core.balloon.is_asked_often` says so of its statistics
     :ivar max_memory_mb: as in :class:`GuestFigures`; so are those that follow
     """
 

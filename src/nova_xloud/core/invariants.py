@@ -7,7 +7,7 @@ finds before he believes it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from nova_xloud.core.allocation import size_held
@@ -92,8 +92,10 @@ class Snapshot:
 def findings(snapshot: Snapshot) -> tuple[Finding, ...]:
     """Everything in ``snapshot`` that breaks a rule, or is worth a note."""
     found: list[Finding] = []
+    elsewhere = _elsewhere_by_instance(snapshot)
     for instance in snapshot.instances:
         found += _of_record(instance)
+        found += _elsewhere(instance, elsewhere.get(instance.uuid, ()))
         found += _of_allocations(instance, snapshot.nodes)
     for node in snapshot.nodes.values():
         found += _oversold(node)
@@ -130,7 +132,6 @@ def _of_record(instance: ElasticInstance) -> Iterator[Finding]:
 def _of_allocations(instance: ElasticInstance, nodes: Mapping[str, Node]) -> Iterator[Finding]:
     node = nodes.get(instance.provider or "")
     own = node.allocations.get(instance.uuid) if node is not None else None
-    yield from _elsewhere(instance, nodes)
     if instance.host is None:
         return
     moving = [node.allocations.get(m) for m in instance.migrations] if node is not None else []
@@ -192,13 +193,25 @@ def _nothing_here(instance: ElasticInstance) -> Iterator[Finding]:
     yield _about(instance, "no_allocation", what)
 
 
-def _elsewhere(instance: ElasticInstance, nodes: Mapping[str, Node]) -> Iterator[Finding]:
+def _elsewhere_by_instance(snapshot: Snapshot) -> dict[str, list[Node]]:
+    """Of each instance the nodes that have something for it and are not its own; few have any.
+
+    By one pass over the allocations: a cloud has too many nodes to ask each about each instance.
+    """
+    own = {instance.uuid: instance.provider for instance in snapshot.instances}
+    found: dict[str, list[Node]] = {}
+    for node in snapshot.nodes.values():
+        for consumer, resources in node.allocations.items():
+            if resources and own.get(consumer, node.provider) != node.provider:
+                found.setdefault(consumer, []).append(node)
+    return found
+
+
+def _elsewhere(instance: ElasticInstance, nodes: Sequence[Node]) -> Iterator[Finding]:
     if instance.busy or instance.migrations:
         return
-    for node in nodes.values():
-        resources = node.allocations.get(instance.uuid)
-        if not resources or node.provider == instance.provider:
-            continue
+    for node in nodes:
+        resources = node.allocations[instance.uuid]
         if node.host in instance.left_behind_on:
             continue
         yield Finding(

@@ -63,6 +63,8 @@ class LibvirtDomain:
     :param direct: the domain without Nova's proxy, for calls that are not made in Nova's threads
     :param ask_agent: makes a call that the guest's agent has to answer, and returns what it returns
         or raises; bounds how long that takes. See :class:`nova_xloud.compute.agents.Agents`
+    :param usual_period: seconds between two statistics of its balloon's driver as the host is
+        configured; 0: it asks no guest
     """
 
     def __init__(
@@ -72,11 +74,13 @@ class LibvirtDomain:
         *,
         direct: VirDomain | None = None,
         ask_agent: AskAgent = _at_once,
+        usual_period: int = 0,
     ) -> None:
         self._dom = dom
         self._wall = wall
         self._direct = dom if direct is None else direct
         self._ask_agent = ask_agent
+        self._usual_period = usual_period
 
     def read(self, *, agent: bool = True) -> GuestFigures:
         """See :meth:`nova_xloud.compute.ports.Domain.read`.
@@ -97,8 +101,7 @@ class LibvirtDomain:
         # Ahead of info() and the XML, which follow an event that QEMU sends once a second.
         stats = self._statistics() if running else {}
         period = stats_period(root)
-        defined_period = None if inactive is None else stats_period(inactive)
-        usual = max(period, defined_period or 0) if period else 0
+        usual = max(period, self._usual_period) if period else 0
         return GuestFigures(
             running=running,
             paused=paused,
@@ -123,7 +126,7 @@ class LibvirtDomain:
             defined=None if inactive is None else defined_size(inactive),
             pinned=pinned_by(root),
             stats_period=period if running else 0,
-            defined_stats_period=defined_period,
+            usual_stats_period=self._usual_period,
             memory_confirmed=_confirmed(root, stats) if running else True,
             crashed=running and state == libvirt.VIR_DOMAIN_CRASHED,
         )

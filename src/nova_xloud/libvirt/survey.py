@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import libvirt
 from lxml import etree
 
+from nova_xloud.core import balloon
 from nova_xloud.core.guest import Glimpse
 from nova_xloud.errors import DomainCallFailed
 from nova_xloud.libvirt.guest_xml import KIB, defined_size, read_size, stats_period
@@ -32,7 +33,9 @@ class VirConnect(Protocol):
         """[(virDomain, {"vcpu.current": 1, "balloon.current": KiB, ...}), ...]"""
 
 
-def survey(connection: VirConnect, uuids: Collection[str] | None = ()) -> dict[str, Glimpse]:
+def survey(
+    connection: VirConnect, uuids: Collection[str] | None = (), usual_period: int = 0
+) -> dict[str, Glimpse]:
     """Every domain of a host by its UUID, those that are shut off too.
 
     One call. A domain that another call holds (an unplug waits 5 s) delays nobody: libvirt tells
@@ -43,6 +46,7 @@ def survey(connection: VirConnect, uuids: Collection[str] | None = ()) -> dict[s
     what it knows, without asking QEMU.
 
     :param uuids: the domains whose definition and devices are read too; None: all
+    :param usual_period: as in :class:`nova_xloud.libvirt.domain.LibvirtDomain`
     :raises DomainCallFailed: libvirt did not answer
     """
     stats = (
@@ -62,11 +66,11 @@ def survey(connection: VirConnect, uuids: Collection[str] | None = ()) -> dict[s
         uuid, glimpse = dom.UUIDString(), _glimpse(dom.ID(), record)
         if glimpse is not None:
             is_asked = uuids is None or uuid in uuids
-            seen[uuid] = _with_xml(glimpse, dom) if is_asked else glimpse
+            seen[uuid] = _with_xml(glimpse, dom, usual_period) if is_asked else glimpse
     return seen
 
 
-def _with_xml(glimpse: Glimpse, dom: Any) -> Glimpse:
+def _with_xml(glimpse: Glimpse, dom: Any, usual_period: int) -> Glimpse:
     try:
         is_persistent = dom.isPersistent()
         live = etree.fromstring(dom.XMLDesc(0))
@@ -78,7 +82,7 @@ def _with_xml(glimpse: Glimpse, dom: Any) -> Glimpse:
         glimpse,
         defined=defined_size(inactive) if is_persistent else None,
         pinned_mb=-(-read_size(live).max_memory_kib // KIB) if pinned_by(live) else 0,
-        asked_often=bool(is_persistent) and 0 < stats_period(live) < stats_period(inactive),
+        asked_often=glimpse.running and balloon.is_asked_often(stats_period(live), usual_period),
     )
 
 

@@ -78,6 +78,15 @@ class XloudAPI:
         # The time of each host as it was told last.
         self._times: dict[str, _HostTime] = {}
 
+    @staticmethod
+    def answered_within() -> float:
+        """The seconds that a host may take to answer.
+
+        oslo.messaging registers its option only when the first client is made: hence it is asked
+        of one.
+        """
+        return float(CONF.rpc_response_timeout)
+
     def adjust(self, context: Any, instance: Any, request: AdjustRequest) -> dict[str, Any]:
         """See :meth:`XloudEndpoint.adjust`."""
         arguments = asdict(request)

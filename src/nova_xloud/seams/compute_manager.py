@@ -81,7 +81,9 @@ class XloudComputeManager(manager.ComputeManager):  # type: ignore[misc]
         self._boots = Boots(time.monotonic, options.boot_grace)
         self.xloud = Host(
             self._open_instance,
-            NovaFleet(self, self._libvirt, self._open_instance),
+            NovaFleet(
+                self, self._libvirt, self._open_instance, CONF.libvirt.mem_stats_period_seconds
+            ),
             host_facts(None),
             options,
             self._boots,
@@ -262,6 +264,7 @@ class XloudComputeManager(manager.ComputeManager):  # type: ignore[misc]
             guest._domain,
             direct=releases.without_proxy(guest._domain),
             ask_agent=functools.partial(self._agents.ask, instance.uuid),
+            usual_period=CONF.libvirt.mem_stats_period_seconds,
         )
 
 

@@ -69,11 +69,12 @@ class GuestMemory:
 
     def reset(self) -> None:
         """The guest resets itself: it has all of its memory, and QEMU goes on telling what it had
-        before, until a driver sets something (measured); :meth:`advance` first.
+        before, until a driver sets something, and asks as often as it did (both measured);
+        :meth:`advance` first.
         """
-        before = self.told_kib
+        before, seconds = self.told_kib, self._stats_seconds
         self.boot(maximum_kib=self._maximum_kib, target_kib=self._target_kib)
-        self._before_reset_kib = before
+        self._before_reset_kib, self._stats_seconds = before, seconds
 
     @property
     def told_kib(self) -> int:

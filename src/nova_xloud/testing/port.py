@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from nova_xloud.core.balloon import is_asked_often
 from nova_xloud.core.guest import Glimpse, GuestFigures
 from nova_xloud.core.size import Size
 from nova_xloud.libvirt.error_codes import Call, error_class
@@ -46,7 +47,7 @@ class FakeDomain:
             defined=_defined(guest),
             pinned=guest.pinned,
             stats_period=self._period(),
-            defined_stats_period=self._defined_period(),
+            usual_stats_period=self._usual_period(),
             memory_confirmed=None if guest.statistics_fail else guest.has_reported(),
             crashed=guest.power is Power.CRASHED,
         )
@@ -61,13 +62,10 @@ class FakeDomain:
     def _period(self) -> int:
         if not (self.guest.active and self.guest.memory.collects):
             return 0
-        return self.guest.asked_every or max(1, int(self.guest.timing.stats_seconds))
+        return self.guest.asked_every or self._usual_period()
 
-    def _defined_period(self) -> int | None:
-        if not self.guest.persistent:
-            return None
-        collects = self.guest.memory.collects
-        return max(1, int(self.guest.timing.stats_seconds)) if collects else 0
+    def _usual_period(self) -> int:
+        return max(1, int(self.guest.timing.stats_seconds))
 
     def glimpse(self) -> Glimpse:
         """What :func:`nova_xloud.libvirt.survey.survey` tells of it."""
@@ -111,7 +109,7 @@ def glimpse_of(figures: GuestFigures) -> Glimpse:
         boot_id=figures.boot_id,
         defined=figures.defined,
         pinned_mb=figures.max_memory_mb if figures.pinned else 0,
-        asked_often=0 < figures.stats_period < (figures.defined_stats_period or 0),
+        asked_often=is_asked_often(figures.stats_period, figures.usual_stats_period),
         max_memory_mb=figures.max_memory_mb,
         memory_confirmed=figures.memory_confirmed,
         stats_at=figures.stats_at,

@@ -17,7 +17,7 @@ HOST, CALLERS = "tests.bench.busy_host", "tests.bench.many_callers"
 _SIZES = ((2, 640), (3, 768), (4, 1024))
 _REFUSING = 100
 # Of each number at once: rounds, and those of a quick run.
-_ROUNDS = {1: (21, 3), 10: (6, 3), 100: (2, 1), 500: (1, 0)}
+_ROUNDS = {1: (39, 3), 10: (12, 3), 100: (4, 1), 500: (3, 0)}
 
 
 def run(options):

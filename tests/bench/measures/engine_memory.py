@@ -125,5 +125,4 @@ def _table(kind, taken, each, empty):
 
 
 def _where(most, traced):
-    rows = tuple((where.replace("/", " / "), size) for where, size in most)
-    return Table(f"Where {traced} adjustments have left most, MiB", ("file", "MiB"), rows)
+    return Table(f"Where {traced} adjustments have left most, MiB", ("file", "MiB"), tuple(most))

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,6 +14,7 @@ import pytest
 from lab.patience import LIMIT
 from nova_xloud.audit.check import Check, Options
 from nova_xloud.audit.cloud import Host
+from nova_xloud.audit.guests import Read
 from nova_xloud.audit.report import Unread
 from nova_xloud.core.envelope import FlavorFacts
 from nova_xloud.core.invariants import ElasticInstance, Guest, Node
@@ -43,19 +44,24 @@ class Cloud:
         self.asked[host.name] += 1
         return Node(host.name, host.provider, {}, {})
 
-    def instances_on(self, host: Host, uuids: Sequence[str]) -> tuple[Any, list[Any]]:
-        return None, [SimpleNamespace(uuid=uuid) for uuid in uuids]
+    def instances_on(self, host: Host, uuids: Sequence[str]) -> Iterable[Any]:
+        return [SimpleNamespace(uuid=uuid) for uuid in uuids]
 
 
 class Answers:
-    """A witness that does something first."""
+    """A witness that does something first.
+
+    :ivar asked: how often it was asked
+    """
 
     def __init__(self, first: Callable[[], object] = lambda: None) -> None:
         self._first = first
+        self.asked = 0
 
-    def guests(self, context: Any, instances: Sequence[Any]) -> dict[str, Guest]:
+    def guests(self, uuids: Sequence[str], read: Read) -> dict[str, Guest]:
+        self.asked += 1
         self._first()
-        return {one.uuid: Guest(SIZE) for one in instances}
+        return {one.uuid: Guest(SIZE) for one in read()}
 
 
 def check_of(*witnesses: Answers, parallel: int = 8) -> tuple[Check, Cloud]:
@@ -66,7 +72,7 @@ def check_of(*witnesses: Answers, parallel: int = 8) -> tuple[Check, Cloud]:
 
 
 def read(check: Check) -> dict[str, Any]:
-    return check._read(HOSTS, [view(0), view(1), view(2)], lambda done, of: None)
+    return check._read(HOSTS, [view(0), view(1), view(2)], lambda hosts, of, instances: None)
 
 
 def test_a_host_that_is_slow_keeps_no_other_waiting() -> None:
@@ -110,6 +116,26 @@ def test_one_that_tells_nothing_is_told_of_and_the_others_are_read() -> None:
     assert told["provider0"].guests == {}
     assert list(check._silent) == ["host0"]
     assert told["provider1"].guests == {"one-on-host1": Guest(SIZE)}
+
+
+def test_one_that_did_not_answer_is_not_asked_again() -> None:
+    def refuse() -> None:
+        raise Unread("no answer within 60 s", "a way out")
+
+    silent, answers = Answers(refuse), Answers()
+    check, cloud = check_of(silent, answers, Answers())
+    read(check)
+    again = read(check)
+    assert (silent.asked, answers.asked) == (1, 2)
+    # Of its instances nothing is made up, and Placement is asked of it all the same.
+    assert again["provider0"].guests == {}
+    assert cloud.asked["host0"] == 2
+    assert list(check._silent) == ["host0"]
+
+
+def test_of_guests_that_hold_the_same_one_is_kept() -> None:
+    told = read(check_of(Answers(), Answers(), Answers())[0])
+    assert len({id(guest) for one in told.values() for guest in one.guests.values()}) == 1
 
 
 def test_without_placement_nothing_is_judged() -> None:

@@ -23,7 +23,13 @@ def figure(pairs, goal=None):
     ],
 )
 def test_a_ratio(ratios, goal, expected):
-    assert verdict(figure([(2, 2 * ratio) for ratio in ratios], goal)) == expected
+    assert verdict(figure([(2, 2 * ratio) for ratio in 2 * ratios], goal)) == expected
+
+
+@pytest.mark.parametrize("ratio", [1, 9])
+def test_few_pairs_say_nothing_of_a_ratio(ratio):
+    assert verdict(figure([(2, 2 * ratio)] * 4, Goal(1.5))) == UNCLEAR
+    assert verdict(figure([(2, 2 * ratio)] * 5, Goal(1.5))) != UNCLEAR
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,11 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import pytest
 
+from lab.patience import LIMIT
 from nova_xloud.audit import readiness
 from nova_xloud.audit.report import Report, Unread, as_json, as_text
 from nova_xloud.cmd import invariants, status
@@ -101,6 +103,8 @@ def test_help_of_all_names_the_commands(capsys: pytest.CaptureFixture[str]) -> N
         (("invariants", "--settle", "-1"), "'-1' is no number of seconds"),
         (("invariants", "--boot-grace", "inf"), "'inf' is no number of seconds"),
         (("invariants", "--boot-grace", "nan"), "'nan' is no number of seconds"),
+        (("invariants", "--parallel", "0"), "'0' is no number of hosts"),
+        (("invariants", "--parallel", "many"), "'many' is no number of hosts"),
         (("invariants", "-f", "xml"), "invalid choice: 'xml'"),
         (("upgrade",), "check"),
         (("upgrade", "chuck"), "invalid choice: 'chuck'"),
@@ -125,7 +129,7 @@ def test_without_options(asked: list[argparse.Namespace]) -> None:
     assert run("invariants") == (0, [])
     (arguments,) = asked
     assert (arguments.libvirt, arguments.no_guests, arguments.format) == ([], False, "table")
-    assert (arguments.settle, arguments.boot_grace) == (5.0, None)
+    assert (arguments.settle, arguments.boot_grace, arguments.parallel) == (5.0, None, 8)
 
 
 def test_options(asked: list[argparse.Namespace]) -> None:
@@ -253,28 +257,109 @@ def test_as_json() -> None:
     }
 
 
+INTERRUPTED = """
+import contextlib, os, signal, sys, threading
+from nova_xloud.cmd import invariants, status
+from tests.unit.audit.test_check import Answers, check_of, read
+
+def hang():
+    threading.Event().wait()
+
+def interrupt():
+    os.kill(os.getpid(), signal.SIGINT)
+
+def check(arguments, survey):
+    with invariants.Progress(sys.stderr) as progress:
+        progress(1, 3, 9)
+        return read(check_of(Answers(hang), Answers(hang), Answers(interrupt))[0])
+
+invariants._check = check
+sys.stderr.isatty = lambda: True
+sys.exit(status.main(["invariants", "-f", "json"], lambda options: contextlib.nullcontext()))
+"""
+
+
+UNPREPARED = """
+import contextlib
+import functools
+import sys
+
+from keystoneauth1.exceptions import ConnectFailure
+
+from nova_xloud.cmd import status
+
+CELL = "00000000-0000-0000-0000-000000000001"
+
+
+class Silent:
+    def get(self, *arguments, **more):
+        raise ConnectFailure("nobody listens")
+
+
+@contextlib.contextmanager
+def with_a_host(options):
+    with status._configured(options):
+        import nova.conf
+        from nova import objects
+        from nova.scheduler.client import report
+        from nova_xloud.audit.cloud import Cloud, Host
+
+        cell = objects.CellMapping(
+            uuid=CELL, name="cell1", transport_url="fake:/", database_connection="sqlite://"
+        )
+        objects.CellMappingList.get_all = lambda context: [cell]
+        if "no database" not in sys.argv[2]:
+            nova.conf.CONF.set_default("connection", "sqlite://", "database")
+        if sys.argv[2].startswith("a client"):
+            report.report_client_singleton = Silent
+        host = functools.partial(Host, "host1", "node1", "provider", up=True)
+        Cloud.hosts = lambda cloud: list(cloud.cells.every(lambda at: [host(context=at)]))
+        yield
+
+
+arguments = ["--config-file", sys.argv[1], *sys.argv[3:], "-f", "json"]
+sys.exit(status.main(arguments, with_a_host))
+"""
+
+
+@pytest.mark.parametrize("arguments", [(), ("--libvirt", "host1=test:///default")])
 @pytest.mark.parametrize(
-    ("hosts", "lines"), [(19, []), (45, ["20 of 45", "40 of 45", "45 of 45"])], ids=["few", "many"]
+    ("placement", "unread"),
+    [
+        ("a client", "Placement could not be asked: nobody listens"),
+        # These credentials know no Placement.
+        ("none", "Placement could not be reached"),
+        ("a client, and no database", "nova.conf has no [database] connection"),
+    ],
 )
-def test_progress_of_many_hosts_is_on_stderr(
-    hosts: int, lines: list[str], capsys: pytest.CaptureFixture[str]
+def test_a_command_that_has_made_nothing_before_says_what_it_could_not_read(
+    tmp_path: Path, placement: str, unread: str, arguments: tuple[str, ...]
 ) -> None:
-    for done in range(1, hosts + 1):
-        invariants._progress(done, hosts)
-    printed = capsys.readouterr()
-    assert printed.err.splitlines() == [f"{line} hosts read" for line in lines]
-    assert printed.out == ""
+    """No test has made a client, a session or an option for it."""
+    conf = tmp_path / "nova.conf"
+    conf.write_text("[DEFAULT]\ntransport_url = fake:/\n[placement]\nauth_type = none\n")
+    done = subprocess.run(
+        [sys.executable, "-c", UNPREPARED, str(conf), placement, "invariants", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=LIMIT,
+    )
+    assert done.returncode == 2, done.stderr
+    assert unread in json.loads(done.stdout)["not_checked"][0]["what"], done.stderr
 
 
-def test_progress_on_a_terminal_is_one_line(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
-    for done in (1, 2):
-        invariants._progress(done, 2)
-    printed = capsys.readouterr()
-    assert printed.err == "\r1 of 2 hosts read\r2 of 2 hosts read\n"
-    assert printed.out == ""
+def test_ctrl_c_waits_for_no_host_and_is_130() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED],
+        capture_output=True,
+        text=True,
+        timeout=LIMIT,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (130, "")
+    # Not behind the line that says how far it was.
+    assert done.stderr.splitlines()[-1] == "nova-xloud-status: interrupted, so nothing is known"
+    assert "Traceback" not in done.stderr
 
 
 @pytest.fixture

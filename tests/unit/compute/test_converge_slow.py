@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 
+from nova_xloud.compute.converge import converge
 from nova_xloud.core.balloon import Limits
 from nova_xloud.core.conditions import judge
 from nova_xloud.core.size import Size
@@ -442,3 +443,17 @@ def test_a_guest_that_lives_is_not_said_to_have_died(behaviour: Behaviour) -> No
     rig.guest.behaviour = behaviour
     watched(rig, 400)
     assert "GuestSilent" not in types(rig)
+
+
+@pytest.mark.parametrize("late", ["answers", "placement_answers", "held_for"])
+def test_before_an_unplug_it_stays_with_those_that_may_wait(late: str) -> None:
+    rig = Rig()
+    rig.admit(vcpus=2)
+    run = converge(rig.instance, rig.options, rig.engine_clock)
+    pause = next(run)
+    assert pause.may_wait
+    # Now something comes late.
+    setattr(rig, late, 1.0 if late == "held_for" else False)
+    pause = run.send(None)
+    assert pause.seconds
+    assert pause.may_wait

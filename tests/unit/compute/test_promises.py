@@ -20,12 +20,13 @@ def test_it_is_taken_once() -> None:
 
 
 def test_what_was_read_too_long_ago_is_forgotten_of_all_instances() -> None:
-    first, second = object(), object()
+    first: Any = object()
+    second: Any = object()
     clock = ManualClock()
     promises = Promises(clock.now)
-    promises.put("a", first)  # type: ignore[arg-type]
-    promises.put("b", first)  # type: ignore[arg-type]
+    promises.put("a", first)
+    promises.put("b", first)
     clock.advance(GOOD_FOR + 1)
     assert promises.take("a") is None
-    promises.put("c", second)  # type: ignore[arg-type]
+    promises.put("c", second)
     assert promises._made.keys() == {"c"}

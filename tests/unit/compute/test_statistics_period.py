@@ -45,14 +45,6 @@ def test_not_where_it_is_asked_every_second_anyway() -> None:
     assert rig.told(SET) == []
 
 
-def test_not_where_there_is_nothing_to_go_back_to() -> None:
-    """A transient domain has no definition that says how often it was asked before."""
-    rig = small()
-    rig.guest.persistent = False
-    assert rig.adjust(memory_mb=1024).converged
-    assert rig.told(SET) == []
-
-
 def test_not_with_force_which_waits_for_no_statistics() -> None:
     rig = small()
     assert rig.adjust(memory_mb=1024, force=True).converged
@@ -119,6 +111,17 @@ def test_what_somebody_has_set_by_hand_stays() -> None:
     rig.guest.set_statistics_period(5)
     assert rig.adjust(memory_mb=3072).converged
     assert FakeDomain(rig.guest).read().stats_period == 5
+    assert not FakeDomain(rig.guest).glimpse().asked_often
+
+
+def test_a_guest_that_resets_itself_is_asked_as_often_as_before() -> None:
+    rig = small()
+    rig.guest.set_statistics_period(1)
+    rig.guest.reset()
+    rig.clock.advance(30)
+    before = FakeDomain(rig.guest).read().stats_at or 0
+    rig.clock.advance(2)
+    assert (FakeDomain(rig.guest).read().stats_at or 0) > before
 
 
 def test_a_guest_that_is_asked_often_has_as_long_to_answer_as_ever() -> None:

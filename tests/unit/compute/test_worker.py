@@ -591,3 +591,17 @@ def test_who_grows_goes_first_and_after_a_claim_without_room_whoever_makes_some(
     owed = pool.submit(Rig(uuid="owed").instance, urgency=Urgency.OWED)
     assert isinstance(owed.exception(LIMIT), NoCapacity)
     assert while_busy("second") == ["shrinks", "grows"]
+
+
+def test_a_run_that_may_wait_for_its_guest_keeps_its_thread_over_a_pause() -> None:
+    """Else an unplug, in which libvirt waits for 5 s, would be made by a thread for quick steps."""
+    names: list[str] = []
+
+    def run(instance: Instance, options: EngineOptions, clock: Clock) -> Waits[Outcome]:
+        for pause in (Pause(0.0, may_wait=True), Pause(0.01, may_wait=True), Pause(0.01)):
+            yield pause
+            names.append(threading.current_thread().name)
+        return DONE
+
+    Worker(EngineOptions(converge_workers=1), run).submit(Rig().instance).result(LIMIT)
+    assert ["slow" in name for name in names] == [True, True, False]

@@ -413,15 +413,6 @@ def test_the_period_of_statistics_is_set_live_alone() -> None:
 
 def test_one_that_is_asked_often_for_a_while_is_not_silent_sooner() -> None:
     """Its last report is 30 s old: too old for a period of 1 s, not for its usual 10 s."""
-    late = SPEAKING | {"last_update": NOW - 30}
-    assert read_at("1", late) is None
-    assert read_at("10", late) is True
-
-
-def read_at(defined: str, stats: dict[str, int]) -> bool | None:
-    live = Dom(memoryStats=stats)
-    xml = live.answers["XMLDesc"]
-    inactive = xml.replace("period='1'", f"period='{defined}'").replace(" id='3'", "")
-    documents = {0: xml, libvirt.VIR_DOMAIN_XML_INACTIVE: inactive}
-    live.XMLDesc = documents.__getitem__
-    return LibvirtDomain(live, lambda: NOW).read().balloon_driver
+    dom = Dom(memoryStats=SPEAKING | {"last_update": NOW - 30})
+    usual = [LibvirtDomain(dom, lambda: NOW, usual_period=seconds) for seconds in (1, 10)]
+    assert [domain.read().balloon_driver for domain in usual] == [None, True]

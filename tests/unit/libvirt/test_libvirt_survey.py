@@ -31,10 +31,10 @@ def document(*, period: int, live: bool = True) -> str:
 class Read(Dom):
     """A domain whose documents are read too."""
 
-    def __init__(self, live: int, defined: int, *, persistent: bool = True) -> None:
-        super().__init__("a", 7)
+    def __init__(self, live: int, defined: int, *, number: int = 7) -> None:
+        super().__init__("a", number)
         self._periods = {0: live, libvirt.VIR_DOMAIN_XML_INACTIVE: defined}
-        self.isPersistent = lambda: int(persistent)
+        self.isPersistent = lambda: 1
 
     def XMLDesc(self, flags: int) -> str:
         return document(period=self._periods[flags], live=not flags)
@@ -85,16 +85,19 @@ def test_libvirt_does_not_answer() -> None:
         survey(Connection(error=libvirt_error(38)))
 
 
+# A live migration makes the period that was set live the definition.
+@pytest.mark.parametrize("defined", [1, 10])
 @pytest.mark.parametrize(
-    ("live", "defined", "often"), [(1, 10, True), (10, 10, False), (10, 1, False), (0, 10, False)]
+    ("live", "usual", "often"),
+    [(1, 10, True), (10, 10, False), (5, 10, False), (0, 10, False), (1, 1, False), (1, 0, False)],
 )
-def test_one_that_is_asked_more_often_than_its_definition_says(
-    live: int, defined: int, often: bool
+def test_one_that_is_asked_as_often_as_in_a_shrink(
+    live: int, defined: int, usual: int, often: bool
 ) -> None:
     connection = Connection((Read(live, defined), record(2, 524288)))
-    assert survey(connection, {"a"})["a"].asked_often is often
+    assert survey(connection, {"a"}, usual)["a"].asked_often is often
 
 
-def test_a_transient_domain_has_nothing_to_be_asked_by() -> None:
-    connection = Connection((Read(1, 10, persistent=False), record(2, 524288)))
-    assert not survey(connection, {"a"})["a"].asked_often
+def test_of_one_that_is_off_nobody_asks() -> None:
+    connection = Connection((Read(1, 1, number=-1), record(2, 524288)))
+    assert not survey(connection, {"a"}, 10)["a"].asked_often

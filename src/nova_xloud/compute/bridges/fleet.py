@@ -29,6 +29,7 @@ class NovaFleet:
 
     :param connection: nova-compute's connection to its libvirt; None where it has none
     :param open_instance: from a context and a ``nova.objects.Instance`` to its ports
+    :param usual_period: as in :class:`nova_xloud.libvirt.domain.LibvirtDomain`
     """
 
     def __init__(
@@ -36,10 +37,12 @@ class NovaFleet:
         manager: Any,
         connection: Callable[[], Any],
         open_instance: Callable[[Any, Any], Instance],
+        usual_period: int,
     ) -> None:
         self._manager = manager
         self._connection = connection
         self._open = open_instance
+        self._usual_period = usual_period
         # By instance: the error of its last reading, so that it is logged once.
         self._unreadable: dict[str, str] = {}
         # By instance that is not ours: the id of its flavor. Only a resize makes it ours, and that
@@ -51,7 +54,7 @@ class NovaFleet:
         from nova_xloud.libvirt.survey import survey
 
         connection = self._connection()
-        return survey(connection, uuids) if connection is not None else {}
+        return survey(connection, uuids, self._usual_period) if connection is not None else {}
 
     def boot_ids(self) -> Mapping[str, int]:
         driver = self._manager.driver

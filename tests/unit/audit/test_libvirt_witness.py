@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A libvirt as a witness: what it is asked, and how long."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+
+from lab.patience import LIMIT
+from nova_xloud.audit.guests import LibvirtWitness
+from nova_xloud.audit.report import Unread
+from nova_xloud.core.guest import Glimpse
+from nova_xloud.core.invariants import Guest
+from nova_xloud.core.size import Size
+
+ONE = Glimpse(running=True, vcpus=2, memory_mb=512, boot_id=1)
+
+
+def no_instances() -> Iterable[Any]:
+    raise AssertionError("libvirt knows its domains by their UUIDs")
+
+
+def test_what_libvirt_knows_of_those_that_are_asked_for_is_told() -> None:
+    witness = LibvirtWitness("host1", "uri", lambda uri: {"one": ONE, "other": ONE}, LIMIT)
+    assert witness.guests(["one", "unknown"], no_instances) == {"one": Guest(Size(2, 512))}
+
+
+def test_a_libvirt_that_hangs_is_left_behind_and_named() -> None:
+    over = threading.Event()
+
+    def hang(uri: str) -> dict[str, Glimpse]:
+        over.wait()
+        return {}
+
+    with pytest.raises(Unread) as told:
+        LibvirtWitness("host1", "qemu+ssh://host1/system", hang, 0.01).guests(["one"], no_instances)
+    over.set()
+    assert told.value.what == (
+        "libvirt of host host1 at qemu+ssh://host1/system could not be asked: "
+        "no answer within 0.01 s"
+    )
+    assert "--libvirt host1=URI" in told.value.way_out
