@@ -23,6 +23,8 @@ from tests.simulator.server import Server
 # Operations end, nova-compute comes back; then what refused is tried again.
 ENDING = 120.0
 SETTLING = 180.0
+# The longest that a run is waited for at the end.
+RUNNING = 120.0
 
 
 class World:
@@ -97,10 +99,18 @@ class World:
             outside.begin(self)
             self.schedule.run(LENGTH)
             self._calm_down()
-            self.schedule.run(LENGTH + ENDING + SETTLING)
+            self._come_to_rest()
             self.checks.at_the_end()
         finally:
             self.schedule.close()
+
+    def _come_to_rest(self) -> None:
+        end = LENGTH + ENDING + SETTLING
+        self.schedule.run(end)
+        # What a run that is on its way has begun, it ends.
+        while end < LENGTH + ENDING + SETTLING + RUNNING and any(s.runs for s in self.servers):
+            end += 1.0
+            self.schedule.run(end)
 
     def _calm_down(self) -> None:
         self.note("no more faults")

@@ -155,6 +155,8 @@ class Moves(Doing):
         server.covered_by_migration = False
         if was_on:
             self._boot()
+        else:
+            server.define()
         self._moment()
         self._migration_ends()
         self._done("active" if was_on else "stopped")

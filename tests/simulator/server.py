@@ -99,16 +99,23 @@ class Server:
         self.record.desired = self.record.desired.restarted()
         self.boot_as_defined(self._definition(self.record.desired.persisted))
 
+    def define(self) -> None:
+        """Define it anew with what is desired; it stays off."""
+        self._is_defined(self._definition(self.record.desired.persisted))
+
     def boot_as_defined(self, definition: GuestSize) -> None:
         """Start it from a definition; nobody looks at the record."""
+        self._is_defined(definition)
+        self.guest.start()
+        self.booted_at = self._schedule.now()
+        self.told_mb = self.in_mib(definition).memory_mb
+
+    def _is_defined(self, definition: GuestSize) -> None:
         before = self.guest
         # Another one: whom libvirt still waits for is the old one.
         self.guest = self._guest(definition)
         self.guest.behaviour = before.behaviour
         self.guest.boot_id = before.boot_id
-        self.guest.start()
-        self.booted_at = self._schedule.now()
-        self.told_mb = self.in_mib(definition).memory_mb
 
     def resets_itself(self) -> None:
         """Its libvirt id and its vCPUs stay; it has all of its memory until its driver is there."""
