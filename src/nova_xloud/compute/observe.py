@@ -83,8 +83,8 @@ def observe(
     now, and the claim was read by the flavor and image of before.
 
     :param check: may refuse the record; once before the guest is read
-    :param known: the record as it was read last; where it is still so after guest and claim are
-        read, nothing came into this reading either, and it was not read before them
+    :param known: the record as it was read last. Where it is the same once guest and claim are
+        read, no operation has come since, and one reading of it was enough
     :raises NotFound: it was deleted
     :raises PlacementUnavailable:
     :raises DomainError: other than that there is no such domain
