@@ -207,6 +207,30 @@ def _smaller_until_it_stops(rng: Random, scenario: Scenario) -> Scenario:
     )
 
 
+def _rebuilt_within_a_reading(rng: Random, scenario: Scenario) -> Scenario:
+    """Its guest is off for a moment, again and again, while it shrinks and every call is slow."""
+    hop = rng.uniform(0.3, 1.0)
+    first = scenario.guests[0]
+    first = replace(
+        first,
+        size=Size(4, 4096),
+        running=True,
+        moods=(),
+        growth=(),
+        timing=replace(first.timing, balloon_rate=60.0),
+    )
+    less = replace(scenario.requests[0], at=2.0, server=0, vcpus=6, memory_mb=1024, force=False)
+    at = [2.0 + 14 * hop]
+    for _ in range(5):
+        at.append(at[-1] + rng.uniform(15, 40) * hop)
+    return replace(
+        _with_first(scenario, first, Size(2, 0)),
+        requests=(replace(less, lost="", late=0.0, waits=False, queued=0.0),),
+        operations=tuple(Operation(when, 0, "rebuild", hop * rng.uniform(0, 1)) for when in at),
+        faults=Faults(hop=hop),
+    )
+
+
 THEMES = (
     _unplug_goes_wrong,
     _needs_more_while_it_shrinks,
@@ -219,4 +243,5 @@ RARE = (
     _moved_while_its_guest_is_slow,
     _asked_back_and_more_while_paused,
     _smaller_until_it_stops,
+    _rebuilt_within_a_reading,
 )
