@@ -300,6 +300,30 @@ class Afterwards(EngineTestCase):
         kept = self._record(self.server).system_metadata
         assert (kept["password_0"], kept["xloud_vcpus"]) == ("theirs", "2")
 
+    def test_it_is_read_anew_by_one_question(self):
+        instance, other = (
+            objects.Instance.get_by_uuid(
+                nova_context.get_admin_context(),
+                self.server["id"],
+                expected_attrs=["flavor", "info_cache", "system_metadata"],
+            )
+            for _ in range(2)
+        )
+        other.vm_state, other.vcpus = "rescued", 2
+        other.system_metadata["xloud_generation"] = "7"
+        other.flavor.memory_mb = 2048
+        other.save()
+        cache, read = objects.InstanceInfoCache, objects.Instance.get_by_uuid
+        with (
+            mock.patch.object(cache, "get_by_instance_uuid") as asked_for_its_network,
+            mock.patch.object(objects.Instance, "get_by_uuid", side_effect=read) as asked,
+        ):
+            view = NovaRecord(instance, "host1").refresh()
+        assert (asked.call_count, asked_for_its_network.called) == (1, False)
+        assert (view.vm_state, view.recorded.vcpus) == ("rescued", 2)
+        assert view.facts.maximum.memory_mb == 2048
+        assert view.version == self._record(self.server).updated_at
+
     def test_what_was_changed_since_it_was_read_is_not_written_over(self):
         record = NovaRecord(self._record(self.server), "host1")
         view = record.refresh()

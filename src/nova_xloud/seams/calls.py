@@ -34,7 +34,6 @@ CALLED = (
     ),
     *_calls(
         "the record is read and written as Nova does",
-        ("nova.objects.instance:Instance.refresh", "self"),
         ("nova.objects.instance:Instance.get_by_uuid", "context, uuid, expected_attrs"),
         ("nova.objects.instance:Instance.save", "self, expected_vm_state, expected_task_state"),
         (
