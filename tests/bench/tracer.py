@@ -23,8 +23,12 @@ TARGETS = {
         "XloudAdjustController.adjust": "api",
         "XloudAdjustController._server": "api: read the instance, policy",
     },
-    "nova_xloud.scheduling.quotas": {"refusal": "api: quota"},
-    "nova_xloud.rpc.client": {"XloudAPI._call": "rpc"},
+    "nova_xloud.scheduling.quotas": {
+        "quota_of": "api: quota",
+        "_CoresAndRam.refusal": "api: quota",
+        "_Classes.refusal": "api: quota",
+    },
+    "nova_xloud.rpc.client": {"XloudAPI._ask": "rpc"},
     "nova_xloud.rpc.endpoint": {
         "XloudEndpoint.now": "host",
         "XloudEndpoint.reserve": "host",
