@@ -135,24 +135,28 @@ class Holds(InvariantsTestCase):
         with mock.patch.multiple("nova_xloud.audit.cloud", **pages):
             assert self._holds()["counts"]["instances"] == 4
 
-    def test_each_host_and_each_instance_is_asked_about_once(self):
+    def test_each_host_is_asked_once(self):
         self.start_compute("host2")
         # Until its balloon has its size it is a suspect, and looked at again.
+        self._has(1, 512, self._elastic(host="host1"))
         self._has(1, 512, self._elastic(host="host2"))
-        get, status_of = report.SchedulerReportClient.get, XloudAPI.status
+        get, guests_of = report.SchedulerReportClient.get, XloudAPI.guests
         urls, about = collections.Counter(), collections.Counter()
 
         def count_get(client, url, *args, **kwargs):
             urls[url] += 1
             return get(client, url, *args, **kwargs)
 
-        def count_status(rpc, context, instance):
-            about[instance.host] += 1
-            return status_of(rpc, context, instance)
+        def count_guests(rpc, context, host, uuids):
+            about[host] += 1
+            told = guests_of(rpc, context, host, uuids)
+            assert told.keys() == set(uuids)
+            return told
 
         with (
             mock.patch.object(report.SchedulerReportClient, "get", count_get),
-            mock.patch.object(XloudAPI, "status", count_status),
+            mock.patch.object(XloudAPI, "guests", count_guests),
+            mock.patch.object(XloudAPI, "status", side_effect=AssertionError),
         ):
             self._holds()
         asked = {url: n for url, n in urls.items() if url.startswith("/resource_providers/")}
@@ -162,6 +166,14 @@ class Holds(InvariantsTestCase):
             for what in ("inventories", "allocations")
         }
         assert about == {"host1": 1, "host2": 1}
+
+    def test_an_older_host_is_asked_about_one_after_the_other(self):
+        self._has(1, 512, self._elastic())
+        self.flags(xloud="1.4", group="upgrade_levels")
+        status_of = XloudAPI.status
+        with mock.patch.object(XloudAPI, "status", side_effect=status_of, autospec=True) as asked:
+            self._holds()
+        assert asked.call_count == 2
 
 
 class Broken(InvariantsTestCase):
@@ -332,7 +344,7 @@ class Witnesses(InvariantsTestCase):
     def test_libvirt_is_a_witness_of_its_own(self):
         assert self._with_libvirt()[0] == 0
         self._grow_by_hand()
-        with mock.patch("nova_xloud.rpc.client.XloudAPI.status", side_effect=AssertionError):
+        with mock.patch("nova_xloud.rpc.client.XloudAPI.guests", side_effect=AssertionError):
             code, report = self._with_libvirt()
         assert (code, [f["code"] for f in report["breaks"]]) == (1, ["reserved_below_held"])
 
@@ -417,7 +429,7 @@ class NotChecked(InvariantsTestCase):
         self._allocate(uuids.nobody, {self.provider: {"VCPU": 1}})
         with mock.patch.object(report.SchedulerReportClient, "get", self._away):
             assert self._check()[0] == 2
-        with mock.patch("nova_xloud.rpc.client.XloudAPI.status", side_effect=self._silent):
+        with mock.patch("nova_xloud.rpc.client.XloudAPI.guests", side_effect=self._silent):
             code, found = self._check()
         assert (code, len(found["breaks"]), len(found["not_checked"])) == (1, 1, 1)
 

@@ -10,6 +10,7 @@ is kept; hosts are read some at a time, each once, and one that hangs keeps no o
 
 from __future__ import annotations
 
+import copy
 import sys
 import time
 from collections import Counter
@@ -182,7 +183,9 @@ class Check:
         if witness is None or not uuids or host.name in self._silent:
             return _HostRead(node, {})
         try:
-            told = witness.guests(uuids, lambda: self._cloud.instances_on(host, uuids))
+            told = witness.guests(
+                uuids, copy.copy(host.context), lambda: self._cloud.instances_on(host, uuids)
+            )
         except Unread as error:
             return _HostRead(node, {}, error)
         return _HostRead(node, {uuid: told.get(uuid, Guest(held=None)) for uuid in uuids})

@@ -118,7 +118,7 @@ class Cloud:
         if uuids is None:
             yield from self.cells.every(lambda context: _pages(context, every))
             return
-        for some in _chunks(sorted(uuids), PAGE):
+        for some in chunks(sorted(uuids), PAGE):
             filters = {**every, "uuid": some}
             yield from self.cells.every(functools.partial(_pages, filters=filters))
 
@@ -131,7 +131,7 @@ class Cloud:
         """
         # A context is one thread's: its database session hangs on it.
         context = copy.copy(host.context)
-        for some in _chunks(uuids, CHUNK):
+        for some in chunks(uuids, CHUNK):
             for instance in self._some_on(host, context, some):
                 # One that has just moved away is asked of its new host when it is looked at again.
                 if instance.host == host.name:
@@ -184,7 +184,7 @@ class Cloud:
         if not wanted:
             return frozenset()
         found = {instance.uuid for instance in self.instances(wanted)}
-        for some in _chunks(wanted, PAGE):
+        for some in chunks(wanted, PAGE):
             found |= self._in_no_page(some)
         return frozenset(found)
 
@@ -274,7 +274,7 @@ def _pages(context: Any, filters: dict[str, Any]) -> Iterator[Any]:
         gc.collect()
 
 
-def _chunks(uuids: Sequence[str], size: int) -> Iterator[Sequence[str]]:
+def chunks(uuids: Sequence[str], size: int) -> Iterator[Sequence[str]]:
     for start in range(0, len(uuids), size):
         yield uuids[start : start + size]
 

@@ -3,22 +3,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import contextlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 import oslo_messaging as messaging
 
 from nova_xloud import releases
 from nova_xloud.audit.aside import within
+from nova_xloud.audit.cloud import chunks
 from nova_xloud.audit.report import Unread
 from nova_xloud.core import pinned
 from nova_xloud.core.conditions import BOOTING
 from nova_xloud.core.guest import Glimpse
 from nova_xloud.core.invariants import Guest
 from nova_xloud.core.size import Size
-from nova_xloud.errors import DomainError, HostUnavailable, NotFound, Refused
+from nova_xloud.errors import DomainError, HostUnavailable, HostUnsupported, NotFound, Refused
 from nova_xloud.rpc.client import XloudAPI
 
+# Instances that one answer of a nova-compute is about.
+AT_A_TIME = 500
 # From the URI of a libvirt to its domains by UUID.
 Survey = Callable[[str], Mapping[str, Glimpse]]
 # Reads the instances that are asked about, as ``nova.objects.Instance``, some at a time.
@@ -28,12 +32,13 @@ Read = Callable[[], Iterable[Any]]
 class Witness(Protocol):
     """Tells what the guests of one host hold."""
 
-    def guests(self, uuids: Sequence[str], read: Read) -> dict[str, Guest]:
+    def guests(self, uuids: Sequence[str], context: Any, read: Read) -> dict[str, Guest]:
         """By the UUID of the instance; one that the witness knows nothing of may be left out.
 
         May be called in any thread.
 
         :param uuids: of the instances
+        :param context: ``nova.context.RequestContext`` of this thread alone, targeted at the cell
         :param read: for a witness that needs more than UUIDs
         :raises Unread: it does not answer
         """
@@ -78,7 +83,7 @@ class LibvirtWitness:
         self._survey = survey
         self._seconds = seconds
 
-    def guests(self, uuids: Sequence[str], read: Read) -> dict[str, Guest]:
+    def guests(self, uuids: Sequence[str], context: Any, read: Read) -> dict[str, Guest]:
         try:
             seen = within(
                 self._seconds, lambda: self._survey(self._uri), releases.machine_threads()
@@ -99,7 +104,9 @@ def _seen(glimpse: Glimpse) -> Guest:
 
 
 class ComputeWitness:
-    """nova-compute of the host, asked about one instance after the other.
+    """nova-compute of the host, asked about many instances at a time.
+
+    An older one, which cannot be asked so, is asked for the status of one after the other.
 
     :param rpc: :class:`nova_xloud.rpc.client.XloudAPI`
     """
@@ -108,26 +115,38 @@ class ComputeWitness:
         self._host = host
         self._rpc = rpc
 
-    def guests(self, uuids: Sequence[str], read: Read) -> dict[str, Guest]:
+    def guests(self, uuids: Sequence[str], context: Any, read: Read) -> dict[str, Guest]:
+        with self._answering():
+            try:
+                return {
+                    uuid: _held(told)
+                    for some in chunks(uuids, AT_A_TIME)
+                    for uuid, told in self._rpc.guests(context, self._host, some).items()
+                }
+            except HostUnsupported:
+                return self._one_by_one(read)
+
+    def _one_by_one(self, read: Read) -> dict[str, Guest]:
         seen = {}
         for instance in read():
-            try:
-                # Its context is targeted at its cell, and is this thread's alone.
-                status = self._rpc.status(instance._context, instance)
-            except NotFound:
-                # Deleted since its record was read.
-                continue
-            except HostUnavailable as error:
-                # The others would have to be waited for just as long.
-                raise self._unread(str(error), "see its log") from error
-            except Refused as error:
-                raise self._unread(str(error), "start it with nova-xloud-run") from error
-            except (messaging.MessagingException, messaging.RemoteError) as error:
-                raise self._unread(
-                    f"{type(error).__name__}: {error}", "check transport_url and the broker"
-                ) from error
-            seen[instance.uuid] = _told(status)
+            # Else deleted since its record was read.
+            with contextlib.suppress(NotFound):
+                seen[instance.uuid] = _told(self._rpc.status(instance._context, instance))
         return seen
+
+    @contextlib.contextmanager
+    def _answering(self) -> Iterator[None]:
+        """:raises Unread: the call within is not answered; more would be waited for as long"""
+        try:
+            yield
+        except HostUnavailable as error:
+            raise self._unread(str(error), "see its log") from error
+        except Refused as error:
+            raise self._unread(str(error), "start it with nova-xloud-run") from error
+        except (messaging.MessagingException, messaging.RemoteError) as error:
+            raise self._unread(
+                f"{type(error).__name__}: {error}", "check transport_url and the broker"
+            ) from error
 
     def _unread(self, why: str, way_out: str) -> Unread:
         return Unread(
@@ -135,6 +154,16 @@ class ComputeWitness:
             f"{way_out}, or ask libvirt itself: --libvirt {self._host}=URI, or leave all guests "
             "out: --no-guests",
         )
+
+
+def _held(told: Mapping[str, Any]) -> Guest:
+    defined = told["defined"]
+    return Guest(
+        Size(**told["held"]),
+        booting=told["booting"],
+        defined=None if defined is None else Size(**defined),
+        pinned=told["pinned"],
+    )
 
 
 def _told(status: Mapping[str, Any]) -> Guest:

@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import CancelledError, Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import asdict
@@ -34,7 +35,9 @@ from nova_xloud.compute.worker import Worker
 from nova_xloud.conf import EngineOptions
 from nova_xloud.core.envelope import HostFacts, envelope
 from nova_xloud.core.forecast import described, forecast
+from nova_xloud.core.guest import Glimpse
 from nova_xloud.core.plan import AdjustRequest
+from nova_xloud.core.state import NOTHING
 from nova_xloud.errors import GuestRefused, HostUnavailable, Refused
 
 HOTPLUG = "hotplug_vcpus"
@@ -67,6 +70,8 @@ class Host:
     ) -> None:
         self.clock = HostClock(lambda: time.monotonic())
         self._open = open_instance
+        self._fleet = fleet
+        self._boots = boots
         self._facts = facts
         self._options = options
         self._meter = meter = meter or NoMeter()
@@ -252,12 +257,8 @@ class Host:
         """
         instance = self._open(context, nova_instance)
         check_answers(instance)
-        if not self._readings.acquire(timeout=READING_WAITS):
-            raise HostUnavailable("too many guests are being read just now")
-        try:
+        with self._one_of_few():
             seen = observe(instance)
-        finally:
-            self._readings.release()
         told = status(
             seen.state,
             envelope(seen.view.facts, self._facts),
@@ -267,6 +268,32 @@ class Host:
         guest = seen.state.guest
         defined = None if guest is None or guest.defined is None else asdict(guest.defined)
         return told | {"definition": defined}
+
+    def guests(self, uuids: Collection[str]) -> dict[str, dict[str, Any]]:
+        """What libvirt says that the guests of these instances hold: one question for all.
+
+        :returns: by instance, without those that libvirt does not tell of just now: ``held``, and
+            ``defined``, what it would start them with (None: there is no definition), both
+            ``{vcpus, memory_mb}``; ``booting``; ``pinned``: all of its memory stays in the host's
+        :raises HostUnavailable: guests that are slow to answer keep too many others waiting
+        :raises DomainError: libvirt was not to be asked
+        """
+        with self._one_of_few():
+            glimpses = self._fleet.glimpses(uuids)
+        return {
+            uuid: _held(glimpses[uuid], booting=self._boots.is_booting(uuid, glimpses[uuid]))
+            for uuid in uuids
+            if uuid in glimpses
+        }
+
+    @contextlib.contextmanager
+    def _one_of_few(self) -> Iterator[None]:
+        if not self._readings.acquire(timeout=READING_WAITS):
+            raise HostUnavailable("too many guests are being read just now")
+        try:
+            yield
+        finally:
+            self._readings.release()
 
     def service_starts(self) -> None:
         """Finish what was left when the service ended, however it ended. Does not wait for it."""
@@ -280,6 +307,16 @@ class Host:
     def close(self) -> None:
         """The service ends."""
         self._worker.close()
+
+
+def _held(glimpse: Glimpse, *, booting: bool) -> dict[str, Any]:
+    held = glimpse.held if glimpse.running else NOTHING
+    return {
+        "held": asdict(held),
+        "defined": None if glimpse.defined is None else asdict(glimpse.defined),
+        "booting": booting,
+        "pinned": glimpse.pinned_mb > 0,
+    }
 
 
 def _not_in_time(message: str) -> GuestRefused:

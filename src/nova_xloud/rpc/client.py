@@ -6,6 +6,7 @@ from __future__ import annotations
 import logging
 import math
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -22,6 +23,7 @@ from nova_xloud.rpc.versions import FIRST, NAMESPACE, VERSION
 LOG = logging.getLogger(__name__)
 
 _MAY_BE_TAKEN = "the server's xloud-status says whether the request was taken"
+_ONLY_READS = ("now", "guests")
 CONF = nova.conf.CONF
 
 # The first version in which a host can be told until when we wait.
@@ -120,6 +122,15 @@ class XloudAPI:
     def status(self, context: Any, instance: Any) -> dict[str, Any]:
         """See :meth:`XloudEndpoint.status`."""
         return self._call(context, instance, "status", FIRST)
+
+    def guests(self, context: Any, host: str, uuids: Sequence[str]) -> dict[str, Any]:
+        """See :meth:`XloudEndpoint.guests`.
+
+        :param context: targeted at the host's cell
+        """
+        answer = self._ask_host(context, host, "guests", "1.5", uuids=list(uuids))
+        told: dict[str, Any] = _result(answer)
+        return told
 
     def about(self, context: Any, topic: str, host: str) -> dict[str, Any] | None:
         """What a service says of itself; see :meth:`nova_xloud.rpc.about.AboutEndpoint.about`.
@@ -229,14 +240,25 @@ class XloudAPI:
         """The answer, a refusal too."""
         if not instance.host:
             raise HostUnavailable("it is on no compute host")
-        options = {} if timeout is None else {"timeout": timeout}
-        client = self._router.client(context).prepare(
-            server=instance.host, version=version, **options
+        return self._ask_host(
+            context, instance.host, method, version, timeout, instance=instance, **arguments
         )
+
+    def _ask_host(
+        self,
+        context: Any,
+        host: str,
+        method: str,
+        version: str,
+        timeout: int | None = None,
+        **arguments: Any,
+    ) -> dict[str, Any]:
+        options = {} if timeout is None else {"timeout": timeout}
+        client = self._router.client(context).prepare(server=host, version=version, **options)
         try:
-            answer: dict[str, Any] = client.call(context, method, instance=instance, **arguments)
+            answer: dict[str, Any] = client.call(context, method, **arguments)
         except messaging.MessagingTimeout as error:
-            asked = "nothing was changed" if method == "now" else _MAY_BE_TAKEN
+            asked = "nothing was changed" if method in _ONLY_READS else _MAY_BE_TAKEN
             raise HostUnavailable(f"its compute host did not answer in time; {asked}") from error
         except messaging.RPCVersionCapError as error:
             raise HostUnsupported(

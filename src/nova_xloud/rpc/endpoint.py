@@ -135,6 +135,18 @@ class XloudEndpoint:
         """
         self.host.hotplug_vcpus(context, instance, new_count, answer_within, _deadline(answer_by))
 
+    def guests(self, context: Any, uuids: list[str]) -> dict[str, Any]:
+        """What the guests of these instances hold; see
+        :meth:`nova_xloud.compute.host.Host.guests`.
+        """
+        try:
+            return {"result": self.host.guests(uuids)}
+        except Refused as refusal:
+            return {"refused": refusal.to_wire()}
+        except DomainError as error:
+            LOG.warning("What its guests hold could not be told: %s", error)
+            return {"refused": HostUnavailable(f"libvirt on its host: {error}").to_wire()}
+
     @_answers
     def now(self, context: Any, instance: Any) -> dict[str, Any]:
         """This service's time, of which ``answer_by`` is: ``{"clock": id, "seconds": float}``."""

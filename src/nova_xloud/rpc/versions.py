@@ -16,8 +16,9 @@ Versions:
 * 1.4 - now; adjust, reserve and hotplug_vcpus take answer_by, a time that now has told, and the
   last two answer_within. A caller asks for the time first; a compute host that does not know it is
   asked without answer_by, in the version that it was asked in before.
+* 1.5 - guests. A compute host that does not know it is asked for the status of each instance.
 """
 
 NAMESPACE = "xloud"
-VERSION = "1.4"
+VERSION = "1.5"
 FIRST = "1.0"

@@ -58,7 +58,7 @@ class Answers:
         self._first = first
         self.asked = 0
 
-    def guests(self, uuids: Sequence[str], read: Read) -> dict[str, Guest]:
+    def guests(self, uuids: Sequence[str], context: Any, read: Read) -> dict[str, Guest]:
         self.asked += 1
         self._first()
         return {one.uuid: Guest(SIZE) for one in read()}

@@ -25,7 +25,7 @@ def no_instances() -> Iterable[Any]:
 
 def test_what_libvirt_knows_of_those_that_are_asked_for_is_told() -> None:
     witness = LibvirtWitness("host1", "uri", lambda uri: {"one": ONE, "other": ONE}, LIMIT)
-    assert witness.guests(["one", "unknown"], no_instances) == {"one": Guest(Size(2, 512))}
+    assert witness.guests(["one", "unknown"], None, no_instances) == {"one": Guest(Size(2, 512))}
 
 
 def test_a_libvirt_that_hangs_is_left_behind_and_named() -> None:
@@ -36,7 +36,9 @@ def test_a_libvirt_that_hangs_is_left_behind_and_named() -> None:
         return {}
 
     with pytest.raises(Unread) as told:
-        LibvirtWitness("host1", "qemu+ssh://host1/system", hang, 0.01).guests(["one"], no_instances)
+        LibvirtWitness("host1", "qemu+ssh://host1/system", hang, 0.01).guests(
+            ["one"], None, no_instances
+        )
     over.set()
     assert told.value.what == (
         "libvirt of host host1 at qemu+ssh://host1/system could not be asked: "

@@ -291,6 +291,20 @@ def test_a_code_that_this_version_does_not_know_is_raised_with_its_status(wire: 
     assert (refusal.value.reason_code, refusal.value.status) == ("xloud.moon", 418)
 
 
+def test_the_guests_of_a_host_are_one_question(wire: Wire) -> None:
+    told = {"one": {"held": {"vcpus": 1, "memory_mb": 512}}}
+    wire.answer = {"result": told}
+    assert client.XloudAPI().guests("context", "host-2", ("one", "other")) == told
+    assert wire.prepared == [{"server": "host-2", "version": "1.5"}]
+    assert wire.calls == [("guests", {"uuids": ["one", "other"]})]
+
+
+def test_nobody_is_told_that_a_question_may_have_changed_something(wire: Wire) -> None:
+    wire.answer = messaging.MessagingTimeout()
+    with pytest.raises(HostUnavailable, match="in time; nothing was changed"):
+        client.XloudAPI().guests("context", "host-2", ["one"])
+
+
 def test_an_instance_on_no_host_is_not_asked_for(wire: Wire) -> None:
     with pytest.raises(HostUnavailable):
         client.XloudAPI().status("context", SimpleNamespace(host=None))

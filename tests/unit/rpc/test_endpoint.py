@@ -50,6 +50,9 @@ class Host:
     def hotplug_vcpus(self, *arguments: Any) -> Any:
         return self._answered("hotplug_vcpus", *arguments)
 
+    def guests(self, *arguments: Any) -> Any:
+        return self._answered("guests", *arguments)
+
 
 def endpoint(answer: Any) -> tuple[XloudEndpoint, Host]:
     host = Host(answer)
@@ -76,7 +79,7 @@ def call(name: str, answer: Any) -> dict[str, Any]:
 
 
 def test_it_has_a_namespace_and_version_of_its_own() -> None:
-    assert (XloudEndpoint.target.namespace, XloudEndpoint.target.version) == ("xloud", "1.4")
+    assert (XloudEndpoint.target.namespace, XloudEndpoint.target.version) == ("xloud", "1.5")
 
 
 def test_adjust_answers_generation_and_whether_there_was_anything_to_do() -> None:
@@ -185,3 +188,23 @@ def test_a_hypervisor_that_does_not_answer_is_an_unavailable_host(name: str) -> 
 def test_a_fault_of_ours_is_not_dressed_up_as_a_refusal(name: str) -> None:
     with pytest.raises(ZeroDivisionError):
         call(name, ZeroDivisionError())
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        ({"one": {}}, {"result": {"one": {}}}),
+        (
+            errors.HostUnavailable("too many"),
+            {"refused": errors.HostUnavailable("too many").to_wire()},
+        ),
+        (
+            errors.DomainCallFailed("lost"),
+            {"refused": errors.HostUnavailable("libvirt on its host: lost").to_wire()},
+        ),
+    ],
+)
+def test_what_all_guests_hold_is_asked_of_no_instance(answer: Any, told: dict[str, Any]) -> None:
+    asked, host = endpoint(answer)
+    assert asked.guests("context", ["one"]) == told
+    assert host.calls == [("guests", ["one"])]
