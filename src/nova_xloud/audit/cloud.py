@@ -133,7 +133,8 @@ class Cloud:
         context = copy.copy(host.context)
         for some in chunks(uuids, CHUNK):
             for instance in self._some_on(host, context, some):
-                # One that has just moved away is asked of its new host when it is looked at again.
+                # One that has moved to another host since is left out here; the second look asks
+                # the other host about it.
                 if instance.host == host.name:
                     yield instance
 

@@ -49,7 +49,8 @@ class Views:
     def of(self, instance: Any) -> ElasticInstance | None:
         """What the rules need of a ``nova.objects.Instance``, without what others tell of it.
 
-        :returns: None of one that is not elastic: it counts in sums only
+        :returns: None for one that is not elastic: of it the rules need only what its node's
+            allocations say
         """
         if not holdings.is_ours(instance):
             return None

@@ -82,7 +82,7 @@ def observe(
     All of it again where an operation has begun or ended meanwhile: the guest may be another by
     now, and the claim was read by the flavor and image of before.
 
-    :param check: may refuse the record; once before the guest is read
+    :param check: may refuse the record; one that is not ``known`` before the guest is read too
     :param known: the record as it was read last. Where it is the same once guest and claim are
         read, no operation has come since, and one reading of it was enough
     :raises NotFound: it was deleted

@@ -12,9 +12,9 @@ balloon_reserve_mb``. Without statistics the floor is not known, and a guest is 
 ``force`` leaves the floor away; the steps stay bounded.
 
 Statistics come once in a period of ``[libvirt] mem_stats_period_seconds``, and each step waits for
-them. So while a guest shrinks they are asked for every second, and after it as before. The
-definition of a domain cannot tell what it is: a live migration makes what was set live the
-definition on the other host (measured).
+them. So while a guest shrinks they are asked for every second, and after it once in that period
+again. The period in the domain's definition is not gone by: a live migration writes the one that
+was set live into the definition on the other host (measured).
 """
 
 from __future__ import annotations

@@ -80,12 +80,11 @@ class XloudAPI:
         # The time of each host as it was told last.
         self._times: dict[str, _HostTime] = {}
 
-    @staticmethod
-    def answered_within() -> float:
+    def answered_within(self) -> float:
         """The seconds that a host may take to answer.
 
-        oslo.messaging registers its option only when the first client is made: hence it is asked
-        of one.
+        oslo.messaging registers the option for it when a client is made, and not before: so only a
+        client can be asked.
         """
         return float(CONF.rpc_response_timeout)
 
