@@ -26,7 +26,7 @@ from nova_xloud import releases
 from nova_xloud.audit import osapi, readiness
 from nova_xloud.cmd import status
 from nova_xloud.rpc.endpoint import XloudEndpoint
-from nova_xloud.rpc.versions import FIRST, NAMESPACE
+from nova_xloud.rpc.versions import FIRST, NAMESPACE, VERSION
 from nova_xloud.seams import about, install
 from tests.functional.base import AdjustTestCase
 
@@ -196,14 +196,14 @@ class ServicesOfAnotherVersion(UpgradeCheckTestCase):
             compute, balloons = self._all_well_but("nova-compute", "Balloon statistics")
         assert compute[0] == balloons[0] == WARNING
         assert "host2: runs with a nova-xloud that is older" in compute[1]
-        assert "RPC 1.4" in compute[1]
+        assert f"RPC {VERSION}" in compute[1]
 
     def test_another_package_here_than_there(self):
         kinds = ("nova-conductor", "nova-scheduler", "nova-compute")
         with mock.patch.object(readiness, "package_version", return_value="99.1"):
             for level, details in self._all_well_but(*kinds):
                 assert level == WARNING
-                assert "here is nova-xloud 99.1 (RPC 1.4)" in details
+                assert f"here is nova-xloud 99.1 (RPC {VERSION})" in details
 
 
 class ServicesThatDoNotAnswer(UpgradeCheckTestCase):

@@ -259,6 +259,10 @@ def test_as_json() -> None:
 
 INTERRUPTED = """
 import contextlib, os, signal, sys, threading
+
+# A shell starts what it does not wait for with SIGINT ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 from nova_xloud.cmd import invariants, status
 from tests.unit.audit.test_check import Answers, check_of, read
 
