@@ -157,6 +157,9 @@ class Attached(DefinitionTestCase):
         )
         return self.admin_api.post_server({"server": server})
 
+    def _built(self):
+        return self.admin_api.get_servers(search_opts={"status": "BUILD"})
+
     def test_at_create_it_is_refused_with_both_numbers(self):
         flavor = self._flavor(minimum_memory=512)
         error = self.assertRaises(
@@ -171,7 +174,9 @@ class Attached(DefinitionTestCase):
             (self._flavor(minimum_cpu=1), "direct"),
             (self._flavor(minimum_memory=512), "macvtap"),
         ):
-            assert self._boots_with(flavor, self.ports[name])["id"]
+            self._boots_with(flavor, self.ports[name])
+        # The cloud is not taken away while it builds them.
+        self._wait(lambda: self.assertEqual([], self._built()))
 
     def test_attached_all_the_same_its_maximum_is_claimed_and_memory_is_blocked(self):
         connection = self.computes["host1"].driver._host.get_connection()

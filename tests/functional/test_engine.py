@@ -91,13 +91,19 @@ class Concurrent(EngineTestCase):
 
 
 class Fifty(XloudTestCase):
+    def _active(self):
+        return self.api.get_servers(detail=False, search_opts={"status": "ACTIVE"})
+
     def test_fifty_servers_grow_at_once_and_the_host_is_never_oversold(self):
         self.flags(instances=-1, group="quota")
         self.flags(cpu_allocation_ratio=50.0, disk_allocation_ratio=100.0)
         self.flags(memory_floor_mb=64, memory_floor_percent=0, group="xloud")
         self.start_compute("host1")
         flavor = self._flavor(vcpus=2, memory_mb=128, minimum_cpu=1, minimum_memory=64)
-        servers = [self._boot(flavor) for _ in range(50)]
+        body = self._build_server(flavor_id=flavor, networks="none") | {"min_count": 50}
+        self.api.post_server({"server": body})
+        self._wait(lambda: self.assertEqual(50, len(self._active())), LIMIT)
+        servers = self._active()
         (provider,) = self._get_allocations_by_server_uuid(servers[0]["id"])
         inventory = self._get_provider_inventory(provider)["MEMORY_MB"]
         # Room for thirty of the fifty.

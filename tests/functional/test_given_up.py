@@ -56,6 +56,7 @@ class GivenUp(AdjustTestCase):
         instance.save()
         converged = self._conditions()["Converged"]
         assert (converged["status"], converged["reason"]) == (False, "xloud.no_guest")
+        self.flags(rpc_response_timeout=3)
         self.computes["host1"].stop()
         self._wait(lambda: self._is_from("database"))
         converged = self._conditions()["Converged"]

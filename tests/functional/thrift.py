@@ -11,6 +11,7 @@ import gc
 
 from oslo_db.sqlalchemy import engines
 from oslo_policy import policy
+from sqlalchemy import pool
 from sqlalchemy.util import LRUCache
 
 # Objects made since the youngest were last collected. Python's own 700 is for programs that keep
@@ -35,6 +36,7 @@ def set_aside_what_is_imported():
 def make_fixtures_cheaper():
     """For the rest of the process."""
     _keep_compiled_sql()
+    _keep_connections()
     _keep_parsed_policies()
 
 
@@ -71,6 +73,26 @@ def _keep_compiled_sql():
         return engine
 
     engines.create_engine = create_engine
+
+
+def _keep_connections():
+    """Keep the connections to SQLite's files, which end with their engine.
+
+    oslo.db makes one for each transaction, and each new one reads the whole schema. No file has to
+    survive a power failure either.
+    """
+    init, create = engines._init_connection_args, engines.create_engine
+
+    def init_connection_args(url, engine_args, options):
+        init(url, engine_args, options)
+        if engine_args.get("poolclass") is pool.NullPool:
+            engine_args |= {"poolclass": pool.QueuePool, "max_overflow": -1}
+
+    @functools.wraps(create)
+    def create_engine(*args, **kwargs):
+        return create(*args, **kwargs | {"sqlite_synchronous": False})
+
+    engines._init_connection_args, engines.create_engine = init_connection_args, create_engine
 
 
 def _keep_parsed_policies():
