@@ -48,6 +48,7 @@ class _Run:
     :ivar steps: what is left of it; None: it has not begun
     :ivar pauses: how often it has paused: by this a call that wakes it knows that it is too late
     :ivar is_paused: it waits until it is woken
+    :ivar is_due: it waits for a thread
     :ivar may_wait: in what it does next libvirt may wait for the guest
     :ivar news: somebody has asked for something since it was last read
     """
@@ -60,6 +61,7 @@ class _Run:
     steps: Waits[Outcome] | None = None
     pauses: int = 0
     is_paused: bool = False
+    is_due: bool = False
     may_wait: bool = False
     news: bool = False
 
@@ -124,12 +126,16 @@ class Worker:
             waiting = self._runs.setdefault(instance.uuid, deque())
             waiting.append(run)
             first = waiting[0]
+            had = first.urgency, first.shrinks
             first.urgency = min(first.urgency, urgency)
             first.shrinks = first.shrinks and shrinks
             if first is run:
                 self._goes_on(run)
             else:
                 first.news = True
+                if first.is_due and had != (first.urgency, first.shrinks):
+                    # It waits in its old place too, and is taken at whichever comes first.
+                    self._goes_on(first)
                 self._wake(first, first.pauses)
         return run.future
 
@@ -169,6 +175,7 @@ class Worker:
                 self._goes_on(run)
 
     def _goes_on(self, run: _Run) -> None:
+        run.is_due = True
         lane = Lane.QUICK
         if run.may_wait:
             lane = Lane.SLOW
@@ -188,9 +195,10 @@ class Worker:
     def _serve(self, lanes: Iterable[Lane]) -> None:
         with self._lock:
             run = self._agenda.take(lanes)
-        if run is None:
-            # Who served two lanes was quicker.
-            return
+            if run is None or not run.is_due:
+                # Who served two lanes was quicker, or it was taken at another place.
+                return
+            run.is_due = False
         end = self._take_turn(run)
         if end is not None:
             self._ends(run, end)

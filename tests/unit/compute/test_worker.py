@@ -525,6 +525,42 @@ def test_a_run_that_is_found_to_be_owed_becomes_it() -> None:
     pool.close()
 
 
+@pytest.mark.parametrize("urgency", [Urgency.ASKED, Urgency.OWED])
+def test_a_run_that_becomes_more_urgent_while_it_waits_for_a_thread_goes_first(
+    urgency: Urgency,
+) -> None:
+    gates = {name: threading.Event() for name in ("first", "owed")}
+    order: list[str] = []
+
+    def run(instance: Instance, options: EngineOptions, clock: Clock) -> Outcome:
+        if instance.uuid in gates:
+            assert gates[instance.uuid].wait(LIMIT)
+        order.append(instance.uuid)
+        return DONE
+
+    pool = Worker(EngineOptions(converge_workers=1), at_once(run))
+    # Every thread that might take it is busy.
+    for name, its_urgency in (("first", Urgency.ASKED), ("owed", Urgency.OWED)):
+        busy = pool.submit(Rig(uuid=name).instance, urgency=its_urgency)
+        while not busy.running():
+            time.sleep(0.001)
+    futures = [
+        pool.submit(Rig(uuid="asked").instance, urgency=Urgency.ASKED),
+        pool.submit(Rig(uuid="risen").instance, urgency=Urgency.AGAIN, shrinks=True),
+        pool.submit(Rig(uuid="again").instance, urgency=Urgency.AGAIN),
+        pool.submit(Rig(uuid="risen").instance, urgency=urgency),
+    ]
+    gates["first"].set()
+    try:
+        for future in futures:
+            future.result(LIMIT)
+    finally:
+        gates["owed"].set()
+    wanted = ["asked", "risen"] if urgency is Urgency.ASKED else ["risen", "asked"]
+    assert list(dict.fromkeys(order))[1:] == [*wanted, "again"]
+    assert order.count("risen") == 2
+
+
 def test_when_the_service_ends_those_that_wait_go_on_and_see_it() -> None:
     def run(instance: Instance, options: EngineOptions, clock: Clock) -> Waits[Outcome]:
         while not clock.closing():
