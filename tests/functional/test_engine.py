@@ -100,9 +100,10 @@ class Fifty(XloudTestCase):
         self.flags(memory_floor_mb=64, memory_floor_percent=0, group="xloud")
         self.start_compute("host1")
         flavor = self._flavor(vcpus=2, memory_mb=128, minimum_cpu=1, minimum_memory=64)
-        body = self._build_server(flavor_id=flavor, networks="none") | {"min_count": 50}
-        self.api.post_server({"server": body})
-        self._wait(lambda: self.assertEqual(50, len(self._active())), LIMIT)
+        for there in range(0, 50, 5):
+            body = self._build_server(flavor_id=flavor, networks="none") | {"min_count": 5}
+            self.api.post_server({"server": body})
+            self._wait(lambda some=there + 5: self.assertEqual(some, len(self._active())), LIMIT)
         servers = self._active()
         (provider,) = self._get_allocations_by_server_uuid(servers[0]["id"])
         inventory = self._get_provider_inventory(provider)["MEMORY_MB"]
