@@ -388,8 +388,8 @@ class Witnesses(InvariantsTestCase):
         self.flags(rpc_response_timeout=1)
         self._allocate(self.server["id"], {})
         code, report = self._with_libvirt(read=lambda uri: over.wait())
-        # What Placement alone shows is told all the same, and the second look does not ask that
-        # libvirt again.
+        # Placement alone shows that the allocation is missing, so this is still reported. A libvirt
+        # that has not answered is asked once only.
         assert (code, [b["code"] for b in report["breaks"]]) == (1, ["no_allocation"])
         (unread,) = report["not_checked"]
         assert "no answer within 1 s" in unread["what"]

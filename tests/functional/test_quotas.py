@@ -149,10 +149,10 @@ class EveryDriver:
         body = self._build_server(flavor_id=self.flavor, networks="none")
         body |= {"min_count": 2, "max_count": 4, "return_reservation_id": False}
         self.user_api.post_server({"server": body})
-        assert self._usage() == (3, 3 * 512)
-        # The cloud is not taken away from those that are being built.
+        # All of them: the cloud is not taken away from those that are being built.
         for server in self.user_api.get_servers(detail=False):
             self._wait_for_state_change(server, "ACTIVE")
+        assert self._usage() == (3, 3 * 512)
 
     def test_a_stock_flavor_counts_what_it_always_did(self):
         self._limit(cores=4, ram=PLENTY)

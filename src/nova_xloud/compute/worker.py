@@ -49,6 +49,7 @@ class _Run:
     :ivar pauses: how often it has paused: by this a call that wakes it knows that it is too late
     :ivar is_paused: it waits until it is woken
     :ivar is_due: it waits for a thread
+    :ivar place: the last of its places in the agenda; at one that it has left nobody takes it
     :ivar may_wait: in what it does next libvirt may wait for the guest
     :ivar news: somebody has asked for something since it was last read
     """
@@ -62,6 +63,7 @@ class _Run:
     pauses: int = 0
     is_paused: bool = False
     is_due: bool = False
+    place: int = 0
     may_wait: bool = False
     news: bool = False
 
@@ -88,7 +90,8 @@ class Worker:
         self._runs: dict[str, deque[_Run]] = {}
         # Of each instance what is called when there is none of it any more.
         self._then: dict[str, Callable[[], object]] = {}
-        self._agenda: Agenda[_Run] = Agenda()
+        # With the place of each, as it was when it was added.
+        self._agenda: Agenda[tuple[_Run, int]] = Agenda()
         self._later = Later()
         # Until when whoever makes room goes first.
         self._room_is_short_until = -math.inf
@@ -134,7 +137,6 @@ class Worker:
             else:
                 first.news = True
                 if first.is_due and had != (first.urgency, first.shrinks):
-                    # It waits in its old place too, and is taken at whichever comes first.
                     self._goes_on(first)
                 self._wake(first, first.pauses)
         return run.future
@@ -176,14 +178,15 @@ class Worker:
 
     def _goes_on(self, run: _Run) -> None:
         run.is_due = True
+        run.place += 1
         lane = Lane.QUICK
         if run.may_wait:
             lane = Lane.SLOW
         elif run.urgency is Urgency.OWED:
             lane = Lane.OWED
         room_is_short = self._clock.now() < self._room_is_short_until
-        place = rank(run.urgency, shrinks=run.shrinks, room_is_short=room_is_short)
-        self._agenda.add(run, lane, place)
+        its_rank = rank(run.urgency, shrinks=run.shrinks, room_is_short=room_is_short)
+        self._agenda.add((run, run.place), lane, its_rank)
         try:
             for pool, lanes in _SERVES.items():
                 if lane in lanes:
@@ -194,9 +197,12 @@ class Worker:
 
     def _serve(self, lanes: Iterable[Lane]) -> None:
         with self._lock:
-            run = self._agenda.take(lanes)
-            if run is None or not run.is_due:
-                # Who served two lanes was quicker, or it was taken at another place.
+            taken = self._agenda.take(lanes)
+            if taken is None:
+                # Who served two lanes was quicker.
+                return
+            run, place = taken
+            if place != run.place:
                 return
             run.is_due = False
         end = self._take_turn(run)

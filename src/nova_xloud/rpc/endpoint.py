@@ -144,7 +144,7 @@ class XloudEndpoint:
         except Refused as refusal:
             return {"refused": refusal.to_wire()}
         except DomainError as error:
-            LOG.warning("What its guests hold could not be told: %s", error)
+            LOG.warning("libvirt did not say what the guests of this host hold: %s", error)
             return {"refused": HostUnavailable(f"libvirt on its host: {error}").to_wire()}
 
     @_answers

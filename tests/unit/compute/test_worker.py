@@ -561,6 +561,49 @@ def test_a_run_that_becomes_more_urgent_while_it_waits_for_a_thread_goes_first(
     assert order.count("risen") == 2
 
 
+def test_no_thread_that_must_not_wait_takes_it_at_the_place_that_it_has_left() -> None:
+    gates = {name: threading.Event() for name in ("slow", "first", "owed")}
+    begun = {name: threading.Event() for name in (*gates, "risen")}
+    took: list[str] = []
+
+    def run(instance: Instance, options: EngineOptions, clock: Clock) -> Waits[Outcome]:
+        gate = gates.get(instance.uuid)
+        if instance.uuid != "first":
+            took.append(threading.current_thread().name)
+        if instance.uuid in ("slow", "risen"):
+            if gate is None:
+                begun[instance.uuid].set()
+            yield Pause(0, may_wait=True)
+            took.append(threading.current_thread().name)
+        if gate is not None:
+            begun[instance.uuid].set()
+            assert gate.wait(LIMIT)
+        return DONE
+
+    pool = Worker(EngineOptions(converge_workers=1), run)
+    for name, urgency in (
+        ("slow", Urgency.ASKED),
+        ("first", Urgency.ASKED),
+        ("owed", Urgency.OWED),
+    ):
+        pool.submit(Rig(uuid=name).instance, urgency=urgency)
+        assert begun[name].wait(LIMIT)
+    took.clear()
+    risen = pool.submit(Rig(uuid="risen").instance, urgency=Urgency.AGAIN)
+    pool.submit(Rig(uuid="risen").instance, urgency=Urgency.OWED)
+    gates["owed"].set()
+    assert begun["risen"].wait(LIMIT)
+    last = pool.submit(Rig(uuid="last").instance, urgency=Urgency.AGAIN)
+    gates["first"].set()
+    # It is behind the place that was left.
+    last.result(LIMIT)
+    gates["slow"].set()
+    risen.result(LIMIT)
+    pool.close()
+    lanes = [name.split("xloud-converge-")[1].split("_")[0] for name in took]
+    assert lanes[:3] == ["owed", "quick", "slow"]
+
+
 def test_when_the_service_ends_those_that_wait_go_on_and_see_it() -> None:
     def run(instance: Instance, options: EngineOptions, clock: Clock) -> Waits[Outcome]:
         while not clock.closing():
