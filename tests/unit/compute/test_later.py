@@ -14,12 +14,15 @@ def threads() -> list[threading.Thread]:
 
 
 def test_calls_are_made_in_the_order_of_their_times_by_one_thread_that_ends() -> None:
-    later, made, done = Later(), [], threading.Event()
+    at = 0
+    later, made, done = Later(now=lambda: at), [], threading.Event()
     for number in (3, 1, 2):
         later.call(number / 50, lambda number=number: made.append(number))  # type: ignore[misc]
     later.call(0.1, done.set)
     (thread,) = threads()
     assert thread.daemon
+    assert made == []
+    at = 1
     assert done.wait(LIMIT)
     assert made == [1, 2, 3]
     thread.join(LIMIT)

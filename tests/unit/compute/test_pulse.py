@@ -131,13 +131,14 @@ def test_who_asks_while_another_asks_waits_for_the_same_answer(gate: threading.E
 
 
 def test_one_that_answers_late_has_a_pulse_for_who_asks_again_and_again() -> None:
-    pulse, asked = Pulse(), []
+    pulse, gate, asked = Pulse(), threading.Event(), []
 
     def late() -> None:
         asked.append(1)
-        time.sleep(0.1)
+        gate.wait(LIMIT)
 
     assert not pulse.beats("one", late, 0.0)
+    gate.set()
     until = time.monotonic() + LIMIT
     while not pulse.beats("one", late, 0.0):
         assert time.monotonic() < until
