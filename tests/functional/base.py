@@ -26,12 +26,17 @@ class XloudTestCase(PatientWaits, base.ServersTestBase):
 
     ADMIN_API = True
     microversion = "latest"
-    # Seconds; 0: what a guest holds counts from its first moment.
-    boot_grace = 120
+    # Each test starts a cloud, and not one of them for the whole class; see ``copies.py``.
+    own_cloud = False
+    # Seconds; 0: what a guest holds counts from its first moment. A cloud may be old when it is
+    # copied.
+    boot_grace = 3600
     # Seconds between two statistics of a balloon's driver.
     stats_period = 1
 
     def setUp(self):
+        # As old as that may be what its services have told last.
+        self.flags(service_down_time=3600)
         super().setUp()
         self.guests = self.useFixture(FakeLibvirtFixture())
         self.flags(poll_interval=0.02, step_timeout=5, group="xloud")

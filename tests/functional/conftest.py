@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Nova's own functional fixtures, from the installed wheel, with nova-xloud installed in Nova."""
 
+import pytest
+
 from tests.nova_own.plugin import extend_nova, nova_under_pytest
 
 # After the plugin, by which Nova chooses between threads and eventlet.
-from tests.functional import thrift  # isort: skip
+from tests.functional import copies, thrift  # isort: skip
 
 __all__ = ["nova_under_pytest"]
 
@@ -15,3 +17,15 @@ thrift.make_fixtures_cheaper()
 
 def pytest_collection_finish():
     thrift.set_aside_what_is_imported()
+
+
+_COPIES = copies.Copies()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_protocol(item, nextitem):
+    return _COPIES.run(item, nextitem)
+
+
+def pytest_sessionfinish():
+    _COPIES.end()

@@ -27,6 +27,9 @@ def listens(port):
 
 
 class Served(AdjustTestCase):
+    # What serves them has a thread that ends with the process.
+    own_cloud = True
+
     def setUp(self):
         self.port = free_port()
         super().setUp()

@@ -70,8 +70,10 @@ def judge(task: Task, pytest: Pytest, exceptions: Exceptions) -> Result:
         among |= ours.uncollected | set(exceptions.reasons)
         stock = _some(task, pytest, "stock", among)
     suspects = differences(ours, stock, among)
-    real, flaky = _again(task, pytest, suspects)
-    return _result(task, exceptions, ours, stock, real, flaky, time.monotonic() - began)
+    # Of one that is listed a reason is known: it has not to be told from a flaky one.
+    known = [one for one in suspects if one.name in exceptions.reasons]
+    real, flaky = _again(task, pytest, [one for one in suspects if one not in known])
+    return _result(task, exceptions, ours, stock, known + real, flaky, time.monotonic() - began)
 
 
 def _whole(task: Task, pytest: Pytest, way: str) -> Run:

@@ -53,6 +53,12 @@ else:
 @pytest.fixture(autouse=True)
 def nova_under_pytest(monkeypatch):
     """Point Nova at the stock api-paste.ini, and let pytest clean up after Nova's TestCase."""
+    fit_nova_to_pytest(monkeypatch)
+    yield
+    conf.CONF.clear_override("api_paste_config", "wsgi")
+
+
+def fit_nova_to_pytest(monkeypatch):
     paste = pathlib.Path(sys.prefix, "etc/nova/api-paste.ini")
     conf.CONF.set_override("api_paste_config", str(paste), "wsgi")
     clear = test.TestCase._clear_attrs
@@ -76,5 +82,3 @@ def nova_under_pytest(monkeypatch):
     monkeypatch.setattr(
         testscenarios.scenarios, "clone_test_with_new_id", clone_without_test_method
     )
-    yield
-    conf.CONF.clear_override("api_paste_config", "wsgi")

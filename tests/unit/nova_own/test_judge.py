@@ -70,9 +70,12 @@ def test_what_differs_once_is_flaky(judged):
     assert [one.name for one in result.flaky] == [ONE]
 
 
-def test_a_listed_one_may_differ(judged):
-    result = judged(Played(Run({ONE: "failed"}), Run({ONE: "passed"})), reasons=[ONE])
+def test_a_listed_one_may_differ_and_is_not_run_again(judged):
+    played = Played(Run({ONE: "failed"}), Run({ONE: "passed"}))
+    result = judged(played, reasons=[ONE])
     assert result.clean
+    assert result.excepted == (ONE,)
+    assert played.asked == {"ours": None, "stock": None}
     assert result.excepted == (ONE,)
 
 
