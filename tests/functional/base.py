@@ -112,8 +112,18 @@ class XloudTestCase(PatientWaits, base.ServersTestBase):
 
     def _record(self, server):
         return objects.Instance.get_by_uuid(
-            nova_context.get_admin_context(), server["id"], expected_attrs=["system_metadata"]
+            self._in_the_cell(), server["id"], expected_attrs=["system_metadata"]
         )
+
+    def _in_the_cell(self):
+        """An administrator's context in the cell of all servers.
+
+        In one without a cell Nova's fixture takes the one that any thread has been in last, which
+        is cell0 while somebody lists servers or migrations.
+        """
+        context = nova_context.get_admin_context()
+        nova_context.set_target_cell(context, self.cell_mappings["cell1"])
+        return context
 
 
 class AdjustTestCase(XloudTestCase):

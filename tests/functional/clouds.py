@@ -7,7 +7,6 @@ import json
 
 import fixtures
 from lxml import etree
-from nova import context as nova_context
 from nova import objects
 from oslo_utils.fixture import uuidsentinel as uuids
 
@@ -58,11 +57,12 @@ class MovesTestCase(AdjustTestCase):
         """libvirt's part of a live migration, with the XML that Nova made."""
         xml = params["destination_xml"]
         uuid = etree.fromstring(xml).findtext("uuid")
-        instance = objects.Instance.get_by_uuid(nova_context.get_admin_context(), uuid)
+        context = self._in_the_cell()
+        instance = objects.Instance.get_by_uuid(context, uuid)
         (migration,) = [
             m
             for m in objects.MigrationList.get_by_filters(
-                nova_context.get_admin_context(), {"instance_uuid": uuid, "status": "running"}
+                context, {"instance_uuid": uuid, "status": "running"}
             )
         ]
         domain = self.computes[instance.host].driver._host.get_connection().lookupByUUIDString(uuid)

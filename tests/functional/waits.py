@@ -12,9 +12,12 @@ from lab.patience import Patience
 # Seconds that a wait may last, as Patience counts them.
 ENOUGH = 20
 
-# Seconds between two looks of Nova's waits, which take one every half second: a test is mostly
-# waiting, and what it waits for has come long before.
-PAUSE = 0.05
+# Seconds between two looks of Nova's waits.
+NOVAS_PAUSE = 0.5
+
+# Seconds between the first two looks here: a test is mostly waiting, and what it waits for has come
+# long before. Each pause is longer by half than the one before, up to Nova's.
+SHORTEST_PAUSE = 0.03
 
 
 class PatientWaits:
@@ -24,7 +27,8 @@ class PatientWaits:
         return _again(super()._wait_for_server_parameter, args, options)
 
     def _wait_for_migration_status(self, *args, **options):
-        return _again(super()._wait_for_migration_status, args, options)
+        # It lists all migrations, for which Nova's fixture puts every thread into another cell.
+        return _again(super()._wait_for_migration_status, args, options, shortest=NOVAS_PAUSE)
 
     def _wait_for_instance_action_event(self, *args, **options):
         return _again(super()._wait_for_instance_action_event, args, options)
@@ -33,9 +37,9 @@ class PatientWaits:
         return _again(super()._wait_until_deleted, [server], {})
 
 
-def _again(wait, args, options):
+def _again(wait, args, options, shortest=SHORTEST_PAUSE):
     patience = Patience(ENOUGH)
-    with _more_looks():
+    with _pauses(shortest):
         while True:
             try:
                 return wait(*args, **options)
@@ -45,10 +49,17 @@ def _again(wait, args, options):
 
 
 @contextlib.contextmanager
-def _more_looks():
-    novas = integrated_helpers.time
-    integrated_helpers.time = types.SimpleNamespace(sleep=lambda seconds: time.sleep(PAUSE))
+def _pauses(shortest):
+    """Between two looks Nova's waits pause for so many seconds first, and for longer each time."""
+    novas, pauses = integrated_helpers.time, _growing(shortest)
+    integrated_helpers.time = types.SimpleNamespace(sleep=lambda _: time.sleep(next(pauses)))
     try:
         yield
     finally:
         integrated_helpers.time = novas
+
+
+def _growing(seconds):
+    while True:
+        yield min(seconds, NOVAS_PAUSE)
+        seconds *= 1.5
