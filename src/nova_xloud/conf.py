@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from oslo_config import cfg
 
-from nova_xloud.core.balloon import DEFAULTS, Limits
+from nova_xloud.core.convergence.balloon import DEFAULTS, Limits
 
 GROUP = cfg.OptGroup(
     "xloud",

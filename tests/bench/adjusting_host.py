@@ -8,7 +8,7 @@ import tracemalloc
 from nova import objects
 from nova.objects import base as objects_base
 
-from nova_xloud.core.plan import AdjustRequest
+from nova_xloud.core.convergence.plan import AdjustRequest
 from nova_xloud.metrics.meter import PrometheusMeter
 from tests.bench import leftovers, usage
 from tests.bench.host import SMALL, Host

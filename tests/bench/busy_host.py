@@ -9,8 +9,8 @@ from nova.compute import rpcapi
 from nova.objects import base as objects_base
 
 from nova_xloud.compute.meter import NoMeter
-from nova_xloud.core.lifecycle import Phase
-from nova_xloud.core.plan import AdjustRequest
+from nova_xloud.core.convergence.plan import AdjustRequest
+from nova_xloud.core.instance.lifecycle import Phase
 from nova_xloud.rpc.endpoint import XloudEndpoint
 from nova_xloud.testing import Behaviour
 from tests.bench.host import NAME, SMALL, Host

@@ -28,7 +28,7 @@ from sqlalchemy.dialects import plugins
 from lab.services import config as services_config
 from lab.services import database, lab_sqlite
 from nova_xloud.compute.meter import NoMeter
-from nova_xloud.core.desired import Desired
+from nova_xloud.core.instance.desired import Desired
 from nova_xloud.core.size import Size
 from nova_xloud.libvirt.guest_xml import apply_size
 from nova_xloud.scheduling import holdings

@@ -13,7 +13,7 @@ from nova.objects import base as objects_base
 from nova.scheduler.client import report
 
 from lab.services import config as services_config
-from nova_xloud.core.plan import AdjustRequest
+from nova_xloud.core.convergence.plan import AdjustRequest
 from nova_xloud.errors import Refused
 from nova_xloud.rpc.client import XloudAPI
 

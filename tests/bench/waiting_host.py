@@ -9,10 +9,10 @@ import tracemalloc
 from nova import objects
 from nova.objects import base as objects_base
 
-from nova_xloud.core.desired import Desired
-from nova_xloud.core.envelope import FlavorFacts
-from nova_xloud.core.lifecycle import Phase, Progress
+from nova_xloud.core.instance.desired import Desired
+from nova_xloud.core.instance.lifecycle import Phase, Progress
 from nova_xloud.core.size import Size
+from nova_xloud.core.sizing.bounds import FlavorFacts
 from nova_xloud.testing import Behaviour, FakeDomain, FakeGuest, Timing
 from nova_xloud.testing.ports import FakeClaims, FakeRecord
 from tests.bench import usage

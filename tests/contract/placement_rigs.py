@@ -25,8 +25,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from nova_xloud.compute.ports import Claims
-from nova_xloud.core.envelope import FlavorFacts
 from nova_xloud.core.size import Size
+from nova_xloud.core.sizing.bounds import FlavorFacts
 from nova_xloud.testing.ports import FakeClaims
 
 ROOT = Path(__file__).parents[2]

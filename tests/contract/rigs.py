@@ -20,7 +20,7 @@ import libvirt_qemu
 from lxml import etree
 
 from nova_xloud.compute.ports import Domain
-from nova_xloud.core.guest import Glimpse, GuestFigures
+from nova_xloud.core.instance.guest import Glimpse, GuestFigures
 from nova_xloud.errors import RemovalTimedOut
 from nova_xloud.libvirt.domain import LibvirtDomain
 from nova_xloud.libvirt.guest_xml import GuestSize, apply_size, read_size

@@ -8,7 +8,7 @@ import dataclasses
 import pytest
 
 from nova_xloud import errors
-from nova_xloud.core.guest import GuestFigures
+from nova_xloud.core.instance.guest import GuestFigures
 from nova_xloud.core.size import Size
 from nova_xloud.testing import Behaviour
 from tests.contract.rigs import BOOT_VCPUS, MAX_MEMORY_MB, MAX_VCPUS, MEMORY_MB, Guest, Hypervisor

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from nova_xloud import errors, releases
-from nova_xloud.core.guest import Glimpse, GuestFigures
+from nova_xloud.core.instance.guest import Glimpse, GuestFigures
 from nova_xloud.core.size import Size
 from tests.contract.rigs import BOOT_VCPUS, MAX_MEMORY_MB, MEMORY_MB, Guest, Hypervisor
 

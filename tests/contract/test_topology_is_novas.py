@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What core/topology.py foretells is what the installed Nova does."""
+"""What core/sizing/topology.py foretells is what the installed Nova does."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from nova import exception, objects
 from nova.virt import hardware
 
-from nova_xloud.core.topology import always_plugged, mask_ids, threads_per_core
+from nova_xloud.core.sizing.topology import always_plugged, mask_ids, threads_per_core
 
 objects.register_all()
 

@@ -10,8 +10,8 @@ from tests.distribution.conftest import Environment, make_environment, run
 # What must be importable where there is no nova.
 WITHOUT_NOVA = (
     "nova_xloud.errors",
-    "nova_xloud.core.envelope",
-    "nova_xloud.core.plan",
+    "nova_xloud.core.sizing.bounds",
+    "nova_xloud.core.convergence.plan",
     "nova_xloud.client.plugin",
     "nova_xloud_tempest_plugin",
 )

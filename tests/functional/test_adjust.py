@@ -8,7 +8,7 @@ from nova import objects
 from nova.tests.functional.api.client import OpenStackApiException
 from oslo_concurrency import lockutils
 
-from nova_xloud.core.desired import Asked
+from nova_xloud.core.instance.desired import Asked
 from nova_xloud.core.size import Size
 from nova_xloud.errors import OutOfBounds
 from nova_xloud.scheduling import holdings

@@ -13,7 +13,7 @@ from nova.tests.functional.api.client import OpenStackApiException
 from nova.virt.libvirt.config import LibvirtConfigGuest
 from nova.virt.libvirt.driver import LibvirtDriver
 
-from nova_xloud.core.traits import TRAITS
+from nova_xloud.core.sizing.traits import TRAITS
 from tests.functional.base import XloudTestCase
 
 

@@ -20,7 +20,7 @@ from nova_xloud.compute.bridges.locks import InstanceLocks
 from nova_xloud.compute.bridges.record import NovaRecord
 from nova_xloud.compute.observe import observe
 from nova_xloud.compute.worker import Worker
-from nova_xloud.core.desired import Asked as Wish
+from nova_xloud.core.instance.desired import Asked as Wish
 from nova_xloud.core.size import Size
 from nova_xloud.errors import InvalidState
 from nova_xloud.testing import Behaviour

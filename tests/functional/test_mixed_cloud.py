@@ -8,7 +8,7 @@ import oslo_messaging as messaging
 from nova.tests.functional.api.client import OpenStackApiException
 from nova.virt.libvirt.driver import LibvirtDriver
 
-from nova_xloud.core.traits import TRAITS
+from nova_xloud.core.sizing.traits import TRAITS
 from nova_xloud.rpc.about import AboutEndpoint
 from nova_xloud.rpc.endpoint import XloudEndpoint
 from nova_xloud.rpc.versions import FIRST, NAMESPACE

@@ -10,8 +10,8 @@ from keystoneauth1 import exceptions as ks_exc
 
 from nova_xloud.compute.bridges.placement import PlacementClaims
 from nova_xloud.compute.ports import ClaimConflict
-from nova_xloud.core.envelope import FlavorFacts
 from nova_xloud.core.size import Size
+from nova_xloud.core.sizing.bounds import FlavorFacts
 from nova_xloud.errors import ClaimRefused, NoAllocation, NoCapacity, PlacementUnavailable
 
 HERE, ELSEWHERE = "provider-here", "provider-elsewhere"

@@ -17,8 +17,8 @@ from nova.scheduler.client import report
 from lab.patience import LIMIT
 from nova_xloud.compute.bridges.placement import PlacementClaims, PlacementPulse, with_timeout
 from nova_xloud.compute.ports import Reservation
-from nova_xloud.core.envelope import FlavorFacts
 from nova_xloud.core.size import Size
+from nova_xloud.core.sizing.bounds import FlavorFacts
 from nova_xloud.errors import PlacementUnavailable
 from tests.functional.base import AdjustTestCase
 

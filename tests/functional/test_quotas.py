@@ -27,7 +27,7 @@ from oslo_utils.fixture import uuidsentinel
 from nova_xloud import releases
 from nova_xloud.api.adjustment import AdjustmentAPI
 from nova_xloud.compute import admit as admission
-from nova_xloud.core.plan import AdjustRequest
+from nova_xloud.core.convergence.plan import AdjustRequest
 from nova_xloud.core.size import Size
 from nova_xloud.errors import HostUnavailable, HostUnsupported, NoCapacity, PlacementUnavailable
 from nova_xloud.rpc.client import XloudAPI

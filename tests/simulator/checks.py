@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 
 from nova_xloud.compute.admit import ADJUSTABLE_STATES
 from nova_xloud.compute.converge import Outcome
-from nova_xloud.core.balloon import OFTEN
-from nova_xloud.core.conditions import RESERVED_TOO_LITTLE
-from nova_xloud.core.desired import Desired
-from nova_xloud.core.lifecycle import Phase
+from nova_xloud.core.convergence.balloon import OFTEN
+from nova_xloud.core.instance.conditions import RESERVED_TOO_LITTLE
+from nova_xloud.core.instance.desired import Desired
+from nova_xloud.core.instance.lifecycle import Phase
 from nova_xloud.core.size import Size
 from nova_xloud.errors import ClaimRefused, GuestRefused, NoCapacity
 from nova_xloud.libvirt.guest_xml import KIB
@@ -29,7 +29,7 @@ from tests.simulator.schedule import Actor, Violation
 from tests.simulator.server import Server
 
 if TYPE_CHECKING:
-    from nova_xloud.core.guest import GuestFigures
+    from nova_xloud.core.instance.guest import GuestFigures
     from tests.simulator.history import World
 
 # A call that was begun before a user's operation may end within it.

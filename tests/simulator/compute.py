@@ -24,7 +24,7 @@ from nova_xloud.compute.waits import Waits
 from nova_xloud.compute.watch import Watch
 from nova_xloud.compute.worker import Worker
 from nova_xloud.conf import EngineOptions
-from nova_xloud.core.envelope import HostFacts
+from nova_xloud.core.sizing.bounds import HostFacts
 from tests.simulator.ports import SimFleet, Wire, open_instance
 from tests.simulator.scenario import RECONCILE_EVERY
 from tests.simulator.schedule import Actor, Lock, Process, Schedule

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from random import Random
 
-from nova_xloud.core.balloon import Limits
+from nova_xloud.core.convergence.balloon import Limits
 from nova_xloud.core.size import Size
 from nova_xloud.testing import Behaviour, Timing
 from tests.simulator.scenario import (

@@ -8,9 +8,9 @@ consumer of the same name. The record says where the instance is only when its g
 
 from __future__ import annotations
 
-from nova_xloud.core.desired import Desired
-from nova_xloud.core.envelope import envelope
+from nova_xloud.core.instance.desired import Desired
 from nova_xloud.core.size import Size
+from nova_xloud.core.sizing.bounds import envelope
 from tests.simulator.doing import Doing
 from tests.simulator.scenario import MAXIMUM, MINIMUM
 from tests.simulator.server import flavor

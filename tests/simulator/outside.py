@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from nova_xloud.compute.deadline import Deadline
-from nova_xloud.core.plan import AdjustRequest
+from nova_xloud.core.convergence.plan import AdjustRequest
 from nova_xloud.errors import DomainError, GuestRefused, Refused
 from nova_xloud.libvirt.guest_xml import KIB
 from nova_xloud.testing import Behaviour

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from nova_xloud.core.allocation import MEMORY_MB
 from nova_xloud.core.size import Size
+from nova_xloud.core.sizing.allocation import MEMORY_MB
 from nova_xloud.testing.ports import NOTHING, FakeClaims
 
 

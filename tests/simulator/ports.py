@@ -21,8 +21,8 @@ from nova_xloud.compute.ports import (
     Reservation,
 )
 from nova_xloud.compute.watch import Watch
-from nova_xloud.core.desired import Desired
-from nova_xloud.core.guest import Glimpse, GuestFigures
+from nova_xloud.core.instance.desired import Desired
+from nova_xloud.core.instance.guest import Glimpse, GuestFigures
 from nova_xloud.core.size import Size
 from nova_xloud.errors import (
     DomainCallFailed,

@@ -16,9 +16,9 @@ from unittest import mock
 
 from nova_xloud.compute import admit, conclude, converge, host, observe, reconcile, take
 from nova_xloud.compute.reconcile import Reconciler
-from nova_xloud.core import balloon, convergence
-from nova_xloud.core.state import InstanceState
-from nova_xloud.core.steps import Told
+from nova_xloud.core.convergence import balloon, next_step
+from nova_xloud.core.convergence.steps import Told
+from nova_xloud.core.instance.state import InstanceState
 from nova_xloud.testing.ports import FakeClaims, FakeRecord
 from tests.simulator import without
 from tests.simulator.schedule import Lock
@@ -95,7 +95,7 @@ RULES = (
         "memory that a guest takes is never reserved",
         "are reserved",
         51,
-        instead(convergence, "next_step", without.next_step_without_claim),
+        instead(next_step, "next_step", without.next_step_without_claim),
     ),
     Rule(
         "release only what was seen gone",
@@ -130,7 +130,7 @@ RULES = (
         "after a crash in an unplug a vCPU is added, and QEMU ends",
         "has ended QEMU",
         61,
-        instead(convergence, "next_step", without.next_step_without_mark),
+        instead(next_step, "next_step", without.next_step_without_mark),
     ),
     Rule(
         "no addition while a removal is unsettled",

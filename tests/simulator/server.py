@@ -5,9 +5,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nova_xloud.core.desired import Desired
-from nova_xloud.core.envelope import FlavorFacts
+from nova_xloud.core.instance.desired import Desired
 from nova_xloud.core.size import Size
+from nova_xloud.core.sizing.bounds import FlavorFacts
 from nova_xloud.libvirt.guest_xml import KIB, GuestSize
 from nova_xloud.testing import FakeGuest, vcpu_list
 from nova_xloud.testing.behaviour import Rejected

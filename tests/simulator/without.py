@@ -15,22 +15,22 @@ from nova_xloud.compute.claim import change_claim
 from nova_xloud.compute.observe import Observation, observe
 from nova_xloud.compute.ports import Claims, Instance, RecordView, Reservation
 from nova_xloud.conf import EngineOptions
-from nova_xloud.core import balloon, convergence, drift, plan, steps
-from nova_xloud.core.balloon import Limits
-from nova_xloud.core.desired import Desired
-from nova_xloud.core.drift import Look
-from nova_xloud.core.guest import Glimpse, GuestFigures
-from nova_xloud.core.plan import Plan
+from nova_xloud.core.convergence import balloon, drift, next_step, plan, steps
+from nova_xloud.core.convergence.balloon import Limits
+from nova_xloud.core.convergence.drift import Look
+from nova_xloud.core.convergence.plan import Plan
+from nova_xloud.core.convergence.steps import Told
+from nova_xloud.core.instance.desired import Desired
+from nova_xloud.core.instance.guest import Glimpse, GuestFigures
+from nova_xloud.core.instance.state import NOTHING, InstanceState
 from nova_xloud.core.size import Size
-from nova_xloud.core.state import NOTHING, InstanceState
-from nova_xloud.core.steps import Told
 from nova_xloud.errors import ClaimRefused, NoCapacity, NotFound
 
 _ADMIT = admit.admit
 _GIVE_BACK = admit._give_back
 _LOOK = drift.look
 _NEEDED: Any = InstanceState.needed
-_NEXT_STEP = convergence.next_step
+_NEXT_STEP = next_step.next_step
 _OBSERVE = observe
 _RELEASE_WHAT_CAME_BACK = conclude._release_what_came_back
 _SET_VCPUS = take._set_vcpus
@@ -139,7 +139,7 @@ def conclude_as_if_told(instance: Instance, seen: Observation, told: Told) -> Si
 def definition_does_not_count() -> Iterator[None]:
     with (
         mock.patch.object(InstanceState, "defined", property(lambda state: NOTHING)),
-        mock.patch.object(convergence, "_definition", return_value=None),
+        mock.patch.object(next_step, "_definition", return_value=None),
     ):
         yield
 
@@ -179,7 +179,7 @@ def _as_if_settled(state: InstanceState) -> InstanceState:
 
 @contextlib.contextmanager
 def add_regardless() -> Iterator[None]:
-    add, stuck = convergence._add, plan._vcpus_stuck
+    add, stuck = next_step._add, plan._vcpus_stuck
 
     def add_anyway(target: int, state: InstanceState, *rest: Any) -> steps.Step | None:
         return add(target, _as_if_settled(state), *rest)
@@ -188,7 +188,7 @@ def add_regardless() -> Iterator[None]:
         return stuck(target, _as_if_settled(state))
 
     with (
-        mock.patch.object(convergence, "_add", add_anyway),
+        mock.patch.object(next_step, "_add", add_anyway),
         mock.patch.object(plan, "_vcpus_stuck", never_stuck),
     ):
         yield

@@ -13,11 +13,11 @@ from nova.compute import api as compute_api
 from nova.compute import vm_states
 
 from nova_xloud.compute.clock import utc_now
-from nova_xloud.compute.status import status_from_database
-from nova_xloud.core.envelope import envelope
-from nova_xloud.core.plan import AdjustRequest
+from nova_xloud.core.convergence.plan import AdjustRequest
+from nova_xloud.core.instance.state import NOTHING, InstanceState, lacks_guest
+from nova_xloud.core.instance.status import status_from_database
 from nova_xloud.core.size import Size
-from nova_xloud.core.state import NOTHING, InstanceState, lacks_guest
+from nova_xloud.core.sizing.bounds import envelope
 from nova_xloud.errors import HostUnavailable, HostUnsupported, PlacementUnavailable, Refused
 from nova_xloud.rpc.client import XloudAPI
 from nova_xloud.scheduling import holdings, quotas

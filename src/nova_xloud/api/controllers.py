@@ -14,7 +14,7 @@ from nova_xloud import releases
 from nova_xloud.api import policies, schemas
 from nova_xloud.api.adjustment import AdjustmentAPI
 from nova_xloud.api.http_errors import EXPECTED, coded
-from nova_xloud.core.plan import AdjustRequest
+from nova_xloud.core.convergence.plan import AdjustRequest
 
 
 class _XloudController(wsgi.Controller):  # type: ignore[misc]

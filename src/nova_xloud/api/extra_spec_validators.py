@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from nova.api.validation.extra_specs import base
 
-from nova_xloud.core.minimums import MEMORY_SPECS, VCPU_SPECS
+from nova_xloud.core.sizing.minimums import MEMORY_SPECS, VCPU_SPECS
 
 _VCPUS = "The vCPUs that an instance boots with; at most the flavor's vCPUs."
 _MEMORY = "The memory, in MiB, that an instance boots with; at most the flavor's RAM."

@@ -13,5 +13,5 @@ Whether all of it is as nova-xloud needs it:
 
 ``services``   what Nova's services say of themselves over RPC
 ``osapi``      what nova-api shows of itself over HTTP
-``readiness``  what each check reads; :mod:`nova_xloud.core.readiness` judges
+``readiness``  what each check reads; :mod:`nova_xloud.core.checks.upgrade_check` judges
 """

@@ -22,8 +22,8 @@ from nova_xloud.audit.cloud import PAGE, Cloud, Host, Moves
 from nova_xloud.audit.guests import Witness
 from nova_xloud.audit.report import Report, Unread
 from nova_xloud.audit.views import Once, Views
-from nova_xloud.core.finding import Finding
-from nova_xloud.core.invariants import ElasticInstance, Guest, Node, Snapshot, findings
+from nova_xloud.core.checks.finding import Finding
+from nova_xloud.core.checks.invariants import ElasticInstance, Guest, Node, Snapshot, findings
 
 # Seconds between two looks at what was found.
 LOOK_INTERVAL = 1.0

@@ -20,7 +20,7 @@ from oslo_utils import timeutils
 
 from nova_xloud.audit.cells import DATABASE_ERRORS, Cells
 from nova_xloud.audit.report import Unread
-from nova_xloud.core.invariants import Node
+from nova_xloud.core.checks.invariants import Node
 
 # Instances read by one query.
 PAGE = 500

@@ -13,10 +13,10 @@ from nova_xloud import releases
 from nova_xloud.audit.aside import within
 from nova_xloud.audit.cloud import chunks
 from nova_xloud.audit.report import Unread
-from nova_xloud.core import pinned
-from nova_xloud.core.conditions import BOOTING
-from nova_xloud.core.guest import Glimpse
-from nova_xloud.core.invariants import Guest
+from nova_xloud.core.checks.invariants import Guest
+from nova_xloud.core.instance import pinned
+from nova_xloud.core.instance.conditions import BOOTING
+from nova_xloud.core.instance.guest import Glimpse
 from nova_xloud.core.size import Size
 from nova_xloud.errors import DomainError, HostUnavailable, HostUnsupported, NotFound, Refused
 from nova_xloud.rpc.client import XloudAPI

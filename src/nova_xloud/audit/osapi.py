@@ -12,7 +12,7 @@ from keystoneauth1 import loading as ks_loading
 from oslo_config import cfg
 from oslo_utils import uuidutils
 
-from nova_xloud.core.services import ApiAnswer, Runs, how_api_runs
+from nova_xloud.core.checks.services import ApiAnswer, Runs, how_api_runs
 
 CONF = nova.conf.CONF
 

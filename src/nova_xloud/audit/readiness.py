@@ -19,9 +19,9 @@ from nova_xloud.audit.check import Check, Options
 from nova_xloud.audit.cloud import Cloud
 from nova_xloud.audit.guests import ComputeWitness
 from nova_xloud.audit.report import Unread
-from nova_xloud.core import readiness
-from nova_xloud.core.readiness import Level, Remark, StoredFlavor, Verdict
-from nova_xloud.core.services import COMPUTE, About, Service, judge_api, judge_services
+from nova_xloud.core.checks import upgrade_check
+from nova_xloud.core.checks.services import COMPUTE, About, Service, judge_api, judge_services
+from nova_xloud.core.checks.upgrade_check import Level, Remark, StoredFlavor, Verdict
 from nova_xloud.core.size import Size
 from nova_xloud.rpc.about import package_version
 from nova_xloud.rpc.client import XloudAPI
@@ -63,10 +63,10 @@ class Readiness:
     def _release(self) -> Verdict:
         found = releases.version()
         is_served = found is not None and releases.is_served(found)
-        return readiness.judge_release(found, is_served, releases.SERVED)
+        return upgrade_check.judge_release(found, is_served, releases.SERVED)
 
     def _seams(self) -> Verdict:
-        return readiness.judge_seams(self._misfits())
+        return upgrade_check.judge_seams(self._misfits())
 
     def _api(self) -> Verdict:
         urls = self._api_urls or (None,)
@@ -85,21 +85,21 @@ class Readiness:
         return self._as_far_as_read(judge_services(binary, self._services(binary), here))
 
     def _balloons(self) -> Verdict:
-        told, silent = _told(self._services(COMPUTE), readiness.STATISTICS_PERIOD)
+        told, silent = _told(self._services(COMPUTE), upgrade_check.STATISTICS_PERIOD)
         here = CONF.libvirt.mem_stats_period_seconds
-        return self._as_far_as_read(readiness.judge_balloons(told, silent, here, self._flavors))
+        return self._as_far_as_read(upgrade_check.judge_balloons(told, silent, here, self._flavors))
 
     def _filters(self) -> Verdict:
-        told, _ = _told(self._services(services.SCHEDULER), readiness.FILTERS)
+        told, _ = _told(self._services(services.SCHEDULER), upgrade_check.FILTERS)
         enabled = {f"nova-scheduler on {host}": filters for host, filters in told.items()}
         if not enabled:
             enabled["nova.conf here, as no scheduler was to be asked"] = (
                 CONF.filter_scheduler.enabled_filters
             )
-        return readiness.judge_filters(enabled, self._flavors)
+        return upgrade_check.judge_filters(enabled, self._flavors)
 
     def _minimums(self) -> Verdict:
-        return readiness.judge_flavors(self._flavors)
+        return upgrade_check.judge_flavors(self._flavors)
 
     def _invariants(self) -> Verdict:
         cloud = Cloud(self._cells)
@@ -108,7 +108,7 @@ class Readiness:
         asked = {h.name: ComputeWitness(h.name, rpc) if h.up else None for h in hosts}
         options = Options(boot_grace=CONF.xloud.boot_grace)
         report = Check(cloud, hosts, asked, options).run()
-        verdict = readiness.judge_invariants(report.found, report.elastic)
+        verdict = upgrade_check.judge_invariants(report.found, report.elastic)
         return verdict.and_also(_not_read(report.unread))
 
     @property

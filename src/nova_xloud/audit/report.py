@@ -7,7 +7,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
-from nova_xloud.core.finding import WAYS_OUT, Finding
+from nova_xloud.core.checks.finding import WAYS_OUT, Finding
 from nova_xloud.errors import XloudError
 
 HOLDS, BROKEN, NOT_CHECKED = 0, 1, 2

@@ -8,7 +8,7 @@ from typing import Any
 from nova import objects, servicegroup
 
 from nova_xloud.audit.cells import Cells
-from nova_xloud.core.services import About, Runs, Service
+from nova_xloud.core.checks.services import About, Runs, Service
 from nova_xloud.errors import HostUnavailable, HostUnsupported
 from nova_xloud.rpc.client import XloudAPI
 

@@ -11,11 +11,11 @@ from collections.abc import Hashable, Iterable
 from typing import Any, TypeVar
 
 from nova_xloud.audit.cloud import Host
-from nova_xloud.core.desired import Desired
-from nova_xloud.core.envelope import FlavorFacts
-from nova_xloud.core.invariants import ElasticInstance
+from nova_xloud.core.checks.invariants import ElasticInstance
+from nova_xloud.core.instance.desired import Desired
+from nova_xloud.core.instance.values import UnreadableRecord
 from nova_xloud.core.size import Size
-from nova_xloud.core.values import UnreadableRecord
+from nova_xloud.core.sizing.bounds import FlavorFacts
 from nova_xloud.scheduling import holdings
 
 T = TypeVar("T")

@@ -27,7 +27,7 @@ from nova_xloud.client.resources import (
 )
 from nova_xloud.client.service import Xloud, XloudService, add_to, connect
 from nova_xloud.client.waiting import Progress, Stage
-from nova_xloud.core.lifecycle import Condition
+from nova_xloud.core.instance.lifecycle import Condition
 from nova_xloud.core.size import Size
 
 __all__ = [

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from nova_xloud.core.conditions import CONVERGED
-from nova_xloud.core.lifecycle import Condition
+from nova_xloud.core.instance.conditions import CONVERGED
+from nova_xloud.core.instance.lifecycle import Condition
 from nova_xloud.core.size import Observed, Size
 
 

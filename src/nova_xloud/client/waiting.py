@@ -20,8 +20,8 @@ from nova_xloud.client.errors import (
     TimedOut,
 )
 from nova_xloud.client.resources import Adjustment, Status
-from nova_xloud.core.conditions import CONVERGED, GUEST_REFUSED
-from nova_xloud.core.lifecycle import GAVE_UP
+from nova_xloud.core.instance.conditions import CONVERGED, GUEST_REFUSED
+from nova_xloud.core.instance.lifecycle import GAVE_UP
 
 # The reasons of Converged while it is not decided yet.
 _GOES_ON = ("xloud.admitted", "xloud.converging", "xloud.deferred", "xloud.drifted")

@@ -16,7 +16,7 @@ from nova_xloud.cmd.progress import Progress
 
 if TYPE_CHECKING:
     from nova_xloud.audit.guests import Survey
-    from nova_xloud.core.guest import Glimpse
+    from nova_xloud.core.instance.guest import Glimpse
 
 DESCRIPTION = """\
 Read Placement, Nova's databases and the guests, of all cells, and list what breaks a rule:

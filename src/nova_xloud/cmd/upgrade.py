@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from nova_xloud.cmd import command
 
 if TYPE_CHECKING:
-    from nova_xloud.core.readiness import Verdict
+    from nova_xloud.core.checks.upgrade_check import Verdict
 
 DESCRIPTION = """\
 Look at everything that nova-xloud needs to be so, and say of each what was seen, what is not so,

@@ -17,10 +17,10 @@ from nova_xloud.compute.observe import Observation, observe
 from nova_xloud.compute.ports import ClaimConflict, Instance, RecordView, Reservation
 from nova_xloud.compute.pulse import SECONDS
 from nova_xloud.conf import EngineOptions
-from nova_xloud.core.desired import Desired
-from nova_xloud.core.envelope import HostFacts, envelope
-from nova_xloud.core.plan import AdjustRequest, Plan, decide
+from nova_xloud.core.convergence.plan import AdjustRequest, Plan, decide
+from nova_xloud.core.instance.desired import Desired
 from nova_xloud.core.size import Size
+from nova_xloud.core.sizing.bounds import HostFacts, envelope
 from nova_xloud.errors import (
     HostUnavailable,
     InvalidState,

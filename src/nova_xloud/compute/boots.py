@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 
-from nova_xloud.core.guest import Glimpse, GuestFigures
+from nova_xloud.core.instance.guest import Glimpse, GuestFigures
 
 
 @dataclass(frozen=True, slots=True)

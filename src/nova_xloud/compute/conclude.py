@@ -8,12 +8,13 @@ from dataclasses import replace
 
 from nova_xloud.compute.observe import Observation
 from nova_xloud.compute.ports import Instance
-from nova_xloud.core import balloon, conditions
-from nova_xloud.core.desired import Desired
-from nova_xloud.core.lifecycle import Event
+from nova_xloud.core.convergence import balloon
+from nova_xloud.core.convergence.steps import Told
+from nova_xloud.core.instance import conditions
+from nova_xloud.core.instance.desired import Desired
+from nova_xloud.core.instance.lifecycle import Event
+from nova_xloud.core.instance.state import NOTHING
 from nova_xloud.core.size import Size
-from nova_xloud.core.state import NOTHING
-from nova_xloud.core.steps import Told
 from nova_xloud.errors import (
     ClaimRefused,
     DomainBusy,

@@ -27,9 +27,10 @@ from nova_xloud.compute.ports import ClaimConflict, Instance, RecordView
 from nova_xloud.compute.take import take
 from nova_xloud.compute.waits import Pause, Waits, answers, in_the_same_lane, locked
 from nova_xloud.conf import EngineOptions
-from nova_xloud.core import convergence, giving_up, reading, steps
-from nova_xloud.core.desired import Desired
-from nova_xloud.core.lifecycle import Event
+from nova_xloud.core.convergence import giving_up, next_step, steps
+from nova_xloud.core.instance import reading
+from nova_xloud.core.instance.desired import Desired
+from nova_xloud.core.instance.lifecycle import Event
 from nova_xloud.core.size import Size
 from nova_xloud.errors import (
     ClaimRefused,
@@ -228,7 +229,7 @@ class _Run:
             return Outcome(False, seen)
         self._seen, self._known = seen, seen.view
         self._told = self._told.seeing(seen.state.guest)
-        step = convergence.next_step(seen.state, self._told, self._options.limits)
+        step = next_step.next_step(seen.state, self._told, self._options.limits)
         if steps.waits_in_libvirt(step, seen.state.held) and not self._may_wait:
             return None
         self._tell(seen, seen.view.desired, seen.state.reserved)
@@ -338,7 +339,7 @@ class _Run:
             return None
         self._told = self._told.seeing(guest)
         state = replace(seen.state, guest=guest, booting=booting)
-        return convergence.next_step(state, self._told, self._options.limits)
+        return next_step.next_step(state, self._told, self._options.limits)
 
     def _give_up(self, waited_for: steps.Await) -> Outcome | None:
         if waited_for.booting:

@@ -29,15 +29,15 @@ from nova_xloud.compute.observe import observe
 from nova_xloud.compute.ports import Fleet, Instance
 from nova_xloud.compute.promises import Promises
 from nova_xloud.compute.reconcile import ADJUST, Reconciler
-from nova_xloud.compute.status import blockers, status
 from nova_xloud.compute.watch import Watch
 from nova_xloud.compute.worker import Worker
 from nova_xloud.conf import EngineOptions
-from nova_xloud.core.envelope import HostFacts, envelope
-from nova_xloud.core.forecast import described, forecast
-from nova_xloud.core.guest import Glimpse
-from nova_xloud.core.plan import AdjustRequest
-from nova_xloud.core.state import NOTHING
+from nova_xloud.core.convergence.dry_run import described, forecast
+from nova_xloud.core.convergence.plan import AdjustRequest
+from nova_xloud.core.instance.guest import Glimpse
+from nova_xloud.core.instance.state import NOTHING
+from nova_xloud.core.instance.status import blockers, status
+from nova_xloud.core.sizing.bounds import HostFacts, envelope
 from nova_xloud.errors import GuestRefused, HostUnavailable, Refused
 
 HOTPLUG = "hotplug_vcpus"
@@ -248,7 +248,7 @@ class Host:
         return self._worker.submit(instance, action, shrinks=shrinks)
 
     def status(self, context: Any, nova_instance: Any) -> dict[str, Any]:
-        """See :func:`nova_xloud.compute.status.status`; and for the checker ``definition``.
+        """See :func:`nova_xloud.core.instance.status.status`; and for the checker ``definition``.
 
         That is what libvirt would start the guest with, ``{vcpus, memory_mb}`` or None. The API
         leaves it out.

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from nova_xloud.core.lifecycle import Phase
-from nova_xloud.core.reading import Reading
+from nova_xloud.core.instance.lifecycle import Phase
+from nova_xloud.core.instance.reading import Reading
 from nova_xloud.core.size import Size
 from nova_xloud.errors import GuestRefused, Refused
 
@@ -56,7 +56,7 @@ class Meter(Protocol):
     def drifted(self, uuid: str, why: str) -> None:
         """A pass has found that an instance is not as it should be, and has it converge.
 
-        :param why: a :class:`nova_xloud.core.drift.Look`'s code
+        :param why: a :class:`nova_xloud.core.convergence.drift.Look`'s code
         """
 
     def passed(self, seconds: float, seen: Mapping[str, Seen]) -> None:

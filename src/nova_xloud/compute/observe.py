@@ -7,9 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from nova_xloud.compute.ports import Domain, Instance, RecordView, Reservation
-from nova_xloud.core.envelope import envelope
-from nova_xloud.core.guest import GuestFigures
-from nova_xloud.core.state import InstanceState, lacks_guest
+from nova_xloud.core.instance.guest import GuestFigures
+from nova_xloud.core.instance.state import InstanceState, lacks_guest
+from nova_xloud.core.sizing.bounds import envelope
 from nova_xloud.errors import DomainNotFound, DomainNotRunning, InvalidState
 
 # How often an instance is read at the most: again only where an operation came into a reading.

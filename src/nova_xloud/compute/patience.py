@@ -6,7 +6,7 @@ from __future__ import annotations
 import math
 
 from nova_xloud.compute.clock import Clock
-from nova_xloud.core import steps
+from nova_xloud.core.convergence import steps
 
 # Between two readings of a guest a tenth of the time passes that it has been waited for: what comes
 # late is seen little later, and many that are slow cost little. Seconds, at the most:

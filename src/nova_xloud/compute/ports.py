@@ -12,10 +12,10 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from nova_xloud.core.desired import Desired
-from nova_xloud.core.envelope import FlavorFacts
-from nova_xloud.core.guest import Glimpse, GuestFigures
+from nova_xloud.core.instance.desired import Desired
+from nova_xloud.core.instance.guest import Glimpse, GuestFigures
 from nova_xloud.core.size import Size
+from nova_xloud.core.sizing.bounds import FlavorFacts
 
 
 class Domain(Protocol):

@@ -23,12 +23,12 @@ from nova_xloud.compute.observe import DRIVEN_STATES
 from nova_xloud.compute.ports import Fleet, Instance, Known
 from nova_xloud.compute.watch import Watch
 from nova_xloud.conf import EngineOptions
-from nova_xloud.core.drift import Look, look, pause_after
-from nova_xloud.core.guest import Glimpse
-from nova_xloud.core.lifecycle import Progress
-from nova_xloud.core.reading import Reading, of_pass
+from nova_xloud.core.convergence.drift import Look, look, pause_after
+from nova_xloud.core.instance.guest import Glimpse
+from nova_xloud.core.instance.lifecycle import Progress
+from nova_xloud.core.instance.reading import Reading, of_pass
+from nova_xloud.core.instance.state import lacks_guest
 from nova_xloud.core.size import Size
-from nova_xloud.core.state import lacks_guest
 from nova_xloud.errors import DomainError, NotFound, Refused
 
 LOG = logging.getLogger(__name__)

@@ -9,8 +9,8 @@ from dataclasses import replace
 from nova_xloud.compute.conclude import concluded, set_statistics_period
 from nova_xloud.compute.observe import Observation
 from nova_xloud.compute.ports import Instance
-from nova_xloud.core import steps
-from nova_xloud.core.lifecycle import Event
+from nova_xloud.core.convergence import steps
+from nova_xloud.core.instance.lifecycle import Event
 from nova_xloud.core.size import Size
 from nova_xloud.errors import (
     AgentUnavailable,

@@ -15,7 +15,7 @@ import threading
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 
-from nova_xloud.core.guest import Glimpse, GuestFigures
+from nova_xloud.core.instance.guest import Glimpse, GuestFigures
 
 # Seconds: more than that between two readings are not counted as watched. Somebody beside Nova may
 # have paused the guest between them.

@@ -21,7 +21,7 @@ from nova_xloud.compute.meter import Meter, NoMeter, ending
 from nova_xloud.compute.ports import Instance
 from nova_xloud.compute.waits import Pause, Waits
 from nova_xloud.conf import EngineOptions
-from nova_xloud.core.lifecycle import Phase
+from nova_xloud.core.instance.lifecycle import Phase
 from nova_xloud.errors import AdjustmentDeferred, NoCapacity, XloudError
 
 LOG = logging.getLogger(__name__)

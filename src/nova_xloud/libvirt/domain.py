@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import libvirt
 from lxml import etree
 
-from nova_xloud.core.guest import GuestFigures
+from nova_xloud.core.instance.guest import GuestFigures
 from nova_xloud.core.size import Size
 from nova_xloud.errors import DomainBusy, DomainError, DomainNotFound, DomainNotRunning
 from nova_xloud.libvirt import statistics

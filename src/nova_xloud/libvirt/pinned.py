@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from lxml import etree
 
-# XPath of what pins, by the code of :mod:`nova_xloud.core.pinned`.
+# XPath of what pins, by the code of :mod:`nova_xloud.core.instance.pinned`.
 _PINS = (
     ("huge_pages", "memoryBacking/hugepages"),
     ("locked_memory", "memoryBacking/locked"),

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from nova_xloud.core.reports import reports_within
+from nova_xloud.core.instance.reports import reports_within
 from nova_xloud.libvirt.guest_xml import KIB
 
 # What is there without any help of the guest's driver (measured).

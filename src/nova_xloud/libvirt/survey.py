@@ -10,8 +10,8 @@ from typing import Any, Protocol
 import libvirt
 from lxml import etree
 
-from nova_xloud.core import balloon
-from nova_xloud.core.guest import Glimpse
+from nova_xloud.core.convergence import balloon
+from nova_xloud.core.instance.guest import Glimpse
 from nova_xloud.errors import DomainCallFailed
 from nova_xloud.libvirt.guest_xml import KIB, defined_size, read_size, stats_period
 from nova_xloud.libvirt.pinned import pinned_by

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import libvirt
 
-from nova_xloud.core.guest import Glimpse
+from nova_xloud.core.instance.guest import Glimpse
 from nova_xloud.errors import DomainCallFailed
 from nova_xloud.libvirt.survey import survey
 

@@ -11,9 +11,9 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from nova_xloud.compute.meter import Seen
-from nova_xloud.core import conditions
-from nova_xloud.core.lifecycle import GAVE_UP
-from nova_xloud.core.reading import Reading
+from nova_xloud.core.instance import conditions
+from nova_xloud.core.instance.lifecycle import GAVE_UP
+from nova_xloud.core.instance.reading import Reading
 from nova_xloud.core.size import Observed, Size
 
 MIB = 1024 * 1024

@@ -14,8 +14,8 @@ from typing import Any
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from nova_xloud.compute.meter import Seen
-from nova_xloud.core.lifecycle import Phase
-from nova_xloud.core.reading import Reading
+from nova_xloud.core.instance.lifecycle import Phase
+from nova_xloud.core.instance.reading import Reading
 from nova_xloud.metrics.instances import Instances
 
 LOG = logging.getLogger(__name__)

@@ -16,7 +16,7 @@ from nova import rpc
 from nova.compute import rpcapi
 from nova.objects import base as objects_base
 
-from nova_xloud.core.plan import AdjustRequest
+from nova_xloud.core.convergence.plan import AdjustRequest
 from nova_xloud.errors import HostUnavailable, HostUnsupported, Refused
 from nova_xloud.rpc.versions import FIRST, NAMESPACE, VERSION
 

@@ -13,7 +13,7 @@ import oslo_messaging as messaging
 
 from nova_xloud.compute.deadline import Deadline
 from nova_xloud.compute.host import Host
-from nova_xloud.core.plan import AdjustRequest
+from nova_xloud.core.convergence.plan import AdjustRequest
 from nova_xloud.errors import DomainError, GuestRefused, HostUnavailable, Refused
 from nova_xloud.rpc.versions import NAMESPACE, VERSION
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from keystoneauth1 import exceptions as keystone
 
-from nova_xloud.core.allocation import most_of
+from nova_xloud.core.sizing.allocation import most_of
 
 
 def most_on(reportclient: Any, context: Any, provider: str) -> dict[str, int] | None:

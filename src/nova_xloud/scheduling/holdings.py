@@ -13,7 +13,7 @@ from nova import exception, objects
 from nova.objects import fields
 from nova.virt import hardware
 
-from nova_xloud.core.desired import (
+from nova_xloud.core.instance.desired import (
     PREFIX,
     Desired,
     flavor_key,
@@ -24,10 +24,10 @@ from nova_xloud.core.desired import (
     replaced,
     resized_from,
 )
-from nova_xloud.core.envelope import IMAGE_PROPERTIES, Envelope, FlavorFacts, envelope
-from nova_xloud.core.minimums import ALL_SPECS, MemoryFloor
+from nova_xloud.core.instance.values import UnreadableRecord
 from nova_xloud.core.size import Size
-from nova_xloud.core.values import UnreadableRecord
+from nova_xloud.core.sizing.bounds import IMAGE_PROPERTIES, Envelope, FlavorFacts, envelope
+from nova_xloud.core.sizing.minimums import ALL_SPECS, MemoryFloor
 
 LOG = logging.getLogger(__name__)
 CONF = nova.conf.CONF
@@ -112,7 +112,7 @@ def desired_of(instance: Any, facts: FlavorFacts) -> Desired:
 def read_desired(instance: Any, facts: FlavorFacts) -> Desired:
     """:func:`desired_of`, by its record alone.
 
-    :raises nova_xloud.core.desired.UnreadableRecord: nobody can read that
+    :raises nova_xloud.core.instance.desired.UnreadableRecord: nobody can read that
     """
     return read_record(
         instance.system_metadata,

@@ -21,10 +21,10 @@ from nova.quota import QUOTAS
 from oslo_limit import exception as limit_exceptions
 
 from nova_xloud import releases
-from nova_xloud.core import quota
-from nova_xloud.core.envelope import FlavorFacts, envelope
-from nova_xloud.core.plan import AdjustRequest, wish
+from nova_xloud.core.convergence.plan import AdjustRequest, wish
 from nova_xloud.core.size import Size
+from nova_xloud.core.sizing import quota
+from nova_xloud.core.sizing.bounds import FlavorFacts, envelope
 from nova_xloud.errors import PlacementUnavailable, QuotaExceeded
 from nova_xloud.scheduling import holdings
 

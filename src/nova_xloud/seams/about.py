@@ -8,7 +8,7 @@ from typing import Any
 
 import nova.conf
 
-from nova_xloud.core.readiness import FILTERS, STATISTICS_PERIOD
+from nova_xloud.core.checks.upgrade_check import FILTERS, STATISTICS_PERIOD
 from nova_xloud.rpc.about import AboutEndpoint
 
 CONF = nova.conf.CONF

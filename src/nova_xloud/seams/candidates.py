@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from nova_xloud.core.allocation import MEMORY_MB, VCPU, never_fits
+from nova_xloud.core.sizing.allocation import MEMORY_MB, VCPU, never_fits
 from nova_xloud.seams.request_spec import facts_below_maximum
 
 

@@ -33,7 +33,7 @@ from nova_xloud.compute.host import Host
 from nova_xloud.compute.ports import Domain, Instance
 from nova_xloud.compute.pulse import Pulse
 from nova_xloud.compute.watch import Watch
-from nova_xloud.core.envelope import envelope
+from nova_xloud.core.sizing.bounds import envelope
 from nova_xloud.errors import DomainCallFailed, DomainError, DomainNotFound, NotFound
 from nova_xloud.metrics.service import Metrics
 from nova_xloud.rpc.endpoint import XloudEndpoint

@@ -10,7 +10,7 @@ from typing import Any
 from nova import exception
 from nova.compute import api as compute_api
 
-from nova_xloud.core.minimums import MEMORY_SPECS, VCPU_SPECS
+from nova_xloud.core.sizing.minimums import MEMORY_SPECS, VCPU_SPECS
 from nova_xloud.scheduling import holdings
 from nova_xloud.seams import attach, quotas
 

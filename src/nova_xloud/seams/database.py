@@ -8,7 +8,7 @@ from typing import Any
 
 from nova.db.main import api
 
-from nova_xloud.core.desired import newer
+from nova_xloud.core.instance.desired import newer
 
 
 def update_instance(

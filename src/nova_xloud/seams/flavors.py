@@ -9,8 +9,8 @@ from typing import Any
 from nova import exception
 from nova.api.openstack import common
 
-from nova_xloud.core.minimums import ALL_SPECS, MEMORY_SPECS, VCPU_SPECS, read_minimums
 from nova_xloud.core.size import Size
+from nova_xloud.core.sizing.minimums import ALL_SPECS, MEMORY_SPECS, VCPU_SPECS, read_minimums
 from nova_xloud.scheduling import holdings
 
 

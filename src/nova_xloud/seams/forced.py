@@ -9,10 +9,10 @@ from typing import Any
 from keystoneauth1 import exceptions as keystone
 from nova import exception
 
-from nova_xloud.core import allocation
-from nova_xloud.core.envelope import FlavorFacts
 from nova_xloud.core.size import Size
-from nova_xloud.core.traits import needed_by
+from nova_xloud.core.sizing import allocation
+from nova_xloud.core.sizing.bounds import FlavorFacts
+from nova_xloud.core.sizing.traits import needed_by
 from nova_xloud.scheduling import capacity, holdings
 
 

@@ -12,7 +12,7 @@ from nova.compute import api as compute_api
 from nova.compute import vm_states
 from nova.virt import hardware
 
-from nova_xloud.core import fit
+from nova_xloud.core.sizing import fit
 from nova_xloud.scheduling import holdings
 
 _WAY_OUT = "Take another image, or adjust the server first."

@@ -12,10 +12,10 @@ from nova import exception
 from nova.virt.libvirt import config
 from nova.virt.libvirt import utils as libvirt_utils
 
-from nova_xloud.core import fit
-from nova_xloud.core.envelope import FlavorFacts, envelope
 from nova_xloud.core.size import Size
-from nova_xloud.core.traits import TRAITS, offered_by
+from nova_xloud.core.sizing import fit
+from nova_xloud.core.sizing.bounds import FlavorFacts, envelope
+from nova_xloud.core.sizing.traits import TRAITS, offered_by
 from nova_xloud.libvirt.guest_xml import apply_size
 from nova_xloud.scheduling import holdings
 from nova_xloud.seams.libvirt_config import ConfiguredSize

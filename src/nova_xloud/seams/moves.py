@@ -12,8 +12,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from nova_xloud.core import allocation
 from nova_xloud.core.size import Size
+from nova_xloud.core.sizing import allocation
 from nova_xloud.scheduling import holdings
 
 

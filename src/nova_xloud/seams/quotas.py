@@ -17,8 +17,8 @@ from nova import exception, objects
 from nova.limit import utils as limit_utils
 
 from nova_xloud import releases
-from nova_xloud.core import quota
 from nova_xloud.core.size import Size
+from nova_xloud.core.sizing import quota
 from nova_xloud.scheduling import holdings
 from nova_xloud.scheduling.quotas import held_by
 

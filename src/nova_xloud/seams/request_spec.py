@@ -6,10 +6,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from nova_xloud.core.allocation import PCPU, VCPU, cpu_resources
-from nova_xloud.core.envelope import FlavorFacts
 from nova_xloud.core.size import Size
-from nova_xloud.core.traits import needed_by
+from nova_xloud.core.sizing.allocation import PCPU, VCPU, cpu_resources
+from nova_xloud.core.sizing.bounds import FlavorFacts
+from nova_xloud.core.sizing.traits import needed_by
 from nova_xloud.scheduling import holdings
 
 # Beside the fields in the primitive: a service without nova-xloud does not look at it, and the

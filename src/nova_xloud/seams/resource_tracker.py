@@ -12,9 +12,9 @@ from nova.objects import fields
 from nova.virt.libvirt import utils as libvirt_utils
 from nova.virt.libvirt.driver import LibvirtDriver
 
-from nova_xloud.core import allocation
-from nova_xloud.core.envelope import MEMORY, VCPUS, FlavorFacts, HostFacts, envelope
 from nova_xloud.core.size import Size
+from nova_xloud.core.sizing import allocation
+from nova_xloud.core.sizing.bounds import MEMORY, VCPUS, FlavorFacts, HostFacts, envelope
 from nova_xloud.scheduling import capacity, holdings
 
 CONF = nova.conf.CONF

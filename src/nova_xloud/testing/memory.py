@@ -7,7 +7,7 @@ import math
 import threading
 from typing import NamedTuple
 
-from nova_xloud.core.reports import reports_within
+from nova_xloud.core.instance.reports import reports_within
 from nova_xloud.libvirt.guest_xml import KIB
 from nova_xloud.testing.behaviour import Behaviour, Timing
 from nova_xloud.testing.clock import Clock

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from nova_xloud.core.balloon import is_asked_often
-from nova_xloud.core.guest import Glimpse, GuestFigures
+from nova_xloud.core.convergence.balloon import is_asked_often
+from nova_xloud.core.instance.guest import Glimpse, GuestFigures
 from nova_xloud.core.size import Size
 from nova_xloud.libvirt.error_codes import Call, error_class
 from nova_xloud.testing.behaviour import Power, Rejected

@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from nova_xloud.compute.ports import ClaimConflict, Instance, Known, RecordView, Reservation
-from nova_xloud.core.allocation import MEMORY_MB, VCPU, judged, refusal_of
-from nova_xloud.core.desired import Desired
-from nova_xloud.core.envelope import FlavorFacts
-from nova_xloud.core.guest import Glimpse
+from nova_xloud.core.instance.desired import Desired
+from nova_xloud.core.instance.guest import Glimpse
 from nova_xloud.core.size import Size
+from nova_xloud.core.sizing.allocation import MEMORY_MB, VCPU, judged, refusal_of
+from nova_xloud.core.sizing.bounds import FlavorFacts
 from nova_xloud.errors import (
     AdjustmentDeferred,
     DomainCallFailed,

@@ -16,9 +16,9 @@ from nova_xloud.audit.check import Check, Options
 from nova_xloud.audit.cloud import Host
 from nova_xloud.audit.guests import Read
 from nova_xloud.audit.report import Unread
-from nova_xloud.core.envelope import FlavorFacts
-from nova_xloud.core.invariants import ElasticInstance, Guest, Node
+from nova_xloud.core.checks.invariants import ElasticInstance, Guest, Node
 from nova_xloud.core.size import Size
+from nova_xloud.core.sizing.bounds import FlavorFacts
 
 SIZE = Size(1, 512)
 HOSTS = [Host(f"host{n}", f"host{n}", f"provider{n}", None, True) for n in range(3)]

@@ -12,8 +12,8 @@ import pytest
 from lab.patience import LIMIT
 from nova_xloud.audit.guests import LibvirtWitness
 from nova_xloud.audit.report import Unread
-from nova_xloud.core.guest import Glimpse
-from nova_xloud.core.invariants import Guest
+from nova_xloud.core.checks.invariants import Guest
+from nova_xloud.core.instance.guest import Glimpse
 from nova_xloud.core.size import Size
 
 ONE = Glimpse(running=True, vcpus=2, memory_mb=512, boot_id=1)

@@ -13,7 +13,7 @@ from nova.conf import utils
 from oslo_config import cfg
 
 from nova_xloud.audit import osapi
-from nova_xloud.core.services import Runs
+from nova_xloud.core.checks.services import Runs
 
 KEYSTONE = "http://keystone/v3"
 NOVA = "http://nova:8774/v2.1"

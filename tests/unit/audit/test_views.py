@@ -14,7 +14,7 @@ from nova.objects import base
 from nova_xloud import conf
 from nova_xloud.audit.cloud import Host
 from nova_xloud.audit.views import Views
-from nova_xloud.core.desired import Desired
+from nova_xloud.core.instance.desired import Desired
 from nova_xloud.core.size import Size
 
 HOSTS = [Host("host1", "node1", "provider1", None, True)]

@@ -4,7 +4,7 @@ from collections import deque
 from types import SimpleNamespace
 
 from nova_xloud.compute.watch import Watch
-from nova_xloud.core.guest import GuestFigures
+from nova_xloud.core.instance.guest import GuestFigures
 from nova_xloud.testing import FakeDomain, ManualClock
 from tests.bench import leftovers
 from tests.unit.compute.rig import Rig

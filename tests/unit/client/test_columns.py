@@ -8,8 +8,8 @@ import dataclasses
 import pytest
 
 from nova_xloud.client.commands import columns
-from nova_xloud.core import steps
-from nova_xloud.core.forecast import described
+from nova_xloud.core.convergence import steps
+from nova_xloud.core.convergence.dry_run import described
 from nova_xloud.core.size import Size
 
 

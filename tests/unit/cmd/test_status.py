@@ -17,8 +17,8 @@ from lab.patience import LIMIT
 from nova_xloud.audit import readiness
 from nova_xloud.audit.report import Report, Unread, as_json, as_text
 from nova_xloud.cmd import invariants, status
-from nova_xloud.core.finding import WAYS_OUT, Finding
-from nova_xloud.core.readiness import Level, Remark, Verdict
+from nova_xloud.core.checks.finding import WAYS_OUT, Finding
+from nova_xloud.core.checks.upgrade_check import Level, Remark, Verdict
 
 BREAK = Finding("columns_differ", "uuid-1", "host1", "its columns say so, and Placement so")
 SOLD = Finding("host_oversold", None, "host22", "9 of VCPU, and its capacity is 8", "VCPU")

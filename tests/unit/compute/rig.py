@@ -24,12 +24,12 @@ from nova_xloud.compute.waits import Waits
 from nova_xloud.compute.watch import Watch
 from nova_xloud.compute.worker import Converging
 from nova_xloud.conf import EngineOptions
-from nova_xloud.core.desired import Desired
-from nova_xloud.core.envelope import FlavorFacts, HostFacts
-from nova_xloud.core.guest import GuestFigures
-from nova_xloud.core.lifecycle import NEVER_ADJUSTED
-from nova_xloud.core.plan import AdjustRequest
+from nova_xloud.core.convergence.plan import AdjustRequest
+from nova_xloud.core.instance.desired import Desired
+from nova_xloud.core.instance.guest import GuestFigures
+from nova_xloud.core.instance.lifecycle import NEVER_ADJUSTED
 from nova_xloud.core.size import Size
+from nova_xloud.core.sizing.bounds import FlavorFacts, HostFacts
 from nova_xloud.errors import InvalidState, XloudError
 from nova_xloud.testing import Behaviour, FakeDomain, FakeGuest, ManualClock, Timing
 from nova_xloud.testing.ports import FakeActions, FakeClaims, FakeRecord

@@ -9,11 +9,11 @@ from dataclasses import replace
 import pytest
 
 from nova_xloud.compute.admit import Admission, Reserved, admit, reserve
-from nova_xloud.core.desired import Desired
-from nova_xloud.core.envelope import HostFacts
-from nova_xloud.core.lifecycle import Phase, Progress
-from nova_xloud.core.plan import AdjustRequest
+from nova_xloud.core.convergence.plan import AdjustRequest
+from nova_xloud.core.instance.desired import Desired
+from nova_xloud.core.instance.lifecycle import Phase, Progress
 from nova_xloud.core.size import Size
+from nova_xloud.core.sizing.bounds import HostFacts
 from nova_xloud.errors import HostUnavailable, InvalidState, PlacementUnavailable, Refused
 from tests.unit.compute.rig import NOW, Rig
 

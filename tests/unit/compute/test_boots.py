@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from nova_xloud.compute.boots import Boots
-from nova_xloud.core.guest import Glimpse
+from nova_xloud.core.instance.guest import Glimpse
 from nova_xloud.testing import ManualClock
 
 GRACE = 120.0

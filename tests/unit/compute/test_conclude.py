@@ -10,8 +10,8 @@ import pytest
 
 from nova_xloud.compute.converge import converge
 from nova_xloud.compute.ports import ClaimConflict, Reservation
-from nova_xloud.core.desired import Desired
-from nova_xloud.core.lifecycle import NEVER_ADJUSTED, Phase
+from nova_xloud.core.instance.desired import Desired
+from nova_xloud.core.instance.lifecycle import NEVER_ADJUSTED, Phase
 from nova_xloud.core.size import Size
 from nova_xloud.errors import (
     DomainCallFailed,

@@ -15,8 +15,8 @@ import pytest
 
 from nova_xloud.compute.converge import LONGEST_RUN, LOOK_AGAIN
 from nova_xloud.compute.patience import LONGEST_STEP
-from nova_xloud.core.desired import Desired
-from nova_xloud.core.lifecycle import Phase
+from nova_xloud.core.instance.desired import Desired
+from nova_xloud.core.instance.lifecycle import Phase
 from nova_xloud.core.size import Size
 from nova_xloud.errors import (
     DomainCallFailed,
@@ -43,7 +43,7 @@ def test_the_guest_becomes_what_was_asked_for_and_that_is_claimed(size: Size, ag
     assert (rig.record.desired.progress.since, rig.noted) == (rig.date(), [])
 
 
-# Before a balloon is made larger it is told the size that it has; see core/balloon.py.
+# Before a balloon is made larger it is told the size that it has; see core/convergence/balloon.py.
 SHRINK = ["set_memory", "set_memory"]
 
 

@@ -8,8 +8,8 @@ from dataclasses import replace
 
 import pytest
 
-from nova_xloud.core.balloon import Limits
-from nova_xloud.core.desired import Desired
+from nova_xloud.core.convergence.balloon import Limits
+from nova_xloud.core.instance.desired import Desired
 from nova_xloud.core.size import Size
 from nova_xloud.errors import GuestRefused
 from nova_xloud.testing import Behaviour, Timing

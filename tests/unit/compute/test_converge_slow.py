@@ -9,10 +9,10 @@ from dataclasses import replace
 import pytest
 
 from nova_xloud.compute.converge import converge
-from nova_xloud.core.balloon import Limits
-from nova_xloud.core.conditions import judge
+from nova_xloud.core.convergence.balloon import Limits
+from nova_xloud.core.instance.conditions import judge
+from nova_xloud.core.instance.state import InstanceState
 from nova_xloud.core.size import Size
-from nova_xloud.core.state import InstanceState
 from nova_xloud.errors import Blocked, GuestRefused
 from nova_xloud.testing import Behaviour, FakeDomain, Timing
 from nova_xloud.testing.behaviour import Rejected

@@ -11,10 +11,10 @@ import pytest
 from nova_xloud.compute.conclude import conclude
 from nova_xloud.compute.observe import ReservationSpent, observe
 from nova_xloud.compute.reconcile import Reconciler
-from nova_xloud.core.desired import Desired
-from nova_xloud.core.lifecycle import Phase, Progress
+from nova_xloud.core.convergence.steps import Told
+from nova_xloud.core.instance.desired import Desired
+from nova_xloud.core.instance.lifecycle import Phase, Progress
 from nova_xloud.core.size import Size
-from nova_xloud.core.steps import Told
 from nova_xloud.errors import Blocked, DomainError, GuestRefused, InvalidState, NoAllocation
 from nova_xloud.testing import Behaviour
 from nova_xloud.testing.behaviour import Rejected, Timing

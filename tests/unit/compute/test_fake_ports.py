@@ -10,9 +10,9 @@ from collections.abc import Callable
 import pytest
 
 from nova_xloud.compute.ports import Actions, ClaimConflict, Claims, Fleet, Record
-from nova_xloud.core.desired import Desired
-from nova_xloud.core.envelope import FlavorFacts
+from nova_xloud.core.instance.desired import Desired
 from nova_xloud.core.size import Size
+from nova_xloud.core.sizing.bounds import FlavorFacts
 from nova_xloud.errors import (
     AdjustmentDeferred,
     DomainError,

@@ -9,12 +9,12 @@ import pytest
 
 from nova_xloud.compute.admit import decide_now
 from nova_xloud.conf import EngineOptions
-from nova_xloud.core import steps
-from nova_xloud.core.balloon import Limits
-from nova_xloud.core.envelope import HostFacts
-from nova_xloud.core.forecast import forecast
-from nova_xloud.core.plan import AdjustRequest
+from nova_xloud.core.convergence import steps
+from nova_xloud.core.convergence.balloon import Limits
+from nova_xloud.core.convergence.dry_run import forecast
+from nova_xloud.core.convergence.plan import AdjustRequest
 from nova_xloud.core.size import Size
+from nova_xloud.core.sizing.bounds import HostFacts
 from nova_xloud.testing import Timing
 from tests.unit.compute.rig import NOW, Rig
 

@@ -9,9 +9,9 @@ from dataclasses import replace
 import pytest
 
 from nova_xloud.compute.reconcile import Reconciler
-from nova_xloud.core import conditions
-from nova_xloud.core.desired import flavor_key, from_metadata, to_metadata
-from nova_xloud.core.lifecycle import Condition
+from nova_xloud.core.instance import conditions
+from nova_xloud.core.instance.desired import flavor_key, from_metadata, to_metadata
+from nova_xloud.core.instance.lifecycle import Condition
 from nova_xloud.core.size import Size
 from nova_xloud.errors import DomainCallFailed, GuestRefused, XloudError
 from nova_xloud.testing import Behaviour, Timing

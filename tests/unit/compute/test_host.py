@@ -21,11 +21,11 @@ from nova_xloud.compute.host import READINGS, Host
 from nova_xloud.compute.ports import Instance
 from nova_xloud.compute.worker import Worker
 from nova_xloud.conf import EngineOptions
-from nova_xloud.core.desired import Desired
-from nova_xloud.core.envelope import HostFacts
-from nova_xloud.core.lifecycle import Phase, Progress
-from nova_xloud.core.plan import AdjustRequest
+from nova_xloud.core.convergence.plan import AdjustRequest
+from nova_xloud.core.instance.desired import Desired
+from nova_xloud.core.instance.lifecycle import Phase, Progress
 from nova_xloud.core.size import Size
+from nova_xloud.core.sizing.bounds import HostFacts
 from nova_xloud.errors import (
     GuestRefused,
     HostUnavailable,

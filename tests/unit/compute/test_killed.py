@@ -14,9 +14,9 @@ import pytest
 
 from nova_xloud.compute.boots import Boots
 from nova_xloud.compute.reconcile import Reconciler
-from nova_xloud.core.balloon import Limits
-from nova_xloud.core.desired import Desired
-from nova_xloud.core.lifecycle import Phase
+from nova_xloud.core.convergence.balloon import Limits
+from nova_xloud.core.instance.desired import Desired
+from nova_xloud.core.instance.lifecycle import Phase
 from nova_xloud.core.size import Size
 from nova_xloud.testing import Behaviour, Timing
 from nova_xloud.testing.ports import FakeFleet

@@ -15,12 +15,12 @@ from nova_xloud.compute.host import Host
 from nova_xloud.compute.meter import NoMeter, Seen, ending
 from nova_xloud.compute.reconcile import Reconciler
 from nova_xloud.compute.worker import Worker
-from nova_xloud.core.drift import CODES
-from nova_xloud.core.envelope import HostFacts
-from nova_xloud.core.lifecycle import Phase
-from nova_xloud.core.plan import AdjustRequest
-from nova_xloud.core.reading import Reading
+from nova_xloud.core.convergence.drift import CODES
+from nova_xloud.core.convergence.plan import AdjustRequest
+from nova_xloud.core.instance.lifecycle import Phase
+from nova_xloud.core.instance.reading import Reading
 from nova_xloud.core.size import Observed, Size
+from nova_xloud.core.sizing.bounds import HostFacts
 from nova_xloud.errors import DomainCallFailed, GuestRefused, NoCapacity, OutOfBounds
 from nova_xloud.testing import Behaviour
 from nova_xloud.testing.ports import FakeFleet

@@ -12,9 +12,9 @@ import pytest
 from nova_xloud.compute.bridges.placement import CurrentClaims
 from nova_xloud.compute.observe import observe
 from nova_xloud.compute.ports import Instance, RecordView, Reservation
-from nova_xloud.core.desired import Desired
-from nova_xloud.core.envelope import FlavorFacts
+from nova_xloud.core.instance.desired import Desired
 from nova_xloud.core.size import Size
+from nova_xloud.core.sizing.bounds import FlavorFacts
 from nova_xloud.errors import DomainNotFound, InvalidState
 from nova_xloud.testing.ports import FakeActions, FakeRecord
 from tests.unit.compute.rig import NOW, Rig

@@ -17,9 +17,9 @@ from nova_xloud.compute.boots import Boots
 from nova_xloud.compute.ports import Instance, Known
 from nova_xloud.compute.reconcile import EMPTY_FOR, HANGS_AFTER, REST, Reconciler
 from nova_xloud.conf import EngineOptions
-from nova_xloud.core.desired import Desired
-from nova_xloud.core.guest import Glimpse
-from nova_xloud.core.lifecycle import Condition, Event, Phase, Progress
+from nova_xloud.core.instance.desired import Desired
+from nova_xloud.core.instance.guest import Glimpse
+from nova_xloud.core.instance.lifecycle import Condition, Event, Phase, Progress
 from nova_xloud.core.size import Size
 from nova_xloud.testing import Behaviour, ManualClock, Timing
 from nova_xloud.testing.ports import FakeFleet

@@ -7,7 +7,7 @@ from typing import NoReturn
 
 import pytest
 
-from nova_xloud.core import drift
+from nova_xloud.core.convergence import drift
 from nova_xloud.core.size import Size
 from nova_xloud.errors import DomainCallFailed, GuestRefused
 from nova_xloud.testing import FakeDomain, Timing

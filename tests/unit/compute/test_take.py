@@ -11,12 +11,12 @@ import pytest
 from nova_xloud.compute.observe import observe
 from nova_xloud.compute.ports import ClaimConflict
 from nova_xloud.compute.take import take
-from nova_xloud.core import steps
-from nova_xloud.core.convergence import next_step
-from nova_xloud.core.desired import Desired
-from nova_xloud.core.lifecycle import Phase, Progress
+from nova_xloud.core.convergence import steps
+from nova_xloud.core.convergence.next_step import next_step
+from nova_xloud.core.convergence.steps import Told
+from nova_xloud.core.instance.desired import Desired
+from nova_xloud.core.instance.lifecycle import Phase, Progress
 from nova_xloud.core.size import Size
-from nova_xloud.core.steps import Told
 from nova_xloud.errors import (
     DomainCallFailed,
     DomainNotFound,

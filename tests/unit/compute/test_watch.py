@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from nova_xloud.compute.watch import Watch
-from nova_xloud.core.guest import Glimpse, GuestFigures
+from nova_xloud.core.instance.guest import Glimpse, GuestFigures
 from nova_xloud.testing import Behaviour, FakeDomain, FakeGuest, ManualClock, Timing
 
 NAME = "b1a5"

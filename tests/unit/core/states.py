@@ -7,11 +7,11 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from nova_xloud.core.desired import Desired
-from nova_xloud.core.guest import GuestFigures
-from nova_xloud.core.lifecycle import Phase, Progress
+from nova_xloud.core.instance.desired import Desired
+from nova_xloud.core.instance.guest import GuestFigures
+from nova_xloud.core.instance.lifecycle import Phase, Progress
+from nova_xloud.core.instance.state import InstanceState
 from nova_xloud.core.size import Size
-from nova_xloud.core.state import InstanceState
 
 MAXIMUM = Size(8, 4096)
 

@@ -11,8 +11,9 @@ import pytest
 
 import nova_xloud
 from nova_xloud import conf
-from nova_xloud.core import conditions, finding
-from nova_xloud.core.lifecycle import Phase
+from nova_xloud.core.checks import finding
+from nova_xloud.core.instance import conditions
+from nova_xloud.core.instance.lifecycle import Phase
 from tests.generated import ROOT
 
 PACKAGE = pathlib.Path(nova_xloud.__file__).parent

@@ -13,7 +13,7 @@ from lxml import etree
 from nova.tests.fixtures import libvirt as fakelibvirt
 from nova.virt.libvirt import driver
 
-from nova_xloud.core.guest import Glimpse
+from nova_xloud.core.instance.guest import Glimpse
 from nova_xloud.core.size import Size
 from nova_xloud.libvirt.domain import LibvirtDomain
 from nova_xloud.libvirt.survey import survey

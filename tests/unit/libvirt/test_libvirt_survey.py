@@ -9,7 +9,7 @@ import libvirt
 import pytest
 
 from nova_xloud import errors
-from nova_xloud.core.guest import Glimpse
+from nova_xloud.core.instance.guest import Glimpse
 from nova_xloud.libvirt.survey import survey
 from tests.unit.libvirt.test_libvirt_domain import libvirt_error
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 from lxml import etree
 
-from nova_xloud.core.pinned import REASONS
+from nova_xloud.core.instance.pinned import REASONS
 from nova_xloud.libvirt.pinned import pinned_by
 
 PINS = {

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from nova_xloud.compute.meter import Seen
-from nova_xloud.core.drift import CODES
-from nova_xloud.core.lifecycle import Phase
-from nova_xloud.core.reading import Reading
+from nova_xloud.core.convergence.drift import CODES
+from nova_xloud.core.instance.lifecycle import Phase
+from nova_xloud.core.instance.reading import Reading
 from nova_xloud.core.size import Observed, Size
 from nova_xloud.metrics.meter import PrometheusMeter
 

@@ -9,7 +9,7 @@ from typing import Any
 import oslo_messaging as messaging
 import pytest
 
-from nova_xloud.core.plan import AdjustRequest
+from nova_xloud.core.convergence.plan import AdjustRequest
 from nova_xloud.errors import HostUnavailable, HostUnsupported, NoCapacity, Refused
 from nova_xloud.rpc import client
 from nova_xloud.rpc.endpoint import XloudEndpoint

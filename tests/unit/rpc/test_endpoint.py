@@ -11,7 +11,7 @@ import pytest
 from nova_xloud import errors
 from nova_xloud.compute.admit import Admission
 from nova_xloud.compute.deadline import Deadline, HostClock
-from nova_xloud.core.plan import AdjustRequest
+from nova_xloud.core.convergence.plan import AdjustRequest
 from nova_xloud.rpc.endpoint import XloudEndpoint
 
 

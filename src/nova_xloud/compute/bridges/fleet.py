@@ -13,9 +13,9 @@ from nova import exception, objects
 
 from nova_xloud.compute.bridges.record import view_of
 from nova_xloud.compute.ports import Instance, Known
-from nova_xloud.core import allocation
-from nova_xloud.core.guest import Glimpse
+from nova_xloud.core.instance.guest import Glimpse
 from nova_xloud.core.size import Size
+from nova_xloud.core.sizing import allocation
 from nova_xloud.errors import NotFound, PlacementUnavailable
 from nova_xloud.scheduling import holdings
 

@@ -17,9 +17,9 @@ from nova.scheduler.client import report
 from nova_xloud.compute.bridges.answers import error_of, in_words
 from nova_xloud.compute.ports import Claims, Reservation
 from nova_xloud.compute.pulse import Pulse
-from nova_xloud.core import allocation
-from nova_xloud.core.envelope import FlavorFacts
 from nova_xloud.core.size import Size
+from nova_xloud.core.sizing import allocation
+from nova_xloud.core.sizing.bounds import FlavorFacts
 from nova_xloud.errors import NoAllocation, PlacementUnavailable, Refused
 
 LOG = logging.getLogger(__name__)

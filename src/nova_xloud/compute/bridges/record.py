@@ -13,7 +13,7 @@ from nova import exception, objects
 from nova.compute import utils as compute_utils
 
 from nova_xloud.compute.ports import RecordView
-from nova_xloud.core.desired import Desired
+from nova_xloud.core.instance.desired import Desired
 from nova_xloud.core.size import Size
 from nova_xloud.errors import AdjustmentDeferred, InvalidState, NotFound
 from nova_xloud.scheduling import holdings

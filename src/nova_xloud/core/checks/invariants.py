@@ -1,0 +1,273 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The rules that hold of every elastic instance and every host; :mod:`core.finding` lists them.
+
+Each instance's four sources cannot be read in one instant: who calls this looks again at what it
+finds before he believes it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from nova_xloud.core.checks.finding import Finding
+from nova_xloud.core.instance.desired import Desired
+from nova_xloud.core.size import Size
+from nova_xloud.core.sizing.allocation import size_held
+from nova_xloud.core.sizing.bounds import MEMORY, VCPUS, FlavorFacts, HostFacts, envelope
+
+
+@dataclass(frozen=True, slots=True)
+class Guest:
+    """What a guest was seen to have.
+
+    :ivar held: ``max(actuated, observed)``; nothing for one that does not run; None: whoever was
+        asked knows nothing of it
+    :ivar booting: it has just started, and its balloon is on the way
+    :ivar defined: what libvirt would start it with; None: there is no such definition, or nobody
+        told of one
+    :ivar pinned: all of its memory stays in the host's RAM: there is no balloon to wait for
+    """
+
+    held: Size | None
+    booting: bool = False
+    defined: Size | None = None
+    pinned: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ElasticInstance:
+    """One instance whose flavor names a minimum, or that was adjusted.
+
+    :ivar host: where Nova has it; None: nowhere
+    :ivar provider: resource provider of its compute node; None: there is no such node
+    :ivar desired: None: its record cannot be read
+    :ivar recorded: what its own columns say that it holds
+    :ivar busy: a task runs
+    :ivar migrations: UUIDs of its migrations that are not over; each may be a consumer
+    :ivar left_behind_on: hosts it was evacuated from that have not come back to clean up
+    :ivar guest: None: nobody was asked
+    """
+
+    uuid: str
+    host: str | None
+    provider: str | None
+    facts: FlavorFacts
+    desired: Desired | None
+    recorded: Size
+    busy: bool = False
+    migrations: frozenset[str] = frozenset()
+    left_behind_on: frozenset[str] = frozenset()
+    guest: Guest | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One compute node in Placement.
+
+    :ivar inventories: by resource class: ``total``, ``reserved``, ``allocation_ratio``
+    :ivar allocations: by consumer: ``{resource class: amount}``
+    """
+
+    host: str
+    provider: str
+    inventories: Mapping[str, Mapping[str, float]]
+    allocations: Mapping[str, Mapping[str, int]]
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A cloud, or the part of one that is looked at.
+
+    :ivar nodes: by resource provider; of each instance its own, at the least
+    :ivar consumers: every UUID that is an instance or a migration of the cloud, of those that are
+        consumers on ``nodes``; None: that is not known
+    """
+
+    instances: tuple[ElasticInstance, ...]
+    nodes: Mapping[str, Node] = field(default_factory=dict)
+    consumers: frozenset[str] | None = None
+
+
+def findings(snapshot: Snapshot) -> tuple[Finding, ...]:
+    """Everything in ``snapshot`` that breaks a rule, or is worth a note."""
+    found: list[Finding] = []
+    elsewhere = _elsewhere_by_instance(snapshot)
+    for instance in snapshot.instances:
+        found += _of_record(instance)
+        found += _elsewhere(instance, elsewhere.get(instance.uuid, ()))
+        found += _of_allocations(instance, snapshot.nodes)
+    for node in snapshot.nodes.values():
+        found += _oversold(node)
+        if snapshot.consumers is not None:
+            found += _orphans(node, snapshot.consumers)
+    return tuple(found)
+
+
+def _of_record(instance: ElasticInstance) -> Iterator[Finding]:
+    desired = instance.desired
+    if desired is None:
+        yield _about(instance, "record_unreadable", "its keys xloud_* have no usable values")
+        return
+    # The floor is an option, and may have been another one when the size was asked for.
+    facts = replace(instance.facts, memory_floor_mb=0)
+    bounds = envelope(facts, HostFacts(memory_floor_mb=1))
+    for size in (desired.persisted, desired.target):
+        if not (bounds.maximum.covers(size) and size.covers(bounds.minimum)):
+            yield _about(
+                instance,
+                "desired_out_of_bounds",
+                f"it is to have {size}; its flavor allows {bounds.minimum} to {bounds.maximum}",
+            )
+            return
+        if size.vcpus % bounds.vcpu_step:
+            yield _about(
+                instance,
+                "desired_out_of_bounds",
+                f"it is to have {size}; its cores have {bounds.vcpu_step} threads",
+            )
+            return
+
+
+def _of_allocations(instance: ElasticInstance, nodes: Mapping[str, Node]) -> Iterator[Finding]:
+    node = nodes.get(instance.provider or "")
+    own = node.allocations.get(instance.uuid) if node is not None else None
+    if instance.host is None:
+        return
+    moving = [node.allocations.get(m) for m in instance.migrations] if node is not None else []
+    sizes = [size_held(part, instance.facts) for part in (own, *moving) if part]
+    if not sizes:
+        yield from _nothing_here(instance)
+        return
+    reserved = sizes[0]
+    # While it moves, a part of what is reserved for it here may be its migration's.
+    for other in sizes[1:]:
+        reserved = reserved.at_least(other)
+    yield from _held(instance, reserved)
+    if not instance.busy and own:
+        yield from _at_rest(instance, size_held(own, instance.facts))
+
+
+def _held(instance: ElasticInstance, reserved: Size) -> Iterator[Finding]:
+    guest = instance.guest
+    if guest is None:
+        return
+    if guest.held is None:
+        if not instance.busy:
+            what = "what its guest holds was not told"
+            yield _about(instance, "guest_unknown", what, note=True)
+        return
+    if guest.held.vcpus > reserved.vcpus:
+        what = f"it holds {guest.held.vcpus} vCPUs, and {reserved.vcpus} are reserved for it"
+        yield _about(instance, "reserved_below_held", what, resource=VCPUS)
+    if guest.held.memory_mb > reserved.memory_mb:
+        what = f"it holds {guest.held.memory_mb} MiB, and {reserved.memory_mb} are reserved for it"
+        booting = guest.booting and not guest.pinned
+        if guest.pinned:
+            what += " (its memory is pinned)"
+        if booting:
+            what += " (it has just started, and its balloon is on the way)"
+        yield _about(instance, "reserved_below_held", what, resource=MEMORY, note=booting)
+    if guest.defined is not None and not reserved.covers(guest.defined) and not instance.busy:
+        what = f"libvirt would start it with {guest.defined}, and {reserved} are reserved for it"
+        yield _about(instance, "reserved_below_defined", what)
+
+
+def _at_rest(instance: ElasticInstance, reserved: Size) -> Iterator[Finding]:
+    """What need not be so while a task runs."""
+    desired = instance.desired
+    if desired is not None and not reserved.covers(desired.to_hold):
+        what = f"it is to hold {desired.to_hold}, and {reserved} are reserved for it"
+        yield _about(instance, "reserved_below_desired", what)
+    if instance.recorded != reserved:
+        what = f"its columns say {instance.recorded}, and {reserved} are reserved for it"
+        yield _about(instance, "columns_differ", what)
+
+
+def _nothing_here(instance: ElasticInstance) -> Iterator[Finding]:
+    if instance.busy or instance.migrations:
+        return
+    what = "Placement has nothing for it there"
+    if instance.provider is None:
+        what = "Nova knows no such compute node, and Placement has nothing for it there"
+    yield _about(instance, "no_allocation", what)
+
+
+def _elsewhere_by_instance(snapshot: Snapshot) -> dict[str, list[Node]]:
+    """Of each instance the nodes that have something for it and are not its own; few have any.
+
+    By one pass over the allocations: a cloud has too many nodes to ask each about each instance.
+    """
+    own = {instance.uuid: instance.provider for instance in snapshot.instances}
+    found: dict[str, list[Node]] = {}
+    for node in snapshot.nodes.values():
+        for consumer, resources in node.allocations.items():
+            if resources and own.get(consumer, node.provider) != node.provider:
+                found.setdefault(consumer, []).append(node)
+    return found
+
+
+def _elsewhere(instance: ElasticInstance, nodes: Sequence[Node]) -> Iterator[Finding]:
+    if instance.busy or instance.migrations:
+        return
+    for node in nodes:
+        resources = node.allocations[instance.uuid]
+        if node.host in instance.left_behind_on:
+            continue
+        yield Finding(
+            "allocation_elsewhere",
+            instance.uuid,
+            node.host,
+            f"{_amounts(resources)} of provider {node.provider} are allocated to it, and it is on "
+            f"{instance.host or 'no host'}",
+            provider=node.provider,
+        )
+
+
+def _oversold(node: Node) -> Iterator[Finding]:
+    used: dict[str, int] = {}
+    for resources in node.allocations.values():
+        for resource_class, amount in resources.items():
+            used[resource_class] = used.get(resource_class, 0) + amount
+    for resource_class, amount in sorted(used.items()):
+        inventory = node.inventories.get(resource_class)
+        capacity = 0.0
+        if inventory is not None:
+            capacity = (inventory["total"] - inventory["reserved"]) * inventory["allocation_ratio"]
+        if amount > capacity:
+            yield Finding(
+                "host_oversold",
+                None,
+                node.host,
+                f"{amount} of {resource_class} are allocated, and its capacity is {capacity:g}",
+                resource=resource_class,
+                provider=node.provider,
+            )
+
+
+def _orphans(node: Node, consumers: frozenset[str]) -> Iterator[Finding]:
+    for consumer, resources in sorted(node.allocations.items()):
+        if resources and consumer not in consumers:
+            yield Finding(
+                "orphaned_allocation",
+                consumer,
+                node.host,
+                f"{_amounts(resources)} of provider {node.provider} are allocated to it, and it is "
+                "no instance and no migration",
+                provider=node.provider,
+            )
+
+
+def _amounts(resources: Mapping[str, int]) -> str:
+    return ", ".join(f"{amount} {name}" for name, amount in sorted(resources.items()))
+
+
+def _about(
+    instance: ElasticInstance,
+    code: str,
+    what: str,
+    *,
+    resource: str | None = None,
+    note: bool = False,
+) -> Finding:
+    return Finding(code, instance.uuid, instance.host, what, resource=resource, note=note)

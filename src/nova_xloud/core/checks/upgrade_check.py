@@ -1,0 +1,200 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whether a cloud is ready for nova-xloud: what was read of it, judged, with the way out.
+
+Levels are those of oslo.upgradecheck. What a service says of itself is in :mod:`.services`.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+
+from nova_xloud.core.checks.finding import WAYS_OUT, Finding
+from nova_xloud.core.size import Size
+from nova_xloud.core.sizing.minimums import ALL_SPECS, MEMORY_SPECS, read_minimums
+
+# They take an extra spec without a namespace for something that a host's aggregate has to say.
+CLASHING_FILTERS = ("AggregateInstanceExtraSpecsFilter",)
+
+# Options that services are asked for, as people name them.
+FILTERS = "[filter_scheduler] enabled_filters"
+STATISTICS_PERIOD = "[libvirt] mem_stats_period_seconds"
+
+
+class Level(enum.IntEnum):
+    """The worst of all is the exit code."""
+
+    SUCCESS = 0
+    WARNING = 1
+    FAILURE = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """One thing that is not as it should be, or is not known.
+
+    :ivar what: names the thing and its value
+    """
+
+    level: Level
+    what: str
+    way_out: str
+
+    def __str__(self) -> str:
+        return f"{self.what}; {self.way_out}."
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The outcome of one check.
+
+    :ivar seen: what was looked at, for people; said in any case
+    """
+
+    seen: str
+    remarks: tuple[Remark, ...] = ()
+
+    @property
+    def level(self) -> Level:
+        return max((remark.level for remark in self.remarks), default=Level.SUCCESS)
+
+    @property
+    def details(self) -> str:
+        """All of it, the worst first."""
+        worst_first = sorted(self.remarks, key=lambda remark: -remark.level)
+        return " ".join([*(str(remark) for remark in worst_first), f"{self.seen}."])
+
+    def and_also(self, more: Iterable[Remark]) -> Verdict:
+        return Verdict(self.seen, (*self.remarks, *more))
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFlavor:
+    """A flavor as Nova has it stored, however it came there.
+
+    :ivar memory_floor_mb: the least memory that it may name as its minimum, by the options
+    """
+
+    name: str
+    maximum: Size
+    extra_specs: dict[str, str] = field(default_factory=dict)
+    memory_floor_mb: int = 0
+
+    def names_one_of(self, extra_specs: Collection[str]) -> bool:
+        return any(name in self.extra_specs for name in extra_specs)
+
+
+def judge_release(found: str | None, is_served: bool, served: Sequence[str]) -> Verdict:
+    """Whether the Nova here is one that was tested. Whether it fits is for :func:`judge_seams`.
+
+    :param found: version of the Nova installed here; None: none
+    :param served: the releases that were tested
+    """
+    if found is not None and is_served:
+        return Verdict(f"Nova {found} is installed here")
+    tested = f"Nova {', '.join(served)} were tested with this nova-xloud"
+    if found is None:
+        way_out = "install a release that was tested"
+        return Verdict(tested, (Remark(Level.FAILURE, "no Nova is installed here", way_out),))
+    what = f"Nova {found} is installed here, and was not tested"
+    way_out = (
+        "it is used if the check of seams succeeds; a later nova-xloud may have been tested with it"
+    )
+    return Verdict(tested, (Remark(Level.WARNING, what, way_out),))
+
+
+def judge_seams(misfits: Sequence[str]) -> Verdict:
+    """:param misfits: a line a seam: where, what was expected, what was found"""
+    way_out = "install a nova-xloud that serves this Nova; nova-xloud-run refuses it"
+    return Verdict(
+        "Looked at is every point where the Nova here is extended or called",
+        tuple(Remark(Level.FAILURE, misfit, way_out) for misfit in misfits),
+    )
+
+
+def judge_flavors(flavors: Sequence[StoredFlavor]) -> Verdict:
+    """Whether the minimums that flavors name are possible."""
+    remarks = []
+    for flavor in flavors:
+        floor = flavor.memory_floor_mb
+        problems = read_minimums(flavor.extra_specs, flavor.maximum, floor).problems
+        if problems:
+            what = f"flavor {flavor.name}: {'; '.join(problems)}"
+            way_out = "correct or unset it; until then no server can be created with the flavor"
+            remarks.append(Remark(Level.FAILURE, what, way_out))
+    elastic = sum(flavor.names_one_of(ALL_SPECS) for flavor in flavors)
+    return Verdict(f"{elastic} of {len(flavors)} flavors name a minimum", tuple(remarks))
+
+
+def judge_filters(enabled: dict[str, Sequence[str]], flavors: Sequence[StoredFlavor]) -> Verdict:
+    """Whether a scheduler's filter finds no host because of our extra specs.
+
+    :param enabled: filters, by whose they are: ``nova-scheduler on host1``
+    """
+    clashing = {
+        whose: [name for name in filters if name in CLASHING_FILTERS]
+        for whose, filters in enabled.items()
+    }
+    with_clash = [f"{whose} has {', '.join(names)}" for whose, names in clashing.items() if names]
+    if not with_clash:
+        return Verdict(f"No filter that clashes is enabled, says {', '.join(enabled)}")
+    unscoped = [name for name in ALL_SPECS if ":" not in name]
+    seen = f"{'; '.join(with_clash)}: flavors have to name xloud:minimum_cpu, xloud:minimum_memory"
+    short = [flavor.name for flavor in flavors if flavor.names_one_of(unscoped)]
+    if not short:
+        return Verdict(seen)
+    what = f"Servers of the flavors {', '.join(short)} find no host: their minimum_cpu or "
+    what += "minimum_memory is taken for something that an aggregate says"
+    way_out = "name xloud:minimum_cpu and xloud:minimum_memory instead, and unset the short names"
+    return Verdict(seen, (Remark(Level.FAILURE, what, way_out),))
+
+
+def judge_balloons(
+    periods: dict[str, int], silent: Sequence[str], here: int, flavors: Sequence[StoredFlavor]
+) -> Verdict:
+    """Whether guests get a balloon, and with it memory that can be adjusted.
+
+    :param periods: ``STATISTICS_PERIOD`` by the compute host that says so
+    :param silent: compute hosts that do not say it
+    :param here: the same option in the configuration of this host
+    """
+    wanting = [flavor.name for flavor in flavors if flavor.names_one_of(MEMORY_SPECS)]
+    remarks = []
+    # Nova takes a negative one for none too.
+    without = [f"nova-compute on {host}" for host, period in periods.items() if period <= 0]
+    if (silent or not periods) and here <= 0:
+        without.append("nova.conf here")
+    if without:
+        what = f"{STATISTICS_PERIOD} is 0, says {', '.join(without)}: no guest there gets a balloon"
+        if wanting:
+            what += f", and no server of {', '.join(wanting)} is placed there"
+        way_out = "set it, Nova's default is 10; guests have a balloon from their next start on"
+        remarks.append(Remark(Level.FAILURE if wanting else Level.WARNING, what, way_out))
+    if silent:
+        what = f"nova-compute on {', '.join(silent)} did not say {STATISTICS_PERIOD}"
+        remarks.append(Remark(Level.WARNING, what, f"it is {here} in nova.conf here; look there"))
+    told = [f"{period} on {host}" for host, period in periods.items()]
+    seen = f"{STATISTICS_PERIOD} is {', '.join(told) or f'{here} in nova.conf here'}"
+    return Verdict(seen, tuple(remarks))
+
+
+def judge_invariants(found: Sequence[Finding], elastic: int) -> Verdict:
+    """:param elastic: how many instances were looked at"""
+    by_code: dict[tuple[Level, str], list[Finding]] = {}
+    for finding in found:
+        # Another note is of a guest that has just started: that passes.
+        if not finding.note or finding.code == "guest_unknown":
+            level = Level.WARNING if finding.note else Level.FAILURE
+            by_code.setdefault((level, finding.code), []).append(finding)
+    remarks = [
+        Remark(level, f"{code}: {'; '.join(_about(f) for f in findings)}", WAYS_OUT[code])
+        for (level, code), findings in by_code.items()
+    ]
+    seen = f"{elastic} elastic instances were looked at; nova-xloud-status invariants says more"
+    return Verdict(seen, tuple(remarks))
+
+
+def _about(finding: Finding) -> str:
+    subject = f"instance {finding.instance}" if finding.instance else f"host {finding.host}"
+    return f"{subject}: {finding.what}"

@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The steps an adjustment would take with a guest that does what it is told: a dry run."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import asdict, replace
+from typing import Any
+
+from nova_xloud.core.convergence.balloon import Limits
+from nova_xloud.core.convergence.next_step import next_step
+from nova_xloud.core.convergence.plan import Plan
+from nova_xloud.core.convergence.steps import (
+    Await,
+    BeginRemoval,
+    Claim,
+    Converged,
+    ForgetLive,
+    Record,
+    Release,
+    RemovalSettled,
+    SetDefinition,
+    SetMemory,
+    SetOnline,
+    SetStatisticsPeriod,
+    SetVcpus,
+    Step,
+    Told,
+)
+from nova_xloud.core.instance.guest import GuestFigures
+from nova_xloud.core.instance.state import InstanceState
+
+# Far more than any adjustment takes: memory in steps of 16 MiB from 16 TiB down to nothing.
+_MOST = 2**20
+# What people need not be told: they are bookkeeping.
+_SILENT = (Record, RemovalSettled, ForgetLive, SetStatisticsPeriod, Converged)
+
+
+def forecast(state: InstanceState, plan: Plan, limits: Limits) -> tuple[Step, ...]:
+    """What :func:`next_step` says, one after the other, of a guest that follows at once.
+
+    :param state: as read now
+    :param plan: what was decided of the request
+    :returns: the last is what it would wait for, if even such a guest would not get there
+    """
+    steps: list[Step] = []
+    if plan.claim != state.reserved:
+        steps.append(Claim(plan.claim))
+    state = replace(state, desired=plan.desired, reserved=plan.claim)
+    told = Told()
+    waited: Step | None = None
+    for _ in range(_MOST):
+        told = told.seeing(state.guest)
+        step = next_step(state, told, limits)
+        if isinstance(step, Converged):
+            break
+        if isinstance(step, Await) and step == waited:
+            steps.append(step)
+            break
+        waited = step if isinstance(step, Await) else None
+        if not isinstance(step, (Await, *_SILENT)):
+            steps.append(step)
+        after = _after(step, state, told)
+        if after is None:
+            break
+        state, told = after
+    return tuple(steps)
+
+
+def described(step: Step) -> dict[str, Any]:
+    """A step for people: ``{"step": "set_vcpus", "count": 3}``."""
+    name = re.sub(r"(?<!^)([A-Z])", r"_\1", type(step).__name__).lower()
+    fields = asdict(step)
+    # How long a run waits is the run's.
+    fields.pop("within", None)
+    size = fields.pop("size", None)
+    return {"step": name, **fields, **(size or {})}
+
+
+def _after(step: Step, state: InstanceState, told: Told) -> tuple[InstanceState, Told] | None:
+    """What there would be after it; None: nothing that can be foretold."""
+    match step:
+        case Claim(size) | Release(size):
+            return replace(state, reserved=size), told
+        case SetDefinition(size) if state.guest is not None:
+            there = replace(state.guest, defined=size)
+            return replace(state, guest=there), replace(told, definition=size)
+        case Record(size):
+            return replace(state, recorded=size), told
+        case ForgetLive():
+            return replace(state, desired=state.desired.restarted()), told
+        case BeginRemoval(count):
+            return _removing(state, count), told
+        case RemovalSettled():
+            return _removing(state, None), told
+    return None if state.guest is None else _of_guest(step, state, state.guest, told)
+
+
+def _removing(state: InstanceState, pending: int | None) -> InstanceState:
+    return replace(state, desired=replace(state.desired, removal_pending=pending))
+
+
+def _of_guest(
+    step: Step, state: InstanceState, guest: GuestFigures, told: Told
+) -> tuple[InstanceState, Told] | None:
+    match step:
+        case SetMemory(mib):
+            return replace(state, guest=_with_memory(guest, mib)), replace(told, memory_mb=mib)
+        case SetStatisticsPeriod(seconds):
+            there = replace(guest, stats_period=seconds)
+            return replace(state, guest=there), replace(told, stats_period=seconds)
+        case SetVcpus(count):
+            online = guest.vcpus_online
+            if online is not None:
+                online = min(count, online + max(0, count - guest.vcpus))
+            there = replace(guest, vcpus=count, vcpus_online=online)
+            return replace(state, guest=there), replace(told, vcpus=count)
+        case SetOnline(count):
+            there = replace(guest, vcpus_online=count)
+            return replace(state, guest=there), replace(told, online=count)
+        case Await():
+            newer = None if guest.stats_at is None else guest.stats_at + 1
+            return replace(state, guest=replace(guest, stats_at=newer)), told
+    return None
+
+
+def _with_memory(guest: GuestFigures, mib: int) -> GuestFigures:
+    usable = guest.usable_mb
+    if usable is not None:
+        usable = max(0, usable + mib - guest.memory_mb)
+    return replace(guest, memory_mb=mib, usable_mb=usable)

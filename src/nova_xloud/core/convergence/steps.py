@@ -1,0 +1,261 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The steps of convergence, as data, and what a run remembers between two of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from nova_xloud.core.instance.guest import GuestFigures
+from nova_xloud.core.size import Size
+
+NOT_REMOVED = "xloud.guest_refused.vcpus_not_removed"
+NO_STATISTICS = "xloud.guest_refused.no_statistics"
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Reserve ``size`` first: less is reserved than the next step, or the guest, needs."""
+
+    size: Size
+
+
+@dataclass(frozen=True, slots=True)
+class SetDefinition:
+    """Have libvirt start the guest with ``size`` from now on. The running guest is left alone."""
+
+    size: Size
+
+
+@dataclass(frozen=True, slots=True)
+class SetMemory:
+    """Tell the balloon to become ``mib``."""
+
+    mib: int
+
+
+@dataclass(frozen=True, slots=True)
+class SetStatisticsPeriod:
+    """Have QEMU ask the balloon's driver for statistics every ``seconds``."""
+
+    seconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class SetVcpus:
+    """Plug or unplug up to ``count``."""
+
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class SetOnline:
+    """Have the guest's agent bring vCPUs online, or take them offline, up to ``count``."""
+
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class BeginRemoval:
+    """Write down that vCPUs are about to be removed, down to ``count``."""
+
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class RemovalSettled:
+    """The vCPUs of the removal that was begun are seen to be gone: write that down."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stuck:
+    """No step is safe before the guest acts, or restarts.
+
+    :ivar code: ``xloud.guest_refused.<what>``
+    :ivar why: for people
+    """
+
+    code: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Await:
+    """Was told already; wait for the guest.
+
+    :ivar code: ``xloud.guest_refused.<what>``, if it does not come
+    :ivar what: for people: what is waited for
+    :ivar left: how far it is from there, in vCPUs or MiB: less is progress
+    :ivar booting: it has time: its balloon is on the way after its start
+    :ivar within: seconds after which it is given up, where that is sooner than a step's time-out
+    """
+
+    code: str
+    what: str
+    left: int
+    booting: bool = False
+    within: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Deferred:
+    """Nothing can happen before somebody else acts; an event brings us back.
+
+    :ivar why: for people
+    """
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Short:
+    """Nothing is left to do but to reserve ``size``, and the host has no room for it."""
+
+    size: Size
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """Give back all but ``size``."""
+
+    size: Size
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """Write what is reserved into the instance's own columns, which say something else."""
+
+    size: Size
+
+
+@dataclass(frozen=True, slots=True)
+class ForgetLive:
+    """The guest has stopped: what was asked only until then is over."""
+
+
+@dataclass(frozen=True, slots=True)
+class Converged:
+    """There is nothing left to do."""
+
+
+Step = (
+    Claim
+    | SetDefinition
+    | SetMemory
+    | SetStatisticsPeriod
+    | BeginRemoval
+    | SetVcpus
+    | SetOnline
+    | RemovalSettled
+    | Stuck
+    | Await
+    | Deferred
+    | Short
+    | Release
+    | Record
+    | ForgetLive
+    | Converged
+)
+
+
+def waits_in_libvirt(step: Step, held: Size) -> bool:
+    """Whether libvirt waits for the guest in it, for up to 5 s: it does where vCPUs are to go."""
+    return isinstance(step, SetVcpus) and step.count < held.vcpus
+
+
+def writes_the_record(step: Step) -> bool:
+    """Whether it may write something of the instance into Nova's database."""
+    return isinstance(step, BeginRemoval | RemovalSettled | Record | ForgetLive | Converged)
+
+
+def in_words(step: Step) -> str | None:
+    """What was done, for an operator's log; None: nothing that is seen from outside."""
+    match step:
+        case Claim(size):
+            return f"{size} are reserved"
+        case Release(size):
+            return f"all but {size} are released"
+        case SetDefinition(size):
+            return f"libvirt was told: it starts with {size} from now on"
+        case SetMemory(mib):
+            return f"its balloon was told: {mib} MiB"
+        case SetStatisticsPeriod(seconds):
+            return f"its balloon's statistics are asked for every {seconds} s"
+        case SetVcpus(count):
+            return f"its QEMU was told: {count} vCPUs"
+        case SetOnline(count):
+            return f"its agent was told: {count} CPUs online"
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What this run has told, so that it is not told again at every poll, and has learned.
+
+    :ivar memory_mb: the balloon
+    :ivar stats_period: the period of its statistics, seconds; libvirt may have refused it
+    :ivar vcpus: libvirt, to plug or unplug
+    :ivar online: the guest's agent
+    :ivar removal_refused: how the hypervisor or the guest refused to remove vCPUs
+    :ivar removal_late: libvirt has given up waiting for a vCPU that was asked for, and the guest
+        may still give it back
+    :ivar late_vcpus: how many there were when that was first seen: when there are fewer, it has
+        come
+    :ivar busy: another call holds the domain, and nothing that was asked of it has begun
+    :ivar silent: this run has waited for the guest's statistics for long enough
+    :ivar removal_begun: this run has written down that a removal begins, where none was unsettled
+    :ivar removal_undone: and nothing came of that removal, so what was written down is to go
+    :ivar definition: what its definition was set to
+    :ivar definition_refused: how libvirt refused to change its definition
+    :ivar no_room_for: what the host has no room to reserve
+    :ivar release_refused: Placement does not take back what is not needed any more
+    :ivar rest_mb: the size at which the balloon was seen last
+    :ivar rest_stats_at: of when the guest's statistics were, when it was first seen at that size
+    """
+
+    memory_mb: int | None = None
+    stats_period: int | None = None
+    vcpus: int | None = None
+    online: int | None = None
+    removal_refused: str | None = None
+    removal_late: bool = False
+    late_vcpus: int | None = None
+    busy: str | None = None
+    silent: bool = False
+    removal_begun: bool = False
+    removal_undone: bool = False
+    definition: Size | None = None
+    definition_refused: str | None = None
+    no_room_for: Size | None = None
+    release_refused: bool = False
+    rest_mb: int | None = None
+    rest_stats_at: int | None = None
+
+    def seeing(self, guest: GuestFigures | None) -> Told:
+        """The same after one more reading of the guest."""
+        if guest is None:
+            return self
+        told = self
+        if told.removal_late and told.late_vcpus is None:
+            told = replace(told, late_vcpus=guest.vcpus)
+        if guest.memory_mb == told.rest_mb:
+            return told
+        return replace(told, rest_mb=guest.memory_mb, rest_stats_at=guest.stats_at)
+
+    def given_up(self, step: Await, why: str) -> Told | None:
+        """The same after ``step`` was waited for too long, where the run goes on without it.
+
+        :param why: for people
+        :returns: None: the run ends
+        """
+        if step.code == NOT_REMOVED:
+            return replace(self, removal_refused=why)
+        if step.code == NO_STATISTICS and not self.silent:
+            return replace(self, silent=True)
+        return None
+
+    def has_fresh_statistics(self, guest: GuestFigures) -> bool:
+        """Whether the guest's statistics are of a time when its balloon was where it is now."""
+        if guest.stats_at is None or guest.memory_mb != self.rest_mb:
+            return False
+        # Not by which is later: the host's clock may have stepped back between them.
+        return guest.stats_at != self.rest_stats_at

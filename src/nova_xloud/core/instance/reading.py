@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is known of an instance at one moment, for whoever counts and draws."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from nova_xloud.core.instance.conditions import (
+    BOOTING,
+    CONVERGED,
+    GUEST_REFUSED,
+    RESERVED_TOO_LITTLE,
+    judge,
+)
+from nova_xloud.core.instance.desired import Desired
+from nova_xloud.core.instance.guest import Glimpse
+from nova_xloud.core.instance.lifecycle import GAVE_UP, Phase
+from nova_xloud.core.instance.state import NOTHING, SEEN_OFF, InstanceState
+from nova_xloud.core.size import Observed, Size
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One of them.
+
+    :ivar generation: of what is desired
+    :ivar actuated: nothing while the guest is off; None: not seen this time
+    :ivar observed: nothing while the guest is off; None of a resource that nobody can tell of, or
+        that was not asked for this time
+    :ivar conditions: the types of those that are true
+    """
+
+    generation: int
+    desired: Size
+    reserved: Size
+    actuated: Size | None
+    observed: Observed
+    conditions: frozenset[str]
+
+
+def of_run(state: InstanceState, now: str) -> Reading:
+    """What a run has read.
+
+    :param now: ISO 8601, UTC
+    """
+    numbers = state.numbers
+    found = judge(state, state.desired.progress, now)
+    return Reading(
+        generation=state.desired.generation,
+        desired=numbers.desired,
+        reserved=numbers.reserved,
+        actuated=numbers.actuated,
+        observed=numbers.observed,
+        conditions=frozenset(one.type for one in found if one.status),
+    )
+
+
+def of_pass(
+    desired: Desired,
+    reserved: Size,
+    glimpse: Glimpse | None,
+    *,
+    booting: bool,
+    is_off: bool,
+    lacks_guest: bool = False,
+) -> Reading:
+    """What a pass over the host has read, which asks no guest's agent.
+
+    :param glimpse: None: libvirt has no such domain, or it was busy just then
+    :param is_off: by the database its guest does not run
+    :param lacks_guest: by the database it does
+    """
+    actuated = _actuated(glimpse, is_off=is_off)
+    held = glimpse.held if glimpse is not None and glimpse.running else actuated
+    pinned_mb = 0 if glimpse is None or not glimpse.running else glimpse.pinned_mb
+    conditions = frozenset(
+        _conditions(desired, reserved, actuated, held, pinned_mb=pinned_mb, booting=booting)
+    )
+    if lacks_guest and actuated == NOTHING:
+        conditions -= {CONVERGED}
+    observed = _observed(actuated, glimpse)
+    return Reading(desired.generation, desired.target, reserved, actuated, observed, conditions)
+
+
+def _observed(actuated: Size | None, glimpse: Glimpse | None) -> Observed:
+    """Of vCPUs nothing: only an agent knows how many the guest uses, and a pass asks none."""
+    if actuated == NOTHING:
+        return SEEN_OFF
+    confirmed = glimpse is not None and (glimpse.pinned_mb or glimpse.memory_confirmed)
+    return Observed(None, actuated.memory_mb if actuated is not None and confirmed else None)
+
+
+def _actuated(glimpse: Glimpse | None, *, is_off: bool) -> Size | None:
+    if glimpse is None:
+        return NOTHING if is_off else None
+    return glimpse.actuated if glimpse.running else NOTHING
+
+
+def _conditions(
+    desired: Desired,
+    reserved: Size,
+    actuated: Size | None,
+    held: Size | None,
+    *,
+    pinned_mb: int,
+    booting: bool,
+) -> Iterator[str]:
+    phase = desired.progress.phase
+    running = actuated not in (None, NOTHING)
+    if phase is Phase.CONVERGED and (not running or actuated == desired.target):
+        yield CONVERGED
+    if phase is Phase.GUEST_REFUSED:
+        yield GUEST_REFUSED
+    if desired.given_up is not None:
+        yield GAVE_UP
+    if actuated is None or held is None:
+        yield from (one.type for one in desired.noted)
+        return
+    counted = Size(held.vcpus, pinned_mb) if booting else held
+    if running and booting and actuated.memory_mb > desired.target.memory_mb:
+        yield BOOTING
+    if not reserved.covers(counted):
+        yield RESERVED_TOO_LITTLE
+    if running:
+        yield from (one.type for one in desired.noted if one.type != RESERVED_TOO_LITTLE)

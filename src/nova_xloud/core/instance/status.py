@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is told of an instance: the four numbers per resource, bounds and blockers."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from nova_xloud.core.instance import pinned
+from nova_xloud.core.instance.conditions import judge
+from nova_xloud.core.instance.guest import GuestFigures
+from nova_xloud.core.instance.lifecycle import Event, Progress
+from nova_xloud.core.instance.state import InstanceState
+from nova_xloud.core.sizing.bounds import MEMORY, VCPUS, Envelope
+
+_NUMBERS = ("desired", "reserved", "actuated", "observed")
+
+
+def status(
+    state: InstanceState, bounds: Envelope, now: str, *, converging: bool = False
+) -> dict[str, Any]:
+    """The body of ``xloud_status``, with live numbers.
+
+    ``observed`` of a resource is None where nobody can tell: vCPUs without an agent, memory without
+    a report of its driver. ``current_*`` is never None: it is what the guest has, and for one that
+    does not run, what it will start with.
+
+    :param now: ISO 8601, UTC
+    :param converging: a run is on its way
+    """
+    guest = state.guest if state.running else None
+    current = guest.actuated if guest is not None else state.desired.persisted
+    numbers = state.numbers
+    return {
+        "current_vcpus": current.vcpus,
+        "min_vcpus": bounds.minimum.vcpus,
+        "max_vcpus": bounds.maximum.vcpus,
+        "current_memory_mb": current.memory_mb,
+        "min_memory_mb": bounds.minimum.memory_mb,
+        "max_memory_mb": bounds.maximum.memory_mb,
+        "balloon_driver_active": _driver(guest),
+        "attached_dimms_mb": guest.attached_dimms_mb if guest is not None else 0,
+        "has_virtiomem": bool(guest and guest.has_virtiomem),
+        "vcpus": {n: getattr(numbers, n).vcpus for n in _NUMBERS},
+        "memory_mb": {n: getattr(numbers, n).memory_mb for n in _NUMBERS},
+        "vcpu_step": bounds.vcpu_step,
+        "generation": state.desired.generation,
+        "conditions": [asdict(c) for c in judge(state, _progress(state, now, converging), now)],
+        "blockers": blockers(state, bounds),
+        "source": "host",
+    }
+
+
+def _driver(guest: GuestFigures | None) -> bool:
+    """Whether its balloon driver is known to report; clients of before read no null of a guest."""
+    return guest is not None and guest.has_balloon and bool(guest.balloon_driver)
+
+
+def status_from_database(state: InstanceState, bounds: Envelope, now: str) -> dict[str, Any]:
+    """The same without the host: nothing is known of the guest, and it is said so.
+
+    The conditions are those that were true when the host last wrote them.
+    """
+    body = status(state, bounds, now)
+    body["conditions"] += [asdict(condition) for condition in state.desired.noted]
+    for resource in (VCPUS, MEMORY):
+        body[resource] |= {"actuated": None, "observed": None}
+    return body | {
+        "balloon_driver_active": None,
+        "attached_dimms_mb": None,
+        "has_virtiomem": None,
+        "source": "database",
+    }
+
+
+def _progress(state: InstanceState, now: str, converging: bool) -> Progress:
+    progress = state.desired.progress
+    return progress.after(Event.BEGIN, progress.since or now) if converging else progress
+
+
+def blockers(state: InstanceState, bounds: Envelope) -> list[dict[str, str]]:
+    """Why a resource cannot be adjusted, as people see it; empty if both can."""
+    known = {(b.resource, b.why) for b in bounds.blockers}
+    of_guest = [b for b in pinned.blockers(state.guest) if (b.resource, b.why) not in known]
+    kept = [bounds.removal] if bounds.removal is not None and state.running else []
+    found = [
+        {"resource": b.resource, "code": b.code, "message": b.message}
+        for b in (*bounds.blockers, *of_guest, *kept)
+    ]
+    if state.removal_unsettled:
+        found.append(
+            {
+                "resource": VCPUS,
+                "code": "xloud.blocked.removal_unsettled",
+                "message": "a vCPU removal timed out and has not settled",
+            }
+        )
+    return found

@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is known of an instance before it has a guest: its flavor and image, and its host."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from nova_xloud.core.size import Size
+from nova_xloud.core.sizing.topology import MASKS, TOPOLOGY
+
+VCPUS = "vcpus"
+MEMORY = "memory_mb"
+# The image properties that are read here, by their Glance names.
+IMAGE_PROPERTIES = (
+    "hw_mem_page_size",
+    "hw_locked_memory",
+    "hw_cpu_realtime",
+    "hw_mem_encryption",
+    "hw_mem_encryption_model",
+    "hw_architecture",
+    "hw_emulation_architecture",
+    "hw_machine_type",
+    "os_type",
+    "os_distro",
+    "traits_required",
+    *MASKS,
+    *TOPOLOGY,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class FlavorFacts:
+    """What flavor and image say of an instance.
+
+    :ivar maximum: the flavor's vCPUs and memory
+    :ivar extra_specs: the flavor's
+    :ivar image_properties: those of the image that are in ``IMAGE_PROPERTIES``
+    :ivar dedicated_vcpus: how many vCPUs have a host CPU of their own: all of them with
+        ``hw:cpu_policy=dedicated``, those of the mask with ``mixed``, else 0
+    :ivar isolated_emulator: one more PCPU is claimed for emulator threads
+    :ivar image_min_ram_mb: the image's ``min_ram``
+    :ivar memory_floor_mb: the least memory that an instance of the flavor may have, by the options
+        of the cloud (``minimums.MemoryFloor``)
+    """
+
+    maximum: Size
+    extra_specs: Mapping[str, str] = field(default_factory=dict)
+    image_properties: Mapping[str, str] = field(default_factory=dict)
+    dedicated_vcpus: int = 0
+    isolated_emulator: bool = False
+    image_min_ram_mb: int = 0
+    memory_floor_mb: int = 0
+
+    @property
+    def architecture(self) -> str | None:
+        """The guest's, where the image names one; None: its host's."""
+        image = self.image_properties
+        return image.get("hw_emulation_architecture") or image.get("hw_architecture")
+
+    @property
+    def machine(self) -> str | None:
+        """QEMU's machine type, where the image names one."""
+        return self.image_properties.get("hw_machine_type")
+
+    @property
+    def systems(self) -> tuple[str, ...]:
+        """What the image says of the operating system in it."""
+        return tuple(self.image_properties.get(name, "") for name in ("os_type", "os_distro"))
+
+    def requires_trait(self, trait: str) -> bool:
+        """Whether flavor or image let the instance on hosts with ``trait`` only."""
+        for name, value in self.extra_specs.items():
+            group, _, named = name.partition(":")
+            if group.startswith("trait") and named == trait:
+                return str(value).strip().lower() == "required"
+        return f"'{trait}'" in self.image_properties.get("traits_required", "")
+
+    def overrides(self, *resource_classes: str) -> str | None:
+        """The extra spec that fixes what Placement holds of one of these classes, if one does."""
+        for name in self.extra_specs:
+            group, _, resource_class = name.partition(":")
+            if group.startswith("resources") and resource_class in resource_classes:
+                return name
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class HostFacts:
+    """What a compute host adds; the defaults are a host that can do everything.
+
+    :ivar virt_type: ``[libvirt] virt_type``
+    :ivar balloon_device: ``mem_stats_period_seconds`` is not 0, so guests get one
+    :ivar file_backed_memory: ``[libvirt] file_backed_memory`` is set
+    :ivar memory_floor_mb: ``[xloud] memory_floor_mb``
+    :ivar architecture: the host's, as libvirt's capabilities have it; None: not known
+    :ivar machine: the machine type that its guests have where no image names one; None: not known
+    """
+
+    virt_type: str = "kvm"
+    balloon_device: bool = True
+    file_backed_memory: bool = False
+    memory_floor_mb: int = 256
+    architecture: str | None = None
+    machine: str | None = None

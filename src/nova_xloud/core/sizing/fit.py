@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whether a guest that is made of another image can be as small as what is claimed for it.
+
+A rebuild, a rescue and an unshelve make the guest of an image that its owner has chosen, or has
+changed since, and they claim nothing. So the guest must not need more with it than is held.
+"""
+
+from __future__ import annotations
+
+from nova_xloud.core.size import Size
+from nova_xloud.core.sizing.allocation import PCPU, VCPU, cpu_resources
+from nova_xloud.core.sizing.bounds import MEMORY, VCPUS, Envelope, envelope
+from nova_xloud.core.sizing.facts import FlavorFacts
+
+
+def refusal(claimed: Size, facts: FlavorFacts) -> str | None:
+    """Why no guest can be made of this image at ``claimed``, with both numbers; None: it can.
+
+    :param claimed: the size that the guest is to have, and that is claimed for it
+    :param facts: of the server's flavor and the image at hand
+    """
+    bounds = envelope(facts)
+    return _memory_refusal(claimed, bounds) or _vcpu_refusal(claimed, bounds)
+
+
+def rebuild_refusal(claimed: Size, before: FlavorFacts, after: FlavorFacts) -> str | None:
+    """:func:`refusal`, of a server that stays with the image: its claim has to be right for it too.
+
+    :param before: of the image that it was claimed with
+    :param after: of the image that it is to be rebuilt with
+    """
+    why = refusal(claimed, after)
+    if why is not None:
+        return why
+    if claimed.memory_mb < min(after.image_min_ram_mb, after.maximum.memory_mb):
+        return (
+            f"the image's min_ram is {after.image_min_ram_mb} MiB, and {claimed.memory_mb} MiB are "
+            f"claimed for the server"
+        )
+    if after.overrides(VCPU, PCPU):
+        return None
+    held, needed = cpu_resources(claimed.vcpus, before), cpu_resources(claimed.vcpus, after)
+    for name, amount in needed.items():
+        if amount > held.get(name, 0):
+            return (
+                f"with this image {amount} {name} would be needed, and {held.get(name, 0)} "
+                f"are claimed for the server"
+            )
+    return None
+
+
+def _memory_refusal(claimed: Size, bounds: Envelope) -> str | None:
+    blocker, most = bounds.blocker_of(MEMORY), bounds.maximum.memory_mb
+    if blocker is None or claimed.memory_mb >= most:
+        return None
+    return (
+        f"with this image {blocker.message}: the guest would have its maximum of {most} MiB, and "
+        f"{claimed.memory_mb} MiB are claimed for it"
+    )
+
+
+def _vcpu_refusal(claimed: Size, bounds: Envelope) -> str | None:
+    most, step, plugged = bounds.maximum.vcpus, bounds.vcpu_step, bounds.always_plugged
+    blocker = bounds.blocker_of(VCPUS)
+    if blocker is not None:
+        needed, why = most, blocker.message
+    elif claimed.vcpus < plugged:
+        needed = plugged
+        why = f"its dedicated vCPUs are always there, and so are all up to id {plugged - 1}"
+    else:
+        needed = -(-claimed.vcpus // step) * step
+        why = f"its cores have {step} threads and are plugged whole"
+    if claimed.vcpus >= min(needed, most):
+        return None
+    return (
+        f"with this image {why}: the guest would have {min(needed, most)} vCPUs, and "
+        f"{claimed.vcpus} are claimed for it"
+    )

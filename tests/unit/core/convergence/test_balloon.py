@@ -1,0 +1,396 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the balloon is told: at once when a guest grows, in bounded steps when it shrinks."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nova_xloud.core.convergence import balloon
+from nova_xloud.core.convergence.balloon import Limits
+from nova_xloud.core.convergence.steps import NO_STATISTICS, Await, SetMemory, Stuck, Told
+from nova_xloud.core.instance.desired import Desired
+from nova_xloud.core.instance.guest import GuestFigures
+from nova_xloud.core.instance.lifecycle import NEVER_ADJUSTED, Phase, Progress
+from nova_xloud.core.instance.state import InstanceState
+from nova_xloud.core.size import Size
+from tests.unit.core.states import guest, state
+
+LIMITS = Limits(step_mb=500, reserve_mb=100)
+
+
+def reports(memory_mb: int, usable_mb: int | None = 4000, **other: Any) -> GuestFigures:
+    """A guest whose driver has reported of the second 20."""
+    figures = {"balloon_driver": True, "usable_mb": usable_mb, "stats_at": 20, **other}
+    return guest(2, memory_mb, **figures)
+
+
+def seen(memory_mb: int, told_mb: int | None = None, stats_at: int | None = 10) -> Told:
+    """The balloon was told ``told_mb`` (what it has, if nothing), and is first seen at
+    ``memory_mb`` when its statistics were of the second 10.
+    """
+    told = memory_mb if told_mb is None else told_mb
+    return Told(memory_mb=told, rest_mb=memory_mb, rest_stats_at=stats_at)
+
+
+def step(
+    goal: int,
+    figures: GuestFigures,
+    told: Told,
+    *,
+    force: bool = False,
+    booting: bool = False,
+    reserved_mb: int = 4096,
+    before: str = "",
+) -> SetMemory | Await | Stuck | None:
+    """:param before: what the guest was refused with by the last run"""
+    progress = Progress(Phase.GUEST_REFUSED, before) if before else NEVER_ADJUSTED
+    desired = Desired(Size(2, goal), force=force, progress=progress)
+    state = InstanceState(desired, Size(2, reserved_mb), figures, booting=booting)
+    return balloon.step(state, figures, told, LIMITS)
+
+
+def awaited(answer: SetMemory | Await | Stuck | None) -> Await:
+    assert isinstance(answer, Await)
+    return answer
+
+
+# --- growing ---------------------------------------------------------------------------------
+
+
+def test_a_guest_grows_in_one_step_however_far() -> None:
+    assert step(4096, reports(1), Told()) == SetMemory(4096)
+
+
+def test_a_guest_grows_without_statistics() -> None:
+    assert step(4096, guest(2, 1024), Told()) == SetMemory(4096)
+
+
+@pytest.mark.parametrize(("reserved_mb", "told"), [(2048, True), (2047, False), (4096, True)])
+def test_a_guest_does_not_grow_before_that_is_reserved(reserved_mb: int, told: bool) -> None:
+    answer = step(2048, reports(1024), Told(), reserved_mb=reserved_mb)
+    assert answer == (SetMemory(2048) if told else None)
+
+
+def test_what_grows_is_waited_for_until_it_is_there() -> None:
+    waits = awaited(step(2048, reports(1500), Told(memory_mb=2048)))
+    assert (waits.code, waits.left) == ("xloud.guest_refused.memory_not_reached", 548)
+    assert "2048 MiB (is 1500)" in waits.what
+    assert step(2048, reports(2048), Told(memory_mb=2048)) is None
+
+
+def test_what_has_the_right_size_is_told_it_once_a_run() -> None:
+    assert step(2048, reports(2048), Told()) == SetMemory(2048)
+    assert step(2048, reports(2048), Told(memory_mb=1024)) == SetMemory(2048)
+    assert step(2048, reports(2048), Told(memory_mb=2048)) is None
+
+
+def test_where_there_is_no_balloon_device_nobody_is_told_the_size_it_has() -> None:
+    assert step(4096, guest(2, 4096, balloon_driver=None), Told()) is None
+    assert step(4096, guest(2, 4096, balloon_driver=False), Told()) == SetMemory(4096)
+
+
+# --- shrinking -------------------------------------------------------------------------------
+
+
+def test_before_it_shrinks_it_is_told_the_size_it_has() -> None:
+    # Another run may have told it a larger one.
+    assert step(1024, reports(2048), Told()) == SetMemory(2048)
+
+
+def test_where_its_driver_has_not_said_anything_the_size_it_has_is_not_known() -> None:
+    waits = awaited(step(1024, reports(2048, None, stats_at=None), Told()))
+    assert waits.code == "xloud.guest_refused.no_statistics"
+
+
+def test_what_this_run_told_it_to_grow_to_is_stopped_where_it_is() -> None:
+    assert step(1024, reports(2048), seen(2048, told_mb=3000)) == SetMemory(2048)
+    assert step(1024, reports(2048), seen(2048, told_mb=2048)) == SetMemory(1548)
+
+
+@pytest.mark.parametrize(("reserved_mb", "stopped"), [(2047, False), (2048, True)])
+def test_what_it_has_and_is_not_reserved_it_is_not_told_to_have(
+    reserved_mb: int, stopped: bool
+) -> None:
+    # It goes down from there without.
+    answer = step(1024, reports(2048), seen(2048, told_mb=3000), reserved_mb=reserved_mb)
+    assert answer == SetMemory(2048 if stopped else 1548)
+    first = step(1024, reports(2048), Told(), reserved_mb=reserved_mb)
+    assert isinstance(first, SetMemory) is stopped
+
+
+@pytest.mark.parametrize(
+    ("goal", "now", "to"),
+    [(1024, 4096, 3596), (1024, 1525, 1025), (1024, 1524, 1024), (1024, 1100, 1024)],
+)
+def test_a_step_down_is_bounded(goal: int, now: int, to: int) -> None:
+    assert step(goal, reports(now), seen(now)) == SetMemory(to)
+    assert step(goal, reports(now), seen(now), force=True) == SetMemory(to)
+
+
+def test_a_step_that_was_told_is_waited_for_and_not_told_again() -> None:
+    waits = awaited(step(1024, reports(3000), seen(3000, told_mb=2596)))
+    assert (waits.code, waits.left) == ("xloud.guest_refused.memory_not_reached", 404)
+    assert "2596 MiB (is 3000)" in waits.what
+    assert awaited(step(1024, reports(1025), seen(1025, told_mb=1024))).left == 1
+
+
+def test_a_step_that_was_reached_is_followed_by_the_next() -> None:
+    assert step(1024, reports(2596), seen(2596)) == SetMemory(2096)
+
+
+def test_a_larger_goal_than_was_told_is_not_waited_for() -> None:
+    # Somebody has changed their mind while the balloon was on its way down to 1024.
+    assert step(1800, reports(2000), seen(2000, told_mb=1024)) == SetMemory(1800)
+
+
+@pytest.mark.parametrize(
+    ("usable_mb", "to"),
+    [(700, 1500), (599, 1501), (400, 1700), (101, 1999)],
+    ids=["enough for the step", "one less", "enough for a part", "one MiB"],
+)
+def test_a_guest_is_not_pushed_below_what_it_uses_and_a_reserve(usable_mb: int, to: int) -> None:
+    # floor = actual - usable + reserve
+    assert to == max(1500, 2000 - usable_mb + 100)
+    assert step(1024, reports(2000, usable_mb), seen(2000)) == SetMemory(to)
+
+
+@pytest.mark.parametrize("usable_mb", [100, 99, 0])
+def test_a_guest_that_uses_all_is_waited_for(usable_mb: int) -> None:
+    waits = awaited(step(1024, reports(2000, usable_mb), seen(2000)))
+    assert (waits.code, waits.left) == ("xloud.guest_refused.memory_floor", 976)
+    for part in ("1024 MiB", "2000 MiB", f"{usable_mb} are free", "100 are left"):
+        assert part in waits.what
+
+
+@pytest.mark.parametrize("usable_mb", [0, 50, None])
+def test_force_goes_below_what_it_uses_in_the_same_steps(usable_mb: int | None) -> None:
+    stats_at = None if usable_mb is None else 20
+    figures = reports(2000, usable_mb, stats_at=stats_at)
+    assert step(1024, figures, seen(2000), force=True) == SetMemory(1500)
+    assert step(1024, figures, Told(), force=True) == SetMemory(1500)
+    told = seen(2000, told_mb=1500)
+    assert awaited(step(1024, figures, told, force=True)).left == 500
+
+
+@pytest.mark.parametrize(
+    ("figures", "told"),
+    [
+        (reports(2000, None, stats_at=None), seen(2000)),
+        (reports(2000, stats_at=None), seen(2000)),
+        (reports(2000, None), seen(2000)),
+        (reports(2000, stats_at=10), seen(2000)),
+        (reports(2000), seen(2001, told_mb=2000)),
+        (reports(2000), Told(memory_mb=2000)),
+    ],
+    ids=[
+        "it has never reported",
+        "nobody knows when",
+        "nothing of what is free",
+        "not again since it is there",
+        "it moves",
+        "nobody knows where it was",
+    ],
+)
+def test_a_guest_is_not_pushed_without_statistics_of_where_it_is(
+    figures: GuestFigures, told: Told
+) -> None:
+    waits = awaited(step(1024, figures, told))
+    assert (waits.code, waits.left) == ("xloud.guest_refused.no_statistics", 976)
+    assert "tells how much it uses now" in waits.what
+
+
+def test_a_run_waits_for_the_first_report_whatever_is_known_from_before() -> None:
+    silent = reports(2000, None, stats_at=None, balloon_driver=False, stats_period=10)
+    waits = awaited(step(1024, silent, seen(2000)))
+    assert (waits.code, waits.within) == ("xloud.guest_refused.no_statistics", 40)
+    # Unless the last has waited already, and nothing was heard since.
+    assert isinstance(step(1024, silent, seen(2000), before=NO_STATISTICS), Stuck)
+    unknown = replace(silent, balloon_driver=None)
+    assert awaited(step(1024, unknown, seen(2000), before=NO_STATISTICS))
+    assert awaited(step(1024, silent, seen(2000), before="xloud.guest_refused.memory_floor"))
+
+
+def test_a_driver_that_was_waited_for_in_vain_is_not_waited_for_again() -> None:
+    silent = reports(2000, None, stats_at=None, balloon_driver=False)
+    waited = replace(seen(2000), silent=True)
+    answer = step(1024, silent, waited)
+    assert isinstance(answer, Stuck)
+    assert answer.code == "xloud.guest_refused.no_statistics"
+    for part in ("stays at 2000 MiB", "become 1024", "with force"):
+        assert part in answer.why
+    # It is told nothing, not even to stay; by force it shrinks all the same.
+    assert step(1024, silent, Told(silent=True)) == answer
+    assert step(1024, silent, seen(2000), force=True) == SetMemory(1500)
+    # While it boots its driver may be on the way, and a paused one's does nothing.
+    assert awaited(step(1024, silent, waited, booting=True)).booting
+    assert awaited(step(1024, replace(silent, paused=True), waited))
+    # What it reports all the same is heard.
+    assert isinstance(step(1024, reports(2000), waited), SetMemory)
+    # And what was told by force is waited for.
+    assert awaited(step(1024, silent, seen(2000, told_mb=1500), force=True)).left == 500
+
+
+@pytest.mark.parametrize(("stats_at", "fresh"), [(9, True), (10, False), (11, True)])
+def test_statistics_are_fresh_when_they_are_others_than_at_its_arrival(
+    stats_at: int, fresh: bool
+) -> None:
+    # Earlier ones are newer too: somebody has set the host's clock back.
+    figures = reports(2000, stats_at=stats_at)
+    assert seen(2000).has_fresh_statistics(figures) is fresh
+    assert isinstance(step(1024, figures, seen(2000)), SetMemory) is fresh
+
+
+def test_the_first_statistics_ever_are_fresh() -> None:
+    assert seen(2000, stats_at=None).has_fresh_statistics(reports(2000))
+
+
+def test_a_reading_is_remembered_when_the_balloon_has_moved_and_not_again() -> None:
+    told = Told().seeing(reports(2000, stats_at=5))
+    assert (told.rest_mb, told.rest_stats_at) == (2000, 5)
+    assert told.seeing(reports(2000, stats_at=6)) == told
+    assert told.seeing(None) == told
+    moved = told.seeing(reports(1999, stats_at=7))
+    assert (moved.rest_mb, moved.rest_stats_at) == (1999, 7)
+    assert moved.seeing(reports(2000, stats_at=8)).rest_stats_at == 8
+
+
+# --- booting ---------------------------------------------------------------------------------
+
+
+def test_a_guest_that_boots_is_not_stopped_on_its_way() -> None:
+    # QEMU has told its balloon already where to go; with the size it has, that would be undone.
+    waits = awaited(step(1024, reports(4096, None, stats_at=None), Told(), booting=True))
+    assert waits.code == "xloud.guest_refused.no_statistics"
+
+
+@pytest.mark.parametrize(
+    ("figures", "told"),
+    [
+        (reports(2000, None, stats_at=None), Told()),
+        (reports(2000, 50), seen(2000)),
+        (reports(2000), seen(2000, told_mb=1500)),
+    ],
+    ids=["no statistics", "floor", "on the way"],
+)
+@pytest.mark.parametrize("booting", [True, False])
+def test_what_is_waited_for_after_a_start_has_time(
+    figures: GuestFigures, told: Told, booting: bool
+) -> None:
+    if told.memory_mb is None and not booting:
+        told = Told(memory_mb=2000)
+    assert awaited(step(1024, figures, told, booting=booting)).booting is booting
+
+
+def test_a_guest_that_grows_while_it_boots_is_waited_for_as_any_other() -> None:
+    assert not awaited(step(2048, reports(1024), Told(memory_mb=2048), booting=True)).booting
+
+
+# --- all of the way --------------------------------------------------------------------------
+
+
+@dataclass
+class HonestGuest:
+    """Does what its balloon is told, reports what it uses, and sooner or later moves.
+
+    :ivar pushed: every size it was told
+    """
+
+    state: InstanceState
+    uses_mb: int
+
+    def __post_init__(self) -> None:
+        self.told = Told()
+        self.pushed: list[int] = []
+        self.waited = 0
+
+    @property
+    def figures(self) -> GuestFigures:
+        assert self.state.guest is not None
+        return self.state.guest
+
+    def run(self, limits: Limits) -> Await | None:
+        """Until there is nothing to do (None), or nothing happens any more."""
+        waits: Await | None = None
+        while self.waited < 3:
+            self.told = self.told.seeing(self.figures)
+            answer = balloon.step(self.state, self.figures, self.told, limits)
+            if answer is None:
+                return None
+            if isinstance(answer, SetMemory):
+                self.pushed.append(answer.mib)
+                self.told = replace(self.told, memory_mb=answer.mib)
+                self.waited = 0
+            else:
+                waits = awaited(answer)
+                self._time_passes()
+        return waits
+
+    def _time_passes(self) -> None:
+        now = self.figures
+        self.waited += 1
+        if self.told.memory_mb not in (None, now.memory_mb):
+            self.waited = 0
+        memory_mb = now.memory_mb if self.told.memory_mb is None else self.told.memory_mb
+        there = replace(
+            now,
+            memory_mb=memory_mb,
+            usable_mb=max(0, memory_mb - self.uses_mb),
+            stats_at=(now.stats_at or 0) + 1,
+        )
+        self.state = replace(self.state, guest=there)
+
+
+@st.composite
+def honest_guests(draw: st.DrawFn) -> HonestGuest:
+    memory_mb = draw(st.integers(1, 8192))
+    uses_mb = draw(st.integers(0, memory_mb))
+    figures = guest(2, memory_mb, balloon_driver=True, usable_mb=memory_mb - uses_mb, stats_at=1)
+    desired = Desired(Size(2, draw(st.integers(1, 8192))), force=draw(st.booleans()))
+    return HonestGuest(state(desired, Size(2, 8192), figures), uses_mb)
+
+
+limits = st.builds(Limits, step_mb=st.integers(16, 3000), reserve_mb=st.integers(0, 500))
+
+
+@given(honest_guests(), limits)
+def test_an_honest_guest_is_never_pushed_below_what_it_uses_and_its_reserve(
+    honest: HonestGuest, limit: Limits
+) -> None:
+    began, goal = honest.figures.memory_mb, honest.state.desired.target.memory_mb
+    ended = honest.run(limit)
+    floor = honest.uses_mb + limit.reserve_mb
+    if honest.state.desired.force or began <= goal:
+        assert (ended, honest.figures.memory_mb) == (None, goal)
+        return
+    # It stays where it is if that is below the floor already.
+    lowest = min(began, max(goal, floor))
+    assert honest.figures.memory_mb == lowest == honest.pushed[-1]
+    if lowest == goal:
+        assert ended is None
+    else:
+        assert ended is not None
+        assert ended.code == "xloud.guest_refused.memory_floor"
+
+
+@given(honest_guests(), limits)
+def test_it_gets_there_in_as_few_steps_as_may_be_and_none_is_longer(
+    honest: HonestGuest, limit: Limits
+) -> None:
+    began = honest.figures.memory_mb
+    honest.run(limit)
+    way = [began, *honest.pushed]
+    steps = [after - before for before, after in itertools.pairwise(way)]
+    assert all(down >= -limit.step_mb for down in steps)
+    distance = began - honest.figures.memory_mb
+    if distance > 0:
+        # The first is told what it has; by force not even that.
+        own_size = 0 if honest.state.desired.force else 1
+        assert len(honest.pushed) - own_size == math.ceil(distance / limit.step_mb)
+    assert len(honest.pushed) <= 2 + max(0, distance) // limit.step_mb

@@ -1,0 +1,274 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which instances a pass looks at, and how soon again."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nova_xloud.core.convergence.drift import Look, look, pause_after
+from nova_xloud.core.instance.desired import Desired
+from nova_xloud.core.instance.guest import Glimpse
+from nova_xloud.core.instance.lifecycle import Condition, Phase, Progress
+from nova_xloud.core.size import Size
+
+SIZE = Size(4, 2048)
+THERE: dict[str, Any] = {
+    "desired": Desired(SIZE, generation=1),
+    "recorded": SIZE,
+    "reserved": SIZE,
+    "glimpse": Glimpse(True, 4, 2048, 7),
+    "booting": False,
+}
+OFF = Glimpse(False, 8, 4096)
+
+
+def looked(**changes: Any) -> Look | None:
+    return look(**{**THERE, **changes})
+
+
+def why(**changes: Any) -> str | None:
+    found = looked(**changes)
+    return None if found is None else found.why
+
+
+def test_where_all_is_as_it_should_be_nobody_looks() -> None:
+    assert why() is None
+
+
+@pytest.mark.parametrize("glimpse", [None, OFF])
+def test_of_one_that_is_off_only_what_it_starts_with_counts(glimpse: Glimpse | None) -> None:
+    assert why(glimpse=glimpse) is None
+
+
+LIVE = Desired(SIZE, generation=1, live=Size(2, 1024))
+REMOVING = Desired(SIZE, generation=1, removal_pending=3)
+# More is held for it than it is to have now.
+LARGE = Desired(Size(8, 4096), live=Size(2, 2048), generation=1)
+UNSETTLED = Condition("RemovalUnsettled", True, "xloud.blocked.removal_unsettled", "", "")
+
+
+def _claim(vcpus: int, memory_mb: int) -> dict[str, Any]:
+    """Reserved, and recorded as such."""
+    return {"reserved": Size(vcpus, memory_mb), "recorded": Size(vcpus, memory_mb)}
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        (_claim(5, 2048), "5 vCPUs, 2048 MiB are reserved and should be 4"),
+        ({**_claim(4, 2047), "glimpse": OFF}, "4 vCPUs, 2047 MiB are reserved and should be 4"),
+        (_claim(4, 2047), "it holds 4 vCPUs, 2048 MiB and 4 vCPUs, 2047 MiB are reserved"),
+        (_claim(3, 2048), "it holds 4 vCPUs, 2048 MiB and 3 vCPUs, 2048 MiB are reserved"),
+        ({"recorded": Size(4, 2049)}, "4 vCPUs, 2049 MiB are recorded and 4 vCPUs, 2048"),
+        ({"recorded": Size(3, 2048)}, "3 vCPUs, 2048 MiB are recorded"),
+        ({"desired": Desired(SIZE, generation=1, noted=(UNSETTLED,))}, "it was RemovalUnsettled"),
+        ({**_claim(5, 2048), "reserved": SIZE}, "5 vCPUs, 2048 MiB are recorded"),
+        ({"glimpse": Glimpse(True, 5, 2048)}, "holds 5 vCPUs, 2048 MiB and 4 vCPUs, 2048"),
+        ({"glimpse": Glimpse(True, 3, 2048)}, "3 vCPUs and should have 4"),
+        ({"glimpse": Glimpse(True, 4, 2049)}, "holds 4 vCPUs, 2049 MiB and 4 vCPUs, 2048"),
+        ({"glimpse": Glimpse(True, 4, 2047)}, "2047 MiB and should have 2048"),
+        ({"desired": LIVE, "glimpse": OFF}, "it has stopped"),
+        ({"desired": LIVE, "glimpse": None}, "it has stopped"),
+        ({"desired": REMOVING, "glimpse": OFF}, "it has stopped"),
+        ({"glimpse": OFF, **_claim(5, 2048)}, "are reserved and should be"),
+        ({"glimpse": None, "recorded": Size(5, 2048)}, "are recorded"),
+        ({"booting": True, "glimpse": Glimpse(True, 5, 4096)}, "it holds 5 vCPUs"),
+        ({"booting": True, "glimpse": Glimpse(True, 3, 4096)}, "3 vCPUs and should have 4"),
+        (
+            {"desired": LARGE, "reserved": LARGE.to_hold, "recorded": LARGE.to_hold},
+            "it has 4 vCPUs and should have 2",
+        ),
+        (
+            {"desired": LIVE, "glimpse": Glimpse(True, 2, 2048)},
+            "it has 2048 MiB and should have 1024",
+        ),
+    ],
+)
+def test_each_reason_to_look(changes: dict[str, Any], reason: str) -> None:
+    assert reason in str(why(**changes))
+
+
+@pytest.mark.parametrize("phase", Phase)
+def test_what_was_not_reached_is_looked_at(phase: Phase) -> None:
+    desired = Desired(SIZE, generation=1, progress=Progress(phase, "xloud.whatever"))
+    for glimpse in (THERE["glimpse"], OFF, None):
+        found = why(desired=desired, glimpse=glimpse)
+        if phase is Phase.CONVERGED:
+            assert found is None
+        else:
+            assert found == f"its adjustment is {phase.value}"
+
+
+def test_a_live_size_is_what_a_running_guest_should_have_and_the_larger_of_both_is_held() -> None:
+    there = {"desired": LIVE, "glimpse": Glimpse(True, 2, 1024), "reserved": SIZE, "recorded": SIZE}
+    assert why(**there) is None
+    assert "should have 2" in str(why(**{**there, "glimpse": Glimpse(True, 4, 1024)}))
+    assert "should be 4 vCPUs, 2048 MiB" in str(why(**{**there, **_claim(2, 1024)}))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {**_claim(8, 4096), "glimpse": Glimpse(True, 8, 4096)},
+        {**_claim(8, 4096), "glimpse": Glimpse(True, 4, 2049)},
+        {**_claim(8, 4096), "glimpse": Glimpse(True, 5, 2048)},
+        {**_claim(8, 4096), "glimpse": Glimpse(True, 2, 1024)},
+        {"glimpse": Glimpse(True, 2, 1024)},
+        {"glimpse": OFF, **_claim(8, 4096)},
+        {"glimpse": None, **_claim(1, 1)},
+    ],
+)
+def test_what_nobody_ever_adjusted_is_left_as_it_is_while_it_is_claimed(
+    changes: dict[str, Any],
+) -> None:
+    # It may have been started before nova-xloud was here, with more than it would boot with now.
+    assert why(desired=Desired(SIZE), **changes) is None
+    assert why(desired=Desired(SIZE, generation=1), **changes) is not None
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"glimpse": Glimpse(True, 4, 2049)}, "it holds 4 vCPUs, 2049 MiB"),
+        ({"glimpse": Glimpse(True, 5, 2048)}, "it holds 5 vCPUs, 2048 MiB"),
+        ({"glimpse": Glimpse(True, 5, 4096), "booting": True}, "it holds 5 vCPUs"),
+        (_claim(8, 4096), "8 vCPUs, 4096 MiB are reserved and should be 4"),
+        ({"recorded": Size(4, 1024)}, "4 vCPUs, 1024 MiB are recorded"),
+        ({"reserved": Size(8, 4096)}, "8 vCPUs, 4096 MiB reserved"),
+        ({"desired": Desired(SIZE, noted=(UNSETTLED,))}, "it was RemovalUnsettled"),
+        (
+            {"desired": Desired(SIZE, progress=Progress(Phase.FAILED, "xloud.failed"))},
+            "its adjustment is failed",
+        ),
+    ],
+)
+def test_what_nobody_ever_adjusted_is_looked_at_where_the_books_do_not_balance(
+    changes: dict[str, Any], reason: str
+) -> None:
+    assert reason in str(why(**{"desired": Desired(SIZE), **changes}))
+    assert why(desired=Desired(SIZE)) is None
+
+
+def test_memory_on_its_way_to_the_balloon_after_a_start_is_no_reason() -> None:
+    assert why(glimpse=Glimpse(True, 4, 4096), booting=True) is None
+    assert why(glimpse=Glimpse(True, 4, 4096), booting=False) is not None
+
+
+def test_a_removal_that_is_under_way_in_a_running_guest_is_told_by_its_phase() -> None:
+    running = replace(REMOVING, progress=Progress(Phase.ADMITTED, "xloud.admitted"))
+    assert why(desired=running) == "its adjustment is admitted"
+
+
+@pytest.mark.parametrize(
+    ("attempts", "pause"),
+    [(1, 60), (2, 120), (3, 240), (6, 1920), (7, 3600), (8, 3600), (5000, 3600)],
+)
+def test_the_pause_doubles_up_to_the_longest(attempts: int, pause: float) -> None:
+    assert pause_after(attempts, 60, 3600) == pause
+
+
+@given(st.integers(1, 10**6), st.floats(0.1, 1e4), st.floats(0.1, 1e6))
+def test_the_pause_never_shrinks_and_has_its_bound(
+    attempts: int, first: float, longest: float
+) -> None:
+    pause = pause_after(attempts, first, longest)
+    assert 0 < pause <= longest
+    assert pause <= pause_after(attempts + 1, first, longest)
+
+
+@pytest.mark.parametrize(
+    "glimpse", [Glimpse(True, 5, 2048), Glimpse(True, 4, 2049)], ids=["vCPUs", "memory"]
+)
+@pytest.mark.parametrize(
+    "desired", [Desired(SIZE), Desired(SIZE, generation=1, noted=(UNSETTLED,))]
+)
+def test_more_held_than_reserved_is_urgent(desired: Desired, glimpse: Glimpse) -> None:
+    found = looked(desired=desired, glimpse=glimpse)
+    assert found is not None
+    assert "and 4 vCPUs, 2048 MiB are reserved" in found.why
+    assert found.urgent
+
+
+def test_nothing_else_is_urgent() -> None:
+    smaller = looked(glimpse=Glimpse(True, 3, 2048))
+    assert smaller is not None
+    assert not smaller.urgent
+    more = looked(**_claim(8, 4096))
+    assert more is not None
+    assert not more.urgent
+    assert looked(glimpse=Glimpse(True, 4, 4096), booting=True) is None
+
+
+# --- the definition, pinned memory, other vm_states ------------------------------------------
+
+
+@pytest.mark.parametrize("running", [True, False])
+def test_a_definition_larger_than_the_claim_is_urgent(running: bool) -> None:
+    glimpse = Glimpse(running, 4, 2048, 7 if running else None, defined=Size(5, 2048))
+    found = looked(glimpse=glimpse)
+    assert found == Look(
+        "definition",
+        "libvirt would start it with 5 vCPUs, 2048 MiB and 4 vCPUs, 2048 MiB are reserved",
+        urgent=True,
+    )
+
+
+@pytest.mark.parametrize("defined", [Size(3, 2048), Size(4, 1024)], ids=str)
+def test_another_definition_than_the_persisted_size_is_drift(defined: Size) -> None:
+    found = looked(glimpse=Glimpse(True, 4, 2048, 7, defined=defined))
+    assert found is not None
+    assert (found.code, found.urgent) == ("definition", False)
+
+
+@pytest.mark.parametrize("defined", [SIZE, None], ids=str)
+def test_the_persisted_size_or_no_definition_is_none(defined: Size | None) -> None:
+    assert why(glimpse=Glimpse(True, 4, 2048, 7, defined=defined)) is None
+
+
+def test_while_another_size_is_live_the_definition_is_the_persisted_one() -> None:
+    there = {**THERE, "desired": LIVE, "reserved": SIZE, "recorded": SIZE}
+    assert look(**{**there, "glimpse": Glimpse(True, 2, 1024, 7, defined=SIZE)}) is None
+    found = look(**{**there, "glimpse": Glimpse(True, 2, 1024, 7, defined=Size(2, 1024))})
+    assert found is not None
+    assert found.code == "definition"
+
+
+def test_never_adjusted_and_started_by_stock_nova_it_is_left_as_it_is() -> None:
+    stock = {**_claim(8, 4096), "desired": Desired(SIZE)}
+    assert why(**stock, glimpse=Glimpse(True, 8, 4096, 7, defined=Size(8, 4096))) is None
+
+
+@pytest.mark.parametrize("booting", [True, False])
+def test_pinned_memory_counts_with_its_maximum(booting: bool) -> None:
+    found = looked(glimpse=Glimpse(True, 4, 2048, 7, pinned_mb=4096), booting=booting)
+    assert found is not None
+    assert (found.code, found.urgent) == ("reserved_too_little", True)
+
+
+ALARM = Condition("ReservedTooLittle", True, "xloud.reserved_too_little", "", "")
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"glimpse": Glimpse(True, 5, 2048, 7)}, "reserved_too_little"),
+        ({"glimpse": Glimpse(True, 4, 2048, 7, defined=Size(5, 2048))}, "definition"),
+        ({"desired": replace(THERE["desired"], noted=(ALARM,))}, "condition"),
+        ({"recorded": Size(3, 2048)}, "recorded"),
+        ({"glimpse": Glimpse(True, 3, 1024, 7)}, None),
+        ({**_claim(8, 4096)}, None),
+        ({"glimpse": Glimpse(True, 4, 2048, 7, defined=Size(3, 2048))}, None),
+        ({"glimpse": OFF, "desired": LIVE}, None),
+        ({"desired": replace(THERE["desired"], progress=Progress(Phase.FAILED))}, None),
+    ],
+)
+def test_one_that_is_not_driven_is_only_claimed_for(
+    changes: dict[str, Any], code: str | None
+) -> None:
+    found = looked(**changes, driven=False)
+    assert (None if found is None else found.code) == code

@@ -1,0 +1,402 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What was asked for, and how it outlives a process, a restart and a resize."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nova_xloud.core.instance.desired import (
+    PREFIX,
+    Asked,
+    Desired,
+    flavor_key,
+    from_metadata,
+    held_instead,
+    read_record,
+    to_metadata,
+)
+from nova_xloud.core.instance.lifecycle import NEVER_ADJUSTED, Condition, Event, Phase, Progress
+from nova_xloud.core.instance.values import UnreadableRecord
+from nova_xloud.core.size import Size
+
+BOOT = Size(1, 512)
+KEY = flavor_key("small", Size(4, 1024))
+
+sizes = st.builds(Size, st.integers(1, 512), st.integers(1, 2**40))
+codes = st.text("abcxyz_.", max_size=20).map("xloud.{}".format)
+# Whatever libvirt and guests put into a message: "|" too, which stands between what we write.
+messages = st.text(st.characters(codec="utf-8"), max_size=60) | st.text("|a", max_size=4)
+dates = st.sampled_from(["", "2026-11-24T11:00:00Z"])
+progresses = st.builds(
+    Progress,
+    phase=st.sampled_from(Phase),
+    code=codes,
+    message=messages,
+    since=dates,
+    request_id=st.text(st.characters(codec="ascii", categories=["L", "N"]), max_size=40),
+)
+conditions = st.builds(
+    Condition,
+    type=st.text("ABab", min_size=1, max_size=10),
+    status=st.just(True),
+    reason=codes,
+    message=messages,
+    since=dates,
+)
+# One of each type, in the order of their names: as they are when they have been read.
+noted = st.lists(conditions, max_size=3, unique_by=lambda one: one.type).map(
+    lambda found: tuple(sorted(found, key=lambda one: one.type))
+)
+desireds = st.builds(
+    Desired,
+    persisted=sizes,
+    live=st.none() | sizes,
+    generation=st.integers(0, 2**31),
+    removal_pending=st.none() | st.integers(1, 512),
+    force=st.booleans(),
+    progress=progresses,
+    noted=noted,
+)
+asked = st.builds(
+    Asked,
+    target=sizes,
+    persisted=sizes,
+    force=st.booleans(),
+    now=dates,
+    request_id=st.sampled_from(["", "req-1"]),
+)
+
+
+@given(desireds)
+def test_a_record_comes_back_from_system_metadata_as_it_was(desired: Desired) -> None:
+    assert from_metadata(to_metadata(desired, KEY), KEY, BOOT) == desired
+
+
+def test_the_keys_and_values_of_a_record_are_what_the_docs_say() -> None:
+    desired = Desired(
+        Size(2, 768),
+        live=Size(3, 1024),
+        generation=7,
+        removal_pending=1,
+        force=True,
+        progress=Progress(Phase.GUEST_REFUSED, "xloud.guest_refused.x", "why", "then", "req-1"),
+        noted=(Condition("RemovalUnsettled", True, "xloud.y", "in words", "before"),),
+    )
+    assert to_metadata(desired, KEY) == {
+        "xloud_flavor": "4:1024:small",
+        "xloud_generation": "7",
+        "xloud_vcpus": "2",
+        "xloud_memory_mb": "768",
+        "xloud_live_vcpus": "3",
+        "xloud_live_memory_mb": "1024",
+        "xloud_removal_pending": "1",
+        "xloud_force": "1",
+        "xloud_phase": "guest_refused|then|xloud.guest_refused.x",
+        "xloud_phase_message": "why",
+        "xloud_request_id": "req-1",
+        "xloud_condition_RemovalUnsettled": "before|xloud.y|in words",
+    }
+
+
+def test_what_is_not_there_has_no_key() -> None:
+    assert set(to_metadata(Desired(Size(2, 768)), KEY)) == {
+        "xloud_flavor",
+        "xloud_generation",
+        "xloud_vcpus",
+        "xloud_memory_mb",
+        "xloud_phase",
+    }
+
+
+@given(st.text("é|a", min_size=200, max_size=400))
+def test_what_is_longer_than_a_column_is_cut_and_read_as_far_as_it_goes(message: str) -> None:
+    desired = Desired(
+        Size(2, 768),
+        progress=Progress(Phase.FAILED, "xloud.failed", message, "then"),
+        noted=(Condition("Other", True, "xloud.other", message, "then"),),
+    )
+    written = to_metadata(desired, KEY)
+    assert max(len(value) for value in written.values()) <= 255
+    back = from_metadata(written, KEY, BOOT)
+    assert back.progress == replace(desired.progress, message=message[:255])
+    (condition,) = back.noted
+    assert (condition.since, condition.reason) == ("then", "xloud.other")
+    assert condition.message
+    assert message.startswith(condition.message)
+
+
+@pytest.mark.parametrize("phase", ["dreaming", "", "dreaming|then|xloud.dreaming"])
+def test_a_phase_that_this_version_does_not_know_is_as_good_as_not_finished(phase: str) -> None:
+    written = to_metadata(Desired(Size(2, 768), live=Size(3, 1024), generation=7), KEY)
+    back = from_metadata({**written, "xloud_phase": phase}, KEY, BOOT)
+    assert (back.progress.phase, back.progress.code) == (Phase.ADMITTED, "xloud.admitted")
+    assert not back.progress.finished
+    assert not back.progress.reached
+    assert (back.persisted, back.live, back.generation) == (Size(2, 768), Size(3, 1024), 7)
+
+
+def test_a_record_of_the_version_before_has_no_phase_and_is_looked_at() -> None:
+    written = {
+        "xloud_flavor": KEY,
+        "xloud_generation": "3",
+        "xloud_vcpus": "2",
+        "xloud_memory_mb": "768",
+        "xloud_removal_pending": "1",
+    }
+    assert from_metadata(written, KEY, BOOT) == Desired(
+        Size(2, 768),
+        generation=3,
+        removal_pending=1,
+        progress=Progress(Phase.ADMITTED, "xloud.admitted"),
+    )
+
+
+def test_a_condition_of_a_later_version_is_kept() -> None:
+    written = to_metadata(Desired(Size(2, 768)), KEY)
+    back = from_metadata({**written, "xloud_condition_Moon": "then|xloud.moon|full"}, KEY, BOOT)
+    assert back.noted == (Condition("Moon", True, "xloud.moon", "full", "then"),)
+
+
+@pytest.mark.parametrize(
+    ("value", "condition"),
+    [
+        ("", ("", "", "")),
+        ("then", ("then", "", "")),
+        ("then|xloud.moon", ("then", "xloud.moon", "")),
+    ],
+)
+def test_half_a_condition_is_read_as_far_as_it_goes(
+    value: str, condition: tuple[str, str, str]
+) -> None:
+    written = to_metadata(Desired(Size(2, 768)), KEY)
+    (back,) = from_metadata({**written, "xloud_condition_Moon": value}, KEY, BOOT).noted
+    assert (back.since, back.reason, back.message) == condition
+
+
+@given(desireds, st.dictionaries(st.text(max_size=20), st.text(max_size=20)))
+def test_other_system_metadata_does_not_matter(desired: Desired, other: dict[str, str]) -> None:
+    others = {k: v for k, v in other.items() if not k.startswith(PREFIX)}
+    assert from_metadata({**others, **to_metadata(desired, KEY)}, KEY, BOOT) == desired
+
+
+@given(desireds)
+def test_a_record_is_texts_under_our_own_prefix(desired: Desired) -> None:
+    for name, text in to_metadata(desired, KEY).items():
+        assert name.startswith(PREFIX)
+        # Nova keeps 255 characters of a value.
+        assert isinstance(text, str)
+        assert len(text) <= 255
+
+
+@given(desireds)
+def test_the_record_of_another_flavor_is_ignored(desired: Desired) -> None:
+    written = to_metadata(desired, KEY)
+    for other in (flavor_key("large", Size(4, 1024)), flavor_key("small", Size(4, 2048))):
+        assert from_metadata(written, other, BOOT) == Desired(BOOT)
+
+
+def test_an_instance_that_was_never_adjusted_is_wanted_as_it_booted() -> None:
+    desired = from_metadata({}, KEY, BOOT)
+    assert desired == Desired(BOOT, live=None, generation=0, removal_pending=None)
+    assert desired.target == BOOT
+
+
+@pytest.mark.parametrize("missing", ["xloud_vcpus", "xloud_memory_mb"])
+def test_a_record_without_a_size_is_no_record(missing: str) -> None:
+    written = to_metadata(Desired(Size(2, 768), generation=3), KEY)
+    del written[missing]
+    assert from_metadata(written, KEY, BOOT) == Desired(BOOT)
+
+
+@pytest.mark.parametrize("missing", ["xloud_live_vcpus", "xloud_live_memory_mb"])
+def test_half_a_live_size_is_none(missing: str) -> None:
+    written = to_metadata(Desired(Size(2, 768), live=Size(3, 1024)), KEY)
+    del written[missing]
+    assert from_metadata(written, KEY, BOOT).live is None
+
+
+def test_a_flavor_key_names_the_sizes_so_that_a_flavor_made_anew_is_another() -> None:
+    assert flavor_key("small", Size(4, 1024)) != flavor_key("small", Size(41, 24))
+    assert flavor_key("small", Size(4, 1024)) != flavor_key("small", Size(8, 1024))
+
+
+def test_a_long_flavorid_does_not_push_the_sizes_out_of_the_key() -> None:
+    flavorid = "f" * 255
+    assert flavor_key(flavorid, Size(4, 1024)) != flavor_key(flavorid, Size(8, 1024))
+
+
+@given(st.text(max_size=255), sizes)
+def test_a_flavor_key_fits_into_system_metadata(flavorid: str, maximum: Size) -> None:
+    assert len(flavor_key(flavorid, maximum)) <= 255
+
+
+@given(desireds, asked)
+def test_what_is_asked_is_the_target_and_what_is_persisted_outlives_a_stop(
+    desired: Desired, wish: Asked
+) -> None:
+    after = desired.after(wish)
+    assert (after.target, after.persisted) == (wish.target, wish.persisted)
+    assert after.restarted().target == wish.persisted
+
+
+def test_what_is_persisted_as_it_is_leaves_nothing_to_forget() -> None:
+    desired = Desired(Size(2, 768), live=Size(3, 1024))
+    assert desired.after(Asked(Size(2, 768), Size(2, 768))).live is None
+    assert desired.after(Asked(Size(2, 768), Size(2, 767))).live == Size(2, 768)
+
+
+@given(desireds, asked)
+def test_every_request_for_something_else_is_a_generation(desired: Desired, wish: Asked) -> None:
+    after = desired.after(wish)
+    another = (after.persisted, after.live, after.force) != (
+        desired.persisted,
+        desired.live,
+        desired.force,
+    )
+    assert after.same_wish(desired) is not another
+    assert after.generation == desired.generation + another
+    # Asked once more it is the same, whoever asks.
+    assert after.after(wish).generation == after.generation
+
+
+@given(desireds, asked)
+def test_a_request_is_admitted_for_who_asked_and_settles_no_removal_and_no_condition(
+    desired: Desired, wish: Asked
+) -> None:
+    after = desired.after(wish)
+    assert (after.removal_pending, after.noted) == (desired.removal_pending, desired.noted)
+    assert after.force is wish.force
+    progress = after.progress
+    assert (progress.phase, progress.code, progress.message, progress.request_id) == (
+        Phase.ADMITTED,
+        "xloud.admitted",
+        "",
+        wish.request_id,
+    )
+    assert progress.since == desired.progress.after(Event.ADMIT, wish.now).since
+
+
+@pytest.mark.parametrize(
+    ("other", "same"),
+    [
+        ({}, True),
+        ({"progress": NEVER_ADJUSTED}, True),
+        ({"removal_pending": 1}, True),
+        ({"generation": 9}, True),
+        ({"noted": (Condition("Other", True, "xloud.other", "", ""),)}, True),
+        ({"persisted": Size(2, 769)}, False),
+        ({"persisted": Size(3, 768)}, False),
+        ({"live": None}, False),
+        ({"live": Size(4, 1024)}, False),
+        ({"force": True}, False),
+    ],
+    ids=str,
+)
+def test_the_same_wish_is_of_sizes_and_force_only(other: dict[str, Any], same: bool) -> None:
+    one = Desired(Size(2, 768), live=Size(3, 1024), generation=3, progress=Progress(Phase.ADMITTED))
+    assert one.same_wish(replace(one, **other)) is same
+
+
+@given(desireds)
+def test_a_restart_forgets_what_was_of_the_running_guest_and_nothing_else(desired: Desired) -> None:
+    after = desired.restarted()
+    assert (after.live, after.removal_pending) == (None, None)
+    assert after == replace(desired, live=None, removal_pending=None)
+    assert after.restarted() == after
+
+
+@pytest.mark.parametrize(
+    ("live", "to_hold"),
+    [
+        (None, Size(2, 768)),
+        (Size(1, 512), Size(2, 768)),
+        (Size(4, 1024), Size(4, 1024)),
+        (Size(1, 1024), Size(2, 1024)),
+        (Size(4, 512), Size(4, 768)),
+    ],
+)
+def test_a_size_that_is_not_persisted_releases_nothing_of_the_persisted_one(
+    live: Size | None, to_hold: Size
+) -> None:
+    assert Desired(Size(2, 768), live=live).to_hold == to_hold
+
+
+ADJUSTED = to_metadata(Desired(Size(2, 768), live=Size(3, 1024), generation=7), KEY)
+HUGE = "9" * 255
+MAXIMUM = Size(4, 1024)
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {"xloud_vcpus": "many"},
+        {"xloud_vcpus": "0"},
+        {"xloud_vcpus": "-2"},
+        {"xloud_vcpus": " 2"},
+        {"xloud_vcpus": "2.0"},
+        {"xloud_vcpus": "٢"},
+        {"xloud_vcpus": ""},
+        {"xloud_vcpus": None},
+        {"xloud_vcpus": "5"},
+        {"xloud_vcpus": HUGE},
+        {"xloud_memory_mb": "1e3"},
+        {"xloud_memory_mb": "1025"},
+        {"xloud_memory_mb": HUGE},
+        {"xloud_live_vcpus": "0"},
+        {"xloud_live_memory_mb": "4096"},
+        {"xloud_removal_pending": ""},
+        {"xloud_removal_pending": HUGE},
+        {"xloud_generation": "-1"},
+        {"xloud_generation": "seven"},
+        {"xloud_flavor": ""},
+        {"xloud_flavor": "small"},
+        {"xloud_flavor": f"{HUGE}:1024:small"},
+    ],
+    ids=str,
+)
+def test_a_value_that_nobody_wrote_makes_the_record_unreadable(broken: dict[str, Any]) -> None:
+    record = {**ADJUSTED, **broken}
+    with pytest.raises(UnreadableRecord):
+        read_record(record, KEY, BOOT, MAXIMUM)
+    instead = held_instead(record, Size(3, 900), MAXIMUM)
+    assert (instead.persisted, instead.live, instead.readable) == (Size(3, 900), None, False)
+
+
+@pytest.mark.parametrize("name", ["xloud_flavor", "xloud_vcpus", "xloud_live_memory_mb"])
+def test_a_key_that_is_missing_makes_it_unreadable_too(name: str) -> None:
+    record = {key: value for key, value in ADJUSTED.items() if key != name}
+    with pytest.raises(UnreadableRecord):
+        read_record(record, KEY, BOOT, MAXIMUM)
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"xloud_phase": ""},
+        {"xloud_phase": "dancing|then|xloud.dancing"},
+        {"xloud_phase": "|||||"},
+        {"xloud_phase": None},
+        {"xloud_condition_RemovalUnsettled": ""},
+        {"xloud_condition_Unheard": "no structure"},
+        {"xloud_condition_": None},
+    ],
+    ids=str,
+)
+def test_what_is_only_said_of_it_is_read_as_far_as_it_goes(odd: dict[str, Any]) -> None:
+    assert read_record({**ADJUSTED, **odd}, KEY, BOOT, MAXIMUM).target == Size(3, 1024)
+
+
+def test_what_is_held_counts_up_to_the_flavors_maximum() -> None:
+    instead = held_instead({}, Size(9, 4096), MAXIMUM)
+    assert instead == Desired(MAXIMUM, readable=False)
+
+
+def test_an_adjustment_repairs_it_and_counts_even_one_to_what_it_has() -> None:
+    instead = held_instead(ADJUSTED, Size(3, 900), MAXIMUM)
+    after = instead.after(Asked(Size(3, 900), Size(3, 900), now="now"))
+    assert (after.generation, after.readable) == (8, True)
