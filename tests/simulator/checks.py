@@ -12,12 +12,12 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from nova_xloud.compute.admit import ADJUSTABLE_STATES
 from nova_xloud.compute.converge import Outcome
 from nova_xloud.core.convergence.balloon import OFTEN
 from nova_xloud.core.instance.conditions import RESERVED_TOO_LITTLE
 from nova_xloud.core.instance.desired import Desired
 from nova_xloud.core.instance.lifecycle import Phase
+from nova_xloud.core.instance.state import ADJUSTABLE_STATES
 from nova_xloud.core.size import Size
 from nova_xloud.errors import ClaimRefused, GuestRefused, NoCapacity
 from nova_xloud.libvirt.guest_xml import KIB

@@ -19,6 +19,7 @@ from nova_xloud.compute.pulse import SECONDS
 from nova_xloud.conf import EngineOptions
 from nova_xloud.core.convergence.plan import AdjustRequest, Plan, decide
 from nova_xloud.core.instance.desired import Desired
+from nova_xloud.core.instance.state import ADJUSTABLE_STATES
 from nova_xloud.core.size import Size
 from nova_xloud.core.sizing.bounds import HostFacts, envelope
 from nova_xloud.errors import (
@@ -35,8 +36,6 @@ _SAME = "nothing was changed"
 # Seconds that a request waits for an operation that holds the instance: some do so for minutes, and
 # without a task_state by which nova-api could know.
 LOCKED_OUT_AFTER = 2.0
-
-ADJUSTABLE_STATES = ("active", "paused", "stopped")
 
 
 @dataclass(frozen=True, slots=True)

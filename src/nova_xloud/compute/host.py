@@ -28,19 +28,19 @@ from nova_xloud.compute.meter import Meter, NoMeter
 from nova_xloud.compute.observe import observe
 from nova_xloud.compute.ports import Fleet, Instance
 from nova_xloud.compute.promises import Promises
-from nova_xloud.compute.reconcile import ADJUST, Reconciler
+from nova_xloud.compute.reconcile import Reconciler
 from nova_xloud.compute.watch import Watch
 from nova_xloud.compute.worker import Worker
 from nova_xloud.conf import EngineOptions
 from nova_xloud.core.convergence.dry_run import described, forecast
 from nova_xloud.core.convergence.plan import AdjustRequest
 from nova_xloud.core.instance.guest import Glimpse
+from nova_xloud.core.instance.lifecycle import ADJUST, HOTPLUG
 from nova_xloud.core.instance.state import NOTHING
 from nova_xloud.core.instance.status import blockers, status
 from nova_xloud.core.sizing.bounds import HostFacts, envelope
 from nova_xloud.errors import GuestRefused, HostUnavailable, Refused
 
-HOTPLUG = "hotplug_vcpus"
 # A guest's agent may take 5 s, and is the tenant's: no more RPC threads wait for one at a time, and
 # the others no longer than so many seconds.
 READINGS = 4

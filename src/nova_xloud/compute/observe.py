@@ -8,15 +8,12 @@ from dataclasses import dataclass, field
 
 from nova_xloud.compute.ports import Domain, Instance, RecordView, Reservation
 from nova_xloud.core.instance.guest import GuestFigures
-from nova_xloud.core.instance.state import InstanceState, lacks_guest
+from nova_xloud.core.instance.state import DRIVEN_STATES, InstanceState, lacks_guest
 from nova_xloud.core.sizing.bounds import envelope
 from nova_xloud.errors import DomainNotFound, DomainNotRunning, InvalidState
 
 # How often an instance is read at the most: again only where an operation came into a reading.
 READINGS = 3
-# The vm_states in which an instance is driven to its desired size. Of any other, what a guest that
-# runs all the same (``error``) holds is claimed.
-DRIVEN_STATES = ("active", "paused", "stopped", "rescued", "resized")
 
 
 @dataclass(slots=True)

@@ -19,15 +19,14 @@ from typing import Protocol
 from nova_xloud.compute.agenda import Urgency
 from nova_xloud.compute.boots import Boots
 from nova_xloud.compute.meter import Meter, NoMeter, Seen
-from nova_xloud.compute.observe import DRIVEN_STATES
 from nova_xloud.compute.ports import Fleet, Instance, Known
 from nova_xloud.compute.watch import Watch
 from nova_xloud.conf import EngineOptions
 from nova_xloud.core.convergence.drift import Look, look, pause_after
 from nova_xloud.core.instance.guest import Glimpse
-from nova_xloud.core.instance.lifecycle import Progress
+from nova_xloud.core.instance.lifecycle import ADJUST, Progress
 from nova_xloud.core.instance.reading import Reading, of_pass
-from nova_xloud.core.instance.state import lacks_guest
+from nova_xloud.core.instance.state import DRIVEN_STATES, lacks_guest
 from nova_xloud.core.size import Size
 from nova_xloud.errors import DomainError, NotFound, Refused
 
@@ -36,7 +35,6 @@ LOG = logging.getLogger(__name__)
 # Seconds for which a host has none of ours until all are forgotten that it had. A live migration
 # is over before the database says where the instance is: of one that arrives, some is known before.
 EMPTY_FOR = 60.0
-ADJUST = "xloud_adjust"
 # Seconds; a pass takes a fraction of one.
 HANGS_AFTER = 30.0
 # Seconds from the end of a pass to the next: many operations that end at once ask for one each.

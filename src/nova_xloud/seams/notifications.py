@@ -3,8 +3,7 @@
 
 from __future__ import annotations
 
-from nova_xloud.compute.host import HOTPLUG
-from nova_xloud.compute.reconcile import ADJUST
+from nova_xloud.core.instance.lifecycle import ADJUST, HOTPLUG
 
 
 def event_types() -> list[str]:

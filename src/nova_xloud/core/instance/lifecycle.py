@@ -96,6 +96,9 @@ class Progress:
 
 
 NEVER_ADJUSTED = Progress()
+# The names of our instance actions.
+ADJUST = "xloud_adjust"
+HOTPLUG = "hotplug_vcpus"
 # The type of the condition that a record keeps itself: what was asked for was given up.
 GAVE_UP = "GaveUp"
 

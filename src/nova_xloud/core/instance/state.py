@@ -11,6 +11,11 @@ from nova_xloud.core.size import Observed, Size
 
 NOTHING = Size(0, 0)
 SEEN_OFF = Observed(0, 0)
+# The vm_states in which an adjustment is admitted.
+ADJUSTABLE_STATES = ("active", "paused", "stopped")
+# The vm_states in which an instance is driven to its desired size. Of any other, what a guest that
+# runs all the same (``error``) holds is claimed.
+DRIVEN_STATES = ("active", "paused", "stopped", "rescued", "resized")
 # The vm_states in which there should be a guest, while no task is running.
 _HAS_GUEST = ("active", "paused", "rescued")
 # Those in which there may be one, and nothing promises it.
