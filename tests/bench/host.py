@@ -27,11 +27,11 @@ from sqlalchemy.dialects import plugins
 
 from lab.services import config as services_config
 from lab.services import database, lab_sqlite
+from nova_xloud.adapters import nova_objects
 from nova_xloud.compute.meter import NoMeter
 from nova_xloud.core.instance.desired import Desired
 from nova_xloud.core.size import Size
 from nova_xloud.libvirt.guest_xml import apply_size
-from nova_xloud.scheduling import holdings
 from nova_xloud.seams import compute_manager
 from nova_xloud.testing import FakeLibvirtFixture, Timing
 from nova_xloud.testing.ports import FakeActions, FakeClaims, FakeRecord
@@ -134,7 +134,7 @@ class Host:
             uuid = instance.uuid
             if uuid not in self.kept:
                 held = Size(instance.vcpus, instance.memory_mb)
-                record = FakeRecord(holdings.facts_of_instance(instance), Desired(held))
+                record = FakeRecord(nova_objects.facts_of_instance(instance), Desired(held))
                 self.kept[uuid] = FakeClaims(held, capacity=Size(*MAXIMUM)), record
             claims, record = self.kept[uuid]
             # What tests read is not what the engine keeps.
@@ -219,7 +219,7 @@ class Host:
         )
 
     def _record(self, size, flavor):
-        ours = holdings.record_at_create(flavor, Size(*size)) if flavor.extra_specs else {}
+        ours = nova_objects.record_at_create(flavor, Size(*size)) if flavor.extra_specs else {}
         uuid = uuidutils.generate_uuid()
         instance = objects.Instance(
             self.context,

@@ -29,7 +29,7 @@ def of(uuids, roots):
 def roots_of(manager):
     """Where our manager keeps things by instance."""
     # Here, because it asks for Nova.
-    from nova_xloud.scheduling import holdings
+    from nova_xloud.adapters import nova_objects
 
     return {
         "engine": manager.xloud,
@@ -40,7 +40,7 @@ def roots_of(manager):
         "boots": manager._boots,
         "meter": manager._metrics.meter,
         "ran already": getattr(manager.driver, "xloud_ran_already", None),
-        "logged": holdings._UNREADABLE,
+        "logged": nova_objects._UNREADABLE,
     }
 
 

@@ -12,7 +12,7 @@ from nova.scheduler.client import report
 from nova.tests.fixtures import libvirt as fakelibvirt
 from sqlalchemy import event
 
-from nova_xloud.compute.bridges.fleet import NovaFleet
+from nova_xloud.adapters.host_instances import NovaFleet
 from nova_xloud.testing import domain
 from tests.bench.host import Host
 

@@ -23,7 +23,7 @@ TARGETS = {
         "XloudAdjustController.adjust": "api",
         "XloudAdjustController._server": "api: read the instance, policy",
     },
-    "nova_xloud.scheduling.quotas": {
+    "nova_xloud.api.quotas": {
         "quota_of": "api: quota",
         "_CoresAndRam.refusal": "api: quota",
         "_Classes.refusal": "api: quota",
@@ -36,15 +36,15 @@ TARGETS = {
     },
     # The ping itself is in a thread of its own, which is waited for here.
     "nova_xloud.compute.pulse": {"Pulse.beats": "guest pinged"},
-    "nova_xloud.compute.bridges.locks": {"InstanceLocks.hold": "lock"},
-    "nova_xloud.compute.bridges.record": {
+    "nova_xloud.adapters.locks": {"InstanceLocks.hold": "lock"},
+    "nova_xloud.adapters.record": {
         "NovaRecord.refresh": "record read",
         "NovaRecord.write": "record written",
         "NovaActions.start": "action begun",
         "NovaActions._finish": "action ended",
         "NovaActions.notify": "notification",
     },
-    "nova_xloud.compute.bridges.placement": {
+    "nova_xloud.adapters.placement": {
         "PlacementClaims.read": "claim read",
         "PlacementClaims.write": "claim written",
     },

@@ -119,7 +119,7 @@ class RealProvider:
     def _claims(self, facts: FlavorFacts) -> Claims:
         from nova import context
 
-        from nova_xloud.compute.bridges.placement import PlacementClaims
+        from nova_xloud.adapters.placement import PlacementClaims
 
         return PlacementClaims(
             self._client, context.get_admin_context(), self._consumer, self._uuid, facts

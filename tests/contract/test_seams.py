@@ -217,7 +217,7 @@ def test_the_command_passes_arguments_and_exit_code_on():
 def test_the_lock_of_an_instance_is_novas():
     from nova import utils
 
-    from nova_xloud.compute.bridges.locks import InstanceLocks
+    from nova_xloud.adapters.locks import InstanceLocks
 
     order = []
 

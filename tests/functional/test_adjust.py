@@ -8,10 +8,10 @@ from nova import objects
 from nova.tests.functional.api.client import OpenStackApiException
 from oslo_concurrency import lockutils
 
+from nova_xloud.adapters import nova_objects
 from nova_xloud.core.instance.desired import Asked
 from nova_xloud.core.size import Size
 from nova_xloud.errors import OutOfBounds
-from nova_xloud.scheduling import holdings
 from nova_xloud.testing import Behaviour
 from tests.functional.base import AdjustTestCase, XloudTestCase
 
@@ -415,15 +415,15 @@ class Moved(XloudTestCase):
         self.small = self.record.flavor
         larger = self._flavor(vcpus=8, memory_mb=2048, minimum_cpu=2, minimum_memory=1024)
         self.large = objects.Flavor.get_by_flavor_id(nova_context.get_admin_context(), larger)
-        facts = holdings.facts_of_instance(self.record)
-        grown = holdings.desired_of(self.record, facts).after(Asked(Size(3, 768), Size(3, 768)))
-        holdings.put_desired(self.record, grown)
+        facts = nova_objects.facts_of_instance(self.record)
+        grown = nova_objects.desired_of(self.record, facts).after(Asked(Size(3, 768), Size(3, 768)))
+        nova_objects.put_desired(self.record, grown)
 
     def _becomes(self, flavor, old_flavor):
         """As Nova does it: the flavor, then the XML."""
         self.record.old_flavor = old_flavor
         self.manager._set_instance_info(self.record, flavor)
-        return holdings.forget_what_has_ended(self.record).persisted
+        return nova_objects.forget_what_has_ended(self.record).persisted
 
     def test_resized_it_has_the_new_minimum_and_reverted_what_it_held(self):
         assert self._becomes(self.large, self.small) == Size(2, 1024)

@@ -15,9 +15,9 @@ from nova.virt.libvirt.driver import LibvirtDriver
 from oslo_concurrency import lockutils
 
 from lab.patience import LIMIT
-from nova_xloud.compute.bridges.fleet import ATTRIBUTES
-from nova_xloud.compute.bridges.locks import InstanceLocks
-from nova_xloud.compute.bridges.record import NovaRecord
+from nova_xloud.adapters.host_instances import ATTRIBUTES
+from nova_xloud.adapters.locks import InstanceLocks
+from nova_xloud.adapters.record import NovaRecord
 from nova_xloud.compute.observe import observe
 from nova_xloud.compute.worker import Worker
 from nova_xloud.core.instance.desired import Asked as Wish
@@ -242,7 +242,7 @@ class Crashed(EngineTestCase):
         assert not manager._boots.booting(self.server["id"], boot_id)
 
     def test_claimed_and_not_written_is_given_back(self):
-        record = "nova_xloud.compute.bridges.record.NovaRecord.write"
+        record = "nova_xloud.adapters.record.NovaRecord.write"
         with mock.patch(record, side_effect=RuntimeError("killed")):
             error = self.assertRaises(OpenStackApiException, self._adjust, current_vcpus=4)
         assert error.response.status_code == 500

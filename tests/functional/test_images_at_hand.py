@@ -18,7 +18,7 @@ from nova.tests.functional.api.client import OpenStackApiException
 from nova.virt.libvirt.driver import LibvirtDriver
 from oslo_utils import uuidutils
 
-from nova_xloud.scheduling import holdings
+from nova_xloud.adapters import nova_objects
 from nova_xloud.seams import images
 from tests.functional.clouds import GROWN, MovesTestCase
 from tests.functional.test_unreadable_records import write_into_record
@@ -78,7 +78,7 @@ class ImagesTestCase(MovesTestCase):
     def _forget_record(self):
         """As before there were records of servers that nobody has adjusted."""
         record = self._record(self.server)
-        keys = holdings.record_of(record)
+        keys = nova_objects.record_of(record)
         assert keys
         write_into_record(self.server, remove=keys)
 
@@ -87,7 +87,7 @@ class ImagesTestCase(MovesTestCase):
 class Rebuild(ImagesTestCase):
     def test_what_it_was_claimed_with_is_recorded_at_create(self):
         record = self._record(self.server)
-        desired = holdings.read_desired(record, holdings.facts_of_instance(record))
+        desired = nova_objects.read_desired(record, nova_objects.facts_of_instance(record))
         assert (desired.persisted.vcpus, desired.persisted.memory_mb) == (1, 512)
         assert desired.generation == 0
         assert self._status()["generation"] == 0
@@ -114,7 +114,7 @@ class Rebuild(ImagesTestCase):
         self._forget_record()
         self._rebuild_server(self.server, self._image(os_type="linux"))
         record = self._record(self.server)
-        assert holdings.record_of(record)["xloud_memory_mb"] == "512"
+        assert nova_objects.record_of(record)["xloud_memory_mb"] == "512"
         self._has(1, 512)
 
     def test_once_it_has_what_the_image_needs_it_is_rebuilt_with_it(self):
@@ -143,10 +143,10 @@ class Rebuild(ImagesTestCase):
         larger = self._flavor(vcpus=6, memory_mb=2048, minimum_cpu=2, minimum_memory=1024)
         self._resize_server(self.server, larger)
         assert self._claims_on("host2") == (2, 1024)
-        assert holdings.record_of(self._record(self.server))["xloud_vcpus"] == "2"
+        assert nova_objects.record_of(self._record(self.server))["xloud_vcpus"] == "2"
         self._revert_resize(self.server)
         self._has(1, 512)
-        assert holdings.record_of(self._record(self.server))["xloud_vcpus"] == "1"
+        assert nova_objects.record_of(self._record(self.server))["xloud_vcpus"] == "1"
         write_into_record(self.server, xloud_memory_mb="")
         self._resize_server(self.server, larger)
         self._revert_resize(self.server)
@@ -228,11 +228,11 @@ class Rescue(ImagesTestCase):
         instance = objects.Instance.get_by_uuid(context, stock["id"], ["system_metadata"])
         assert not images._begins(context, instance, "active")
         # As Nova's API sends it to attach a volume, say, after which a pass is begun for ours.
-        assert not holdings.comes_as_ours(instance)
+        assert not nova_objects.comes_as_ours(instance)
         assert "flavor" not in instance
         instance = objects.Instance.get_by_uuid(context, self.server["id"], ["system_metadata"])
         assert images._begins(context, instance, "active")
-        assert holdings.comes_as_ours(instance)
+        assert nova_objects.comes_as_ours(instance)
 
 
 class Unshelve(ImagesTestCase):

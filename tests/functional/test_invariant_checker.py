@@ -17,12 +17,12 @@ from nova.scheduler.client import report
 from oslo_db import exception as db_exc
 from oslo_utils.fixture import uuidsentinel as uuids
 
+from nova_xloud.adapters import nova_objects
 from nova_xloud.cmd import invariants, status
 from nova_xloud.core.size import Size
 from nova_xloud.errors import DomainCallFailed, HostUnavailable
 from nova_xloud.libvirt.survey import survey
 from nova_xloud.rpc.client import XloudAPI
-from nova_xloud.scheduling import holdings
 from nova_xloud.testing import Behaviour
 from tests.functional.base import AdjustTestCase
 
@@ -75,9 +75,9 @@ class InvariantsTestCase(AdjustTestCase):
 
     def _desire(self, **changes):
         record = self._record(self.server)
-        facts = holdings.facts_of_instance(record)
-        desired = dataclasses.replace(holdings.desired_of(record, facts), **changes)
-        holdings.put_desired(record, desired)
+        facts = nova_objects.facts_of_instance(record)
+        desired = dataclasses.replace(nova_objects.desired_of(record, facts), **changes)
+        nova_objects.put_desired(record, desired)
         record.save()
 
     def _host_goes_down(self):

@@ -8,7 +8,7 @@ from unittest import mock
 import pytest
 from keystoneauth1 import exceptions as ks_exc
 
-from nova_xloud.compute.bridges.placement import PlacementClaims
+from nova_xloud.adapters.placement import PlacementClaims
 from nova_xloud.compute.ports import ClaimConflict
 from nova_xloud.core.size import Size
 from nova_xloud.core.sizing.bounds import FlavorFacts

@@ -15,7 +15,7 @@ from nova import context as nova_context
 from nova.scheduler.client import report
 
 from lab.patience import LIMIT
-from nova_xloud.compute.bridges.placement import PlacementClaims, PlacementPulse, with_timeout
+from nova_xloud.adapters.placement import PlacementClaims, PlacementPulse, with_timeout
 from nova_xloud.compute.ports import Reservation
 from nova_xloud.core.size import Size
 from nova_xloud.core.sizing.bounds import FlavorFacts

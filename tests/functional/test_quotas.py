@@ -25,13 +25,14 @@ from oslo_limit import limit
 from oslo_utils.fixture import uuidsentinel
 
 from nova_xloud import releases
+from nova_xloud.adapters import nova_objects
+from nova_xloud.api import quotas
 from nova_xloud.api.adjustment import AdjustmentAPI
 from nova_xloud.compute import admit as admission
 from nova_xloud.core.convergence.plan import AdjustRequest
 from nova_xloud.core.size import Size
 from nova_xloud.errors import HostUnavailable, HostUnsupported, NoCapacity, PlacementUnavailable
 from nova_xloud.rpc.client import XloudAPI
-from nova_xloud.scheduling import holdings, quotas
 from nova_xloud.seams import quotas as seam
 from nova_xloud.testing import Behaviour
 from tests.functional.base import AdjustTestCase
@@ -739,7 +740,7 @@ def test_dedicated_cpus_are_asked_for_as_the_operator_counts_them(
     unified_limits, as_vcpu, vcpus, told
 ):
     nova.conf.CONF.set_override("unified_limits_count_pcpu_as_vcpu", as_vcpu, "workarounds")
-    facts = holdings.facts_of(PINNED, None)
+    facts = nova_objects.facts_of(PINNED, None)
     # The memory is unlimited, and not in the numbers.
     growth = quotas.Growth(TENANT, "user", facts, Size(1, 512), Size(vcpus, 1024))
     refusal = quotas.refusal(nova_context.get_admin_context(), growth)

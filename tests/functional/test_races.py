@@ -14,7 +14,7 @@ from nova.conf import CONF
 from nova.scheduler.client.query import SchedulerQueryClient
 from nova.virt.libvirt.driver import LibvirtDriver
 
-from nova_xloud.compute.bridges.record import NovaRecord
+from nova_xloud.adapters.record import NovaRecord
 from nova_xloud.compute.host import Host
 from nova_xloud.compute.worker import Worker
 from tests.functional.clouds import GROWN, MovesTestCase

@@ -7,7 +7,7 @@ import ddt
 from nova import context as nova_context
 from nova.db.main import api
 
-from nova_xloud.scheduling import holdings
+from nova_xloud.adapters import nova_objects
 from tests.functional.base import AdjustTestCase
 from tests.functional.clouds import GROWN, MovesTestCase
 
@@ -44,7 +44,7 @@ class Unreadable(AdjustTestCase):
     )
     def test_its_columns_hold_and_the_others_go_on(self, broken):
         write_into_record(self.server, **broken)
-        with self.assertLogs(holdings.LOG, logging.WARNING) as logs:
+        with self.assertLogs(nova_objects.LOG, logging.WARNING) as logs:
             for _ in range(3):
                 self._a_pass()
             self.manager.update_available_resource(nova_context.get_admin_context())
@@ -59,8 +59,8 @@ class Unreadable(AdjustTestCase):
         self._adjust(current_vcpus=3)
         self._has(3, 768)
         record = self._record(self.server)
-        facts = holdings.facts_of_instance(record)
-        assert holdings.read_desired(record, facts).persisted.vcpus == 3
+        facts = nova_objects.facts_of_instance(record)
+        assert nova_objects.read_desired(record, facts).persisted.vcpus == 3
         self._adjust(current_vcpus=2)
         self._has(2, 768)
 
@@ -69,19 +69,19 @@ class Unreadable(AdjustTestCase):
         fleet._unreadable["deleted long ago"] = "why"
         write_into_record(self.server, xloud_vcpus="many")
         self._a_pass()
-        assert self.server["id"] in holdings._UNREADABLE
+        assert self.server["id"] in nova_objects._UNREADABLE
         self._delete_server(self.server)
         self._a_pass()
-        assert self.server["id"] not in holdings._UNREADABLE
+        assert self.server["id"] not in nova_objects._UNREADABLE
         assert not fleet._unreadable
 
     def test_no_more_are_kept_than_a_service_has_room_for(self):
-        with self.assertLogs(holdings.LOG, logging.WARNING):
-            for number in range(3 * holdings._MOST_UNREADABLE):
-                holdings._log_once(f"{number}", "why")
-        assert len(holdings._UNREADABLE) <= holdings._MOST_UNREADABLE
-        holdings.keep_logged_of(())
-        assert not holdings._UNREADABLE
+        with self.assertLogs(nova_objects.LOG, logging.WARNING):
+            for number in range(3 * nova_objects._MOST_UNREADABLE):
+                nova_objects._log_once(f"{number}", "why")
+        assert len(nova_objects._UNREADABLE) <= nova_objects._MOST_UNREADABLE
+        nova_objects.keep_logged_of(())
+        assert not nova_objects._UNREADABLE
 
 
 class UnreadableAndMoved(MovesTestCase):

@@ -12,7 +12,10 @@ from nova import exception, servicegroup
 from nova.compute import api as compute_api
 from nova.compute import vm_states
 
-from nova_xloud.compute.clock import utc_now
+from nova_xloud.adapters import nova_objects
+from nova_xloud.api import quotas
+from nova_xloud.api.quotas import Quota
+from nova_xloud.clock import utc_now
 from nova_xloud.core.convergence.plan import AdjustRequest
 from nova_xloud.core.instance.state import NOTHING, InstanceState, lacks_guest
 from nova_xloud.core.instance.status import status_from_database
@@ -20,8 +23,6 @@ from nova_xloud.core.size import Size
 from nova_xloud.core.sizing.bounds import envelope
 from nova_xloud.errors import HostUnavailable, HostUnsupported, PlacementUnavailable, Refused
 from nova_xloud.rpc.client import XloudAPI
-from nova_xloud.scheduling import holdings, quotas
-from nova_xloud.scheduling.quotas import Quota
 
 LOG = logging.getLogger(__name__)
 CONF = nova.conf.CONF
@@ -124,10 +125,10 @@ class AdjustmentAPI:
         return self._recorded(instance)
 
     def _recorded(self, instance: Any) -> dict[str, Any]:
-        facts = holdings.facts_of_instance(instance)
+        facts = nova_objects.facts_of_instance(instance)
         # One that is on no host, shelved and offloaded, has no claim.
         state = InstanceState(
-            desired=holdings.desired_of(instance, facts),
+            desired=nova_objects.desired_of(instance, facts),
             reserved=Size(instance.vcpus, instance.memory_mb) if instance.host else NOTHING,
             guest=None,
             lacks_guest=lacks_guest(instance.vm_state, instance.task_state, is_known=False),

@@ -13,6 +13,7 @@ from nova import context as nova_context
 from nova import objects
 
 from nova_xloud import releases
+from nova_xloud.adapters import nova_objects
 from nova_xloud.audit import osapi, services
 from nova_xloud.audit.cells import Cells
 from nova_xloud.audit.check import Check, Options
@@ -26,7 +27,6 @@ from nova_xloud.core.size import Size
 from nova_xloud.rpc.about import package_version
 from nova_xloud.rpc.client import XloudAPI
 from nova_xloud.rpc.versions import VERSION
-from nova_xloud.scheduling import holdings
 
 LOG = logging.getLogger(__name__)
 CONF = nova.conf.CONF
@@ -143,7 +143,7 @@ class Readiness:
 def _stored(flavor: Any) -> StoredFlavor:
     """:param flavor: ``nova.objects.Flavor``"""
     maximum = Size(flavor.vcpus, flavor.memory_mb)
-    floor = holdings.memory_floor(maximum)
+    floor = nova_objects.memory_floor(maximum)
     return StoredFlavor(flavor.name, maximum, dict(flavor.extra_specs), floor)
 
 

@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable
 from typing import Any, TypeVar
 
+from nova_xloud.adapters import nova_objects
 from nova_xloud.audit.cloud import Host
 from nova_xloud.core.checks.invariants import ElasticInstance
 from nova_xloud.core.instance.desired import Desired
 from nova_xloud.core.instance.values import UnreadableRecord
 from nova_xloud.core.size import Size
 from nova_xloud.core.sizing.bounds import FlavorFacts
-from nova_xloud.scheduling import holdings
 
 T = TypeVar("T")
 
@@ -52,9 +52,9 @@ class Views:
         :returns: None for one that is not elastic: of it the rules need only what its node's
             allocations say
         """
-        if not holdings.is_ours(instance):
+        if not nova_objects.is_ours(instance):
             return None
-        facts = holdings.facts_of_instance(instance)
+        facts = nova_objects.facts_of_instance(instance)
         # Its dicts cannot be hashed; its text says all that is in it.
         facts = self._once.of(facts, repr(facts))
         host = self._by_node.get((instance.host, instance.node))
@@ -71,7 +71,7 @@ class Views:
     def _desired(self, instance: Any, facts: FlavorFacts) -> Desired | None:
         """The sizes of its record, and nothing else of it; None: nobody can read it."""
         try:
-            desired = holdings.read_desired(instance, facts)
+            desired = nova_objects.read_desired(instance, facts)
         except UnreadableRecord:
             return None
         return self._once.of(Desired(desired.persisted, desired.live))

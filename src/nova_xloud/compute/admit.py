@@ -11,8 +11,8 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from nova_xloud.clock import utc_now
 from nova_xloud.compute.claim import change_claim
-from nova_xloud.compute.clock import utc_now
 from nova_xloud.compute.observe import Observation, observe
 from nova_xloud.compute.ports import ClaimConflict, Instance, RecordView, Reservation
 from nova_xloud.compute.pulse import SECONDS

@@ -17,8 +17,8 @@ import math
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
+from nova_xloud.clock import Clock
 from nova_xloud.compute.admit import check_followed
-from nova_xloud.compute.clock import Clock
 from nova_xloud.compute.conclude import alarm, conclude, concluded
 from nova_xloud.compute.meter import Meter, NoMeter
 from nova_xloud.compute.observe import Observation, observe, read_guest

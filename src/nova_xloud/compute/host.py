@@ -13,6 +13,7 @@ from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import asdict
 from typing import Any
 
+from nova_xloud.clock import utc_now
 from nova_xloud.compute.admit import (
     Admission,
     admit,
@@ -21,7 +22,6 @@ from nova_xloud.compute.admit import (
     reserve,
 )
 from nova_xloud.compute.boots import Boots
-from nova_xloud.compute.clock import utc_now
 from nova_xloud.compute.converge import Outcome, converge
 from nova_xloud.compute.deadline import Deadline, HostClock
 from nova_xloud.compute.meter import Meter, NoMeter

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import math
 
-from nova_xloud.compute.clock import Clock
+from nova_xloud.clock import Clock
 from nova_xloud.core.convergence import steps
 
 # Between two readings of a guest a tenth of the time passes that it has been waited for: what comes

@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from nova_xloud.compute.clock import Clock
+from nova_xloud.clock import Clock
 from nova_xloud.compute.ports import Instance
 from nova_xloud.errors import InvalidState
 

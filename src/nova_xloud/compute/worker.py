@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
+from nova_xloud.clock import Clock
 from nova_xloud.compute.agenda import Agenda, Lane, Urgency, rank
-from nova_xloud.compute.clock import Clock
 from nova_xloud.compute.converge import Outcome, converge
 from nova_xloud.compute.later import Later
 from nova_xloud.compute.meter import Meter, NoMeter, ending

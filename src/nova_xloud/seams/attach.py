@@ -8,7 +8,7 @@ from typing import Any
 
 from nova import exception
 
-from nova_xloud.scheduling import holdings
+from nova_xloud.adapters import nova_objects
 
 # By the vnic_type of a port. With the others (normal, macvtap, virtio-forwarder) the guest has a
 # device that QEMU or the host's kernel emulates, and nothing is pinned.
@@ -47,9 +47,9 @@ def attach_interface(
     :raises PortPinsMemory: 400
     :raises nova.exception.PortNotFound: 404; the caller may not see it
     """
-    if port_id and holdings.comes_as_ours(instance):
+    if port_id and nova_objects.comes_as_ours(instance):
         maximum = instance.flavor.memory_mb
-        desired = holdings.desired_of(instance, holdings.facts_of_instance(instance))
+        desired = nova_objects.desired_of(instance, nova_objects.facts_of_instance(instance))
         held = min(instance.memory_mb, desired.to_hold.memory_mb)
         if held < maximum:
             vnic_type = _pinning_type(api, context, port_id)

@@ -17,18 +17,19 @@ from nova.virt.libvirt import driver
 from oslo_service import periodic_task
 
 from nova_xloud import conf, releases
-from nova_xloud.compute.agents import Agents
-from nova_xloud.compute.boots import Boots
-from nova_xloud.compute.bridges.fleet import NovaFleet
-from nova_xloud.compute.bridges.locks import InstanceLocks
-from nova_xloud.compute.bridges.logs import logged_as
-from nova_xloud.compute.bridges.placement import (
+from nova_xloud.adapters import nova_objects
+from nova_xloud.adapters.host_instances import NovaFleet
+from nova_xloud.adapters.locks import InstanceLocks
+from nova_xloud.adapters.logs import logged_as
+from nova_xloud.adapters.placement import (
     CurrentClaims,
     PlacementClaims,
     PlacementPulse,
     with_timeout,
 )
-from nova_xloud.compute.bridges.record import NovaActions, NovaRecord
+from nova_xloud.adapters.record import NovaActions, NovaRecord
+from nova_xloud.compute.agents import Agents
+from nova_xloud.compute.boots import Boots
 from nova_xloud.compute.host import Host
 from nova_xloud.compute.ports import Domain, Instance
 from nova_xloud.compute.pulse import Pulse
@@ -37,7 +38,6 @@ from nova_xloud.core.sizing.bounds import envelope
 from nova_xloud.errors import DomainCallFailed, DomainError, DomainNotFound, NotFound
 from nova_xloud.metrics.service import Metrics
 from nova_xloud.rpc.endpoint import XloudEndpoint
-from nova_xloud.scheduling import holdings
 from nova_xloud.seams import about, images
 from nova_xloud.seams.resource_tracker import host_facts
 
@@ -139,15 +139,15 @@ class XloudComputeManager(manager.ComputeManager):  # type: ignore[misc]
         What it was claimed with before is kept for a revert, and what it is claimed with now is
         recorded. Nova saves it.
         """
-        holdings.keep_what_is_claimed(instance)
+        nova_objects.keep_what_is_claimed(instance)
         manager.ComputeManager._set_instance_info(instance, flavor)
-        if holdings.names_minimum(flavor) or holdings.has_record(instance):
-            facts = holdings.facts_of_instance(instance)
+        if nova_objects.names_minimum(flavor) or nova_objects.has_record(instance):
+            facts = nova_objects.facts_of_instance(instance)
             # Not the flavor's: that is more than is claimed, should the record be unreadable.
             boot = envelope(facts).boot
             instance.vcpus, instance.memory_mb = boot.vcpus, boot.memory_mb
-            desired = holdings.desired_of(instance, facts)
-            holdings.put_desired(instance, desired)
+            desired = nova_objects.desired_of(instance, facts)
+            nova_objects.put_desired(instance, desired)
             instance.vcpus = desired.to_hold.vcpus
             instance.memory_mb = desired.to_hold.memory_mb
 
@@ -164,7 +164,7 @@ class XloudComputeManager(manager.ComputeManager):  # type: ignore[misc]
         **kwargs: Any,
     ) -> Any:
         """The old guest is not ended where the new one would need more than is claimed."""
-        if image_ref and orig_sys_metadata and holdings.is_ours(instance):
+        if image_ref and orig_sys_metadata and nova_objects.is_ours(instance):
             try:
                 images.check_rebuild_image(
                     context, self.image_api, instance, orig_sys_metadata, image_ref
@@ -197,7 +197,7 @@ class XloudComputeManager(manager.ComputeManager):  # type: ignore[misc]
     def _get_rescue_image(self, context: Any, instance: Any, *args: Any, **kwargs: Any) -> Any:
         """Before the guest is powered off, which it would be in vain."""
         image = super()._get_rescue_image(context, instance, *args, **kwargs)
-        if holdings.is_ours(instance):
+        if nova_objects.is_ours(instance):
             images.check_rescue_image(context, self, instance, image)
         return image
 
@@ -208,7 +208,7 @@ class XloudComputeManager(manager.ComputeManager):  # type: ignore[misc]
         """
         try:
             self._watch.changed(done_to.uuid)
-            if holdings.comes_as_ours(done_to):
+            if nova_objects.comes_as_ours(done_to):
                 self.xloud.reconcile()
         except Exception:
             LOG.warning("Instance %s could not be looked at again.", done_to.uuid, exc_info=True)
@@ -236,7 +236,7 @@ class XloudComputeManager(manager.ComputeManager):  # type: ignore[misc]
         node = self.rt.compute_nodes.get(instance.node)
         if node is None:
             raise NotFound("the instance has left this host; ask again")
-        facts = holdings.facts_of_instance(instance)
+        facts = nova_objects.facts_of_instance(instance)
         return PlacementClaims(self.xloud_placement, context, instance.uuid, node.uuid, facts)
 
     def _libvirt(self) -> Any:

@@ -10,8 +10,8 @@ from typing import Any
 from nova import exception
 from nova.compute import api as compute_api
 
+from nova_xloud.adapters import nova_objects
 from nova_xloud.core.sizing.minimums import MEMORY_SPECS, VCPU_SPECS
-from nova_xloud.scheduling import holdings
 from nova_xloud.seams import attach, quotas
 
 
@@ -31,10 +31,10 @@ def build_base_options(
     :raises nova.exception.ValidationError: 400; the flavor's minimums cannot be, or are below what
         a port of the server pins
     """
-    if not holdings.names_minimum(flavor):
+    if not nova_objects.names_minimum(flavor):
         return original(api, context, flavor, boot_meta, *args, **kwargs)
     image = compute_api._get_image_meta_obj(boot_meta)
-    bounds = holdings.bounds_of(flavor, image)
+    bounds = nova_objects.bounds_of(flavor, image)
     if bounds.problems:
         raise exception.ValidationError(
             detail=f"flavor {flavor.flavorid}: {'; '.join(bounds.problems)}"
@@ -51,7 +51,7 @@ def build_base_options(
     options["vcpus"] = bounds.boot.vcpus
     options["memory_mb"] = bounds.boot.memory_mb
     # It is claimed with this, whatever its image or its flavor's extra specs become.
-    record = holdings.record_at_create(flavor, bounds.boot)
+    record = nova_objects.record_at_create(flavor, bounds.boot)
     options["system_metadata"] = {**options["system_metadata"], **record}
     mirror = {}
     if any(name in flavor.extra_specs for name in VCPU_SPECS):

@@ -9,9 +9,9 @@ from typing import Any
 from nova import exception
 from nova.api.openstack import common
 
+from nova_xloud.adapters import nova_objects
 from nova_xloud.core.size import Size
 from nova_xloud.core.sizing.minimums import ALL_SPECS, MEMORY_SPECS, VCPU_SPECS, read_minimums
-from nova_xloud.scheduling import holdings
 
 
 def check_extra_specs(
@@ -38,7 +38,7 @@ def _check_minimums(req: Any, specs: dict[str, Any]) -> None:
     asked = [names for names in (VCPU_SPECS, MEMORY_SPECS) if not specs.keys().isdisjoint(names)]
     stored = {n: v for n, v in flavor.extra_specs.items() if any(n in names for names in asked)}
     maximum = Size(flavor.vcpus, flavor.memory_mb)
-    floor = holdings.memory_floor(maximum)
+    floor = nova_objects.memory_floor(maximum)
     problems = read_minimums({**stored, **specs}, maximum, floor).problems
     if problems:
         raise exception.ValidationError(detail="; ".join(problems))

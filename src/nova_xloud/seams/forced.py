@@ -9,11 +9,11 @@ from typing import Any
 from keystoneauth1 import exceptions as keystone
 from nova import exception
 
+from nova_xloud.adapters import capacity, nova_objects
 from nova_xloud.core.size import Size
 from nova_xloud.core.sizing import allocation
 from nova_xloud.core.sizing.bounds import FlavorFacts
 from nova_xloud.core.sizing.traits import needed_by
-from nova_xloud.scheduling import capacity, holdings
 
 
 def claim_on_destination(
@@ -34,8 +34,8 @@ def claim_on_destination(
     :raises nova.exception.NoValidHost: the instance would have less than its maximum there, and the
         host cannot keep it so, or can never hold the maximum
     """
-    if holdings.names_minimum(instance.flavor) or holdings.comes_with_record(instance):
-        holdings.read_again(instance)
+    if nova_objects.names_minimum(instance.flavor) or nova_objects.comes_with_record(instance):
+        nova_objects.read_again(instance)
         reason = _refusal(
             context, reportclient, instance, source_node, dest_node, source_allocations
         )
@@ -53,7 +53,7 @@ def _refusal(
     dest_node: Any,
     source_allocations: Mapping[str, Any] | None,
 ) -> str | None:
-    facts = holdings.facts_of_instance(instance)
+    facts = nova_objects.facts_of_instance(instance)
     smallest = _smallest(instance, facts, source_node, source_allocations)
     needed = needed_by(smallest, facts.maximum)
     if not needed:
@@ -84,7 +84,7 @@ def _smallest(
 
     :param source_allocations: of a live migration; an evacuated instance starts there anew
     """
-    desired = holdings.desired_of(instance, facts)
+    desired = nova_objects.desired_of(instance, facts)
     sizes = [desired.persisted]
     if source_allocations:
         resources = source_allocations.get(source_node.uuid, {}).get("resources", {})

@@ -12,8 +12,8 @@ from nova.compute import api as compute_api
 from nova.compute import vm_states
 from nova.virt import hardware
 
+from nova_xloud.adapters import nova_objects
 from nova_xloud.core.sizing import fit
-from nova_xloud.scheduling import holdings
 
 _WAY_OUT = "Take another image, or adjust the server first."
 
@@ -33,9 +33,9 @@ def validate_flavor_image(
     rebuilt = getattr(flavor, "xloud_rebuilt", None)
     if rebuilt is not None:
         _check_rebuild(rebuilt, image)
-    if not holdings.names_minimum(flavor):
+    if not nova_objects.names_minimum(flavor):
         return
-    boot_mb = holdings.bounds_of(flavor, compute_api._get_image_meta_obj(image)).boot.memory_mb
+    boot_mb = nova_objects.bounds_of(flavor, compute_api._get_image_meta_obj(image)).boot.memory_mb
     min_ram_mb = int(image.get("min_ram") or 0)
     if boot_mb < min_ram_mb:
         raise exception.FlavorMemoryTooSmall(
@@ -53,7 +53,9 @@ def rebuild(
     Nova checks flavor and image at every rebuild, with the same image and with a volume too, but
     without the server; so that is noted on its flavor, as long as the request is.
     """
-    if not holdings.comes_with_record(instance) and not holdings.names_minimum(instance.flavor):
+    if not nova_objects.comes_with_record(instance) and not nova_objects.names_minimum(
+        instance.flavor
+    ):
         original(api, context, instance, *args, **kwargs)
         return
     with _noted_on(instance.flavor, instance):
@@ -74,13 +76,13 @@ def _check_rebuild(instance: Any, image: Any) -> None:
 
     What is claimed is recorded before the image is another one; Nova saves it with its own changes.
     """
-    holdings.read_again(instance)
-    before = holdings.facts_of_instance(instance)
-    after = holdings.facts_of(instance.flavor, compute_api._get_image_meta_obj(image))
-    why = fit.rebuild_refusal(holdings.desired_of(instance, before).persisted, before, after)
+    nova_objects.read_again(instance)
+    before = nova_objects.facts_of_instance(instance)
+    after = nova_objects.facts_of(instance.flavor, compute_api._get_image_meta_obj(image))
+    why = fit.rebuild_refusal(nova_objects.desired_of(instance, before).persisted, before, after)
     if why is not None:
         raise exception.ImageUnacceptable(image_id=image["id"], reason=f"{why}. {_WAY_OUT}")
-    holdings.keep_what_is_claimed(instance)
+    nova_objects.keep_what_is_claimed(instance)
 
 
 def rescue(
@@ -141,20 +143,20 @@ def check_rebuild_image(context: Any, image_api: Any, instance: Any, before: Any
     :param before: the server's ``system_metadata`` before the rebuild
     :raises nova.exception.ImageUnacceptable:
     """
-    holdings.read_again(instance)
+    nova_objects.read_again(instance)
     image = objects.ImageMeta.from_image_ref(context, image_api, ref)
     old = objects.ImageMeta.from_dict(utils.get_image_from_system_metadata(before))
-    facts = holdings.facts_of(instance.flavor, old)
-    claimed = holdings.desired_of(instance, facts).persisted
-    why = fit.rebuild_refusal(claimed, facts, holdings.facts_of(instance.flavor, image))
+    facts = nova_objects.facts_of(instance.flavor, old)
+    claimed = nova_objects.desired_of(instance, facts).persisted
+    why = fit.rebuild_refusal(claimed, facts, nova_objects.facts_of(instance.flavor, image))
     if why is not None:
         raise exception.ImageUnacceptable(image_id=ref, reason=f"{why}. {_WAY_OUT}")
 
 
 def _refusal(instance: Any, image: Any) -> str | None:
-    holdings.read_again(instance)
-    claimed = holdings.desired_of(instance, holdings.facts_of_instance(instance)).persisted
-    return fit.refusal(claimed, holdings.facts_of(instance.flavor, image))
+    nova_objects.read_again(instance)
+    claimed = nova_objects.desired_of(instance, nova_objects.facts_of_instance(instance)).persisted
+    return fit.refusal(claimed, nova_objects.facts_of(instance.flavor, image))
 
 
 def _begins(context: Any, instance: Any, *states: str) -> bool:
@@ -162,7 +164,7 @@ def _begins(context: Any, instance: Any, *states: str) -> bool:
 
     Nova does not read the flavor there, and for a stock server nothing is read that it does not.
     """
-    if not holdings.comes_as_ours(instance):
+    if not nova_objects.comes_as_ours(instance):
         return False
     free = instance.task_state is None and (not instance.locked or context.is_admin)
     return free and instance.vm_state in states

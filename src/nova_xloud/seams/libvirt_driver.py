@@ -12,12 +12,12 @@ from nova import exception
 from nova.virt.libvirt import config
 from nova.virt.libvirt import utils as libvirt_utils
 
+from nova_xloud.adapters import nova_objects
 from nova_xloud.core.size import Size
 from nova_xloud.core.sizing import fit
 from nova_xloud.core.sizing.bounds import FlavorFacts, envelope
 from nova_xloud.core.sizing.traits import TRAITS, offered_by
 from nova_xloud.libvirt.guest_xml import apply_size
-from nova_xloud.scheduling import holdings
 from nova_xloud.seams.libvirt_config import ConfiguredSize
 from nova_xloud.seams.resource_tracker import host_facts
 
@@ -63,9 +63,9 @@ def guest_config(
         unshelved
     :raises nova.exception.ImageUnacceptable: with this image it would need more than is claimed
     """
-    if not holdings.names_minimum(instance.flavor) and not holdings.has_record(instance):
+    if not nova_objects.names_minimum(instance.flavor) and not nova_objects.has_record(instance):
         return original(driver, instance, network_info, image_meta, *args, **kwargs)
-    facts = holdings.facts_of(instance.flavor, image_meta)
+    facts = nova_objects.facts_of(instance.flavor, image_meta)
     _check_image(instance, image_meta, facts)
     guest = original(driver, instance, network_info, image_meta, *args, **kwargs)
     size = _size_to_start_with(instance, facts)
@@ -81,11 +81,11 @@ def _check_image(instance: Any, image_meta: Any, facts: FlavorFacts) -> None:
     The API has done so before; this is for an image or a server that was changed since. What the
     instance's own image does to a guest that is there is claimed by the next pass.
     """
-    own = holdings.facts_of_instance(instance)
+    own = nova_objects.facts_of_instance(instance)
     if facts == own:
         return
-    holdings.read_again(instance)
-    why = fit.refusal(holdings.desired_of(instance, own).persisted, facts)
+    nova_objects.read_again(instance)
+    why = fit.refusal(nova_objects.desired_of(instance, own).persisted, facts)
     if why is not None:
         image = image_meta.id if "id" in image_meta else "of its volume"
         raise exception.ImageUnacceptable(image_id=image, reason=why)
@@ -104,8 +104,8 @@ def unrescue(
     What is desired may have been made smaller since, or the definition may have been one that a
     live migration made of the live size. So the file gets the size that is to be started first.
     """
-    if holdings.names_minimum(instance.flavor) or holdings.has_record(instance):
-        size = _size_to_start_with(instance, holdings.facts_of_instance(instance))
+    if nova_objects.names_minimum(instance.flavor) or nova_objects.has_record(instance):
+        size = _size_to_start_with(instance, nova_objects.facts_of_instance(instance))
         if size is not None:
             _resize_unrescue_xml(instance, size)
     original(driver, context, instance, *args, **kwargs)
@@ -134,7 +134,7 @@ def _size_to_start_with(instance: Any, facts: FlavorFacts) -> ConfiguredSize | N
 
     :param facts: of the image that the guest is made of
     """
-    desired = holdings.forget_what_has_ended(instance)
+    desired = nova_objects.forget_what_has_ended(instance)
     bounds = envelope(facts)
     if not (bounds.elastic or desired.generation or desired.persisted != bounds.maximum):
         return None

@@ -12,9 +12,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from nova_xloud.adapters import nova_objects
 from nova_xloud.core.size import Size
 from nova_xloud.core.sizing import allocation
-from nova_xloud.scheduling import holdings
 
 
 def schedule_migration(original: Callable[..., Any], task: Any) -> Any:
@@ -25,7 +25,7 @@ def schedule_migration(original: Callable[..., Any], task: Any) -> Any:
     # The request has the new flavor already.
     flavor = task.instance.flavor
     size = _persisted(task.instance, flavor)
-    task.request_spec.xloud_size = size if holdings.same_flavor(task.flavor, flavor) else None
+    task.request_spec.xloud_size = size if nova_objects.same_flavor(task.flavor, flavor) else None
     return original(task)
 
 
@@ -41,7 +41,7 @@ def live_migration_request(original: Callable[..., Any], task: Any, *args: Any) 
     spec = original(task, *args)
     ours = _is_ours(task.instance, _flavor(spec))
     if ours:
-        holdings.read_again(task.instance)
+        nova_objects.read_again(task.instance)
     spec.xloud_size = _reserved_on_source(task) if ours else None
     return spec
 
@@ -62,12 +62,12 @@ def resources_to_heal(
 ) -> dict[str, int]:
     """``nova-manage placement heal_allocations``: an allocation for what the instance holds."""
     resources = original(instance, flavor)
-    if not holdings.names_minimum(flavor) and not holdings.has_record(instance):
+    if not nova_objects.names_minimum(flavor) and not nova_objects.has_record(instance):
         return resources
-    if not holdings.same_flavor(flavor, instance.flavor):
+    if not nova_objects.same_flavor(flavor, instance.flavor):
         return resources
-    facts = holdings.facts_of_instance(instance)
-    return allocation.resized(resources, holdings.held_by(instance), facts)
+    facts = nova_objects.facts_of_instance(instance)
+    return allocation.resized(resources, nova_objects.held_by(instance), facts)
 
 
 def _flavor(request_spec: Any) -> Any:
@@ -76,23 +76,23 @@ def _flavor(request_spec: Any) -> Any:
 
 def _is_ours(instance: Any, flavor: Any) -> bool:
     """By what the operation came with: of a stock instance nothing more is read."""
-    if flavor is not None and holdings.names_minimum(flavor):
+    if flavor is not None and nova_objects.names_minimum(flavor):
         return True
-    return holdings.comes_with_record(instance)
+    return nova_objects.comes_with_record(instance)
 
 
 def _persisted(instance: Any, flavor: Any) -> Size | None:
     """As it is in the database now; None: of a stock instance."""
     if not _is_ours(instance, flavor):
         return None
-    holdings.read_again(instance)
-    return holdings.desired_of(instance, holdings.facts_of_instance(instance)).persisted
+    nova_objects.read_again(instance)
+    return nova_objects.desired_of(instance, nova_objects.facts_of_instance(instance)).persisted
 
 
 def _reserved_on_source(task: Any) -> Size:
-    held = holdings.held_by(task.instance)
+    held = nova_objects.held_by(task.instance)
     if not task._held_allocations:
         # Placement had nothing for it. Nova goes on without; so do we, with what the record says.
         return held
     source = task._held_allocations.get(task._source_cn.uuid, {}).get("resources", {})
-    return allocation.size_held(source, holdings.facts_of_instance(task.instance))
+    return allocation.size_held(source, nova_objects.facts_of_instance(task.instance))

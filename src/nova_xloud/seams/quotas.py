@@ -17,10 +17,10 @@ from nova import exception, objects
 from nova.limit import utils as limit_utils
 
 from nova_xloud import releases
+from nova_xloud.adapters import nova_objects
+from nova_xloud.api.quotas import held_by
 from nova_xloud.core.size import Size
 from nova_xloud.core.sizing import quota
-from nova_xloud.scheduling import holdings
-from nova_xloud.scheduling.quotas import held_by
 
 CONF = nova.conf.CONF
 
@@ -39,9 +39,9 @@ class Counted:
 
 def count_as(flavor: Any, size: Size, image_meta: Any) -> None:
     """Note that ``flavor``, with this image, counts as ``size`` from now on."""
-    facts = holdings.facts_of(flavor, image_meta)
+    facts = nova_objects.facts_of(flavor, image_meta)
     classes = quota.class_amounts(size, facts)
-    if facts.dedicated_vcpus and not holdings.facts_of(flavor, None).dedicated_vcpus:
+    if facts.dedicated_vcpus and not nova_objects.facts_of(flavor, None).dedicated_vcpus:
         # The image makes them dedicated, and Nova counts without one: not twice.
         classes.setdefault("class:VCPU", 0)
     flavor.xloud_counted = Counted(size, classes)
@@ -70,8 +70,8 @@ def check_num_instances(
     counted: Any = flavor
     if (noted := _noted(flavor)) is not None:
         counted = noted.size
-    elif not isinstance(flavor, Size) and holdings.names_minimum(flavor):
-        counted = holdings.bounds_of(flavor, None).boot
+    elif not isinstance(flavor, Size) and nova_objects.names_minimum(flavor):
+        counted = nova_objects.bounds_of(flavor, None).boot
     # Of a flavor it reads vcpus and memory_mb only, which a size has too; it may ask again, with
     # the same and fewer instances.
     return original(context, counted, *args, **kwargs)
@@ -148,7 +148,7 @@ def check_upsize(
     :raises nova.exception.OverQuota: 403
     :raises nova.exception.Forbidden: 403; a revert
     """
-    if not (holdings.is_ours(instance) or holdings.names_minimum(new_flavor)):
+    if not (nova_objects.is_ours(instance) or nova_objects.names_minimum(new_flavor)):
         original(context, instance, current_flavor, new_flavor, is_bfv, is_revert)
         return
     if is_revert and _counted_in_placement():
@@ -156,9 +156,9 @@ def check_upsize(
         return
     image = instance.image_meta
     if is_revert:
-        wanted = holdings.desired_with(instance, new_flavor).to_hold
+        wanted = nova_objects.desired_with(instance, new_flavor).to_hold
     else:
-        wanted = holdings.bounds_of(new_flavor, image).boot
+        wanted = nova_objects.bounds_of(new_flavor, image).boot
     with (
         _counted_as(current_flavor, held_by(instance), image),
         _counted_as(new_flavor, wanted, image),
@@ -179,13 +179,13 @@ def check_unshelve(
 
     :raises nova.exception.OverQuota: 403
     """
-    if not holdings.is_ours(instance):
+    if not nova_objects.is_ours(instance):
         original(context, instance, request_spec)
         return
     if not _counted_in_placement():
         return
-    facts = holdings.facts_of_instance(instance)
-    size = holdings.desired_of(instance, facts).persisted
+    facts = nova_objects.facts_of_instance(instance)
+    size = nova_objects.desired_of(instance, facts).persisted
     project_id, user_id = instance.project_id, instance.user_id
     if limit_utils.use_unified_limits():
         more = {"servers": 0, **quota.class_amounts(size, facts)}
@@ -203,7 +203,7 @@ def check_unshelve(
 
 def restore(original: Callable[..., None], api: Any, context: Any, instance: Any) -> None:
     """A soft-deleted instance is counted again with what it held when it was deleted."""
-    if not holdings.is_ours(instance):
+    if not nova_objects.is_ours(instance):
         original(api, context, instance)
         return
     with _counted_as(instance.flavor, held_by(instance), instance.image_meta):

@@ -6,11 +6,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from nova_xloud.adapters import nova_objects
 from nova_xloud.core.size import Size
 from nova_xloud.core.sizing.allocation import PCPU, VCPU, cpu_resources
 from nova_xloud.core.sizing.bounds import FlavorFacts
 from nova_xloud.core.sizing.traits import needed_by
-from nova_xloud.scheduling import holdings
 
 # Beside the fields in the primitive: a service without nova-xloud does not look at it, and the
 # object has the version and the fields that Nova gave it.
@@ -64,9 +64,9 @@ def size_of(spec: Any) -> Size | None:
     if spec.xloud_size is not None:
         size: Size = spec.xloud_size
         return size
-    if not holdings.names_minimum(spec.flavor):
+    if not nova_objects.names_minimum(spec.flavor):
         return None
-    return holdings.bounds_of(spec.flavor, _image(spec)).boot
+    return nova_objects.bounds_of(spec.flavor, _image(spec)).boot
 
 
 def facts_below_maximum(spec: Any) -> FlavorFacts | None:
@@ -74,7 +74,7 @@ def facts_below_maximum(spec: Any) -> FlavorFacts | None:
     size = size_of(spec)
     if size is None:
         return None
-    facts = holdings.facts_of(spec.flavor, _image(spec))
+    facts = nova_objects.facts_of(spec.flavor, _image(spec))
     return None if size.covers(facts.maximum) else facts
 
 
@@ -89,7 +89,7 @@ def resource_request(
     size = size_of(request_spec)
     if size is None:
         return request
-    facts = holdings.facts_of(request_spec.flavor, _image(request_spec))
+    facts = nova_objects.facts_of(request_spec.flavor, _image(request_spec))
     if facts.overrides(VCPU, PCPU) is None:
         for resource_class, amount in _cpus(size, facts, enable_pinning_translate).items():
             request._add_resource(resource_class, amount)

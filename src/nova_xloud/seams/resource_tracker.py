@@ -12,10 +12,10 @@ from nova.objects import fields
 from nova.virt.libvirt import utils as libvirt_utils
 from nova.virt.libvirt.driver import LibvirtDriver
 
+from nova_xloud.adapters import capacity, nova_objects
 from nova_xloud.core.size import Size
 from nova_xloud.core.sizing import allocation
 from nova_xloud.core.sizing.bounds import MEMORY, VCPUS, FlavorFacts, HostFacts, envelope
-from nova_xloud.scheduling import capacity, holdings
 
 CONF = nova.conf.CONF
 
@@ -53,10 +53,10 @@ class XloudResourceTracker(resource_tracker.ResourceTracker):  # type: ignore[mi
         :param flavor: with which it arrives
         :raises nova.exception.ComputeResourcesUnavailable: Nova tries another host
         """
-        if not holdings.names_minimum(flavor) and not holdings.comes_with_record(instance):
+        if not nova_objects.names_minimum(flavor) and not nova_objects.comes_with_record(instance):
             return
-        size = holdings.desired_with(instance, flavor).persisted
-        facts = holdings.facts_of(flavor, instance.image_meta)
+        size = nova_objects.desired_with(instance, flavor).persisted
+        facts = nova_objects.facts_of(flavor, instance.image_meta)
         if size.covers(facts.maximum):
             return
         reason = _blocked(size, facts, host_facts(self.driver)) or self._too_small(
@@ -117,12 +117,14 @@ def _used(object_or_dict: Any, instance: Any) -> Size | None:
     :param object_or_dict: the instance, or of one that is being moved the flavor on this host
     """
     if isinstance(object_or_dict, objects.Instance):
-        return holdings.held_by(object_or_dict) if holdings.is_ours(object_or_dict) else None
+        return (
+            nova_objects.held_by(object_or_dict) if nova_objects.is_ours(object_or_dict) else None
+        )
     if not isinstance(object_or_dict, objects.Flavor):
         return None
-    if not holdings.is_ours(instance) and not holdings.names_minimum(object_or_dict):
+    if not nova_objects.is_ours(instance) and not nova_objects.names_minimum(object_or_dict):
         return None
-    return holdings.desired_with(instance, object_or_dict).to_hold
+    return nova_objects.desired_with(instance, object_or_dict).to_hold
 
 
 def _blocked(size: Size, facts: FlavorFacts, host: HostFacts) -> str | None:

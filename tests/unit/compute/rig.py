@@ -14,10 +14,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
+from nova_xloud.clock import Clock
 from nova_xloud.compute.admit import Admission, admit, reserve
 from nova_xloud.compute.agenda import Urgency
 from nova_xloud.compute.boots import Boots
-from nova_xloud.compute.clock import Clock
 from nova_xloud.compute.converge import Outcome, converge
 from nova_xloud.compute.ports import Domain, Instance, RecordView, Reservation
 from nova_xloud.compute.waits import Waits

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from lab.patience import LIMIT
+from nova_xloud.clock import Clock
 from nova_xloud.compute.agenda import Urgency
-from nova_xloud.compute.clock import Clock
 from nova_xloud.compute.converge import Outcome, converge
 from nova_xloud.compute.deadline import Deadline, HostClock
 from nova_xloud.compute.host import READINGS, Host

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import pytest
 from nova import utils
 
-from nova_xloud.compute.bridges.locks import InstanceLocks
+from nova_xloud.adapters.locks import InstanceLocks
 from nova_xloud.errors import InvalidState
 
 

@@ -9,7 +9,7 @@ from unittest import mock
 
 import pytest
 
-from nova_xloud.compute.bridges.placement import CurrentClaims
+from nova_xloud.adapters.placement import CurrentClaims
 from nova_xloud.compute.observe import observe
 from nova_xloud.compute.ports import Instance, RecordView, Reservation
 from nova_xloud.core.instance.desired import Desired

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 import pytest
 
 from lab.patience import LIMIT
+from nova_xloud.clock import Clock
 from nova_xloud.compute.agenda import Urgency
-from nova_xloud.compute.clock import Clock
 from nova_xloud.compute.converge import Outcome
 from nova_xloud.compute.ports import Instance
 from nova_xloud.compute.waits import Pause, Waits

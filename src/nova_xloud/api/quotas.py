@@ -2,7 +2,7 @@
 """Whether an adjustment fits the quota of the server's project, by each of Nova's drivers.
 
 A quota counts what instances hold. At the API that is in the instance's own columns, which the
-compute host keeps so (:mod:`nova_xloud.compute.bridges.record`).
+compute host keeps so (:mod:`nova_xloud.adapters.record`).
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from nova.quota import QUOTAS
 from oslo_limit import exception as limit_exceptions
 
 from nova_xloud import releases
+from nova_xloud.adapters import nova_objects
 from nova_xloud.core.convergence.plan import AdjustRequest, wish
 from nova_xloud.core.size import Size
 from nova_xloud.core.sizing import quota
 from nova_xloud.core.sizing.bounds import FlavorFacts, envelope
 from nova_xloud.errors import PlacementUnavailable, QuotaExceeded
-from nova_xloud.scheduling import holdings
 
 CONF = nova.conf.CONF
 
@@ -55,8 +55,8 @@ def growth_of(instance: Any, request: AdjustRequest) -> Growth | None:
 
     That is where nothing grows, and above the flavor's size: the host refuses that, and says why.
     """
-    facts = holdings.facts_of_instance(instance)
-    held, desired = held_by(instance), holdings.desired_of(instance, facts)
+    facts = nova_objects.facts_of_instance(instance)
+    held, desired = held_by(instance), nova_objects.desired_of(instance, facts)
     wanted = wish(request, desired, desired).to_hold
     if held.covers(wanted) or not envelope(facts).maximum.covers(wanted):
         return None

@@ -11,13 +11,13 @@ from keystoneauth1 import exceptions as ks_exc
 from nova import context as nova_context
 from nova import exception, objects
 
-from nova_xloud.compute.bridges.record import view_of
+from nova_xloud.adapters import nova_objects
+from nova_xloud.adapters.record import view_of
 from nova_xloud.compute.ports import Instance, Known
 from nova_xloud.core.instance.guest import Glimpse
 from nova_xloud.core.size import Size
 from nova_xloud.core.sizing import allocation
 from nova_xloud.errors import NotFound, PlacementUnavailable
-from nova_xloud.scheduling import holdings
 
 LOG = logging.getLogger(__name__)
 
@@ -88,12 +88,12 @@ class NovaFleet:
 
     def _forget_all_but(self, here: set[str]) -> None:
         self._unreadable = {uuid: why for uuid, why in self._unreadable.items() if uuid in here}
-        holdings.keep_logged_of(here)
+        nova_objects.keep_logged_of(here)
 
     def _known(self, instance: Any) -> Known | None:
         """None: it is not ours, or what Nova has of it cannot be read; the others go on without."""
         try:
-            if not holdings.is_ours(instance):
+            if not nova_objects.is_ours(instance):
                 self._stock[instance.uuid] = instance.instance_type_id
                 return None
             view = view_of(instance, self._manager.host)

@@ -14,7 +14,7 @@ from keystoneauth1 import exceptions as ks_exc
 from nova import exception
 from nova.scheduler.client import report
 
-from nova_xloud.compute.bridges.answers import error_of, in_words
+from nova_xloud.adapters.answers import error_of, in_words
 from nova_xloud.compute.ports import Claims, Reservation
 from nova_xloud.compute.pulse import Pulse
 from nova_xloud.core.size import Size

@@ -12,24 +12,24 @@ from typing import Any
 from nova import exception, objects
 from nova.compute import utils as compute_utils
 
+from nova_xloud.adapters import nova_objects
 from nova_xloud.compute.ports import RecordView
 from nova_xloud.core.instance.desired import Desired
 from nova_xloud.core.size import Size
 from nova_xloud.errors import AdjustmentDeferred, InvalidState, NotFound
-from nova_xloud.scheduling import holdings
 
 LOG = logging.getLogger(__name__)
 
 
 def view_of(instance: Any, host: str) -> RecordView:
     """What a ``nova.objects.Instance`` says, as seen from ``host``."""
-    facts = holdings.facts_of_instance(instance)
+    facts = nova_objects.facts_of_instance(instance)
     return RecordView(
         vm_state=instance.vm_state,
         task_state=instance.task_state,
         here=instance.host == host,
         facts=facts,
-        desired=holdings.desired_of(instance, facts),
+        desired=nova_objects.desired_of(instance, facts),
         recorded=Size(instance.vcpus, instance.memory_mb),
         # Nova writes task_state at both ends of each, and with it this.
         version=instance.updated_at,
@@ -61,10 +61,10 @@ class NovaRecord:
             _read_anew(self._instance)
             if _decided_on(self._instance) != before:
                 raise InvalidState("the instance was changed meanwhile; try again")
-            facts = holdings.facts_of_instance(self._instance)
-            if not desired.same_record(holdings.desired_of(self._instance, facts)):
+            facts = nova_objects.facts_of_instance(self._instance)
+            if not desired.same_record(nova_objects.desired_of(self._instance, facts)):
                 # One that was never adjusted stays without a record: only what it holds changes.
-                holdings.put_desired(self._instance, desired)
+                nova_objects.put_desired(self._instance, desired)
             self._instance.vcpus = held.vcpus
             self._instance.memory_mb = held.memory_mb
             self._instance.save(
@@ -102,9 +102,9 @@ def _decided_on(instance: Any) -> tuple[Any, ...]:
     return (
         instance.host,
         instance.vm_state,
-        holdings.facts_of_instance(instance),
+        nova_objects.facts_of_instance(instance),
         instance.flavor.flavorid,
-        holdings.record_of(instance),
+        nova_objects.record_of(instance),
     )
 
 
@@ -166,7 +166,9 @@ class NovaActions:
 
     def notify(self, name: str, error: Exception | None = None) -> None:
         """``compute.instance.<name>``, with the desired and the recorded size."""
-        desired = holdings.desired_of(self._instance, holdings.facts_of_instance(self._instance))
+        desired = nova_objects.desired_of(
+            self._instance, nova_objects.facts_of_instance(self._instance)
+        )
         sizes = {
             "desired": asdict(desired.target),
             "recorded": {"vcpus": self._instance.vcpus, "memory_mb": self._instance.memory_mb},
