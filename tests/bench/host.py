@@ -34,7 +34,7 @@ from nova_xloud.core.size import Size
 from nova_xloud.libvirt.guest_xml import apply_size
 from nova_xloud.seams import compute_manager
 from nova_xloud.testing import FakeLibvirtFixture, Timing
-from nova_xloud.testing.ports import FakeActions, FakeClaims, FakeRecord
+from nova_xloud.testing.fake_ports import FakeActions, FakeClaims, FakeRecord
 
 NAME = NODE = "bench-host"
 # Of each guest, vCPUs and MiB: what its flavor allows at the most, and what it starts with.

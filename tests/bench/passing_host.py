@@ -13,7 +13,7 @@ from nova.tests.fixtures import libvirt as fakelibvirt
 from sqlalchemy import event
 
 from nova_xloud.adapters.host_instances import NovaFleet
-from nova_xloud.testing import domain
+from nova_xloud.testing import fake_virdomain
 from tests.bench.host import Host
 
 _DOMAIN_CALLS = ("XMLDesc", "isPersistent")
@@ -100,8 +100,8 @@ def _counting():
         whole = around("libvirt, all domains", fakelibvirt.Connection.getAllDomainStats)
         stack.enter_context(mock.patch.object(fakelibvirt.Connection, "getAllDomainStats", whole))
         for name in _DOMAIN_CALLS:
-            one = around("libvirt, one domain", getattr(domain.VirDomainFace, name))
-            stack.enter_context(mock.patch.object(domain.VirDomainFace, name, one))
+            one = around("libvirt, one domain", getattr(fake_virdomain.VirDomainFace, name))
+            stack.enter_context(mock.patch.object(fake_virdomain.VirDomainFace, name, one))
         for name in ("get", "put", "post", "delete"):
             asked = around(
                 f"Placement, {name.upper()}", getattr(report.SchedulerReportClient, name)

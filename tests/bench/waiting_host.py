@@ -14,7 +14,7 @@ from nova_xloud.core.instance.lifecycle import Phase, Progress
 from nova_xloud.core.size import Size
 from nova_xloud.core.sizing.bounds import FlavorFacts
 from nova_xloud.testing import Behaviour, FakeDomain, FakeGuest, Timing
-from nova_xloud.testing.ports import FakeClaims, FakeRecord
+from nova_xloud.testing.fake_ports import FakeClaims, FakeRecord
 from tests.bench import usage
 from tests.bench.host import MAXIMUM, Host
 

@@ -27,7 +27,7 @@ from typing import Any, Protocol
 from nova_xloud.compute.ports import Claims
 from nova_xloud.core.size import Size
 from nova_xloud.core.sizing.bounds import FlavorFacts
-from nova_xloud.testing.ports import FakeClaims
+from nova_xloud.testing.fake_ports import FakeClaims
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = "openstack-placement"
@@ -59,7 +59,7 @@ class Provider(Protocol):
 
 
 class FakeProvider:
-    """:class:`nova_xloud.testing.ports.FakeClaims`."""
+    """:class:`nova_xloud.testing.fake_ports.FakeClaims`."""
 
     def __init__(self, *, refuses_when_overfull: bool = False) -> None:
         self.claims = FakeClaims(HELD, capacity=CAPACITY)

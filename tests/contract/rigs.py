@@ -23,8 +23,8 @@ from nova_xloud.compute.ports import Domain
 from nova_xloud.core.instance.guest import Glimpse, GuestFigures
 from nova_xloud.errors import RemovalTimedOut
 from nova_xloud.libvirt.domain import LibvirtDomain
+from nova_xloud.libvirt.domain_stats import survey
 from nova_xloud.libvirt.guest_xml import GuestSize, apply_size, read_size
-from nova_xloud.libvirt.survey import survey
 from nova_xloud.testing import Behaviour, FakeDomain, FakeGuest, ManualClock
 
 MAX_VCPUS, BOOT_VCPUS, MAX_MEMORY_MB, MEMORY_MB = 16, 2, 1024, 512

@@ -50,7 +50,7 @@ def test_every_module(names: list[str]) -> None:
         for path in sources.glob("nova_xloud*/**/*")
         if path.suffix == ".py" or path.name == "py.typed"
     }
-    assert {"nova_xloud/testing/guest.py", "nova_xloud/py.typed"} <= wanted
+    assert {"nova_xloud/testing/fake_guest.py", "nova_xloud/py.typed"} <= wanted
     assert wanted <= set(names)
 
 

@@ -445,7 +445,7 @@ class Pass(EngineTestCase):
         self._update_inventory_of(provider, inventory)
         self._guest().behaviour = Behaviour.NO_BALLOON_DRIVER
         self._guest().memory.actual_kib = 1024 * 1024
-        with self.assertLogs("nova_xloud.compute.conclude", logging.ERROR) as logs:
+        with self.assertLogs("nova_xloud.compute.finish", logging.ERROR) as logs:
             self.host.reconcile().join()
 
             def alarmed():

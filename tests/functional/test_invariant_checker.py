@@ -21,7 +21,7 @@ from nova_xloud.adapters import nova_objects
 from nova_xloud.cmd import invariants, status
 from nova_xloud.core.size import Size
 from nova_xloud.errors import DomainCallFailed, HostUnavailable
-from nova_xloud.libvirt.survey import survey
+from nova_xloud.libvirt.domain_stats import survey
 from nova_xloud.rpc.client import XloudAPI
 from nova_xloud.testing import Behaviour
 from tests.functional.base import AdjustTestCase

@@ -8,7 +8,7 @@ from nova.tests.functional.api.client import OpenStackApiException
 
 from nova_xloud.libvirt.guest_xml import stats_period
 from nova_xloud.testing import Behaviour
-from nova_xloud.testing.domain import XML_INACTIVE
+from nova_xloud.testing.fake_virdomain import XML_INACTIVE
 from tests.functional.clouds import GROWN, MovesTestCase
 
 

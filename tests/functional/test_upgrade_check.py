@@ -23,7 +23,7 @@ from oslo_db import exception as db_exc
 from oslo_utils import timeutils
 
 from nova_xloud import releases
-from nova_xloud.audit import osapi, readiness
+from nova_xloud.audit import osapi, upgrade_check
 from nova_xloud.cmd import status
 from nova_xloud.rpc.endpoint import XloudEndpoint
 from nova_xloud.rpc.versions import FIRST, NAMESPACE, VERSION
@@ -200,7 +200,7 @@ class ServicesOfAnotherVersion(UpgradeCheckTestCase):
 
     def test_another_package_here_than_there(self):
         kinds = ("nova-conductor", "nova-scheduler", "nova-compute")
-        with mock.patch.object(readiness, "package_version", return_value="99.1"):
+        with mock.patch.object(upgrade_check, "package_version", return_value="99.1"):
             for level, details in self._all_well_but(*kinds):
                 assert level == WARNING
                 assert f"here is nova-xloud 99.1 (RPC {VERSION})" in details

@@ -23,7 +23,7 @@ from nova_xloud.errors import ClaimRefused, GuestRefused, NoCapacity
 from nova_xloud.libvirt.guest_xml import KIB
 from nova_xloud.testing import Behaviour
 from nova_xloud.testing.behaviour import Power
-from nova_xloud.testing.ports import NOTHING
+from nova_xloud.testing.fake_ports import NOTHING
 from tests.simulator.scenario import RECONCILE_EVERY
 from tests.simulator.schedule import Actor, Violation
 from tests.simulator.server import Server

@@ -15,7 +15,7 @@ from unittest import mock
 from nova_xloud.clock import Clock
 from nova_xloud.compute import host, reconcile, worker
 from nova_xloud.compute.agenda import Lane
-from nova_xloud.compute.boots import Boots
+from nova_xloud.compute.boot_grace import Boots
 from nova_xloud.compute.converge import Outcome, converge
 from nova_xloud.compute.deadline import HostClock
 from nova_xloud.compute.host import Host

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from nova_xloud.core.size import Size
 from nova_xloud.core.sizing.allocation import MEMORY_MB
-from nova_xloud.testing.ports import NOTHING, FakeClaims
+from nova_xloud.testing.fake_ports import NOTHING, FakeClaims
 
 
 def total(sizes: Iterable[Size]) -> Size:

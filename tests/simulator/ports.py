@@ -11,7 +11,7 @@ import contextlib
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
-from nova_xloud.compute.boots import Boots
+from nova_xloud.compute.boot_grace import Boots
 from nova_xloud.compute.ports import (
     ClaimConflict,
     Domain,

@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from typing import Any
 from unittest import mock
 
-from nova_xloud.compute import admit, conclude, converge, host, observe, reconcile, take
+from nova_xloud.compute import admit, converge, execute, finish, host, observe, reconcile
 from nova_xloud.compute.reconcile import Reconciler
 from nova_xloud.core.convergence import balloon, next_step
 from nova_xloud.core.convergence.steps import Told
 from nova_xloud.core.instance.state import InstanceState
-from nova_xloud.testing.ports import FakeClaims, FakeRecord
+from nova_xloud.testing.fake_ports import FakeClaims, FakeRecord
 from tests.simulator import without
 from tests.simulator.schedule import Lock
 from tests.simulator.server import Server
@@ -144,7 +144,7 @@ RULES = (
         "an unplug that timed out, and is refused when it is tried again, counts as settled",
         "has ended QEMU",
         2108,
-        instead(take, "_set_vcpus", without.set_vcpus_as_if_first),
+        instead(execute, "_set_vcpus", without.set_vcpus_as_if_first),
     ),
     Rule(
         "fresh reading at each step",
@@ -270,7 +270,7 @@ RULES = (
         "memory is released that a balloon told before takes after all",
         " holds ",
         0,
-        instead(conclude, "_release_what_came_back", without.conclude_as_if_told),
+        instead(finish, "_release_what_came_back", without.conclude_as_if_told),
     ),
     Rule(
         "reconcile pass",

@@ -11,7 +11,7 @@ from nova_xloud.core.sizing.bounds import FlavorFacts
 from nova_xloud.libvirt.guest_xml import KIB, GuestSize
 from nova_xloud.testing import FakeGuest, vcpu_list
 from nova_xloud.testing.behaviour import Rejected
-from nova_xloud.testing.ports import NOTHING, FakeActions, FakeRecord
+from nova_xloud.testing.fake_ports import NOTHING, FakeActions, FakeRecord
 from tests.simulator.placement import Allocation, Provider
 from tests.simulator.scenario import MAXIMUM, MINIMUM, GuestPlan
 from tests.simulator.schedule import Schedule

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 from unittest import mock
 
-from nova_xloud.compute import admit, conclude, converge, take, waits
+from nova_xloud.compute import admit, converge, execute, finish, waits
 from nova_xloud.compute.claim import change_claim
 from nova_xloud.compute.observe import Observation, observe
 from nova_xloud.compute.ports import Claims, Instance, RecordView, Reservation
@@ -32,11 +32,11 @@ _LOOK = drift.look
 _NEEDED: Any = InstanceState.needed
 _NEXT_STEP = next_step.next_step
 _OBSERVE = observe
-_RELEASE_WHAT_CAME_BACK = conclude._release_what_came_back
-_SET_VCPUS = take._set_vcpus
+_RELEASE_WHAT_CAME_BACK = finish._release_what_came_back
+_SET_VCPUS = execute._set_vcpus
 _SHRINK = balloon._shrink
 _STEP = balloon.step
-_CONCLUDE = conclude.conclude
+_CONCLUDE = finish.conclude
 _TAKE = converge._Run._take
 
 
@@ -147,7 +147,7 @@ def definition_does_not_count() -> Iterator[None]:
 def conclude_after_a_call(
     instance: Instance, seen: Observation, told: Told, record: Desired
 ) -> Size:
-    conclude._leave(instance, seen, told)
+    finish._leave(instance, seen, told)
     return _CONCLUDE(instance, seen, replace(told, memory_mb=None), record)
 
 

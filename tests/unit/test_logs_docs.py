@@ -38,10 +38,12 @@ def test_the_table_is_what_is_logged() -> None:
 
 def test_each_line_of_an_instance_names_it() -> None:
     """``grep UUID`` finds what was done to it."""
-    of_compute = [c for c in calls() if c[0].startswith("compute.") and c[1] != "debug"]
-    nameless = {message for _, _, message in of_compute if not message.startswith("Instance %s")}
+    ours = ("compute.", "adapters.")
+    of_the_engine = [c for c in calls() if c[0].startswith(ours) and c[1] != "debug"]
+    nameless = {message for _, _, message in of_the_engine if not message.startswith("Instance %s")}
     assert nameless == {
         "A pass over the host's instances failed.",
+        "Flavor %s has a minimum that is not used as it stands: %s.",
         "Notification %s was not sent.",
         "Placement does not answer.",
         "The last pass over the host's instances hangs: so does a guest.",

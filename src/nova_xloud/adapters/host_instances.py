@@ -51,7 +51,7 @@ class NovaFleet:
 
     def glimpses(self, uuids: Collection[str]) -> Mapping[str, Glimpse]:
         # Here, because this module is loaded in nova-api too, and there may be no libvirt there.
-        from nova_xloud.libvirt.survey import survey
+        from nova_xloud.libvirt.domain_stats import survey
 
         connection = self._connection()
         return survey(connection, uuids, self._usual_period) if connection is not None else {}

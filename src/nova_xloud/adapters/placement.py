@@ -15,8 +15,8 @@ from nova import exception
 from nova.scheduler.client import report
 
 from nova_xloud.adapters.answers import error_of, in_words
+from nova_xloud.compute.liveness import Pulse
 from nova_xloud.compute.ports import Claims, Reservation
-from nova_xloud.compute.pulse import Pulse
 from nova_xloud.core.size import Size
 from nova_xloud.core.sizing import allocation
 from nova_xloud.core.sizing.bounds import FlavorFacts

@@ -127,9 +127,9 @@ def _check(arguments: argparse.Namespace, survey: Survey | None) -> Report:
     from nova import context as nova_context
 
     from nova_xloud.audit.cells import Cells
-    from nova_xloud.audit.check import Check, Options
     from nova_xloud.audit.cloud import Cloud
     from nova_xloud.audit.guests import witnesses
+    from nova_xloud.audit.invariants import Check, Options
 
     cloud = Cloud(Cells(nova_context.get_admin_context()))
     hosts = cloud.hosts()
@@ -145,7 +145,7 @@ def _check(arguments: argparse.Namespace, survey: Survey | None) -> Report:
         # Here, and not by the threads that ask: on eventlet those may use nothing that it has
         # replaced, and an import takes locks. What is missing is said of each host.
         with contextlib.suppress(ImportError):
-            importlib.import_module("nova_xloud.libvirt.witness")
+            importlib.import_module("nova_xloud.libvirt.domain_stats")
     with Progress(sys.stderr) as progress:
         options = Options(
             settle=arguments.settle,
@@ -158,7 +158,7 @@ def _check(arguments: argparse.Namespace, survey: Survey | None) -> Report:
 
 def _survey_at(uri: str) -> Mapping[str, Glimpse]:
     # Here, because where no --libvirt is given there may be none to import.
-    from nova_xloud.libvirt.witness import survey_at
+    from nova_xloud.libvirt.domain_stats import survey_at
 
     return survey_at(uri)
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 
 from nova_xloud import releases
-from nova_xloud.cmd import invariants, upgrade
+from nova_xloud.cmd import invariants, upgrade_check
 
 DESCRIPTION = """\
 Ask whether a cloud with nova-xloud is as it has to be. Run it where nova-manage runs: it reads the
@@ -34,7 +34,7 @@ INTERRUPTED = 130
 
 # Each has add(subparsers, parent), and sets `run`: from the arguments to an exit code, and
 # `unconfigured`: the exit code when nova.conf cannot be read.
-COMMANDS = (upgrade, invariants)
+COMMANDS = (upgrade_check, invariants)
 
 # Nova ready to be used in this process, from the options that name its configuration.
 Configured = Callable[[Sequence[str]], AbstractContextManager[None]]

@@ -13,9 +13,9 @@ from dataclasses import dataclass, replace
 
 from nova_xloud.clock import utc_now
 from nova_xloud.compute.claim import change_claim
+from nova_xloud.compute.liveness import SECONDS
 from nova_xloud.compute.observe import Observation, observe
 from nova_xloud.compute.ports import ClaimConflict, Instance, RecordView, Reservation
-from nova_xloud.compute.pulse import SECONDS
 from nova_xloud.conf import EngineOptions
 from nova_xloud.core.convergence.plan import AdjustRequest, Plan, decide
 from nova_xloud.core.instance.desired import Desired

@@ -19,12 +19,12 @@ from typing import TypeVar
 
 from nova_xloud.clock import Clock
 from nova_xloud.compute.admit import check_followed
-from nova_xloud.compute.conclude import alarm, conclude, concluded
+from nova_xloud.compute.execute import take
+from nova_xloud.compute.finish import alarm, conclude, concluded
 from nova_xloud.compute.meter import Meter, NoMeter
 from nova_xloud.compute.observe import Observation, observe, read_guest
 from nova_xloud.compute.patience import Patience
 from nova_xloud.compute.ports import ClaimConflict, Instance, RecordView
-from nova_xloud.compute.take import take
 from nova_xloud.compute.waits import Pause, Waits, answers, in_the_same_lane, locked
 from nova_xloud.conf import EngineOptions
 from nova_xloud.core.convergence import giving_up, next_step, steps

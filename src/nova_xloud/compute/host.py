@@ -21,7 +21,7 @@ from nova_xloud.compute.admit import (
     decide_now,
     reserve,
 )
-from nova_xloud.compute.boots import Boots
+from nova_xloud.compute.boot_grace import Boots
 from nova_xloud.compute.converge import Outcome, converge
 from nova_xloud.compute.deadline import Deadline, HostClock
 from nova_xloud.compute.meter import Meter, NoMeter

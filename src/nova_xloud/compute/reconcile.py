@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from nova_xloud.compute.agenda import Urgency
-from nova_xloud.compute.boots import Boots
+from nova_xloud.compute.boot_grace import Boots
 from nova_xloud.compute.meter import Meter, NoMeter, Seen
 from nova_xloud.compute.ports import Fleet, Instance, Known
 from nova_xloud.compute.watch import Watch

@@ -14,11 +14,11 @@ from lxml import etree
 from nova_xloud.core.instance.guest import GuestFigures
 from nova_xloud.core.size import Size
 from nova_xloud.errors import DomainBusy, DomainError, DomainNotFound, DomainNotRunning
-from nova_xloud.libvirt import statistics
+from nova_xloud.libvirt import memory_stats
+from nova_xloud.libvirt.domain_stats import STOPPED_STATES
 from nova_xloud.libvirt.error_codes import CONSTANTS, NUMBERS_OF_NEW, Call, error_class
 from nova_xloud.libvirt.guest_xml import KIB, defined_size, kib, read_size, stats_period
 from nova_xloud.libvirt.pinned import pinned_by
-from nova_xloud.libvirt.survey import STOPPED_STATES
 
 LOG = logging.getLogger(__name__)
 
@@ -119,7 +119,7 @@ class LibvirtDomain:
             attached_dimms_mb=_mib(_dimms_kib(root)),
             has_virtiomem=root.find("devices/memory[@model='virtio-mem']") is not None,
             boot_id=int(root.get("id", "")) if running else None,
-            usable_mb=statistics.usable_mb(stats or {}),
+            usable_mb=memory_stats.usable_mb(stats or {}),
             # 0 before the first.
             stats_at=(stats or {}).get("last_update") or None,
             autodeflate=root.find("devices/memballoon[@autodeflate='on']") is not None,
@@ -212,7 +212,7 @@ class LibvirtDomain:
             return None
         # A paused guest has not reported since it was paused.
         now = stats.get("last_update", 0) if paused else self._wall()
-        return statistics.reports(stats, period=period, now=now) or None
+        return memory_stats.reports(stats, period=period, now=now) or None
 
     def _ask(self, method: str, *arguments: int) -> Any:
         """A call that the guest's agent has to answer."""

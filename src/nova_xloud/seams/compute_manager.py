@@ -29,10 +29,10 @@ from nova_xloud.adapters.placement import (
 )
 from nova_xloud.adapters.record import NovaActions, NovaRecord
 from nova_xloud.compute.agents import Agents
-from nova_xloud.compute.boots import Boots
+from nova_xloud.compute.boot_grace import Boots
 from nova_xloud.compute.host import Host
+from nova_xloud.compute.liveness import Pulse
 from nova_xloud.compute.ports import Domain, Instance
-from nova_xloud.compute.pulse import Pulse
 from nova_xloud.compute.watch import Watch
 from nova_xloud.core.sizing.bounds import envelope
 from nova_xloud.errors import DomainCallFailed, DomainError, DomainNotFound, NotFound
@@ -123,7 +123,7 @@ class XloudComputeManager(manager.ComputeManager):  # type: ignore[misc]
             if connection is None:
                 return
             # Here, because this module is loaded in nova-api too.
-            from nova_xloud.libvirt.survey import boot_ids
+            from nova_xloud.libvirt.domain_stats import boot_ids
 
             running = boot_ids(connection)
         except DomainError as error:

@@ -28,7 +28,7 @@ def init_host(original: Callable[..., None], driver: Any, host: str) -> None:
     """Nova's; and note which guests run already, before nova-compute starts the others again."""
     original(driver, host)
     # Here, because where no guest is run there may be no libvirt to import.
-    from nova_xloud.libvirt.survey import boot_ids
+    from nova_xloud.libvirt.domain_stats import boot_ids
 
     driver.xloud_ran_already = boot_ids(driver._host.get_connection())
 

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from nova_xloud.testing.behaviour import Behaviour, Timing
 from nova_xloud.testing.clock import Clock, ManualClock, RealClock
-from nova_xloud.testing.guest import FakeGuest
-from nova_xloud.testing.port import FakeDomain
+from nova_xloud.testing.fake_domain import FakeDomain
+from nova_xloud.testing.fake_guest import FakeGuest
 
 if TYPE_CHECKING:
     from nova_xloud.testing.fixture import FakeLibvirtFixture

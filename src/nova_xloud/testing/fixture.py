@@ -12,29 +12,29 @@ from nova.virt.libvirt import driver
 
 # Imported here, before a test runs: Nova's tests refuse the first `import libvirt` in one.
 from nova_xloud.libvirt import domain as libvirt_domain
-from nova_xloud.libvirt import survey as libvirt_survey
+from nova_xloud.libvirt import domain_stats as libvirt_survey
 from nova_xloud.libvirt.guest_xml import read_size
-from nova_xloud.testing import domain
+from nova_xloud.testing import fake_virdomain
 from nova_xloud.testing.behaviour import Behaviour, Rejected, Timing
 from nova_xloud.testing.clock import Clock, RealClock
-from nova_xloud.testing.guest import FakeGuest
+from nova_xloud.testing.fake_guest import FakeGuest
 
-# What Nova's fake has not got, with libvirt's numbers (libvirt-domain.h, virterror.h).
+# What Nova's fake has not got, with libvirt's numbers (libvirt-fake_virdomain.h, virterror.h).
 CONSTANTS = {
-    "VIR_DOMAIN_VCPU_LIVE": domain.LIVE,
-    "VIR_DOMAIN_VCPU_CONFIG": domain.CONFIG,
+    "VIR_DOMAIN_VCPU_LIVE": fake_virdomain.LIVE,
+    "VIR_DOMAIN_VCPU_CONFIG": fake_virdomain.CONFIG,
     "VIR_DOMAIN_VCPU_CURRENT": 0,
-    "VIR_DOMAIN_VCPU_MAXIMUM": domain.MAXIMUM,
-    "VIR_DOMAIN_VCPU_GUEST": domain.GUEST,
-    "VIR_DOMAIN_VCPU_HOTPLUGGABLE": domain.HOTPLUGGABLE,
+    "VIR_DOMAIN_VCPU_MAXIMUM": fake_virdomain.MAXIMUM,
+    "VIR_DOMAIN_VCPU_GUEST": fake_virdomain.GUEST,
+    "VIR_DOMAIN_VCPU_HOTPLUGGABLE": fake_virdomain.HOTPLUGGABLE,
     "VIR_DOMAIN_MEM_CURRENT": 0,
-    "VIR_DOMAIN_MEM_LIVE": domain.LIVE,
-    "VIR_DOMAIN_MEM_CONFIG": domain.CONFIG,
+    "VIR_DOMAIN_MEM_LIVE": fake_virdomain.LIVE,
+    "VIR_DOMAIN_MEM_CONFIG": fake_virdomain.CONFIG,
     "VIR_DOMAIN_MEM_MAXIMUM": 4,
-    "VIR_DOMAIN_STATS_STATE": domain.STATS_STATE,
-    "VIR_DOMAIN_STATS_BALLOON": domain.STATS_BALLOON,
-    "VIR_DOMAIN_STATS_VCPU": domain.STATS_VCPU,
-    "VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT": domain.STATS_NOWAIT,
+    "VIR_DOMAIN_STATS_STATE": fake_virdomain.STATS_STATE,
+    "VIR_DOMAIN_STATS_BALLOON": fake_virdomain.STATS_BALLOON,
+    "VIR_DOMAIN_STATS_VCPU": fake_virdomain.STATS_VCPU,
+    "VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT": fake_virdomain.STATS_NOWAIT,
     "VIR_ERR_OVERFLOW": 82,
 }
 
@@ -67,7 +67,7 @@ class FakeLibvirtFixture(fixtures.Fixture):
         self.clock = clock or RealClock()
         self.agent = agent
         # Of each instance the domain that was defined last.
-        self._domains: dict[str, domain.VirDomainFace] = {}
+        self._domains: dict[str, fake_virdomain.VirDomainFace] = {}
 
     def _setUp(self) -> None:
         if driver.libvirt is not fakelibvirt:
@@ -75,14 +75,17 @@ class FakeLibvirtFixture(fixtures.Fixture):
         for name, value in CONSTANTS.items():
             if not hasattr(fakelibvirt, name):
                 self._patch(fakelibvirt, name, value)
-        bases = (domain.VirDomainFace, fakelibvirt.Domain)
+        bases = (fake_virdomain.VirDomainFace, fakelibvirt.Domain)
         face = type("Domain", bases, {"hypervisor": self})
         self._patch(fakelibvirt, "Domain", face)
         self._patch(fakelibvirt, "virDomain", face)
         self._patch(libvirt_domain, "libvirt", fakelibvirt)
         self._patch(libvirt_survey, "libvirt", fakelibvirt)
         of_all = fixtures.MockPatchObject(
-            fakelibvirt.Connection, "getAllDomainStats", domain.all_domain_stats, create=True
+            fakelibvirt.Connection,
+            "getAllDomainStats",
+            fake_virdomain.all_domain_stats,
+            create=True,
         )
         self.useFixture(of_all)
 
@@ -96,7 +99,7 @@ class FakeLibvirtFixture(fixtures.Fixture):
         return self._domains[uuid].guest
 
     def make_guest(self, new: Any, root: etree._Element, *, transient: bool) -> FakeGuest:
-        """See :class:`nova_xloud.testing.domain.Hypervisor`."""
+        """See :class:`nova_xloud.testing.fake_virdomain.Hypervisor`."""
         uuid = new.UUIDString()
         before = self._domains.get(uuid)
         self._domains[uuid] = new
@@ -105,7 +108,7 @@ class FakeLibvirtFixture(fixtures.Fixture):
         definition: dict[str, Any] = {
             "config": read_size(root),
             "persistent": not transient,
-            "agent": self.agent and root.find(domain.AGENT_CHANNEL) is not None,
+            "agent": self.agent and root.find(fake_virdomain.AGENT_CHANNEL) is not None,
             "balloon_device": balloon is None or balloon.get("model") != "none",
             "statistics": balloon is not None and balloon.find("stats") is not None,
             "autodeflate": balloon is not None and balloon.get("autodeflate") == "on",
@@ -121,7 +124,7 @@ class FakeLibvirtFixture(fixtures.Fixture):
         return FakeGuest(**definition, behaviour=behaviour, timing=self.timing, clock=self.clock)
 
     def libvirt_error(self, rejected: Rejected) -> Exception:
-        """See :class:`nova_xloud.testing.domain.Hypervisor`."""
+        """See :class:`nova_xloud.testing.fake_virdomain.Hypervisor`."""
         error: Exception = fakelibvirt.make_libvirtError(
             fakelibvirt.libvirtError,
             str(rejected),

@@ -74,7 +74,7 @@ def test_every_code_has_advice() -> None:
     }
     codes.add(servers.AdjustmentDeferred.code)
     root = Path(nova_xloud.__file__).parent
-    for file in [*root.glob("core/*.py"), *root.glob("compute/*.py"), root / "errors.py"]:
+    for file in [*root.glob("core/**/*.py"), *root.glob("compute/*.py"), root / "errors.py"]:
         text = file.read_text()
         codes |= set(re.findall(r'"(xloud\.(?:guest_refused|blocked)[a-z_.]*[a-z])"', text))
     assert {"xloud.no_capacity", "xloud.guest_refused.memory_floor", "xloud.deferred"} <= codes

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from lab.patience import LIMIT
-from nova_xloud.audit import readiness
+from nova_xloud.audit import upgrade_check
 from nova_xloud.audit.report import Report, Unread, as_json, as_text
 from nova_xloud.cmd import invariants, status
 from nova_xloud.core.checks.finding import WAYS_OUT, Finding
@@ -76,7 +76,7 @@ def test_help_of_the_upgrade_check_names_each_check_and_imports_no_nova() -> Non
         [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True
     )
     assert done.stderr == "False\n"
-    for name, _ in readiness.Readiness(list, ()).checks():
+    for name, _ in upgrade_check.Readiness(list, ()).checks():
         assert f"\n  {name} " in done.stdout
     assert "255" in done.stdout
 
@@ -264,7 +264,7 @@ import contextlib, os, signal, sys, threading
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 from nova_xloud.cmd import invariants, status
-from tests.unit.audit.test_check import Answers, check_of, read
+from tests.unit.audit.test_invariants_of_a_host import Answers, check_of, read
 
 def hang():
     threading.Event().wait()
@@ -378,7 +378,7 @@ def judged(monkeypatch: pytest.MonkeyPatch) -> dict[str, Verdict]:
         def checks(self) -> list[tuple[str, object]]:
             return [(name, lambda v=verdict: v) for name, verdict in verdicts.items()]
 
-    monkeypatch.setattr(readiness, "Readiness", Judged)
+    monkeypatch.setattr(upgrade_check, "Readiness", Judged)
     return verdicts
 
 

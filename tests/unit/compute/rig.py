@@ -17,7 +17,7 @@ from typing import Any
 from nova_xloud.clock import Clock
 from nova_xloud.compute.admit import Admission, admit, reserve
 from nova_xloud.compute.agenda import Urgency
-from nova_xloud.compute.boots import Boots
+from nova_xloud.compute.boot_grace import Boots
 from nova_xloud.compute.converge import Outcome, converge
 from nova_xloud.compute.ports import Domain, Instance, RecordView, Reservation
 from nova_xloud.compute.waits import Waits
@@ -32,7 +32,7 @@ from nova_xloud.core.size import Size
 from nova_xloud.core.sizing.bounds import FlavorFacts, HostFacts
 from nova_xloud.errors import InvalidState, XloudError
 from nova_xloud.testing import Behaviour, FakeDomain, FakeGuest, ManualClock, Timing
-from nova_xloud.testing.ports import FakeActions, FakeClaims, FakeRecord
+from nova_xloud.testing.fake_ports import FakeActions, FakeClaims, FakeRecord
 
 MAXIMUM = Size(8, 4096)
 NOW = Size(4, 2048)

@@ -11,7 +11,7 @@ from nova_xloud.compute.reconcile import Reconciler
 from nova_xloud.core.size import Size
 from nova_xloud.errors import ClaimRefused, GuestRefused
 from nova_xloud.testing import Behaviour
-from nova_xloud.testing.ports import FakeFleet
+from nova_xloud.testing.fake_ports import FakeFleet
 from tests.unit.compute.rig import NOW, OPTIONS, Inline, Rig
 
 LESS = Size(2, 1024)

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from nova_xloud.compute.conclude import conclude
+from nova_xloud.compute.finish import conclude
 from nova_xloud.compute.observe import ReservationSpent, observe
 from nova_xloud.compute.reconcile import Reconciler
 from nova_xloud.core.convergence.steps import Told
@@ -18,7 +18,7 @@ from nova_xloud.core.size import Size
 from nova_xloud.errors import Blocked, DomainError, GuestRefused, InvalidState, NoAllocation
 from nova_xloud.testing import Behaviour
 from nova_xloud.testing.behaviour import Rejected, Timing
-from nova_xloud.testing.ports import FakeFleet
+from nova_xloud.testing.fake_ports import FakeFleet
 from tests.unit.compute.rig import MAXIMUM, NOW, Inline, Rig
 
 SMALL = Size(2, 1024)

@@ -22,7 +22,7 @@ from nova_xloud.errors import (
     PlacementUnavailable,
 )
 from nova_xloud.testing import FakeDomain
-from nova_xloud.testing.ports import FakeActions, FakeClaims, FakeFleet, FakeRecord
+from nova_xloud.testing.fake_ports import FakeActions, FakeClaims, FakeFleet, FakeRecord
 from tests.unit.compute.rig import NOW, Rig
 
 HELD = Size(2, 1024)
@@ -47,7 +47,7 @@ def test_they_are_the_ports(claims: FakeClaims, record: FakeRecord) -> None:
 
 def test_no_nova_is_imported_for_them_nor_for_the_rig() -> None:
     check = (
-        "import sys, nova_xloud.testing.ports, tests.unit.compute.rig; "
+        "import sys, nova_xloud.testing.fake_ports, tests.unit.compute.rig; "
         "print([m for m in ('nova', 'libvirt') if m in sys.modules])"
     )
     ran = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True)

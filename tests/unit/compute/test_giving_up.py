@@ -16,7 +16,7 @@ from nova_xloud.core.size import Size
 from nova_xloud.errors import DomainCallFailed, GuestRefused, XloudError
 from nova_xloud.testing import Behaviour, Timing
 from nova_xloud.testing.behaviour import Power
-from nova_xloud.testing.ports import FakeFleet
+from nova_xloud.testing.fake_ports import FakeFleet
 from tests.unit.compute.rig import MAXIMUM, NOW, OPTIONS, Inline, Rig
 
 TRIES = 3

@@ -35,7 +35,7 @@ from nova_xloud.errors import (
     PlacementUnavailable,
 )
 from nova_xloud.testing import Behaviour
-from nova_xloud.testing.ports import FakeFleet
+from nova_xloud.testing.fake_ports import FakeFleet
 from tests.unit.compute.rig import NOW, OPTIONS, Rig, at_once
 
 

@@ -12,14 +12,14 @@ from dataclasses import replace
 
 import pytest
 
-from nova_xloud.compute.boots import Boots
+from nova_xloud.compute.boot_grace import Boots
 from nova_xloud.compute.reconcile import Reconciler
 from nova_xloud.core.convergence.balloon import Limits
 from nova_xloud.core.instance.desired import Desired
 from nova_xloud.core.instance.lifecycle import Phase
 from nova_xloud.core.size import Size
 from nova_xloud.testing import Behaviour, Timing
-from nova_xloud.testing.ports import FakeFleet
+from nova_xloud.testing.fake_ports import FakeFleet
 from tests.unit.compute.rig import NOW, OPTIONS, Inline, Killed, Rig
 
 Scenario = Callable[[Rig], None]

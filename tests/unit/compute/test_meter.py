@@ -23,7 +23,7 @@ from nova_xloud.core.size import Observed, Size
 from nova_xloud.core.sizing.bounds import HostFacts
 from nova_xloud.errors import DomainCallFailed, GuestRefused, NoCapacity, OutOfBounds
 from nova_xloud.testing import Behaviour
-from nova_xloud.testing.ports import FakeFleet
+from nova_xloud.testing.fake_ports import FakeFleet
 from tests.unit.compute.rig import MAXIMUM, NOW, UUID, Rig, at_once
 
 

@@ -16,7 +16,7 @@ from nova_xloud.core.instance.desired import Desired
 from nova_xloud.core.size import Size
 from nova_xloud.core.sizing.bounds import FlavorFacts
 from nova_xloud.errors import DomainNotFound, InvalidState
-from nova_xloud.testing.ports import FakeActions, FakeRecord
+from nova_xloud.testing.fake_ports import FakeActions, FakeRecord
 from tests.unit.compute.rig import NOW, Rig
 
 SIZE = Size(1, 512)

@@ -13,7 +13,7 @@ from dataclasses import replace
 import pytest
 
 from lab.patience import LIMIT
-from nova_xloud.compute.boots import Boots
+from nova_xloud.compute.boot_grace import Boots
 from nova_xloud.compute.ports import Instance, Known
 from nova_xloud.compute.reconcile import EMPTY_FOR, HANGS_AFTER, REST, Reconciler
 from nova_xloud.conf import EngineOptions
@@ -22,7 +22,7 @@ from nova_xloud.core.instance.guest import Glimpse
 from nova_xloud.core.instance.lifecycle import Condition, Event, Phase, Progress
 from nova_xloud.core.size import Size
 from nova_xloud.testing import Behaviour, ManualClock, Timing
-from nova_xloud.testing.ports import FakeFleet
+from nova_xloud.testing.fake_ports import FakeFleet
 from tests.unit.compute.rig import NOW, OPTIONS, Inline, Rig
 
 RETRY = OPTIONS.retry_interval

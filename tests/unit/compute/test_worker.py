@@ -21,7 +21,7 @@ from nova_xloud.compute.worker import Converging, Worker
 from nova_xloud.conf import EngineOptions
 from nova_xloud.core.size import Size
 from nova_xloud.errors import AdjustmentDeferred, GuestRefused, NoCapacity
-from nova_xloud.testing.ports import FakeEvent
+from nova_xloud.testing.fake_ports import FakeEvent
 from tests.unit.compute.rig import Rig, at_once
 
 DONE = Outcome(True)

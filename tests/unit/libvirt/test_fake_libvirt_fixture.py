@@ -16,7 +16,7 @@ from nova.virt.libvirt import driver
 from nova_xloud.core.instance.guest import Glimpse
 from nova_xloud.core.size import Size
 from nova_xloud.libvirt.domain import LibvirtDomain
-from nova_xloud.libvirt.survey import survey
+from nova_xloud.libvirt.domain_stats import survey
 from nova_xloud.testing import Behaviour, FakeLibvirtFixture, ManualClock
 from nova_xloud.testing.fixture import CONSTANTS
 

@@ -73,7 +73,7 @@ def run(arguments: argparse.Namespace) -> int:
     from oslo_config import cfg
     from oslo_upgradecheck import upgradecheck
 
-    from nova_xloud.audit.readiness import Readiness
+    from nova_xloud.audit.upgrade_check import Readiness
     from nova_xloud.seams import install
 
     class Checks(upgradecheck.UpgradeCommands):

@@ -14,7 +14,7 @@ from lxml import etree
 
 from nova_xloud.libvirt.guest_xml import GuestSize, apply_size
 from nova_xloud.testing.behaviour import Power, Rejected
-from nova_xloud.testing.guest import FakeGuest
+from nova_xloud.testing.fake_guest import FakeGuest
 
 LIVE, CONFIG, MAXIMUM, GUEST, HOTPLUGGABLE = 1, 2, 4, 8, 16
 STATS_STATE, STATS_BALLOON, STATS_VCPU, STATS_NOWAIT = 1, 4, 8, 0x20000000

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from lab.patience import LIMIT
-from nova_xloud.audit.check import Check, Options
 from nova_xloud.audit.cloud import Host
 from nova_xloud.audit.guests import Read
+from nova_xloud.audit.invariants import Check, Options
 from nova_xloud.audit.report import Unread
 from nova_xloud.core.checks.invariants import ElasticInstance, Guest, Node
 from nova_xloud.core.size import Size

@@ -23,7 +23,7 @@ from nova_xloud.errors import (
     NotFound,
     PlacementUnavailable,
 )
-from nova_xloud.testing.port import glimpse_of
+from nova_xloud.testing.fake_domain import glimpse_of
 
 NOTHING = Size(0, 0)
 PROVIDER = "fake-provider"

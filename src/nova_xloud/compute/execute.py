@@ -6,7 +6,7 @@ from __future__ import annotations
 import logging
 from dataclasses import replace
 
-from nova_xloud.compute.conclude import concluded, set_statistics_period
+from nova_xloud.compute.finish import concluded, set_statistics_period
 from nova_xloud.compute.observe import Observation
 from nova_xloud.compute.ports import Instance
 from nova_xloud.core.convergence import steps

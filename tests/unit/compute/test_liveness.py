@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from lab.patience import LIMIT
-from nova_xloud.compute.pulse import SECONDS, Pulse
+from nova_xloud.compute.liveness import SECONDS, Pulse
 from nova_xloud.errors import DomainCallFailed, DomainNotFound, DomainNotRunning
 from nova_xloud.testing import FakeDomain, ManualClock
 from tests.unit.compute.rig import Rig

@@ -10,7 +10,7 @@ import pytest
 
 from nova_xloud import errors
 from nova_xloud.core.instance.guest import Glimpse
-from nova_xloud.libvirt.survey import survey
+from nova_xloud.libvirt.domain_stats import survey
 from tests.unit.libvirt.test_libvirt_domain import libvirt_error
 
 

@@ -70,6 +70,25 @@ def survey(
     return seen
 
 
+def survey_at(uri: str) -> dict[str, Glimpse]:
+    """:func:`survey` over a connection of its own that can only read.
+
+    The definition and the devices of each domain are read too.
+
+    :raises DomainCallFailed: there is no libvirt at ``uri``, or it did not answer
+    """
+    # libvirt writes every error to stderr besides raising it.
+    libvirt.registerErrorHandler(lambda context, error: None, None)
+    try:
+        connection = libvirt.openReadOnly(uri)
+    except libvirt.libvirtError as error:
+        raise DomainCallFailed(f"openReadOnly({uri}): {error}") from error
+    try:
+        return survey(connection, None)
+    finally:
+        connection.close()
+
+
 def _with_xml(glimpse: Glimpse, dom: Any, usual_period: int) -> Glimpse:
     try:
         is_persistent = dom.isPersistent()

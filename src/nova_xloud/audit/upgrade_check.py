@@ -16,9 +16,9 @@ from nova_xloud import releases
 from nova_xloud.adapters import nova_objects
 from nova_xloud.audit import osapi, services
 from nova_xloud.audit.cells import Cells
-from nova_xloud.audit.check import Check, Options
 from nova_xloud.audit.cloud import Cloud
 from nova_xloud.audit.guests import ComputeWitness
+from nova_xloud.audit.invariants import Check, Options
 from nova_xloud.audit.report import Unread
 from nova_xloud.core.checks import upgrade_check
 from nova_xloud.core.checks.services import COMPUTE, About, Service, judge_api, judge_services

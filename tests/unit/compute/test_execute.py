@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from nova_xloud.compute.execute import take
 from nova_xloud.compute.observe import observe
 from nova_xloud.compute.ports import ClaimConflict
-from nova_xloud.compute.take import take
 from nova_xloud.core.convergence import steps
 from nova_xloud.core.convergence.next_step import next_step
 from nova_xloud.core.convergence.steps import Told

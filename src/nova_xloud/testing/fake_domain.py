@@ -10,7 +10,7 @@ from nova_xloud.core.instance.guest import Glimpse, GuestFigures
 from nova_xloud.core.size import Size
 from nova_xloud.libvirt.error_codes import Call, error_class
 from nova_xloud.testing.behaviour import Power, Rejected
-from nova_xloud.testing.guest import FakeGuest
+from nova_xloud.testing.fake_guest import FakeGuest
 
 
 class FakeDomain:
@@ -68,7 +68,7 @@ class FakeDomain:
         return max(1, int(self.guest.timing.stats_seconds))
 
     def glimpse(self) -> Glimpse:
-        """What :func:`nova_xloud.libvirt.survey.survey` tells of it."""
+        """What :func:`nova_xloud.libvirt.domain_stats.survey` tells of it."""
         return glimpse_of(self.read(agent=False))
 
     def ping(self) -> None:

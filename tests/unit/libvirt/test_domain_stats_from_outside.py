@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 
 from nova_xloud.errors import DomainCallFailed
-from nova_xloud.libvirt.witness import survey_at
+from nova_xloud.libvirt.domain_stats import survey_at
 
 
 def test_a_libvirt_is_asked_by_its_uri() -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from nova_xloud.compute.boots import Boots
+from nova_xloud.compute.boot_grace import Boots
 from nova_xloud.core.instance.guest import Glimpse
 from nova_xloud.testing import ManualClock
 
