@@ -128,7 +128,7 @@ class Host:
 
     def keep_in_memory(self):
         """From now on records, claims and actions of all are fakes, and only guests are asked."""
-        opened = self.manager._open_instance
+        opened = self.manager.xloud_ports.open
 
         def open_instance(context, instance):
             uuid = instance.uuid

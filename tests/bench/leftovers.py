@@ -33,9 +33,9 @@ def roots_of(manager):
 
     return {
         "engine": manager.xloud,
-        "pulse": manager._pulse,
-        "locks": manager._locks,
-        "agents": manager._agents,
+        "pulse": manager.xloud_ports._pulse,
+        "locks": manager.xloud_ports._locks,
+        "agents": manager.xloud_ports._agents,
         "watch": manager._watch,
         "boots": manager._boots,
         "meter": manager._metrics.meter,

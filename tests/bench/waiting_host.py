@@ -80,14 +80,14 @@ def _opened(uuid, ports):
     guest, claims, record = ports
     instance = objects_base.NovaObject.obj_from_primitive(_host.primitive)
     assert isinstance(instance, objects.Instance)
-    opened = _host.manager._open_instance(_host.context, instance)
+    opened = _host.manager.xloud_ports.open(_host.context, instance)
     return dataclasses.replace(
         opened,
         uuid=uuid,
         domain=functools.partial(FakeDomain, guest),
         claims=claims,
         record=record,
-        lock=functools.partial(_host.manager._locks.hold, uuid),
+        lock=functools.partial(_host.manager.xloud_ports._locks.hold, uuid),
         watched=functools.partial(_host.manager._watch.judged, uuid),
         booting=lambda figures: False,
         answers=lambda within: True,

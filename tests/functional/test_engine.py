@@ -64,7 +64,7 @@ class Concurrent(EngineTestCase):
         assert {e["result"] for e in events} <= {"Success", None}
 
     def test_a_claim_that_somebody_changes_at_every_try(self):
-        client = self.computes["host1"].manager.xloud_placement
+        client = self.computes["host1"].manager.xloud_ports.placement
         put, tries = client._put_allocations, []
 
         def changed_meanwhile(context, consumer, payload):
@@ -82,7 +82,7 @@ class Concurrent(EngineTestCase):
         self._has(3, 512)
 
     def test_a_claim_that_never_succeeds_is_503_and_nothing_is_changed(self):
-        client = self.computes["host1"].manager.xloud_placement
+        client = self.computes["host1"].manager.xloud_ports.placement
         conflict = mock.Mock(status_code=409, text="code: placement.concurrent_update")
         with mock.patch.object(client, "_put_allocations", return_value=conflict):
             self._refused(503, "xloud.placement_unavailable", current_vcpus=3)
@@ -378,7 +378,7 @@ class Pass(EngineTestCase):
         self._has(1, 512)
         self._boot(self._flavor())
         manager = self.computes["host1"].manager
-        driver_host, client = manager.driver._host, manager.xloud_placement
+        driver_host, client = manager.driver._host, manager.xloud_ports.placement
         with (
             mock.patch.object(
                 driver_host, "get_connection", wraps=driver_host.get_connection
@@ -552,7 +552,7 @@ class Queued(AdjustTestCase):
         manager = self.computes["host1"].manager
         context = nova_context.get_admin_context()
         instance = objects.Instance.get_by_uuid(context, self.server["id"], ATTRIBUTES)
-        waiting = manager._open_instance(context, instance)
+        waiting = manager.xloud_ports.open(context, instance)
         assert observe(waiting).reservation.size == Size(1, 512)
         other = self._record(self.server)
         other.flavor.extra_specs = {**other.flavor.extra_specs, "resources:MEMORY_MB": "1024"}

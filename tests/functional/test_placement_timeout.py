@@ -84,7 +84,7 @@ class Hangs(AdjustTestCase):
     """Placement, for the compute host alone."""
 
     def test_a_users_stop_does_not_wait_for_it(self):
-        client = self.computes["host1"].manager.xloud_placement
+        client = self.computes["host1"].manager.xloud_ports.placement
         ends, asked = threading.Event(), threading.Event()
 
         def hang(*args, **kwargs):

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from keystoneauth1 import exceptions as ks_exc
@@ -12,6 +12,7 @@ from nova import context as nova_context
 from nova import exception, objects
 
 from nova_xloud.adapters import nova_objects
+from nova_xloud.adapters.open_instance import InstancePorts
 from nova_xloud.adapters.record import view_of
 from nova_xloud.compute.ports import Instance, Known
 from nova_xloud.core.instance.guest import Glimpse
@@ -27,21 +28,13 @@ ATTRIBUTES = ["flavor", "metadata", "system_metadata"]
 class NovaFleet:
     """The instances of one ``nova.compute.manager.ComputeManager``.
 
-    :param connection: nova-compute's connection to its libvirt; None where it has none
-    :param open_instance: from a context and a ``nova.objects.Instance`` to its ports
+    :param ports: what opens them, and has the connection to libvirt
     :param usual_period: as in :class:`nova_xloud.libvirt.domain.LibvirtDomain`
     """
 
-    def __init__(
-        self,
-        manager: Any,
-        connection: Callable[[], Any],
-        open_instance: Callable[[Any, Any], Instance],
-        usual_period: int,
-    ) -> None:
+    def __init__(self, manager: Any, ports: InstancePorts, usual_period: int) -> None:
         self._manager = manager
-        self._connection = connection
-        self._open = open_instance
+        self._ports = ports
         self._usual_period = usual_period
         # By instance: the error of its last reading, so that it is logged once.
         self._unreadable: dict[str, str] = {}
@@ -53,7 +46,7 @@ class NovaFleet:
         # Here, because this module is loaded in nova-api too, and there may be no libvirt there.
         from nova_xloud.libvirt.domain_stats import survey
 
-        connection = self._connection()
+        connection = self._ports.connection()
         return survey(connection, uuids, self._usual_period) if connection is not None else {}
 
     def boot_ids(self) -> Mapping[str, int]:
@@ -118,7 +111,7 @@ class NovaFleet:
 
     def _allocations(self, provider: str) -> Mapping[str, Any]:
         context = nova_context.get_admin_context()
-        client = self._manager.xloud_placement
+        client = self._ports.placement
         try:
             found: Mapping[str, Any] = client.get_allocations_for_resource_provider(
                 context, provider
@@ -141,4 +134,4 @@ class NovaFleet:
             instance = objects.Instance.get_by_uuid(context, uuid, expected_attrs=ATTRIBUTES)
         except exception.InstanceNotFound as error:
             raise NotFound(f"instance {uuid} was deleted") from error
-        return self._open(context, instance)
+        return self._ports.open(context, instance)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""nova-compute: our RPC endpoint beside Nova's, and the ports of an instance over Nova."""
+"""nova-compute: our RPC endpoint beside Nova's, and what its own operations do to a size."""
 
 from __future__ import annotations
 
@@ -13,29 +13,17 @@ import nova.conf
 from nova import exception, objects, utils
 from nova.compute import manager
 from nova.compute import utils as compute_utils
-from nova.virt.libvirt import driver
 from oslo_service import periodic_task
 
-from nova_xloud import conf, releases
+from nova_xloud import conf
 from nova_xloud.adapters import nova_objects
 from nova_xloud.adapters.host_instances import NovaFleet
-from nova_xloud.adapters.locks import InstanceLocks
-from nova_xloud.adapters.logs import logged_as
-from nova_xloud.adapters.placement import (
-    CurrentClaims,
-    PlacementClaims,
-    PlacementPulse,
-    with_timeout,
-)
-from nova_xloud.adapters.record import NovaActions, NovaRecord
-from nova_xloud.compute.agents import Agents
+from nova_xloud.adapters.open_instance import InstancePorts
 from nova_xloud.compute.boot_grace import Boots
 from nova_xloud.compute.host import Host
-from nova_xloud.compute.liveness import Pulse
-from nova_xloud.compute.ports import Domain, Instance
 from nova_xloud.compute.watch import Watch
 from nova_xloud.core.sizing.bounds import envelope
-from nova_xloud.errors import DomainCallFailed, DomainError, DomainNotFound, NotFound
+from nova_xloud.errors import DomainError
 from nova_xloud.metrics.service import Metrics
 from nova_xloud.rpc.endpoint import XloudEndpoint
 from nova_xloud.seams import about, images
@@ -71,19 +59,13 @@ class XloudComputeManager(manager.ComputeManager):  # type: ignore[misc]
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         options = conf.engine_options(CONF)
-        self.xloud_placement = with_timeout(self.reportclient, CONF.xloud.placement_timeout)
-        self._placement_pulse = PlacementPulse(self.xloud_placement)
-        self._pulse = Pulse()
-        self._locks = InstanceLocks()
-        self._agents = Agents(releases.machine_threads())
         self._watch = Watch(time.monotonic)
         self._metrics = Metrics(CONF.xloud.metrics_host, CONF.xloud.metrics_port)
         self._boots = Boots(time.monotonic, options.boot_grace)
+        self.xloud_ports = InstancePorts(self, self._boots, self._watch)
         self.xloud = Host(
-            self._open_instance,
-            NovaFleet(
-                self, self._libvirt, self._open_instance, CONF.libvirt.mem_stats_period_seconds
-            ),
+            self.xloud_ports.open,
+            NovaFleet(self, self.xloud_ports, CONF.libvirt.mem_stats_period_seconds),
             host_facts(None),
             options,
             self._boots,
@@ -119,7 +101,7 @@ class XloudComputeManager(manager.ComputeManager):  # type: ignore[misc]
 
     def _has_arrived(self, instance: Any) -> None:
         try:
-            connection = self._libvirt()
+            connection = self.xloud_ports.connection()
             if connection is None:
                 return
             # Here, because this module is loaded in nova-api too.
@@ -212,60 +194,6 @@ class XloudComputeManager(manager.ComputeManager):  # type: ignore[misc]
                 self.xloud.reconcile()
         except Exception:
             LOG.warning("Instance %s could not be looked at again.", done_to.uuid, exc_info=True)
-
-    def _open_instance(self, context: Any, instance: Any) -> Instance:
-        return Instance(
-            uuid=instance.uuid,
-            domain=functools.partial(self._domain, instance),
-            claims=CurrentClaims(functools.partial(self._claims, context, instance)),
-            record=NovaRecord(instance, self.host),
-            actions=NovaActions(context, instance, self.host, self.notifier),
-            lock=functools.partial(self._locks.hold, instance.uuid),
-            booting=functools.partial(self._boots.is_booting, instance.uuid),
-            watched=functools.partial(self._watch.judged, instance.uuid),
-            request_id=context.request_id or "",
-            logged=functools.partial(logged_as, context),
-            placement_answers=self._placement_pulse.beats,
-            answers=functools.partial(
-                self._pulse.beats, instance.uuid, lambda: self._domain(instance).ping()
-            ),
-        )
-
-    def _claims(self, context: Any, instance: Any) -> PlacementClaims:
-        """By what ``instance`` was when it was last read."""
-        node = self.rt.compute_nodes.get(instance.node)
-        if node is None:
-            raise NotFound("the instance has left this host; ask again")
-        facts = nova_objects.facts_of_instance(instance)
-        return PlacementClaims(self.xloud_placement, context, instance.uuid, node.uuid, facts)
-
-    def _libvirt(self) -> Any:
-        """The connection that the libvirt driver has; None with another driver."""
-        if not isinstance(self.driver, driver.LibvirtDriver):
-            return None
-        try:
-            return self.driver._host.get_connection()
-        except exception.HypervisorUnavailable as error:
-            raise DomainCallFailed(f"libvirt was not to be asked: {error}") from error
-
-    def _domain(self, instance: Any) -> Domain:
-        if not isinstance(self.driver, driver.LibvirtDriver):
-            raise DomainNotFound(f"{CONF.compute_driver} has no libvirt domains")
-        # Here, because this module is loaded in nova-api too, and there may be no libvirt there.
-        from nova_xloud.libvirt.domain import LibvirtDomain
-
-        try:
-            guest = self.driver._host.get_guest(instance)
-        except exception.InstanceNotFound as error:
-            raise DomainNotFound(f"libvirt has no domain of instance {instance.uuid}") from error
-        except (exception.InternalError, exception.HypervisorUnavailable) as error:
-            raise DomainCallFailed(f"libvirt was not to be asked: {error}") from error
-        return LibvirtDomain(
-            guest._domain,
-            direct=releases.without_proxy(guest._domain),
-            ask_agent=functools.partial(self._agents.ask, instance.uuid),
-            usual_period=CONF.libvirt.mem_stats_period_seconds,
-        )
 
 
 def _put_image_back(instance: Any, ref: Any, before: Any) -> None:

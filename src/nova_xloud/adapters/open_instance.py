@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How an instance gets its ports: over the Nova and the libvirt of one nova-compute."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import nova.conf
+from nova import exception
+from nova.virt.libvirt import driver
+
+from nova_xloud import releases
+from nova_xloud.adapters import nova_objects
+from nova_xloud.adapters.locks import InstanceLocks
+from nova_xloud.adapters.logs import logged_as
+from nova_xloud.adapters.placement import (
+    CurrentClaims,
+    PlacementClaims,
+    PlacementPulse,
+    with_timeout,
+)
+from nova_xloud.adapters.record import NovaActions, NovaRecord
+from nova_xloud.compute.agents import Agents
+from nova_xloud.compute.boot_grace import Boots
+from nova_xloud.compute.liveness import Pulse
+from nova_xloud.compute.ports import Domain, Instance
+from nova_xloud.compute.watch import Watch
+from nova_xloud.errors import DomainCallFailed, DomainNotFound, NotFound
+
+CONF = nova.conf.CONF
+
+
+class InstancePorts:
+    """Opens the instances of one ``nova.compute.manager.ComputeManager``.
+
+    What is known of guests from one call to the next is here too: who answers, whose agent hangs.
+
+    :ivar placement: Nova's report client, whose requests end after ``[xloud] placement_timeout``
+    """
+
+    def __init__(self, manager: Any, boots: Boots, watch: Watch) -> None:
+        self.placement = with_timeout(manager.reportclient, CONF.xloud.placement_timeout)
+        self._manager = manager
+        self._boots = boots
+        self._watch = watch
+        self._placement_pulse = PlacementPulse(self.placement)
+        self._pulse = Pulse()
+        self._locks = InstanceLocks()
+        self._agents = Agents(releases.machine_threads())
+
+    def open(self, context: Any, instance: Any) -> Instance:
+        """The ports of a ``nova.objects.Instance``; requests are made with ``context``."""
+        return Instance(
+            uuid=instance.uuid,
+            domain=functools.partial(self._domain, instance),
+            claims=CurrentClaims(functools.partial(self._claims, context, instance)),
+            record=NovaRecord(instance, self._manager.host),
+            actions=NovaActions(context, instance, self._manager.host, self._manager.notifier),
+            lock=functools.partial(self._locks.hold, instance.uuid),
+            booting=functools.partial(self._boots.is_booting, instance.uuid),
+            watched=functools.partial(self._watch.judged, instance.uuid),
+            request_id=context.request_id or "",
+            logged=functools.partial(logged_as, context),
+            placement_answers=self._placement_pulse.beats,
+            answers=functools.partial(
+                self._pulse.beats, instance.uuid, lambda: self._domain(instance).ping()
+            ),
+        )
+
+    def connection(self) -> Any:
+        """The connection that the libvirt driver has; None with another driver.
+
+        :raises DomainCallFailed: libvirt is not there
+        """
+        if not isinstance(self._manager.driver, driver.LibvirtDriver):
+            return None
+        try:
+            return self._manager.driver._host.get_connection()
+        except exception.HypervisorUnavailable as error:
+            raise DomainCallFailed(f"libvirt was not to be asked: {error}") from error
+
+    def _claims(self, context: Any, instance: Any) -> PlacementClaims:
+        """By what ``instance`` was when it was last read."""
+        node = self._manager.rt.compute_nodes.get(instance.node)
+        if node is None:
+            raise NotFound("the instance has left this host; ask again")
+        facts = nova_objects.facts_of_instance(instance)
+        return PlacementClaims(self.placement, context, instance.uuid, node.uuid, facts)
+
+    def _domain(self, instance: Any) -> Domain:
+        if not isinstance(self._manager.driver, driver.LibvirtDriver):
+            raise DomainNotFound(f"{CONF.compute_driver} has no libvirt domains")
+        # Here, because this module is loaded in nova-api too, and there may be no libvirt there.
+        from nova_xloud.libvirt.domain import LibvirtDomain
+
+        try:
+            guest = self._manager.driver._host.get_guest(instance)
+        except exception.InstanceNotFound as error:
+            raise DomainNotFound(f"libvirt has no domain of instance {instance.uuid}") from error
+        except (exception.InternalError, exception.HypervisorUnavailable) as error:
+            raise DomainCallFailed(f"libvirt was not to be asked: {error}") from error
+        return LibvirtDomain(
+            guest._domain,
+            direct=releases.without_proxy(guest._domain),
+            ask_agent=functools.partial(self._agents.ask, instance.uuid),
+            usual_period=CONF.libvirt.mem_stats_period_seconds,
+        )
