@@ -103,7 +103,7 @@ def desired_of(instance: Any, facts: FlavorFacts) -> Desired:
         desired = read_desired(instance, facts)
     except UnreadableRecord as error:
         _log_once(instance.uuid, str(error))
-        return held_instead(instance.system_metadata, _recorded(instance), facts.maximum)
+        return held_instead(instance.system_metadata, recorded_size(instance), facts.maximum)
     if _UNREADABLE:
         _UNREADABLE.pop(instance.uuid, None)
     return desired
@@ -166,12 +166,8 @@ def _claimed_at_boot(instance: Any, facts: FlavorFacts) -> Size:
     Not more than its own columns say, whatever the image that it has now, or an option of today,
     makes of its flavor.
     """
-    boot, recorded = envelope(facts).boot, _recorded(instance)
+    boot, recorded = envelope(facts).boot, recorded_size(instance)
     return Size(min(boot.vcpus, recorded.vcpus), min(boot.memory_mb, recorded.memory_mb))
-
-
-def _recorded(instance: Any) -> Size:
-    return Size(instance.vcpus, instance.memory_mb)
 
 
 def _log_once(uuid: str, problem: str) -> None:
@@ -193,12 +189,21 @@ def keep_logged_of(uuids: Collection[str]) -> None:
         _UNREADABLE.pop(uuid, None)
 
 
-def held_by(instance: Any) -> Size:
-    """What an instance holds wherever it is, by its own columns and by what it will start with.
+def recorded_size(instance: Any) -> Size:
+    """The size in the columns of a ``nova.objects.Instance``."""
+    return Size(instance.vcpus, instance.memory_mb)
 
-    Never less than what is reserved once its adjustment is done. Nova's own for all others.
+
+def size_to_count(instance: Any) -> Size:
+    """The size that a move or a host's usage counts an instance with: the larger of its columns
+    and of what its record requires, per resource.
+
+    Never less than what is reserved once its adjustment is done. For an instance that is not
+    elastic it is the size in its columns.
     """
-    return _recorded(instance).at_least(desired_of(instance, facts_of_instance(instance)).to_hold)
+    return recorded_size(instance).at_least(
+        desired_of(instance, facts_of_instance(instance)).to_hold
+    )
 
 
 def has_record(instance: Any) -> bool:

@@ -30,7 +30,7 @@ def view_of(instance: Any, host: str) -> RecordView:
         here=instance.host == host,
         facts=facts,
         desired=nova_objects.desired_of(instance, facts),
-        recorded=Size(instance.vcpus, instance.memory_mb),
+        recorded=nova_objects.recorded_size(instance),
         # Nova writes task_state at both ends of each, and with it this.
         version=instance.updated_at,
     )

@@ -19,7 +19,6 @@ from nova_xloud.clock import utc_now
 from nova_xloud.core.convergence.plan import AdjustRequest
 from nova_xloud.core.instance.state import NOTHING, InstanceState, lacks_guest
 from nova_xloud.core.instance.status import status_from_database
-from nova_xloud.core.size import Size
 from nova_xloud.core.sizing.bounds import envelope
 from nova_xloud.errors import HostUnavailable, HostUnsupported, PlacementUnavailable, Refused
 from nova_xloud.rpc.client import XloudAPI
@@ -129,7 +128,7 @@ class AdjustmentAPI:
         # One that is on no host, shelved and offloaded, has no claim.
         state = InstanceState(
             desired=nova_objects.desired_of(instance, facts),
-            reserved=Size(instance.vcpus, instance.memory_mb) if instance.host else NOTHING,
+            reserved=nova_objects.recorded_size(instance) if instance.host else NOTHING,
             guest=None,
             lacks_guest=lacks_guest(instance.vm_state, instance.task_state, is_known=False),
         )

@@ -45,18 +45,13 @@ class Growth:
     wanted: Size
 
 
-def held_by(instance: Any) -> Size:
-    """What a ``nova.objects.Instance`` holds by its own columns."""
-    return Size(instance.vcpus, instance.memory_mb)
-
-
 def growth_of(instance: Any, request: AdjustRequest) -> Growth | None:
     """What ``request`` makes a ``nova.objects.Instance`` hold more; None: no quota is asked.
 
     That is where nothing grows, and above the flavor's size: the host refuses that, and says why.
     """
     facts = nova_objects.facts_of_instance(instance)
-    held, desired = held_by(instance), nova_objects.desired_of(instance, facts)
+    held, desired = nova_objects.recorded_size(instance), nova_objects.desired_of(instance, facts)
     wanted = wish(request, desired, desired).to_hold
     if held.covers(wanted) or not envelope(facts).maximum.covers(wanted):
         return None

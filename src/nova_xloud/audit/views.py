@@ -15,7 +15,6 @@ from nova_xloud.audit.cloud import Host
 from nova_xloud.core.checks.invariants import ElasticInstance
 from nova_xloud.core.instance.desired import Desired
 from nova_xloud.core.instance.values import UnreadableRecord
-from nova_xloud.core.size import Size
 from nova_xloud.core.sizing.bounds import FlavorFacts
 
 T = TypeVar("T")
@@ -64,7 +63,7 @@ class Views:
             provider=host.provider if host is not None else None,
             facts=facts,
             desired=self._desired(instance, facts),
-            recorded=self._once.of(Size(instance.vcpus, instance.memory_mb)),
+            recorded=self._once.of(nova_objects.recorded_size(instance)),
             busy=instance.task_state is not None,
         )
 

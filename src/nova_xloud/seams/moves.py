@@ -67,7 +67,7 @@ def resources_to_heal(
     if not nova_objects.same_flavor(flavor, instance.flavor):
         return resources
     facts = nova_objects.facts_of_instance(instance)
-    return allocation.resized(resources, nova_objects.held_by(instance), facts)
+    return allocation.resized(resources, nova_objects.size_to_count(instance), facts)
 
 
 def _flavor(request_spec: Any) -> Any:
@@ -90,7 +90,7 @@ def _persisted(instance: Any, flavor: Any) -> Size | None:
 
 
 def _reserved_on_source(task: Any) -> Size:
-    held = nova_objects.held_by(task.instance)
+    held = nova_objects.size_to_count(task.instance)
     if not task._held_allocations:
         # Placement had nothing for it. Nova goes on without; so do we, with what the record says.
         return held

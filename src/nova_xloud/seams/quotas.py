@@ -18,7 +18,6 @@ from nova.limit import utils as limit_utils
 
 from nova_xloud import releases
 from nova_xloud.adapters import nova_objects
-from nova_xloud.api.quotas import held_by
 from nova_xloud.core.size import Size
 from nova_xloud.core.sizing import quota
 
@@ -160,7 +159,7 @@ def check_upsize(
     else:
         wanted = nova_objects.bounds_of(new_flavor, image).boot
     with (
-        _counted_as(current_flavor, held_by(instance), image),
+        _counted_as(current_flavor, nova_objects.recorded_size(instance), image),
         _counted_as(new_flavor, wanted, image),
     ):
         try:
@@ -206,7 +205,7 @@ def restore(original: Callable[..., None], api: Any, context: Any, instance: Any
     if not nova_objects.is_ours(instance):
         original(api, context, instance)
         return
-    with _counted_as(instance.flavor, held_by(instance), instance.image_meta):
+    with _counted_as(instance.flavor, nova_objects.recorded_size(instance), instance.image_meta):
         original(api, context, instance)
 
 

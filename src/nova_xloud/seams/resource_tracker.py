@@ -118,7 +118,9 @@ def _used(object_or_dict: Any, instance: Any) -> Size | None:
     """
     if isinstance(object_or_dict, objects.Instance):
         return (
-            nova_objects.held_by(object_or_dict) if nova_objects.is_ours(object_or_dict) else None
+            nova_objects.size_to_count(object_or_dict)
+            if nova_objects.is_ours(object_or_dict)
+            else None
         )
     if not isinstance(object_or_dict, objects.Flavor):
         return None
