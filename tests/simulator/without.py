@@ -83,7 +83,7 @@ def next_step_without_claim(state: InstanceState, told: Told, limits: Limits) ->
 
 def next_step_without_mark(state: InstanceState, told: Told, limits: Limits) -> steps.Step:
     step = _NEXT_STEP(state, told, limits)
-    return steps.SetVcpus(step.count) if isinstance(step, steps.BeginRemoval) else step
+    return steps.SetVcpus(step.count) if isinstance(step, steps.MarkRemoval) else step
 
 
 def look_regardless(instance: Instance, known: RecordView | None = None) -> Observation | str:

@@ -13,12 +13,14 @@ JSON schema draft 4 and OpenAPI 3.1 has 2020-12; what is used of it means the sa
 
 from __future__ import annotations
 
+import copy
 import json
 import sys
 from typing import Any
 
 from nova_xloud.api import policies, schemas
 from nova_xloud.api.http_errors import EXPECTED
+from nova_xloud.core.convergence.dry_run import STEP_NAMES
 from nova_xloud.errors import Blocked, Refused
 
 # What Nova calls an error in its body.
@@ -101,7 +103,10 @@ _PARAMETERS = [
 
 
 def _adjust() -> dict[str, Any]:
-    nothing, plan = schemas.ADJUST_RESPONSE["oneOf"]
+    nothing, plan = copy.deepcopy(schemas.ADJUST_RESPONSE["oneOf"])
+    # Not in the schema that answers are validated by: a host with a later nova-xloud may have more.
+    step = plan["properties"]["plan"]["properties"]["steps"]["items"]["properties"]["step"]
+    step["enum"] = list(STEP_NAMES)
     return {
         "operationId": "xloud_adjust",
         "requestBody": {

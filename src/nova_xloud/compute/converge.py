@@ -299,7 +299,7 @@ class _Run:
                 return Outcome(False, why)
             case steps.Stuck(code, why):
                 raise GuestRefused(code, why)
-            case steps.Short():
+            case steps.NoRoom():
                 assert self._no_room is not None
                 raise self._no_room
             case steps.Await():

@@ -41,7 +41,7 @@ def take(
     match step:
         case steps.Claim(size) | steps.Release(size):
             instance.claims.write(seen.reservation, size)
-        case steps.BeginRemoval():
+        case steps.MarkRemoval():
             _write(step, instance, seen, now)
             return replace(told, removal_begun=seen.view.desired.removal_pending is None)
         case steps.RemovalSettled():
@@ -68,17 +68,17 @@ def _write(step: steps.Step, instance: Instance, seen: Observation, now: str) ->
     """The steps that are only written down; those that wait write nothing."""
     desired = record = seen.view.desired
     match step:
-        case steps.Record() | steps.Converged():
+        case steps.SetRecorded() | steps.Converged():
             # One that is not driven has reached nothing by that: only its columns are written.
             event = Event.REACH if seen.state.driven else Event.DEFER
             record = concluded(seen, event, now)
-        case steps.ForgetLive():
+        case steps.DropLiveSize():
             record = desired.restarted()
-        case steps.BeginRemoval(count):
+        case steps.MarkRemoval(count):
             record = replace(desired, removal_pending=count)
         case steps.RemovalSettled():
             record = replace(desired, removal_pending=None)
-    if record is not desired or isinstance(step, steps.Record):
+    if record is not desired or isinstance(step, steps.SetRecorded):
         instance.record.write(record, seen.state.reserved)
 
 

@@ -39,11 +39,11 @@ def test_columns(column: type, value: object, words: str) -> None:
         (steps.SetMemory(640), "balloon to 640 MiB"),
         (steps.SetVcpus(2), "vCPUs to 2"),
         (steps.SetOnline(2), "CPUs online in the guest, through its agent, to 2"),
-        (steps.BeginRemoval(1), "write down that vCPUs go, down to 1"),
+        (steps.MarkRemoval(1), "write down that vCPUs go, down to 1"),
         (steps.Await("code", "it moves", 3), "wait until it moves"),
         (steps.Stuck("code", "it is full"), "stuck: it is full"),
         (steps.Deferred("it is paused"), "deferred: it is paused"),
-        (steps.Short(Size(2, 512)), "short vcpus 2, memory_mb 512"),
+        (steps.NoRoom(Size(2, 512)), "short vcpus 2, memory_mb 512"),
     ],
 )
 def test_every_step_that_a_plan_may_have_is_in_words(step: steps.Step, words: str) -> None:

@@ -77,7 +77,7 @@ def test_what_is_told_is_remembered(step: steps.Step, told: Told, effect: tuple[
 
 @pytest.mark.parametrize(
     ("step", "removal_pending"),
-    [(steps.BeginRemoval(2), 2), (steps.RemovalSettled(), None)],
+    [(steps.MarkRemoval(2), 2), (steps.RemovalSettled(), None)],
 )
 def test_a_removal_is_written_down(step: steps.Step, removal_pending: int | None) -> None:
     rig = Rig()
@@ -92,13 +92,13 @@ def test_a_removal_is_written_down(step: steps.Step, removal_pending: int | None
 def test_who_has_begun_a_removal_is_remembered(before: int | None, begun: bool) -> None:
     rig = Rig()
     rig.record.desired = Desired(Size(2, 1024), removal_pending=before)
-    assert taken(rig, steps.BeginRemoval(2)).removal_begun is begun
+    assert taken(rig, steps.MarkRemoval(2)).removal_begun is begun
 
 
 def test_what_was_live_is_forgotten() -> None:
     rig = Rig(running=False)
     rig.record.desired = Desired(NOW, live=Size(2, 1024), removal_pending=2, force=True)
-    taken(rig, steps.ForgetLive())
+    taken(rig, steps.DropLiveSize())
     assert rig.record.desired == Desired(NOW, force=True)
 
 
@@ -120,7 +120,7 @@ def test_the_end_is_written_where_it_is_new() -> None:
 def test_the_columns_are_written_although_the_record_says_it_already() -> None:
     rig = Rig()
     rig.record.held = Size(1, 1)
-    taken(rig, steps.Record(NOW))
+    taken(rig, steps.SetRecorded(NOW))
     assert (rig.effects, rig.record.held) == (["record"], NOW)
 
 
@@ -130,7 +130,7 @@ def test_the_columns_are_written_although_the_record_says_it_already() -> None:
         steps.Await("xloud.x", "what", 1),
         steps.Stuck("xloud.x", "why"),
         steps.Deferred("why"),
-        steps.Short(Size(6, 3072)),
+        steps.NoRoom(Size(6, 3072)),
     ],
 )
 def test_what_waits_or_gives_up_does_nothing(step: steps.Step) -> None:
@@ -294,16 +294,16 @@ def test_a_domain_that_goes_meanwhile_is_an_error(step: steps.Step, effect: str)
 @pytest.mark.parametrize(
     "step",
     [
-        steps.BeginRemoval(2),
+        steps.MarkRemoval(2),
         steps.RemovalSettled(),
-        steps.ForgetLive(),
-        steps.Record(NOW),
+        steps.DropLiveSize(),
+        steps.SetRecorded(NOW),
         steps.Converged(),
     ],
     ids=str,
 )
 def test_what_is_written_is_refused_while_a_task_runs(step: steps.Step) -> None:
-    rig = Rig(running=not isinstance(step, steps.ForgetLive))
+    rig = Rig(running=not isinstance(step, steps.DropLiveSize))
     rig.record.desired = Desired(
         NOW,
         live=Size(2, 1024),

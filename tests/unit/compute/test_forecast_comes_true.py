@@ -45,7 +45,7 @@ def _effect_of(step: steps.Step) -> tuple[str, Any]:
             return "set_vcpus", count
         case steps.SetOnline(count):
             return "set_vcpus_online", count
-        case steps.BeginRemoval(count):
+        case steps.MarkRemoval(count):
             return "removal", count
     raise AssertionError(f"{step} has no effect")
 

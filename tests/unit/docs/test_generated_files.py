@@ -14,6 +14,7 @@ import pytest
 
 from nova_xloud import errors
 from nova_xloud.api import openapi, schemas
+from nova_xloud.core.convergence import dry_run
 from tests import generated
 
 SAMPLES = {
@@ -55,6 +56,13 @@ def test_effective_policy_is_novas_and_ours_with_the_operators(tmp_path):
 def test_openapi_document():
     openapi_spec_validator.validate(openapi.document())
     generated.check("api-ref/openapi.json", openapi.text())
+
+
+def test_every_step_of_a_dry_run_is_in_the_openapi_document():
+    path = openapi.document()["paths"]["/os-xloud-adjust/{server_id}"]["post"]
+    answer = path["responses"]["200"]["content"]["application/json"]["schema"]
+    steps = answer["properties"]["plan"]["properties"]["steps"]["items"]
+    assert steps["properties"]["step"]["enum"] == list(dry_run.STEP_NAMES)
 
 
 def test_every_refusal_is_in_the_openapi_document():

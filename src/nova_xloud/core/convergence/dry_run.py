@@ -3,25 +3,24 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import asdict, replace
-from typing import Any
+from typing import Any, get_args
 
 from nova_xloud.core.convergence.balloon import Limits
 from nova_xloud.core.convergence.next_step import next_step
 from nova_xloud.core.convergence.plan import Plan
 from nova_xloud.core.convergence.steps import (
     Await,
-    BeginRemoval,
     Claim,
     Converged,
-    ForgetLive,
-    Record,
+    DropLiveSize,
+    MarkRemoval,
     Release,
     RemovalSettled,
     SetDefinition,
     SetMemory,
     SetOnline,
+    SetRecorded,
     SetStatisticsPeriod,
     SetVcpus,
     Step,
@@ -32,8 +31,10 @@ from nova_xloud.core.instance.state import InstanceState
 
 # Far more than any adjustment takes: memory in steps of 16 MiB from 16 TiB down to nothing.
 _MOST = 2**20
-# What people need not be told: they are bookkeeping.
-_SILENT = (Record, RemovalSettled, ForgetLive, SetStatisticsPeriod, Converged)
+# Bookkeeping: not in the answer of a dry run.
+_SILENT = (SetRecorded, RemovalSettled, DropLiveSize, SetStatisticsPeriod, Converged)
+# Every ``step`` that the answer of a dry run may have.
+STEP_NAMES = tuple(step.name for step in get_args(Step) if step not in _SILENT)
 
 
 def forecast(state: InstanceState, plan: Plan, limits: Limits) -> tuple[Step, ...]:
@@ -69,12 +70,11 @@ def forecast(state: InstanceState, plan: Plan, limits: Limits) -> tuple[Step, ..
 
 def described(step: Step) -> dict[str, Any]:
     """A step for people: ``{"step": "set_vcpus", "count": 3}``."""
-    name = re.sub(r"(?<!^)([A-Z])", r"_\1", type(step).__name__).lower()
     fields = asdict(step)
     # How long a run waits is the run's.
     fields.pop("within", None)
     size = fields.pop("size", None)
-    return {"step": name, **fields, **(size or {})}
+    return {"step": step.name, **fields, **(size or {})}
 
 
 def _after(step: Step, state: InstanceState, told: Told) -> tuple[InstanceState, Told] | None:
@@ -85,11 +85,11 @@ def _after(step: Step, state: InstanceState, told: Told) -> tuple[InstanceState,
         case SetDefinition(size) if state.guest is not None:
             there = replace(state.guest, defined=size)
             return replace(state, guest=there), replace(told, definition=size)
-        case Record(size):
+        case SetRecorded(size):
             return replace(state, recorded=size), told
-        case ForgetLive():
+        case DropLiveSize():
             return replace(state, desired=state.desired.restarted()), told
-        case BeginRemoval(count):
+        case MarkRemoval(count):
             return _removing(state, count), told
         case RemovalSettled():
             return _removing(state, None), told

@@ -13,18 +13,18 @@ from nova_xloud.core.convergence.balloon import DEFAULTS, Limits
 from nova_xloud.core.convergence.steps import (
     NOT_REMOVED,
     Await,
-    BeginRemoval,
     Claim,
     Converged,
     Deferred,
-    ForgetLive,
-    Record,
+    DropLiveSize,
+    MarkRemoval,
+    NoRoom,
     Release,
     RemovalSettled,
     SetDefinition,
     SetOnline,
+    SetRecorded,
     SetVcpus,
-    Short,
     Step,
     Stuck,
     Told,
@@ -43,7 +43,7 @@ def next_step(state: InstanceState, told: Told, limits: Limits = DEFAULTS) -> St
     if not state.driven:
         return _follow(state, told)
     if not state.running and state.desired != state.desired.restarted():
-        return ForgetLive()
+        return DropLiveSize()
     definition = _definition(state)
     if definition is not None and told.definition != definition:
         return SetDefinition(definition)
@@ -66,11 +66,11 @@ def _at_the_end(state: InstanceState, needed: Size, definition: Size | None, tol
     :param definition: what libvirt should start it with, and does not
     """
     if not state.reserved.covers(needed):
-        return Short(needed)
+        return NoRoom(needed)
     if state.reserved != needed:
         return Release(needed)
     if state.recorded is not None and state.recorded != state.reserved:
-        return Record(state.reserved)
+        return SetRecorded(state.reserved)
     if definition is not None:
         return Stuck(
             "xloud.guest_refused.definition_not_set",
@@ -89,9 +89,9 @@ def _follow(state: InstanceState, told: Told) -> Step:
     needed = state.counted.at_least(state.defined) if state.running else state.reserved
     if not state.reserved.covers(needed):
         claim = state.reserved.at_least(needed)
-        return Short(needed) if told.no_room_for == state.settled_claim else Claim(claim)
+        return NoRoom(needed) if told.no_room_for == state.settled_claim else Claim(claim)
     if state.running and state.recorded not in (None, state.reserved):
-        return Record(state.reserved)
+        return SetRecorded(state.reserved)
     return Deferred(
         "its vm_state is not one in which its size is changed; what its guest holds is claimed"
     )
@@ -200,7 +200,7 @@ def _remove(
         )
     pending = state.desired.removal_pending
     if pending is None or pending > target:
-        return BeginRemoval(target)
+        return MarkRemoval(target)
     # libvirt unplugs one after the other and gives up at the first that is late. When that has come
     # after all, the others are asked for.
     return SetVcpus(target)
@@ -226,6 +226,6 @@ def _for_paused(step: Step, guest: GuestFigures) -> Step:
     """
     if isinstance(step, Await):
         return Deferred(f"the guest is paused; {step.what} when it resumes")
-    if isinstance(step, BeginRemoval | SetVcpus) and step.count < guest.vcpus:
+    if isinstance(step, MarkRemoval | SetVcpus) and step.count < guest.vcpus:
         return Deferred(f"the guest is paused; its vCPUs become {step.count} when it resumes")
     return step

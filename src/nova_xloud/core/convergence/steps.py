@@ -1,9 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The steps of convergence, as data, and what a run remembers between two of them."""
+"""The steps of convergence, as data, and what a run remembers between two of them.
+
+``name`` of a step is API: it is the ``step`` of a dry run's answer, whatever the class is called.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 from nova_xloud.core.instance.guest import GuestFigures
 from nova_xloud.core.size import Size
@@ -16,6 +20,7 @@ NO_STATISTICS = "xloud.guest_refused.no_statistics"
 class Claim:
     """Reserve ``size`` first: less is reserved than the next step, or the guest, needs."""
 
+    name: ClassVar[str] = "claim"
     size: Size
 
 
@@ -23,6 +28,7 @@ class Claim:
 class SetDefinition:
     """Have libvirt start the guest with ``size`` from now on. The running guest is left alone."""
 
+    name: ClassVar[str] = "set_definition"
     size: Size
 
 
@@ -30,6 +36,7 @@ class SetDefinition:
 class SetMemory:
     """Tell the balloon to become ``mib``."""
 
+    name: ClassVar[str] = "set_memory"
     mib: int
 
 
@@ -37,6 +44,7 @@ class SetMemory:
 class SetStatisticsPeriod:
     """Have QEMU ask the balloon's driver for statistics every ``seconds``."""
 
+    name: ClassVar[str] = "set_statistics_period"
     seconds: int
 
 
@@ -44,6 +52,7 @@ class SetStatisticsPeriod:
 class SetVcpus:
     """Plug or unplug up to ``count``."""
 
+    name: ClassVar[str] = "set_vcpus"
     count: int
 
 
@@ -51,19 +60,23 @@ class SetVcpus:
 class SetOnline:
     """Have the guest's agent bring vCPUs online, or take them offline, up to ``count``."""
 
+    name: ClassVar[str] = "set_online"
     count: int
 
 
 @dataclass(frozen=True, slots=True)
-class BeginRemoval:
-    """Write down that vCPUs are about to be removed, down to ``count``."""
+class MarkRemoval:
+    """Mark in the record that vCPUs are about to be removed, down to ``count``."""
 
+    name: ClassVar[str] = "begin_removal"
     count: int
 
 
 @dataclass(frozen=True, slots=True)
 class RemovalSettled:
-    """The vCPUs of the removal that was begun are seen to be gone: write that down."""
+    """The vCPUs to be removed are seen to be gone: take the mark off the record."""
+
+    name: ClassVar[str] = "removal_settled"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +87,7 @@ class Stuck:
     :ivar why: for people
     """
 
+    name: ClassVar[str] = "stuck"
     code: str
     why: str
 
@@ -89,6 +103,7 @@ class Await:
     :ivar within: seconds after which it is given up, where that is sooner than a step's time-out
     """
 
+    name: ClassVar[str] = "await"
     code: str
     what: str
     left: int
@@ -103,13 +118,15 @@ class Deferred:
     :ivar why: for people
     """
 
+    name: ClassVar[str] = "deferred"
     why: str
 
 
 @dataclass(frozen=True, slots=True)
-class Short:
+class NoRoom:
     """Nothing is left to do but to reserve ``size``, and the host has no room for it."""
 
+    name: ClassVar[str] = "short"
     size: Size
 
 
@@ -117,24 +134,30 @@ class Short:
 class Release:
     """Give back all but ``size``."""
 
+    name: ClassVar[str] = "release"
     size: Size
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class SetRecorded:
     """Write what is reserved into the instance's own columns, which say something else."""
 
+    name: ClassVar[str] = "record"
     size: Size
 
 
 @dataclass(frozen=True, slots=True)
-class ForgetLive:
-    """The guest has stopped: what was asked only until then is over."""
+class DropLiveSize:
+    """The guest has stopped: drop the size that was desired only until then."""
+
+    name: ClassVar[str] = "forget_live"
 
 
 @dataclass(frozen=True, slots=True)
 class Converged:
     """There is nothing left to do."""
+
+    name: ClassVar[str] = "converged"
 
 
 Step = (
@@ -142,17 +165,17 @@ Step = (
     | SetDefinition
     | SetMemory
     | SetStatisticsPeriod
-    | BeginRemoval
+    | MarkRemoval
     | SetVcpus
     | SetOnline
     | RemovalSettled
     | Stuck
     | Await
     | Deferred
-    | Short
+    | NoRoom
     | Release
-    | Record
-    | ForgetLive
+    | SetRecorded
+    | DropLiveSize
     | Converged
 )
 
@@ -164,7 +187,7 @@ def waits_in_libvirt(step: Step, held: Size) -> bool:
 
 def writes_the_record(step: Step) -> bool:
     """Whether it may write something of the instance into Nova's database."""
-    return isinstance(step, BeginRemoval | RemovalSettled | Record | ForgetLive | Converged)
+    return isinstance(step, MarkRemoval | RemovalSettled | SetRecorded | DropLiveSize | Converged)
 
 
 def in_words(step: Step) -> str | None:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from nova_xloud.core.convergence import steps
 from nova_xloud.core.convergence.balloon import Limits
-from nova_xloud.core.convergence.dry_run import described, forecast
+from nova_xloud.core.convergence.dry_run import STEP_NAMES, described, forecast
 from nova_xloud.core.convergence.plan import AdjustRequest, Plan, decide
 from nova_xloud.core.instance.state import InstanceState
 from nova_xloud.core.size import Size
@@ -47,7 +47,7 @@ def test_growing_is_claimed_then_memory_then_vcpus() -> None:
 
 def test_shrinking_is_vcpus_then_memory_by_steps_then_the_release() -> None:
     assert foretold(running(6, 4096), 2, 1024) == [
-        steps.BeginRemoval(2),
+        steps.MarkRemoval(2),
         steps.SetVcpus(2),
         steps.SetMemory(4096),
         steps.SetMemory(3096),
@@ -138,10 +138,10 @@ def test_a_forecast_ends_and_tells_no_bookkeeping(
     if not isinstance(plan, Plan):
         return
     told = forecast(before, plan, Limits(step_mb=16))
-    silent = (steps.Record, steps.RemovalSettled, steps.ForgetLive, steps.Converged)
+    silent = (steps.SetRecorded, steps.RemovalSettled, steps.DropLiveSize, steps.Converged)
     assert not any(isinstance(step, silent) for step in told)
     # Nothing follows what cannot be foretold.
-    ends = (steps.Await, steps.Deferred, steps.Stuck, steps.Short)
+    ends = (steps.Await, steps.Deferred, steps.Stuck, steps.NoRoom)
     assert not any(isinstance(step, ends) for step in told[:-1])
 
 
@@ -159,8 +159,8 @@ def test_a_forecast_ends_and_tells_no_bookkeeping(
         (steps.SetMemory(1024), {"step": "set_memory", "mib": 1024}),
         (steps.SetVcpus(3), {"step": "set_vcpus", "count": 3}),
         (steps.SetOnline(3), {"step": "set_online", "count": 3}),
-        (steps.BeginRemoval(2), {"step": "begin_removal", "count": 2}),
-        (steps.Short(Size(6, 1024)), {"step": "short", "vcpus": 6, "memory_mb": 1024}),
+        (steps.MarkRemoval(2), {"step": "begin_removal", "count": 2}),
+        (steps.NoRoom(Size(6, 1024)), {"step": "short", "vcpus": 6, "memory_mb": 1024}),
         (steps.Deferred("why"), {"step": "deferred", "why": "why"}),
         (steps.Stuck("xloud.x", "why"), {"step": "stuck", "code": "xloud.x", "why": "why"}),
         (
@@ -171,3 +171,18 @@ def test_a_forecast_ends_and_tells_no_bookkeeping(
 )
 def test_a_step_for_people(step: steps.Step, told: dict[str, Any]) -> None:
     assert described(step) == told
+
+
+# API: a client goes by them, so they stay whatever the classes are called.
+NAMES = [
+    "claim", "set_definition", "set_memory", "set_vcpus", "set_online", "begin_removal", "release",
+    "await", "deferred", "stuck", "short",
+]  # fmt: skip
+NOT_IN_AN_ANSWER = [
+    "record", "removal_settled", "forget_live", "set_statistics_period", "converged",
+]  # fmt: skip
+
+
+def test_the_names_of_steps_stay() -> None:
+    assert sorted(STEP_NAMES) == sorted(NAMES)
+    assert sorted(step.name for step in get_args(steps.Step)) == sorted(NAMES + NOT_IN_AN_ANSWER)

@@ -39,9 +39,9 @@ def told_own_size(memory_mb: int, **other: Any) -> Told:
     [
         (Size(4, 2048), guest(2, 1024), steps.SetMemory(2048)),
         (Size(4, 2048), guest(2, 2048), steps.SetVcpus(4)),
-        (Size(2, 1024), guest(4, 2048), steps.BeginRemoval(2)),
+        (Size(2, 1024), guest(4, 2048), steps.MarkRemoval(2)),
         (Desired(Size(2, 1024), removal_pending=2), guest(4, 2048), steps.SetVcpus(2)),
-        (Desired(Size(2, 1024), removal_pending=3), guest(4, 2048), steps.BeginRemoval(2)),
+        (Desired(Size(2, 1024), removal_pending=3), guest(4, 2048), steps.MarkRemoval(2)),
         (Desired(Size(2, 1024), removal_pending=2), guest(2, 2048), steps.RemovalSettled()),
         (Size(2, 1024), reports(2, 2048), steps.SetMemory(2048)),
         (Size(2, 2048), guest(4, 1024), steps.SetMemory(2048)),
@@ -89,8 +89,8 @@ def test_the_operators_limits_are_the_balloons() -> None:
     [
         (None, steps.Converged()),
         (Size(4, 2048), steps.Converged()),
-        (Size(4, 2047), steps.Record(Size(4, 2048))),
-        (Size(8, 2048), steps.Record(Size(4, 2048))),
+        (Size(4, 2047), steps.SetRecorded(Size(4, 2048))),
+        (Size(8, 2048), steps.SetRecorded(Size(4, 2048))),
     ],
 )
 def test_the_last_is_that_the_instances_columns_say_what_is_reserved(
@@ -167,7 +167,7 @@ def test_what_was_told_once_is_waited_for(
         (Size(2, 3072), guest(2, 1024), Told(memory_mb=2048), steps.SetMemory(3072)),
         (Size(2, 2500), reports(2, 3072), told_own_size(3072), steps.SetMemory(2500)),
         (Size(6, 1024), guest(2, 1024), Told(vcpus=4), steps.SetVcpus(6)),
-        (Size(2, 1024), guest(6, 1024), Told(vcpus=4), steps.BeginRemoval(2)),
+        (Size(2, 1024), guest(6, 1024), Told(vcpus=4), steps.MarkRemoval(2)),
     ],
 )
 def test_a_newer_desired_is_told_anew(
@@ -216,7 +216,7 @@ def test_a_stopped_guest_has_what_was_of_the_running_one_forgotten_then_released
     figures: GuestFigures | None, desired: Desired
 ) -> None:
     stopped = state(desired, FULL, figures)
-    assert next_step(stopped, Told()) == steps.ForgetLive()
+    assert next_step(stopped, Told()) == steps.DropLiveSize()
     after = replace(stopped, desired=desired.restarted())
     assert next_step(after, Told()) == steps.Release(Size(2, 1024))
 
@@ -231,7 +231,7 @@ def test_a_balloon_on_its_way_to_an_older_size_is_stopped(old: int) -> None:
 
 def test_offline_cpus_do_not_stand_in_the_way_of_removing_vcpus() -> None:
     figures = guest(4, 1024, vcpus_online=2)
-    assert next_step(state(Size(3, 1024), FULL, figures), Told()) == steps.BeginRemoval(3)
+    assert next_step(state(Size(3, 1024), FULL, figures), Told()) == steps.MarkRemoval(3)
 
 
 def test_while_a_removal_is_unsettled_no_step_adds_a_vcpu() -> None:
@@ -266,7 +266,7 @@ def test_a_balloon_without_a_driver_keeps_neither_vcpus_from_going_nor_cpus_from
     told = Told(memory_mb=2048, rest_mb=2048, silent=True)
     silent = guest(4, 2048, balloon_driver=False, vcpus_online=3)
     fewer = state(Size(2, 1024), FULL, silent)
-    assert next_step(fewer, told) == steps.BeginRemoval(2)
+    assert next_step(fewer, told) == steps.MarkRemoval(2)
     same = state(Size(4, 1024), FULL, silent)
     assert next_step(same, told) == steps.SetOnline(4)
     # What cannot be done is said when nothing else is left; vCPUs first.
@@ -345,7 +345,7 @@ def test_the_agent_is_not_asked_for_more_cpus_than_there_are() -> None:
     told = Told(memory_mb=1024, no_room_for=Size(6, 1024))
     assert next_step(before, told) == steps.SetOnline(4)
     online = replace(before, guest=replace(figures, vcpus_online=4))
-    assert next_step(online, replace(told, online=4)) == steps.Short(Size(6, 1024))
+    assert next_step(online, replace(told, online=4)) == steps.NoRoom(Size(6, 1024))
 
 
 class TestNoRoom:
@@ -356,7 +356,7 @@ class TestNoRoom:
     def test_what_was_refused_is_not_claimed_again_and_nothing_else_grows(self) -> None:
         before = state(Size(6, 4096), Size(4, 2048), reports(4, 2048))
         assert next_step(before, Told()) == steps.Claim(Size(6, 4096))
-        assert next_step(before, self.TOLD) == steps.Short(Size(6, 4096))
+        assert next_step(before, self.TOLD) == steps.NoRoom(Size(6, 4096))
 
     def test_something_else_is_claimed(self) -> None:
         before = state(Size(6, 3000), Size(4, 2048), reports(4, 2048))
@@ -372,7 +372,7 @@ class TestNoRoom:
         ("target", "figures", "step"),
         [
             (Size(6, 1500), reports(4, 2048), steps.SetMemory(1500)),
-            (Size(2, 4096), reports(4, 2048), steps.BeginRemoval(2)),
+            (Size(2, 4096), reports(4, 2048), steps.MarkRemoval(2)),
         ],
     )
     def test_one_shrinks_where_the_other_cannot_grow(
@@ -399,7 +399,7 @@ class TestNoRoom:
 
     def test_a_stopped_one_is_short_too(self) -> None:
         before = state(Size(6, 4096), Size(4, 2048))
-        assert next_step(before, self.TOLD) == steps.Short(Size(6, 4096))
+        assert next_step(before, self.TOLD) == steps.NoRoom(Size(6, 4096))
 
 
 def test_of_a_guest_that_boots_memory_is_not_claimed_and_waited_for_without_end() -> None:
@@ -478,12 +478,12 @@ class IdealGuest:
         now = self.state
         desired = now.desired
         match step:
-            case steps.Record(size):
+            case steps.SetRecorded(size):
                 assert size == now.reserved != now.recorded
-            case steps.ForgetLive():
+            case steps.DropLiveSize():
                 assert not now.running
                 desired = desired.restarted()
-            case steps.BeginRemoval(count):
+            case steps.MarkRemoval(count):
                 desired = replace(desired, removal_pending=count)
             case steps.RemovalSettled():
                 assert desired.removal_pending is not None
@@ -595,7 +595,7 @@ def test_the_guest_shrinks_only_after_it_has_grown_and_memory_goes_around_vcpus(
         steps.SetVcpus: 2 if target.vcpus > (figures.vcpus if figures else 0) else 3,
         steps.SetOnline: 5,
         steps.Release: 6,
-        steps.Record: 7,
+        steps.SetRecorded: 7,
     }
     every = ideal.run()
     taken = [order[type(step)] for step in every if type(step) in order]
@@ -615,5 +615,5 @@ def test_a_step_changes_only_what_falls_short(
     if isinstance(step, steps.Release):
         assert step.size == desired.to_hold
         assert not before.running or before.held == desired.target
-    if isinstance(step, steps.SetMemory | steps.SetVcpus | steps.BeginRemoval | steps.Stuck):
+    if isinstance(step, steps.SetMemory | steps.SetVcpus | steps.MarkRemoval | steps.Stuck):
         assert before.running
