@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from nova_xloud.core.instance.desired import Desired
 from nova_xloud.core.size import Size
-from nova_xloud.core.sizing.bounds import envelope
+from nova_xloud.core.sizing.bounds import bounds_of
 from tests.simulator.doing import Doing
 from tests.simulator.scenario import MAXIMUM, MINIMUM
 from tests.simulator.server import flavor
@@ -150,7 +150,7 @@ class Moves(Doing):
         self._takes()
         self._off()
         server.record.facts = flavor(LARGER)
-        boot = envelope(server.record.facts).boot
+        boot = bounds_of(server.record.facts).boot
         server.record.desired, server.record.held = Desired(boot), boot
         server.covered_by_migration = False
         if was_on:

@@ -26,7 +26,7 @@ from nova_xloud.core.instance.desired import (
 )
 from nova_xloud.core.instance.values import UnreadableRecord
 from nova_xloud.core.size import Size
-from nova_xloud.core.sizing.bounds import IMAGE_PROPERTIES, Envelope, FlavorFacts, envelope
+from nova_xloud.core.sizing.bounds import IMAGE_PROPERTIES, Bounds, FlavorFacts, bounds_of
 from nova_xloud.core.sizing.minimums import ALL_SPECS, MemoryFloor
 
 LOG = logging.getLogger(__name__)
@@ -79,9 +79,9 @@ def facts_of_instance(instance: Any) -> FlavorFacts:
     return facts_of(instance.flavor, instance.image_meta)
 
 
-def bounds_of(flavor: Any, image_meta: Any) -> Envelope:
-    """The envelope of a flavor and an image wherever they will be put; warns of bad specs once."""
-    bounds = envelope(facts_of(flavor, image_meta))
+def bounds_of_flavor(flavor: Any, image_meta: Any) -> Bounds:
+    """The bounds of a flavor and an image on any host; logs a warning of each bad spec once."""
+    bounds = bounds_of(facts_of(flavor, image_meta))
     for problem in bounds.problems:
         key = f"{flavor.flavorid}: {problem}"
         if key not in _WARNED:
@@ -128,7 +128,7 @@ def desired_with(instance: Any, flavor: Any) -> Desired:
     facts = facts_of(flavor, instance.image_meta)
     if same_flavor(flavor, instance.flavor):
         return desired_of(instance, facts)
-    boot = envelope(facts).boot
+    boot = bounds_of(facts).boot
     try:
         return read_record(instance.system_metadata, _flavor_key(flavor), boot, facts.maximum)
     except UnreadableRecord as error:
@@ -166,7 +166,7 @@ def _claimed_at_boot(instance: Any, facts: FlavorFacts) -> Size:
     Not more than its own columns say, whatever the image that it has now, or an option of today,
     makes of its flavor.
     """
-    boot, recorded = envelope(facts).boot, recorded_size(instance)
+    boot, recorded = bounds_of(facts).boot, recorded_size(instance)
     return Size(min(boot.vcpus, recorded.vcpus), min(boot.memory_mb, recorded.memory_mb))
 
 

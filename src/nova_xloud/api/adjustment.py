@@ -19,7 +19,7 @@ from nova_xloud.clock import utc_now
 from nova_xloud.core.convergence.plan import AdjustRequest
 from nova_xloud.core.instance.state import NOTHING, InstanceState, lacks_guest
 from nova_xloud.core.instance.status import status_from_database
-from nova_xloud.core.sizing.bounds import envelope
+from nova_xloud.core.sizing.bounds import bounds_of
 from nova_xloud.errors import HostUnavailable, HostUnsupported, PlacementUnavailable, Refused
 from nova_xloud.rpc.client import XloudAPI
 
@@ -132,7 +132,7 @@ class AdjustmentAPI:
             guest=None,
             lacks_guest=lacks_guest(instance.vm_state, instance.task_state, is_known=False),
         )
-        return status_from_database(state, envelope(facts), utc_now())
+        return status_from_database(state, bounds_of(facts), utc_now())
 
     def _host_is_up(self, context: Any, instance: Any) -> bool:
         try:

@@ -21,7 +21,7 @@ from nova_xloud.core.convergence.plan import AdjustRequest, Plan, decide
 from nova_xloud.core.instance.desired import Desired
 from nova_xloud.core.instance.state import ADJUSTABLE_STATES
 from nova_xloud.core.size import Size
-from nova_xloud.core.sizing.bounds import HostFacts, envelope
+from nova_xloud.core.sizing.bounds import HostFacts, bounds_of
 from nova_xloud.errors import (
     HostUnavailable,
     InvalidState,
@@ -180,7 +180,7 @@ def decide_now(
     :raises DomainError: the guest could not be read
     """
     seen = observe(instance, check_adjustable)
-    bounds = envelope(seen.view.facts, host)
+    bounds = bounds_of(seen.view.facts, host)
     plan = decide(request, seen.state, bounds, now, instance.request_id)
     if isinstance(plan, Refused):
         raise plan

@@ -38,7 +38,7 @@ from nova_xloud.core.instance.guest import Glimpse
 from nova_xloud.core.instance.lifecycle import ADJUST, HOTPLUG
 from nova_xloud.core.instance.state import NOTHING
 from nova_xloud.core.instance.status import blockers, status
-from nova_xloud.core.sizing.bounds import HostFacts, envelope
+from nova_xloud.core.sizing.bounds import HostFacts, bounds_of
 from nova_xloud.errors import GuestRefused, HostUnavailable, Refused
 
 # A guest's agent may take 5 s, and is the tenant's: no more RPC threads wait for one at a time, and
@@ -222,7 +222,7 @@ class Host:
             "desired": None,
             "claim": None,
             "steps": [],
-            "blockers": blockers(seen.state, envelope(seen.view.facts, self._facts)),
+            "blockers": blockers(seen.state, bounds_of(seen.view.facts, self._facts)),
         }
         try:
             seen, plan = decide_now(instance, request, self._facts, utc_now())
@@ -261,7 +261,7 @@ class Host:
             seen = observe(instance)
         told = status(
             seen.state,
-            envelope(seen.view.facts, self._facts),
+            bounds_of(seen.view.facts, self._facts),
             utc_now(),
             converging=self._worker.is_busy(instance.uuid),
         )

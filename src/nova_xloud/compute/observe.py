@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from nova_xloud.compute.ports import Domain, Instance, RecordView, Reservation
 from nova_xloud.core.instance.guest import GuestFigures
 from nova_xloud.core.instance.state import DRIVEN_STATES, InstanceState, lacks_guest
-from nova_xloud.core.sizing.bounds import envelope
+from nova_xloud.core.sizing.bounds import bounds_of
 from nova_xloud.errors import DomainNotFound, DomainNotRunning, InvalidState
 
 # How often an instance is read at the most: again only where an operation came into a reading.
@@ -58,7 +58,7 @@ class ReservationSpent(Exception):
 
 def is_elastic(view: RecordView) -> bool:
     """Whether the instance may have another size than its flavor's."""
-    return bool(view.desired.generation) or envelope(view.facts).elastic
+    return bool(view.desired.generation) or bounds_of(view.facts).elastic
 
 
 def observe(

@@ -22,7 +22,7 @@ from nova_xloud.adapters.open_instance import InstancePorts
 from nova_xloud.compute.boot_grace import Boots
 from nova_xloud.compute.host import Host
 from nova_xloud.compute.watch import Watch
-from nova_xloud.core.sizing.bounds import envelope
+from nova_xloud.core.sizing.bounds import bounds_of
 from nova_xloud.errors import DomainError
 from nova_xloud.metrics.service import Metrics
 from nova_xloud.rpc.endpoint import XloudEndpoint
@@ -126,7 +126,7 @@ class XloudComputeManager(manager.ComputeManager):  # type: ignore[misc]
         if nova_objects.names_minimum(flavor) or nova_objects.has_record(instance):
             facts = nova_objects.facts_of_instance(instance)
             # Not the flavor's: that is more than is claimed, should the record be unreadable.
-            boot = envelope(facts).boot
+            boot = bounds_of(facts).boot
             instance.vcpus, instance.memory_mb = boot.vcpus, boot.memory_mb
             desired = nova_objects.desired_of(instance, facts)
             nova_objects.put_desired(instance, desired)

@@ -34,7 +34,7 @@ def build_base_options(
     if not nova_objects.names_minimum(flavor):
         return original(api, context, flavor, boot_meta, *args, **kwargs)
     image = compute_api._get_image_meta_obj(boot_meta)
-    bounds = nova_objects.bounds_of(flavor, image)
+    bounds = nova_objects.bounds_of_flavor(flavor, image)
     if bounds.problems:
         raise exception.ValidationError(
             detail=f"flavor {flavor.flavorid}: {'; '.join(bounds.problems)}"

@@ -35,7 +35,9 @@ def validate_flavor_image(
         _check_rebuild(rebuilt, image)
     if not nova_objects.names_minimum(flavor):
         return
-    boot_mb = nova_objects.bounds_of(flavor, compute_api._get_image_meta_obj(image)).boot.memory_mb
+    boot_mb = nova_objects.bounds_of_flavor(
+        flavor, compute_api._get_image_meta_obj(image)
+    ).boot.memory_mb
     min_ram_mb = int(image.get("min_ram") or 0)
     if boot_mb < min_ram_mb:
         raise exception.FlavorMemoryTooSmall(

@@ -15,7 +15,7 @@ from nova.virt.libvirt import utils as libvirt_utils
 from nova_xloud.adapters import nova_objects
 from nova_xloud.core.size import Size
 from nova_xloud.core.sizing import fit
-from nova_xloud.core.sizing.bounds import FlavorFacts, envelope
+from nova_xloud.core.sizing.bounds import FlavorFacts, bounds_of
 from nova_xloud.core.sizing.traits import TRAITS, offered_by
 from nova_xloud.libvirt.guest_xml import apply_size
 from nova_xloud.seams.libvirt_config import ConfiguredSize
@@ -43,7 +43,7 @@ def update_provider_tree(
 ) -> None:
     """Nova's, with the traits that say what this host can keep below its maximum."""
     original(driver, provider_tree, nodename, *args, **kwargs)
-    offered = offered_by(envelope(FlavorFacts(Size(2, 1024)), host_facts(driver)))
+    offered = offered_by(bounds_of(FlavorFacts(Size(2, 1024)), host_facts(driver)))
     provider_tree.remove_traits(nodename, *(set(TRAITS) - set(offered)))
     provider_tree.add_traits(nodename, *offered)
 
@@ -135,7 +135,7 @@ def _size_to_start_with(instance: Any, facts: FlavorFacts) -> ConfiguredSize | N
     :param facts: of the image that the guest is made of
     """
     desired = nova_objects.forget_what_has_ended(instance)
-    bounds = envelope(facts)
+    bounds = bounds_of(facts)
     if not (bounds.elastic or desired.generation or desired.persisted != bounds.maximum):
         return None
     return ConfiguredSize(

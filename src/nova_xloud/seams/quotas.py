@@ -70,7 +70,7 @@ def check_num_instances(
     if (noted := _noted(flavor)) is not None:
         counted = noted.size
     elif not isinstance(flavor, Size) and nova_objects.names_minimum(flavor):
-        counted = nova_objects.bounds_of(flavor, None).boot
+        counted = nova_objects.bounds_of_flavor(flavor, None).boot
     # Of a flavor it reads vcpus and memory_mb only, which a size has too; it may ask again, with
     # the same and fewer instances.
     return original(context, counted, *args, **kwargs)
@@ -157,7 +157,7 @@ def check_upsize(
     if is_revert:
         wanted = nova_objects.desired_with(instance, new_flavor).to_hold
     else:
-        wanted = nova_objects.bounds_of(new_flavor, image).boot
+        wanted = nova_objects.bounds_of_flavor(new_flavor, image).boot
     with (
         _counted_as(current_flavor, nova_objects.recorded_size(instance), image),
         _counted_as(new_flavor, wanted, image),

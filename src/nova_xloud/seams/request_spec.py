@@ -66,7 +66,7 @@ def size_of(spec: Any) -> Size | None:
         return size
     if not nova_objects.names_minimum(spec.flavor):
         return None
-    return nova_objects.bounds_of(spec.flavor, _image(spec)).boot
+    return nova_objects.bounds_of_flavor(spec.flavor, _image(spec)).boot
 
 
 def facts_below_maximum(spec: Any) -> FlavorFacts | None:

@@ -15,7 +15,7 @@ from nova.virt.libvirt.driver import LibvirtDriver
 from nova_xloud.adapters import capacity, nova_objects
 from nova_xloud.core.size import Size
 from nova_xloud.core.sizing import allocation
-from nova_xloud.core.sizing.bounds import MEMORY, VCPUS, FlavorFacts, HostFacts, envelope
+from nova_xloud.core.sizing.bounds import MEMORY, VCPUS, FlavorFacts, HostFacts, bounds_of
 
 CONF = nova.conf.CONF
 
@@ -130,7 +130,7 @@ def _used(object_or_dict: Any, instance: Any) -> Size | None:
 
 
 def _blocked(size: Size, facts: FlavorFacts, host: HostFacts) -> str | None:
-    bounds = envelope(facts, host)
+    bounds = bounds_of(facts, host)
     for resource in (VCPUS, MEMORY):
         blocker = bounds.blocker_of(resource)
         if blocker and getattr(size, resource) < getattr(bounds.maximum, resource):

@@ -41,7 +41,7 @@ def _constants():
 
 def _blockers():
     """``why`` wherever one is made: ``Blocked(why, ...)``, ``Blocker(resource, why, ...)``, and
-    the pairs that the envelope makes blockers of.
+    the pairs that the bounds make blockers of.
     """
     for tree in SOURCES:
         for node in ast.walk(tree):

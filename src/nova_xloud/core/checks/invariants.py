@@ -14,7 +14,7 @@ from nova_xloud.core.checks.finding import Finding
 from nova_xloud.core.instance.desired import Desired
 from nova_xloud.core.size import Size
 from nova_xloud.core.sizing.allocation import size_held
-from nova_xloud.core.sizing.bounds import MEMORY, VCPUS, FlavorFacts, HostFacts, envelope
+from nova_xloud.core.sizing.bounds import MEMORY, VCPUS, FlavorFacts, HostFacts, bounds_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +111,7 @@ def _of_record(instance: ElasticInstance) -> Iterator[Finding]:
         return
     # The floor is an option, and may have been another one when the size was asked for.
     facts = replace(instance.facts, memory_floor_mb=0)
-    bounds = envelope(facts, HostFacts(memory_floor_mb=1))
+    bounds = bounds_of(facts, HostFacts(memory_floor_mb=1))
     for size in (desired.persisted, desired.target):
         if not (bounds.maximum.covers(size) and size.covers(bounds.minimum)):
             yield _about(

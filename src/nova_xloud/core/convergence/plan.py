@@ -9,7 +9,7 @@ from nova_xloud.core.instance import pinned
 from nova_xloud.core.instance.desired import Asked, Desired
 from nova_xloud.core.instance.state import InstanceState
 from nova_xloud.core.size import Size
-from nova_xloud.core.sizing.bounds import MEMORY, VCPUS, Envelope
+from nova_xloud.core.sizing.bounds import MEMORY, VCPUS, Bounds
 from nova_xloud.errors import Blocked, InvalidState, OutOfBounds, Refused
 
 
@@ -44,7 +44,7 @@ class Plan:
 def decide(
     request: AdjustRequest,
     state: InstanceState,
-    bounds: Envelope,
+    bounds: Bounds,
     now: str = "",
     request_id: str = "",
 ) -> Plan | Refused:
@@ -134,7 +134,7 @@ def _has_it(state: InstanceState) -> bool:
     return reached and desired.progress.reached and state.reserved == desired.to_hold
 
 
-def _bounds(request: AdjustRequest, bounds: Envelope) -> OutOfBounds | None:
+def _bounds(request: AdjustRequest, bounds: Bounds) -> OutOfBounds | None:
     always = bounds.always_plugged
     why = f"; its dedicated vCPUs are always there, and so are all up to id {always - 1}"
     for asked, low, high, unit, because in (
@@ -155,7 +155,7 @@ def _bounds(request: AdjustRequest, bounds: Envelope) -> OutOfBounds | None:
     return None
 
 
-def _blocked(target: Size, now: Size, bounds: Envelope, state: InstanceState) -> Blocked | None:
+def _blocked(target: Size, now: Size, bounds: Bounds, state: InstanceState) -> Blocked | None:
     """A guest whose memory is pinned holds its maximum already: whatever pins it, that may be asked
     for.
     """
@@ -188,7 +188,7 @@ def _stopped(request: AdjustRequest, state: InstanceState) -> InvalidState | Non
     )
 
 
-def _vcpus_kept(target: Size, now: Size, state: InstanceState, bounds: Envelope) -> Blocked | None:
+def _vcpus_kept(target: Size, now: Size, state: InstanceState, bounds: Bounds) -> Blocked | None:
     """Of a kind of guest that never gives vCPUs back: refused before it is tried."""
     guest, removal = state.guest, bounds.removal
     if removal is None or guest is None or not guest.running:

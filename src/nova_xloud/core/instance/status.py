@@ -11,13 +11,13 @@ from nova_xloud.core.instance.conditions import judge
 from nova_xloud.core.instance.guest import GuestFigures
 from nova_xloud.core.instance.lifecycle import Event, Progress
 from nova_xloud.core.instance.state import InstanceState
-from nova_xloud.core.sizing.bounds import MEMORY, VCPUS, Envelope
+from nova_xloud.core.sizing.bounds import MEMORY, VCPUS, Bounds
 
 _NUMBERS = ("desired", "reserved", "actuated", "observed")
 
 
 def status(
-    state: InstanceState, bounds: Envelope, now: str, *, converging: bool = False
+    state: InstanceState, bounds: Bounds, now: str, *, converging: bool = False
 ) -> dict[str, Any]:
     """The body of ``xloud_status``, with live numbers.
 
@@ -56,7 +56,7 @@ def _driver(guest: GuestFigures | None) -> bool:
     return guest is not None and guest.has_balloon and bool(guest.balloon_driver)
 
 
-def status_from_database(state: InstanceState, bounds: Envelope, now: str) -> dict[str, Any]:
+def status_from_database(state: InstanceState, bounds: Bounds, now: str) -> dict[str, Any]:
     """The same without the host: nothing is known of the guest, and it is said so.
 
     The conditions are those that were true when the host last wrote them.
@@ -78,7 +78,7 @@ def _progress(state: InstanceState, now: str, converging: bool) -> Progress:
     return progress.after(Event.BEGIN, progress.since or now) if converging else progress
 
 
-def blockers(state: InstanceState, bounds: Envelope) -> list[dict[str, str]]:
+def blockers(state: InstanceState, bounds: Bounds) -> list[dict[str, str]]:
     """Why a resource cannot be adjusted, as people see it; empty if both can."""
     known = {(b.resource, b.why) for b in bounds.blockers}
     of_guest = [b for b in pinned.blockers(state.guest) if (b.resource, b.why) not in known]

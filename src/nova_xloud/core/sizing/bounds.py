@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Between what and what an instance may be, and why not further.
+"""Which sizes an instance may have, and what stands in the way of others.
 
-One function, :func:`envelope`, is asked by scheduling, guest XML, API and the
-compute host alike, so that they cannot disagree.
+Scheduling, guest XML, API and the compute host all call :func:`bounds_of`, so that they cannot
+disagree.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ from nova_xloud.core.sizing.facts import IMAGE_PROPERTIES, MEMORY, VCPUS, Flavor
 from nova_xloud.core.sizing.minimums import read_minimums
 from nova_xloud.core.sizing.topology import always_plugged, threads_per_core
 
-# The facts and blockers are named here too, for those who ask for an envelope of them.
+# The facts and blockers are named here too, for those who ask for the bounds of them.
 __all__ = [
     "IMAGE_PROPERTIES",
     "MEMORY",
     "VCPUS",
     "Blocker",
-    "Envelope",
+    "Bounds",
     "FlavorFacts",
     "HostFacts",
-    "envelope",
+    "bounds_of",
 ]
 
 
 @dataclass(frozen=True, slots=True)
-class Envelope:
+class Bounds:
     """The bounds of one instance.
 
     :ivar boot: what it boots with before it was ever adjusted
@@ -64,7 +64,7 @@ class Envelope:
         return next((b for b in self.blockers if b.resource == resource), None)
 
 
-def envelope(facts: FlavorFacts, host: HostFacts | None = None) -> Envelope:
+def bounds_of(facts: FlavorFacts, host: HostFacts | None = None) -> Bounds:
     """The bounds of an instance.
 
     :param host: the host it is on; None where there is none yet (scheduling): then only
@@ -93,7 +93,7 @@ def envelope(facts: FlavorFacts, host: HostFacts | None = None) -> Envelope:
         floor = min(floor, maximum.memory_mb)
         minimum = Size(minimum.vcpus, minimums.memory_mb or floor)
         boot = Size(boot.vcpus, minimums.memory_mb or maximum.memory_mb)
-    return Envelope(
+    return Bounds(
         boot=boot,
         minimum=minimum,
         maximum=maximum,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from nova_xloud.core.size import Size
 from nova_xloud.core.sizing.allocation import PCPU, VCPU, cpu_resources
-from nova_xloud.core.sizing.bounds import MEMORY, VCPUS, Envelope, envelope
+from nova_xloud.core.sizing.bounds import MEMORY, VCPUS, Bounds, bounds_of
 from nova_xloud.core.sizing.facts import FlavorFacts
 
 
@@ -19,7 +19,7 @@ def refusal(claimed: Size, facts: FlavorFacts) -> str | None:
     :param claimed: the size that the guest is to have, and that is claimed for it
     :param facts: of the server's flavor and the image at hand
     """
-    bounds = envelope(facts)
+    bounds = bounds_of(facts)
     return _memory_refusal(claimed, bounds) or _vcpu_refusal(claimed, bounds)
 
 
@@ -49,7 +49,7 @@ def rebuild_refusal(claimed: Size, before: FlavorFacts, after: FlavorFacts) -> s
     return None
 
 
-def _memory_refusal(claimed: Size, bounds: Envelope) -> str | None:
+def _memory_refusal(claimed: Size, bounds: Bounds) -> str | None:
     blocker, most = bounds.blocker_of(MEMORY), bounds.maximum.memory_mb
     if blocker is None or claimed.memory_mb >= most:
         return None
@@ -59,7 +59,7 @@ def _memory_refusal(claimed: Size, bounds: Envelope) -> str | None:
     )
 
 
-def _vcpu_refusal(claimed: Size, bounds: Envelope) -> str | None:
+def _vcpu_refusal(claimed: Size, bounds: Bounds) -> str | None:
     most, step, plugged = bounds.maximum.vcpus, bounds.vcpu_step, bounds.always_plugged
     blocker = bounds.blocker_of(VCPUS)
     if blocker is not None:

@@ -9,7 +9,7 @@ anywhere, as in stock Nova.
 from __future__ import annotations
 
 from nova_xloud.core.size import Size
-from nova_xloud.core.sizing.bounds import MEMORY, VCPUS, Envelope
+from nova_xloud.core.sizing.bounds import MEMORY, VCPUS, Bounds
 
 VCPUS_TRAIT = "CUSTOM_XLOUD_VCPUS"
 MEMORY_TRAIT = "CUSTOM_XLOUD_MEMORY"
@@ -27,7 +27,7 @@ def needed_by(size: Size, maximum: Size) -> tuple[str, ...]:
     )
 
 
-def offered_by(bounds: Envelope) -> tuple[str, ...]:
+def offered_by(bounds: Bounds) -> tuple[str, ...]:
     """The traits of a host.
 
     :param bounds: of any flavor on this host that nothing else blocks

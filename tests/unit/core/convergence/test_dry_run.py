@@ -16,11 +16,11 @@ from nova_xloud.core.convergence.dry_run import STEP_NAMES, described, forecast
 from nova_xloud.core.convergence.plan import AdjustRequest, Plan, decide
 from nova_xloud.core.instance.state import InstanceState
 from nova_xloud.core.size import Size
-from nova_xloud.core.sizing.bounds import FlavorFacts, envelope
+from nova_xloud.core.sizing.bounds import FlavorFacts, bounds_of
 from tests.unit.core.states import MAXIMUM, guest, state, states
 
 LIMITS = Limits(step_mb=1000, reserve_mb=64)
-BOUNDS = envelope(FlavorFacts(MAXIMUM))
+BOUNDS = bounds_of(FlavorFacts(MAXIMUM))
 
 
 def running(vcpus: int = 4, memory_mb: int = 2048, **other: Any) -> InstanceState:

@@ -14,12 +14,12 @@ from nova_xloud.core.instance.desired import Desired
 from nova_xloud.core.instance.lifecycle import Event, Phase, Progress
 from nova_xloud.core.instance.state import InstanceState
 from nova_xloud.core.size import Size
-from nova_xloud.core.sizing.bounds import FlavorFacts, HostFacts, envelope
+from nova_xloud.core.sizing.bounds import FlavorFacts, HostFacts, bounds_of
 from nova_xloud.errors import Blocked, Refused
 from tests.unit.core.states import MAXIMUM, guest, sizes, state, states
 
 SPECS = {"minimum_cpu": "2", "minimum_memory": "1024"}
-BOUNDS = envelope(FlavorFacts(MAXIMUM, SPECS))
+BOUNDS = bounds_of(FlavorFacts(MAXIMUM, SPECS))
 RUNNING = state(Size(4, 2048), figures=guest(4, 2048))
 
 
@@ -66,7 +66,7 @@ def test_the_bounds_themselves_may_be_asked_for(size: Size) -> None:
 
 
 def test_vcpus_off_the_step_are_refused() -> None:
-    bounds = envelope(FlavorFacts(MAXIMUM, {**SPECS, "hw:cpu_threads": "2"}))
+    bounds = bounds_of(FlavorFacts(MAXIMUM, {**SPECS, "hw:cpu_threads": "2"}))
     refusal = refused(AdjustRequest(3, None), bounds=bounds)
     assert (refusal.reason_code, refusal.status) == ("xloud.out_of_bounds", 400)
     assert "multiple of 2" in refusal.message
@@ -78,32 +78,32 @@ def test_vcpus_off_the_step_are_refused() -> None:
     [
         (
             AdjustRequest(6, None),
-            envelope(FlavorFacts(MAXIMUM, SPECS), HostFacts(virt_type="lxc")),
+            bounds_of(FlavorFacts(MAXIMUM, SPECS), HostFacts(virt_type="lxc")),
             "xloud.blocked.hypervisor",
         ),
         (
             AdjustRequest(None, 3072),
-            envelope(FlavorFacts(MAXIMUM, SPECS), HostFacts(virt_type="lxc")),
+            bounds_of(FlavorFacts(MAXIMUM, SPECS), HostFacts(virt_type="lxc")),
             "xloud.blocked.hypervisor",
         ),
         (
             AdjustRequest(None, 3072),
-            envelope(FlavorFacts(MAXIMUM, SPECS), HostFacts(balloon_device=False)),
+            bounds_of(FlavorFacts(MAXIMUM, SPECS), HostFacts(balloon_device=False)),
             "xloud.blocked.no_balloon",
         ),
         (
             AdjustRequest(6, 3072),
-            envelope(FlavorFacts(MAXIMUM, SPECS), HostFacts(file_backed_memory=True)),
+            bounds_of(FlavorFacts(MAXIMUM, SPECS), HostFacts(file_backed_memory=True)),
             "xloud.blocked.file_backed_memory",
         ),
         (
             AdjustRequest(None, 3072),
-            envelope(FlavorFacts(MAXIMUM, {"hw:mem_page_size": "large"})),
+            bounds_of(FlavorFacts(MAXIMUM, {"hw:mem_page_size": "large"})),
             "xloud.blocked.huge_pages",
         ),
         (
             AdjustRequest(6, None),
-            envelope(FlavorFacts(MAXIMUM, {"resources:VCPU": "8"})),
+            bounds_of(FlavorFacts(MAXIMUM, {"resources:VCPU": "8"})),
             "xloud.blocked.resource_override",
         ),
     ],
@@ -116,13 +116,13 @@ def test_a_blocked_resource_is_refused_with_the_blockers_code(
 
 
 def test_a_minimum_that_is_ignored_does_not_hide_the_blocker_behind_the_bounds() -> None:
-    bounds = envelope(FlavorFacts(MAXIMUM, {**SPECS, "hw:mem_page_size": "large"}))
+    bounds = bounds_of(FlavorFacts(MAXIMUM, {**SPECS, "hw:mem_page_size": "large"}))
     refusal = refused(AdjustRequest(None, 1024), state(Size(4, 4096)), bounds)
     assert refusal.reason_code == "xloud.blocked.huge_pages"
 
 
 def test_a_blocked_resource_does_not_block_the_other_nor_asking_for_what_it_has() -> None:
-    bounds = envelope(FlavorFacts(MAXIMUM, SPECS), HostFacts(balloon_device=False))
+    bounds = bounds_of(FlavorFacts(MAXIMUM, SPECS), HostFacts(balloon_device=False))
     assert isinstance(decide(AdjustRequest(6, None), RUNNING, bounds), Plan)
     assert isinstance(decide(AdjustRequest(6, 2048), RUNNING, bounds), Plan)
 
@@ -269,7 +269,7 @@ flavors = st.builds(
 def test_a_claim_is_never_less_than_what_is_held_reserved_or_wanted(
     request_: AdjustRequest, before: InstanceState, flavor: FlavorFacts
 ) -> None:
-    plan = decide(request_, before, envelope(flavor))
+    plan = decide(request_, before, bounds_of(flavor))
     if isinstance(plan, Plan):
         assert plan.claim.covers(before.held)
         assert plan.claim.covers(before.reserved)
@@ -280,7 +280,7 @@ def test_a_claim_is_never_less_than_what_is_held_reserved_or_wanted(
 def test_a_claim_is_no_more_than_it_needs(
     request_: AdjustRequest, before: InstanceState, flavor: FlavorFacts
 ) -> None:
-    plan = decide(request_, before, envelope(flavor))
+    plan = decide(request_, before, bounds_of(flavor))
     if isinstance(plan, Plan):
         needed = before.held.at_least(before.reserved).at_least(plan.desired.to_hold)
         assert plan.claim == needed
@@ -290,7 +290,7 @@ def test_a_claim_is_no_more_than_it_needs(
 def test_what_is_planned_is_what_was_asked_for_to_the_last_unit(
     request_: AdjustRequest, before: InstanceState, flavor: FlavorFacts
 ) -> None:
-    plan = decide(request_, before, envelope(flavor))
+    plan = decide(request_, before, bounds_of(flavor))
     if isinstance(plan, Plan):
         target = plan.desired.target
         assert request_.vcpus in (None, target.vcpus)
@@ -308,7 +308,7 @@ def test_where_there_is_nothing_to_do_the_claim_and_the_sizes_are_as_they_were(
         AdjustRequest(size.vcpus, size.memory_mb, persist),
         AdjustRequest(None, None, persist),
     ):
-        plan = decide(request_, settled, envelope(FlavorFacts(MAXIMUM)))
+        plan = decide(request_, settled, bounds_of(FlavorFacts(MAXIMUM)))
         if isinstance(plan, Plan) and plan.nothing_to_do:
             assert plan.claim == settled.reserved
             assert (plan.desired.persisted, plan.desired.live) == (
@@ -321,7 +321,7 @@ def test_where_there_is_nothing_to_do_the_claim_and_the_sizes_are_as_they_were(
 def test_what_is_planned_says_for_whom_and_since_when_and_whether_by_force(
     request_: AdjustRequest, before: InstanceState, flavor: FlavorFacts
 ) -> None:
-    plan = decide(request_, before, envelope(flavor), "now", "req-1")
+    plan = decide(request_, before, bounds_of(flavor), "now", "req-1")
     if isinstance(plan, Plan):
         progress = plan.desired.progress
         assert (progress.phase, progress.code) == (Phase.ADMITTED, "xloud.admitted")
@@ -389,7 +389,7 @@ def test_pinned_memory_may_become_its_maximum_whatever_pins_it(
     image: dict[str, str], host: HostFacts, why: str
 ) -> None:
     """Rebuilt with such an image by a version of before, say: that is the only way out."""
-    bounds = envelope(FlavorFacts(MAXIMUM, {"minimum_memory": "1024"}, image), host)
+    bounds = bounds_of(FlavorFacts(MAXIMUM, {"minimum_memory": "1024"}, image), host)
     pinned = replace(guest(4, 1024), pinned=(why,))
     held = state(Size(4, 1024), reserved=Size(4, MAXIMUM.memory_mb), figures=pinned)
     plan = decide(AdjustRequest(None, MAXIMUM.memory_mb), held, bounds)
@@ -403,11 +403,11 @@ def test_pinned_memory_may_become_its_maximum_whatever_pins_it(
 @pytest.mark.parametrize("distro", ["win2k22", "win10", "Windows", "freebsd14.0"])
 def test_systems_are_known_by_what_libosinfo_calls_them(distro: str) -> None:
     facts = FlavorFacts(MAXIMUM, {"minimum_cpu": "1"}, {"os_distro": distro})
-    assert envelope(facts, HostFacts()).removal is not None
+    assert bounds_of(facts, HostFacts()).removal is not None
 
 
 def test_who_keeps_vcpus_is_refused_before_a_removal_is_tried_and_may_grow() -> None:
-    windows = envelope(
+    windows = bounds_of(
         FlavorFacts(MAXIMUM, {"minimum_cpu": "1"}, {"os_type": "windows"}), HostFacts()
     )
     running = state(Size(4, 1024), reserved=Size(4, 1024), figures=guest(4, 1024))

@@ -14,10 +14,10 @@ from nova_xloud.core.instance.lifecycle import Condition, Phase, Progress
 from nova_xloud.core.instance.state import InstanceState
 from nova_xloud.core.instance.status import status, status_from_database
 from nova_xloud.core.size import Size
-from nova_xloud.core.sizing.bounds import FlavorFacts, HostFacts, envelope
+from nova_xloud.core.sizing.bounds import FlavorFacts, HostFacts, bounds_of
 
 SPECS = {"minimum_cpu": "2", "minimum_memory": "1024", "hw:cpu_threads": "2"}
-BOUNDS = envelope(FlavorFacts(Size(8, 4096), SPECS))
+BOUNDS = bounds_of(FlavorFacts(Size(8, 4096), SPECS))
 # Every number is another, so that none can stand for another.
 GUEST = GuestFigures(
     running=True,
@@ -111,7 +111,7 @@ def test_a_balloon_driver_is_active_when_it_reports(driver: bool | None, active:
 
 
 def test_blockers_are_told_with_resource_code_and_message() -> None:
-    bounds = envelope(FlavorFacts(Size(8, 4096)), HostFacts(balloon_device=False))
+    bounds = bounds_of(FlavorFacts(Size(8, 4096)), HostFacts(balloon_device=False))
     (blocker,) = status(STATE, bounds, NOW)["blockers"]
     assert blocker["resource"] == "memory_mb"
     assert blocker["code"] == "xloud.blocked.no_balloon"

@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 
 from nova_xloud.core.size import Size
-from nova_xloud.core.sizing.bounds import MEMORY, VCPUS, FlavorFacts, HostFacts, envelope
+from nova_xloud.core.sizing.bounds import MEMORY, VCPUS, FlavorFacts, HostFacts, bounds_of
 from nova_xloud.core.sizing.traits import MEMORY_TRAIT, VCPUS_TRAIT, offered_by
 
 MAXIMUM = Size(4, 1024)
@@ -33,7 +33,7 @@ def of_image(**properties: str) -> FlavorFacts:
     ],
 )
 def test_an_image_without_vcpu_hotplug_blocks_vcpus_everywhere(properties: dict[str, str]) -> None:
-    bounds = envelope(of_image(**properties))
+    bounds = bounds_of(of_image(**properties))
     blocker = bounds.blocker_of(VCPUS)
     assert blocker is not None
     assert blocker.code == "xloud.blocked.vcpu_hotplug"
@@ -54,7 +54,7 @@ def test_an_image_without_vcpu_hotplug_blocks_vcpus_everywhere(properties: dict[
     ],
 )
 def test_an_image_with_vcpu_hotplug_blocks_nothing(properties: dict[str, str]) -> None:
-    assert envelope(of_image(**properties)).blockers == ()
+    assert bounds_of(of_image(**properties)).blockers == ()
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ def test_a_host_offers_what_its_guests_can(
     architecture: str | None, machine: str | None, plugs: bool
 ) -> None:
     host = HostFacts(architecture=architecture, machine=machine)
-    bounds = envelope(FlavorFacts(MAXIMUM, SMALL), host)
+    bounds = bounds_of(FlavorFacts(MAXIMUM, SMALL), host)
     assert (VCPUS_TRAIT in offered_by(bounds)) is plugs
     assert MEMORY_TRAIT in offered_by(bounds)
     # What a host adds does not change the boot size.
@@ -101,7 +101,7 @@ ENCRYPTED = {"hw:mem_encryption": "true"}
 def test_encryption_of_more_than_memory_blocks_vcpus_too(
     specs: dict[str, str], image: dict[str, str], vcpus: bool
 ) -> None:
-    bounds = envelope(FlavorFacts(MAXIMUM, SMALL | specs, image))
+    bounds = bounds_of(FlavorFacts(MAXIMUM, SMALL | specs, image))
     blocked = {b.resource for b in bounds.blockers if b.why == "memory_encryption"}
     assert blocked == ({VCPUS, MEMORY} if vcpus else {MEMORY})
     assert bounds.boot == Size(4 if vcpus else 1, 1024)
@@ -116,7 +116,7 @@ def test_encryption_of_more_than_memory_blocks_vcpus_too(
     ],
 )
 def test_what_encrypts_nothing_blocks_nothing(specs: dict[str, str]) -> None:
-    assert envelope(FlavorFacts(MAXIMUM, SMALL | specs)).blockers == ()
+    assert bounds_of(FlavorFacts(MAXIMUM, SMALL | specs)).blockers == ()
 
 
 @pytest.mark.parametrize(
@@ -133,7 +133,7 @@ def test_what_encrypts_nothing_blocks_nothing(specs: dict[str, str]) -> None:
     ],
 )
 def test_who_keeps_vcpus(properties: dict[str, str], host: HostFacts, kept: bool) -> None:
-    bounds = envelope(of_image(**properties), host)
+    bounds = bounds_of(of_image(**properties), host)
     assert (bounds.removal is not None) is kept
     # That is no blocker: it grows, and boots with its minimum.
     assert bounds.blocker_of(VCPUS) is None

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nova_xloud.core.size import Size
-from nova_xloud.core.sizing.bounds import MEMORY, VCPUS, FlavorFacts, HostFacts, envelope
+from nova_xloud.core.sizing.bounds import MEMORY, VCPUS, FlavorFacts, HostFacts, bounds_of
 
 MAXIMUM = Size(8, 1024)
 SMALL = {"minimum_cpu": "2", "minimum_memory": "512"}
@@ -38,24 +38,24 @@ def facts(
 def test_boot_minimum_and_elastic(
     specs: dict[str, str], boot: Size, minimum: Size, elastic: bool
 ) -> None:
-    bounds = envelope(facts(specs))
+    bounds = bounds_of(facts(specs))
     assert (bounds.boot, bounds.minimum, bounds.elastic) == (boot, minimum, elastic)
     assert bounds.maximum == MAXIMUM
     assert bounds.blockers == ()
 
 
 def test_an_unusable_minimum_is_told() -> None:
-    bounds = envelope(facts({"minimum_cpu": "9"}))
+    bounds = bounds_of(facts({"minimum_cpu": "9"}))
     assert [("minimum_cpu=9" in problem) for problem in bounds.problems] == [True]
 
 
 def test_the_memory_floor_is_the_operators() -> None:
-    bounds = envelope(facts(), HostFacts(memory_floor_mb=128))
+    bounds = bounds_of(facts(), HostFacts(memory_floor_mb=128))
     assert bounds.minimum == Size(1, 128)
 
 
 def test_the_memory_floor_is_never_above_the_flavor() -> None:
-    bounds = envelope(FlavorFacts(Size(1, 192)))
+    bounds = bounds_of(FlavorFacts(Size(1, 192)))
     assert bounds.minimum == Size(1, 192)
 
 
@@ -88,7 +88,7 @@ FLAVOR_BLOCKERS = [
 def test_what_blocks_in_flavor_or_image_has_its_stable_code(
     specs: dict[str, str], image: dict[str, str], resource: str, why: str
 ) -> None:
-    (blocker,) = envelope(facts(specs, image=image)).blockers
+    (blocker,) = bounds_of(facts(specs, image=image)).blockers
     assert (blocker.resource, blocker.code) == (resource, f"xloud.blocked.{why}")
     assert blocker.message
 
@@ -106,13 +106,13 @@ def test_what_blocks_in_flavor_or_image_has_its_stable_code(
     ],
 )
 def test_what_does_not_block(specs: dict[str, str], image: dict[str, str]) -> None:
-    bounds = envelope(facts({**SMALL, **specs}, image=image))
+    bounds = bounds_of(facts({**SMALL, **specs}, image=image))
     assert bounds.blockers == ()
     assert bounds.boot == Size(2, 512)
 
 
 def test_the_flavor_goes_before_the_image() -> None:
-    bounds = envelope(facts({"hw:mem_page_size": "small"}, image={"hw_mem_page_size": "large"}))
+    bounds = bounds_of(facts({"hw:mem_page_size": "small"}, image={"hw_mem_page_size": "large"}))
     assert bounds.blockers == ()
 
 
@@ -120,7 +120,7 @@ def test_the_flavor_goes_before_the_image() -> None:
 def test_where_a_flavor_blocks_a_resource_its_minimum_is_ignored_and_the_others_is_not(
     specs: dict[str, str], image: dict[str, str], resource: str, why: str
 ) -> None:
-    boot = envelope(facts({**SMALL, **specs}, image=image)).boot
+    boot = bounds_of(facts({**SMALL, **specs}, image=image)).boot
     assert boot == (Size(2, 1024) if resource == MEMORY else Size(8, 512))
 
 
@@ -129,7 +129,7 @@ def test_where_a_flavor_blocks_a_resource_its_minimum_is_ignored_and_the_others_
 def test_where_a_flavor_blocks_a_resource_no_size_below_its_maximum_is_shown(
     specs: dict[str, str], image: dict[str, str], resource: str, why: str, named: dict[str, str]
 ) -> None:
-    minimum = envelope(facts({**named, **specs}, image=image)).minimum
+    minimum = bounds_of(facts({**named, **specs}, image=image)).minimum
     assert getattr(minimum, resource) == getattr(MAXIMUM, resource)
 
 
@@ -146,12 +146,12 @@ def test_where_a_flavor_blocks_a_resource_no_size_below_its_maximum_is_shown(
 def test_an_image_chooses_the_page_size_that_the_flavor_leaves_open(
     flavor: str, image: str, blocked: bool
 ) -> None:
-    bounds = envelope(facts({"hw:mem_page_size": flavor}, image={"hw_mem_page_size": image}))
+    bounds = bounds_of(facts({"hw:mem_page_size": flavor}, image={"hw_mem_page_size": image}))
     assert bool(bounds.blockers) is blocked
 
 
 def test_all_blockers_are_told_at_once_and_the_first_of_a_resource_is_given() -> None:
-    bounds = envelope(
+    bounds = bounds_of(
         facts({"hw:mem_page_size": "large", "hw:pmem": "6GB", "resources:VCPU": "4"}),
         HostFacts(balloon_device=False),
     )
@@ -180,14 +180,14 @@ HOST_BLOCKERS = [
 def test_what_blocks_on_a_host_has_its_stable_code(
     host: HostFacts, found: list[tuple[str, str]]
 ) -> None:
-    bounds = envelope(facts(SMALL), host)
+    bounds = bounds_of(facts(SMALL), host)
     assert [(b.resource, b.why) for b in bounds.blockers] == found
 
 
 @pytest.mark.parametrize(("host", "found"), HOST_BLOCKERS)
 def test_a_host_never_changes_the_boot_size(host: HostFacts, found: list[tuple[str, str]]) -> None:
-    scheduled = envelope(facts(SMALL))
-    on_host = envelope(facts(SMALL), host)
+    scheduled = bounds_of(facts(SMALL))
+    on_host = bounds_of(facts(SMALL), host)
     assert (on_host.boot, on_host.elastic) == (scheduled.boot, scheduled.elastic)
 
 
@@ -214,12 +214,12 @@ def mixed(mask: str, dedicated: int, **other: str) -> FlavorFacts:
 def test_mixed_is_never_without_one_of_its_dedicated_cpus(
     named: str, flavor: FlavorFacts, boot: int
 ) -> None:
-    bounds = envelope(replace(flavor, extra_specs={**flavor.extra_specs, "minimum_cpu": named}))
+    bounds = bounds_of(replace(flavor, extra_specs={**flavor.extra_specs, "minimum_cpu": named}))
     assert (bounds.boot.vcpus, bounds.minimum.vcpus) == (boot, boot)
 
 
 def test_mixed_without_a_minimum_boots_large_and_goes_down_to_its_dedicated_cpus() -> None:
-    bounds = envelope(mixed("0-2", 3))
+    bounds = bounds_of(mixed("0-2", 3))
     assert (bounds.boot.vcpus, bounds.minimum.vcpus) == (8, 3)
 
 
@@ -242,21 +242,21 @@ def test_mixed_without_a_minimum_boots_large_and_goes_down_to_its_dedicated_cpus
 def test_the_vcpu_step_is_the_threads_of_a_core_where_they_divide_the_flavor(
     specs: dict[str, str], image: dict[str, str], step: int
 ) -> None:
-    assert envelope(facts(specs, image=image)).vcpu_step == step
+    assert bounds_of(facts(specs, image=image)).vcpu_step == step
 
 
 @pytest.mark.parametrize(("named", "boot"), [("1", 2), ("2", 2), ("3", 4), ("8", 8)])
 def test_a_minimum_is_raised_to_the_step(named: str, boot: int) -> None:
-    bounds = envelope(facts({"minimum_cpu": named, "hw:cpu_threads": "2"}))
+    bounds = bounds_of(facts({"minimum_cpu": named, "hw:cpu_threads": "2"}))
     assert (bounds.boot.vcpus, bounds.minimum.vcpus) == (boot, boot)
 
 
 def test_the_floor_without_a_minimum_is_one_core() -> None:
-    assert envelope(facts({"hw:cpu_threads": "4"})).minimum.vcpus == 4
+    assert bounds_of(facts({"hw:cpu_threads": "4"})).minimum.vcpus == 4
 
 
 def test_mixed_and_step_are_both_kept() -> None:
-    bounds = envelope(mixed("0-2", 3, **{"minimum_cpu": "1", "hw:cpu_threads": "2"}))
+    bounds = bounds_of(mixed("0-2", 3, **{"minimum_cpu": "1", "hw:cpu_threads": "2"}))
     assert bounds.minimum.vcpus == 4
 
 
@@ -283,7 +283,7 @@ def any_facts(draw: st.DrawFn) -> FlavorFacts:
 
 @given(any_facts(), st.builds(HostFacts, memory_floor_mb=st.integers(64, 8192)))
 def test_whatever_is_stored_the_bounds_are_in_order(flavor: FlavorFacts, host: HostFacts) -> None:
-    bounds = envelope(flavor, host)
+    bounds = bounds_of(flavor, host)
     assert bounds.minimum.vcpus >= 1
     assert bounds.minimum.memory_mb >= 1
     assert bounds.boot.covers(bounds.minimum)
@@ -293,7 +293,7 @@ def test_whatever_is_stored_the_bounds_are_in_order(flavor: FlavorFacts, host: H
 
 @given(any_facts())
 def test_whatever_is_stored_the_bounds_are_on_the_step(flavor: FlavorFacts) -> None:
-    bounds = envelope(flavor)
+    bounds = bounds_of(flavor)
     for size in (bounds.boot, bounds.minimum, bounds.maximum):
         assert size.vcpus % bounds.vcpu_step == 0
 
@@ -301,7 +301,7 @@ def test_whatever_is_stored_the_bounds_are_on_the_step(flavor: FlavorFacts) -> N
 @given(any_facts())
 def test_a_flavor_that_names_no_minimum_boots_as_it_always_did(flavor: FlavorFacts) -> None:
     specs = {k: v for k, v in flavor.extra_specs.items() if not k.startswith("minimum_")}
-    bounds = envelope(FlavorFacts(flavor.maximum, specs, {}, flavor.dedicated_vcpus))
+    bounds = bounds_of(FlavorFacts(flavor.maximum, specs, {}, flavor.dedicated_vcpus))
     assert bounds.boot == flavor.maximum
     assert not bounds.elastic
 
@@ -309,5 +309,5 @@ def test_a_flavor_that_names_no_minimum_boots_as_it_always_did(flavor: FlavorFac
 def test_the_share_of_the_maximum_bounds_named_minimums_only() -> None:
     large = replace(facts(), maximum=Size(4, 262144), memory_floor_mb=10646)
     named = replace(large, extra_specs={"minimum_memory": "1024"})
-    assert envelope(large).minimum.memory_mb == 256
-    assert envelope(named).minimum.memory_mb == 10646
+    assert bounds_of(large).minimum.memory_mb == 256
+    assert bounds_of(named).minimum.memory_mb == 10646

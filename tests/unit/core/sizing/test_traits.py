@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 
 from nova_xloud.core.size import Size
-from nova_xloud.core.sizing.bounds import FlavorFacts, HostFacts, envelope
+from nova_xloud.core.sizing.bounds import FlavorFacts, HostFacts, bounds_of
 from nova_xloud.core.sizing.traits import MEMORY_TRAIT, VCPUS_TRAIT, needed_by, offered_by
 
 MAXIMUM = Size(4, 1024)
@@ -38,4 +38,4 @@ def test_only_less_than_the_maximum_needs_a_host_that_can(
     ],
 )
 def test_a_host_offers_what_nothing_of_it_blocks(host: HostFacts, offered: tuple[str, ...]) -> None:
-    assert offered_by(envelope(FlavorFacts(MAXIMUM), host)) == offered
+    assert offered_by(bounds_of(FlavorFacts(MAXIMUM), host)) == offered
