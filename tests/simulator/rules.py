@@ -158,7 +158,7 @@ RULES = (
         "a guest is told something in the middle of a user's operation",
         "was overwritten",
         148,
-        instead(converge, "look", without.look_regardless),
+        instead(converge, "observe_or_yield", without.observe_regardless),
     ),
     Rule(
         "instance lock",
@@ -284,7 +284,7 @@ RULES = (
         "memory that a guest takes is never reserved",
         "no alarm stands",
         47,
-        instead(reconcile, "look", without.look_elsewhere),
+        instead(reconcile, "find_drift", without.find_drift_without_the_guest),
     ),
 )
 

@@ -12,12 +12,13 @@ from unittest import mock
 
 from nova_xloud.compute import admit, converge, execute, finish, waits
 from nova_xloud.compute.claim import change_claim
+from nova_xloud.compute.converge import Yield
 from nova_xloud.compute.observe import Observation, observe
 from nova_xloud.compute.ports import Claims, Instance, RecordView, Reservation
 from nova_xloud.conf import EngineOptions
 from nova_xloud.core.convergence import balloon, drift, next_step, plan, steps
 from nova_xloud.core.convergence.balloon import Limits
-from nova_xloud.core.convergence.drift import Look
+from nova_xloud.core.convergence.drift import Drift
 from nova_xloud.core.convergence.plan import Plan
 from nova_xloud.core.convergence.steps import Told
 from nova_xloud.core.instance.desired import Desired
@@ -28,7 +29,7 @@ from nova_xloud.errors import ClaimRefused, NoCapacity, NotFound
 
 _ADMIT = admit.admit
 _GIVE_BACK = admit._give_back
-_LOOK = drift.look
+_FIND_DRIFT = drift.find_drift
 _NEEDED: Any = InstanceState.needed
 _NEXT_STEP = next_step.next_step
 _OBSERVE = observe
@@ -86,12 +87,12 @@ def next_step_without_mark(state: InstanceState, told: Told, limits: Limits) -> 
     return steps.SetVcpus(step.count) if isinstance(step, steps.MarkRemoval) else step
 
 
-def look_regardless(instance: Instance, known: RecordView | None = None) -> Observation | str:
+def observe_regardless(instance: Instance, known: RecordView | None = None) -> Observation | Yield:
     try:
         seen = _OBSERVE(instance)
     except NotFound:
-        return "gone"
-    return seen if seen.view.here else "gone"
+        return Yield("gone")
+    return seen if seen.view.here else Yield("gone")
 
 
 def observe_record_first(
@@ -213,7 +214,7 @@ def settled_while_booting(state: InstanceState) -> Size:
     return state.desired.to_hold.at_least(state.counted)
 
 
-def look_elsewhere(
+def find_drift_without_the_guest(
     desired: Desired,
     recorded: Size,
     reserved: Size,
@@ -222,11 +223,11 @@ def look_elsewhere(
     booting: bool,
     driven: bool,
     silent: bool,
-) -> Look | None:
+) -> Drift | None:
     if glimpse is not None:
         target = desired.target
         glimpse = replace(glimpse, vcpus=target.vcpus, memory_mb=target.memory_mb)
-    return _LOOK(
+    return _FIND_DRIFT(
         desired, recorded, reserved, glimpse, booting=booting, driven=driven, silent=silent
     )
 

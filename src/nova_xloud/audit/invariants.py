@@ -94,7 +94,7 @@ class Check:
         :raises Unread: Placement, or the API database, does not answer
         """
         elastic = self._elastic()
-        suspects = self._look(elastic, list(self._hosts.values()), self._options.progress)
+        suspects = self._examine(elastic, list(self._hosts.values()), self._options.progress)
         return Report(
             found=(*self._settled(suspects), *self._nobody_to_ask(elastic)),
             unread=(*self._cloud.cells.unread, *self._silent.values()),
@@ -119,22 +119,22 @@ class Check:
         deadline = time.monotonic() + self._options.settle
         while suspects:
             time.sleep(max(0.0, min(LOOK_INTERVAL, deadline - time.monotonic())))
-            again = self._look_again(suspects.values())
+            again = self._examine_again(suspects.values())
             suspects = {key: again[key] for key in suspects if key in again}
             if time.monotonic() >= deadline:
                 break
         return suspects.values()
 
-    def _look_again(self, suspects: Iterable[Finding]) -> dict[Key, Finding]:
+    def _examine_again(self, suspects: Iterable[Finding]) -> dict[Key, Finding]:
         """Look at the instances and the nodes that ``suspects`` are about, and no others."""
         uuids = {finding.instance for finding in suspects if finding.instance}
         found = (self._views.of(instance) for instance in self._cloud.instances(uuids))
         views = [view for view in found if view is not None]
         hosts = {self._hosts.get(view.provider or "") for view in views}
         hosts |= {self._hosts.get(finding.provider or "") for finding in suspects}
-        return self._look(views, [host for host in hosts if host is not None])
+        return self._examine(views, [host for host in hosts if host is not None])
 
-    def _look(
+    def _examine(
         self,
         views: Sequence[ElasticInstance],
         hosts: Sequence[Host],

@@ -66,11 +66,25 @@ class Outcome:
     """How a run ended.
 
     :ivar converged: the guest has the desired size and no more is reserved
-    :ivar deferred: why it stood back, for people; None when it did not
+    :ivar deferred: why the run ended before that, for people; None when it did not
     """
 
     converged: bool
     deferred: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Yield:
+    """Another operation on the instance goes first, so a run does not begin or go on.
+
+    :ivar reason: what is known of that operation, for people
+    """
+
+    reason: str
+
+    @property
+    def outcome(self) -> Outcome:
+        return Outcome(False, f"another operation goes first ({self.reason})")
 
 
 def converge(
@@ -143,7 +157,7 @@ class _Run:
                 with (yield from self._kept(locked(self._instance, self._clock))):
                     done = self._locked_step()
             except InvalidState as held:
-                return Outcome(False, stand_back(held.message))
+                return Yield(held.message).outcome
             outcome = done if isinstance(done, Outcome) else (yield from self._after(done))
             if outcome is not None:
                 return outcome
@@ -175,7 +189,7 @@ class _Run:
             return message
         try:
             with (yield from locked(self._instance, self._clock)):
-                seen = look(self._instance)
+                seen = observe_or_yield(self._instance)
                 if isinstance(seen, Observation):
                     ended, message = self._ended(seen, event, code, message)
                     reserved = conclude(self._instance, seen, self._told, ended)
@@ -224,9 +238,9 @@ class _Run:
 
         :returns: what was done; None: nothing, because it takes a thread that may wait for a guest
         """
-        seen = look(self._instance, self._known)
-        if isinstance(seen, str):
-            return Outcome(False, seen)
+        seen = observe_or_yield(self._instance, self._known)
+        if isinstance(seen, Yield):
+            return seen.outcome
         self._seen, self._known = seen, seen.view
         self._told = self._told.seeing(seen.state.guest)
         step = next_step.next_step(seen.state, self._told, self._options.limits)
@@ -236,7 +250,7 @@ class _Run:
         try:
             self._take(step, seen)
         except InvalidState as busy:
-            return Outcome(False, stand_back(busy.message))
+            return Yield(busy.message).outcome
         except ClaimConflict as conflict:
             self._count(conflict)
         else:
@@ -358,17 +372,12 @@ class _Run:
             raise PlacementUnavailable(f"{self._conflicts} conflicts running") from conflict
 
 
-def look(instance: Instance, known: RecordView | None = None) -> Observation | str:
-    """What there is now; or, for people, that somebody else's turn it is.
+def observe_or_yield(instance: Instance, known: RecordView | None = None) -> Observation | Yield:
+    """Read the instance, unless another operation on it goes first.
 
     :param known: see :func:`observe`
     """
     try:
         return observe(instance, check_followed, known)
     except (NotFound, InvalidState) as busy:
-        return stand_back(busy.message)
-
-
-def stand_back(why: str) -> str:
-    """Why a run ends that has not begun, or does not go on."""
-    return f"another operation goes first ({why})"
+        return Yield(busy.message)

@@ -56,7 +56,7 @@ class Meter(Protocol):
     def drifted(self, uuid: str, why: str) -> None:
         """A pass has found that an instance is not as it should be, and has it converge.
 
-        :param why: a :class:`nova_xloud.core.convergence.drift.Look`'s code
+        :param why: a :class:`nova_xloud.core.convergence.drift.Drift`'s code
         """
 
     def passed(self, seconds: float, seen: Mapping[str, Seen]) -> None:

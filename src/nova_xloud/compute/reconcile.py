@@ -22,7 +22,7 @@ from nova_xloud.compute.meter import Meter, NoMeter, Seen
 from nova_xloud.compute.ports import Fleet, Instance, Known
 from nova_xloud.compute.watch import Watch
 from nova_xloud.conf import EngineOptions
-from nova_xloud.core.convergence.drift import Look, look, pause_after
+from nova_xloud.core.convergence.drift import Drift, find_drift, pause_after
 from nova_xloud.core.instance.guest import Glimpse
 from nova_xloud.core.instance.lifecycle import ADJUST, Progress
 from nova_xloud.core.instance.reading import Reading, of_pass
@@ -63,7 +63,9 @@ class Converges(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class _Attempt:
-    """What an instance was like when it was last looked at, how often running, and when next."""
+    """The last try of an instance: what it was like, how many tries there were since it was last
+    otherwise, and when the next is due.
+    """
 
     like: object
     count: int
@@ -161,7 +163,7 @@ class Reconciler:
     def run(self) -> int:
         """One pass.
 
-        :returns: how many instances are looked at because of it
+        :returns: how many instances it has the worker converge
         """
         began = self._now()
         known = self._fleet.known()
@@ -183,10 +185,10 @@ class Reconciler:
         self._boots.keep_only(here)
         self._watch.keep_only(here)
         self._attempts = {one.uuid: a for one in known if (a := self._attempts.get(one.uuid))}
-        looked_at = sum(
-            self._guarded_look(one, glimpses.get(one.uuid), reserved[one.uuid]) for one in known
+        resumed = sum(
+            self._check_safely(one, glimpses.get(one.uuid), reserved[one.uuid]) for one in known
         )
-        LOG.debug("Of %d instances %d are looked at.", len(known), looked_at)
+        LOG.debug("Of %d instances %d are looked at.", len(known), resumed)
         busy |= {one.uuid for one in known if self._worker.is_busy(one.uuid)}
         seen = {
             one.uuid: Seen(
@@ -197,7 +199,7 @@ class Reconciler:
             for one in known
         }
         self._meter.passed(self._now() - began, seen)
-        return looked_at
+        return resumed
 
     def _forget_those_who_left(self, now: float) -> None:
         """All of them, and libvirt is not asked who is there: a stock host costs nothing more."""
@@ -224,15 +226,15 @@ class Reconciler:
             lacks_guest=bool(lacks_guest(view.vm_state, view.task_state)),
         )
 
-    def _guarded_look(self, one: Known, glimpse: Glimpse | None, reserved: Size) -> bool:
+    def _check_safely(self, one: Known, glimpse: Glimpse | None, reserved: Size) -> bool:
         try:
-            return self._look(one, glimpse, reserved)
+            return self._check(one, glimpse, reserved)
         except Exception:
-            # The others are looked at all the same.
+            # The others are checked all the same.
             LOG.exception("Instance %s could not be looked at.", one.uuid)
             return False
 
-    def _look(self, one: Known, glimpse: Glimpse | None, reserved: Size) -> bool:
+    def _check(self, one: Known, glimpse: Glimpse | None, reserved: Size) -> bool:
         # A run may stand back for an operation that ends before the run does. The pass that comes
         # after the operation finds it busy, and nobody else would look.
         if one.view.task_state is not None or self._worker.when_free(one.uuid, self.begin):
@@ -241,7 +243,7 @@ class Reconciler:
         boot_id = None if glimpse is None else glimpse.boot_id
         booting = glimpse is not None and self._boots.is_booting(one.uuid, glimpse)
         silent = glimpse is not None and self._is_silent(one.uuid, glimpse) and not booting
-        found = look(
+        found = find_drift(
             desired,
             one.view.recorded,
             reserved,
@@ -259,7 +261,7 @@ class Reconciler:
         if not (self._is_due(one.uuid, like) or found.urgent):
             return False
         shrinks = glimpse is not None and glimpse.held.covers(desired.target)
-        return self._resume(one.uuid, desired.progress, found, shrinks=shrinks)
+        return self._take_up(one.uuid, desired.progress, found, shrinks=shrinks)
 
     def _is_silent(self, uuid: str, glimpse: Glimpse) -> bool:
         """Whether its driver, which has reported before, was watched for long and does not."""
@@ -278,8 +280,8 @@ class Reconciler:
         self._attempts[uuid] = _Attempt(like, count, now + pause)
         return True
 
-    def _resume(self, uuid: str, progress: Progress, found: Look, *, shrinks: bool) -> bool:
-        """Converge an instance, as its action if that has had no answer yet."""
+    def _take_up(self, uuid: str, progress: Progress, found: Drift, *, shrinks: bool) -> bool:
+        """Have the worker converge an instance, as its action if that has had no answer yet."""
         try:
             instance = self._fleet.open(uuid, progress.request_id)
             # All were read some time ago, and a run may have ended since.

@@ -35,7 +35,7 @@ CONF = nova.conf.CONF
 MANAGER = "nova_xloud.seams.compute_manager.XloudComputeManager"
 
 # After these the guest may be another one than before: it is looked at again.
-_LOOK_AFTER = (
+_RECONCILE_AFTER = (
     "start_instance",
     "stop_instance",
     "reboot_instance",
@@ -183,7 +183,7 @@ class XloudComputeManager(manager.ComputeManager):  # type: ignore[misc]
             images.check_rescue_image(context, self, instance, image)
         return image
 
-    def _look_again(self, done_to: Any) -> None:
+    def _reconcile_after(self, done_to: Any) -> None:
         """Have a pass see what another operation has just done to one of ours.
 
         That operation is over or goes on without us: whatever happens here is not its failure.
@@ -216,17 +216,17 @@ def _reconcile_every(seconds: int) -> Callable[[Any, Any], None]:
     return task
 
 
-def _looked_after(method: Callable[..., Any]) -> Callable[..., Any]:
+def _with_reconcile_after(method: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(method)
     def call(self: Any, context: Any, *args: Any, **kwargs: Any) -> Any:
         result = method(self, context, *args, **kwargs)
         for argument in (*args, *kwargs.values()):
             if isinstance(argument, objects.Instance):
-                self._look_again(argument)
+                self._reconcile_after(argument)
         return result
 
     return call
 
 
-for _name in _LOOK_AFTER:
-    setattr(XloudComputeManager, _name, _looked_after(getattr(XloudComputeManager, _name)))
+for _name in _RECONCILE_AFTER:
+    setattr(XloudComputeManager, _name, _with_reconcile_after(getattr(XloudComputeManager, _name)))

@@ -99,7 +99,7 @@ def test_a_pass_finds_one_that_is_still_asked_often() -> None:
     assert rig.adjust(memory_mb=1024).converged
     rig.guest.set_statistics_period(1)
     glimpse = FakeDomain(rig.guest).glimpse()
-    found = drift.look(rig.record.desired, rig.size, rig.claims.size, glimpse, booting=False)
+    found = drift.find_drift(rig.record.desired, rig.size, rig.claims.size, glimpse, booting=False)
     assert found is not None
     assert (found.code, found.urgent) == (drift.ASKED_OFTEN, False)
     assert rig.converge().converged

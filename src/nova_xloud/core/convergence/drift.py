@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which instances a pass over a host has to look at, and when it looks again at one in vain."""
+"""Which instances differ from their record, and how long to wait before trying again one that does
+not follow.
+"""
 
 from __future__ import annotations
 
@@ -37,12 +39,12 @@ CODES = (
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
-    """An instance has to be looked at.
+class Drift:
+    """A difference that a pass finds between an instance and its record.
 
     :ivar code: for programs, one of ``CODES``
     :ivar why: for people
-    :ivar urgent: more is held than is reserved: however often it was looked at before
+    :ivar urgent: more is held, or would be started with, than is reserved: no pause between tries
     """
 
     code: str
@@ -50,7 +52,7 @@ class Look:
     urgent: bool = False
 
 
-def look(
+def find_drift(
     desired: Desired,
     recorded: Size,
     reserved: Size,
@@ -59,8 +61,8 @@ def look(
     booting: bool,
     driven: bool = True,
     silent: bool = False,
-) -> Look | None:
-    """Whether and why an instance has to be looked at; None: all is as it should be.
+) -> Drift | None:
+    """The first difference between an instance and its record; None: there is none.
 
     :param recorded: the size in its own columns
     :param reserved: what Placement holds for it here
@@ -72,33 +74,33 @@ def look(
     """
     held = _held(glimpse, booting=booting)
     if not reserved.covers(held):
-        return Look(TOO_LITTLE, f"it holds {held} and {reserved} are reserved", urgent=True)
+        return Drift(TOO_LITTLE, f"it holds {held} and {reserved} are reserved", urgent=True)
     if not driven:
-        return _followed(desired, recorded, reserved, glimpse)
+        return _find_in_followed(desired, recorded, reserved, glimpse)
     defined = None if glimpse is None else glimpse.defined
     if defined is not None and not reserved.covers(defined):
         why = f"libvirt would start it with {defined} and {reserved} are reserved"
-        return Look(DEFINITION, why, urgent=True)
-    return _look(desired, recorded, reserved, glimpse, booting=booting, silent=silent)
+        return Drift(DEFINITION, why, urgent=True)
+    return _find_in_driven(desired, recorded, reserved, glimpse, booting=booting, silent=silent)
 
 
-def _followed(
+def _find_in_followed(
     desired: Desired, recorded: Size, reserved: Size, glimpse: Glimpse | None
-) -> Look | None:
-    """Of an instance that is not driven: no more than that its claim and its alarm are right."""
+) -> Drift | None:
+    """In an instance that is not driven: only its claim and its alarm have to be right."""
     if glimpse is None or not glimpse.running:
         return None
     if glimpse.defined is not None and not reserved.covers(glimpse.defined):
         why = f"libvirt would start it with {glimpse.defined} and {reserved} are reserved"
-        return Look(DEFINITION, why, urgent=True)
+        return Drift(DEFINITION, why, urgent=True)
     if any(one.type == RESERVED_TOO_LITTLE for one in desired.noted):
-        return Look(CONDITION, f"it was {RESERVED_TOO_LITTLE}")
+        return Drift(CONDITION, f"it was {RESERVED_TOO_LITTLE}")
     if recorded != reserved:
-        return Look(RECORDED, f"{recorded} are recorded and {reserved} reserved")
+        return Drift(RECORDED, f"{recorded} are recorded and {reserved} reserved")
     return None
 
 
-def _look(
+def _find_in_driven(
     desired: Desired,
     recorded: Size,
     reserved: Size,
@@ -106,7 +108,7 @@ def _look(
     *,
     booting: bool,
     silent: bool,
-) -> Look | None:
+) -> Drift | None:
     found = _unsettled(desired, recorded, reserved, glimpse, silent=silent)
     if found is not None:
         return found
@@ -116,30 +118,30 @@ def _look(
         return None
     if glimpse is not None and glimpse.defined not in (None, desired.persisted):
         why = f"libvirt would start it with {glimpse.defined} and not with {desired.persisted}"
-        return Look(DEFINITION, why)
+        return Drift(DEFINITION, why)
     if reserved != desired.to_hold:
-        return Look(RESERVED, f"{reserved} are reserved and should be {desired.to_hold}")
+        return Drift(RESERVED, f"{reserved} are reserved and should be {desired.to_hold}")
     if glimpse is None or not glimpse.running:
         if desired == desired.restarted():
             return None
-        return Look(STOPPED, "it has stopped, and something was asked only until then")
-    return _is_not(desired.target, glimpse, booting=booting)
+        return Drift(STOPPED, "it has stopped, and something was asked only until then")
+    return _size_drift(desired.target, glimpse, booting=booting)
 
 
 def _unsettled(
     desired: Desired, recorded: Size, reserved: Size, glimpse: Glimpse | None, *, silent: bool
-) -> Look | None:
-    """What has to be looked at whatever size it should have."""
+) -> Drift | None:
+    """A difference that does not depend on the size that the instance should have."""
     if not desired.progress.reached:
-        return Look(UNFINISHED, f"its adjustment is {desired.progress.phase.value}")
+        return Drift(UNFINISHED, f"its adjustment is {desired.progress.phase.value}")
     if desired.noted:
-        return Look(CONDITION, f"it was {desired.noted[0].type}")
+        return Drift(CONDITION, f"it was {desired.noted[0].type}")
     if recorded != reserved:
-        return Look(RECORDED, f"{recorded} are recorded and {reserved} reserved")
+        return Drift(RECORDED, f"{recorded} are recorded and {reserved} reserved")
     if silent:
-        return Look(SILENT, "its balloon driver has reported before, and does not any more")
+        return Drift(SILENT, "its balloon driver has reported before, and does not any more")
     if glimpse is not None and glimpse.asked_often:
-        return Look(ASKED_OFTEN, "its balloon's statistics are asked for as often as in a shrink")
+        return Drift(ASKED_OFTEN, "its balloon's statistics are asked for as often as in a shrink")
     return None
 
 
@@ -153,12 +155,12 @@ def _held(glimpse: Glimpse | None, *, booting: bool) -> Size:
     return Size(glimpse.vcpus, glimpse.pinned_mb) if booting else glimpse.held
 
 
-def _is_not(target: Size, glimpse: Glimpse, *, booting: bool) -> Look | None:
+def _size_drift(target: Size, glimpse: Glimpse, *, booting: bool) -> Drift | None:
     if glimpse.vcpus != target.vcpus:
-        return Look(VCPUS, f"it has {glimpse.vcpus} vCPUs and should have {target.vcpus}")
+        return Drift(VCPUS, f"it has {glimpse.vcpus} vCPUs and should have {target.vcpus}")
     has = glimpse.held.memory_mb
     if has != target.memory_mb and not booting:
-        return Look(MEMORY, f"it has {has} MiB and should have {target.memory_mb}")
+        return Drift(MEMORY, f"it has {has} MiB and should have {target.memory_mb}")
     return None
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nova_xloud.core.convergence.drift import Look, look, pause_after
+from nova_xloud.core.convergence.drift import Drift, find_drift, pause_after
 from nova_xloud.core.instance.desired import Desired
 from nova_xloud.core.instance.guest import Glimpse
 from nova_xloud.core.instance.lifecycle import Condition, Phase, Progress
@@ -27,12 +27,12 @@ THERE: dict[str, Any] = {
 OFF = Glimpse(False, 8, 4096)
 
 
-def looked(**changes: Any) -> Look | None:
-    return look(**{**THERE, **changes})
+def found_in(**changes: Any) -> Drift | None:
+    return find_drift(**{**THERE, **changes})
 
 
 def why(**changes: Any) -> str | None:
-    found = looked(**changes)
+    found = found_in(**changes)
     return None if found is None else found.why
 
 
@@ -188,20 +188,20 @@ def test_the_pause_never_shrinks_and_has_its_bound(
     "desired", [Desired(SIZE), Desired(SIZE, generation=1, noted=(UNSETTLED,))]
 )
 def test_more_held_than_reserved_is_urgent(desired: Desired, glimpse: Glimpse) -> None:
-    found = looked(desired=desired, glimpse=glimpse)
+    found = found_in(desired=desired, glimpse=glimpse)
     assert found is not None
     assert "and 4 vCPUs, 2048 MiB are reserved" in found.why
     assert found.urgent
 
 
 def test_nothing_else_is_urgent() -> None:
-    smaller = looked(glimpse=Glimpse(True, 3, 2048))
+    smaller = found_in(glimpse=Glimpse(True, 3, 2048))
     assert smaller is not None
     assert not smaller.urgent
-    more = looked(**_claim(8, 4096))
+    more = found_in(**_claim(8, 4096))
     assert more is not None
     assert not more.urgent
-    assert looked(glimpse=Glimpse(True, 4, 4096), booting=True) is None
+    assert found_in(glimpse=Glimpse(True, 4, 4096), booting=True) is None
 
 
 # --- the definition, pinned memory, other vm_states ------------------------------------------
@@ -210,8 +210,8 @@ def test_nothing_else_is_urgent() -> None:
 @pytest.mark.parametrize("running", [True, False])
 def test_a_definition_larger_than_the_claim_is_urgent(running: bool) -> None:
     glimpse = Glimpse(running, 4, 2048, 7 if running else None, defined=Size(5, 2048))
-    found = looked(glimpse=glimpse)
-    assert found == Look(
+    found = found_in(glimpse=glimpse)
+    assert found == Drift(
         "definition",
         "libvirt would start it with 5 vCPUs, 2048 MiB and 4 vCPUs, 2048 MiB are reserved",
         urgent=True,
@@ -220,7 +220,7 @@ def test_a_definition_larger_than_the_claim_is_urgent(running: bool) -> None:
 
 @pytest.mark.parametrize("defined", [Size(3, 2048), Size(4, 1024)], ids=str)
 def test_another_definition_than_the_persisted_size_is_drift(defined: Size) -> None:
-    found = looked(glimpse=Glimpse(True, 4, 2048, 7, defined=defined))
+    found = found_in(glimpse=Glimpse(True, 4, 2048, 7, defined=defined))
     assert found is not None
     assert (found.code, found.urgent) == ("definition", False)
 
@@ -232,8 +232,8 @@ def test_the_persisted_size_or_no_definition_is_none(defined: Size | None) -> No
 
 def test_while_another_size_is_live_the_definition_is_the_persisted_one() -> None:
     there = {**THERE, "desired": LIVE, "reserved": SIZE, "recorded": SIZE}
-    assert look(**{**there, "glimpse": Glimpse(True, 2, 1024, 7, defined=SIZE)}) is None
-    found = look(**{**there, "glimpse": Glimpse(True, 2, 1024, 7, defined=Size(2, 1024))})
+    assert find_drift(**{**there, "glimpse": Glimpse(True, 2, 1024, 7, defined=SIZE)}) is None
+    found = find_drift(**{**there, "glimpse": Glimpse(True, 2, 1024, 7, defined=Size(2, 1024))})
     assert found is not None
     assert found.code == "definition"
 
@@ -245,7 +245,7 @@ def test_never_adjusted_and_started_by_stock_nova_it_is_left_as_it_is() -> None:
 
 @pytest.mark.parametrize("booting", [True, False])
 def test_pinned_memory_counts_with_its_maximum(booting: bool) -> None:
-    found = looked(glimpse=Glimpse(True, 4, 2048, 7, pinned_mb=4096), booting=booting)
+    found = found_in(glimpse=Glimpse(True, 4, 2048, 7, pinned_mb=4096), booting=booting)
     assert found is not None
     assert (found.code, found.urgent) == ("reserved_too_little", True)
 
@@ -270,5 +270,5 @@ ALARM = Condition("ReservedTooLittle", True, "xloud.reserved_too_little", "", ""
 def test_one_that_is_not_driven_is_only_claimed_for(
     changes: dict[str, Any], code: str | None
 ) -> None:
-    found = looked(**changes, driven=False)
+    found = found_in(**changes, driven=False)
     assert (None if found is None else found.code) == code
