@@ -17,7 +17,7 @@ from unittest import mock
 from nova_xloud.compute import admit, converge, execute, finish, host, observe, reconcile
 from nova_xloud.compute.reconcile import Reconciler
 from nova_xloud.core.convergence import balloon, next_step
-from nova_xloud.core.convergence.steps import Told
+from nova_xloud.core.convergence.steps import RunState
 from nova_xloud.core.instance.state import InstanceState
 from nova_xloud.testing.fake_ports import FakeClaims, FakeRecord
 from tests.simulator import without
@@ -249,7 +249,7 @@ RULES = (
         "the floor is of a guest that had more",
         "has died of it",
         292,
-        instead(Told, "has_fresh_statistics", lambda told, guest: True),
+        instead(RunState, "has_fresh_statistics", lambda told, guest: True),
     ),
     Rule(
         "bounded balloon steps",

@@ -20,7 +20,7 @@ from nova_xloud.core.convergence import balloon, drift, next_step, plan, steps
 from nova_xloud.core.convergence.balloon import Limits
 from nova_xloud.core.convergence.drift import Drift
 from nova_xloud.core.convergence.plan import Plan
-from nova_xloud.core.convergence.steps import Told
+from nova_xloud.core.convergence.steps import RunState
 from nova_xloud.core.instance.desired import Desired
 from nova_xloud.core.instance.guest import Glimpse, GuestFigures
 from nova_xloud.core.instance.state import NOTHING, InstanceState
@@ -77,13 +77,13 @@ def give_back_all(instance: Instance, claimed: Reservation, before: Size) -> Non
 # Convergence.
 
 
-def next_step_without_claim(state: InstanceState, told: Told, limits: Limits) -> steps.Step:
+def next_step_without_claim(state: InstanceState, run: RunState, limits: Limits) -> steps.Step:
     reserved = state.reserved.at_least(state.settled_claim)
-    return _NEXT_STEP(replace(state, reserved=reserved), told, limits)
+    return _NEXT_STEP(replace(state, reserved=reserved), run, limits)
 
 
-def next_step_without_mark(state: InstanceState, told: Told, limits: Limits) -> steps.Step:
-    step = _NEXT_STEP(state, told, limits)
+def next_step_without_mark(state: InstanceState, run: RunState, limits: Limits) -> steps.Step:
+    step = _NEXT_STEP(state, run, limits)
     return steps.SetVcpus(step.count) if isinstance(step, steps.MarkRemoval) else step
 
 
@@ -131,9 +131,9 @@ def observe_guest_once() -> AbstractContextManager[Any]:
     return mock.patch.object(converge, "observe", observe_again)
 
 
-def conclude_as_if_told(instance: Instance, seen: Observation, told: Told) -> Size:
-    told = replace(told, memory_mb=told.memory_mb or 0)
-    return _RELEASE_WHAT_CAME_BACK(instance, seen, told)
+def conclude_as_if_told(instance: Instance, seen: Observation, run: RunState) -> Size:
+    run = replace(run, balloon_target_mb=run.balloon_target_mb or 0)
+    return _RELEASE_WHAT_CAME_BACK(instance, seen, run)
 
 
 @contextlib.contextmanager
@@ -146,10 +146,10 @@ def definition_does_not_count() -> Iterator[None]:
 
 
 def conclude_after_a_call(
-    instance: Instance, seen: Observation, told: Told, record: Desired
+    instance: Instance, seen: Observation, run: RunState, record: Desired
 ) -> Size:
-    finish._leave(instance, seen, told)
-    return _CONCLUDE(instance, seen, replace(told, memory_mb=None), record)
+    finish._leave(instance, seen, run)
+    return _CONCLUDE(instance, seen, replace(run, balloon_target_mb=None), record)
 
 
 def observe_to_call_and_claim() -> AbstractContextManager[Any]:
@@ -195,8 +195,10 @@ def add_regardless() -> Iterator[None]:
         yield
 
 
-def set_vcpus_as_if_first(count: int, instance: Instance, seen: Observation, told: Told) -> Told:
-    return _SET_VCPUS(count, instance, seen, replace(told, removal_begun=True))
+def set_vcpus_as_if_first(
+    count: int, instance: Instance, seen: Observation, run: RunState
+) -> RunState:
+    return _SET_VCPUS(count, instance, seen, replace(run, removal_marked=True))
 
 
 def held_by_agents_word(state: InstanceState) -> Size:
@@ -236,19 +238,21 @@ def find_drift_without_the_guest(
 
 
 def shrink_by_force(
-    goal: int, state: InstanceState, guest: GuestFigures, told: Told, limits: Limits
+    goal: int, state: InstanceState, guest: GuestFigures, run: RunState, limits: Limits
 ) -> Any:
     state = replace(state, desired=replace(state.desired, force=True))
-    return _SHRINK(goal, state, guest, told, limits)
+    return _SHRINK(goal, state, guest, run, limits)
 
 
 def shrink_at_once(
-    goal: int, state: InstanceState, guest: GuestFigures, told: Told, limits: Limits
+    goal: int, state: InstanceState, guest: GuestFigures, run: RunState, limits: Limits
 ) -> Any:
-    return _SHRINK(goal, state, guest, told, replace(limits, step_mb=guest.max_memory_mb))
+    return _SHRINK(goal, state, guest, run, replace(limits, step_mb=guest.max_memory_mb))
 
 
-def step_unless_there(state: InstanceState, guest: GuestFigures, told: Told, limits: Limits) -> Any:
+def step_unless_there(
+    state: InstanceState, guest: GuestFigures, run: RunState, limits: Limits
+) -> Any:
     if guest.memory_mb == state.desired.target.memory_mb:
         return None
-    return _STEP(state, guest, told, limits)
+    return _STEP(state, guest, run, limits)

@@ -135,7 +135,7 @@ class _Run:
         self._clock = clock
         self._patience = Patience(clock, options.step_timeout)
         self._begun = clock.now()
-        self._told = steps.Told()
+        self._run_state = steps.RunState()
         self._conflicts = 0
         self._no_room: NoCapacity | ClaimRefused | None = None
         self._step_failed = False
@@ -192,7 +192,7 @@ class _Run:
                 seen = observe_or_yield(self._instance)
                 if isinstance(seen, Observation):
                     ended, message = self._ended(seen, event, code, message)
-                    reserved = conclude(self._instance, seen, self._told, ended)
+                    reserved = conclude(self._instance, seen, self._run_state, ended)
                     self._gave_up = ended.given_up != seen.view.desired.given_up
                     self._tell(seen, ended, reserved)
         except (InvalidState, NotFound, ClaimConflict) as busy:
@@ -242,8 +242,8 @@ class _Run:
         if isinstance(seen, Yield):
             return seen.outcome
         self._seen, self._known = seen, seen.view
-        self._told = self._told.seeing(seen.state.guest)
-        step = next_step.next_step(seen.state, self._told, self._options.limits)
+        self._run_state = self._run_state.after_reading(seen.state.guest)
+        step = next_step.next_step(seen.state, self._run_state, self._options.limits)
         if steps.waits_in_libvirt(step, seen.state.held) and not self._may_wait:
             return None
         self._tell(seen, seen.view.desired, seen.state.reserved)
@@ -269,15 +269,15 @@ class _Run:
         if steps.writes_the_record(step):
             self._known = None
         try:
-            self._told = take(step, self._instance, seen, self._told, date)
+            self._run_state = take(step, self._instance, seen, self._run_state, date)
             self._say(step, seen.view.desired.progress.request_id)
         except (NoCapacity, ClaimRefused) as no_room:
             if not isinstance(step, steps.Claim):
                 # A release, which Placement refuses at every try: one is enough.
-                self._told = replace(self._told, release_refused=True)
+                self._run_state = replace(self._run_state, release_refused=True)
                 raise
             is_first, self._no_room = self._no_room is None, no_room
-            self._told = replace(self._told, no_room_for=seen.state.settled_claim)
+            self._run_state = replace(self._run_state, claim_denied=seen.state.settled_claim)
             if is_first:
                 self._known = None
                 alarm(self._instance, seen, date)
@@ -288,8 +288,8 @@ class _Run:
         except DomainError as error:
             # One that is not there any more, or busy, has not refused anything.
             self._step_failed = not isinstance(error, _NO_REFUSAL)
-            # Whether it was told all the same is not known.
-            self._told = replace(self._told, memory_mb=None)
+            # Whether the target was set all the same is not known.
+            self._run_state = replace(self._run_state, balloon_target_mb=None)
             raise
 
     def _say(self, step: steps.Step, asked_by: str) -> None:
@@ -351,19 +351,19 @@ class _Run:
             _, guest, booting = read_guest(self._instance, seen.view)
         except DomainError:
             return None
-        self._told = self._told.seeing(guest)
+        self._run_state = self._run_state.after_reading(guest)
         state = replace(seen.state, guest=guest, booting=booting)
-        return next_step.next_step(state, self._told, self._options.limits)
+        return next_step.next_step(state, self._run_state, self._options.limits)
 
     def _give_up(self, waited_for: steps.Await) -> Outcome | None:
         if waited_for.booting:
             return Outcome(False, f"the guest has just started; {waited_for.what} later")
         seconds = min(self._options.step_timeout, waited_for.within or math.inf)
         why = f"waited {seconds:g} s that {waited_for.what}; what it has stays claimed"
-        told = self._told.given_up(waited_for, why)
-        if told is None:
+        run_state = self._run_state.given_up(waited_for, why)
+        if run_state is None:
             raise GuestRefused(waited_for.code, why)
-        self._told = told
+        self._run_state = run_state
         return None
 
     def _count(self, conflict: ClaimConflict) -> None:

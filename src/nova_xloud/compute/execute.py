@@ -28,12 +28,12 @@ LOG = logging.getLogger(__name__)
 
 
 def take(
-    step: steps.Step, instance: Instance, seen: Observation, told: steps.Told, now: str
-) -> steps.Told:
+    step: steps.Step, instance: Instance, seen: Observation, run: steps.RunState, now: str
+) -> steps.RunState:
     """Take ``step``, computed from ``seen``, under the instance's lock.
 
     :param now: ISO 8601, UTC
-    :returns: ``told``, with what was told now
+    :returns: ``run``, with what was commanded now
     :raises InvalidState: another operation has begun
     :raises ClaimConflict: somebody else changed the claim; nothing was done
     :raises NoCapacity: there is no room for the claim; nothing was done
@@ -43,25 +43,25 @@ def take(
             instance.claims.write(seen.reservation, size)
         case steps.MarkRemoval():
             _write(step, instance, seen, now)
-            return replace(told, removal_begun=seen.view.desired.removal_pending is None)
+            return replace(run, removal_marked=seen.view.desired.removal_pending is None)
         case steps.RemovalSettled():
             _write(step, instance, seen, now)
-            return replace(told, removal_undone=False)
+            return replace(run, removal_undone=False)
         case steps.SetDefinition(size):
-            return _set_definition(size, instance, seen, told)
+            return _set_definition(size, instance, seen, run)
         case steps.SetMemory(mib):
             seen.guest().set_memory(mib)
-            return replace(told, memory_mb=mib)
+            return replace(run, balloon_target_mb=mib)
         case steps.SetStatisticsPeriod(seconds):
             set_statistics_period(seconds, instance, seen)
-            return replace(told, stats_period=seconds)
+            return replace(run, stats_period_set=seconds)
         case steps.SetVcpus(count):
-            return _set_vcpus(count, instance, seen, told)
+            return _set_vcpus(count, instance, seen, run)
         case steps.SetOnline(count):
-            return _set_online(count, instance, seen, told)
+            return _set_online(count, instance, seen, run)
         case _:
             _write(step, instance, seen, now)
-    return told
+    return run
 
 
 def _write(step: steps.Step, instance: Instance, seen: Observation, now: str) -> None:
@@ -83,8 +83,8 @@ def _write(step: steps.Step, instance: Instance, seen: Observation, now: str) ->
 
 
 def _set_definition(
-    size: Size, instance: Instance, seen: Observation, told: steps.Told
-) -> steps.Told:
+    size: Size, instance: Instance, seen: Observation, run: steps.RunState
+) -> steps.RunState:
     try:
         seen.guest().set_definition(size)
     except (DomainBusy, DomainNotFound):
@@ -97,11 +97,13 @@ def _set_definition(
             size,
             error,
         )
-        return replace(told, definition=size, definition_refused=str(error))
-    return replace(told, definition=size, definition_refused=None)
+        return replace(run, definition_set=size, definition_error=str(error))
+    return replace(run, definition_set=size, definition_error=None)
 
 
-def _set_vcpus(count: int, instance: Instance, seen: Observation, told: steps.Told) -> steps.Told:
+def _set_vcpus(
+    count: int, instance: Instance, seen: Observation, run: steps.RunState
+) -> steps.RunState:
     try:
         seen.guest().set_vcpus(count)
     except RemovalTimedOut as error:
@@ -114,10 +116,10 @@ def _set_vcpus(count: int, instance: Instance, seen: Observation, told: steps.To
             instance.uuid,
             error,
         )
-        return replace(told, vcpus=count, removal_late=True, late_vcpus=None)
+        return replace(run, vcpus_requested=count, removal_late=True, vcpus_when_late=None)
     except DomainBusy as error:
         # Nothing was begun, and what was written down of it goes before the run ends.
-        return replace(told, busy=str(error), removal_undone=told.removal_begun)
+        return replace(run, domain_busy=str(error), removal_undone=run.removal_marked)
     except (RemovalRejected, VcpuNotRemovable, DomainCallFailed) as error:
         if count >= seen.state.held.vcpus:
             raise
@@ -128,15 +130,17 @@ def _set_vcpus(count: int, instance: Instance, seen: Observation, told: steps.To
         )
         # Nothing was begun: unlike after a time-out, the count is known. A mark of an earlier run's
         # stays: what that one began may still happen.
-        undone = told.removal_begun
-        return replace(told, vcpus=count, removal_refused=refused, removal_undone=undone)
-    return replace(told, vcpus=count, late_vcpus=None, removal_late=False)
+        undone = run.removal_marked
+        return replace(run, vcpus_requested=count, removal_error=refused, removal_undone=undone)
+    return replace(run, vcpus_requested=count, vcpus_when_late=None, removal_late=False)
 
 
-def _set_online(count: int, instance: Instance, seen: Observation, told: steps.Told) -> steps.Told:
+def _set_online(
+    count: int, instance: Instance, seen: Observation, run: steps.RunState
+) -> steps.RunState:
     try:
         seen.guest().set_vcpus_online(count)
     except (AgentUnavailable, DomainBusy, DomainCallFailed, InvalidSize) as error:
         # The guest is read again anyway, and what it did not do is said then.
         LOG.info("Instance %s: its agent did not do it: %s", instance.uuid, error)
-    return replace(told, online=count)
+    return replace(run, online_requested=count)

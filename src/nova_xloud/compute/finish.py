@@ -9,7 +9,7 @@ from dataclasses import replace
 from nova_xloud.compute.observe import Observation
 from nova_xloud.compute.ports import Instance
 from nova_xloud.core.convergence import balloon
-from nova_xloud.core.convergence.steps import Told
+from nova_xloud.core.convergence.steps import RunState
 from nova_xloud.core.instance import conditions
 from nova_xloud.core.instance.desired import Desired
 from nova_xloud.core.instance.lifecycle import Event
@@ -53,27 +53,27 @@ def concluded(
     return replace(desired, progress=progress, noted=noted, tries=tries)
 
 
-def conclude(instance: Instance, seen: Observation, told: Told, record: Desired) -> Size:
+def conclude(instance: Instance, seen: Observation, run: RunState, record: Desired) -> Size:
     """Release what the guest gave back, write ``record``, and stop a balloon that did not follow.
 
     It is called under the instance's lock. The guest is called last, because the claim must not be
     written after a call to the guest. Meanwhile the balloon may still go down to its target, which
     is safe: at least the size that was just read stays reserved.
 
-    :param told: what the run has told the guest
+    :param run: what the run has commanded
     :param record: of :func:`concluded`
     :returns: what is reserved now
     :raises Refused: another operation has begun, or Placement is not to be asked
     :raises ClaimConflict: somebody else changed the claim
-    :raises DomainError: the guest could not be told
+    :raises DomainError: the guest could not be called
     """
     try:
-        reserved = _release_what_came_back(instance, seen, told)
+        reserved = _release_what_came_back(instance, seen, run)
         held = _recorded_as(seen, reserved)
         if record is not seen.view.desired or held != seen.view.recorded:
             instance.record.write(record, held)
     finally:
-        _leave(instance, seen, told)
+        _leave(instance, seen, run)
     return reserved
 
 
@@ -113,7 +113,7 @@ def _recorded_as(seen: Observation, reserved: Size) -> Size:
     return seen.view.recorded if is_left_alone or reserved == NOTHING else reserved
 
 
-def _leave(instance: Instance, seen: Observation, told: Told) -> None:
+def _leave(instance: Instance, seen: Observation, run: RunState) -> None:
     """Leave the guest's balloon as it is, and its statistics as often as they always come.
 
     Where a guest follows one day, it is with the statistics of that day.
@@ -123,9 +123,13 @@ def _leave(instance: Instance, seen: Observation, told: Told) -> None:
     guest, desired = seen.state.guest, seen.view.desired
     if guest is None or not (guest.running and seen.state.driven):
         return
-    if told.memory_mb is not None and told.memory_mb < guest.memory_mb and not desired.force:
+    if (
+        run.balloon_target_mb is not None
+        and run.balloon_target_mb < guest.memory_mb
+        and not desired.force
+    ):
         seen.guest().set_memory(guest.memory_mb)
-    usual = balloon.usual_period(guest, told)
+    usual = balloon.usual_period(guest, run)
     if usual is not None:
         set_statistics_period(usual.seconds, instance, seen)
 
@@ -148,22 +152,22 @@ def set_statistics_period(seconds: int, instance: Instance, seen: Observation) -
         )
 
 
-def _release_what_came_back(instance: Instance, seen: Observation, told: Told) -> Size:
+def _release_what_came_back(instance: Instance, seen: Observation, run: RunState) -> Size:
     """A guest that refused half way holds less than before.
 
-    Its memory only where this run has told its balloon: else it may be on its way to a larger size
-    that somebody told it before.
+    Its memory only where this run has set the balloon's target: else the balloon may be on its way
+    to a larger size that somebody set before.
     """
     reserved = seen.state.reserved
     if not seen.state.driven:
         return reserved
-    on_its_way = reserved.memory_mb if told.memory_mb is None else told.memory_mb
+    on_its_way = reserved.memory_mb if run.balloon_target_mb is None else run.balloon_target_mb
     needed = seen.state.settled_claim
     if seen.state.running:
         needed = needed.at_least(Size(0, min(on_its_way, reserved.memory_mb)))
     # Each resource for itself: where one has no room to be reserved, the other is released.
     left = Size(min(reserved.vcpus, needed.vcpus), min(reserved.memory_mb, needed.memory_mb))
-    if left == reserved or told.release_refused:
+    if left == reserved or run.release_refused:
         return reserved
     try:
         return instance.claims.write(seen.reservation, left).size

@@ -13,7 +13,7 @@ from nova_xloud.compute.observe import observe
 from nova_xloud.compute.ports import ClaimConflict
 from nova_xloud.core.convergence import steps
 from nova_xloud.core.convergence.next_step import next_step
-from nova_xloud.core.convergence.steps import Told
+from nova_xloud.core.convergence.steps import RunState
 from nova_xloud.core.instance.desired import Desired
 from nova_xloud.core.instance.lifecycle import Phase, Progress
 from nova_xloud.core.size import Size
@@ -32,15 +32,15 @@ from tests.unit.compute.rig import NOW, Rig
 NOWHERE = "1970-01-01T00:00:00Z"
 
 
-def taken(rig: Rig, step: steps.Step, told: Told = Told()) -> Told:  # noqa: B008
+def taken(rig: Rig, step: steps.Step, run_state: RunState = RunState()) -> RunState:  # noqa: B008
     with rig.lock(2.0):
-        return take(step, rig.instance, observe(rig.instance), told, NOWHERE)
+        return take(step, rig.instance, observe(rig.instance), run_state, NOWHERE)
 
 
 @pytest.mark.parametrize("step", [steps.Claim(Size(6, 3072)), steps.Release(Size(6, 3072))])
 def test_a_claim_and_a_release_are_written_and_nothing_else(step: steps.Step) -> None:
     rig = Rig()
-    assert taken(rig, step) == Told()
+    assert taken(rig, step) == RunState()
     assert rig.done == [("claim", Size(6, 3072))]
 
 
@@ -56,21 +56,23 @@ def test_a_claim_is_of_what_was_read() -> None:
 
 
 @pytest.mark.parametrize(
-    ("step", "told", "effect"),
+    ("step", "run_state", "effect"),
     [
-        (steps.SetMemory(1500), Told(memory_mb=1500), ("set_memory", 1500)),
-        (steps.SetVcpus(3), Told(vcpus=3), ("set_vcpus", 3)),
-        (steps.SetOnline(3), Told(online=3), ("set_vcpus_online", 3)),
+        (steps.SetMemory(1500), RunState(balloon_target_mb=1500), ("set_memory", 1500)),
+        (steps.SetVcpus(3), RunState(vcpus_requested=3), ("set_vcpus", 3)),
+        (steps.SetOnline(3), RunState(online_requested=3), ("set_vcpus_online", 3)),
     ],
 )
-def test_what_is_told_is_remembered(step: steps.Step, told: Told, effect: tuple[str, Any]) -> None:
+def test_what_is_commanded_is_remembered(
+    step: steps.Step, run_state: RunState, effect: tuple[str, Any]
+) -> None:
     rig = Rig(agent=True)
-    other = Told(memory_mb=1, vcpus=1, online=1)
+    other = RunState(balloon_target_mb=1, vcpus_requested=1, online_requested=1)
     after = taken(rig, step, other)
     assert rig.done == [effect]
     merged = {
-        name: getattr(told, name) or getattr(other, name)
-        for name in ("memory_mb", "vcpus", "online")
+        name: getattr(run_state, name) or getattr(other, name)
+        for name in ("balloon_target_mb", "vcpus_requested", "online_requested")
     }
     assert after == replace(other, **merged)
 
@@ -92,7 +94,7 @@ def test_a_removal_is_written_down(step: steps.Step, removal_pending: int | None
 def test_who_has_begun_a_removal_is_remembered(before: int | None, begun: bool) -> None:
     rig = Rig()
     rig.record.desired = Desired(Size(2, 1024), removal_pending=before)
-    assert taken(rig, steps.MarkRemoval(2)).removal_begun is begun
+    assert taken(rig, steps.MarkRemoval(2)).removal_marked is begun
 
 
 def test_what_was_live_is_forgotten() -> None:
@@ -135,7 +137,7 @@ def test_the_columns_are_written_although_the_record_says_it_already() -> None:
 )
 def test_what_waits_or_gives_up_does_nothing(step: steps.Step) -> None:
     rig = Rig()
-    assert taken(rig, step) == Told()
+    assert taken(rig, step) == RunState()
     assert rig.effects == []
 
 
@@ -144,7 +146,7 @@ def test_what_it_starts_with_is_set_by_a_step_of_its_own() -> None:
     taken(rig, steps.SetMemory(1500))
     taken(rig, steps.SetVcpus(3))
     assert rig.definition == NOW
-    assert taken(rig, steps.SetDefinition(Size(2, 1024))) == Told(definition=Size(2, 1024))
+    assert taken(rig, steps.SetDefinition(Size(2, 1024))) == RunState(definition_set=Size(2, 1024))
     assert rig.definition == Size(2, 1024)
     assert rig.size.vcpus == 3
 
@@ -159,10 +161,10 @@ def _marked(rig: Rig, pending: int | None = 2) -> None:
 def test_a_removal_that_timed_out_keeps_its_mark() -> None:
     rig = Rig(behaviour=Behaviour.REMOVAL_TIMES_OUT)
     _marked(rig)
-    after = taken(rig, steps.SetVcpus(2), Told(removal_begun=True))
-    assert (after.vcpus, rig.record.desired.removal_pending) == (2, 2)
+    after = taken(rig, steps.SetVcpus(2), RunState(removal_marked=True))
+    assert (after.vcpus_requested, rig.record.desired.removal_pending) == (2, 2)
     # It is no refusal: the run waits for it, by its own time.
-    assert (after.removal_late, after.removal_refused) == (True, None)
+    assert (after.removal_late, after.removal_error) == (True, None)
 
 
 @pytest.mark.parametrize(("begun", "mark"), [(True, None), (False, 2)], ids=["own", "earlier"])
@@ -172,9 +174,9 @@ def test_a_removal_that_fails_at_once_unmarks_only_what_this_run_has_begun(
     # What an earlier run began may still happen.
     rig = Rig(behaviour=Behaviour.REFUSES)
     _marked(rig)
-    after = taken(rig, steps.SetVcpus(2), Told(removal_begun=begun))
-    assert after.removal_refused is not None
-    assert "stays claimed" in after.removal_refused
+    after = taken(rig, steps.SetVcpus(2), RunState(removal_marked=begun))
+    assert after.removal_error is not None
+    assert "stays claimed" in after.removal_error
     # It is taken back by the next step, from a new reading: the call may have taken long.
     assert after.removal_undone is begun
     assert rig.record.desired.removal_pending == 2
@@ -226,7 +228,7 @@ def test_an_add_that_fails_is_not_a_removal_that_was_refused(
     monkeypatch.setattr(rig.guest, "set_vcpus", fails)
     with pytest.raises(DomainCallFailed):
         taken(rig, steps.SetVcpus(6))
-    assert taken(rig, steps.SetVcpus(2)).removal_refused is not None
+    assert taken(rig, steps.SetVcpus(2)).removal_error is not None
 
 
 # --- the agent and the domain ----------------------------------------------------------------
@@ -250,7 +252,7 @@ def test_an_agent_that_does_not_do_it_is_not_asked_again(
         raise Rejected(constant, "no")
 
     monkeypatch.setattr(rig.guest, "set_online", fails)
-    assert taken(rig, steps.SetOnline(4)) == Told(online=4)
+    assert taken(rig, steps.SetOnline(4)) == RunState(online_requested=4)
 
 
 def test_a_domain_that_has_gone_is_not_an_agent_that_does_not_answer() -> None:

@@ -24,10 +24,10 @@ from dataclasses import dataclass
 from nova_xloud.core.convergence.steps import (
     NO_STATISTICS,
     Await,
+    RunState,
     SetMemory,
     SetStatisticsPeriod,
     Stuck,
-    Told,
 )
 from nova_xloud.core.instance.guest import GuestFigures
 from nova_xloud.core.instance.lifecycle import Phase
@@ -55,7 +55,7 @@ DEFAULTS = Limits()
 
 
 def step(
-    state: InstanceState, guest: GuestFigures, told: Told, limits: Limits
+    state: InstanceState, guest: GuestFigures, run: RunState, limits: Limits
 ) -> SetMemory | SetStatisticsPeriod | Await | Stuck | None:
     """The balloon's next step, or what it waits for; None: it is where it should be.
 
@@ -71,39 +71,39 @@ def step(
             f"adjust it to {guest.max_memory_mb} MiB, or take away what pins it",
         )
     if guest.memory_mb > goal:
-        return _shrink(goal, state, guest, told, limits)
+        return _shrink(goal, state, guest, run, limits)
     if guest.memory_mb == goal and not guest.has_balloon:
         # Nobody to tell.
         return None
-    if told.memory_mb != goal:
+    if run.balloon_target_mb != goal:
         # Else there was no room to claim it.
         return SetMemory(goal) if state.reserved.memory_mb >= goal else None
     return _on_the_way(goal, guest) if guest.memory_mb < goal else None
 
 
 def _shrink(
-    goal: int, state: InstanceState, guest: GuestFigures, told: Told, limits: Limits
+    goal: int, state: InstanceState, guest: GuestFigures, run: RunState, limits: Limits
 ) -> SetMemory | SetStatisticsPeriod | Await | Stuck:
     now = guest.memory_mb
-    if told.memory_mb is not None and goal <= told.memory_mb < now:
-        return _on_the_way(told.memory_mb, guest, booting=state.booting)
+    if run.balloon_target_mb is not None and goal <= run.balloon_target_mb < now:
+        return _on_the_way(run.balloon_target_mb, guest, booting=state.booting)
     lowest = max(goal, now - limits.step_mb)
     if state.desired.force:
         return SetMemory(lowest)
-    if _is_silent(state, guest, told):
+    if _is_silent(state, guest, run):
         return Stuck(
             NO_STATISTICS,
             f"its balloon driver does not tell how much it uses, so its memory stays at {now} MiB "
             f"and does not become {goal}; load the driver, or ask with force",
         )
-    growing = told.memory_mb is None or told.memory_mb > now
+    growing = run.balloon_target_mb is None or run.balloon_target_mb > now
     is_known = guest.stats_at is not None and state.reserved.memory_mb >= now
     if growing and is_known and not state.booting:
         # It may be on its way to a larger size that it was told before. To be told the size it has
         # stops that, and pushes nobody.
         return SetMemory(now)
-    if guest.usable_mb is None or not told.has_fresh_statistics(guest):
-        if _may_be_asked_often(guest, told):
+    if guest.usable_mb is None or not run.has_fresh_statistics(guest):
+        if _may_be_asked_often(guest, run):
             return SetStatisticsPeriod(OFTEN)
         return Await(
             NO_STATISTICS,
@@ -125,12 +125,12 @@ def _shrink(
     return SetMemory(max(lowest, floor))
 
 
-def usual_period(guest: GuestFigures, told: Told) -> SetStatisticsPeriod | None:
+def usual_period(guest: GuestFigures, run: RunState) -> SetStatisticsPeriod | None:
     """Have its statistics be asked for as usual, after :data:`OFTEN`; None: they are, or libvirt
     has refused that in this run, or somebody has set another period by hand.
     """
     usual = guest.usual_stats_period
-    if not is_asked_often(guest.stats_period, usual) or told.stats_period == usual:
+    if not is_asked_often(guest.stats_period, usual) or run.stats_period_set == usual:
         return None
     return SetStatisticsPeriod(usual)
 
@@ -144,23 +144,23 @@ def is_asked_often(period: int, usual: int) -> bool:
     return period == OFTEN < usual
 
 
-def _may_be_asked_often(guest: GuestFigures, told: Told) -> bool:
+def _may_be_asked_often(guest: GuestFigures, run: RunState) -> bool:
     """Only where there is a period to go back to, and a guest that runs, to report."""
     is_rare = min(guest.stats_period, guest.usual_stats_period) > OFTEN
-    return is_rare and not guest.paused and told.stats_period != OFTEN
+    return is_rare and not guest.paused and run.stats_period_set != OFTEN
 
 
-def _is_silent(state: InstanceState, guest: GuestFigures, told: Told) -> bool:
+def _is_silent(state: InstanceState, guest: GuestFigures, run: RunState) -> bool:
     """Whether its statistics are waited for no more.
 
     Each run waits for the first report after it began. Only where the last one has waited already,
     and the driver has not been heard since, the next attempt does not.
     """
-    if state.booting or guest.paused or told.has_fresh_statistics(guest):
+    if state.booting or guest.paused or run.has_fresh_statistics(guest):
         return False
     progress = state.desired.progress
     before = (progress.phase, progress.code) == (Phase.GUEST_REFUSED, NO_STATISTICS)
-    return told.silent or (before and guest.balloon_driver is False)
+    return run.statistics_given_up or (before and guest.balloon_driver is False)
 
 
 def _on_the_way(to: int, guest: GuestFigures, *, booting: bool = False) -> Await:

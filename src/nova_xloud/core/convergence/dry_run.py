@@ -17,6 +17,7 @@ from nova_xloud.core.convergence.steps import (
     MarkRemoval,
     Release,
     RemovalSettled,
+    RunState,
     SetDefinition,
     SetMemory,
     SetOnline,
@@ -24,7 +25,6 @@ from nova_xloud.core.convergence.steps import (
     SetStatisticsPeriod,
     SetVcpus,
     Step,
-    Told,
 )
 from nova_xloud.core.instance.guest import GuestFigures
 from nova_xloud.core.instance.state import InstanceState
@@ -48,11 +48,11 @@ def forecast(state: InstanceState, plan: Plan, limits: Limits) -> tuple[Step, ..
     if plan.claim != state.reserved:
         steps.append(Claim(plan.claim))
     state = replace(state, desired=plan.desired, reserved=plan.claim)
-    told = Told()
+    run = RunState()
     waited: Step | None = None
     for _ in range(_MOST):
-        told = told.seeing(state.guest)
-        step = next_step(state, told, limits)
+        run = run.after_reading(state.guest)
+        step = next_step(state, run, limits)
         if isinstance(step, Converged):
             break
         if isinstance(step, Await) and step == waited:
@@ -61,10 +61,10 @@ def forecast(state: InstanceState, plan: Plan, limits: Limits) -> tuple[Step, ..
         waited = step if isinstance(step, Await) else None
         if not isinstance(step, (Await, *_SILENT)):
             steps.append(step)
-        after = _after(step, state, told)
+        after = _after(step, state, run)
         if after is None:
             break
-        state, told = after
+        state, run = after
     return tuple(steps)
 
 
@@ -77,23 +77,25 @@ def described(step: Step) -> dict[str, Any]:
     return {"step": step.name, **fields, **(size or {})}
 
 
-def _after(step: Step, state: InstanceState, told: Told) -> tuple[InstanceState, Told] | None:
+def _after(
+    step: Step, state: InstanceState, run: RunState
+) -> tuple[InstanceState, RunState] | None:
     """What there would be after it; None: nothing that can be foretold."""
     match step:
         case Claim(size) | Release(size):
-            return replace(state, reserved=size), told
+            return replace(state, reserved=size), run
         case SetDefinition(size) if state.guest is not None:
             there = replace(state.guest, defined=size)
-            return replace(state, guest=there), replace(told, definition=size)
+            return replace(state, guest=there), replace(run, definition_set=size)
         case SetRecorded(size):
-            return replace(state, recorded=size), told
+            return replace(state, recorded=size), run
         case DropLiveSize():
-            return replace(state, desired=state.desired.restarted()), told
+            return replace(state, desired=state.desired.restarted()), run
         case MarkRemoval(count):
-            return _removing(state, count), told
+            return _removing(state, count), run
         case RemovalSettled():
-            return _removing(state, None), told
-    return None if state.guest is None else _of_guest(step, state, state.guest, told)
+            return _removing(state, None), run
+    return None if state.guest is None else _of_guest(step, state, state.guest, run)
 
 
 def _removing(state: InstanceState, pending: int | None) -> InstanceState:
@@ -101,26 +103,28 @@ def _removing(state: InstanceState, pending: int | None) -> InstanceState:
 
 
 def _of_guest(
-    step: Step, state: InstanceState, guest: GuestFigures, told: Told
-) -> tuple[InstanceState, Told] | None:
+    step: Step, state: InstanceState, guest: GuestFigures, run: RunState
+) -> tuple[InstanceState, RunState] | None:
     match step:
         case SetMemory(mib):
-            return replace(state, guest=_with_memory(guest, mib)), replace(told, memory_mb=mib)
+            return replace(state, guest=_with_memory(guest, mib)), replace(
+                run, balloon_target_mb=mib
+            )
         case SetStatisticsPeriod(seconds):
             there = replace(guest, stats_period=seconds)
-            return replace(state, guest=there), replace(told, stats_period=seconds)
+            return replace(state, guest=there), replace(run, stats_period_set=seconds)
         case SetVcpus(count):
             online = guest.vcpus_online
             if online is not None:
                 online = min(count, online + max(0, count - guest.vcpus))
             there = replace(guest, vcpus=count, vcpus_online=online)
-            return replace(state, guest=there), replace(told, vcpus=count)
+            return replace(state, guest=there), replace(run, vcpus_requested=count)
         case SetOnline(count):
             there = replace(guest, vcpus_online=count)
-            return replace(state, guest=there), replace(told, online=count)
+            return replace(state, guest=there), replace(run, online_requested=count)
         case Await():
             newer = None if guest.stats_at is None else guest.stats_at + 1
-            return replace(state, guest=replace(guest, stats_at=newer)), told
+            return replace(state, guest=replace(guest, stats_at=newer)), run
     return None
 
 

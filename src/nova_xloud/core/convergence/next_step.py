@@ -21,45 +21,45 @@ from nova_xloud.core.convergence.steps import (
     NoRoom,
     Release,
     RemovalSettled,
+    RunState,
     SetDefinition,
     SetOnline,
     SetRecorded,
     SetVcpus,
     Step,
     Stuck,
-    Told,
 )
 from nova_xloud.core.instance.guest import GuestFigures
 from nova_xloud.core.instance.state import InstanceState
 from nova_xloud.core.size import Size
 
 
-def next_step(state: InstanceState, told: Told, limits: Limits = DEFAULTS) -> Step:
+def next_step(state: InstanceState, run: RunState, limits: Limits = DEFAULTS) -> Step:
     """What to do next.
 
     :param state: as just read
-    :param told: what this run has told libvirt and the guest may not have done yet
+    :param run: what this run has commanded, and the guest may not have done yet
     """
     if not state.driven:
-        return _follow(state, told)
+        return _follow(state, run)
     if not state.running and state.desired != state.desired.restarted():
         return DropLiveSize()
     definition = _definition(state)
-    if definition is not None and told.definition != definition:
+    if definition is not None and run.definition_set != definition:
         return SetDefinition(definition)
     needed = state.settled_claim
     short = not state.reserved.covers(needed)
-    if short and told.no_room_for != needed:
+    if short and run.claim_denied != needed:
         return Claim(state.reserved.at_least(needed))
     guest = state.guest
     if guest is not None and guest.running:
-        step = _guest_step(state, guest, told, limits)
+        step = _guest_step(state, guest, run, limits)
         if step is not None:
             return _for_paused(step, guest) if guest.paused else step
-    return _at_the_end(state, needed, definition, told)
+    return _at_the_end(state, needed, definition, run)
 
 
-def _at_the_end(state: InstanceState, needed: Size, definition: Size | None, told: Told) -> Step:
+def _at_the_end(state: InstanceState, needed: Size, definition: Size | None, run: RunState) -> Step:
     """What comes when nothing more can be done to the guest.
 
     :param needed: what has to be reserved
@@ -75,12 +75,12 @@ def _at_the_end(state: InstanceState, needed: Size, definition: Size | None, tol
         return Stuck(
             "xloud.guest_refused.definition_not_set",
             f"libvirt starts it with {state.defined} and not with {definition}, and that stays "
-            f"claimed: {told.definition_refused or 'it said that it was done'}",
+            f"claimed: {run.definition_error or 'it said that it was done'}",
         )
     return Converged()
 
 
-def _follow(state: InstanceState, told: Told) -> Step:
+def _follow(state: InstanceState, run: RunState) -> Step:
     """Claim what a guest holds that is not driven to any size; release nothing.
 
     While it is off (suspended, say) nothing at all is done: were its columns to say what is still
@@ -89,7 +89,7 @@ def _follow(state: InstanceState, told: Told) -> Step:
     needed = state.counted.at_least(state.defined) if state.running else state.reserved
     if not state.reserved.covers(needed):
         claim = state.reserved.at_least(needed)
-        return NoRoom(needed) if told.no_room_for == state.settled_claim else Claim(claim)
+        return NoRoom(needed) if run.claim_denied == state.settled_claim else Claim(claim)
     if state.running and state.recorded not in (None, state.reserved):
         return SetRecorded(state.reserved)
     return Deferred(
@@ -114,20 +114,20 @@ def _definition(state: InstanceState) -> Size | None:
 
 
 def _guest_step(
-    state: InstanceState, guest: GuestFigures, told: Told, limits: Limits
+    state: InstanceState, guest: GuestFigures, run: RunState, limits: Limits
 ) -> Step | None:
     """The first of the steps on the guest, in their order, that has something to do.
 
     What cannot be done (vCPUs that cannot go, a balloon without a driver) does not keep from what
     comes after it: it is said at the end.
     """
-    is_settled = told.removal_undone or not state.removal_unsettled
+    is_settled = run.removal_undone or not state.removal_unsettled
     if state.desired.removal_pending is not None and is_settled:
         return RemovalSettled()
-    if told.busy is not None:
-        return Deferred(f"another call goes first, which holds its domain ({told.busy})")
-    memory = balloon.step(state, guest, told, limits)
-    vcpus = _vcpus(state, guest, told, limits)
+    if run.domain_busy is not None:
+        return Deferred(f"another call goes first, which holds its domain ({run.domain_busy})")
+    memory = balloon.step(state, guest, run, limits)
+    vcpus = _vcpus(state, guest, run, limits)
     if memory is not None and guest.memory_mb <= state.desired.target.memory_mb:
         # While memory comes, vCPUs may come too: both are claimed.
         plugs = isinstance(vcpus, SetVcpus) and vcpus.count > guest.vcpus
@@ -135,24 +135,24 @@ def _guest_step(
     in_order = (
         vcpus,
         memory,
-        _online(state, guest, told),
-        balloon.usual_period(guest, told),
+        _online(state, guest, run),
+        balloon.usual_period(guest, run),
     )
     steps = [step for step in in_order if step is not None]
     possible = [step for step in steps if not isinstance(step, Stuck)]
     return next(iter(possible or steps), None)
 
 
-def _vcpus(state: InstanceState, guest: GuestFigures, told: Told, limits: Limits) -> Step | None:
+def _vcpus(state: InstanceState, guest: GuestFigures, run: RunState, limits: Limits) -> Step | None:
     target = state.desired.target.vcpus
     if guest.vcpus < target:
-        return _add(target, state, guest, told)
+        return _add(target, state, guest, run)
     if guest.vcpus > target:
-        return _remove(target, state, guest, told, limits)
+        return _remove(target, state, guest, run, limits)
     return None
 
 
-def _add(target: int, state: InstanceState, guest: GuestFigures, told: Told) -> Step | None:
+def _add(target: int, state: InstanceState, guest: GuestFigures, run: RunState) -> Step | None:
     if state.removal_unsettled:
         return Stuck(
             "xloud.guest_refused.removal_unsettled",
@@ -162,7 +162,7 @@ def _add(target: int, state: InstanceState, guest: GuestFigures, told: Told) -> 
     if state.reserved.vcpus < target:
         # There was no room to claim it.
         return None
-    if told.vcpus != target:
+    if run.vcpus_requested != target:
         return SetVcpus(target)
     return Await(
         "xloud.guest_refused.vcpus_not_added",
@@ -171,12 +171,12 @@ def _add(target: int, state: InstanceState, guest: GuestFigures, told: Told) -> 
     )
 
 
-def _online(state: InstanceState, guest: GuestFigures, told: Told) -> Step | None:
+def _online(state: InstanceState, guest: GuestFigures, run: RunState) -> Step | None:
     """A guest that has not used its vCPUs by itself, or not yet: its agent is asked, once."""
     target, online = min(guest.vcpus, state.desired.target.vcpus), guest.vcpus_online
     if online is None or online >= target:
         return None
-    if told.online != target:
+    if run.online_requested != target:
         return SetOnline(target)
     return Await(
         "xloud.guest_refused.vcpus_not_online",
@@ -186,12 +186,12 @@ def _online(state: InstanceState, guest: GuestFigures, told: Told) -> Step | Non
 
 
 def _remove(
-    target: int, state: InstanceState, guest: GuestFigures, told: Told, limits: Limits
+    target: int, state: InstanceState, guest: GuestFigures, run: RunState, limits: Limits
 ) -> Step:
-    if told.removal_refused is not None:
-        return _remove_no_more(target, guest, told, limits)
-    came_late = told.late_vcpus is not None and guest.vcpus < told.late_vcpus
-    if told.vcpus == target and not came_late:
+    if run.removal_error is not None:
+        return _remove_no_more(target, guest, run, limits)
+    came_late = run.vcpus_when_late is not None and guest.vcpus < run.vcpus_when_late
+    if run.vcpus_requested == target and not came_late:
         # Not again: the same vCPU would be asked for twice.
         return Await(
             NOT_REMOVED,
@@ -206,14 +206,19 @@ def _remove(
     return SetVcpus(target)
 
 
-def _remove_no_more(target: int, guest: GuestFigures, told: Told, limits: Limits) -> Step:
+def _remove_no_more(target: int, guest: GuestFigures, run: RunState, limits: Limits) -> Step:
     """The hypervisor does not take them. The guest may stop using them; the claim stays all the
     same, because nothing keeps the guest from using them again.
     """
     online = guest.vcpus_online
-    if limits.offline_vcpus and online is not None and online > target and told.online != target:
+    if (
+        limits.offline_vcpus
+        and online is not None
+        and online > target
+        and run.online_requested != target
+    ):
         return SetOnline(target)
-    why = told.removal_refused or ""
+    why = run.removal_error or ""
     if online is not None and online <= target:
         why = f"{online} of its {guest.vcpus} vCPUs are online, all stay claimed: {why}"
     return Stuck(NOT_REMOVED, why)

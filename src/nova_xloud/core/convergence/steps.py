@@ -94,7 +94,7 @@ class Stuck:
 
 @dataclass(frozen=True, slots=True)
 class Await:
-    """Was told already; wait for the guest.
+    """All was commanded already; wait for the guest.
 
     :ivar code: ``xloud.guest_refused.<what>``, if it does not come
     :ivar what: for people: what is waited for
@@ -211,74 +211,76 @@ def in_words(step: Step) -> str | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """What this run has told, so that it is not told again at every poll, and has learned.
+class RunState:
+    """What a run has commanded and learned so far, so that it commands nothing twice.
 
-    :ivar memory_mb: the balloon
-    :ivar stats_period: the period of its statistics, seconds; libvirt may have refused it
-    :ivar vcpus: libvirt, to plug or unplug
-    :ivar online: the guest's agent
-    :ivar removal_refused: how the hypervisor or the guest refused to remove vCPUs
-    :ivar removal_late: libvirt has given up waiting for a vCPU that was asked for, and the guest
-        may still give it back
-    :ivar late_vcpus: how many there were when that was first seen: when there are fewer, it has
-        come
-    :ivar busy: another call holds the domain, and nothing that was asked of it has begun
-    :ivar silent: this run has waited for the guest's statistics for long enough
-    :ivar removal_begun: this run has written down that a removal begins, where none was unsettled
-    :ivar removal_undone: and nothing came of that removal, so what was written down is to go
-    :ivar definition: what its definition was set to
-    :ivar definition_refused: how libvirt refused to change its definition
-    :ivar no_room_for: what the host has no room to reserve
-    :ivar release_refused: Placement does not take back what is not needed any more
-    :ivar rest_mb: the size at which the balloon was seen last
-    :ivar rest_stats_at: of when the guest's statistics were, when it was first seen at that size
+    :ivar balloon_target_mb: the target that it set for the balloon
+    :ivar stats_period_set: the period of the balloon's statistics that it set, seconds; libvirt may
+        have refused it
+    :ivar vcpus_requested: the count of vCPUs that it asked libvirt to plug, or to unplug down to
+    :ivar online_requested: the count of CPUs online that it asked the guest's agent for
+    :ivar removal_error: how the hypervisor or the guest refused to remove vCPUs
+    :ivar removal_late: libvirt has given up waiting for a vCPU to be unplugged, and the guest may
+        still give it back
+    :ivar vcpus_when_late: how many vCPUs there were when that was first seen: when there are fewer,
+        the late one has come
+    :ivar domain_busy: another call holds the domain, and nothing that was asked of it has begun
+    :ivar statistics_given_up: it has waited for the guest's statistics for long enough
+    :ivar removal_marked: it has marked a removal in the record, where none was unsettled
+    :ivar removal_undone: nothing came of that removal, so the mark has to go
+    :ivar definition_set: what it set libvirt's definition to
+    :ivar definition_error: how libvirt refused to change the definition
+    :ivar claim_denied: the size that the host had no room for
+    :ivar release_refused: Placement has refused a release
+    :ivar settled_mb: the size at which the balloon was seen last
+    :ivar settled_stats_at: the time of the guest's statistics when the balloon was first seen at
+        that size
     """
 
-    memory_mb: int | None = None
-    stats_period: int | None = None
-    vcpus: int | None = None
-    online: int | None = None
-    removal_refused: str | None = None
+    balloon_target_mb: int | None = None
+    stats_period_set: int | None = None
+    vcpus_requested: int | None = None
+    online_requested: int | None = None
+    removal_error: str | None = None
     removal_late: bool = False
-    late_vcpus: int | None = None
-    busy: str | None = None
-    silent: bool = False
-    removal_begun: bool = False
+    vcpus_when_late: int | None = None
+    domain_busy: str | None = None
+    statistics_given_up: bool = False
+    removal_marked: bool = False
     removal_undone: bool = False
-    definition: Size | None = None
-    definition_refused: str | None = None
-    no_room_for: Size | None = None
+    definition_set: Size | None = None
+    definition_error: str | None = None
+    claim_denied: Size | None = None
     release_refused: bool = False
-    rest_mb: int | None = None
-    rest_stats_at: int | None = None
+    settled_mb: int | None = None
+    settled_stats_at: int | None = None
 
-    def seeing(self, guest: GuestFigures | None) -> Told:
+    def after_reading(self, guest: GuestFigures | None) -> RunState:
         """The same after one more reading of the guest."""
         if guest is None:
             return self
-        told = self
-        if told.removal_late and told.late_vcpus is None:
-            told = replace(told, late_vcpus=guest.vcpus)
-        if guest.memory_mb == told.rest_mb:
-            return told
-        return replace(told, rest_mb=guest.memory_mb, rest_stats_at=guest.stats_at)
+        run = self
+        if run.removal_late and run.vcpus_when_late is None:
+            run = replace(run, vcpus_when_late=guest.vcpus)
+        if guest.memory_mb == run.settled_mb:
+            return run
+        return replace(run, settled_mb=guest.memory_mb, settled_stats_at=guest.stats_at)
 
-    def given_up(self, step: Await, why: str) -> Told | None:
+    def given_up(self, step: Await, why: str) -> RunState | None:
         """The same after ``step`` was waited for too long, where the run goes on without it.
 
         :param why: for people
         :returns: None: the run ends
         """
         if step.code == NOT_REMOVED:
-            return replace(self, removal_refused=why)
-        if step.code == NO_STATISTICS and not self.silent:
-            return replace(self, silent=True)
+            return replace(self, removal_error=why)
+        if step.code == NO_STATISTICS and not self.statistics_given_up:
+            return replace(self, statistics_given_up=True)
         return None
 
     def has_fresh_statistics(self, guest: GuestFigures) -> bool:
         """Whether the guest's statistics are of a time when its balloon was where it is now."""
-        if guest.stats_at is None or guest.memory_mb != self.rest_mb:
+        if guest.stats_at is None or guest.memory_mb != self.settled_mb:
             return False
         # Not by which is later: the host's clock may have stepped back between them.
-        return guest.stats_at != self.rest_stats_at
+        return guest.stats_at != self.settled_stats_at

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from nova_xloud.core.convergence import balloon
 from nova_xloud.core.convergence.balloon import Limits
-from nova_xloud.core.convergence.steps import NO_STATISTICS, Await, SetMemory, Stuck, Told
+from nova_xloud.core.convergence.steps import NO_STATISTICS, Await, RunState, SetMemory, Stuck
 from nova_xloud.core.instance.desired import Desired
 from nova_xloud.core.instance.guest import GuestFigures
 from nova_xloud.core.instance.lifecycle import NEVER_ADJUSTED, Phase, Progress
@@ -31,18 +31,18 @@ def reports(memory_mb: int, usable_mb: int | None = 4000, **other: Any) -> Guest
     return guest(2, memory_mb, **figures)
 
 
-def seen(memory_mb: int, told_mb: int | None = None, stats_at: int | None = 10) -> Told:
+def seen(memory_mb: int, told_mb: int | None = None, stats_at: int | None = 10) -> RunState:
     """The balloon was told ``told_mb`` (what it has, if nothing), and is first seen at
     ``memory_mb`` when its statistics were of the second 10.
     """
-    told = memory_mb if told_mb is None else told_mb
-    return Told(memory_mb=told, rest_mb=memory_mb, rest_stats_at=stats_at)
+    run_state = memory_mb if told_mb is None else told_mb
+    return RunState(balloon_target_mb=run_state, settled_mb=memory_mb, settled_stats_at=stats_at)
 
 
 def step(
     goal: int,
     figures: GuestFigures,
-    told: Told,
+    run_state: RunState,
     *,
     force: bool = False,
     booting: bool = False,
@@ -53,7 +53,7 @@ def step(
     progress = Progress(Phase.GUEST_REFUSED, before) if before else NEVER_ADJUSTED
     desired = Desired(Size(2, goal), force=force, progress=progress)
     state = InstanceState(desired, Size(2, reserved_mb), figures, booting=booting)
-    return balloon.step(state, figures, told, LIMITS)
+    return balloon.step(state, figures, run_state, LIMITS)
 
 
 def awaited(answer: SetMemory | Await | Stuck | None) -> Await:
@@ -65,35 +65,35 @@ def awaited(answer: SetMemory | Await | Stuck | None) -> Await:
 
 
 def test_a_guest_grows_in_one_step_however_far() -> None:
-    assert step(4096, reports(1), Told()) == SetMemory(4096)
+    assert step(4096, reports(1), RunState()) == SetMemory(4096)
 
 
 def test_a_guest_grows_without_statistics() -> None:
-    assert step(4096, guest(2, 1024), Told()) == SetMemory(4096)
+    assert step(4096, guest(2, 1024), RunState()) == SetMemory(4096)
 
 
-@pytest.mark.parametrize(("reserved_mb", "told"), [(2048, True), (2047, False), (4096, True)])
-def test_a_guest_does_not_grow_before_that_is_reserved(reserved_mb: int, told: bool) -> None:
-    answer = step(2048, reports(1024), Told(), reserved_mb=reserved_mb)
-    assert answer == (SetMemory(2048) if told else None)
+@pytest.mark.parametrize(("reserved_mb", "is_set"), [(2048, True), (2047, False), (4096, True)])
+def test_a_guest_does_not_grow_before_that_is_reserved(reserved_mb: int, is_set: bool) -> None:
+    answer = step(2048, reports(1024), RunState(), reserved_mb=reserved_mb)
+    assert answer == (SetMemory(2048) if is_set else None)
 
 
 def test_what_grows_is_waited_for_until_it_is_there() -> None:
-    waits = awaited(step(2048, reports(1500), Told(memory_mb=2048)))
+    waits = awaited(step(2048, reports(1500), RunState(balloon_target_mb=2048)))
     assert (waits.code, waits.left) == ("xloud.guest_refused.memory_not_reached", 548)
     assert "2048 MiB (is 1500)" in waits.what
-    assert step(2048, reports(2048), Told(memory_mb=2048)) is None
+    assert step(2048, reports(2048), RunState(balloon_target_mb=2048)) is None
 
 
 def test_what_has_the_right_size_is_told_it_once_a_run() -> None:
-    assert step(2048, reports(2048), Told()) == SetMemory(2048)
-    assert step(2048, reports(2048), Told(memory_mb=1024)) == SetMemory(2048)
-    assert step(2048, reports(2048), Told(memory_mb=2048)) is None
+    assert step(2048, reports(2048), RunState()) == SetMemory(2048)
+    assert step(2048, reports(2048), RunState(balloon_target_mb=1024)) == SetMemory(2048)
+    assert step(2048, reports(2048), RunState(balloon_target_mb=2048)) is None
 
 
 def test_where_there_is_no_balloon_device_nobody_is_told_the_size_it_has() -> None:
-    assert step(4096, guest(2, 4096, balloon_driver=None), Told()) is None
-    assert step(4096, guest(2, 4096, balloon_driver=False), Told()) == SetMemory(4096)
+    assert step(4096, guest(2, 4096, balloon_driver=None), RunState()) is None
+    assert step(4096, guest(2, 4096, balloon_driver=False), RunState()) == SetMemory(4096)
 
 
 # --- shrinking -------------------------------------------------------------------------------
@@ -101,11 +101,11 @@ def test_where_there_is_no_balloon_device_nobody_is_told_the_size_it_has() -> No
 
 def test_before_it_shrinks_it_is_told_the_size_it_has() -> None:
     # Another run may have told it a larger one.
-    assert step(1024, reports(2048), Told()) == SetMemory(2048)
+    assert step(1024, reports(2048), RunState()) == SetMemory(2048)
 
 
 def test_where_its_driver_has_not_said_anything_the_size_it_has_is_not_known() -> None:
-    waits = awaited(step(1024, reports(2048, None, stats_at=None), Told()))
+    waits = awaited(step(1024, reports(2048, None, stats_at=None), RunState()))
     assert waits.code == "xloud.guest_refused.no_statistics"
 
 
@@ -121,7 +121,7 @@ def test_what_it_has_and_is_not_reserved_it_is_not_told_to_have(
     # It goes down from there without.
     answer = step(1024, reports(2048), seen(2048, told_mb=3000), reserved_mb=reserved_mb)
     assert answer == SetMemory(2048 if stopped else 1548)
-    first = step(1024, reports(2048), Told(), reserved_mb=reserved_mb)
+    first = step(1024, reports(2048), RunState(), reserved_mb=reserved_mb)
     assert isinstance(first, SetMemory) is stopped
 
 
@@ -174,20 +174,20 @@ def test_force_goes_below_what_it_uses_in_the_same_steps(usable_mb: int | None) 
     stats_at = None if usable_mb is None else 20
     figures = reports(2000, usable_mb, stats_at=stats_at)
     assert step(1024, figures, seen(2000), force=True) == SetMemory(1500)
-    assert step(1024, figures, Told(), force=True) == SetMemory(1500)
-    told = seen(2000, told_mb=1500)
-    assert awaited(step(1024, figures, told, force=True)).left == 500
+    assert step(1024, figures, RunState(), force=True) == SetMemory(1500)
+    run_state = seen(2000, told_mb=1500)
+    assert awaited(step(1024, figures, run_state, force=True)).left == 500
 
 
 @pytest.mark.parametrize(
-    ("figures", "told"),
+    ("figures", "run_state"),
     [
         (reports(2000, None, stats_at=None), seen(2000)),
         (reports(2000, stats_at=None), seen(2000)),
         (reports(2000, None), seen(2000)),
         (reports(2000, stats_at=10), seen(2000)),
         (reports(2000), seen(2001, told_mb=2000)),
-        (reports(2000), Told(memory_mb=2000)),
+        (reports(2000), RunState(balloon_target_mb=2000)),
     ],
     ids=[
         "it has never reported",
@@ -199,9 +199,9 @@ def test_force_goes_below_what_it_uses_in_the_same_steps(usable_mb: int | None) 
     ],
 )
 def test_a_guest_is_not_pushed_without_statistics_of_where_it_is(
-    figures: GuestFigures, told: Told
+    figures: GuestFigures, run_state: RunState
 ) -> None:
-    waits = awaited(step(1024, figures, told))
+    waits = awaited(step(1024, figures, run_state))
     assert (waits.code, waits.left) == ("xloud.guest_refused.no_statistics", 976)
     assert "tells how much it uses now" in waits.what
 
@@ -219,14 +219,14 @@ def test_a_run_waits_for_the_first_report_whatever_is_known_from_before() -> Non
 
 def test_a_driver_that_was_waited_for_in_vain_is_not_waited_for_again() -> None:
     silent = reports(2000, None, stats_at=None, balloon_driver=False)
-    waited = replace(seen(2000), silent=True)
+    waited = replace(seen(2000), statistics_given_up=True)
     answer = step(1024, silent, waited)
     assert isinstance(answer, Stuck)
     assert answer.code == "xloud.guest_refused.no_statistics"
     for part in ("stays at 2000 MiB", "become 1024", "with force"):
         assert part in answer.why
     # It is told nothing, not even to stay; by force it shrinks all the same.
-    assert step(1024, silent, Told(silent=True)) == answer
+    assert step(1024, silent, RunState(statistics_given_up=True)) == answer
     assert step(1024, silent, seen(2000), force=True) == SetMemory(1500)
     # While it boots its driver may be on the way, and a paused one's does nothing.
     assert awaited(step(1024, silent, waited, booting=True)).booting
@@ -252,13 +252,13 @@ def test_the_first_statistics_ever_are_fresh() -> None:
 
 
 def test_a_reading_is_remembered_when_the_balloon_has_moved_and_not_again() -> None:
-    told = Told().seeing(reports(2000, stats_at=5))
-    assert (told.rest_mb, told.rest_stats_at) == (2000, 5)
-    assert told.seeing(reports(2000, stats_at=6)) == told
-    assert told.seeing(None) == told
-    moved = told.seeing(reports(1999, stats_at=7))
-    assert (moved.rest_mb, moved.rest_stats_at) == (1999, 7)
-    assert moved.seeing(reports(2000, stats_at=8)).rest_stats_at == 8
+    run_state = RunState().after_reading(reports(2000, stats_at=5))
+    assert (run_state.settled_mb, run_state.settled_stats_at) == (2000, 5)
+    assert run_state.after_reading(reports(2000, stats_at=6)) == run_state
+    assert run_state.after_reading(None) == run_state
+    moved = run_state.after_reading(reports(1999, stats_at=7))
+    assert (moved.settled_mb, moved.settled_stats_at) == (1999, 7)
+    assert moved.after_reading(reports(2000, stats_at=8)).settled_stats_at == 8
 
 
 # --- booting ---------------------------------------------------------------------------------
@@ -266,14 +266,14 @@ def test_a_reading_is_remembered_when_the_balloon_has_moved_and_not_again() -> N
 
 def test_a_guest_that_boots_is_not_stopped_on_its_way() -> None:
     # QEMU has told its balloon already where to go; with the size it has, that would be undone.
-    waits = awaited(step(1024, reports(4096, None, stats_at=None), Told(), booting=True))
+    waits = awaited(step(1024, reports(4096, None, stats_at=None), RunState(), booting=True))
     assert waits.code == "xloud.guest_refused.no_statistics"
 
 
 @pytest.mark.parametrize(
-    ("figures", "told"),
+    ("figures", "run_state"),
     [
-        (reports(2000, None, stats_at=None), Told()),
+        (reports(2000, None, stats_at=None), RunState()),
         (reports(2000, 50), seen(2000)),
         (reports(2000), seen(2000, told_mb=1500)),
     ],
@@ -281,15 +281,17 @@ def test_a_guest_that_boots_is_not_stopped_on_its_way() -> None:
 )
 @pytest.mark.parametrize("booting", [True, False])
 def test_what_is_waited_for_after_a_start_has_time(
-    figures: GuestFigures, told: Told, booting: bool
+    figures: GuestFigures, run_state: RunState, booting: bool
 ) -> None:
-    if told.memory_mb is None and not booting:
-        told = Told(memory_mb=2000)
-    assert awaited(step(1024, figures, told, booting=booting)).booting is booting
+    if run_state.balloon_target_mb is None and not booting:
+        run_state = RunState(balloon_target_mb=2000)
+    assert awaited(step(1024, figures, run_state, booting=booting)).booting is booting
 
 
 def test_a_guest_that_grows_while_it_boots_is_waited_for_as_any_other() -> None:
-    assert not awaited(step(2048, reports(1024), Told(memory_mb=2048), booting=True)).booting
+    assert not awaited(
+        step(2048, reports(1024), RunState(balloon_target_mb=2048), booting=True)
+    ).booting
 
 
 # --- all of the way --------------------------------------------------------------------------
@@ -306,7 +308,7 @@ class HonestGuest:
     uses_mb: int
 
     def __post_init__(self) -> None:
-        self.told = Told()
+        self.run_state = RunState()
         self.pushed: list[int] = []
         self.waited = 0
 
@@ -319,13 +321,13 @@ class HonestGuest:
         """Until there is nothing to do (None), or nothing happens any more."""
         waits: Await | None = None
         while self.waited < 3:
-            self.told = self.told.seeing(self.figures)
-            answer = balloon.step(self.state, self.figures, self.told, limits)
+            self.run_state = self.run_state.after_reading(self.figures)
+            answer = balloon.step(self.state, self.figures, self.run_state, limits)
             if answer is None:
                 return None
             if isinstance(answer, SetMemory):
                 self.pushed.append(answer.mib)
-                self.told = replace(self.told, memory_mb=answer.mib)
+                self.run_state = replace(self.run_state, balloon_target_mb=answer.mib)
                 self.waited = 0
             else:
                 waits = awaited(answer)
@@ -335,9 +337,13 @@ class HonestGuest:
     def _time_passes(self) -> None:
         now = self.figures
         self.waited += 1
-        if self.told.memory_mb not in (None, now.memory_mb):
+        if self.run_state.balloon_target_mb not in (None, now.memory_mb):
             self.waited = 0
-        memory_mb = now.memory_mb if self.told.memory_mb is None else self.told.memory_mb
+        memory_mb = (
+            now.memory_mb
+            if self.run_state.balloon_target_mb is None
+            else self.run_state.balloon_target_mb
+        )
         there = replace(
             now,
             memory_mb=memory_mb,

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from nova_xloud.core.convergence import steps
 from nova_xloud.core.convergence.balloon import Limits
 from nova_xloud.core.convergence.next_step import next_step
-from nova_xloud.core.convergence.steps import Told
+from nova_xloud.core.convergence.steps import RunState
 from nova_xloud.core.instance.desired import Desired
 from nova_xloud.core.instance.guest import GuestFigures
 from nova_xloud.core.instance.state import InstanceState
@@ -29,9 +29,9 @@ def reports(vcpus: int, memory_mb: int, **other: Any) -> GuestFigures:
     return guest(vcpus, memory_mb, **figures)
 
 
-def told_own_size(memory_mb: int, **other: Any) -> Told:
+def told_own_size(memory_mb: int, **other: Any) -> RunState:
     """The balloon has been where it is for some time, and was told to stay there."""
-    return Told(memory_mb=memory_mb, rest_mb=memory_mb, rest_stats_at=10, **other)
+    return RunState(balloon_target_mb=memory_mb, settled_mb=memory_mb, settled_stats_at=10, **other)
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ def told_own_size(memory_mb: int, **other: Any) -> Told:
 def test_the_order_of_steps(
     desired: Size | Desired, figures: GuestFigures, step: steps.Step
 ) -> None:
-    assert next_step(state(desired, FULL, figures), Told()) == step
+    assert next_step(state(desired, FULL, figures), RunState()) == step
 
 
 def test_memory_shrinks_after_vcpus_and_before_the_rest() -> None:
@@ -72,16 +72,16 @@ def test_memory_shrinks_after_vcpus_and_before_the_rest() -> None:
     before = state(Size(2, 1024), FULL, figures)
     assert next_step(before, told_own_size(2048)) == steps.SetMemory(1024)
     there = replace(before, guest=replace(figures, memory_mb=1024))
-    assert next_step(there, Told(memory_mb=1024)) == steps.SetOnline(2)
+    assert next_step(there, RunState(balloon_target_mb=1024)) == steps.SetOnline(2)
     online = replace(there, guest=replace(figures, memory_mb=1024, vcpus_online=2))
-    assert next_step(online, Told(memory_mb=1024)) == steps.Release(Size(2, 1024))
+    assert next_step(online, RunState(balloon_target_mb=1024)) == steps.Release(Size(2, 1024))
 
 
 def test_the_operators_limits_are_the_balloons() -> None:
     before = state(Size(2, 1024), FULL, reports(2, 2048))
-    told = told_own_size(2048)
-    assert next_step(before, told, Limits(step_mb=100)) == steps.SetMemory(1948)
-    assert next_step(before, told, Limits(reserve_mb=1500)) == steps.SetMemory(1501)
+    run_state = told_own_size(2048)
+    assert next_step(before, run_state, Limits(step_mb=100)) == steps.SetMemory(1948)
+    assert next_step(before, run_state, Limits(reserve_mb=1500)) == steps.SetMemory(1501)
 
 
 @pytest.mark.parametrize(
@@ -97,12 +97,12 @@ def test_the_last_is_that_the_instances_columns_say_what_is_reserved(
     recorded: Size | None, step: steps.Step
 ) -> None:
     there = InstanceState(Desired(Size(4, 2048)), Size(4, 2048), guest(4, 2048), recorded)
-    assert next_step(there, Told(memory_mb=2048)) == step
+    assert next_step(there, RunState(balloon_target_mb=2048)) == step
 
 
 def test_with_all_as_desired_there_is_nothing_to_do() -> None:
-    assert next_step(state(Size(2, 1024), None, guest(2, 1024)), Told()) == steps.Converged()
-    assert next_step(state(Size(2, 1024)), Told()) == steps.Converged()
+    assert next_step(state(Size(2, 1024), None, guest(2, 1024)), RunState()) == steps.Converged()
+    assert next_step(state(Size(2, 1024)), RunState()) == steps.Converged()
 
 
 @pytest.mark.parametrize(
@@ -129,29 +129,37 @@ def test_with_all_as_desired_there_is_nothing_to_do() -> None:
 def test_what_is_not_reserved_is_claimed_before_anything_else(
     reserved: Size, figures: GuestFigures | None, claim: Size
 ) -> None:
-    step = next_step(state(Size(4, 2048), reserved, figures), Told())
+    step = next_step(state(Size(4, 2048), reserved, figures), RunState())
     assert step == steps.Claim(claim)
 
 
 def test_an_agent_that_says_more_cpus_than_there_are_claims_nothing() -> None:
     figures = guest(2, 1024, vcpus_online=1000)
-    assert next_step(state(Size(2, 1024), None, figures), Told(memory_mb=1024)) == steps.Converged()
+    assert (
+        next_step(state(Size(2, 1024), None, figures), RunState(balloon_target_mb=1024))
+        == steps.Converged()
+    )
 
 
 @pytest.mark.parametrize(
-    ("desired", "figures", "told", "what"),
+    ("desired", "figures", "run_state", "what"),
     [
-        (Size(2, 2048), guest(2, 1024), Told(memory_mb=2048), "2048 MiB (is 1024)"),
-        (Size(2, 1024), guest(2, 2048), Told(memory_mb=1024), "1024 MiB (is 2048)"),
-        (Size(4, 1024), guest(2, 1024), Told(vcpus=4), "4 (are 2)"),
-        (Size(2, 1024), guest(4, 1024), Told(vcpus=2), "2 (has 4)"),
-        (Size(4, 1024), guest(4, 1024, vcpus_online=2), Told(online=4), "4 vCPUs online (are 2)"),
+        (Size(2, 2048), guest(2, 1024), RunState(balloon_target_mb=2048), "2048 MiB (is 1024)"),
+        (Size(2, 1024), guest(2, 2048), RunState(balloon_target_mb=1024), "1024 MiB (is 2048)"),
+        (Size(4, 1024), guest(2, 1024), RunState(vcpus_requested=4), "4 (are 2)"),
+        (Size(2, 1024), guest(4, 1024), RunState(vcpus_requested=2), "2 (has 4)"),
+        (
+            Size(4, 1024),
+            guest(4, 1024, vcpus_online=2),
+            RunState(online_requested=4),
+            "4 vCPUs online (are 2)",
+        ),
     ],
 )
 def test_what_was_told_once_is_waited_for(
-    desired: Size, figures: GuestFigures, told: Told, what: str
+    desired: Size, figures: GuestFigures, run_state: RunState, what: str
 ) -> None:
-    step = next_step(state(desired, FULL, figures), told)
+    step = next_step(state(desired, FULL, figures), run_state)
     assert isinstance(step, steps.Await)
     assert what in step.what
     assert step.left == max(
@@ -161,25 +169,30 @@ def test_what_was_told_once_is_waited_for(
 
 
 @pytest.mark.parametrize(
-    ("desired", "figures", "told", "step"),
+    ("desired", "figures", "run_state", "step"),
     [
-        (Size(4, 1024), guest(4, 1024, vcpus_online=2), Told(online=3), steps.SetOnline(4)),
-        (Size(2, 3072), guest(2, 1024), Told(memory_mb=2048), steps.SetMemory(3072)),
+        (
+            Size(4, 1024),
+            guest(4, 1024, vcpus_online=2),
+            RunState(online_requested=3),
+            steps.SetOnline(4),
+        ),
+        (Size(2, 3072), guest(2, 1024), RunState(balloon_target_mb=2048), steps.SetMemory(3072)),
         (Size(2, 2500), reports(2, 3072), told_own_size(3072), steps.SetMemory(2500)),
-        (Size(6, 1024), guest(2, 1024), Told(vcpus=4), steps.SetVcpus(6)),
-        (Size(2, 1024), guest(6, 1024), Told(vcpus=4), steps.MarkRemoval(2)),
+        (Size(6, 1024), guest(2, 1024), RunState(vcpus_requested=4), steps.SetVcpus(6)),
+        (Size(2, 1024), guest(6, 1024), RunState(vcpus_requested=4), steps.MarkRemoval(2)),
     ],
 )
 def test_a_newer_desired_is_told_anew(
-    desired: Size, figures: GuestFigures, told: Told, step: steps.Step
+    desired: Size, figures: GuestFigures, run_state: RunState, step: steps.Step
 ) -> None:
-    assert next_step(state(desired, FULL, figures), told) == step
+    assert next_step(state(desired, FULL, figures), run_state) == step
 
 
-@pytest.mark.parametrize("told", [Told(), Told(memory_mb=2048)])
-def test_a_paused_guest_is_told_but_not_waited_for(told: Told) -> None:
-    step = next_step(state(Size(2, 2048), FULL, guest(2, 1024, paused=True)), told)
-    if told.memory_mb is None:
+@pytest.mark.parametrize("run_state", [RunState(), RunState(balloon_target_mb=2048)])
+def test_a_paused_guest_is_told_but_not_waited_for(run_state: RunState) -> None:
+    step = next_step(state(Size(2, 2048), FULL, guest(2, 1024, paused=True)), run_state)
+    if run_state.balloon_target_mb is None:
         assert step == steps.SetMemory(2048)
     else:
         assert isinstance(step, steps.Deferred)
@@ -188,20 +201,20 @@ def test_a_paused_guest_is_told_but_not_waited_for(told: Told) -> None:
 
 def test_a_paused_guest_is_given_vcpus_and_not_asked_for_them() -> None:
     paused = guest(4, 1024, paused=True)
-    assert next_step(state(Size(6, 1024), FULL, paused), Told()) == steps.SetVcpus(6)
-    assert isinstance(next_step(state(Size(2, 1024), FULL, paused), Told()), steps.Deferred)
+    assert next_step(state(Size(6, 1024), FULL, paused), RunState()) == steps.SetVcpus(6)
+    assert isinstance(next_step(state(Size(2, 1024), FULL, paused), RunState()), steps.Deferred)
 
 
 def test_nothing_is_released_while_the_guest_still_has_it() -> None:
     for figures in (guest(3, 1024), guest(2, 1025), guest(2, 1024, vcpus_online=1)):
-        told = Told(memory_mb=1024, vcpus=2, online=2)
-        step = next_step(state(Size(2, 1024), FULL, figures), told)
+        run_state = RunState(balloon_target_mb=1024, vcpus_requested=2, online_requested=2)
+        step = next_step(state(Size(2, 1024), FULL, figures), run_state)
         assert isinstance(step, steps.Await)
 
 
 def test_a_size_that_is_not_persisted_keeps_the_persisted_claim() -> None:
     live = Desired(Size(4, 2048), live=Size(2, 1024))
-    assert next_step(state(live, FULL, guest(2, 1024)), Told()) == steps.Release(Size(4, 2048))
+    assert next_step(state(live, FULL, guest(2, 1024)), RunState()) == steps.Release(Size(4, 2048))
 
 
 @pytest.mark.parametrize("figures", [None, guest(2, 1024, running=False)])
@@ -216,32 +229,32 @@ def test_a_stopped_guest_has_what_was_of_the_running_one_forgotten_then_released
     figures: GuestFigures | None, desired: Desired
 ) -> None:
     stopped = state(desired, FULL, figures)
-    assert next_step(stopped, Told()) == steps.DropLiveSize()
+    assert next_step(stopped, RunState()) == steps.DropLiveSize()
     after = replace(stopped, desired=desired.restarted())
-    assert next_step(after, Told()) == steps.Release(Size(2, 1024))
+    assert next_step(after, RunState()) == steps.Release(Size(2, 1024))
 
 
 @pytest.mark.parametrize("old", [512, 4096])
 def test_a_balloon_on_its_way_to_an_older_size_is_stopped(old: int) -> None:
     # It was told another size, has not begun, and what it has is desired again.
     figures = guest(2, 1024, balloon_driver=False)
-    step = next_step(state(Size(2, 1024), None, figures), Told(memory_mb=old))
+    step = next_step(state(Size(2, 1024), None, figures), RunState(balloon_target_mb=old))
     assert step == steps.SetMemory(1024)
 
 
 def test_offline_cpus_do_not_stand_in_the_way_of_removing_vcpus() -> None:
     figures = guest(4, 1024, vcpus_online=2)
-    assert next_step(state(Size(3, 1024), FULL, figures), Told()) == steps.MarkRemoval(3)
+    assert next_step(state(Size(3, 1024), FULL, figures), RunState()) == steps.MarkRemoval(3)
 
 
 def test_while_a_removal_is_unsettled_no_step_adds_a_vcpu() -> None:
     desired = Desired(Size(4, 1024), removal_pending=2)
-    step = next_step(state(desired, FULL, guest(3, 1024)), Told())
+    step = next_step(state(desired, FULL, guest(3, 1024)), RunState())
     assert isinstance(step, steps.Stuck)
     assert step.code == "xloud.guest_refused.removal_unsettled"
 
 
-REFUSED = Told(memory_mb=1024, vcpus=2, removal_refused="68: timed out")
+REFUSED = RunState(balloon_target_mb=1024, vcpus_requested=2, removal_error="68: timed out")
 
 
 def test_what_was_refused_to_be_removed_is_stuck_and_says_why() -> None:
@@ -252,29 +265,31 @@ def test_what_was_refused_to_be_removed_is_stuck_and_says_why() -> None:
 
 @pytest.mark.parametrize("stuck", ["refused", "unsettled"])
 def test_vcpus_that_are_stuck_keep_no_memory_from_shrinking_or_growing(stuck: str) -> None:
-    vcpus, told = (2, REFUSED) if stuck == "refused" else (6, Told())
+    vcpus, run_state = (2, REFUSED) if stuck == "refused" else (6, RunState())
     for memory_mb, step in ((2048, steps.SetMemory(2048)), (512, steps.SetMemory(1024))):
         desired = Desired(Size(vcpus, 1024), removal_pending=2)
         before = state(desired, FULL, reports(4, memory_mb))
-        assert next_step(before, replace(told, memory_mb=None)) == step
-    after = next_step(state(desired, FULL, reports(4, 1024)), replace(told, memory_mb=1024))
+        assert next_step(before, replace(run_state, balloon_target_mb=None)) == step
+    after = next_step(
+        state(desired, FULL, reports(4, 1024)), replace(run_state, balloon_target_mb=1024)
+    )
     assert isinstance(after, steps.Stuck)
 
 
 def test_a_balloon_without_a_driver_keeps_neither_vcpus_from_going_nor_cpus_from_coming() -> None:
     # It has 2048 MiB, and its driver does not say whether it could do with 1024.
-    told = Told(memory_mb=2048, rest_mb=2048, silent=True)
+    run_state = RunState(balloon_target_mb=2048, settled_mb=2048, statistics_given_up=True)
     silent = guest(4, 2048, balloon_driver=False, vcpus_online=3)
     fewer = state(Size(2, 1024), FULL, silent)
-    assert next_step(fewer, told) == steps.MarkRemoval(2)
+    assert next_step(fewer, run_state) == steps.MarkRemoval(2)
     same = state(Size(4, 1024), FULL, silent)
-    assert next_step(same, told) == steps.SetOnline(4)
+    assert next_step(same, run_state) == steps.SetOnline(4)
     # What cannot be done is said when nothing else is left; vCPUs first.
-    said = next_step(replace(same, guest=replace(silent, vcpus_online=4)), told)
+    said = next_step(replace(same, guest=replace(silent, vcpus_online=4)), run_state)
     assert isinstance(said, steps.Stuck)
     assert said.code == "xloud.guest_refused.no_statistics"
     both = state(Desired(Size(2, 1024), removal_pending=2), FULL, replace(silent, vcpus_online=2))
-    said = next_step(both, replace(told, vcpus=2, removal_refused="68: timed out"))
+    said = next_step(both, replace(run_state, vcpus_requested=2, removal_error="68: timed out"))
     assert isinstance(said, steps.Stuck)
     assert said.code == "xloud.guest_refused.vcpus_not_removed"
 
@@ -283,17 +298,17 @@ OFFLINE = Limits(offline_vcpus=True)
 
 
 @pytest.mark.parametrize(
-    ("online", "limits", "told", "step"),
+    ("online", "limits", "run_state", "step"),
     [
         (4, OFFLINE, REFUSED, steps.SetOnline(2)),
         (3, OFFLINE, REFUSED, steps.SetOnline(2)),
-        (4, OFFLINE, replace(REFUSED, online=3), steps.SetOnline(2)),
-        (4, OFFLINE, replace(REFUSED, online=2), None),
+        (4, OFFLINE, replace(REFUSED, online_requested=3), steps.SetOnline(2)),
+        (4, OFFLINE, replace(REFUSED, online_requested=2), None),
         (2, OFFLINE, REFUSED, None),
         (1, OFFLINE, REFUSED, steps.SetOnline(2)),
         (None, OFFLINE, REFUSED, None),
         (4, Limits(), REFUSED, None),
-        (4, OFFLINE, Told(memory_mb=1024), steps.SetVcpus(2)),
+        (4, OFFLINE, RunState(balloon_target_mb=1024), steps.SetVcpus(2)),
     ],
     ids=[
         "they are taken offline",
@@ -308,11 +323,11 @@ OFFLINE = Limits(offline_vcpus=True)
     ],
 )
 def test_where_vcpus_cannot_be_removed_the_agent_takes_them_offline(
-    online: int | None, limits: Limits, told: Told, step: steps.Step | None
+    online: int | None, limits: Limits, run_state: RunState, step: steps.Step | None
 ) -> None:
     desired = Desired(Size(2, 1024), removal_pending=2)
     before = state(desired, Size(4, 1024), guest(4, 1024, vcpus_online=online))
-    answer = next_step(before, told, limits)
+    answer = next_step(before, run_state, limits)
     if step is not None:
         assert answer == step
         return
@@ -336,26 +351,26 @@ def test_the_agent_is_asked_for_what_the_guest_has_not_brought_online(
     online: int | None, step: steps.Step
 ) -> None:
     before = state(Size(4, 1024), None, guest(4, 1024, vcpus_online=online))
-    assert next_step(before, Told(memory_mb=1024)) == step
+    assert next_step(before, RunState(balloon_target_mb=1024)) == step
 
 
 def test_the_agent_is_not_asked_for_more_cpus_than_there_are() -> None:
     figures = guest(4, 1024, vcpus_online=3)
     before = state(Size(6, 1024), Size(4, 1024), figures)
-    told = Told(memory_mb=1024, no_room_for=Size(6, 1024))
-    assert next_step(before, told) == steps.SetOnline(4)
+    run_state = RunState(balloon_target_mb=1024, claim_denied=Size(6, 1024))
+    assert next_step(before, run_state) == steps.SetOnline(4)
     online = replace(before, guest=replace(figures, vcpus_online=4))
-    assert next_step(online, replace(told, online=4)) == steps.NoRoom(Size(6, 1024))
+    assert next_step(online, replace(run_state, online_requested=4)) == steps.NoRoom(Size(6, 1024))
 
 
 class TestNoRoom:
     """The host has no room for what must be reserved: nothing grows, and what shrinks may."""
 
-    TOLD = told_own_size(2048, no_room_for=Size(6, 4096))
+    TOLD = told_own_size(2048, claim_denied=Size(6, 4096))
 
     def test_what_was_refused_is_not_claimed_again_and_nothing_else_grows(self) -> None:
         before = state(Size(6, 4096), Size(4, 2048), reports(4, 2048))
-        assert next_step(before, Told()) == steps.Claim(Size(6, 4096))
+        assert next_step(before, RunState()) == steps.Claim(Size(6, 4096))
         assert next_step(before, self.TOLD) == steps.NoRoom(Size(6, 4096))
 
     def test_something_else_is_claimed(self) -> None:
@@ -380,22 +395,22 @@ class TestNoRoom:
     ) -> None:
         before = state(target, Size(4, 2048), figures)
         needed = before.settled_claim
-        assert next_step(before, Told()) == steps.Claim(needed)
-        assert next_step(before, told_own_size(2048, no_room_for=needed)) == step
+        assert next_step(before, RunState()) == steps.Claim(needed)
+        assert next_step(before, told_own_size(2048, claim_denied=needed)) == step
 
     def test_what_it_took_on_its_own_is_given_back_if_it_can_be(self) -> None:
         # It should have 1024 MiB, took 2048, and there is no room to reserve them.
         before = state(Size(4, 1024), Size(4, 1024), reports(4, 2048))
-        assert next_step(before, Told()) == steps.Claim(Size(4, 2048))
-        told = told_own_size(2048, no_room_for=Size(4, 2048))
-        assert next_step(before, told) == steps.SetMemory(1024)
+        assert next_step(before, RunState()) == steps.Claim(Size(4, 2048))
+        run_state = told_own_size(2048, claim_denied=Size(4, 2048))
+        assert next_step(before, run_state) == steps.SetMemory(1024)
         arrived = replace(before, guest=reports(4, 1024))
-        assert next_step(arrived, replace(told, memory_mb=1024)) == steps.Converged()
+        assert next_step(arrived, replace(run_state, balloon_target_mb=1024)) == steps.Converged()
 
     def test_when_less_is_needed_that_is_tried(self) -> None:
-        told = told_own_size(2048, no_room_for=Size(4, 2048))
+        run_state = told_own_size(2048, claim_denied=Size(4, 2048))
         on_the_way = state(Size(4, 1024), Size(4, 1024), reports(4, 1500))
-        assert next_step(on_the_way, told) == steps.Claim(Size(4, 1500))
+        assert next_step(on_the_way, run_state) == steps.Claim(Size(4, 1500))
 
     def test_a_stopped_one_is_short_too(self) -> None:
         before = state(Size(6, 4096), Size(4, 2048))
@@ -404,17 +419,17 @@ class TestNoRoom:
 
 def test_of_a_guest_that_boots_memory_is_not_claimed_and_waited_for_without_end() -> None:
     booting = state(Size(4, 1024), Size(4, 1024), guest(4, 4096))
-    assert next_step(booting, Told()) == steps.Claim(Size(4, 4096))
-    step = next_step(replace(booting, booting=True), Told())
+    assert next_step(booting, RunState()) == steps.Claim(Size(4, 4096))
+    step = next_step(replace(booting, booting=True), RunState())
     assert isinstance(step, steps.Await)
     assert step.booting
 
 
 def test_of_a_guest_that_boots_no_memory_is_released_before_it_is_there() -> None:
     before = InstanceState(Desired(Size(4, 1024)), Size(6, 3000), guest(4, 1025), booting=True)
-    assert isinstance(next_step(before, Told()), steps.Await)
+    assert isinstance(next_step(before, RunState()), steps.Await)
     arrived = replace(before, guest=guest(4, 1024))
-    assert next_step(arrived, Told(memory_mb=1024)) == steps.Release(Size(4, 1024))
+    assert next_step(arrived, RunState(balloon_target_mb=1024)) == steps.Release(Size(4, 1024))
 
 
 class IdealGuest:
@@ -427,7 +442,7 @@ class IdealGuest:
             before.guest, balloon_driver=True, memory_confirmed=True
         )
         self.state = replace(before, guest=has_balloon)
-        self.told = Told()
+        self.run_state = RunState()
         self._strides = strides
 
     def run(self, bound: int = 60) -> list[steps.Step]:
@@ -438,8 +453,8 @@ class IdealGuest:
         return taken
 
     def take_one(self) -> steps.Step:
-        self.told = self.told.seeing(self.state.guest)
-        step = next_step(self.state, self.told, self.LIMITS)
+        self.run_state = self.run_state.after_reading(self.state.guest)
+        step = next_step(self.state, self.run_state, self.LIMITS)
         self._take(step)
         return step
 
@@ -456,14 +471,14 @@ class IdealGuest:
             case steps.SetMemory(mib):
                 self.check_invariant(Size(0, mib))
                 assert mib >= now.held.memory_mb - self.LIMITS.step_mb, "too large a step"
-                self.told = replace(self.told, memory_mb=mib)
+                self.run_state = replace(self.run_state, balloon_target_mb=mib)
             case steps.SetOnline(count):
                 assert count <= now.held.vcpus, "more CPUs than there are"
-                self.told = replace(self.told, online=count)
+                self.run_state = replace(self.run_state, online_requested=count)
             case steps.SetVcpus(count):
                 self.check_invariant(Size(count, 0))
                 self._check_removal(count)
-                self.told = replace(self.told, vcpus=count)
+                self.run_state = replace(self.run_state, vcpus_requested=count)
                 self._plug(count)
             case steps.Deferred():
                 self._resume()
@@ -528,8 +543,8 @@ class IdealGuest:
         assert not figures.paused, "a paused guest was waited for"
         if figures.vcpus_online is not None:
             figures = replace(figures, vcpus_online=figures.vcpus)
-        if self.told.memory_mb is not None:
-            way = self.told.memory_mb - figures.memory_mb
+        if self.run_state.balloon_target_mb is not None:
+            way = self.run_state.balloon_target_mb - figures.memory_mb
             stride = self._strides.pop() if self._strides else abs(way)
             moved = max(-stride, min(stride, way))
             figures = replace(figures, memory_mb=figures.memory_mb + moved)
@@ -568,7 +583,7 @@ def test_whoever_was_stopped_half_way_is_followed_by_somebody_who_goes_on(
         half = IdealGuest(InstanceState(desired, reserved, figures), list(strides))
         for _ in range(stopped_after):
             half.take_one()
-        half.told = Told()
+        half.run_state = RunState()
         half.run()
         assert half.state.reserved == half.state.desired.to_hold
         assert not half.state.running or half.state.held == half.state.desired.target
@@ -611,7 +626,7 @@ def test_a_step_changes_only_what_falls_short(
     desired: Desired, reserved: Size, figures: GuestFigures | None
 ) -> None:
     before = InstanceState(desired, reserved, figures)
-    step = next_step(before, Told())
+    step = next_step(before, RunState())
     if isinstance(step, steps.Release):
         assert step.size == desired.to_hold
         assert not before.running or before.held == desired.target
