@@ -228,7 +228,7 @@ RULES = (
         "Placement is asked again and again for what it has just refused",
         "was written",
         220,
-        instead(converge._Run, "_take", without.take_and_try_again),
+        instead(converge._Run, "_execute", without.execute_and_try_again),
     ),
     Rule(
         "no waiting for who holds the lock",
@@ -270,7 +270,7 @@ RULES = (
         "memory is released that a balloon told before takes after all",
         " holds ",
         0,
-        instead(finish, "_release_what_came_back", without.conclude_as_if_told),
+        instead(finish, "_release_what_came_back", without.release_as_if_the_target_was_set),
     ),
     Rule(
         "reconcile pass",

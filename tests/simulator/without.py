@@ -37,8 +37,8 @@ _RELEASE_WHAT_CAME_BACK = finish._release_what_came_back
 _SET_VCPUS = execute._set_vcpus
 _SHRINK = balloon._shrink
 _STEP = balloon.step
-_CONCLUDE = finish.conclude
-_TAKE = converge._Run._take
+_FINISH = finish.finish
+_EXECUTE = converge._Run._execute
 
 
 # Admission.
@@ -131,7 +131,7 @@ def observe_guest_once() -> AbstractContextManager[Any]:
     return mock.patch.object(converge, "observe", observe_again)
 
 
-def conclude_as_if_told(instance: Instance, seen: Observation, run: RunState) -> Size:
+def release_as_if_the_target_was_set(instance: Instance, seen: Observation, run: RunState) -> Size:
     run = replace(run, balloon_target_mb=run.balloon_target_mb or 0)
     return _RELEASE_WHAT_CAME_BACK(instance, seen, run)
 
@@ -145,18 +145,18 @@ def definition_does_not_count() -> Iterator[None]:
         yield
 
 
-def conclude_after_a_call(
+def finish_after_a_call(
     instance: Instance, seen: Observation, run: RunState, record: Desired
 ) -> Size:
     finish._leave(instance, seen, run)
-    return _CONCLUDE(instance, seen, replace(run, balloon_target_mb=None), record)
+    return _FINISH(instance, seen, replace(run, balloon_target_mb=None), record)
 
 
 def observe_to_call_and_claim() -> AbstractContextManager[Any]:
     reservation = property(lambda seen: seen._reservation)
     stack = contextlib.ExitStack()
     stack.enter_context(mock.patch.object(Observation, "reservation", reservation))
-    stack.enter_context(mock.patch.object(converge, "conclude", conclude_after_a_call))
+    stack.enter_context(mock.patch.object(converge, "finish", finish_after_a_call))
     return stack
 
 
@@ -169,9 +169,9 @@ def wait_for_the_lock() -> Iterator[None]:
         yield
 
 
-def take_and_try_again(run: Any, step: steps.Step, seen: Observation) -> None:
+def execute_and_try_again(run: Any, step: steps.Step, seen: Observation) -> None:
     with contextlib.suppress(NoCapacity, ClaimRefused):
-        _TAKE(run, step, seen)
+        _EXECUTE(run, step, seen)
 
 
 def _as_if_settled(state: InstanceState) -> InstanceState:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Drive one instance to its desired size: read, take one step, read again.
+"""Drive one instance to its desired size: read, execute one step, read again.
 
 Each step runs under the instance's lock and is computed from what was read under it. Between
 steps the lock is free, so a user's operation is never kept waiting for a guest; when one has
@@ -19,8 +19,8 @@ from typing import TypeVar
 
 from nova_xloud.clock import Clock
 from nova_xloud.compute.admit import check_followed
-from nova_xloud.compute.execute import take
-from nova_xloud.compute.finish import alarm, conclude, concluded
+from nova_xloud.compute.execute import execute
+from nova_xloud.compute.finish import alarm, finish, outcome_record
 from nova_xloud.compute.meter import Meter, NoMeter
 from nova_xloud.compute.observe import Observation, observe, read_guest
 from nova_xloud.compute.patience import Patience
@@ -108,18 +108,18 @@ def converge(
     except DomainBusy as busy:
         outcome = Outcome(False, f"another call goes first, which holds its domain ({busy})")
     except GuestRefused as refused:
-        said = yield from run.conclude(Event.REFUSE, refused.code, refused.message)
+        said = yield from run.finish(Event.REFUSE, refused.code, refused.message)
         yield from run.settle()
         raise GuestRefused(refused.code, said) from refused
     except Refused as failed:
-        yield from run.conclude(Event.FAIL, failed.reason_code, failed.message)
+        yield from run.finish(Event.FAIL, failed.reason_code, failed.message)
         raise
     except DomainError as failed:
-        yield from run.conclude(Event.FAIL, giving_up.FAILED, str(failed))
+        yield from run.finish(Event.FAIL, giving_up.FAILED, str(failed))
         yield from run.settle()
         raise
     if outcome.deferred is not None and not run.is_closing:
-        yield from run.conclude(Event.DEFER, message=outcome.deferred)
+        yield from run.finish(Event.DEFER, message=outcome.deferred)
     return outcome
 
 
@@ -179,7 +179,7 @@ class _Run:
     def is_closing(self) -> bool:
         return self._clock.closing()
 
-    def conclude(self, event: Event, code: str = "", message: str = "") -> Waits[str]:
+    def finish(self, event: Event, code: str = "", message: str = "") -> Waits[str]:
         """Write how it ended, and release what a guest gave back that refused half way.
 
         :returns: ``message``, and what becomes of what was asked for
@@ -192,7 +192,7 @@ class _Run:
                 seen = observe_or_yield(self._instance)
                 if isinstance(seen, Observation):
                     ended, message = self._ended(seen, event, code, message)
-                    reserved = conclude(self._instance, seen, self._run_state, ended)
+                    reserved = finish(self._instance, seen, self._run_state, ended)
                     self._gave_up = ended.given_up != seen.view.desired.given_up
                     self._tell(seen, ended, reserved)
         except (InvalidState, NotFound, ClaimConflict) as busy:
@@ -210,9 +210,9 @@ class _Run:
     ) -> tuple[Desired, str]:
         now, state = self._clock.date(), seen.state
         if event is not Event.REFUSE and not self._step_failed:
-            return concluded(seen, event, now, code, message), message
+            return outcome_record(seen, event, now, code, message), message
         message = giving_up.with_next_start(message, state)
-        ended = concluded(seen, event, now, code, message)
+        ended = outcome_record(seen, event, now, code, message)
         ended = giving_up.after_try(ended, state, code, self._options.give_up_after, now)
         if ended.given_up is not None and ended.given_up != seen.view.desired.given_up:
             message = ended.given_up.message
@@ -234,7 +234,7 @@ class _Run:
             )
 
     def _locked_step(self) -> steps.Step | Outcome | None:
-        """Read, decide, take the step: under the lock, so that nothing comes between.
+        """Read, decide, execute the step: under the lock, so that nothing comes between.
 
         :returns: what was done; None: nothing, because it takes a thread that may wait for a guest
         """
@@ -248,7 +248,7 @@ class _Run:
             return None
         self._tell(seen, seen.view.desired, seen.state.reserved)
         try:
-            self._take(step, seen)
+            self._execute(step, seen)
         except InvalidState as busy:
             return Yield(busy.message).outcome
         except ClaimConflict as conflict:
@@ -256,7 +256,7 @@ class _Run:
         else:
             self._conflicts = 0
         if isinstance(step, steps.Converged):
-            there = concluded(seen, Event.REACH, self._clock.date())
+            there = outcome_record(seen, Event.REACH, self._clock.date())
             self._tell(seen, there, seen.state.reserved)
         return step
 
@@ -264,12 +264,12 @@ class _Run:
         state = replace(seen.state, desired=record, reserved=reserved)
         self._meter.read(self._instance.uuid, reading.of_run(state, self._clock.date()))
 
-    def _take(self, step: steps.Step, seen: Observation) -> None:
+    def _execute(self, step: steps.Step, seen: Observation) -> None:
         date = self._clock.date()
         if steps.writes_the_record(step):
             self._known = None
         try:
-            self._run_state = take(step, self._instance, seen, self._run_state, date)
+            self._run_state = execute(step, self._instance, seen, self._run_state, date)
             self._say(step, seen.view.desired.progress.request_id)
         except (NoCapacity, ClaimRefused) as no_room:
             if not isinstance(step, steps.Claim):
@@ -302,7 +302,7 @@ class _Run:
         LOG.info("Instance %s: %s%s.", self._instance.uuid, said, for_whom)
 
     def _after(self, done: steps.Step | None) -> Waits[Outcome | None]:
-        """What the step that was taken means for the run; None: it goes on."""
+        """What the step that was executed means for the run; None: it goes on."""
         self._may_wait = done is None
         match done:
             case None:

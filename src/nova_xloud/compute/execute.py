@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Take one step of convergence: the effect, and what the run has to remember of it."""
+"""Execute one step of convergence: the effect, and what the run has to remember of it."""
 
 from __future__ import annotations
 
 import logging
 from dataclasses import replace
 
-from nova_xloud.compute.finish import concluded, set_statistics_period
+from nova_xloud.compute.finish import outcome_record, set_statistics_period
 from nova_xloud.compute.observe import Observation
 from nova_xloud.compute.ports import Instance
 from nova_xloud.core.convergence import steps
@@ -27,10 +27,10 @@ from nova_xloud.errors import (
 LOG = logging.getLogger(__name__)
 
 
-def take(
+def execute(
     step: steps.Step, instance: Instance, seen: Observation, run: steps.RunState, now: str
 ) -> steps.RunState:
-    """Take ``step``, computed from ``seen``, under the instance's lock.
+    """Execute ``step``, computed from ``seen``, under the instance's lock.
 
     :param now: ISO 8601, UTC
     :returns: ``run``, with what was commanded now
@@ -71,7 +71,7 @@ def _write(step: steps.Step, instance: Instance, seen: Observation, now: str) ->
         case steps.SetRecorded() | steps.Converged():
             # One that is not driven has reached nothing by that: only its columns are written.
             event = Event.REACH if seen.state.driven else Event.DEFER
-            record = concluded(seen, event, now)
+            record = outcome_record(seen, event, now)
         case steps.DropLiveSize():
             record = desired.restarted()
         case steps.MarkRemoval(count):

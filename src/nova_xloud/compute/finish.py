@@ -26,12 +26,13 @@ from nova_xloud.errors import (
 LOG = logging.getLogger(__name__)
 
 
-def concluded(
+def outcome_record(
     seen: Observation, event: Event, now: str, code: str = "", message: str = ""
 ) -> Desired:
-    """The record after a run that ended so; the record as it is when that says the same.
+    """The record to store for a run that ended with ``event``: the current one, unchanged, where
+    phase, code and conditions are the same.
 
-    An instance that was never adjusted and has nothing to be told of stays without a record.
+    So an instance that was never adjusted, and has no condition, stays without a record.
     """
     desired = seen.view.desired
     if event is Event.DEFER and not seen.state.driven:
@@ -53,7 +54,7 @@ def concluded(
     return replace(desired, progress=progress, noted=noted, tries=tries)
 
 
-def conclude(instance: Instance, seen: Observation, run: RunState, record: Desired) -> Size:
+def finish(instance: Instance, seen: Observation, run: RunState, record: Desired) -> Size:
     """Release what the guest gave back, write ``record``, and stop a balloon that did not follow.
 
     It is called under the instance's lock. The guest is called last, because the claim must not be
@@ -61,7 +62,7 @@ def conclude(instance: Instance, seen: Observation, run: RunState, record: Desir
     is safe: at least the size that was just read stays reserved.
 
     :param run: what the run has commanded
-    :param record: of :func:`concluded`
+    :param record: of :func:`outcome_record`
     :returns: what is reserved now
     :raises Refused: another operation has begun, or Placement is not to be asked
     :raises ClaimConflict: somebody else changed the claim

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from nova_xloud.compute.finish import conclude
+from nova_xloud.compute.finish import finish
 from nova_xloud.compute.observe import ReservationSpent, observe
 from nova_xloud.compute.reconcile import Reconciler
 from nova_xloud.core.convergence.steps import RunState
@@ -162,7 +162,7 @@ def test_a_live_migration_while_the_guest_is_told_to_stay_keeps_its_targets_clai
     rig.guest.set_memory = migrates  # type: ignore[method-assign]
     with rig.lock(2.0), contextlib.suppress(DomainError, InvalidState):
         seen = observe(rig.instance)
-        conclude(rig.instance, seen, RunState(balloon_target_mb=1024), seen.view.desired)
+        finish(rig.instance, seen, RunState(balloon_target_mb=1024), seen.view.desired)
     assert rig.claims.elsewhere
     assert rig.claims.written[-1] == Size(4, 1500)
     assert rig.effects[-1] == "set_memory"

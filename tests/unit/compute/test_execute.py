@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from nova_xloud.compute.execute import take
+from nova_xloud.compute.execute import execute
 from nova_xloud.compute.observe import observe
 from nova_xloud.compute.ports import ClaimConflict
 from nova_xloud.core.convergence import steps
@@ -32,15 +32,15 @@ from tests.unit.compute.rig import NOW, Rig
 NOWHERE = "1970-01-01T00:00:00Z"
 
 
-def taken(rig: Rig, step: steps.Step, run_state: RunState = RunState()) -> RunState:  # noqa: B008
+def executed(rig: Rig, step: steps.Step, run_state: RunState = RunState()) -> RunState:  # noqa: B008
     with rig.lock(2.0):
-        return take(step, rig.instance, observe(rig.instance), run_state, NOWHERE)
+        return execute(step, rig.instance, observe(rig.instance), run_state, NOWHERE)
 
 
 @pytest.mark.parametrize("step", [steps.Claim(Size(6, 3072)), steps.Release(Size(6, 3072))])
 def test_a_claim_and_a_release_are_written_and_nothing_else(step: steps.Step) -> None:
     rig = Rig()
-    assert taken(rig, step) == RunState()
+    assert executed(rig, step) == RunState()
     assert rig.done == [("claim", Size(6, 3072))]
 
 
@@ -48,10 +48,10 @@ def test_a_claim_is_of_what_was_read() -> None:
     rig = Rig()
     rig.claims.conflicts = 1
     with pytest.raises(ClaimConflict):
-        taken(rig, steps.Claim(Size(6, 3072)))
+        executed(rig, steps.Claim(Size(6, 3072)))
     full = Rig(capacity=NOW)
     with pytest.raises(NoCapacity):
-        taken(full, steps.Claim(Size(6, 3072)))
+        executed(full, steps.Claim(Size(6, 3072)))
     assert rig.claims.size == full.claims.size == NOW
 
 
@@ -68,7 +68,7 @@ def test_what_is_commanded_is_remembered(
 ) -> None:
     rig = Rig(agent=True)
     other = RunState(balloon_target_mb=1, vcpus_requested=1, online_requested=1)
-    after = taken(rig, step, other)
+    after = executed(rig, step, other)
     assert rig.done == [effect]
     merged = {
         name: getattr(run_state, name) or getattr(other, name)
@@ -84,7 +84,7 @@ def test_what_is_commanded_is_remembered(
 def test_a_removal_is_written_down(step: steps.Step, removal_pending: int | None) -> None:
     rig = Rig()
     rig.record.desired = Desired(Size(2, 1024), removal_pending=3)
-    taken(rig, step)
+    executed(rig, step)
     assert rig.record.desired == Desired(Size(2, 1024), removal_pending=removal_pending)
     # What is reserved, and not what is desired.
     assert rig.record.held == NOW
@@ -94,20 +94,20 @@ def test_a_removal_is_written_down(step: steps.Step, removal_pending: int | None
 def test_who_has_begun_a_removal_is_remembered(before: int | None, begun: bool) -> None:
     rig = Rig()
     rig.record.desired = Desired(Size(2, 1024), removal_pending=before)
-    assert taken(rig, steps.MarkRemoval(2)).removal_marked is begun
+    assert executed(rig, steps.MarkRemoval(2)).removal_marked is begun
 
 
 def test_what_was_live_is_forgotten() -> None:
     rig = Rig(running=False)
     rig.record.desired = Desired(NOW, live=Size(2, 1024), removal_pending=2, force=True)
-    taken(rig, steps.DropLiveSize())
+    executed(rig, steps.DropLiveSize())
     assert rig.record.desired == Desired(NOW, force=True)
 
 
 def test_the_end_is_written_where_it_is_new() -> None:
     rig = Rig()
     rig.record.desired = Desired(NOW, progress=Progress(Phase.ADMITTED, "xloud.admitted"))
-    taken(rig, steps.Converged())
+    executed(rig, steps.Converged())
     progress = rig.record.desired.progress
     assert (progress.phase, progress.code, progress.since) == (
         Phase.CONVERGED,
@@ -115,14 +115,14 @@ def test_the_end_is_written_where_it_is_new() -> None:
         NOWHERE,
     )
     rig.effects.clear()
-    taken(rig, steps.Converged())
+    executed(rig, steps.Converged())
     assert rig.effects == []
 
 
 def test_the_columns_are_written_although_the_record_says_it_already() -> None:
     rig = Rig()
     rig.record.held = Size(1, 1)
-    taken(rig, steps.SetRecorded(NOW))
+    executed(rig, steps.SetRecorded(NOW))
     assert (rig.effects, rig.record.held) == (["record"], NOW)
 
 
@@ -137,16 +137,18 @@ def test_the_columns_are_written_although_the_record_says_it_already() -> None:
 )
 def test_what_waits_or_gives_up_does_nothing(step: steps.Step) -> None:
     rig = Rig()
-    assert taken(rig, step) == RunState()
+    assert executed(rig, step) == RunState()
     assert rig.effects == []
 
 
 def test_what_it_starts_with_is_set_by_a_step_of_its_own() -> None:
     rig = Rig()
-    taken(rig, steps.SetMemory(1500))
-    taken(rig, steps.SetVcpus(3))
+    executed(rig, steps.SetMemory(1500))
+    executed(rig, steps.SetVcpus(3))
     assert rig.definition == NOW
-    assert taken(rig, steps.SetDefinition(Size(2, 1024))) == RunState(definition_set=Size(2, 1024))
+    assert executed(rig, steps.SetDefinition(Size(2, 1024))) == RunState(
+        definition_set=Size(2, 1024)
+    )
     assert rig.definition == Size(2, 1024)
     assert rig.size.vcpus == 3
 
@@ -161,7 +163,7 @@ def _marked(rig: Rig, pending: int | None = 2) -> None:
 def test_a_removal_that_timed_out_keeps_its_mark() -> None:
     rig = Rig(behaviour=Behaviour.REMOVAL_TIMES_OUT)
     _marked(rig)
-    after = taken(rig, steps.SetVcpus(2), RunState(removal_marked=True))
+    after = executed(rig, steps.SetVcpus(2), RunState(removal_marked=True))
     assert (after.vcpus_requested, rig.record.desired.removal_pending) == (2, 2)
     # It is no refusal: the run waits for it, by its own time.
     assert (after.removal_late, after.removal_error) == (True, None)
@@ -174,7 +176,7 @@ def test_a_removal_that_fails_at_once_unmarks_only_what_this_run_has_begun(
     # What an earlier run began may still happen.
     rig = Rig(behaviour=Behaviour.REFUSES)
     _marked(rig)
-    after = taken(rig, steps.SetVcpus(2), RunState(removal_marked=begun))
+    after = executed(rig, steps.SetVcpus(2), RunState(removal_marked=begun))
     assert after.removal_error is not None
     assert "stays claimed" in after.removal_error
     # It is taken back by the next step, from a new reading: the call may have taken long.
@@ -184,7 +186,7 @@ def test_a_removal_that_fails_at_once_unmarks_only_what_this_run_has_begun(
     following = next_step(observe(rig.instance).state, after)
     assert isinstance(following, steps.RemovalSettled) is begun
     if begun:
-        assert not taken(rig, following, after).removal_undone
+        assert not executed(rig, following, after).removal_undone
     assert rig.record.desired.removal_pending == mark
     assert rig.record.held == NOW
 
@@ -227,8 +229,8 @@ def test_an_add_that_fails_is_not_a_removal_that_was_refused(
 
     monkeypatch.setattr(rig.guest, "set_vcpus", fails)
     with pytest.raises(DomainCallFailed):
-        taken(rig, steps.SetVcpus(6))
-    assert taken(rig, steps.SetVcpus(2)).removal_error is not None
+        executed(rig, steps.SetVcpus(6))
+    assert executed(rig, steps.SetVcpus(2)).removal_error is not None
 
 
 # --- the agent and the domain ----------------------------------------------------------------
@@ -252,14 +254,14 @@ def test_an_agent_that_does_not_do_it_is_not_asked_again(
         raise Rejected(constant, "no")
 
     monkeypatch.setattr(rig.guest, "set_online", fails)
-    assert taken(rig, steps.SetOnline(4)) == RunState(online_requested=4)
+    assert executed(rig, steps.SetOnline(4)) == RunState(online_requested=4)
 
 
 def test_a_domain_that_has_gone_is_not_an_agent_that_does_not_answer() -> None:
     rig = Rig(agent=True)
     rig.once_before("set_vcpus_online", rig.guest.stop)
     with pytest.raises(DomainNotRunning):
-        taken(rig, steps.SetOnline(4))
+        executed(rig, steps.SetOnline(4))
 
 
 @pytest.mark.parametrize(
@@ -269,7 +271,7 @@ def test_where_there_was_no_domain_nothing_is_told(step: steps.Step) -> None:
     rig = Rig(running=False)
     rig.guest.undefine()
     with pytest.raises(DomainNotRunning):
-        taken(rig, step)
+        executed(rig, step)
 
 
 def _gone(rig: Rig) -> None:
@@ -290,7 +292,7 @@ def test_a_domain_that_goes_meanwhile_is_an_error(step: steps.Step, effect: str)
     rig = Rig(agent=True)
     rig.once_before(effect, lambda: _gone(rig))
     with pytest.raises((DomainNotFound, DomainNotRunning)):
-        taken(rig, step)
+        executed(rig, step)
 
 
 @pytest.mark.parametrize(
@@ -315,5 +317,5 @@ def test_what_is_written_is_refused_while_a_task_runs(step: steps.Step) -> None:
     before = rig.record.desired
     rig.once_before("record", lambda: setattr(rig.record, "task_state", "rebooting"))
     with pytest.raises(InvalidState):
-        taken(rig, step)
+        executed(rig, step)
     assert rig.record.desired is before

@@ -455,10 +455,10 @@ class IdealGuest:
     def take_one(self) -> steps.Step:
         self.run_state = self.run_state.after_reading(self.state.guest)
         step = next_step(self.state, self.run_state, self.LIMITS)
-        self._take(step)
+        self._execute(step)
         return step
 
-    def _take(self, step: steps.Step) -> None:
+    def _execute(self, step: steps.Step) -> None:
         now = self.state
         match step:
             case steps.Claim(size):
