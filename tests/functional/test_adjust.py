@@ -9,7 +9,7 @@ from nova.tests.functional.api.client import OpenStackApiException
 from oslo_concurrency import lockutils
 
 from nova_xloud.adapters import nova_objects
-from nova_xloud.core.instance.desired import Asked
+from nova_xloud.core.instance.desired import AdmittedRequest
 from nova_xloud.core.size import Size
 from nova_xloud.errors import OutOfBounds
 from nova_xloud.testing import Behaviour
@@ -416,7 +416,9 @@ class Moved(XloudTestCase):
         larger = self._flavor(vcpus=8, memory_mb=2048, minimum_cpu=2, minimum_memory=1024)
         self.large = objects.Flavor.get_by_flavor_id(nova_context.get_admin_context(), larger)
         facts = nova_objects.facts_of_instance(self.record)
-        grown = nova_objects.desired_of(self.record, facts).after(Asked(Size(3, 768), Size(3, 768)))
+        grown = nova_objects.desired_of(self.record, facts).after(
+            AdmittedRequest(Size(3, 768), Size(3, 768))
+        )
         nova_objects.put_desired(self.record, grown)
 
     def _becomes(self, flavor, old_flavor):

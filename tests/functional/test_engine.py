@@ -20,7 +20,7 @@ from nova_xloud.adapters.locks import InstanceLocks
 from nova_xloud.adapters.record import NovaRecord
 from nova_xloud.compute.observe import observe
 from nova_xloud.compute.worker import Worker
-from nova_xloud.core.instance.desired import Asked as Wish
+from nova_xloud.core.instance.desired import AdmittedRequest
 from nova_xloud.core.size import Size
 from nova_xloud.errors import InvalidState
 from nova_xloud.testing import Behaviour
@@ -302,8 +302,8 @@ class Afterwards(EngineTestCase):
         other = self._record(self.server)
         other.system_metadata["password_0"] = "theirs"
         other.save()
-        wish = view.desired.after(Wish(Size(2, 512), Size(2, 512)))
-        record.write(wish, held=Size(2, 512))
+        desired = view.desired.after(AdmittedRequest(Size(2, 512), Size(2, 512)))
+        record.write(desired, held=Size(2, 512))
         kept = self._record(self.server).system_metadata
         assert (kept["password_0"], kept["xloud_vcpus"]) == ("theirs", "2")
 
@@ -337,8 +337,8 @@ class Afterwards(EngineTestCase):
         NovaRecord(self._record(self.server), "host1").write(
             replace(view.desired, generation=7), held=Size(1, 512)
         )
-        wish = view.desired.after(Wish(Size(2, 512), Size(2, 512)))
-        self.assertRaises(InvalidState, record.write, wish, held=Size(2, 512))
+        desired = view.desired.after(AdmittedRequest(Size(2, 512), Size(2, 512)))
+        self.assertRaises(InvalidState, record.write, desired, held=Size(2, 512))
         assert self._record(self.server).system_metadata["xloud_vcpus"] == "1"
 
     def test_who_writes_what_he_read_before_an_adjustment_does_not_write_over_it(self):

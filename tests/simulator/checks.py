@@ -240,8 +240,8 @@ class Checks:
         ):
             if kept not in (was, has):
                 self._broken(f"{server.name} was given up, and {now.persisted} are persisted")
-        if not server.claims.size.covers(now.to_hold.at_least(self.last_seen(server))):
-            self._broken(f"{server.name} keeps {now.to_hold}, which are not reserved")
+        if not server.claims.size.covers(now.claim.at_least(self.last_seen(server))):
+            self._broken(f"{server.name} keeps {now.claim}, which are not reserved")
         if not self._world.scenario.options.give_up_after:
             self._broken(f"{server.name} was given up, and that is never to be")
 
@@ -303,7 +303,9 @@ class Checks:
     @staticmethod
     def alarm(server: Server) -> bool:
         """Whether people are told that it holds more than is reserved."""
-        return any(one.type == RESERVED_TOO_LITTLE for one in server.record.desired.noted)
+        return any(
+            one.type == RESERVED_TOO_LITTLE for one in server.record.desired.recorded_conditions
+        )
 
     def at_the_end(self) -> None:
         """Nothing has happened for long: all is as it should be, or it is said why not."""
@@ -324,7 +326,7 @@ class Checks:
         if not desired.generation and held != desired.target and reserved.covers(held):
             # Nobody has asked for anything else than it started with: it is left alone.
             return
-        needed = desired.to_hold.at_least(server.taken_for)
+        needed = desired.claim.at_least(server.taken_for)
         # The balloon of a paused guest may be on its way.
         exact = server.guest.power is not Power.PAUSED or not reserved.covers(needed)
         is_refused = self._is_refused(server, needed)
@@ -379,8 +381,10 @@ class Checks:
     @staticmethod
     def _is_unconfirmed(server: Server) -> bool:
         """Whether its balloon driver has not reported since its start, and a condition says so."""
-        noted = {one.reason for one in server.record.desired.noted}
-        return not server.guest.has_reported() and "xloud.balloon.not_confirmed" in noted
+        recorded_conditions = {one.reason for one in server.record.desired.recorded_conditions}
+        return (
+            not server.guest.has_reported() and "xloud.balloon.not_confirmed" in recorded_conditions
+        )
 
     def _is_excused(self, server: Server) -> bool:
         """Whether it is not for want of trying that it has not what is desired."""

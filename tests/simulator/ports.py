@@ -271,7 +271,7 @@ class SimRecord:
         what = f"record {desired.target} {progress.phase.value} {progress.code}"
         if desired.removal_pending is not None:
             what += f", removal down to {desired.removal_pending}"
-        what += "".join(f", {one.type}" for one in desired.noted)
+        what += "".join(f", {one.type}" for one in desired.recorded_conditions)
         self._wire.change(self._server, what, do, "record_lost", MessagingTimeout)
 
     def _count(self, now: Desired, before: Desired) -> None:
@@ -284,8 +284,8 @@ class SimRecord:
             count(f"phase: {now.progress.phase.value}")
         if now.given_up not in (None, before.given_up):
             count("condition: GaveUp")
-        for condition in now.noted:
-            if condition not in before.noted:
+        for condition in now.recorded_conditions:
+            if condition not in before.recorded_conditions:
                 count(f"condition: {condition.type}")
 
 

@@ -102,7 +102,7 @@ RULES = (
         "less is reserved than a guest holds that gives nothing back",
         "is released",
         2,
-        instead(InstanceState, "settled_claim", property(lambda state: state.desired.to_hold)),
+        instead(InstanceState, "minimum_claim", property(lambda state: state.desired.claim)),
     ),
     Rule(
         "what QEMU has counts",
@@ -116,7 +116,7 @@ RULES = (
         "memory is released that the balloon has not taken yet",
         "is released",
         0,
-        instead(InstanceState, "settled_claim", property(without.settled_while_booting)),
+        instead(InstanceState, "minimum_claim", property(without.minimum_claim_while_booting)),
     ),
     Rule(
         "not persisted, still reserved",

@@ -71,14 +71,14 @@ def admit_however_late(*args: Any, too_late: object = None, **kwargs: Any) -> An
 
 
 def give_back_all(instance: Instance, claimed: Reservation, before: Size) -> None:
-    _GIVE_BACK(instance, claimed, _OBSERVE(instance).state.settled_claim)
+    _GIVE_BACK(instance, claimed, _OBSERVE(instance).state.minimum_claim)
 
 
 # Convergence.
 
 
 def next_step_without_claim(state: InstanceState, run: RunState, limits: Limits) -> steps.Step:
-    reserved = state.reserved.at_least(state.settled_claim)
+    reserved = state.reserved.at_least(state.minimum_claim)
     return _NEXT_STEP(replace(state, reserved=reserved), run, limits)
 
 
@@ -212,8 +212,8 @@ def needed_for_the_target(state: InstanceState) -> Size:
     return needed
 
 
-def settled_while_booting(state: InstanceState) -> Size:
-    return state.desired.to_hold.at_least(state.counted)
+def minimum_claim_while_booting(state: InstanceState) -> Size:
+    return state.desired.claim.at_least(state.must_be_claimed)
 
 
 def find_drift_without_the_guest(

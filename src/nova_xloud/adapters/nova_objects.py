@@ -201,9 +201,7 @@ def size_to_count(instance: Any) -> Size:
     Never less than what is reserved once its adjustment is done. For an instance that is not
     elastic it is the size in its columns.
     """
-    return recorded_size(instance).at_least(
-        desired_of(instance, facts_of_instance(instance)).to_hold
-    )
+    return recorded_size(instance).at_least(desired_of(instance, facts_of_instance(instance)).claim)
 
 
 def has_record(instance: Any) -> bool:

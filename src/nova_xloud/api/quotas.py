@@ -22,7 +22,7 @@ from oslo_limit import exception as limit_exceptions
 
 from nova_xloud import releases
 from nova_xloud.adapters import nova_objects
-from nova_xloud.core.convergence.plan import AdjustRequest, wish
+from nova_xloud.core.convergence.plan import AdjustRequest, desired_after
 from nova_xloud.core.size import Size
 from nova_xloud.core.sizing import quota
 from nova_xloud.core.sizing.bounds import FlavorFacts, bounds_of
@@ -52,7 +52,7 @@ def growth_of(instance: Any, request: AdjustRequest) -> Growth | None:
     """
     facts = nova_objects.facts_of_instance(instance)
     held, desired = nova_objects.recorded_size(instance), nova_objects.desired_of(instance, facts)
-    wanted = wish(request, desired, desired).to_hold
+    wanted = desired_after(request, desired, desired).claim
     if held.covers(wanted) or not bounds_of(facts).maximum.covers(wanted):
         return None
     return Growth(instance.project_id, instance.user_id, facts, held, wanted)

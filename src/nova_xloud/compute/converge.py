@@ -277,7 +277,7 @@ class _Run:
                 self._run_state = replace(self._run_state, release_refused=True)
                 raise
             is_first, self._no_room = self._no_room is None, no_room
-            self._run_state = replace(self._run_state, claim_denied=seen.state.settled_claim)
+            self._run_state = replace(self._run_state, claim_denied=seen.state.minimum_claim)
             if is_first:
                 self._known = None
                 alarm(self._instance, seen, date)

@@ -38,20 +38,26 @@ def outcome_record(
     if event is Event.DEFER and not seen.state.driven:
         # Nobody's adjustment waits for anything: it is one that is not driven.
         progress = desired.progress
-        noted = conditions.to_note(conditions.judge(seen.state, progress, now))
-        return desired if conditions.same(noted, desired.noted) else replace(desired, noted=noted)
+        recorded_conditions = conditions.worth_recording(
+            conditions.judge(seen.state, progress, now)
+        )
+        return (
+            desired
+            if conditions.same(recorded_conditions, desired.recorded_conditions)
+            else replace(desired, recorded_conditions=recorded_conditions)
+        )
     begun = desired.progress.after(Event.BEGIN, now)
     progress = begun.after(event, now, code, message)
-    noted = conditions.to_note(conditions.judge(seen.state, progress, now))
+    recorded_conditions = conditions.worth_recording(conditions.judge(seen.state, progress, now))
     tries = None if event is Event.REACH else desired.tries
     ended = (progress.phase, progress.code, tries)
     if ended == (
         desired.progress.phase,
         desired.progress.code,
         desired.tries,
-    ) and conditions.same(noted, desired.noted):
+    ) and conditions.same(recorded_conditions, desired.recorded_conditions):
         return desired
-    return replace(desired, progress=progress, noted=noted, tries=tries)
+    return replace(desired, progress=progress, recorded_conditions=recorded_conditions, tries=tries)
 
 
 def finish(instance: Instance, seen: Observation, run: RunState, record: Desired) -> Size:
@@ -87,7 +93,7 @@ def alarm(
     :raises InvalidState: another operation has begun
     """
     state = seen.state
-    if state.reserved.covers(state.counted):
+    if state.reserved.covers(state.must_be_claimed):
         return
     LOG.error(
         "Instance %s holds %s, only %s are reserved, and %s: "
@@ -98,10 +104,10 @@ def alarm(
         why,
     )
     desired = seen.view.desired
-    noted = conditions.to_note(conditions.judge(state, desired.progress, now))
-    if not conditions.same(noted, desired.noted):
+    recorded_conditions = conditions.worth_recording(conditions.judge(state, desired.progress, now))
+    if not conditions.same(recorded_conditions, desired.recorded_conditions):
         held = _recorded_as(seen, state.reserved)
-        instance.record.write(replace(desired, noted=noted), held)
+        instance.record.write(replace(desired, recorded_conditions=recorded_conditions), held)
 
 
 def _recorded_as(seen: Observation, reserved: Size) -> Size:
@@ -163,7 +169,7 @@ def _release_what_came_back(instance: Instance, seen: Observation, run: RunState
     if not seen.state.driven:
         return reserved
     on_its_way = reserved.memory_mb if run.balloon_target_mb is None else run.balloon_target_mb
-    needed = seen.state.settled_claim
+    needed = seen.state.minimum_claim
     if seen.state.running:
         needed = needed.at_least(Size(0, min(on_its_way, reserved.memory_mb)))
     # Each resource for itself: where one has no room to be reserved, the other is released.

@@ -50,7 +50,7 @@ def attach_interface(
     if port_id and nova_objects.comes_as_ours(instance):
         maximum = instance.flavor.memory_mb
         desired = nova_objects.desired_of(instance, nova_objects.facts_of_instance(instance))
-        held = min(instance.memory_mb, desired.to_hold.memory_mb)
+        held = min(instance.memory_mb, desired.claim.memory_mb)
         if held < maximum:
             vnic_type = _pinning_type(api, context, port_id)
             if vnic_type is not None:

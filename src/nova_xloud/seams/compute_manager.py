@@ -130,8 +130,8 @@ class XloudComputeManager(manager.ComputeManager):  # type: ignore[misc]
             instance.vcpus, instance.memory_mb = boot.vcpus, boot.memory_mb
             desired = nova_objects.desired_of(instance, facts)
             nova_objects.put_desired(instance, desired)
-            instance.vcpus = desired.to_hold.vcpus
-            instance.memory_mb = desired.to_hold.memory_mb
+            instance.vcpus = desired.claim.vcpus
+            instance.memory_mb = desired.claim.memory_mb
 
     def rebuild_instance(
         self,

@@ -155,7 +155,7 @@ def check_upsize(
         return
     image = instance.image_meta
     if is_revert:
-        wanted = nova_objects.desired_with(instance, new_flavor).to_hold
+        wanted = nova_objects.desired_with(instance, new_flavor).claim
     else:
         wanted = nova_objects.bounds_of_flavor(new_flavor, image).boot
     with (

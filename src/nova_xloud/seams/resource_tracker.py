@@ -126,7 +126,7 @@ def _used(object_or_dict: Any, instance: Any) -> Size | None:
         return None
     if not nova_objects.is_ours(instance) and not nova_objects.names_minimum(object_or_dict):
         return None
-    return nova_objects.desired_with(instance, object_or_dict).to_hold
+    return nova_objects.desired_with(instance, object_or_dict).claim
 
 
 def _blocked(size: Size, facts: FlavorFacts, host: HostFacts) -> str | None:

@@ -194,7 +194,7 @@ class FakeRecord:
         self._version = 0
         self.facts = facts
         self.desired = desired
-        self.held = desired.to_hold if held is None else held
+        self.held = desired.claim if held is None else held
         self.vm_state = vm_state
         self.task_state = task_state
         self.here = True

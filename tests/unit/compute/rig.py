@@ -214,9 +214,9 @@ class Rig:
         self.guest.set_memory(size.memory_mb * 1024, live=False, config=True)
 
     @property
-    def wish(self) -> Desired:
+    def desired(self) -> Desired:
         """What is recorded, without how far it has come."""
-        return replace(self.record.desired, progress=NEVER_ADJUSTED, noted=())
+        return replace(self.record.desired, progress=NEVER_ADJUSTED, recorded_conditions=())
 
     @property
     def end(self) -> tuple[str, str]:
@@ -225,9 +225,9 @@ class Rig:
         return progress.phase.value, progress.code
 
     @property
-    def noted(self) -> list[str]:
+    def recorded_conditions(self) -> list[str]:
         """The types of the conditions that are recorded."""
-        return [one.type for one in self.record.desired.noted]
+        return [one.type for one in self.record.desired.recorded_conditions]
 
     def told(self, effect: str) -> list[Any]:
         """What was told, each time, by the named effect."""

@@ -46,9 +46,9 @@ def test_what_is_admitted_says_since_when_and_for_which_request() -> None:
 def test_force_is_written_with_what_is_desired_and_ends_with_the_next_request() -> None:
     rig = Rig()
     rig.admit(memory_mb=1024, force=True)
-    assert rig.wish == Desired(Size(4, 1024), generation=1, force=True)
+    assert rig.desired == Desired(Size(4, 1024), generation=1, force=True)
     rig.admit(memory_mb=1024)
-    assert rig.wish == Desired(Size(4, 1024), generation=2, force=False)
+    assert rig.desired == Desired(Size(4, 1024), generation=2, force=False)
 
 
 def test_asking_again_for_what_is_on_its_way_is_admitted_as_the_same() -> None:
@@ -87,7 +87,7 @@ def test_asking_for_what_it_has_changes_nothing() -> None:
 def test_not_to_persist_is_written_as_such() -> None:
     rig = Rig()
     rig.admit(6, 1024, persist=False)
-    assert rig.wish == Desired(NOW, live=Size(6, 1024), generation=1)
+    assert rig.desired == Desired(NOW, live=Size(6, 1024), generation=1)
     assert rig.claims.size == Size(6, 2048)
 
 

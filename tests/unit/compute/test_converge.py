@@ -38,9 +38,9 @@ def test_the_guest_becomes_what_was_asked_for_and_that_is_claimed(size: Size, ag
     rig = Rig(agent=agent)
     assert rig.adjust(size.vcpus, size.memory_mb).converged
     assert rig.size == rig.claims.size == rig.record.held == size
-    assert rig.wish == Desired(size, generation=1)
+    assert rig.desired == Desired(size, generation=1)
     assert rig.end == ("converged", "xloud.converged")
-    assert (rig.record.desired.progress.since, rig.noted) == (rig.date(), [])
+    assert (rig.record.desired.progress.since, rig.recorded_conditions) == (rig.date(), [])
 
 
 # Before a balloon is made larger it is told the size that it has; see core/convergence/balloon.py.
@@ -397,7 +397,7 @@ def test_a_guest_that_leaves_new_cpus_offline_has_refused(monkeypatch: pytest.Mo
     assert rig.told("set_vcpus_online") == [6]
     assert rig.claims.size == Size(6, 2048)
     assert rig.end == ("guest_refused", "xloud.guest_refused.vcpus_not_online")
-    assert rig.noted == ["CpusNotOnline"]
+    assert rig.recorded_conditions == ["CpusNotOnline"]
 
 
 def test_a_guest_without_a_balloon_driver_has_refused() -> None:
@@ -406,7 +406,7 @@ def test_a_guest_without_a_balloon_driver_has_refused() -> None:
         rig.adjust(memory_mb=1024)
     assert rig.claims.size == rig.size == Size(4, 4096)
     assert rig.end == ("guest_refused", "xloud.guest_refused.no_statistics")
-    assert rig.noted == ["BalloonNotEffective"]
+    assert rig.recorded_conditions == ["BalloonNotEffective"]
 
 
 def test_of_a_guest_that_loses_its_balloon_driver_what_it_takes_is_claimed() -> None:
@@ -417,7 +417,7 @@ def test_of_a_guest_that_loses_its_balloon_driver_what_it_takes_is_claimed() -> 
     assert rig.claims.size == rig.size == rig.record.held == Size(4, 4096)
     rig.takes_memory = False
     rig.check_invariant()
-    assert rig.noted == ["BalloonNotEffective"]
+    assert rig.recorded_conditions == ["BalloonNotEffective"]
 
 
 def test_patience_is_for_a_step_and_not_for_the_way() -> None:
@@ -431,10 +431,10 @@ def test_a_removal_that_times_out_is_recorded_as_unsettled_and_stays_claimed() -
     with pytest.raises(GuestRefused) as refusal:
         rig.adjust(2)
     assert "down to 2" in str(refusal.value)
-    assert rig.wish == Desired(Size(2, 2048), generation=1, removal_pending=2)
+    assert rig.desired == Desired(Size(2, 2048), generation=1, removal_pending=2)
     assert rig.claims.size == rig.record.held == NOW
     assert rig.end == ("guest_refused", "xloud.guest_refused.vcpus_not_removed")
-    assert rig.noted == ["RemovalUnsettled"]
+    assert rig.recorded_conditions == ["RemovalUnsettled"]
 
 
 def test_a_removal_that_settles_late_is_released_by_a_later_run() -> None:
@@ -445,7 +445,7 @@ def test_a_removal_that_settles_late_is_released_by_a_later_run() -> None:
     assert rig.converge().converged
     assert rig.claims.size == rig.size == Size(3, 2048)
     assert rig.record.desired.removal_pending is None
-    assert (rig.end, rig.noted) == (("converged", "xloud.converged"), [])
+    assert (rig.end, rig.recorded_conditions) == (("converged", "xloud.converged"), [])
 
 
 def test_no_vcpu_is_added_while_a_removal_is_unsettled_whatever_is_desired() -> None:
@@ -463,8 +463,8 @@ def test_a_restart_settles_a_removal() -> None:
     rig.guest.stop()
     rig.record.vm_state = "stopped"
     assert rig.converge().converged
-    assert rig.wish == Desired(Size(2, 2048), generation=1)
-    assert (rig.end, rig.noted) == (("converged", "xloud.converged"), [])
+    assert rig.desired == Desired(Size(2, 2048), generation=1)
+    assert (rig.end, rig.recorded_conditions) == (("converged", "xloud.converged"), [])
     assert rig.claims.size == Size(2, 2048)
 
 
@@ -493,8 +493,8 @@ def test_what_was_asked_only_until_it_stops_is_forgotten_when_it_has() -> None:
     rig.effects.clear()
     assert rig.converge().converged
     assert rig.effects == ["record", "claim", "record"]
-    assert rig.wish == Desired(NOW, generation=1)
-    assert (rig.end, rig.noted) == (("converged", "xloud.converged"), [])
+    assert rig.desired == Desired(NOW, generation=1)
+    assert (rig.end, rig.recorded_conditions) == (("converged", "xloud.converged"), [])
     assert rig.claims.size == rig.record.held == NOW
 
 
@@ -624,7 +624,7 @@ def test_a_guest_that_rejects_a_removal_has_refused() -> None:
         rig.adjust(2)
     assert rig.claims.size == NOW
     # Said at once: the number of vCPUs is known, and there is nothing unsettled.
-    assert (rig.record.desired.removal_pending, rig.noted) == (None, [])
+    assert (rig.record.desired.removal_pending, rig.recorded_conditions) == (None, [])
     assert rig.end == ("guest_refused", "xloud.guest_refused.vcpus_not_removed")
 
 
@@ -679,7 +679,7 @@ def test_cpus_that_were_taken_offline_come_back_with_the_next_growth() -> None:
     assert rig.guest.online() == 2
     assert rig.adjust(4).converged
     assert rig.guest.online() == 4
-    assert rig.noted == []
+    assert rig.recorded_conditions == []
 
 
 def test_what_was_waited_for_before_does_not_use_up_the_time_of_the_agent(

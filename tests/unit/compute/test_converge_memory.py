@@ -54,7 +54,7 @@ def test_it_is_not_pushed_below_what_it_uses_and_its_reserve() -> None:
     assert refusal.value.code == "xloud.guest_refused.memory_floor"
     assert rig.size == rig.claims.size == rig.record.held == Size(4, 2064)
     assert (rig.guest.oom_kills, min(rig.told("set_memory"))) == (0, 2064)
-    assert rig.noted == ["BalloonNotEffective"]
+    assert rig.recorded_conditions == ["BalloonNotEffective"]
 
 
 def test_what_it_begins_to_use_on_the_way_is_left_to_it() -> None:
@@ -79,7 +79,7 @@ def test_a_guest_that_stops_using_it_is_pushed_on_by_a_later_run() -> None:
     rig.guest.uses_kib = 32 * 1024
     assert rig.converge().converged
     assert rig.size == rig.claims.size == Size(4, 1024)
-    assert rig.noted == []
+    assert rig.recorded_conditions == []
 
 
 def test_a_guest_that_stops_using_it_in_time_is_pushed_on_at_once() -> None:
@@ -169,7 +169,7 @@ def test_what_a_run_that_was_killed_has_told_the_balloon_is_stopped_by_the_next(
     rig = Rig(timing=Timing(balloon_rate=50))
     rig.admit(memory_mb=4096)
     rig.guest.set_memory(4096 * 1024, live=True, config=False)
-    # That run is gone; another wish is admitted while the balloon is on its way up.
+    # That run is gone; another size is admitted while the balloon is on its way up.
     rig.clock.advance(2)
     rig.admit(memory_mb=1024)
     assert rig.converge().converged
@@ -207,7 +207,7 @@ def test_a_guest_that_boots_is_not_waited_for_longer_than_any_other_and_has_not_
     assert rig.claims.size == PERSISTED
     # It was never adjusted; that it is looked at again is written.
     assert rig.end == ("deferred", "xloud.deferred")
-    assert rig.noted == []
+    assert rig.recorded_conditions == []
 
 
 def test_a_guest_whose_balloon_does_not_come_is_accounted_at_what_it_has_after_its_time() -> None:
@@ -220,7 +220,7 @@ def test_a_guest_whose_balloon_does_not_come_is_accounted_at_what_it_has_after_i
     rig.takes_memory = False
     rig.check_invariant()
     assert rig.claims.size == rig.record.held == LARGE
-    assert rig.noted == ["BalloonNotEffective"]
+    assert rig.recorded_conditions == ["BalloonNotEffective"]
 
 
 def test_a_guest_whose_balloon_comes_late_has_its_claim_back_afterwards() -> None:
@@ -252,4 +252,4 @@ def test_a_guest_that_boots_can_be_adjusted_and_is_claimed_for_what_was_asked() 
     rig.adjust(6, 2048)
     assert rig.claims.written == [Size(6, 2048)]
     assert rig.size == Size(6, 2048)
-    assert rig.wish == Desired(Size(6, 2048), generation=1)
+    assert rig.desired == Desired(Size(6, 2048), generation=1)

@@ -39,7 +39,7 @@ def types(rig: Rig) -> list[str]:
 
 
 def reasons(rig: Rig) -> list[str]:
-    return [one.reason for one in rig.record.desired.noted]
+    return [one.reason for one in rig.record.desired.recorded_conditions]
 
 
 # --- vCPUs that come late ----------------------------------------------------------------------
@@ -51,7 +51,7 @@ def test_a_vcpu_that_comes_within_our_time_is_no_refusal(seconds: float) -> None
     assert rig.adjust(3).converged
     assert rig.size == rig.claims.size == rig.record.held == Size(3, 2048)
     assert rig.told("set_vcpus") == [3]
-    assert (rig.end[0], rig.noted) == ("converged", [])
+    assert (rig.end[0], rig.recorded_conditions) == ("converged", [])
 
 
 def test_what_comes_late_is_asked_for_one_after_the_other_and_never_twice() -> None:
@@ -67,7 +67,7 @@ def test_what_comes_late_is_asked_for_one_after_the_other_and_never_twice() -> N
 
 def test_while_it_is_waited_for_nothing_is_released_and_nothing_is_unsettled_for_people() -> None:
     rig, seen = late(20), []
-    rig.before["sleep"] = lambda: seen.append((rig.claims.size, rig.noted))
+    rig.before["sleep"] = lambda: seen.append((rig.claims.size, rig.recorded_conditions))
     assert rig.adjust(3).converged
     assert set(map(str, seen)) == {str((NOW, []))}
 
@@ -80,7 +80,7 @@ def test_a_vcpu_that_does_not_come_in_our_time_is_refused_and_unsettled_then() -
     assert rig.clock.now() - began >= OPTIONS.step_timeout
     assert refusal.value.code == "xloud.guest_refused.vcpus_not_removed"
     assert "waited 60 s" in refusal.value.message
-    assert (rig.size, rig.claims.size, rig.noted) == (NOW, NOW, ["RemovalUnsettled"])
+    assert (rig.size, rig.claims.size, rig.recorded_conditions) == (NOW, NOW, ["RemovalUnsettled"])
     with pytest.raises(Blocked):
         rig.admit(6)
     # QEMU has been asked already and says so; when it comes all the same, it counts.
@@ -88,7 +88,7 @@ def test_a_vcpu_that_does_not_come_in_our_time_is_refused_and_unsettled_then() -
         rig.converge()
     rig.clock.advance(1000)
     assert rig.converge().converged
-    assert (rig.claims.size, rig.noted) == (Size(3, 2048), [])
+    assert (rig.claims.size, rig.recorded_conditions) == (Size(3, 2048), [])
 
 
 def test_what_came_of_several_is_given_back_when_the_rest_does_not_come() -> None:
@@ -104,7 +104,7 @@ def test_what_came_of_several_is_given_back_when_the_rest_does_not_come() -> Non
         rig.converge()
     assert rig.size == rig.claims.size == Size(3, 2048)
     # It was rejected at once, and nothing is pending.
-    assert rig.noted == []
+    assert rig.recorded_conditions == []
 
 
 def test_memory_goes_down_though_vcpus_do_not() -> None:
@@ -144,12 +144,12 @@ def test_a_domain_that_another_call_holds_is_tried_later(
     outcome = rig.converge()
     assert outcome.deferred is not None
     assert "state change lock" in outcome.deferred
-    assert rig.noted == []
+    assert rig.recorded_conditions == []
     rig.guest.busy = False
     assert types(rig) == []
     del rig.before[effect]
     assert rig.converge().converged
-    assert (rig.end[0], rig.noted) == ("converged", [])
+    assert (rig.end[0], rig.recorded_conditions) == ("converged", [])
     assert rig.record.desired.removal_pending is None
 
 
@@ -179,7 +179,7 @@ def test_an_agent_that_answers_with_an_error_is_none(says: Rejected, behaviour: 
     assert rig.adjust(6, 3072).converged
     assert rig.adjust(3, 1536).converged
     assert rig.told("set_vcpus_online") == []
-    assert (rig.size, rig.noted) == (Size(3, 1536), [])
+    assert (rig.size, rig.recorded_conditions) == (Size(3, 1536), [])
 
 
 def test_an_agent_is_asked_of_elastic_servers_only() -> None:
@@ -236,7 +236,7 @@ def test_statistics_that_are_on_their_way_are_waited_for(change: Callable[[Rig],
     rig.clock.advance(31)
     change(rig)
     assert rig.adjust(memory_mb=1100).converged
-    assert (rig.size.memory_mb, rig.noted) == (1100, [])
+    assert (rig.size.memory_mb, rig.recorded_conditions) == (1100, [])
 
 
 def test_a_clock_that_steps_back_in_the_middle_of_a_run() -> None:
@@ -333,7 +333,7 @@ def test_when_it_reports_at_last_the_rest_is_released() -> None:
     rig.guest.behaviour = Behaviour.COOPERATIVE
     rig.clock.advance(5)
     assert rig.converge().converged
-    assert (rig.claims.size, rig.noted) == (Size(4, 1100), [])
+    assert (rig.claims.size, rig.recorded_conditions) == (Size(4, 1100), [])
 
 
 def test_a_guest_whose_statistics_cannot_be_read_goes_on() -> None:
@@ -364,7 +364,7 @@ def test_a_guest_that_resets_itself_has_a_grace_of_its_own() -> None:
     seen = FakeDomain(rig.guest).read()
     assert (seen.memory_mb, seen.held.memory_mb) == (NOW.memory_mb, MAXIMUM.memory_mb)
     assert rig.converge().converged
-    assert (rig.claims.size, rig.noted) == (NOW, [])
+    assert (rig.claims.size, rig.recorded_conditions) == (NOW, [])
     assert types(rig) == ["Booting"]
     rig.clock.advance(60)
     assert types(rig) == []
@@ -407,7 +407,7 @@ def test_a_guest_that_died_at_its_boot_size_says_so() -> None:
     assert types(rig) == ["GuestSilent"]
     assert rig.converge().converged
     assert reasons(rig) == ["xloud.guest_silent.low_memory"]
-    (said,) = rig.record.desired.noted
+    (said,) = rig.record.desired.recorded_conditions
     for part in (f"{NOW.memory_mb} MiB", "console", "reboot it hard", "minimum"):
         assert part in said.message
     # It can be made larger all the same: claimed, desired, and there with the hard reboot.
@@ -419,7 +419,7 @@ def test_a_guest_that_died_at_its_boot_size_says_so() -> None:
     rig.boot()
     rig.clock.advance(5)
     assert rig.converge().converged
-    assert (rig.size.memory_mb, rig.noted) == (3072, [])
+    assert (rig.size.memory_mb, rig.recorded_conditions) == (3072, [])
 
 
 def test_a_guest_that_crashed_says_so_and_is_waited_for_by_nobody() -> None:
@@ -433,7 +433,7 @@ def test_a_guest_that_crashed_says_so_and_is_waited_for_by_nobody() -> None:
     rig.boot()
     rig.clock.advance(10)
     assert rig.converge().converged
-    assert rig.noted == []
+    assert rig.recorded_conditions == []
 
 
 @pytest.mark.parametrize("behaviour", [Behaviour.SILENT_DRIVER, Behaviour.COOPERATIVE])

@@ -185,14 +185,14 @@ def test_pinned_memory_is_claimed_whatever_the_balloon_says() -> None:
     assert passed(rig) == [(rig.uuid, None)]
     assert rig.claims.size == Size(4, 4096)
     assert rig.end == ("guest_refused", "xloud.guest_refused.memory_pinned")
-    assert rig.noted == ["BalloonNotEffective"]
+    assert rig.recorded_conditions == ["BalloonNotEffective"]
     assert rig.told("set_memory") == []
 
 
 def test_pinned_memory_without_room_is_an_alarm() -> None:
     rig = pinned(capacity=NOW)
     passed(rig)
-    assert "ReservedTooLittle" in rig.noted
+    assert "ReservedTooLittle" in rig.recorded_conditions
 
 
 def test_pinned_memory_has_no_grace_to_boot() -> None:
@@ -245,11 +245,11 @@ def test_in_error_without_room_it_is_an_alarm_that_goes_when_it_is_over() -> Non
     worker = Inline(rig)
     rig.check_invariant = lambda: None  # type: ignore[method-assign]
     Reconciler(FakeFleet([rig.instance]), rig.boots, worker, rig.options, rig.clock.now).run()
-    assert rig.noted == ["ReservedTooLittle"]
+    assert rig.recorded_conditions == ["ReservedTooLittle"]
     rig.guest.set_vcpus(4, live=True, config=False, hotpluggable=True)
     rig.clock.advance(3600)
     passed(rig)
-    assert rig.noted == []
+    assert rig.recorded_conditions == []
 
 
 def test_in_error_with_its_claim_on_another_host_it_is_an_alarm() -> None:
@@ -261,7 +261,7 @@ def test_in_error_with_its_claim_on_another_host_it_is_an_alarm() -> None:
     rig.claims.claim_elsewhere()
     with pytest.raises(NoAllocation):
         rig.converge()
-    assert rig.noted == ["ReservedTooLittle"]
+    assert rig.recorded_conditions == ["ReservedTooLittle"]
     assert rig.record.held == NOW
     assert rig.claims.elsewhere
 

@@ -202,7 +202,7 @@ def test_a_retried_removal_that_fails_at_once_leaves_the_mark_of_the_one_that_ti
             rig.converge()
         # A vCPU must not be added: what was begun may still happen.
         assert rig.record.desired.removal_pending == 2
-        assert rig.noted == ["RemovalUnsettled"]
+        assert rig.recorded_conditions == ["RemovalUnsettled"]
     rig.admit(4)
     assert rig.record.desired.removal_pending == 2
 

@@ -47,7 +47,7 @@ def test_what_is_not_reserved_and_cannot_be_is_an_alarm_that_an_operator_can_fin
 ) -> None:
     rig = taker()
     seen: list[tuple[list[str], list[str]]] = []
-    rig.before["sleep"] = lambda: seen.append((errors(caplog), rig.noted))
+    rig.before["sleep"] = lambda: seen.append((errors(caplog), rig.recorded_conditions))
     with pytest.raises(GuestRefused):
         rig.converge()
     (said,) = errors(caplog)
@@ -57,7 +57,7 @@ def test_what_is_not_reserved_and_cannot_be_is_an_alarm_that_an_operator_can_fin
     # At once, and not when the guest has been waited for.
     assert seen[0] == ([said], ["BalloonNotEffective", "ReservedTooLittle"])
     assert rig.end == ("guest_refused", "xloud.guest_refused.no_statistics")
-    assert rig.noted == ["BalloonNotEffective", "ReservedTooLittle"]
+    assert rig.recorded_conditions == ["BalloonNotEffective", "ReservedTooLittle"]
 
 
 def test_the_alarm_is_noted_before_the_guest_is_waited_for_and_since_then() -> None:
@@ -70,7 +70,9 @@ def test_the_alarm_is_noted_before_the_guest_is_waited_for_and_since_then() -> N
     with pytest.raises(GuestRefused):
         rig.converge()
     assert rig.end == ("guest_refused", "xloud.guest_refused.memory_floor")
-    (alarm,) = [one for one in rig.record.desired.noted if one.type == "ReservedTooLittle"]
+    (alarm,) = [
+        one for one in rig.record.desired.recorded_conditions if one.type == "ReservedTooLittle"
+    ]
     assert alarm.since == began < rig.date()
 
 
@@ -97,7 +99,7 @@ def test_the_alarm_ends_when_there_is_room(caplog: pytest.LogCaptureFixture) -> 
     with pytest.raises(GuestRefused):
         rig.converge()
     assert rig.claims.size == rig.record.held == ALL
-    assert (errors(caplog), rig.noted) == ([], ["BalloonNotEffective"])
+    assert (errors(caplog), rig.recorded_conditions) == ([], ["BalloonNotEffective"])
     rig.takes_memory = False
     rig.check_invariant()
 
@@ -109,7 +111,7 @@ def test_the_alarm_ends_when_the_guest_gives_it_back(caplog: pytest.LogCaptureFi
     rig.guest.behaviour = Behaviour.COOPERATIVE
     assert rig.converge().converged
     assert rig.size == rig.claims.size == NOW
-    assert (rig.noted, rig.end[0]) == ([], "converged")
+    assert (rig.recorded_conditions, rig.end[0]) == ([], "converged")
     rig.takes_memory = False
     rig.check_invariant()
 
@@ -126,7 +128,7 @@ def test_what_it_should_have_and_has_and_is_not_reserved_is_an_alarm_too(
         rig.converge()
     assert len(errors(caplog)) == 1
     assert rig.end == ("failed", "xloud.no_capacity")
-    assert rig.noted == ["ReservedTooLittle"]
+    assert rig.recorded_conditions == ["ReservedTooLittle"]
     assert rig.size == ALL
 
 
@@ -144,7 +146,7 @@ def test_what_is_only_desired_and_has_no_room_is_no_alarm(
     with pytest.raises(NoCapacity):
         rig.converge()
     assert rig.end == ("failed", "xloud.no_capacity")
-    assert (errors(caplog), rig.noted) == ([], [])
+    assert (errors(caplog), rig.recorded_conditions) == ([], [])
 
 
 def test_with_an_agent_it_is_the_host_that_has_no_room_and_not_the_guest_that_refused() -> None:
@@ -184,14 +186,14 @@ def test_what_came_back_half_way_is_released_and_recorded_with_how_it_ended() ->
     assert rig.claims.written == [Size(4, 1536)]
     assert rig.record.held == Size(4, 1536)
     assert rig.end == ("guest_refused", refusal.value.code)
-    assert rig.noted == ["BalloonNotEffective"]
+    assert rig.recorded_conditions == ["BalloonNotEffective"]
 
 
 def test_a_guest_that_keeps_all_is_told_at_once_that_its_balloon_is_not_effective() -> None:
     rig = Rig(behaviour=Behaviour.REFUSES)
     with pytest.raises(GuestRefused):
         rig.adjust(memory_mb=1024)
-    (condition,) = rig.record.desired.noted
+    (condition,) = rig.record.desired.recorded_conditions
     assert (condition.type, condition.reason) == (
         "BalloonNotEffective",
         "xloud.balloon.holds_more",
@@ -271,8 +273,8 @@ def test_one_that_was_never_adjusted_gets_a_record_when_there_is_something_to_te
     rig = taker()
     with pytest.raises(GuestRefused):
         rig.converge()
-    assert rig.wish == Desired(NOW)
-    assert "ReservedTooLittle" in rig.noted
+    assert rig.desired == Desired(NOW)
+    assert "ReservedTooLittle" in rig.recorded_conditions
 
 
 def test_the_request_is_told_apart_to_the_end() -> None:

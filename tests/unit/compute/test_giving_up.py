@@ -108,8 +108,8 @@ def test_of_a_size_until_it_stops_only_that_is_given_up() -> None:
     rig.admit(2, 1024, persist=False)
     said = _fail(rig, TRIES)
     assert "next start" not in said
-    assert rig.wish.persisted == NOW
-    assert rig.wish.live is None
+    assert rig.desired.persisted == NOW
+    assert rig.desired.live is None
     assert rig.claims.size == NOW
 
 
@@ -239,7 +239,7 @@ def test_a_removal_that_was_given_up_and_happens_later_breaks_nothing() -> None:
     rig.admit(2, NOW.memory_mb)
     _fail(rig, TRIES)
     assert rig.record.desired.persisted == NOW
-    assert "RemovalUnsettled" in rig.noted
+    assert "RemovalUnsettled" in rig.recorded_conditions
     rig.guest.settle()
     with contextlib.suppress(GuestRefused):
         rig.converge()

@@ -102,7 +102,7 @@ SCENARIOS = {
     "shrink in steps": _in_steps,
     "by force": _by_force,
     "CPUs left offline": _left_offline,
-    "another wish": _twice,
+    "another size": _twice,
     "just started": _started,
     "reserved first": _reserved_first,
     "reserved in vain": _reserved_in_vain,
@@ -128,9 +128,9 @@ def check_finished(rig: Rig) -> None:
     """All is as desired, and stays so."""
     desired = rig.record.desired
     assert desired.progress.phase is Phase.CONVERGED
-    assert desired.noted == ()
+    assert desired.recorded_conditions == ()
     assert desired.removal_pending is None
-    assert rig.claims.size == rig.record.held == desired.to_hold
+    assert rig.claims.size == rig.record.held == desired.claim
     assert not rig.guest.active or rig.size == desired.target
     rig.clock.advance(600)
     rig.check_invariant()
@@ -173,7 +173,7 @@ def test_whoever_is_killed_is_followed_by_a_service_that_finishes_it_when_it_sta
     reconciler.run()
     rig.takes_memory = False
     check_finished(rig)
-    assert rig.record.desired.same_wish(left.restarted() if not rig.guest.active else left)
+    assert rig.record.desired.same_target(left.restarted() if not rig.guest.active else left)
     unanswered = left.progress.request_id and not left.progress.finished
     if worker.submitted:
         assert worker.submitted == [(rig.uuid, "xloud_adjust" if unanswered else None)]

@@ -157,9 +157,9 @@ def _recorded(rig: Rig) -> None:
     rig.record.held = Size(1, 512)
 
 
-def _noted(rig: Rig) -> None:
-    noted = (Condition("CpusNotOnline", True, "xloud.cpus_not_online", "", ""),)
-    rig.record.desired = replace(rig.record.desired, noted=noted)
+def _condition_recorded(rig: Rig) -> None:
+    recorded_conditions = (Condition("CpusNotOnline", True, "xloud.cpus_not_online", "", ""),)
+    rig.record.desired = replace(rig.record.desired, recorded_conditions=recorded_conditions)
 
 
 def _vcpus(rig: Rig) -> None:
@@ -180,7 +180,7 @@ REASONS = {
     "reserved": (_reserved, "8 vCPUs, 4096 MiB reserved"),
     "reserved and recorded": (_claimed, "8 vCPUs, 4096 MiB are reserved and should be"),
     "recorded": (_recorded, "1 vCPUs, 512 MiB are recorded"),
-    "noted": (_noted, "it was CpusNotOnline"),
+    "condition recorded": (_condition_recorded, "it was CpusNotOnline"),
     "vCPUs": (_vcpus, "it has 5 vCPUs"),
     "memory": (_memory, "it has 2000 MiB"),
 }
@@ -218,7 +218,7 @@ def test_what_was_found_is_put_right_and_not_found_again(
     rig.clock.advance(LONGEST)
     assert floor.run() == 0
     desired = rig.record.desired
-    assert rig.claims.size == rig.record.held == desired.to_hold
+    assert rig.claims.size == rig.record.held == desired.claim
     assert rig.size == (desired.target if rig.guest.active else Size(0, 0))
 
 
@@ -691,7 +691,7 @@ def test_a_guest_that_refused_is_retried_until_it_comes_round() -> None:
             rig.guest.behaviour = Behaviour.COOPERATIVE
     assert tries == 4
     assert rig.size == rig.claims.size == Size(4, 1024)
-    assert rig.noted == []
+    assert rig.recorded_conditions == []
 
 
 def test_the_bare_numbers_of_a_glimpse_are_enough() -> None:

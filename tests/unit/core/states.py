@@ -35,7 +35,7 @@ def state(
 ) -> InstanceState:
     """What is desired, reserved (else what is desired), and the guest (else none)."""
     wanted = Desired(desired) if isinstance(desired, Size) else desired
-    return InstanceState(wanted, wanted.to_hold if reserved is None else reserved, figures)
+    return InstanceState(wanted, wanted.claim if reserved is None else reserved, figures)
 
 
 sizes = st.builds(Size, st.integers(1, MAXIMUM.vcpus), st.integers(1, MAXIMUM.memory_mb))

@@ -176,8 +176,8 @@ def _held(instance: ElasticInstance, reserved: Size) -> Iterator[Finding]:
 def _at_rest(instance: ElasticInstance, reserved: Size) -> Iterator[Finding]:
     """What need not be so while a task runs."""
     desired = instance.desired
-    if desired is not None and not reserved.covers(desired.to_hold):
-        what = f"it is to hold {desired.to_hold}, and {reserved} are reserved for it"
+    if desired is not None and not reserved.covers(desired.claim):
+        what = f"it is to hold {desired.claim}, and {reserved} are reserved for it"
         yield _about(instance, "reserved_below_desired", what)
     if instance.recorded != reserved:
         what = f"its columns say {instance.recorded}, and {reserved} are reserved for it"

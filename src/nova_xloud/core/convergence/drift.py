@@ -93,7 +93,7 @@ def _find_in_followed(
     if glimpse.defined is not None and not reserved.covers(glimpse.defined):
         why = f"libvirt would start it with {glimpse.defined} and {reserved} are reserved"
         return Drift(DEFINITION, why, urgent=True)
-    if any(one.type == RESERVED_TOO_LITTLE for one in desired.noted):
+    if any(one.type == RESERVED_TOO_LITTLE for one in desired.recorded_conditions):
         return Drift(CONDITION, f"it was {RESERVED_TOO_LITTLE}")
     if recorded != reserved:
         return Drift(RECORDED, f"{recorded} are recorded and {reserved} reserved")
@@ -119,8 +119,8 @@ def _find_in_driven(
     if glimpse is not None and glimpse.defined not in (None, desired.persisted):
         why = f"libvirt would start it with {glimpse.defined} and not with {desired.persisted}"
         return Drift(DEFINITION, why)
-    if reserved != desired.to_hold:
-        return Drift(RESERVED, f"{reserved} are reserved and should be {desired.to_hold}")
+    if reserved != desired.claim:
+        return Drift(RESERVED, f"{reserved} are reserved and should be {desired.claim}")
     if glimpse is None or not glimpse.running:
         if desired == desired.restarted():
             return None
@@ -134,8 +134,8 @@ def _unsettled(
     """A difference that does not depend on the size that the instance should have."""
     if not desired.progress.reached:
         return Drift(UNFINISHED, f"its adjustment is {desired.progress.phase.value}")
-    if desired.noted:
-        return Drift(CONDITION, f"it was {desired.noted[0].type}")
+    if desired.recorded_conditions:
+        return Drift(CONDITION, f"it was {desired.recorded_conditions[0].type}")
     if recorded != reserved:
         return Drift(RECORDED, f"{recorded} are recorded and {reserved} reserved")
     if silent:

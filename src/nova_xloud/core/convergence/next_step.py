@@ -47,7 +47,7 @@ def next_step(state: InstanceState, run: RunState, limits: Limits = DEFAULTS) ->
     definition = _definition(state)
     if definition is not None and run.definition_set != definition:
         return SetDefinition(definition)
-    needed = state.settled_claim
+    needed = state.minimum_claim
     short = not state.reserved.covers(needed)
     if short and run.claim_denied != needed:
         return Claim(state.reserved.at_least(needed))
@@ -86,10 +86,10 @@ def _follow(state: InstanceState, run: RunState) -> Step:
     While it is off (suspended, say) nothing at all is done: were its columns to say what is still
     reserved, nobody would find after it that there is something to release.
     """
-    needed = state.counted.at_least(state.defined) if state.running else state.reserved
+    needed = state.must_be_claimed.at_least(state.defined) if state.running else state.reserved
     if not state.reserved.covers(needed):
         claim = state.reserved.at_least(needed)
-        return NoRoom(needed) if run.claim_denied == state.settled_claim else Claim(claim)
+        return NoRoom(needed) if run.claim_denied == state.minimum_claim else Claim(claim)
     if state.running and state.recorded not in (None, state.reserved):
         return SetRecorded(state.reserved)
     return Deferred(

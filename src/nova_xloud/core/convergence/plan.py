@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Decide: may this adjustment be, and what must be claimed before it is begun."""
+"""Decide whether a requested size is allowed and, if so, what Placement must hold before anything
+changes.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
 from nova_xloud.core.instance import pinned
-from nova_xloud.core.instance.desired import Asked, Desired
+from nova_xloud.core.instance.desired import AdmittedRequest, Desired
 from nova_xloud.core.instance.state import InstanceState
 from nova_xloud.core.size import Size
 from nova_xloud.core.sizing.bounds import MEMORY, VCPUS, Bounds
@@ -66,7 +68,7 @@ def decide(
     )
     if refusal is not None:
         return refusal
-    desired = wish(request, before, state.desired, now, request_id)
+    desired = desired_after(request, before, state.desired, now, request_id)
     after = replace(state, desired=desired)
     # What its definition has more is no reason to refuse: that is lowered before anything else.
     claim = state.reserved.at_least(after.needed)
@@ -75,7 +77,7 @@ def decide(
         claim=claim,
         # That it was given up is over when somebody asks again, for what it has too. Memory that
         # nobody has confirmed counts with its maximum: where less is reserved, that is to do.
-        nothing_to_do=desired.same_wish(state.desired)
+        nothing_to_do=desired.same_target(state.desired)
         and state.desired.given_up is None
         and state.desired.readable
         and claim == state.reserved
@@ -83,24 +85,24 @@ def decide(
     )
 
 
-def wish(
+def desired_after(
     request: AdjustRequest,
     before: Desired,
     desired: Desired,
     now: str = "",
     request_id: str = "",
 ) -> Desired:
-    """What is desired once ``request`` is admitted; whether it may be is not asked here.
+    """The record that ``request`` leads to, without checking that it is allowed.
 
-    :param before: has what was not asked for
-    :param desired: the record that it follows
+    :param before: supplies the resource that the request leaves out
+    :param desired: the current record, whose generation and conditions carry over
     """
     persisted = before.persisted
     if request.persist:
         # Of what was not asked for, a size that lasts until the guest stops goes on to do so.
         persisted = _target(request, persisted)
     target = _target(request, before.target)
-    return desired.after(Asked(target, persisted, request.force, now, request_id))
+    return desired.after(AdmittedRequest(target, persisted, request.force, now, request_id))
 
 
 def _as_found(state: InstanceState) -> Desired:
@@ -131,7 +133,7 @@ def _has_it(state: InstanceState) -> bool:
     reached = guest is None or not guest.running or guest.actuated == desired.target
     if guest is not None and guest.defined not in (None, desired.persisted):
         return False
-    return reached and desired.progress.reached and state.reserved == desired.to_hold
+    return reached and desired.progress.reached and state.reserved == desired.claim
 
 
 def _bounds(request: AdjustRequest, bounds: Bounds) -> OutOfBounds | None:

@@ -50,11 +50,13 @@ RESERVED_TOO_LITTLE = "ReservedTooLittle"
 def judge(state: InstanceState, progress: Progress, now: str) -> tuple[Condition, ...]:
     """The conditions of an instance.
 
-    :param state: as just read; what was noted before is in its record
+    :param state: as just read; the conditions of before are in its record
     :param progress: where its adjustment is
     :param now: ISO 8601, UTC: since when what is new is true
     """
-    before = {(known.type, known.reason): known.since for known in state.desired.noted}
+    before = {
+        (known.type, known.reason): known.since for known in state.desired.recorded_conditions
+    }
     found = [_converged(state, progress), *_refused(state, progress), *_seen(state, progress)]
     if state.desired.given_up is not None:
         found.append(state.desired.given_up)
@@ -63,8 +65,8 @@ def judge(state: InstanceState, progress: Progress, now: str) -> tuple[Condition
     )
 
 
-def to_note(conditions: tuple[Condition, ...]) -> tuple[Condition, ...]:
-    """Those that are written down: not what phase and record say, nor what passes by itself."""
+def worth_recording(conditions: tuple[Condition, ...]) -> tuple[Condition, ...]:
+    """Those that go into the record: not what phase and record say, nor what passes by itself."""
     passing = (CONVERGED, GUEST_REFUSED, BOOTING, GAVE_UP)
     return tuple(one for one in conditions if one.type not in passing)
 
@@ -113,7 +115,7 @@ def _seen(state: InstanceState, progress: Progress) -> Iterator[Condition]:
     if guest.vcpus_online is not None and guest.vcpus_online < wanted:
         message = f"{guest.vcpus_online} of {wanted} CPUs are online in the guest, says its agent"
         yield _true(CPUS_NOT_ONLINE, "xloud.cpus_not_online", message)
-    if not state.reserved.covers(state.counted):
+    if not state.reserved.covers(state.must_be_claimed):
         message = (
             f"it holds {state.held} and {state.reserved} are reserved; make room on its host, or "
             f"move or stop it"
@@ -123,7 +125,7 @@ def _seen(state: InstanceState, progress: Progress) -> Iterator[Condition]:
 
 def _is_unsettled(state: InstanceState, progress: Progress) -> bool:
     """Not before a run has waited for the vCPUs: till then only what was so before is so."""
-    before = any(known.type == REMOVAL_UNSETTLED for known in state.desired.noted)
+    before = any(known.type == REMOVAL_UNSETTLED for known in state.desired.recorded_conditions)
     return state.removal_unsettled and (before or progress.finished)
 
 

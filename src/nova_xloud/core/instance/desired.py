@@ -61,7 +61,7 @@ def flavor_key(flavorid: str, maximum: Size) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class AdmittedRequest:
     """A request that is admitted.
 
     :ivar target: what the guest is to have
@@ -79,16 +79,16 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Desired:
-    """What an instance is wanted to have.
+    """The size that was asked for last and admitted, and how far the instance has come.
 
     :ivar persisted: kept over stop and start
     :ivar live: until the guest next stops; None when that is the persisted size
     :ivar generation: 0 for an instance that was never adjusted
     :ivar removal_pending: vCPUs are being removed down to this count. Written before libvirt is
         told, so that whoever comes after a crash knows that the number of vCPUs is not settled
-    :ivar force: see :class:`Asked`
+    :ivar force: see :class:`AdmittedRequest`
     :ivar progress: how far it has come
-    :ivar noted: the conditions that were true when they were last written
+    :ivar recorded_conditions: the conditions that were true when they were last written
     :ivar tries: how many runs have failed to reach what was asked for last; None: it was reached,
         or nobody has asked; see :mod:`nova_xloud.core.convergence.giving_up`
     :ivar given_up: the condition that says so, until somebody asks again
@@ -101,8 +101,8 @@ class Desired:
     removal_pending: int | None = None
     force: bool = False
     progress: Progress = NEVER_ADJUSTED
-    noted: tuple[Condition, ...] = ()
-    # Nothing that is desired: two that differ in it alone want the same.
+    recorded_conditions: tuple[Condition, ...] = ()
+    # Not compared: it is no part of what is desired.
     tries: int | None = field(default=None, compare=False)
     given_up: Condition | None = None
     readable: bool = True
@@ -113,19 +113,19 @@ class Desired:
         return self.live or self.persisted
 
     @property
-    def to_hold(self) -> Size:
-        """What must stay claimed once the target is reached.
+    def claim(self) -> Size:
+        """The size that must stay claimed once the target is reached.
 
         A size that is not persisted releases nothing of the persisted one: the guest comes
         back with that, and its start must not depend on room being left by then.
         """
         return self.persisted.at_least(self.target)
 
-    def after(self, asked: Asked) -> Desired:
+    def after(self, asked: AdmittedRequest) -> Desired:
         """The next record once a request is admitted; asking for the same again counts nothing."""
         progress = replace(self.progress.after(Event.ADMIT, asked.now), request_id=asked.request_id)
         live = None if asked.target == asked.persisted else asked.target
-        wish = replace(
+        next_record = replace(
             self,
             persisted=asked.persisted,
             live=live,
@@ -135,12 +135,12 @@ class Desired:
             given_up=None,
             readable=True,
         )
-        if self.readable and wish.same_wish(self):
-            return wish
-        return replace(wish, generation=self.generation + 1)
+        if self.readable and next_record.same_target(self):
+            return next_record
+        return replace(next_record, generation=self.generation + 1)
 
-    def same_wish(self, other: Desired) -> bool:
-        """Whether both want the same, however far they are."""
+    def same_target(self, other: Desired) -> bool:
+        """Whether both are of the same size and way there, however far they are."""
         return (self.persisted, self.live, self.force) == (other.persisted, other.live, other.force)
 
     def same_record(self, other: Desired) -> bool:
@@ -180,7 +180,7 @@ def from_metadata(
         removal_pending=pending,
         force=record.get("xloud_force") == "1",
         progress=values.progress(record),
-        noted=values.conditions(record),
+        recorded_conditions=values.conditions(record),
         tries=_tries(record),
         given_up=values.condition(GAVE_UP, record[_GAVE_UP]) if _GAVE_UP in record else None,
     )
@@ -207,7 +207,7 @@ def read_record(
     for names, needed in ((_PERSISTED, bool(record)), (_LIVE, not _LIVE.isdisjoint(record))):
         if needed and not names <= record.keys():
             raise UnreadableRecord(f"{' and '.join(sorted(names - record.keys()))} missing")
-    for size in (desired.persisted, desired.to_hold):
+    for size in (desired.persisted, desired.claim):
         if not maximum.covers(size):
             raise UnreadableRecord(f"it is of {size}, and the flavor's maximum is {maximum}")
     return desired
@@ -261,7 +261,7 @@ def to_metadata(desired: Desired, key: str) -> dict[str, str]:
         data["xloud_phase_message"] = progress.message
     if progress.request_id:
         data["xloud_request_id"] = progress.request_id
-    for condition in desired.noted:
+    for condition in desired.recorded_conditions:
         data[values.CONDITION + condition.type] = (
             f"{condition.since}|{condition.reason}|{condition.message}"
         )

@@ -115,12 +115,14 @@ def _conditions(
     if desired.given_up is not None:
         yield GAVE_UP
     if actuated is None or held is None:
-        yield from (one.type for one in desired.noted)
+        yield from (one.type for one in desired.recorded_conditions)
         return
-    counted = Size(held.vcpus, pinned_mb) if booting else held
+    required = Size(held.vcpus, pinned_mb) if booting else held
     if running and booting and actuated.memory_mb > desired.target.memory_mb:
         yield BOOTING
-    if not reserved.covers(counted):
+    if not reserved.covers(required):
         yield RESERVED_TOO_LITTLE
     if running:
-        yield from (one.type for one in desired.noted if one.type != RESERVED_TOO_LITTLE)
+        yield from (
+            one.type for one in desired.recorded_conditions if one.type != RESERVED_TOO_LITTLE
+        )

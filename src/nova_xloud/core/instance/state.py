@@ -110,11 +110,12 @@ class InstanceState:
         return self.reserved.covers(self.held)
 
     @property
-    def counted(self) -> Size:
-        """What of :attr:`held` has to be reserved.
+    def must_be_claimed(self) -> Size:
+        """The part of :attr:`held` that has to be reserved.
 
-        Of a guest that boots, the memory is not: nothing has used what its balloon has not taken.
-        Where memory is pinned, QEMU has taken all of it before the guest began.
+        All of it; but only the vCPUs while the guest boots, because nothing has used the memory
+        that its balloon has not taken yet. Where memory is pinned, QEMU has taken all of it before
+        the guest began.
         """
         if self.booting and self.guest is not None and not self.guest.pinned:
             return Size(self.held.vcpus, 0)
@@ -127,8 +128,8 @@ class InstanceState:
         return NOTHING if defined is None else defined
 
     @property
-    def settled_claim(self) -> Size:
-        """The least that may be reserved when nothing is left to be done.
+    def minimum_claim(self) -> Size:
+        """The smallest claim that keeps the invariant when nothing is left to be done.
 
         Not less than what libvirt's definition would start the guest with: whoever starts it next
         need not be Nova with a new definition (a soft reboot, ``virsh start``).
@@ -141,7 +142,7 @@ class InstanceState:
 
         Of a guest that boots, no memory is given back before its balloon is where it should be.
         """
-        needed = self.desired.to_hold.at_least(self.counted)
+        needed = self.desired.claim.at_least(self.must_be_claimed)
         if self.booting and self.held.memory_mb > needed.memory_mb:
             return needed.at_least(Size(0, self.reserved.memory_mb))
         return needed

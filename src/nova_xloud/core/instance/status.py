@@ -62,7 +62,7 @@ def status_from_database(state: InstanceState, bounds: Bounds, now: str) -> dict
     The conditions are those that were true when the host last wrote them.
     """
     body = status(state, bounds, now)
-    body["conditions"] += [asdict(condition) for condition in state.desired.noted]
+    body["conditions"] += [asdict(condition) for condition in state.desired.recorded_conditions]
     for resource in (VCPUS, MEMORY):
         body[resource] |= {"actuated": None, "observed": None}
     return body | {

@@ -52,7 +52,7 @@ def progress(record: Mapping[str, str]) -> Progress:
 
 
 def conditions(record: Mapping[str, str]) -> tuple[Condition, ...]:
-    """Those that were noted, in the order of their types."""
+    """The recorded conditions, in the order of their types."""
     names = sorted(name for name in record if name.startswith(CONDITION))
     return tuple(condition(name.removeprefix(CONDITION), record[name]) for name in names)
 

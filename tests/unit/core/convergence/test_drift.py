@@ -66,7 +66,10 @@ def _claim(vcpus: int, memory_mb: int) -> dict[str, Any]:
         (_claim(3, 2048), "it holds 4 vCPUs, 2048 MiB and 3 vCPUs, 2048 MiB are reserved"),
         ({"recorded": Size(4, 2049)}, "4 vCPUs, 2049 MiB are recorded and 4 vCPUs, 2048"),
         ({"recorded": Size(3, 2048)}, "3 vCPUs, 2048 MiB are recorded"),
-        ({"desired": Desired(SIZE, generation=1, noted=(UNSETTLED,))}, "it was RemovalUnsettled"),
+        (
+            {"desired": Desired(SIZE, generation=1, recorded_conditions=(UNSETTLED,))},
+            "it was RemovalUnsettled",
+        ),
         ({**_claim(5, 2048), "reserved": SIZE}, "5 vCPUs, 2048 MiB are recorded"),
         ({"glimpse": Glimpse(True, 5, 2048)}, "holds 5 vCPUs, 2048 MiB and 4 vCPUs, 2048"),
         ({"glimpse": Glimpse(True, 3, 2048)}, "3 vCPUs and should have 4"),
@@ -80,7 +83,7 @@ def _claim(vcpus: int, memory_mb: int) -> dict[str, Any]:
         ({"booting": True, "glimpse": Glimpse(True, 5, 4096)}, "it holds 5 vCPUs"),
         ({"booting": True, "glimpse": Glimpse(True, 3, 4096)}, "3 vCPUs and should have 4"),
         (
-            {"desired": LARGE, "reserved": LARGE.to_hold, "recorded": LARGE.to_hold},
+            {"desired": LARGE, "reserved": LARGE.claim, "recorded": LARGE.claim},
             "it has 4 vCPUs and should have 2",
         ),
         (
@@ -140,7 +143,7 @@ def test_what_nobody_ever_adjusted_is_left_as_it_is_while_it_is_claimed(
         (_claim(8, 4096), "8 vCPUs, 4096 MiB are reserved and should be 4"),
         ({"recorded": Size(4, 1024)}, "4 vCPUs, 1024 MiB are recorded"),
         ({"reserved": Size(8, 4096)}, "8 vCPUs, 4096 MiB reserved"),
-        ({"desired": Desired(SIZE, noted=(UNSETTLED,))}, "it was RemovalUnsettled"),
+        ({"desired": Desired(SIZE, recorded_conditions=(UNSETTLED,))}, "it was RemovalUnsettled"),
         (
             {"desired": Desired(SIZE, progress=Progress(Phase.FAILED, "xloud.failed"))},
             "its adjustment is failed",
@@ -185,7 +188,7 @@ def test_the_pause_never_shrinks_and_has_its_bound(
     "glimpse", [Glimpse(True, 5, 2048), Glimpse(True, 4, 2049)], ids=["vCPUs", "memory"]
 )
 @pytest.mark.parametrize(
-    "desired", [Desired(SIZE), Desired(SIZE, generation=1, noted=(UNSETTLED,))]
+    "desired", [Desired(SIZE), Desired(SIZE, generation=1, recorded_conditions=(UNSETTLED,))]
 )
 def test_more_held_than_reserved_is_urgent(desired: Desired, glimpse: Glimpse) -> None:
     found = found_in(desired=desired, glimpse=glimpse)
@@ -258,7 +261,7 @@ ALARM = Condition("ReservedTooLittle", True, "xloud.reserved_too_little", "", ""
     [
         ({"glimpse": Glimpse(True, 5, 2048, 7)}, "reserved_too_little"),
         ({"glimpse": Glimpse(True, 4, 2048, 7, defined=Size(5, 2048))}, "definition"),
-        ({"desired": replace(THERE["desired"], noted=(ALARM,))}, "condition"),
+        ({"desired": replace(THERE["desired"], recorded_conditions=(ALARM,))}, "condition"),
         ({"recorded": Size(3, 2048)}, "recorded"),
         ({"glimpse": Glimpse(True, 3, 1024, 7)}, None),
         ({**_claim(8, 4096)}, None),

@@ -394,7 +394,7 @@ class TestNoRoom:
         self, target: Size, figures: GuestFigures, step: steps.Step
     ) -> None:
         before = state(target, Size(4, 2048), figures)
-        needed = before.settled_claim
+        needed = before.minimum_claim
         assert next_step(before, RunState()) == steps.Claim(needed)
         assert next_step(before, told_own_size(2048, claim_denied=needed)) == step
 
@@ -571,7 +571,7 @@ def test_an_ideal_guest_always_ends_with_what_is_desired_and_no_more_is_reserved
         assert (after.desired.persisted, after.desired.live) == (desired.persisted, desired.live)
     else:
         assert after.desired == desired.restarted()
-    assert after.reserved == after.desired.to_hold
+    assert after.reserved == after.desired.claim
 
 
 @given(desireds, guests(), sizes, strides)
@@ -585,7 +585,7 @@ def test_whoever_was_stopped_half_way_is_followed_by_somebody_who_goes_on(
             half.take_one()
         half.run_state = RunState()
         half.run()
-        assert half.state.reserved == half.state.desired.to_hold
+        assert half.state.reserved == half.state.desired.claim
         assert not half.state.running or half.state.held == half.state.desired.target
 
 
@@ -628,7 +628,7 @@ def test_a_step_changes_only_what_falls_short(
     before = InstanceState(desired, reserved, figures)
     step = next_step(before, RunState())
     if isinstance(step, steps.Release):
-        assert step.size == desired.to_hold
+        assert step.size == desired.claim
         assert not before.running or before.held == desired.target
     if isinstance(step, steps.SetMemory | steps.SetVcpus | steps.MarkRemoval | steps.Stuck):
         assert before.running

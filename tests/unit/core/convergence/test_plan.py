@@ -273,7 +273,7 @@ def test_a_claim_is_never_less_than_what_is_held_reserved_or_wanted(
     if isinstance(plan, Plan):
         assert plan.claim.covers(before.held)
         assert plan.claim.covers(before.reserved)
-        assert plan.claim.covers(plan.desired.to_hold)
+        assert plan.claim.covers(plan.desired.claim)
 
 
 @given(requests, states, flavors)
@@ -282,7 +282,7 @@ def test_a_claim_is_no_more_than_it_needs(
 ) -> None:
     plan = decide(request_, before, bounds_of(flavor))
     if isinstance(plan, Plan):
-        needed = before.held.at_least(before.reserved).at_least(plan.desired.to_hold)
+        needed = before.held.at_least(before.reserved).at_least(plan.desired.claim)
         assert plan.claim == needed
 
 
@@ -295,7 +295,7 @@ def test_what_is_planned_is_what_was_asked_for_to_the_last_unit(
         target = plan.desired.target
         assert request_.vcpus in (None, target.vcpus)
         assert request_.memory_mb in (None, target.memory_mb)
-        another = not plan.desired.same_wish(before.desired)
+        another = not plan.desired.same_target(before.desired)
         assert plan.desired.generation == before.desired.generation + another
 
 
@@ -303,7 +303,7 @@ def test_what_is_planned_is_what_was_asked_for_to_the_last_unit(
 def test_where_there_is_nothing_to_do_the_claim_and_the_sizes_are_as_they_were(
     before: InstanceState, size: Size, persist: bool
 ) -> None:
-    settled = replace(before, reserved=before.desired.to_hold)
+    settled = replace(before, reserved=before.desired.claim)
     for request_ in (
         AdjustRequest(size.vcpus, size.memory_mb, persist),
         AdjustRequest(None, None, persist),
@@ -327,7 +327,7 @@ def test_what_is_planned_says_for_whom_and_since_when_and_whether_by_force(
         assert (progress.phase, progress.code) == (Phase.ADMITTED, "xloud.admitted")
         assert (progress.message, progress.request_id) == ("", "req-1")
         assert plan.desired.force is request_.force
-        assert plan.desired.noted == before.desired.noted
+        assert plan.desired.recorded_conditions == before.desired.recorded_conditions
 
 
 @pytest.mark.parametrize("event", [Event.DEFER, Event.REFUSE, Event.FAIL])

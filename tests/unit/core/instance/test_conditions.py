@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 
 from nova_xloud.core.instance import conditions
-from nova_xloud.core.instance.conditions import judge, same, to_note
+from nova_xloud.core.instance.conditions import judge, same, worth_recording
 from nova_xloud.core.instance.desired import Desired
 from nova_xloud.core.instance.lifecycle import Condition, Event, Phase, Progress
 from nova_xloud.core.instance.state import InstanceState
@@ -222,7 +222,7 @@ def test_that_a_guest_refused_is_judged_by_how_the_run_ends_and_not_by_the_one_b
 def test_since_is_kept_from_what_was_noted_with_the_same_reason() -> None:
     def after(*known: Condition) -> str:
         before = running(memory_mb=4096, reserved=Size(4, 4096))
-        desired = replace(before.desired, noted=known)
+        desired = replace(before.desired, recorded_conditions=known)
         return judged(replace(before, desired=desired))["BalloonNotEffective"].since
 
     holds_more = Condition(
@@ -247,7 +247,7 @@ def test_what_is_written_down_is_what_does_not_pass_by_itself() -> None:
             conditions.RESERVED_TOO_LITTLE,
         )
     }
-    assert [one.type for one in to_note(tuple(every.values()))] == [
+    assert [one.type for one in worth_recording(tuple(every.values()))] == [
         "BalloonNotEffective",
         "RemovalUnsettled",
         "CpusNotOnline",

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from nova_xloud.core.instance.desired import (
     PREFIX,
-    Asked,
+    AdmittedRequest,
     Desired,
     flavor_key,
     from_metadata,
@@ -49,7 +49,7 @@ conditions = st.builds(
     since=dates,
 )
 # One of each type, in the order of their names: as they are when they have been read.
-noted = st.lists(conditions, max_size=3, unique_by=lambda one: one.type).map(
+recorded_conditions = st.lists(conditions, max_size=3, unique_by=lambda one: one.type).map(
     lambda found: tuple(sorted(found, key=lambda one: one.type))
 )
 desireds = st.builds(
@@ -60,10 +60,10 @@ desireds = st.builds(
     removal_pending=st.none() | st.integers(1, 512),
     force=st.booleans(),
     progress=progresses,
-    noted=noted,
+    recorded_conditions=recorded_conditions,
 )
 asked = st.builds(
-    Asked,
+    AdmittedRequest,
     target=sizes,
     persisted=sizes,
     force=st.booleans(),
@@ -85,7 +85,7 @@ def test_the_keys_and_values_of_a_record_are_what_the_docs_say() -> None:
         removal_pending=1,
         force=True,
         progress=Progress(Phase.GUEST_REFUSED, "xloud.guest_refused.x", "why", "then", "req-1"),
-        noted=(Condition("RemovalUnsettled", True, "xloud.y", "in words", "before"),),
+        recorded_conditions=(Condition("RemovalUnsettled", True, "xloud.y", "in words", "before"),),
     )
     assert to_metadata(desired, KEY) == {
         "xloud_flavor": "4:1024:small",
@@ -118,13 +118,13 @@ def test_what_is_longer_than_a_column_is_cut_and_read_as_far_as_it_goes(message:
     desired = Desired(
         Size(2, 768),
         progress=Progress(Phase.FAILED, "xloud.failed", message, "then"),
-        noted=(Condition("Other", True, "xloud.other", message, "then"),),
+        recorded_conditions=(Condition("Other", True, "xloud.other", message, "then"),),
     )
     written = to_metadata(desired, KEY)
     assert max(len(value) for value in written.values()) <= 255
     back = from_metadata(written, KEY, BOOT)
     assert back.progress == replace(desired.progress, message=message[:255])
-    (condition,) = back.noted
+    (condition,) = back.recorded_conditions
     assert (condition.since, condition.reason) == ("then", "xloud.other")
     assert condition.message
     assert message.startswith(condition.message)
@@ -159,7 +159,7 @@ def test_a_record_of_the_version_before_has_no_phase_and_is_looked_at() -> None:
 def test_a_condition_of_a_later_version_is_kept() -> None:
     written = to_metadata(Desired(Size(2, 768)), KEY)
     back = from_metadata({**written, "xloud_condition_Moon": "then|xloud.moon|full"}, KEY, BOOT)
-    assert back.noted == (Condition("Moon", True, "xloud.moon", "full", "then"),)
+    assert back.recorded_conditions == (Condition("Moon", True, "xloud.moon", "full", "then"),)
 
 
 @pytest.mark.parametrize(
@@ -174,7 +174,9 @@ def test_half_a_condition_is_read_as_far_as_it_goes(
     value: str, condition: tuple[str, str, str]
 ) -> None:
     written = to_metadata(Desired(Size(2, 768)), KEY)
-    (back,) = from_metadata({**written, "xloud_condition_Moon": value}, KEY, BOOT).noted
+    (back,) = from_metadata(
+        {**written, "xloud_condition_Moon": value}, KEY, BOOT
+    ).recorded_conditions
     assert (back.since, back.reason, back.message) == condition
 
 
@@ -237,48 +239,53 @@ def test_a_flavor_key_fits_into_system_metadata(flavorid: str, maximum: Size) ->
 
 @given(desireds, asked)
 def test_what_is_asked_is_the_target_and_what_is_persisted_outlives_a_stop(
-    desired: Desired, wish: Asked
+    desired: Desired, admitted: AdmittedRequest
 ) -> None:
-    after = desired.after(wish)
-    assert (after.target, after.persisted) == (wish.target, wish.persisted)
-    assert after.restarted().target == wish.persisted
+    after = desired.after(admitted)
+    assert (after.target, after.persisted) == (admitted.target, admitted.persisted)
+    assert after.restarted().target == admitted.persisted
 
 
 def test_what_is_persisted_as_it_is_leaves_nothing_to_forget() -> None:
     desired = Desired(Size(2, 768), live=Size(3, 1024))
-    assert desired.after(Asked(Size(2, 768), Size(2, 768))).live is None
-    assert desired.after(Asked(Size(2, 768), Size(2, 767))).live == Size(2, 768)
+    assert desired.after(AdmittedRequest(Size(2, 768), Size(2, 768))).live is None
+    assert desired.after(AdmittedRequest(Size(2, 768), Size(2, 767))).live == Size(2, 768)
 
 
 @given(desireds, asked)
-def test_every_request_for_something_else_is_a_generation(desired: Desired, wish: Asked) -> None:
-    after = desired.after(wish)
+def test_every_request_for_something_else_is_a_generation(
+    desired: Desired, admitted: AdmittedRequest
+) -> None:
+    after = desired.after(admitted)
     another = (after.persisted, after.live, after.force) != (
         desired.persisted,
         desired.live,
         desired.force,
     )
-    assert after.same_wish(desired) is not another
+    assert after.same_target(desired) is not another
     assert after.generation == desired.generation + another
     # Asked once more it is the same, whoever asks.
-    assert after.after(wish).generation == after.generation
+    assert after.after(admitted).generation == after.generation
 
 
 @given(desireds, asked)
 def test_a_request_is_admitted_for_who_asked_and_settles_no_removal_and_no_condition(
-    desired: Desired, wish: Asked
+    desired: Desired, admitted: AdmittedRequest
 ) -> None:
-    after = desired.after(wish)
-    assert (after.removal_pending, after.noted) == (desired.removal_pending, desired.noted)
-    assert after.force is wish.force
+    after = desired.after(admitted)
+    assert (after.removal_pending, after.recorded_conditions) == (
+        desired.removal_pending,
+        desired.recorded_conditions,
+    )
+    assert after.force is admitted.force
     progress = after.progress
     assert (progress.phase, progress.code, progress.message, progress.request_id) == (
         Phase.ADMITTED,
         "xloud.admitted",
         "",
-        wish.request_id,
+        admitted.request_id,
     )
-    assert progress.since == desired.progress.after(Event.ADMIT, wish.now).since
+    assert progress.since == desired.progress.after(Event.ADMIT, admitted.now).since
 
 
 @pytest.mark.parametrize(
@@ -288,7 +295,7 @@ def test_a_request_is_admitted_for_who_asked_and_settles_no_removal_and_no_condi
         ({"progress": NEVER_ADJUSTED}, True),
         ({"removal_pending": 1}, True),
         ({"generation": 9}, True),
-        ({"noted": (Condition("Other", True, "xloud.other", "", ""),)}, True),
+        ({"recorded_conditions": (Condition("Other", True, "xloud.other", "", ""),)}, True),
         ({"persisted": Size(2, 769)}, False),
         ({"persisted": Size(3, 768)}, False),
         ({"live": None}, False),
@@ -299,7 +306,7 @@ def test_a_request_is_admitted_for_who_asked_and_settles_no_removal_and_no_condi
 )
 def test_the_same_wish_is_of_sizes_and_force_only(other: dict[str, Any], same: bool) -> None:
     one = Desired(Size(2, 768), live=Size(3, 1024), generation=3, progress=Progress(Phase.ADMITTED))
-    assert one.same_wish(replace(one, **other)) is same
+    assert one.same_target(replace(one, **other)) is same
 
 
 @given(desireds)
@@ -311,7 +318,7 @@ def test_a_restart_forgets_what_was_of_the_running_guest_and_nothing_else(desire
 
 
 @pytest.mark.parametrize(
-    ("live", "to_hold"),
+    ("live", "claim"),
     [
         (None, Size(2, 768)),
         (Size(1, 512), Size(2, 768)),
@@ -321,9 +328,9 @@ def test_a_restart_forgets_what_was_of_the_running_guest_and_nothing_else(desire
     ],
 )
 def test_a_size_that_is_not_persisted_releases_nothing_of_the_persisted_one(
-    live: Size | None, to_hold: Size
+    live: Size | None, claim: Size
 ) -> None:
-    assert Desired(Size(2, 768), live=live).to_hold == to_hold
+    assert Desired(Size(2, 768), live=live).claim == claim
 
 
 ADJUSTED = to_metadata(Desired(Size(2, 768), live=Size(3, 1024), generation=7), KEY)
@@ -398,5 +405,5 @@ def test_what_is_held_counts_up_to_the_flavors_maximum() -> None:
 
 def test_an_adjustment_repairs_it_and_counts_even_one_to_what_it_has() -> None:
     instead = held_instead(ADJUSTED, Size(3, 900), MAXIMUM)
-    after = instead.after(Asked(Size(3, 900), Size(3, 900), now="now"))
+    after = instead.after(AdmittedRequest(Size(3, 900), Size(3, 900), now="now"))
     assert (after.generation, after.readable) == (8, True)

@@ -32,9 +32,9 @@ def test_until_it_is_confirmed_both_records_are_there() -> None:
 
 
 def test_what_is_written_meanwhile_keeps_the_one_before() -> None:
-    noted = replaced(resized(), Desired(Size(2, 2048)), LARGE, resized_from=SMALL)
-    assert from_metadata(noted, LARGE, LARGE_BOOT, SMALL) == Desired(Size(2, 2048))
-    assert from_metadata(noted, SMALL, BOOT) == GROWN
+    metadata = replaced(resized(), Desired(Size(2, 2048)), LARGE, resized_from=SMALL)
+    assert from_metadata(metadata, LARGE, LARGE_BOOT, SMALL) == Desired(Size(2, 2048))
+    assert from_metadata(metadata, SMALL, BOOT) == GROWN
 
 
 def test_once_it_is_confirmed_the_next_record_is_alone() -> None:

@@ -51,7 +51,7 @@ def test_a_run_knows_how_many_cpus_are_online() -> None:
 
 
 def test_a_pass_does_not_say_that_they_are_online_where_a_run_found_that_they_are_not() -> None:
-    reading = passed(desired=replace(DESIRED, noted=(OFFLINE,)))
+    reading = passed(desired=replace(DESIRED, recorded_conditions=(OFFLINE,)))
     assert (reading.actuated, reading.observed) == (SIZE, Observed(None, 2048))
     assert reading.conditions == {"Converged", "CpusNotOnline"}
 
@@ -64,7 +64,7 @@ def test_what_is_off_has_nothing_and_is_no_alarm() -> None:
 
 
 def test_of_what_was_not_seen_nothing_is_said() -> None:
-    reading = passed(glimpse=None, desired=replace(DESIRED, noted=(ALARM,)))
+    reading = passed(glimpse=None, desired=replace(DESIRED, recorded_conditions=(ALARM,)))
     assert (reading.actuated, reading.observed) == (None, Observed(None, None))
     assert "ReservedTooLittle" in reading.conditions
 
@@ -97,7 +97,7 @@ def test_what_drifted_has_not_converged() -> None:
 def test_the_alarm_is_what_is_seen_and_not_what_was_noted() -> None:
     less = Size(4, 2047)
     assert "ReservedTooLittle" in passed(reserved=less).conditions
-    settled = passed(desired=replace(DESIRED, noted=(ALARM,)))
+    settled = passed(desired=replace(DESIRED, recorded_conditions=(ALARM,)))
     assert "ReservedTooLittle" not in settled.conditions
 
 

@@ -83,7 +83,7 @@ def test_a_removal_is_unsettled_while_more_are_there_than_were_to_stay(
 def test_what_is_settled_covers_what_is_desired_and_held_and_nothing_more(
     before: InstanceState,
 ) -> None:
-    assert before.settled_claim == before.desired.to_hold.at_least(before.held)
+    assert before.minimum_claim == before.desired.claim.at_least(before.held)
 
 
 @pytest.mark.parametrize(
@@ -115,7 +115,7 @@ def test_while_it_boots_memory_is_neither_claimed_nor_given_back(
     reserved: Size, held: Size, settled: Size
 ) -> None:
     booting = replace(state(DESIRED, reserved, guest(held.vcpus, held.memory_mb)), booting=True)
-    assert booting.settled_claim == settled
+    assert booting.minimum_claim == settled
 
 
 @given(states)
@@ -123,9 +123,9 @@ def test_booting_never_has_less_reserved_than_there_is_nor_than_is_desired(
     before: InstanceState,
 ) -> None:
     booting = replace(before, booting=True)
-    settled = booting.settled_claim
-    assert settled.covers(before.desired.to_hold)
+    settled = booting.minimum_claim
+    assert settled.covers(before.desired.claim)
     assert settled.vcpus >= before.held.vcpus
     if settled.memory_mb > before.reserved.memory_mb:
         # What is claimed more is what is desired, and not what the balloon will take.
-        assert settled.memory_mb == before.desired.to_hold.memory_mb
+        assert settled.memory_mb == before.desired.claim.memory_mb

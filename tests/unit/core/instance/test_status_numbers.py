@@ -142,8 +142,8 @@ REFUSED = Progress(Phase.GUEST_REFUSED, "xloud.guest_refused.vcpus_not_added", "
 OFFLINE = Condition("CpusNotOnline", True, "xloud.cpus_not_online", "3 of 4", THEN)
 
 
-def record(progress: Progress = REFUSED, *noted: Condition) -> Desired:
-    return Desired(Size(6, 3072), progress=progress, noted=noted)
+def record(progress: Progress = REFUSED, *recorded_conditions: Condition) -> Desired:
+    return Desired(Size(6, 3072), progress=progress, recorded_conditions=recorded_conditions)
 
 
 def test_conditions_are_told_each_with_type_status_reason_message_and_since() -> None:
