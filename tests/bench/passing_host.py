@@ -17,7 +17,7 @@ from nova_xloud.testing import fake_virdomain
 from tests.bench.host import Host
 
 _DOMAIN_CALLS = ("XMLDesc", "isPersistent")
-_ANSWERS = {"glimpses": "libvirt", "reserved": "Placement", "known": "database"}
+_ANSWERS = {"domain_stats": "libvirt", "reserved": "Placement", "known": "database"}
 
 _host = None
 

@@ -20,7 +20,7 @@ import libvirt_qemu
 from lxml import etree
 
 from nova_xloud.compute.ports import Domain
-from nova_xloud.core.instance.guest import Glimpse, GuestFigures
+from nova_xloud.core.instance.guest import DomainReading, DomainStats
 from nova_xloud.errors import RemovalTimedOut
 from nova_xloud.libvirt.domain import LibvirtDomain
 from nova_xloud.libvirt.domain_stats import survey
@@ -98,7 +98,7 @@ class Hypervisor:
         """A transient domain, running; its guest may be booting."""
         raise NotImplementedError
 
-    def survey(self, uuids: Collection[str] = ()) -> dict[str, Glimpse]:
+    def survey(self, uuids: Collection[str] = ()) -> dict[str, DomainStats]:
         """All of its domains; of ``uuids`` the definition and what pins memory too."""
         raise NotImplementedError
 
@@ -112,16 +112,16 @@ class Hypervisor:
             self.until(guest, lambda read: read.vcpus_online == BOOT_VCPUS)
         return guest
 
-    def until(self, guest: Guest, reached: Any, seconds: float = 20) -> GuestFigures:
-        """Read until ``reached(figures)``; fails the test with the last figures."""
+    def until(self, guest: Guest, reached: Any, seconds: float = 20) -> DomainReading:
+        """Read until ``reached(reading)``; fails the test with the last reading."""
         waited = 0.0
-        while not reached(figures := guest.domain.read()):
-            assert waited < seconds, f"not in {seconds} s: {figures}"
+        while not reached(reading := guest.domain.read()):
+            assert waited < seconds, f"not in {seconds} s: {reading}"
             self.wait(0.1)
             waited += 0.1
-        return figures
+        return reading
 
-    def plug(self, guest: Guest, vcpus: int) -> GuestFigures:
+    def plug(self, guest: Guest, vcpus: int) -> DomainReading:
         """Have it be so many vCPUs, as the engine does: a removal may come late, or be asked anew.
 
         A guest that is still booting may let the first request pass.
@@ -199,8 +199,8 @@ class FakePort(Hypervisor):
         guest.start()
         return guest
 
-    def survey(self, uuids: Collection[str] = ()) -> dict[str, Glimpse]:
-        seen = {guest.uuid: guest.domain.glimpse() for guest in self.made if guest.guest.exists}
+    def survey(self, uuids: Collection[str] = ()) -> dict[str, DomainStats]:
+        seen = {guest.uuid: guest.domain.stats() for guest in self.made if guest.guest.exists}
         return {
             uuid: one if uuid in uuids else replace(one, defined=None, pinned_mb=0)
             for uuid, one in seen.items()
@@ -273,7 +273,7 @@ class Libvirt(Hypervisor):
     def guest(self, dom: Any) -> LibvirtGuest:
         return LibvirtGuest(dom, self.wall)
 
-    def survey(self, uuids: Collection[str] = ()) -> dict[str, Glimpse]:
+    def survey(self, uuids: Collection[str] = ()) -> dict[str, DomainStats]:
         return survey(self.connection, uuids)
 
     def xml(

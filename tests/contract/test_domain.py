@@ -8,7 +8,7 @@ import dataclasses
 import pytest
 
 from nova_xloud import errors
-from nova_xloud.core.instance.guest import GuestFigures
+from nova_xloud.core.instance.guest import DomainReading
 from nova_xloud.core.size import Size
 from nova_xloud.testing import Behaviour
 from tests.contract.rigs import BOOT_VCPUS, MAX_MEMORY_MB, MAX_VCPUS, MEMORY_MB, Guest, Hypervisor
@@ -25,21 +25,21 @@ def usable_mb(hypervisor: Hypervisor, guest: Guest) -> int:
     seen: list[int] = []
     for _ in range(4):
         known = guest.domain.read().stats_at or 0
-        figures = hypervisor.until(guest, lambda read, known=known: (read.stats_at or 0) > known)
-        assert figures.usable_mb is not None
-        seen.append(figures.usable_mb)
+        reading = hypervisor.until(guest, lambda read, known=known: (read.stats_at or 0) > known)
+        assert reading.usable_mb is not None
+        seen.append(reading.usable_mb)
     return max(seen[1:])
 
 
 def test_read_of_a_booted_guest(hypervisor: Hypervisor) -> None:
     guest = hypervisor.booted()
-    figures = hypervisor.until(guest, lambda read: read.balloon_driver)
-    assert figures.boot_id is not None
-    assert figures.usable_mb is not None
-    assert 0 < figures.usable_mb <= MAX_MEMORY_MB
-    assert figures.stats_at == pytest.approx(hypervisor.wall(), abs=5)
-    unknown = dataclasses.replace(figures, boot_id=None, usable_mb=None, stats_at=None)
-    assert unknown == GuestFigures(
+    reading = hypervisor.until(guest, lambda read: read.balloon_driver)
+    assert reading.boot_id is not None
+    assert reading.usable_mb is not None
+    assert 0 < reading.usable_mb <= MAX_MEMORY_MB
+    assert reading.stats_at == pytest.approx(hypervisor.wall(), abs=5)
+    unknown = dataclasses.replace(reading, boot_id=None, usable_mb=None, stats_at=None)
+    assert unknown == DomainReading(
         running=True,
         paused=False,
         max_vcpus=MAX_VCPUS,
@@ -60,11 +60,11 @@ def test_read_of_a_booted_guest(hypervisor: Hypervisor) -> None:
 
 
 def test_read_of_a_domain_that_is_shut_off(hypervisor: Hypervisor) -> None:
-    figures = hypervisor.define().domain.read()
-    assert (figures.running, figures.paused, figures.balloon_driver) == (False, False, None)
-    assert (figures.vcpus, figures.max_vcpus) == (BOOT_VCPUS, MAX_VCPUS)
-    assert (figures.memory_mb, figures.max_memory_mb) == (MEMORY_MB, MAX_MEMORY_MB)
-    assert (figures.boot_id, figures.usable_mb, figures.stats_at) == (None, None, None)
+    reading = hypervisor.define().domain.read()
+    assert (reading.running, reading.paused, reading.balloon_driver) == (False, False, None)
+    assert (reading.vcpus, reading.max_vcpus) == (BOOT_VCPUS, MAX_VCPUS)
+    assert (reading.memory_mb, reading.max_memory_mb) == (MEMORY_MB, MAX_MEMORY_MB)
+    assert (reading.boot_id, reading.usable_mb, reading.stats_at) == (None, None, None)
 
 
 def test_the_boot_id_is_another_one_after_every_start(hypervisor: Hypervisor) -> None:
@@ -90,8 +90,8 @@ def test_a_guest_holds_its_maximum_memory_until_its_driver_is_up(hypervisor: Hyp
 def test_add_then_remove_vcpus(hypervisor: Hypervisor) -> None:
     guest = hypervisor.booted()
     guest.domain.set_vcpus(4)
-    figures = guest.domain.read()
-    assert (figures.vcpus, figures.removable_vcpus) == (4, 2)
+    reading = guest.domain.read()
+    assert (reading.vcpus, reading.removable_vcpus) == (4, 2)
     hypervisor.wait(1.5)  # the guest has to know of a vCPU to give it back
     assert hypervisor.plug(guest, 2).removable_vcpus == 0
 
@@ -160,8 +160,8 @@ def test_a_guest_without_dies_of_it(hypervisor: Hypervisor) -> None:
     hypervisor.wait(3)
     guest.domain.set_memory(150)
     hypervisor.until(guest, lambda read: not read.balloon_driver, seconds=30)
-    figures = guest.domain.read()
-    assert (figures.running, figures.vcpus_online) == (True, None)
+    reading = guest.domain.read()
+    assert (reading.running, reading.vcpus_online) == (True, None)
     with pytest.raises(errors.AgentUnavailable):
         guest.domain.set_vcpus_online(1)
 
@@ -173,10 +173,10 @@ def test_a_driver_that_goes_gives_all_memory_back(hypervisor: Hypervisor) -> Non
     guest.lose_driver()
     last = hypervisor.until(guest, lambda read: read.memory_mb == MAX_MEMORY_MB)
     assert last.balloon_driver
-    figures = hypervisor.until(guest, lambda read: not read.balloon_driver, seconds=30)
+    reading = hypervisor.until(guest, lambda read: not read.balloon_driver, seconds=30)
     # Its last words stay, and are of before.
-    assert (figures.usable_mb, figures.stats_at) == (last.usable_mb, last.stats_at)
-    assert figures.usable_mb < MEMORY_MB
+    assert (reading.usable_mb, reading.stats_at) == (last.usable_mb, last.stats_at)
+    assert reading.usable_mb < MEMORY_MB
 
 
 @pytest.mark.parametrize("vcpus", [0, -1, MAX_VCPUS + 1])
@@ -223,10 +223,10 @@ def test_a_domain_that_is_shut_off(hypervisor: Hypervisor) -> None:
 def test_statistics_come_as_often_as_they_are_asked_for(hypervisor: Hypervisor) -> None:
     guest = hypervisor.booted()
     guest.domain.set_statistics_period(3)
-    figures = guest.domain.read()
-    assert (figures.stats_period, figures.usual_stats_period) == (3, 1)
+    reading = guest.domain.read()
+    assert (reading.stats_period, reading.usual_stats_period) == (3, 1)
     # One that was on its way then may come at once.
-    times = [figures.stats_at or 0]
+    times = [reading.stats_at or 0]
     while len(times) < 4:
         last = times[-1]
         new = hypervisor.until(guest, lambda read, last=last: (read.stats_at or 0) > last)
@@ -263,17 +263,17 @@ def test_the_definition_alone(hypervisor: Hypervisor, running: bool, size: Size)
     before = guest.domain.read()
     assert before.defined == Size(BOOT_VCPUS, MEMORY_MB)
     guest.domain.set_definition(size)
-    figures = guest.domain.read()
-    assert figures.defined == size
+    reading = guest.domain.read()
+    assert reading.defined == size
     if running:
-        assert (figures.vcpus, figures.memory_mb) == (before.vcpus, before.memory_mb)
-        assert figures.removable_vcpus == before.removable_vcpus
+        assert (reading.vcpus, reading.memory_mb) == (before.vcpus, before.memory_mb)
+        assert reading.removable_vcpus == before.removable_vcpus
         guest.stop()
     guest.start()
-    figures = guest.domain.read()
+    reading = guest.domain.read()
     # What was there at boot in the definition before stays so; what was added can be removed.
     removable = max(size.vcpus - BOOT_VCPUS, 0)
-    assert (figures.vcpus, figures.removable_vcpus) == (size.vcpus, removable)
+    assert (reading.vcpus, reading.removable_vcpus) == (size.vcpus, removable)
     hypervisor.until(guest, lambda read: read.memory_mb == size.memory_mb)
 
 
@@ -347,16 +347,16 @@ def test_what_is_live_is_forgotten_at_the_next_start(hypervisor: Hypervisor) -> 
 def test_paused_acts_on_resume(hypervisor: Hypervisor) -> None:
     guest = hypervisor.booted()
     guest.pause()
-    figures = guest.domain.read()
-    assert (figures.running, figures.paused) == (True, True)
+    reading = guest.domain.read()
+    assert (reading.running, reading.paused) == (True, True)
     guest.domain.set_vcpus(3)
     guest.domain.set_memory(768)
     hypervisor.wait(1)
-    figures = guest.domain.read()
-    assert (figures.vcpus, figures.memory_mb) == (3, MEMORY_MB)
+    reading = guest.domain.read()
+    assert (reading.vcpus, reading.memory_mb) == (3, MEMORY_MB)
     guest.resume()
-    figures = hypervisor.until(guest, lambda read: read.memory_mb == 768)
-    assert (figures.running, figures.paused, figures.vcpus) == (True, False, 3)
+    reading = hypervisor.until(guest, lambda read: read.memory_mb == 768)
+    assert (reading.running, reading.paused, reading.vcpus) == (True, False, 3)
 
 
 @needs("time")
@@ -396,8 +396,8 @@ def test_a_guest_that_refuses(hypervisor: Hypervisor) -> None:
         guest.domain.set_vcpus(2)
     guest.domain.set_memory(300)
     hypervisor.wait(10)
-    figures = guest.domain.read()
-    assert (figures.vcpus, figures.memory_mb) == (3, MAX_MEMORY_MB)
+    reading = guest.domain.read()
+    assert (reading.vcpus, reading.memory_mb) == (3, MAX_MEMORY_MB)
     assert guest.configured().vcpus == BOOT_VCPUS
 
 
@@ -406,10 +406,10 @@ def test_without_a_balloon_driver_nothing_moves_and_nothing_is_said(hypervisor: 
     guest = hypervisor.booted(Behaviour.NO_BALLOON_DRIVER)
     guest.domain.set_memory(768)
     hypervisor.wait(5)
-    figures = guest.domain.read()
+    reading = guest.domain.read()
     # One reading never says that there is no driver: compute/watch.py does, after some.
-    assert (figures.memory_mb, figures.balloon_driver) == (MAX_MEMORY_MB, None)
-    assert figures.memory_confirmed is False
+    assert (reading.memory_mb, reading.balloon_driver) == (MAX_MEMORY_MB, None)
+    assert reading.memory_confirmed is False
     assert guest.configured().memory_kib == MEMORY_MB * 1024
 
 
@@ -436,8 +436,8 @@ def test_the_agent_takes_cpus_offline_and_brings_them_online(hypervisor: Hypervi
     hypervisor.until(guest, lambda read: read.vcpus_online == 4)
     guest.domain.set_vcpus_online(1)
     hypervisor.wait(2)
-    figures = guest.domain.read()
-    assert (figures.vcpus, figures.vcpus_online) == (4, 1)
+    reading = guest.domain.read()
+    assert (reading.vcpus, reading.vcpus_online) == (4, 1)
     guest.domain.set_vcpus_online(3)
     assert guest.domain.read().vcpus_online == 3
     for count in (5, 0, -1):

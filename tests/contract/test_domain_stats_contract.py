@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 
 from nova_xloud import errors, releases
-from nova_xloud.core.instance.guest import Glimpse, GuestFigures
+from nova_xloud.core.instance.guest import DomainReading, DomainStats
 from nova_xloud.core.size import Size
 from tests.contract.rigs import BOOT_VCPUS, MAX_MEMORY_MB, MEMORY_MB, Guest, Hypervisor
 
 needs = pytest.mark.needs
 
 
-def basics(one: Glimpse | GuestFigures) -> tuple[bool, int, int, int, int | None]:
+def basics(one: DomainStats | DomainReading) -> tuple[bool, int, int, int, int | None]:
     return (one.running, one.vcpus, one.memory_mb, one.max_memory_mb, one.boot_id)
 
 

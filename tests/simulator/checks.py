@@ -29,7 +29,7 @@ from tests.simulator.schedule import Actor, Violation
 from tests.simulator.server import Server
 
 if TYPE_CHECKING:
-    from nova_xloud.core.instance.guest import GuestFigures
+    from nova_xloud.core.instance.guest import DomainReading
     from tests.simulator.history import World
 
 # A call that was begun before a user's operation may end within it.
@@ -136,11 +136,11 @@ class Checks:
                 f"{what} while {server.name} has been {server.record.task_state} for {since:.0f} s"
             )
 
-    def seen(self, server: Server, figures: GuestFigures) -> None:
+    def seen(self, server: Server, reading: DomainReading) -> None:
         """The current actor has read the guest."""
-        held, actuated = figures.held, figures.actuated
-        self._seen[self._world.actor] = (server, held if figures.running else NOTHING)
-        self._actuated[self._world.actor] = actuated if figures.running else NOTHING
+        held, actuated = reading.held, reading.actuated
+        self._seen[self._world.actor] = (server, held if reading.running else NOTHING)
+        self._actuated[self._world.actor] = actuated if reading.running else NOTHING
 
     def last_seen(self, server: Server) -> Size:
         """What the current actor has seen that it holds, when it last looked."""

@@ -22,7 +22,7 @@ from nova_xloud.compute.ports import (
 )
 from nova_xloud.compute.watch import Watch
 from nova_xloud.core.instance.desired import Desired
-from nova_xloud.core.instance.guest import Glimpse, GuestFigures
+from nova_xloud.core.instance.guest import DomainReading, DomainStats
 from nova_xloud.core.size import Size
 from nova_xloud.errors import (
     DomainCallFailed,
@@ -150,11 +150,11 @@ class SimDomain:
         # Found by the instance's UUID at each call, as libvirt does.
         return FakeDomain(self._server.guest)
 
-    def read(self, *, agent: bool = True) -> GuestFigures:
+    def read(self, *, agent: bool = True) -> DomainReading:
         self._called()
-        figures = self._wire.read(lambda: self._domain.read(agent=agent))
-        self._world.checks.seen(self._server, figures)
-        return figures
+        reading = self._wire.read(lambda: self._domain.read(agent=agent))
+        self._world.checks.seen(self._server, reading)
+        return reading
 
     def ping(self) -> None:
         self._called()
@@ -309,10 +309,10 @@ class SimFleet:
     def __init__(self, wire: Wire, world: World, opens: Callable[[Server], Instance]) -> None:
         self._wire, self._world, self._opens = wire, world, opens
 
-    def glimpses(self, uuids: Collection[str]) -> Mapping[str, Glimpse]:
+    def domain_stats(self, uuids: Collection[str]) -> Mapping[str, DomainStats]:
         return self._wire.read(
             lambda: {
-                one.uuid: FakeDomain(one.guest).glimpse()
+                one.uuid: FakeDomain(one.guest).stats()
                 for one in self._world.servers
                 if one.guest.exists
             }
@@ -367,6 +367,6 @@ def open_instance(
         record=SimRecord(wire, world, server),
         actions=SimActions(),
         lock=lambda within: lock(server).within(within),
-        booting=lambda figures: boots.is_booting(server.uuid, figures),
-        watched=lambda figures: watch.judged(server.uuid, figures),
+        booting=lambda reading: boots.is_booting(server.uuid, reading),
+        watched=lambda reading: watch.judged(server.uuid, reading),
     )

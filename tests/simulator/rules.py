@@ -221,7 +221,7 @@ RULES = (
         "memory that the guest of an instance in ERROR takes is never reserved",
         "no alarm stands",
         1430,
-        instead(reconcile, "_is_followed", lambda one, glimpse: reconcile._is_driven(one)),
+        instead(reconcile, "_is_followed", lambda one, stats: reconcile._is_driven(one)),
     ),
     Rule(
         "a refused release ends the run",

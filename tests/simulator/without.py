@@ -22,7 +22,7 @@ from nova_xloud.core.convergence.drift import Drift
 from nova_xloud.core.convergence.plan import Plan
 from nova_xloud.core.convergence.steps import RunState
 from nova_xloud.core.instance.desired import Desired
-from nova_xloud.core.instance.guest import Glimpse, GuestFigures
+from nova_xloud.core.instance.guest import DomainReading, DomainStats
 from nova_xloud.core.instance.state import NOTHING, InstanceState
 from nova_xloud.core.size import Size
 from nova_xloud.errors import ClaimRefused, NoCapacity, NotFound
@@ -116,7 +116,7 @@ def observe_record_first_everywhere() -> Iterator[None]:
 
 
 def observe_guest_once() -> AbstractContextManager[Any]:
-    first: dict[int, tuple[Instance, GuestFigures | None]] = {}
+    first: dict[int, tuple[Instance, DomainReading | None]] = {}
 
     def observe_again(
         instance: Instance,
@@ -220,17 +220,17 @@ def find_drift_without_the_guest(
     desired: Desired,
     recorded: Size,
     reserved: Size,
-    glimpse: Glimpse | None,
+    stats: DomainStats | None,
     *,
     booting: bool,
     driven: bool,
     silent: bool,
 ) -> Drift | None:
-    if glimpse is not None:
+    if stats is not None:
         target = desired.target
-        glimpse = replace(glimpse, vcpus=target.vcpus, memory_mb=target.memory_mb)
+        stats = replace(stats, vcpus=target.vcpus, memory_mb=target.memory_mb)
     return _FIND_DRIFT(
-        desired, recorded, reserved, glimpse, booting=booting, driven=driven, silent=silent
+        desired, recorded, reserved, stats, booting=booting, driven=driven, silent=silent
     )
 
 
@@ -238,20 +238,20 @@ def find_drift_without_the_guest(
 
 
 def shrink_by_force(
-    goal: int, state: InstanceState, guest: GuestFigures, run: RunState, limits: Limits
+    goal: int, state: InstanceState, guest: DomainReading, run: RunState, limits: Limits
 ) -> Any:
     state = replace(state, desired=replace(state.desired, force=True))
     return _SHRINK(goal, state, guest, run, limits)
 
 
 def shrink_at_once(
-    goal: int, state: InstanceState, guest: GuestFigures, run: RunState, limits: Limits
+    goal: int, state: InstanceState, guest: DomainReading, run: RunState, limits: Limits
 ) -> Any:
     return _SHRINK(goal, state, guest, run, replace(limits, step_mb=guest.max_memory_mb))
 
 
 def step_unless_there(
-    state: InstanceState, guest: GuestFigures, run: RunState, limits: Limits
+    state: InstanceState, guest: DomainReading, run: RunState, limits: Limits
 ) -> Any:
     if guest.memory_mb == state.desired.target.memory_mb:
         return None

@@ -15,7 +15,7 @@ from nova_xloud.adapters import nova_objects
 from nova_xloud.adapters.open_instance import InstancePorts
 from nova_xloud.adapters.record import view_of
 from nova_xloud.compute.ports import Instance, Known
-from nova_xloud.core.instance.guest import Glimpse
+from nova_xloud.core.instance.guest import DomainStats
 from nova_xloud.core.size import Size
 from nova_xloud.core.sizing import allocation
 from nova_xloud.errors import NotFound, PlacementUnavailable
@@ -42,7 +42,7 @@ class NovaFleet:
         # changes the id: without a minimum in its flavor nothing else than its size is admitted.
         self._stock: dict[str, int] = {}
 
-    def glimpses(self, uuids: Collection[str]) -> Mapping[str, Glimpse]:
+    def domain_stats(self, uuids: Collection[str]) -> Mapping[str, DomainStats]:
         # Here, because this module is loaded in nova-api too, and there may be no libvirt there.
         from nova_xloud.libvirt.domain_stats import survey
 

@@ -16,7 +16,7 @@ from nova_xloud.audit.report import Unread
 from nova_xloud.core.checks.invariants import Guest
 from nova_xloud.core.instance import pinned
 from nova_xloud.core.instance.conditions import BOOTING
-from nova_xloud.core.instance.guest import Glimpse
+from nova_xloud.core.instance.guest import DomainStats
 from nova_xloud.core.size import Size
 from nova_xloud.errors import DomainError, HostUnavailable, HostUnsupported, NotFound, Refused
 from nova_xloud.rpc.client import XloudAPI
@@ -24,7 +24,7 @@ from nova_xloud.rpc.client import XloudAPI
 # Instances that one answer of a nova-compute is about.
 AT_A_TIME = 500
 # From the URI of a libvirt to its domains by UUID.
-Survey = Callable[[str], Mapping[str, Glimpse]]
+Survey = Callable[[str], Mapping[str, DomainStats]]
 # Reads the instances that are asked about, as ``nova.objects.Instance``, some at a time.
 Read = Callable[[], Iterable[Any]]
 
@@ -97,10 +97,10 @@ class LibvirtWitness:
         return {uuid: _seen(seen[uuid]) for uuid in uuids if uuid in seen}
 
 
-def _seen(glimpse: Glimpse) -> Guest:
+def _seen(stats: DomainStats) -> Guest:
     # No guest has more CPUs online than QEMU has.
-    held = glimpse.held if glimpse.running else Size(0, 0)
-    return Guest(held, defined=glimpse.defined, pinned=glimpse.pinned_mb > 0)
+    held = stats.held if stats.running else Size(0, 0)
+    return Guest(held, defined=stats.defined, pinned=stats.pinned_mb > 0)
 
 
 class ComputeWitness:

@@ -16,7 +16,7 @@ from nova_xloud.cmd.progress import Progress
 
 if TYPE_CHECKING:
     from nova_xloud.audit.guests import Survey
-    from nova_xloud.core.instance.guest import Glimpse
+    from nova_xloud.core.instance.guest import DomainStats
 
 DESCRIPTION = """\
 Read Placement, Nova's databases and the guests, of all cells, and list what breaks a rule:
@@ -156,7 +156,7 @@ def _check(arguments: argparse.Namespace, survey: Survey | None) -> Report:
         return Check(cloud, hosts, asked, options).run()
 
 
-def _survey_at(uri: str) -> Mapping[str, Glimpse]:
+def _survey_at(uri: str) -> Mapping[str, DomainStats]:
     # Here, because where no --libvirt is given there may be none to import.
     from nova_xloud.libvirt.domain_stats import survey_at
 

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 
-from nova_xloud.core.instance.guest import Glimpse, GuestFigures
+from nova_xloud.core.instance.guest import DomainReading, DomainStats
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ class Boots:
         with self._lock:
             self._known = {u: known for u, known in self._known.items() if u in uuids}
 
-    def is_booting(self, uuid: str, guest: GuestFigures | Glimpse) -> bool:
+    def is_booting(self, uuid: str, guest: DomainReading | DomainStats) -> bool:
         """What :meth:`booting` says of it once :meth:`reported` has what it reports."""
         # Of a domain that is busy, or whose statistics cannot be read, nothing is known of them.
         if guest.memory_confirmed is False or guest.stats_at is not None:

@@ -34,7 +34,7 @@ from nova_xloud.compute.worker import Worker
 from nova_xloud.conf import EngineOptions
 from nova_xloud.core.convergence.dry_run import described, forecast
 from nova_xloud.core.convergence.plan import AdjustRequest
-from nova_xloud.core.instance.guest import Glimpse
+from nova_xloud.core.instance.guest import DomainStats
 from nova_xloud.core.instance.lifecycle import ADJUST, HOTPLUG
 from nova_xloud.core.instance.state import NOTHING
 from nova_xloud.core.instance.status import blockers, status
@@ -279,11 +279,13 @@ class Host:
         :raises DomainError: libvirt was not to be asked
         """
         with self._one_of_few():
-            glimpses = self._fleet.glimpses(uuids)
+            domain_stats = self._fleet.domain_stats(uuids)
         return {
-            uuid: _held(glimpses[uuid], booting=self._boots.is_booting(uuid, glimpses[uuid]))
+            uuid: _held(
+                domain_stats[uuid], booting=self._boots.is_booting(uuid, domain_stats[uuid])
+            )
             for uuid in uuids
-            if uuid in glimpses
+            if uuid in domain_stats
         }
 
     @contextlib.contextmanager
@@ -309,13 +311,13 @@ class Host:
         self._worker.close()
 
 
-def _held(glimpse: Glimpse, *, booting: bool) -> dict[str, Any]:
-    held = glimpse.held if glimpse.running else NOTHING
+def _held(stats: DomainStats, *, booting: bool) -> dict[str, Any]:
+    held = stats.held if stats.running else NOTHING
     return {
         "held": asdict(held),
-        "defined": None if glimpse.defined is None else asdict(glimpse.defined),
+        "defined": None if stats.defined is None else asdict(stats.defined),
         "booting": booting,
-        "pinned": glimpse.pinned_mb > 0,
+        "pinned": stats.pinned_mb > 0,
     }
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from nova_xloud.compute.ports import Domain, Instance, RecordView, Reservation
-from nova_xloud.core.instance.guest import GuestFigures
+from nova_xloud.core.instance.guest import DomainReading
 from nova_xloud.core.instance.state import DRIVEN_STATES, InstanceState, lacks_guest
 from nova_xloud.core.sizing.bounds import bounds_of
 from nova_xloud.errors import DomainNotFound, DomainNotRunning, InvalidState
@@ -129,7 +129,7 @@ def _is_undisturbed(before: RecordView, after: RecordView) -> bool:
 
 def read_guest(
     instance: Instance, view: RecordView
-) -> tuple[Domain | None, GuestFigures | None, bool]:
+) -> tuple[Domain | None, DomainReading | None, bool]:
     """Its domain, what it says, and whether it is booting; None, None, False: there is none.
 
     :raises DomainError: other than that there is no such domain

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from nova_xloud.core.instance.desired import Desired
-from nova_xloud.core.instance.guest import Glimpse, GuestFigures
+from nova_xloud.core.instance.guest import DomainReading, DomainStats
 from nova_xloud.core.size import Size
 from nova_xloud.core.sizing.bounds import FlavorFacts
 
@@ -24,7 +24,7 @@ class Domain(Protocol):
     Every method may raise a :class:`nova_xloud.errors.DomainError`.
     """
 
-    def read(self, *, agent: bool = True) -> GuestFigures:
+    def read(self, *, agent: bool = True) -> DomainReading:
         """One reading of it.
 
         :param agent: ask the guest's agent too; without it ``vcpus_online`` is None
@@ -191,8 +191,8 @@ class Instance:
     record: Record
     actions: Actions
     lock: InstanceLock
-    booting: Callable[[GuestFigures], bool] = lambda figures: False
-    watched: Callable[[GuestFigures], GuestFigures] = lambda figures: figures
+    booting: Callable[[DomainReading], bool] = lambda reading: False
+    watched: Callable[[DomainReading], DomainReading] = lambda reading: reading
     request_id: str = ""
     answers: Callable[[float], bool] = lambda within: True
     placement_answers: Callable[[float], bool] = lambda within: True
@@ -216,7 +216,7 @@ class Known:
 class Fleet(Protocol):
     """All instances of this host that nova-xloud looks after, in as few calls as possible."""
 
-    def glimpses(self, uuids: Collection[str]) -> Mapping[str, Glimpse]:
+    def domain_stats(self, uuids: Collection[str]) -> Mapping[str, DomainStats]:
         """What libvirt says of its domains, by instance: one call, and two for each of ``uuids``.
 
         :param uuids: whose definition and devices are read too; of no other is anything more asked

@@ -23,7 +23,7 @@ from nova_xloud.compute.ports import Fleet, Instance, Known
 from nova_xloud.compute.watch import Watch
 from nova_xloud.conf import EngineOptions
 from nova_xloud.core.convergence.drift import Drift, find_drift, pause_after
-from nova_xloud.core.instance.guest import Glimpse
+from nova_xloud.core.instance.guest import DomainStats
 from nova_xloud.core.instance.lifecycle import ADJUST, Progress
 from nova_xloud.core.instance.reading import Reading, of_pass
 from nova_xloud.core.instance.state import DRIVEN_STATES, lacks_guest
@@ -76,9 +76,9 @@ def _is_driven(one: Known) -> bool:
     return one.view.vm_state in DRIVEN_STATES
 
 
-def _is_followed(one: Known, glimpse: Glimpse | None) -> bool:
+def _is_followed(one: Known, stats: DomainStats | None) -> bool:
     """Whether it is driven to its size, or its guest runs whatever its vm_state is."""
-    return _is_driven(one) or (glimpse is not None and glimpse.running)
+    return _is_driven(one) or (stats is not None and stats.running)
 
 
 class Reconciler:
@@ -174,25 +174,25 @@ class Reconciler:
         self._empty_since = None
         busy = {one.uuid for one in known if self._worker.is_busy(one.uuid)}
         try:
-            glimpses = self._fleet.glimpses({one.uuid for one in known})
-            known = [one for one in known if _is_followed(one, glimpses.get(one.uuid))]
+            domain_stats = self._fleet.domain_stats({one.uuid for one in known})
+            known = [one for one in known if _is_followed(one, domain_stats.get(one.uuid))]
             reserved = self._fleet.reserved(known)
         except (DomainError, Refused) as error:
             LOG.warning("This pass over the host's instances is left out: %s", error)
             return 0
-        # One that is busy has no glimpse, and has not started anew for that.
-        here = {*glimpses, *(one.uuid for one in known)}
+        # One that is busy has no stats, and has not started anew for that.
+        here = {*domain_stats, *(one.uuid for one in known)}
         self._boots.keep_only(here)
         self._watch.keep_only(here)
         self._attempts = {one.uuid: a for one in known if (a := self._attempts.get(one.uuid))}
         resumed = sum(
-            self._check_safely(one, glimpses.get(one.uuid), reserved[one.uuid]) for one in known
+            self._check_safely(one, domain_stats.get(one.uuid), reserved[one.uuid]) for one in known
         )
         LOG.debug("Of %d instances %d are looked at.", len(known), resumed)
         busy |= {one.uuid for one in known if self._worker.is_busy(one.uuid)}
         seen = {
             one.uuid: Seen(
-                None if one.uuid in busy else self._read(one, glimpses, reserved),
+                None if one.uuid in busy else self._read(one, domain_stats, reserved),
                 one.view.facts.maximum,
                 one.project_id,
             )
@@ -211,43 +211,43 @@ class Reconciler:
             self._attempts = {}
 
     def _read(
-        self, one: Known, glimpses: Mapping[str, Glimpse], reserved: Mapping[str, Size]
+        self, one: Known, domain_stats: Mapping[str, DomainStats], reserved: Mapping[str, Size]
     ) -> Reading:
         """Of one that no run has changed between the three answers."""
-        glimpse = glimpses.get(one.uuid)
-        booting = glimpse is not None and self._boots.is_booting(one.uuid, glimpse)
+        stats = domain_stats.get(one.uuid)
+        booting = stats is not None and self._boots.is_booting(one.uuid, stats)
         view = one.view
         return of_pass(
             view.desired,
             reserved[one.uuid],
-            glimpse,
+            stats,
             booting=booting,
             is_off=view.vm_state == "stopped",
             lacks_guest=bool(lacks_guest(view.vm_state, view.task_state)),
         )
 
-    def _check_safely(self, one: Known, glimpse: Glimpse | None, reserved: Size) -> bool:
+    def _check_safely(self, one: Known, stats: DomainStats | None, reserved: Size) -> bool:
         try:
-            return self._check(one, glimpse, reserved)
+            return self._check(one, stats, reserved)
         except Exception:
             # The others are checked all the same.
             LOG.exception("Instance %s could not be looked at.", one.uuid)
             return False
 
-    def _check(self, one: Known, glimpse: Glimpse | None, reserved: Size) -> bool:
+    def _check(self, one: Known, stats: DomainStats | None, reserved: Size) -> bool:
         # A run may stand back for an operation that ends before the run does. The pass that comes
         # after the operation finds it busy, and nobody else would look.
         if one.view.task_state is not None or self._worker.when_free(one.uuid, self.begin):
             return False
         desired = one.view.desired
-        boot_id = None if glimpse is None else glimpse.boot_id
-        booting = glimpse is not None and self._boots.is_booting(one.uuid, glimpse)
-        silent = glimpse is not None and self._is_silent(one.uuid, glimpse) and not booting
+        boot_id = None if stats is None else stats.boot_id
+        booting = stats is not None and self._boots.is_booting(one.uuid, stats)
+        silent = stats is not None and self._is_silent(one.uuid, stats) and not booting
         found = find_drift(
             desired,
             one.view.recorded,
             reserved,
-            glimpse,
+            stats,
             booting=booting,
             driven=_is_driven(one),
             silent=silent,
@@ -255,18 +255,18 @@ class Reconciler:
         if found is None:
             self._attempts.pop(one.uuid, None)
             return False
-        seen = None if glimpse is None else (glimpse.vcpus, glimpse.defined, glimpse.pinned_mb)
+        seen = None if stats is None else (stats.vcpus, stats.defined, stats.pinned_mb)
         phase, code = desired.progress.phase, desired.progress.code
         like = (desired.generation, phase, code, reserved, boot_id, seen, booting)
         if not (self._is_due(one.uuid, like) or found.urgent):
             return False
-        shrinks = glimpse is not None and glimpse.held.covers(desired.target)
+        shrinks = stats is not None and stats.held.covers(desired.target)
         return self._take_up(one.uuid, desired.progress, found, shrinks=shrinks)
 
-    def _is_silent(self, uuid: str, glimpse: Glimpse) -> bool:
+    def _is_silent(self, uuid: str, stats: DomainStats) -> bool:
         """Whether its driver, which has reported before, was watched for long and does not."""
-        silence = self._watch.silence(uuid, glimpse)
-        return silence > self._options.boot_grace and glimpse.memory_mb < glimpse.max_memory_mb
+        silence = self._watch.silence(uuid, stats)
+        return silence > self._options.boot_grace and stats.memory_mb < stats.max_memory_mb
 
     def _is_due(self, uuid: str, like: object) -> bool:
         """Whether something is new about it, or it has been left alone for long enough."""

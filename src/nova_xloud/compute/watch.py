@@ -15,7 +15,7 @@ import threading
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 
-from nova_xloud.core.instance.guest import Glimpse, GuestFigures
+from nova_xloud.core.instance.guest import DomainReading, DomainStats
 
 # Seconds: more than that between two readings are not counted as watched. Somebody beside Nova may
 # have paused the guest between them.
@@ -61,34 +61,34 @@ class Watch:
         with self._lock:
             self._watched = {u: one for u, one in self._watched.items() if u in uuids}
 
-    def judged(self, uuid: str, figures: GuestFigures) -> GuestFigures:
+    def judged(self, uuid: str, reading: DomainReading) -> DomainReading:
         """The same reading with what is known of its driver.
 
         ``balloon_driver`` is True where it reports, False where it was watched for long enough and
         did not, None where that cannot be told.
         """
-        if not figures.running or not figures.has_balloon:
+        if not reading.running or not reading.has_balloon:
             self.changed(uuid)
-            return figures
-        one = self._seen(uuid, figures.boot_id, figures.stats_at, paused=figures.paused)
-        if figures.paused:
-            reports: bool | None = figures.stats_at is not None or None
-        elif one.silence >= figures.reports_within:
+            return reading
+        one = self._seen(uuid, reading.boot_id, reading.stats_at, paused=reading.paused)
+        if reading.paused:
+            reports: bool | None = reading.stats_at is not None or None
+        elif one.silence >= reading.reports_within:
             reports = False
         else:
-            reports = True if one.heard else figures.balloon_driver
-        return replace(figures, balloon_driver=reports)
+            reports = True if one.heard else reading.balloon_driver
+        return replace(reading, balloon_driver=reports)
 
-    def silence(self, uuid: str, glimpse: Glimpse) -> float:
+    def silence(self, uuid: str, stats: DomainStats) -> float:
         """For how many seconds a guest that has reported before was watched and has not since."""
-        if not glimpse.running:
+        if not stats.running:
             self.changed(uuid)
             return 0.0
-        if glimpse.stats_at is None and glimpse.memory_confirmed is not False:
+        if stats.stats_at is None and stats.memory_confirmed is not False:
             # The domain is busy, or nobody asks for statistics.
             return 0.0
-        one = self._seen(uuid, glimpse.boot_id, glimpse.stats_at, paused=glimpse.paused)
-        return one.silence if glimpse.stats_at is not None else 0.0
+        one = self._seen(uuid, stats.boot_id, stats.stats_at, paused=stats.paused)
+        return one.silence if stats.stats_at is not None else 0.0
 
     def _seen(
         self, uuid: str, boot_id: int | None, stats_at: int | None, *, paused: bool

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import libvirt
 from lxml import etree
 
-from nova_xloud.core.instance.guest import GuestFigures
+from nova_xloud.core.instance.guest import DomainReading
 from nova_xloud.core.size import Size
 from nova_xloud.errors import DomainBusy, DomainError, DomainNotFound, DomainNotRunning
 from nova_xloud.libvirt import memory_stats
@@ -82,7 +82,7 @@ class LibvirtDomain:
         self._ask_agent = ask_agent
         self._usual_period = usual_period
 
-    def read(self, *, agent: bool = True) -> GuestFigures:
+    def read(self, *, agent: bool = True) -> DomainReading:
         """See :meth:`nova_xloud.compute.ports.Domain.read`.
 
         Two calls when it is shut off, five when it runs, more only with a connected agent.
@@ -102,7 +102,7 @@ class LibvirtDomain:
         stats = self._statistics() if running else {}
         period = stats_period(root)
         usual = max(period, self._usual_period) if period else 0
-        return GuestFigures(
+        return DomainReading(
             running=running,
             paused=paused,
             max_vcpus=size.max_vcpus,
@@ -274,7 +274,7 @@ def online_of(answer: dict[str, str] | None, present: int) -> int | None:
 
 
 def _confirmed(root: etree._Element, stats: dict[str, int] | None) -> bool | None:
-    """See :attr:`GuestFigures.memory_confirmed`; True where nobody asks the driver to report."""
+    """See :attr:`DomainReading.memory_confirmed`; True where nobody asks the driver to report."""
     if stats is None:
         return None
     asked_to_report = root.find("devices/memballoon/stats") is not None

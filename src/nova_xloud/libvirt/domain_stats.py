@@ -11,7 +11,7 @@ import libvirt
 from lxml import etree
 
 from nova_xloud.core.convergence import balloon
-from nova_xloud.core.instance.guest import Glimpse
+from nova_xloud.core.instance.guest import DomainStats
 from nova_xloud.errors import DomainCallFailed
 from nova_xloud.libvirt.guest_xml import KIB, defined_size, read_size, stats_period
 from nova_xloud.libvirt.pinned import pinned_by
@@ -35,7 +35,7 @@ class VirConnect(Protocol):
 
 def survey(
     connection: VirConnect, uuids: Collection[str] | None = (), usual_period: int = 0
-) -> dict[str, Glimpse]:
+) -> dict[str, DomainStats]:
     """Every domain of a host by its UUID, those that are shut off too.
 
     One call. A domain that another call holds (an unplug waits 5 s) delays nobody: libvirt tells
@@ -49,28 +49,28 @@ def survey(
     :param usual_period: as in :class:`nova_xloud.libvirt.domain.LibvirtDomain`
     :raises DomainCallFailed: libvirt did not answer
     """
-    stats = (
+    groups = (
         libvirt.VIR_DOMAIN_STATS_STATE
         | libvirt.VIR_DOMAIN_STATS_VCPU
         | libvirt.VIR_DOMAIN_STATS_BALLOON
     )
     try:
         records = connection.getAllDomainStats(
-            stats, libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT
+            groups, libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT
         )
     except libvirt.libvirtError as error:
         code = error.get_error_code()
         raise DomainCallFailed(f"getAllDomainStats: {error} (libvirt {code})") from error
-    seen: dict[str, Glimpse] = {}
+    seen: dict[str, DomainStats] = {}
     for dom, record in records:
-        uuid, glimpse = dom.UUIDString(), _glimpse(dom.ID(), record)
-        if glimpse is not None:
+        uuid, stats = dom.UUIDString(), _stats_of(dom.ID(), record)
+        if stats is not None:
             is_asked = uuids is None or uuid in uuids
-            seen[uuid] = _with_xml(glimpse, dom, usual_period) if is_asked else glimpse
+            seen[uuid] = _with_xml(stats, dom, usual_period) if is_asked else stats
     return seen
 
 
-def survey_at(uri: str) -> dict[str, Glimpse]:
+def survey_at(uri: str) -> dict[str, DomainStats]:
     """:func:`survey` over a connection of its own that can only read.
 
     The definition and the devices of each domain are read too.
@@ -89,28 +89,28 @@ def survey_at(uri: str) -> dict[str, Glimpse]:
         connection.close()
 
 
-def _with_xml(glimpse: Glimpse, dom: Any, usual_period: int) -> Glimpse:
+def _with_xml(stats: DomainStats, dom: Any, usual_period: int) -> DomainStats:
     try:
         is_persistent = dom.isPersistent()
         live = etree.fromstring(dom.XMLDesc(0))
         inactive = etree.fromstring(dom.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE))
     except libvirt.libvirtError:
         # It has gone just now; the next pass will not find it any more.
-        return glimpse
+        return stats
     return replace(
-        glimpse,
+        stats,
         defined=defined_size(inactive) if is_persistent else None,
         pinned_mb=-(-read_size(live).max_memory_kib // KIB) if pinned_by(live) else 0,
-        asked_often=glimpse.running and balloon.is_asked_often(stats_period(live), usual_period),
+        asked_often=stats.running and balloon.is_asked_often(stats_period(live), usual_period),
     )
 
 
-def _glimpse(number: int, record: dict[str, Any]) -> Glimpse | None:
+def _stats_of(number: int, record: dict[str, Any]) -> DomainStats | None:
     vcpus, memory_kib = record.get("vcpu.current"), record.get("balloon.current")
     if vcpus is None or memory_kib is None:
         return None
     reported_at = record.get("balloon.last-update")
-    return Glimpse(
+    return DomainStats(
         running=number != NO_ID,
         vcpus=vcpus,
         memory_mb=-(-memory_kib // KIB),

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from nova_xloud.core.convergence.balloon import is_asked_often
-from nova_xloud.core.instance.guest import Glimpse, GuestFigures
+from nova_xloud.core.instance.guest import DomainReading, DomainStats
 from nova_xloud.core.size import Size
 from nova_xloud.libvirt.error_codes import Call, error_class
 from nova_xloud.testing.behaviour import Power, Rejected
@@ -22,14 +22,14 @@ class FakeDomain:
     def __init__(self, guest: FakeGuest) -> None:
         self.guest = guest
 
-    def read(self, *, agent: bool = True) -> GuestFigures:
+    def read(self, *, agent: bool = True) -> DomainReading:
         guest = self.guest
         _answered(guest.check_exists)
         if guest.active:
             _answered(guest.check_free)
         size = guest.live()
         statistics = guest.statistics()
-        return GuestFigures(
+        return DomainReading(
             running=guest.active,
             paused=guest.power in (Power.PAUSED, Power.CRASHED),
             max_vcpus=size.max_vcpus,
@@ -67,9 +67,9 @@ class FakeDomain:
     def _usual_period(self) -> int:
         return max(1, int(self.guest.timing.stats_seconds))
 
-    def glimpse(self) -> Glimpse:
+    def stats(self) -> DomainStats:
         """What :func:`nova_xloud.libvirt.domain_stats.survey` tells of it."""
-        return glimpse_of(self.read(agent=False))
+        return stats_of(self.read(agent=False))
 
     def ping(self) -> None:
         _answered(self.guest.check_running)
@@ -100,20 +100,20 @@ class FakeDomain:
         _answered(lambda: self.guest.set_online(count), Call.AGENT)
 
 
-def glimpse_of(figures: GuestFigures) -> Glimpse:
+def stats_of(reading: DomainReading) -> DomainStats:
     """What a survey tells of a domain that reads so."""
-    return Glimpse(
-        running=figures.running,
-        vcpus=figures.vcpus,
-        memory_mb=figures.memory_mb,
-        boot_id=figures.boot_id,
-        defined=figures.defined,
-        pinned_mb=figures.max_memory_mb if figures.pinned else 0,
-        asked_often=is_asked_often(figures.stats_period, figures.usual_stats_period),
-        max_memory_mb=figures.max_memory_mb,
-        memory_confirmed=figures.memory_confirmed,
-        stats_at=figures.stats_at,
-        paused=figures.paused,
+    return DomainStats(
+        running=reading.running,
+        vcpus=reading.vcpus,
+        memory_mb=reading.memory_mb,
+        boot_id=reading.boot_id,
+        defined=reading.defined,
+        pinned_mb=reading.max_memory_mb if reading.pinned else 0,
+        asked_often=is_asked_often(reading.stats_period, reading.usual_stats_period),
+        max_memory_mb=reading.max_memory_mb,
+        memory_confirmed=reading.memory_confirmed,
+        stats_at=reading.stats_at,
+        paused=reading.paused,
     )
 
 

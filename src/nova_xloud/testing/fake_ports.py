@@ -10,7 +10,7 @@ from typing import Any
 
 from nova_xloud.compute.ports import ClaimConflict, Instance, Known, RecordView, Reservation
 from nova_xloud.core.instance.desired import Desired
-from nova_xloud.core.instance.guest import Glimpse
+from nova_xloud.core.instance.guest import DomainStats
 from nova_xloud.core.size import Size
 from nova_xloud.core.sizing.allocation import MEMORY_MB, VCPU, judged, refusal_of
 from nova_xloud.core.sizing.bounds import FlavorFacts
@@ -23,7 +23,7 @@ from nova_xloud.errors import (
     NotFound,
     PlacementUnavailable,
 )
-from nova_xloud.testing.fake_domain import glimpse_of
+from nova_xloud.testing.fake_domain import stats_of
 
 NOTHING = Size(0, 0)
 PROVIDER = "fake-provider"
@@ -298,7 +298,7 @@ class FakeFleet:
 
     :ivar calls: the name of every call, in order; of ``open`` with UUID and request id
     :ivar libvirt_away: it answers nobody
-    :ivar left_out: UUIDs of domains that have no glimpse, because they are busy just now
+    :ivar left_out: UUIDs of domains that have no stats, because they are busy just now
     """
 
     NODE = "fake-node"
@@ -310,17 +310,17 @@ class FakeFleet:
         self.left_out: set[str] = set()
         self._ran_already = {
             uuid: one.boot_id
-            for uuid, one in self._glimpses().items()
+            for uuid, one in self._domain_stats().items()
             if one.running and one.boot_id is not None
         }
 
-    def glimpses(self, uuids: Collection[str]) -> Mapping[str, Glimpse]:
-        self.calls.append("glimpses")
+    def domain_stats(self, uuids: Collection[str]) -> Mapping[str, DomainStats]:
+        self.calls.append("domain_stats")
         if self.libvirt_away:
             raise DomainCallFailed("fake fleet: libvirt is away")
         seen = {
             uuid: one if uuid in uuids else replace(one, defined=None, pinned_mb=0)
-            for uuid, one in self._glimpses().items()
+            for uuid, one in self._domain_stats().items()
         }
         return {uuid: one for uuid, one in seen.items() if uuid not in self.left_out}
 
@@ -346,9 +346,9 @@ class FakeFleet:
         instance.record.refresh()
         return replace(instance, request_id=request_id)
 
-    def _glimpses(self) -> dict[str, Glimpse]:
-        seen: dict[str, Glimpse] = {}
+    def _domain_stats(self) -> dict[str, DomainStats]:
+        seen: dict[str, DomainStats] = {}
         for uuid, instance in self._instances.items():
             with contextlib.suppress(DomainNotFound):
-                seen[uuid] = glimpse_of(instance.domain().read(agent=False))
+                seen[uuid] = stats_of(instance.domain().read(agent=False))
         return seen

@@ -13,10 +13,10 @@ from lab.patience import LIMIT
 from nova_xloud.audit.guests import LibvirtWitness
 from nova_xloud.audit.report import Unread
 from nova_xloud.core.checks.invariants import Guest
-from nova_xloud.core.instance.guest import Glimpse
+from nova_xloud.core.instance.guest import DomainStats
 from nova_xloud.core.size import Size
 
-ONE = Glimpse(running=True, vcpus=2, memory_mb=512, boot_id=1)
+ONE = DomainStats(running=True, vcpus=2, memory_mb=512, boot_id=1)
 
 
 def no_instances() -> Iterable[Any]:
@@ -31,7 +31,7 @@ def test_what_libvirt_knows_of_those_that_are_asked_for_is_told() -> None:
 def test_a_libvirt_that_hangs_is_left_behind_and_named() -> None:
     over = threading.Event()
 
-    def hang(uri: str) -> dict[str, Glimpse]:
+    def hang(uri: str) -> dict[str, DomainStats]:
         over.wait()
         return {}
 

@@ -4,7 +4,7 @@ from collections import deque
 from types import SimpleNamespace
 
 from nova_xloud.compute.watch import Watch
-from nova_xloud.core.instance.guest import GuestFigures
+from nova_xloud.core.instance.guest import DomainReading
 from nova_xloud.testing import FakeDomain, ManualClock
 from tests.bench import leftovers
 from tests.unit.compute.rig import Rig
@@ -32,7 +32,7 @@ def test_keys_values_and_members_are_found_however_deep():
 def test_objects_of_ours_are_walked_through_and_those_of_others_are_not():
     watch, rig = Watch(ManualClock().now), Rig(uuid="gone")
     figures = FakeDomain(rig.guest).read()
-    assert isinstance(figures, GuestFigures)
+    assert isinstance(figures, DomainReading)
     watch.judged("gone", figures)
     assert leftovers.of(GONE, {"watch": watch}) == ["watch._watched (a key)"]
     assert leftovers.of(GONE, {"others": SimpleNamespace(uuid="gone")}) == []

@@ -26,7 +26,7 @@ from nova_xloud.compute.worker import Converging
 from nova_xloud.conf import EngineOptions
 from nova_xloud.core.convergence.plan import AdjustRequest
 from nova_xloud.core.instance.desired import Desired
-from nova_xloud.core.instance.guest import GuestFigures
+from nova_xloud.core.instance.guest import DomainReading
 from nova_xloud.core.instance.lifecycle import NEVER_ADJUSTED
 from nova_xloud.core.size import Size
 from nova_xloud.core.sizing.bounds import FlavorFacts, HostFacts
@@ -127,8 +127,8 @@ class Rig:
             record=_Record(self),
             actions=_Actions(self),
             lock=self.lock,
-            booting=lambda figures: self.boots.is_booting(self.uuid, figures),
-            watched=lambda figures: self.watch.judged(self.uuid, figures),
+            booting=lambda reading: self.boots.is_booting(self.uuid, reading),
+            watched=lambda reading: self.watch.judged(self.uuid, reading),
             request_id=self.request_id,
             answers=self._answers,
             placement_answers=self._placement_answers,
@@ -370,7 +370,7 @@ class _Domain:
     def __init__(self, rig: Rig, inner: Domain) -> None:
         self._rig, self._inner = rig, inner
 
-    def read(self, *, agent: bool = True) -> GuestFigures:
+    def read(self, *, agent: bool = True) -> DomainReading:
         self._rig._hook("read")
         return self._inner.read(agent=agent)
 

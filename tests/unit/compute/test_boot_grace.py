@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from nova_xloud.compute.boot_grace import Boots
-from nova_xloud.core.instance.guest import Glimpse
+from nova_xloud.core.instance.guest import DomainStats
 from nova_xloud.testing import ManualClock
 
 GRACE = 120.0
@@ -137,7 +137,7 @@ def test_a_guest_that_resets_itself_again_and_again_has_no_grace_for_ever() -> N
 def test_of_readings_that_say_nothing_of_statistics_nothing_is_learnt() -> None:
     known, _ = boots()
     known.were_there({"one": 7})
-    spoke = Glimpse(True, 2, 512, 7, max_memory_mb=1024, stats_at=1000)
+    spoke = DomainStats(True, 2, 512, 7, max_memory_mb=1024, stats_at=1000)
     assert not known.is_booting("one", spoke)
     # Busy; and statistics that could not be read.
     assert not known.is_booting("one", replace(spoke, stats_at=None))

@@ -178,15 +178,15 @@ def test_a_fleet_tells_of_its_instances_what_their_ports_do() -> None:
         ("other", other.record.refresh()),
     ]
     assert fleet.reserved(known) == {"one": NOW, "other": Size(5, 3072)}
-    assert fleet.glimpses(["one", "other"]) == {
-        "one": FakeDomain(one.guest).glimpse(),
-        "other": FakeDomain(other.guest).glimpse(),
+    assert fleet.domain_stats(["one", "other"]) == {
+        "one": FakeDomain(one.guest).stats(),
+        "other": FakeDomain(other.guest).stats(),
     }
-    assert fleet.glimpses(["one"])["one"].defined == NOW
-    assert fleet.glimpses(["one"])["other"].defined is None
-    assert fleet.glimpses([])["one"].boot_id == 1
-    assert not fleet.glimpses([])["other"].running
-    assert fleet.calls == ["known", "reserved", *["glimpses"] * 5]
+    assert fleet.domain_stats(["one"])["one"].defined == NOW
+    assert fleet.domain_stats(["one"])["other"].defined is None
+    assert fleet.domain_stats([])["one"].boot_id == 1
+    assert not fleet.domain_stats([])["other"].running
+    assert fleet.calls == ["known", "reserved", *["domain_stats"] * 5]
 
 
 def _moved(rig: Rig) -> None:
@@ -204,16 +204,16 @@ def test_a_fleet_knows_only_what_is_here(gone: Callable[[Rig], None]) -> None:
     assert FakeFleet([rig.instance]).known() == []
 
 
-def test_a_domain_that_is_not_there_or_busy_has_no_glimpse() -> None:
+def test_a_domain_that_is_not_there_or_busy_has_no_stats() -> None:
     rig = Rig()
     fleet = FakeFleet([rig.instance])
     fleet.left_out.add(rig.uuid)
-    assert fleet.glimpses([]) == {}
+    assert fleet.domain_stats([]) == {}
     fleet.left_out.clear()
-    assert list(fleet.glimpses([])) == [rig.uuid]
+    assert list(fleet.domain_stats([])) == [rig.uuid]
     rig.guest.undefine()
     rig.guest.stop()
-    assert fleet.glimpses([]) == {}
+    assert fleet.domain_stats([]) == {}
 
 
 def test_what_ran_already_is_what_ran_when_the_service_began() -> None:
@@ -232,7 +232,7 @@ def test_a_fleet_without_libvirt_or_placement_says_so() -> None:
     known = fleet.known()
     fleet.libvirt_away = rig.claims.unreachable = True
     with pytest.raises(DomainError):
-        fleet.glimpses([])
+        fleet.domain_stats([])
     with pytest.raises(PlacementUnavailable):
         fleet.reserved(known)
 

@@ -18,7 +18,7 @@ from nova_xloud.compute.ports import Instance, Known
 from nova_xloud.compute.reconcile import EMPTY_FOR, HANGS_AFTER, REST, Reconciler
 from nova_xloud.conf import EngineOptions
 from nova_xloud.core.instance.desired import Desired
-from nova_xloud.core.instance.guest import Glimpse
+from nova_xloud.core.instance.guest import DomainStats
 from nova_xloud.core.instance.lifecycle import Condition, Event, Phase, Progress
 from nova_xloud.core.size import Size
 from nova_xloud.testing import Behaviour, ManualClock, Timing
@@ -83,7 +83,7 @@ def test_where_all_is_as_it_should_be_it_is_three_calls_and_nothing_is_touched()
     floor = Floor(*rigs)
     effects = [list(rig.effects) for rig in rigs]
     assert floor.run() == 0
-    assert sorted(str(call) for call in floor.fleet.calls) == ["glimpses", "known", "reserved"]
+    assert sorted(str(call) for call in floor.fleet.calls) == ["domain_stats", "known", "reserved"]
     assert floor.submitted == []
     assert [rig.effects for rig in rigs] == effects
 
@@ -694,11 +694,11 @@ def test_a_guest_that_refused_is_retried_until_it_comes_round() -> None:
     assert rig.recorded_conditions == []
 
 
-def test_the_bare_numbers_of_a_glimpse_are_enough() -> None:
+def test_the_bare_domain_stats_are_enough() -> None:
     # A pass reads no domain one by one: it believes the survey.
     rig = settled()
     floor = Floor(rig)
-    floor.fleet.glimpses = lambda uuids: {  # type: ignore[method-assign]
-        rig.uuid: Glimpse(True, 7, 3072, 1)
+    floor.fleet.domain_stats = lambda uuids: {  # type: ignore[method-assign]
+        rig.uuid: DomainStats(True, 7, 3072, 1)
     }
     assert floor.run() == 1

@@ -98,8 +98,8 @@ def test_a_pass_finds_one_that_is_still_asked_often() -> None:
     rig = small()
     assert rig.adjust(memory_mb=1024).converged
     rig.guest.set_statistics_period(1)
-    glimpse = FakeDomain(rig.guest).glimpse()
-    found = drift.find_drift(rig.record.desired, rig.size, rig.claims.size, glimpse, booting=False)
+    stats = FakeDomain(rig.guest).stats()
+    found = drift.find_drift(rig.record.desired, rig.size, rig.claims.size, stats, booting=False)
     assert found is not None
     assert (found.code, found.urgent) == (drift.ASKED_OFTEN, False)
     assert rig.converge().converged
@@ -111,7 +111,7 @@ def test_what_somebody_has_set_by_hand_stays() -> None:
     rig.guest.set_statistics_period(5)
     assert rig.adjust(memory_mb=3072).converged
     assert FakeDomain(rig.guest).read().stats_period == 5
-    assert not FakeDomain(rig.guest).glimpse().asked_often
+    assert not FakeDomain(rig.guest).stats().asked_often
 
 
 def test_a_guest_that_resets_itself_is_asked_as_often_as_before() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from nova_xloud.core.instance.desired import Desired
-from nova_xloud.core.instance.guest import GuestFigures
+from nova_xloud.core.instance.guest import DomainReading
 from nova_xloud.core.instance.lifecycle import Phase, Progress
 from nova_xloud.core.instance.state import InstanceState
 from nova_xloud.core.size import Size
@@ -16,9 +16,9 @@ from nova_xloud.core.size import Size
 MAXIMUM = Size(8, 4096)
 
 
-def guest(vcpus: int = 2, memory_mb: int = 1024, **other: Any) -> GuestFigures:
+def guest(vcpus: int = 2, memory_mb: int = 1024, **other: Any) -> DomainReading:
     """A running guest whose vCPUs above the first can be removed."""
-    figures: dict[str, Any] = {
+    reading: dict[str, Any] = {
         "running": True,
         "paused": False,
         "max_vcpus": MAXIMUM.vcpus,
@@ -27,15 +27,15 @@ def guest(vcpus: int = 2, memory_mb: int = 1024, **other: Any) -> GuestFigures:
         "max_memory_mb": MAXIMUM.memory_mb,
         "memory_mb": memory_mb,
     }
-    return GuestFigures(**{**figures, **other})
+    return DomainReading(**{**reading, **other})
 
 
 def state(
-    desired: Size | Desired, reserved: Size | None = None, figures: GuestFigures | None = None
+    desired: Size | Desired, reserved: Size | None = None, reading: DomainReading | None = None
 ) -> InstanceState:
     """What is desired, reserved (else what is desired), and the guest (else none)."""
     wanted = Desired(desired) if isinstance(desired, Size) else desired
-    return InstanceState(wanted, wanted.claim if reserved is None else reserved, figures)
+    return InstanceState(wanted, wanted.claim if reserved is None else reserved, reading)
 
 
 sizes = st.builds(Size, st.integers(1, MAXIMUM.vcpus), st.integers(1, MAXIMUM.memory_mb))
@@ -51,7 +51,7 @@ desireds = st.builds(
 
 
 @st.composite
-def guests(draw: st.DrawFn) -> GuestFigures:
+def guests(draw: st.DrawFn) -> DomainReading:
     size = draw(sizes)
     running = draw(st.booleans())
     reports = running and draw(st.booleans())

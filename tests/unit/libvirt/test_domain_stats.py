@@ -9,7 +9,7 @@ import libvirt
 import pytest
 
 from nova_xloud import errors
-from nova_xloud.core.instance.guest import Glimpse
+from nova_xloud.core.instance.guest import DomainStats
 from nova_xloud.libvirt.domain_stats import survey
 from tests.unit.libvirt.test_libvirt_domain import libvirt_error
 
@@ -62,8 +62,8 @@ def record(vcpus: int, memory_kib: int) -> dict[str, Any]:
 def test_all_in_one_call_that_waits_for_none() -> None:
     connection = Connection((Dom("a", 7), record(2, 524289)), (Dom("b", -1), record(1, 524288)))
     assert survey(connection) == {
-        "a": Glimpse(running=True, vcpus=2, memory_mb=513, boot_id=7, max_memory_mb=513),
-        "b": Glimpse(running=False, vcpus=1, memory_mb=512, boot_id=None, max_memory_mb=512),
+        "a": DomainStats(running=True, vcpus=2, memory_mb=513, boot_id=7, max_memory_mb=513),
+        "b": DomainStats(running=False, vcpus=1, memory_mb=512, boot_id=None, max_memory_mb=512),
     }
     asked = (
         libvirt.VIR_DOMAIN_STATS_STATE

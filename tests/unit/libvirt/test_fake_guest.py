@@ -106,9 +106,9 @@ def test_below_what_it_uses_a_guest_dies_and_answers_nobody(clock: ManualClock) 
     assert (guest.memory_kib(), guest.oom_kills) == (310 * 1024, 0)
     guest.set_memory(290 * 1024, live=True, config=False)
     clock.advance(60)
-    figures = FakeDomain(guest).read()
-    assert (guest.oom_kills, figures.running, figures.memory_mb) == (1, True, 300)
-    assert (figures.vcpus_online, figures.balloon_driver) == (None, None)
+    reading = FakeDomain(guest).read()
+    assert (guest.oom_kills, reading.running, reading.memory_mb) == (1, True, 300)
+    assert (reading.vcpus_online, reading.balloon_driver) == (None, None)
     guest.set_memory(1024 * 1024, live=True, config=False)
     set_vcpus(guest, 3)
     clock.advance(60)
@@ -218,19 +218,19 @@ def test_the_agent_brings_online_what_the_guest_does_not(clock: ManualClock) -> 
 
 def test_the_boot_id_is_another_one_after_every_start(clock: ManualClock) -> None:
     guest = running(clock)
-    first = FakeDomain(guest).glimpse()
+    first = FakeDomain(guest).stats()
     assert first.boot_id == FakeDomain(guest).read().boot_id
     guest.stop(save=True)
-    assert FakeDomain(guest).glimpse().boot_id is None
+    assert FakeDomain(guest).stats().boot_id is None
     guest.start()
-    assert FakeDomain(guest).glimpse().boot_id not in (first.boot_id, None)
+    assert FakeDomain(guest).stats().boot_id not in (first.boot_id, None)
 
 
 def test_an_added_cpu_comes_online_later(clock: ManualClock) -> None:
     guest = running(clock, agent=True, timing=Timing(online_seconds=0.5))
     set_vcpus(guest, 4)
-    figures = FakeDomain(guest).read()
-    assert (figures.vcpus, figures.vcpus_online) == (4, 2)
+    reading = FakeDomain(guest).read()
+    assert (reading.vcpus, reading.vcpus_online) == (4, 2)
     clock.advance(0.6)
     assert FakeDomain(guest).read().vcpus_online == 4
     set_vcpus(guest, 3)
@@ -243,8 +243,8 @@ def test_a_guest_that_brings_nothing_online(clock: ManualClock) -> None:
     guest.pause()
     guest.resume()
     clock.advance(60)
-    figures = FakeDomain(guest).read()
-    assert (figures.vcpus, figures.vcpus_online) == (4, 2)
+    reading = FakeDomain(guest).read()
+    assert (reading.vcpus, reading.vcpus_online) == (4, 2)
 
 
 def test_a_cpu_added_while_paused_comes_online_after_resume(clock: ManualClock) -> None:

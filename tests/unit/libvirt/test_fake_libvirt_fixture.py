@@ -13,7 +13,7 @@ from lxml import etree
 from nova.tests.fixtures import libvirt as fakelibvirt
 from nova.virt.libvirt import driver
 
-from nova_xloud.core.instance.guest import Glimpse
+from nova_xloud.core.instance.guest import DomainStats
 from nova_xloud.core.size import Size
 from nova_xloud.libvirt.domain import LibvirtDomain
 from nova_xloud.libvirt.domain_stats import survey
@@ -70,11 +70,11 @@ def test_the_survey_is_of_one_connection(fixture: FakeLibvirtFixture) -> None:
     assert survey(connection) == {}
     connection.defineXML(xml()).create()
     assert survey(connection) == {
-        UUID: Glimpse(True, 1, 1024, 1, max_memory_mb=1024, stats_at=1_000_000_000)
+        UUID: DomainStats(True, 1, 1024, 1, max_memory_mb=1024, stats_at=1_000_000_000)
     }
     assert survey(connect("compute2")) == {}
     connection.lookupByUUIDString(UUID).destroy()
-    assert survey(connection) == {UUID: Glimpse(False, 1, 512, None, max_memory_mb=1024)}
+    assert survey(connection) == {UUID: DomainStats(False, 1, 512, None, max_memory_mb=1024)}
 
 
 def test_a_balloon_with_autodeflate(fixture: FakeLibvirtFixture) -> None:
@@ -173,8 +173,8 @@ def test_a_migrated_domain_is_as_large_and_persistent(fixture: FakeLibvirtFixtur
     fixture.clock.advance(60)  # type: ignore[attr-defined]
     there = connect("compute2").createXML(dom.XMLDesc(8), "as Nova's tests call it")
     LibvirtDomain(there).set_definition(Size(3, 600))
-    figures = LibvirtDomain(there).read()
-    assert (figures.vcpus, figures.memory_mb) == (3, 512)
+    reading = LibvirtDomain(there).read()
+    assert (reading.vcpus, reading.memory_mb) == (3, 512)
     assert fixture.domain(UUID) is there.guest
 
 

@@ -116,14 +116,14 @@ def test_what_its_state_is(state: int, paused: bool, crashed: bool) -> None:
 
 
 def test_memory_without_a_balloon_device_is_what_info_says() -> None:
-    figures = LibvirtDomain(Dom("<memballoon model='none'/>", memoryStats={"rss": 1})).read()
-    assert (figures.memory_mb, figures.balloon_driver) == (512, None)
+    reading = LibvirtDomain(Dom("<memballoon model='none'/>", memoryStats={"rss": 1})).read()
+    assert (reading.memory_mb, reading.balloon_driver) == (512, None)
 
 
 def test_shut_off_is_read_from_the_configuration_in_two_calls() -> None:
     dom = Dom(active=False, state=5)
-    figures = LibvirtDomain(dom).read()
-    assert (figures.running, figures.vcpus, figures.memory_mb) == (False, 2, 391)
+    reading = LibvirtDomain(dom).read()
+    assert (reading.running, reading.vcpus, reading.memory_mb) == (False, 2, 391)
     assert [call[0] for call in dom.calls] == ["info", "XMLDesc"]
 
 
@@ -167,8 +167,8 @@ def test_the_driver_of_a_paused_guest_is_not_gone() -> None:
 def test_what_the_guest_can_spare_is_rounded_down(
     stats: dict[str, int], usable_mb: int | None, stats_at: int | None
 ) -> None:
-    figures = LibvirtDomain(Dom(memoryStats=stats)).read()
-    assert (figures.usable_mb, figures.stats_at) == (usable_mb, stats_at)
+    reading = LibvirtDomain(Dom(memoryStats=stats)).read()
+    assert (reading.usable_mb, reading.stats_at) == (usable_mb, stats_at)
 
 
 def test_autodeflate_and_boot_id() -> None:
@@ -302,8 +302,8 @@ def test_errors_of_set_vcpus_online(code: int, words: str, cls: type[errors.Doma
 def test_memory_devices() -> None:
     dimm = "<memory model='dimm'><target><size unit='KiB'>131072</size></target></memory>"
     virtio = "<memory model='virtio-mem'><target><size unit='KiB'>9</size></target></memory>"
-    figures = LibvirtDomain(Dom(dimm + dimm + virtio)).read()
-    assert (figures.attached_dimms_mb, figures.has_virtiomem) == (256, True)
+    reading = LibvirtDomain(Dom(dimm + dimm + virtio)).read()
+    assert (reading.attached_dimms_mb, reading.has_virtiomem) == (256, True)
 
 
 def test_flags() -> None:

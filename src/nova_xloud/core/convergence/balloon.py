@@ -29,7 +29,7 @@ from nova_xloud.core.convergence.steps import (
     SetStatisticsPeriod,
     Stuck,
 )
-from nova_xloud.core.instance.guest import GuestFigures
+from nova_xloud.core.instance.guest import DomainReading
 from nova_xloud.core.instance.lifecycle import Phase
 from nova_xloud.core.instance.state import InstanceState
 
@@ -55,7 +55,7 @@ DEFAULTS = Limits()
 
 
 def step(
-    state: InstanceState, guest: GuestFigures, run: RunState, limits: Limits
+    state: InstanceState, guest: DomainReading, run: RunState, limits: Limits
 ) -> SetMemory | SetStatisticsPeriod | Await | Stuck | None:
     """The balloon's next step, or what it waits for; None: it is where it should be.
 
@@ -82,7 +82,7 @@ def step(
 
 
 def _shrink(
-    goal: int, state: InstanceState, guest: GuestFigures, run: RunState, limits: Limits
+    goal: int, state: InstanceState, guest: DomainReading, run: RunState, limits: Limits
 ) -> SetMemory | SetStatisticsPeriod | Await | Stuck:
     now = guest.memory_mb
     if run.balloon_target_mb is not None and goal <= run.balloon_target_mb < now:
@@ -125,7 +125,7 @@ def _shrink(
     return SetMemory(max(lowest, floor))
 
 
-def usual_period(guest: GuestFigures, run: RunState) -> SetStatisticsPeriod | None:
+def usual_period(guest: DomainReading, run: RunState) -> SetStatisticsPeriod | None:
     """Have its statistics be asked for as usual, after :data:`OFTEN`; None: they are, or libvirt
     has refused that in this run, or somebody has set another period by hand.
     """
@@ -144,13 +144,13 @@ def is_asked_often(period: int, usual: int) -> bool:
     return period == OFTEN < usual
 
 
-def _may_be_asked_often(guest: GuestFigures, run: RunState) -> bool:
+def _may_be_asked_often(guest: DomainReading, run: RunState) -> bool:
     """Only where there is a period to go back to, and a guest that runs, to report."""
     is_rare = min(guest.stats_period, guest.usual_stats_period) > OFTEN
     return is_rare and not guest.paused and run.stats_period_set != OFTEN
 
 
-def _is_silent(state: InstanceState, guest: GuestFigures, run: RunState) -> bool:
+def _is_silent(state: InstanceState, guest: DomainReading, run: RunState) -> bool:
     """Whether its statistics are waited for no more.
 
     Each run waits for the first report after it began. Only where the last one has waited already,
@@ -163,7 +163,7 @@ def _is_silent(state: InstanceState, guest: GuestFigures, run: RunState) -> bool
     return run.statistics_given_up or (before and guest.balloon_driver is False)
 
 
-def _on_the_way(to: int, guest: GuestFigures, *, booting: bool = False) -> Await:
+def _on_the_way(to: int, guest: DomainReading, *, booting: bool = False) -> Await:
     return Await(
         "xloud.guest_refused.memory_not_reached",
         f"its memory becomes {to} MiB (is {guest.memory_mb})",

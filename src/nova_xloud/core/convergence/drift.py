@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from nova_xloud.core.instance.conditions import RESERVED_TOO_LITTLE
 from nova_xloud.core.instance.desired import Desired
-from nova_xloud.core.instance.guest import Glimpse
+from nova_xloud.core.instance.guest import DomainStats
 from nova_xloud.core.size import Size
 
 TOO_LITTLE = "reserved_too_little"
@@ -56,7 +56,7 @@ def find_drift(
     desired: Desired,
     recorded: Size,
     reserved: Size,
-    glimpse: Glimpse | None,
+    stats: DomainStats | None,
     *,
     booting: bool,
     driven: bool = True,
@@ -66,32 +66,32 @@ def find_drift(
 
     :param recorded: the size in its own columns
     :param reserved: what Placement holds for it here
-    :param glimpse: None: libvirt has no such domain
+    :param stats: None: libvirt has no such domain
     :param booting: its guest's balloon may still be on the way
     :param driven: as in :class:`nova_xloud.core.instance.state.InstanceState`
     :param silent: its guest holds less than its maximum, and its driver, which has reported before,
         reports no more
     """
-    held = _held(glimpse, booting=booting)
+    held = _held(stats, booting=booting)
     if not reserved.covers(held):
         return Drift(TOO_LITTLE, f"it holds {held} and {reserved} are reserved", urgent=True)
     if not driven:
-        return _find_in_followed(desired, recorded, reserved, glimpse)
-    defined = None if glimpse is None else glimpse.defined
+        return _find_in_followed(desired, recorded, reserved, stats)
+    defined = None if stats is None else stats.defined
     if defined is not None and not reserved.covers(defined):
         why = f"libvirt would start it with {defined} and {reserved} are reserved"
         return Drift(DEFINITION, why, urgent=True)
-    return _find_in_driven(desired, recorded, reserved, glimpse, booting=booting, silent=silent)
+    return _find_in_driven(desired, recorded, reserved, stats, booting=booting, silent=silent)
 
 
 def _find_in_followed(
-    desired: Desired, recorded: Size, reserved: Size, glimpse: Glimpse | None
+    desired: Desired, recorded: Size, reserved: Size, stats: DomainStats | None
 ) -> Drift | None:
     """In an instance that is not driven: only its claim and its alarm have to be right."""
-    if glimpse is None or not glimpse.running:
+    if stats is None or not stats.running:
         return None
-    if glimpse.defined is not None and not reserved.covers(glimpse.defined):
-        why = f"libvirt would start it with {glimpse.defined} and {reserved} are reserved"
+    if stats.defined is not None and not reserved.covers(stats.defined):
+        why = f"libvirt would start it with {stats.defined} and {reserved} are reserved"
         return Drift(DEFINITION, why, urgent=True)
     if any(one.type == RESERVED_TOO_LITTLE for one in desired.recorded_conditions):
         return Drift(CONDITION, f"it was {RESERVED_TOO_LITTLE}")
@@ -104,32 +104,32 @@ def _find_in_driven(
     desired: Desired,
     recorded: Size,
     reserved: Size,
-    glimpse: Glimpse | None,
+    stats: DomainStats | None,
     *,
     booting: bool,
     silent: bool,
 ) -> Drift | None:
-    found = _unsettled(desired, recorded, reserved, glimpse, silent=silent)
+    found = _unsettled(desired, recorded, reserved, stats, silent=silent)
     if found is not None:
         return found
-    if not desired.generation and not _has(desired.target, glimpse):
+    if not desired.generation and not _has(desired.target, stats):
         # Nobody asked for anything. It may have been started before nova-xloud was here, with more
         # than it would boot with now, and that is claimed.
         return None
-    if glimpse is not None and glimpse.defined not in (None, desired.persisted):
-        why = f"libvirt would start it with {glimpse.defined} and not with {desired.persisted}"
+    if stats is not None and stats.defined not in (None, desired.persisted):
+        why = f"libvirt would start it with {stats.defined} and not with {desired.persisted}"
         return Drift(DEFINITION, why)
     if reserved != desired.claim:
         return Drift(RESERVED, f"{reserved} are reserved and should be {desired.claim}")
-    if glimpse is None or not glimpse.running:
+    if stats is None or not stats.running:
         if desired == desired.restarted():
             return None
         return Drift(STOPPED, "it has stopped, and something was asked only until then")
-    return _size_drift(desired.target, glimpse, booting=booting)
+    return _size_drift(desired.target, stats, booting=booting)
 
 
 def _unsettled(
-    desired: Desired, recorded: Size, reserved: Size, glimpse: Glimpse | None, *, silent: bool
+    desired: Desired, recorded: Size, reserved: Size, stats: DomainStats | None, *, silent: bool
 ) -> Drift | None:
     """A difference that does not depend on the size that the instance should have."""
     if not desired.progress.reached:
@@ -140,25 +140,25 @@ def _unsettled(
         return Drift(RECORDED, f"{recorded} are recorded and {reserved} reserved")
     if silent:
         return Drift(SILENT, "its balloon driver has reported before, and does not any more")
-    if glimpse is not None and glimpse.asked_often:
+    if stats is not None and stats.asked_often:
         return Drift(ASKED_OFTEN, "its balloon's statistics are asked for as often as in a shrink")
     return None
 
 
-def _has(target: Size, glimpse: Glimpse | None) -> bool:
-    return glimpse is not None and glimpse.held == target
+def _has(target: Size, stats: DomainStats | None) -> bool:
+    return stats is not None and stats.held == target
 
 
-def _held(glimpse: Glimpse | None, *, booting: bool) -> Size:
-    if glimpse is None or not glimpse.running:
+def _held(stats: DomainStats | None, *, booting: bool) -> Size:
+    if stats is None or not stats.running:
         return Size(0, 0)
-    return Size(glimpse.vcpus, glimpse.pinned_mb) if booting else glimpse.held
+    return Size(stats.vcpus, stats.pinned_mb) if booting else stats.held
 
 
-def _size_drift(target: Size, glimpse: Glimpse, *, booting: bool) -> Drift | None:
-    if glimpse.vcpus != target.vcpus:
-        return Drift(VCPUS, f"it has {glimpse.vcpus} vCPUs and should have {target.vcpus}")
-    has = glimpse.held.memory_mb
+def _size_drift(target: Size, stats: DomainStats, *, booting: bool) -> Drift | None:
+    if stats.vcpus != target.vcpus:
+        return Drift(VCPUS, f"it has {stats.vcpus} vCPUs and should have {target.vcpus}")
+    has = stats.held.memory_mb
     if has != target.memory_mb and not booting:
         return Drift(MEMORY, f"it has {has} MiB and should have {target.memory_mb}")
     return None

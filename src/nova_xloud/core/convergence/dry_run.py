@@ -26,7 +26,7 @@ from nova_xloud.core.convergence.steps import (
     SetVcpus,
     Step,
 )
-from nova_xloud.core.instance.guest import GuestFigures
+from nova_xloud.core.instance.guest import DomainReading
 from nova_xloud.core.instance.state import InstanceState
 
 # Far more than any adjustment takes: memory in steps of 16 MiB from 16 TiB down to nothing.
@@ -103,7 +103,7 @@ def _removing(state: InstanceState, pending: int | None) -> InstanceState:
 
 
 def _of_guest(
-    step: Step, state: InstanceState, guest: GuestFigures, run: RunState
+    step: Step, state: InstanceState, guest: DomainReading, run: RunState
 ) -> tuple[InstanceState, RunState] | None:
     match step:
         case SetMemory(mib):
@@ -128,7 +128,7 @@ def _of_guest(
     return None
 
 
-def _with_memory(guest: GuestFigures, mib: int) -> GuestFigures:
+def _with_memory(guest: DomainReading, mib: int) -> DomainReading:
     usable = guest.usable_mb
     if usable is not None:
         usable = max(0, usable + mib - guest.memory_mb)

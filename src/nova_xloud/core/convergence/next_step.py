@@ -29,7 +29,7 @@ from nova_xloud.core.convergence.steps import (
     Step,
     Stuck,
 )
-from nova_xloud.core.instance.guest import GuestFigures
+from nova_xloud.core.instance.guest import DomainReading
 from nova_xloud.core.instance.state import InstanceState
 from nova_xloud.core.size import Size
 
@@ -114,7 +114,7 @@ def _definition(state: InstanceState) -> Size | None:
 
 
 def _guest_step(
-    state: InstanceState, guest: GuestFigures, run: RunState, limits: Limits
+    state: InstanceState, guest: DomainReading, run: RunState, limits: Limits
 ) -> Step | None:
     """The first of the steps on the guest, in their order, that has something to do.
 
@@ -143,7 +143,9 @@ def _guest_step(
     return next(iter(possible or steps), None)
 
 
-def _vcpus(state: InstanceState, guest: GuestFigures, run: RunState, limits: Limits) -> Step | None:
+def _vcpus(
+    state: InstanceState, guest: DomainReading, run: RunState, limits: Limits
+) -> Step | None:
     target = state.desired.target.vcpus
     if guest.vcpus < target:
         return _add(target, state, guest, run)
@@ -152,7 +154,7 @@ def _vcpus(state: InstanceState, guest: GuestFigures, run: RunState, limits: Lim
     return None
 
 
-def _add(target: int, state: InstanceState, guest: GuestFigures, run: RunState) -> Step | None:
+def _add(target: int, state: InstanceState, guest: DomainReading, run: RunState) -> Step | None:
     if state.removal_unsettled:
         return Stuck(
             "xloud.guest_refused.removal_unsettled",
@@ -171,7 +173,7 @@ def _add(target: int, state: InstanceState, guest: GuestFigures, run: RunState) 
     )
 
 
-def _online(state: InstanceState, guest: GuestFigures, run: RunState) -> Step | None:
+def _online(state: InstanceState, guest: DomainReading, run: RunState) -> Step | None:
     """A guest that has not used its vCPUs by itself, or not yet: its agent is asked, once."""
     target, online = min(guest.vcpus, state.desired.target.vcpus), guest.vcpus_online
     if online is None or online >= target:
@@ -186,7 +188,7 @@ def _online(state: InstanceState, guest: GuestFigures, run: RunState) -> Step | 
 
 
 def _remove(
-    target: int, state: InstanceState, guest: GuestFigures, run: RunState, limits: Limits
+    target: int, state: InstanceState, guest: DomainReading, run: RunState, limits: Limits
 ) -> Step:
     if run.removal_error is not None:
         return _remove_no_more(target, guest, run, limits)
@@ -206,7 +208,7 @@ def _remove(
     return SetVcpus(target)
 
 
-def _remove_no_more(target: int, guest: GuestFigures, run: RunState, limits: Limits) -> Step:
+def _remove_no_more(target: int, guest: DomainReading, run: RunState, limits: Limits) -> Step:
     """The hypervisor does not take them. The guest may stop using them; the claim stays all the
     same, because nothing keeps the guest from using them again.
     """
@@ -224,7 +226,7 @@ def _remove_no_more(target: int, guest: GuestFigures, run: RunState, limits: Lim
     return Stuck(NOT_REMOVED, why)
 
 
-def _for_paused(step: Step, guest: GuestFigures) -> Step:
+def _for_paused(step: Step, guest: DomainReading) -> Step:
     """A paused guest takes vCPUs and a balloon target, and acts on them when it resumes.
 
     It cannot give vCPUs back: libvirt waits for it, and its time runs out (measured: 68 after 5 s).

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from nova_xloud.core.instance.guest import GuestFigures
+from nova_xloud.core.instance.guest import DomainReading
 from nova_xloud.core.size import Size
 
 NOT_REMOVED = "xloud.guest_refused.vcpus_not_removed"
@@ -255,7 +255,7 @@ class RunState:
     settled_mb: int | None = None
     settled_stats_at: int | None = None
 
-    def after_reading(self, guest: GuestFigures | None) -> RunState:
+    def after_reading(self, guest: DomainReading | None) -> RunState:
         """The same after one more reading of the guest."""
         if guest is None:
             return self
@@ -278,7 +278,7 @@ class RunState:
             return replace(self, statistics_given_up=True)
         return None
 
-    def has_fresh_statistics(self, guest: GuestFigures) -> bool:
+    def has_fresh_statistics(self, guest: DomainReading) -> bool:
         """Whether the guest's statistics are of a time when its balloon was where it is now."""
         if guest.stats_at is None or guest.memory_mb != self.settled_mb:
             return False

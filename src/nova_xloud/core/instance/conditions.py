@@ -33,7 +33,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from nova_xloud.core.instance import pinned
-from nova_xloud.core.instance.guest import GuestFigures
+from nova_xloud.core.instance.guest import DomainReading
 from nova_xloud.core.instance.lifecycle import GAVE_UP, Condition, Phase, Progress
 from nova_xloud.core.instance.state import InstanceState
 
@@ -130,7 +130,7 @@ def _is_unsettled(state: InstanceState, progress: Progress) -> bool:
 
 
 def _of_balloon(
-    state: InstanceState, guest: GuestFigures, progress: Progress
+    state: InstanceState, guest: DomainReading, progress: Progress
 ) -> Iterator[Condition]:
     target, has = state.desired.target.memory_mb, guest.actuated.memory_mb
     more = f"its memory is {has} MiB and should be {target}"
@@ -159,7 +159,7 @@ def _of_crashed() -> Condition:
     return _true(GUEST_SILENT, "xloud.guest_silent.crashed", message)
 
 
-def _of_silent(guest: GuestFigures) -> Condition:
+def _of_silent(guest: DomainReading) -> Condition:
     """Of a guest that has less than its maximum, and whose driver is known not to report.
 
     A driver that is taken away gives all memory back first (measured). So one that has reported,

@@ -10,8 +10,8 @@ from nova_xloud.core.size import Observed, Size
 
 
 @dataclass(frozen=True, slots=True)
-class GuestFigures:
-    """One reading of a domain.
+class DomainReading:
+    """What was read of one domain at one time.
 
     :ivar running: QEMU runs (a paused guest runs too)
     :ivar paused: its vCPUs are stopped: adds and balloon act on resume
@@ -116,18 +116,19 @@ class GuestFigures:
 
 
 @dataclass(frozen=True, slots=True)
-class Glimpse:
-    """What one call for all domains of a host tells of one of them.
+class DomainStats:
+    """What libvirt's ``getAllDomainStats`` says of one domain; for those that are asked for, with
+    what their definition and devices say.
 
     :ivar vcpus: vCPUs present in QEMU
     :ivar memory_mb: size of the balloon, MiB, rounded up; may be a second old
-    :ivar boot_id: as in :class:`GuestFigures`
-    :ivar defined: as in :class:`GuestFigures`; None too for a domain that was not asked for it
+    :ivar boot_id: as in :class:`DomainReading`
+    :ivar defined: as in :class:`DomainReading`; None too for a domain that was not asked for it
     :ivar pinned_mb: memory that it holds whatever its balloon says, MiB: its maximum where that is
         pinned, else 0
     :ivar asked_often: whether its statistics are asked for often, as
         :func:`nova_xloud.core.convergence.balloon.is_asked_often` says
-    :ivar max_memory_mb: as in :class:`GuestFigures`; so are those that follow
+    :ivar max_memory_mb: as in :class:`DomainReading`; so are those that follow
     """
 
     running: bool
@@ -144,7 +145,7 @@ class Glimpse:
 
     @property
     def actuated(self) -> Size:
-        """As that of :class:`GuestFigures`."""
+        """As that of :class:`DomainReading`."""
         return Size(self.vcpus, max(self.memory_mb, self.pinned_mb))
 
     @property

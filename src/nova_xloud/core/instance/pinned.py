@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from nova_xloud.core.instance.guest import GuestFigures
+from nova_xloud.core.instance.guest import DomainReading
 from nova_xloud.core.sizing.bounds import MEMORY, Blocker
 
 # Why its balloon is not effective.
@@ -26,7 +26,7 @@ REASONS: Final[Mapping[str, str]] = {
 }
 
 
-def blockers(guest: GuestFigures | None) -> tuple[Blocker, ...]:
+def blockers(guest: DomainReading | None) -> tuple[Blocker, ...]:
     """One blocker of memory for each reason; none where nothing is pinned."""
     if guest is None:
         return ()

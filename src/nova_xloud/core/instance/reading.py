@@ -14,7 +14,7 @@ from nova_xloud.core.instance.conditions import (
     judge,
 )
 from nova_xloud.core.instance.desired import Desired
-from nova_xloud.core.instance.guest import Glimpse
+from nova_xloud.core.instance.guest import DomainStats
 from nova_xloud.core.instance.lifecycle import GAVE_UP, Phase
 from nova_xloud.core.instance.state import NOTHING, SEEN_OFF, InstanceState
 from nova_xloud.core.size import Observed, Size
@@ -59,7 +59,7 @@ def of_run(state: InstanceState, now: str) -> Reading:
 def of_pass(
     desired: Desired,
     reserved: Size,
-    glimpse: Glimpse | None,
+    stats: DomainStats | None,
     *,
     booting: bool,
     is_off: bool,
@@ -67,34 +67,34 @@ def of_pass(
 ) -> Reading:
     """What a pass over the host has read, which asks no guest's agent.
 
-    :param glimpse: None: libvirt has no such domain, or it was busy just then
+    :param stats: None: libvirt has no such domain, or it was busy just then
     :param is_off: by the database its guest does not run
     :param lacks_guest: by the database it does
     """
-    actuated = _actuated(glimpse, is_off=is_off)
-    held = glimpse.held if glimpse is not None and glimpse.running else actuated
-    pinned_mb = 0 if glimpse is None or not glimpse.running else glimpse.pinned_mb
+    actuated = _actuated(stats, is_off=is_off)
+    held = stats.held if stats is not None and stats.running else actuated
+    pinned_mb = 0 if stats is None or not stats.running else stats.pinned_mb
     conditions = frozenset(
         _conditions(desired, reserved, actuated, held, pinned_mb=pinned_mb, booting=booting)
     )
     if lacks_guest and actuated == NOTHING:
         conditions -= {CONVERGED}
-    observed = _observed(actuated, glimpse)
+    observed = _observed(actuated, stats)
     return Reading(desired.generation, desired.target, reserved, actuated, observed, conditions)
 
 
-def _observed(actuated: Size | None, glimpse: Glimpse | None) -> Observed:
+def _observed(actuated: Size | None, stats: DomainStats | None) -> Observed:
     """Of vCPUs nothing: only an agent knows how many the guest uses, and a pass asks none."""
     if actuated == NOTHING:
         return SEEN_OFF
-    confirmed = glimpse is not None and (glimpse.pinned_mb or glimpse.memory_confirmed)
+    confirmed = stats is not None and (stats.pinned_mb or stats.memory_confirmed)
     return Observed(None, actuated.memory_mb if actuated is not None and confirmed else None)
 
 
-def _actuated(glimpse: Glimpse | None, *, is_off: bool) -> Size | None:
-    if glimpse is None:
+def _actuated(stats: DomainStats | None, *, is_off: bool) -> Size | None:
+    if stats is None:
         return NOTHING if is_off else None
-    return glimpse.actuated if glimpse.running else NOTHING
+    return stats.actuated if stats.running else NOTHING
 
 
 def _conditions(

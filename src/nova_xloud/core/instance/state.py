@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from nova_xloud.core.instance.desired import Desired
-from nova_xloud.core.instance.guest import GuestFigures
+from nova_xloud.core.instance.guest import DomainReading
 from nova_xloud.core.size import Observed, Size
 
 NOTHING = Size(0, 0)
@@ -69,7 +69,7 @@ class InstanceState:
 
     desired: Desired
     reserved: Size
-    guest: GuestFigures | None
+    guest: DomainReading | None
     recorded: Size | None = None
     booting: bool = False
     driven: bool = True

@@ -8,7 +8,7 @@ from typing import Any
 
 from nova_xloud.core.instance import pinned
 from nova_xloud.core.instance.conditions import judge
-from nova_xloud.core.instance.guest import GuestFigures
+from nova_xloud.core.instance.guest import DomainReading
 from nova_xloud.core.instance.lifecycle import Event, Progress
 from nova_xloud.core.instance.state import InstanceState
 from nova_xloud.core.sizing.bounds import MEMORY, VCPUS, Bounds
@@ -51,7 +51,7 @@ def status(
     }
 
 
-def _driver(guest: GuestFigures | None) -> bool:
+def _driver(guest: DomainReading | None) -> bool:
     """Whether its balloon driver is known to report; clients of before read no null of a guest."""
     return guest is not None and guest.has_balloon and bool(guest.balloon_driver)
 

@@ -16,7 +16,7 @@ from nova_xloud.core.convergence import balloon
 from nova_xloud.core.convergence.balloon import Limits
 from nova_xloud.core.convergence.steps import NO_STATISTICS, Await, RunState, SetMemory, Stuck
 from nova_xloud.core.instance.desired import Desired
-from nova_xloud.core.instance.guest import GuestFigures
+from nova_xloud.core.instance.guest import DomainReading
 from nova_xloud.core.instance.lifecycle import NEVER_ADJUSTED, Phase, Progress
 from nova_xloud.core.instance.state import InstanceState
 from nova_xloud.core.size import Size
@@ -25,10 +25,10 @@ from tests.unit.core.states import guest, state
 LIMITS = Limits(step_mb=500, reserve_mb=100)
 
 
-def reports(memory_mb: int, usable_mb: int | None = 4000, **other: Any) -> GuestFigures:
+def reports(memory_mb: int, usable_mb: int | None = 4000, **other: Any) -> DomainReading:
     """A guest whose driver has reported of the second 20."""
-    figures = {"balloon_driver": True, "usable_mb": usable_mb, "stats_at": 20, **other}
-    return guest(2, memory_mb, **figures)
+    reading = {"balloon_driver": True, "usable_mb": usable_mb, "stats_at": 20, **other}
+    return guest(2, memory_mb, **reading)
 
 
 def seen(memory_mb: int, told_mb: int | None = None, stats_at: int | None = 10) -> RunState:
@@ -41,7 +41,7 @@ def seen(memory_mb: int, told_mb: int | None = None, stats_at: int | None = 10) 
 
 def step(
     goal: int,
-    figures: GuestFigures,
+    reading: DomainReading,
     run_state: RunState,
     *,
     force: bool = False,
@@ -52,8 +52,8 @@ def step(
     """:param before: what the guest was refused with by the last run"""
     progress = Progress(Phase.GUEST_REFUSED, before) if before else NEVER_ADJUSTED
     desired = Desired(Size(2, goal), force=force, progress=progress)
-    state = InstanceState(desired, Size(2, reserved_mb), figures, booting=booting)
-    return balloon.step(state, figures, run_state, LIMITS)
+    state = InstanceState(desired, Size(2, reserved_mb), reading, booting=booting)
+    return balloon.step(state, reading, run_state, LIMITS)
 
 
 def awaited(answer: SetMemory | Await | Stuck | None) -> Await:
@@ -172,15 +172,15 @@ def test_a_guest_that_uses_all_is_waited_for(usable_mb: int) -> None:
 @pytest.mark.parametrize("usable_mb", [0, 50, None])
 def test_force_goes_below_what_it_uses_in_the_same_steps(usable_mb: int | None) -> None:
     stats_at = None if usable_mb is None else 20
-    figures = reports(2000, usable_mb, stats_at=stats_at)
-    assert step(1024, figures, seen(2000), force=True) == SetMemory(1500)
-    assert step(1024, figures, RunState(), force=True) == SetMemory(1500)
+    reading = reports(2000, usable_mb, stats_at=stats_at)
+    assert step(1024, reading, seen(2000), force=True) == SetMemory(1500)
+    assert step(1024, reading, RunState(), force=True) == SetMemory(1500)
     run_state = seen(2000, told_mb=1500)
-    assert awaited(step(1024, figures, run_state, force=True)).left == 500
+    assert awaited(step(1024, reading, run_state, force=True)).left == 500
 
 
 @pytest.mark.parametrize(
-    ("figures", "run_state"),
+    ("reading", "run_state"),
     [
         (reports(2000, None, stats_at=None), seen(2000)),
         (reports(2000, stats_at=None), seen(2000)),
@@ -199,9 +199,9 @@ def test_force_goes_below_what_it_uses_in_the_same_steps(usable_mb: int | None) 
     ],
 )
 def test_a_guest_is_not_pushed_without_statistics_of_where_it_is(
-    figures: GuestFigures, run_state: RunState
+    reading: DomainReading, run_state: RunState
 ) -> None:
-    waits = awaited(step(1024, figures, run_state))
+    waits = awaited(step(1024, reading, run_state))
     assert (waits.code, waits.left) == ("xloud.guest_refused.no_statistics", 976)
     assert "tells how much it uses now" in waits.what
 
@@ -242,9 +242,9 @@ def test_statistics_are_fresh_when_they_are_others_than_at_its_arrival(
     stats_at: int, fresh: bool
 ) -> None:
     # Earlier ones are newer too: somebody has set the host's clock back.
-    figures = reports(2000, stats_at=stats_at)
-    assert seen(2000).has_fresh_statistics(figures) is fresh
-    assert isinstance(step(1024, figures, seen(2000)), SetMemory) is fresh
+    reading = reports(2000, stats_at=stats_at)
+    assert seen(2000).has_fresh_statistics(reading) is fresh
+    assert isinstance(step(1024, reading, seen(2000)), SetMemory) is fresh
 
 
 def test_the_first_statistics_ever_are_fresh() -> None:
@@ -271,7 +271,7 @@ def test_a_guest_that_boots_is_not_stopped_on_its_way() -> None:
 
 
 @pytest.mark.parametrize(
-    ("figures", "run_state"),
+    ("reading", "run_state"),
     [
         (reports(2000, None, stats_at=None), RunState()),
         (reports(2000, 50), seen(2000)),
@@ -281,11 +281,11 @@ def test_a_guest_that_boots_is_not_stopped_on_its_way() -> None:
 )
 @pytest.mark.parametrize("booting", [True, False])
 def test_what_is_waited_for_after_a_start_has_time(
-    figures: GuestFigures, run_state: RunState, booting: bool
+    reading: DomainReading, run_state: RunState, booting: bool
 ) -> None:
     if run_state.balloon_target_mb is None and not booting:
         run_state = RunState(balloon_target_mb=2000)
-    assert awaited(step(1024, figures, run_state, booting=booting)).booting is booting
+    assert awaited(step(1024, reading, run_state, booting=booting)).booting is booting
 
 
 def test_a_guest_that_grows_while_it_boots_is_waited_for_as_any_other() -> None:
@@ -313,7 +313,7 @@ class HonestGuest:
         self.waited = 0
 
     @property
-    def figures(self) -> GuestFigures:
+    def reading(self) -> DomainReading:
         assert self.state.guest is not None
         return self.state.guest
 
@@ -321,8 +321,8 @@ class HonestGuest:
         """Until there is nothing to do (None), or nothing happens any more."""
         waits: Await | None = None
         while self.waited < 3:
-            self.run_state = self.run_state.after_reading(self.figures)
-            answer = balloon.step(self.state, self.figures, self.run_state, limits)
+            self.run_state = self.run_state.after_reading(self.reading)
+            answer = balloon.step(self.state, self.reading, self.run_state, limits)
             if answer is None:
                 return None
             if isinstance(answer, SetMemory):
@@ -335,7 +335,7 @@ class HonestGuest:
         return waits
 
     def _time_passes(self) -> None:
-        now = self.figures
+        now = self.reading
         self.waited += 1
         if self.run_state.balloon_target_mb not in (None, now.memory_mb):
             self.waited = 0
@@ -357,9 +357,9 @@ class HonestGuest:
 def honest_guests(draw: st.DrawFn) -> HonestGuest:
     memory_mb = draw(st.integers(1, 8192))
     uses_mb = draw(st.integers(0, memory_mb))
-    figures = guest(2, memory_mb, balloon_driver=True, usable_mb=memory_mb - uses_mb, stats_at=1)
+    reading = guest(2, memory_mb, balloon_driver=True, usable_mb=memory_mb - uses_mb, stats_at=1)
     desired = Desired(Size(2, draw(st.integers(1, 8192))), force=draw(st.booleans()))
-    return HonestGuest(state(desired, Size(2, 8192), figures), uses_mb)
+    return HonestGuest(state(desired, Size(2, 8192), reading), uses_mb)
 
 
 limits = st.builds(Limits, step_mb=st.integers(16, 3000), reserve_mb=st.integers(0, 500))
@@ -369,15 +369,15 @@ limits = st.builds(Limits, step_mb=st.integers(16, 3000), reserve_mb=st.integers
 def test_an_honest_guest_is_never_pushed_below_what_it_uses_and_its_reserve(
     honest: HonestGuest, limit: Limits
 ) -> None:
-    began, goal = honest.figures.memory_mb, honest.state.desired.target.memory_mb
+    began, goal = honest.reading.memory_mb, honest.state.desired.target.memory_mb
     ended = honest.run(limit)
     floor = honest.uses_mb + limit.reserve_mb
     if honest.state.desired.force or began <= goal:
-        assert (ended, honest.figures.memory_mb) == (None, goal)
+        assert (ended, honest.reading.memory_mb) == (None, goal)
         return
     # It stays where it is if that is below the floor already.
     lowest = min(began, max(goal, floor))
-    assert honest.figures.memory_mb == lowest == honest.pushed[-1]
+    assert honest.reading.memory_mb == lowest == honest.pushed[-1]
     if lowest == goal:
         assert ended is None
     else:
@@ -389,12 +389,12 @@ def test_an_honest_guest_is_never_pushed_below_what_it_uses_and_its_reserve(
 def test_it_gets_there_in_as_few_steps_as_may_be_and_none_is_longer(
     honest: HonestGuest, limit: Limits
 ) -> None:
-    began = honest.figures.memory_mb
+    began = honest.reading.memory_mb
     honest.run(limit)
     way = [began, *honest.pushed]
     steps = [after - before for before, after in itertools.pairwise(way)]
     assert all(down >= -limit.step_mb for down in steps)
-    distance = began - honest.figures.memory_mb
+    distance = began - honest.reading.memory_mb
     if distance > 0:
         # The first is told what it has; by force not even that.
         own_size = 0 if honest.state.desired.force else 1

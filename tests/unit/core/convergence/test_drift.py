@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from nova_xloud.core.convergence.drift import Drift, find_drift, pause_after
 from nova_xloud.core.instance.desired import Desired
-from nova_xloud.core.instance.guest import Glimpse
+from nova_xloud.core.instance.guest import DomainStats
 from nova_xloud.core.instance.lifecycle import Condition, Phase, Progress
 from nova_xloud.core.size import Size
 
@@ -21,10 +21,10 @@ THERE: dict[str, Any] = {
     "desired": Desired(SIZE, generation=1),
     "recorded": SIZE,
     "reserved": SIZE,
-    "glimpse": Glimpse(True, 4, 2048, 7),
+    "stats": DomainStats(True, 4, 2048, 7),
     "booting": False,
 }
-OFF = Glimpse(False, 8, 4096)
+OFF = DomainStats(False, 8, 4096)
 
 
 def found_in(**changes: Any) -> Drift | None:
@@ -40,9 +40,9 @@ def test_where_all_is_as_it_should_be_nobody_looks() -> None:
     assert why() is None
 
 
-@pytest.mark.parametrize("glimpse", [None, OFF])
-def test_of_one_that_is_off_only_what_it_starts_with_counts(glimpse: Glimpse | None) -> None:
-    assert why(glimpse=glimpse) is None
+@pytest.mark.parametrize("stats", [None, OFF])
+def test_of_one_that_is_off_only_what_it_starts_with_counts(stats: DomainStats | None) -> None:
+    assert why(stats=stats) is None
 
 
 LIVE = Desired(SIZE, generation=1, live=Size(2, 1024))
@@ -61,7 +61,7 @@ def _claim(vcpus: int, memory_mb: int) -> dict[str, Any]:
     ("changes", "reason"),
     [
         (_claim(5, 2048), "5 vCPUs, 2048 MiB are reserved and should be 4"),
-        ({**_claim(4, 2047), "glimpse": OFF}, "4 vCPUs, 2047 MiB are reserved and should be 4"),
+        ({**_claim(4, 2047), "stats": OFF}, "4 vCPUs, 2047 MiB are reserved and should be 4"),
         (_claim(4, 2047), "it holds 4 vCPUs, 2048 MiB and 4 vCPUs, 2047 MiB are reserved"),
         (_claim(3, 2048), "it holds 4 vCPUs, 2048 MiB and 3 vCPUs, 2048 MiB are reserved"),
         ({"recorded": Size(4, 2049)}, "4 vCPUs, 2049 MiB are recorded and 4 vCPUs, 2048"),
@@ -71,23 +71,23 @@ def _claim(vcpus: int, memory_mb: int) -> dict[str, Any]:
             "it was RemovalUnsettled",
         ),
         ({**_claim(5, 2048), "reserved": SIZE}, "5 vCPUs, 2048 MiB are recorded"),
-        ({"glimpse": Glimpse(True, 5, 2048)}, "holds 5 vCPUs, 2048 MiB and 4 vCPUs, 2048"),
-        ({"glimpse": Glimpse(True, 3, 2048)}, "3 vCPUs and should have 4"),
-        ({"glimpse": Glimpse(True, 4, 2049)}, "holds 4 vCPUs, 2049 MiB and 4 vCPUs, 2048"),
-        ({"glimpse": Glimpse(True, 4, 2047)}, "2047 MiB and should have 2048"),
-        ({"desired": LIVE, "glimpse": OFF}, "it has stopped"),
-        ({"desired": LIVE, "glimpse": None}, "it has stopped"),
-        ({"desired": REMOVING, "glimpse": OFF}, "it has stopped"),
-        ({"glimpse": OFF, **_claim(5, 2048)}, "are reserved and should be"),
-        ({"glimpse": None, "recorded": Size(5, 2048)}, "are recorded"),
-        ({"booting": True, "glimpse": Glimpse(True, 5, 4096)}, "it holds 5 vCPUs"),
-        ({"booting": True, "glimpse": Glimpse(True, 3, 4096)}, "3 vCPUs and should have 4"),
+        ({"stats": DomainStats(True, 5, 2048)}, "holds 5 vCPUs, 2048 MiB and 4 vCPUs, 2048"),
+        ({"stats": DomainStats(True, 3, 2048)}, "3 vCPUs and should have 4"),
+        ({"stats": DomainStats(True, 4, 2049)}, "holds 4 vCPUs, 2049 MiB and 4 vCPUs, 2048"),
+        ({"stats": DomainStats(True, 4, 2047)}, "2047 MiB and should have 2048"),
+        ({"desired": LIVE, "stats": OFF}, "it has stopped"),
+        ({"desired": LIVE, "stats": None}, "it has stopped"),
+        ({"desired": REMOVING, "stats": OFF}, "it has stopped"),
+        ({"stats": OFF, **_claim(5, 2048)}, "are reserved and should be"),
+        ({"stats": None, "recorded": Size(5, 2048)}, "are recorded"),
+        ({"booting": True, "stats": DomainStats(True, 5, 4096)}, "it holds 5 vCPUs"),
+        ({"booting": True, "stats": DomainStats(True, 3, 4096)}, "3 vCPUs and should have 4"),
         (
             {"desired": LARGE, "reserved": LARGE.claim, "recorded": LARGE.claim},
             "it has 4 vCPUs and should have 2",
         ),
         (
-            {"desired": LIVE, "glimpse": Glimpse(True, 2, 2048)},
+            {"desired": LIVE, "stats": DomainStats(True, 2, 2048)},
             "it has 2048 MiB and should have 1024",
         ),
     ],
@@ -99,8 +99,8 @@ def test_each_reason_to_look(changes: dict[str, Any], reason: str) -> None:
 @pytest.mark.parametrize("phase", Phase)
 def test_what_was_not_reached_is_looked_at(phase: Phase) -> None:
     desired = Desired(SIZE, generation=1, progress=Progress(phase, "xloud.whatever"))
-    for glimpse in (THERE["glimpse"], OFF, None):
-        found = why(desired=desired, glimpse=glimpse)
+    for stats in (THERE["stats"], OFF, None):
+        found = why(desired=desired, stats=stats)
         if phase is Phase.CONVERGED:
             assert found is None
         else:
@@ -108,22 +108,27 @@ def test_what_was_not_reached_is_looked_at(phase: Phase) -> None:
 
 
 def test_a_live_size_is_what_a_running_guest_should_have_and_the_larger_of_both_is_held() -> None:
-    there = {"desired": LIVE, "glimpse": Glimpse(True, 2, 1024), "reserved": SIZE, "recorded": SIZE}
+    there = {
+        "desired": LIVE,
+        "stats": DomainStats(True, 2, 1024),
+        "reserved": SIZE,
+        "recorded": SIZE,
+    }
     assert why(**there) is None
-    assert "should have 2" in str(why(**{**there, "glimpse": Glimpse(True, 4, 1024)}))
+    assert "should have 2" in str(why(**{**there, "stats": DomainStats(True, 4, 1024)}))
     assert "should be 4 vCPUs, 2048 MiB" in str(why(**{**there, **_claim(2, 1024)}))
 
 
 @pytest.mark.parametrize(
     "changes",
     [
-        {**_claim(8, 4096), "glimpse": Glimpse(True, 8, 4096)},
-        {**_claim(8, 4096), "glimpse": Glimpse(True, 4, 2049)},
-        {**_claim(8, 4096), "glimpse": Glimpse(True, 5, 2048)},
-        {**_claim(8, 4096), "glimpse": Glimpse(True, 2, 1024)},
-        {"glimpse": Glimpse(True, 2, 1024)},
-        {"glimpse": OFF, **_claim(8, 4096)},
-        {"glimpse": None, **_claim(1, 1)},
+        {**_claim(8, 4096), "stats": DomainStats(True, 8, 4096)},
+        {**_claim(8, 4096), "stats": DomainStats(True, 4, 2049)},
+        {**_claim(8, 4096), "stats": DomainStats(True, 5, 2048)},
+        {**_claim(8, 4096), "stats": DomainStats(True, 2, 1024)},
+        {"stats": DomainStats(True, 2, 1024)},
+        {"stats": OFF, **_claim(8, 4096)},
+        {"stats": None, **_claim(1, 1)},
     ],
 )
 def test_what_nobody_ever_adjusted_is_left_as_it_is_while_it_is_claimed(
@@ -137,9 +142,9 @@ def test_what_nobody_ever_adjusted_is_left_as_it_is_while_it_is_claimed(
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"glimpse": Glimpse(True, 4, 2049)}, "it holds 4 vCPUs, 2049 MiB"),
-        ({"glimpse": Glimpse(True, 5, 2048)}, "it holds 5 vCPUs, 2048 MiB"),
-        ({"glimpse": Glimpse(True, 5, 4096), "booting": True}, "it holds 5 vCPUs"),
+        ({"stats": DomainStats(True, 4, 2049)}, "it holds 4 vCPUs, 2049 MiB"),
+        ({"stats": DomainStats(True, 5, 2048)}, "it holds 5 vCPUs, 2048 MiB"),
+        ({"stats": DomainStats(True, 5, 4096), "booting": True}, "it holds 5 vCPUs"),
         (_claim(8, 4096), "8 vCPUs, 4096 MiB are reserved and should be 4"),
         ({"recorded": Size(4, 1024)}, "4 vCPUs, 1024 MiB are recorded"),
         ({"reserved": Size(8, 4096)}, "8 vCPUs, 4096 MiB reserved"),
@@ -158,8 +163,8 @@ def test_what_nobody_ever_adjusted_is_looked_at_where_the_books_do_not_balance(
 
 
 def test_memory_on_its_way_to_the_balloon_after_a_start_is_no_reason() -> None:
-    assert why(glimpse=Glimpse(True, 4, 4096), booting=True) is None
-    assert why(glimpse=Glimpse(True, 4, 4096), booting=False) is not None
+    assert why(stats=DomainStats(True, 4, 4096), booting=True) is None
+    assert why(stats=DomainStats(True, 4, 4096), booting=False) is not None
 
 
 def test_a_removal_that_is_under_way_in_a_running_guest_is_told_by_its_phase() -> None:
@@ -185,26 +190,26 @@ def test_the_pause_never_shrinks_and_has_its_bound(
 
 
 @pytest.mark.parametrize(
-    "glimpse", [Glimpse(True, 5, 2048), Glimpse(True, 4, 2049)], ids=["vCPUs", "memory"]
+    "stats", [DomainStats(True, 5, 2048), DomainStats(True, 4, 2049)], ids=["vCPUs", "memory"]
 )
 @pytest.mark.parametrize(
     "desired", [Desired(SIZE), Desired(SIZE, generation=1, recorded_conditions=(UNSETTLED,))]
 )
-def test_more_held_than_reserved_is_urgent(desired: Desired, glimpse: Glimpse) -> None:
-    found = found_in(desired=desired, glimpse=glimpse)
+def test_more_held_than_reserved_is_urgent(desired: Desired, stats: DomainStats) -> None:
+    found = found_in(desired=desired, stats=stats)
     assert found is not None
     assert "and 4 vCPUs, 2048 MiB are reserved" in found.why
     assert found.urgent
 
 
 def test_nothing_else_is_urgent() -> None:
-    smaller = found_in(glimpse=Glimpse(True, 3, 2048))
+    smaller = found_in(stats=DomainStats(True, 3, 2048))
     assert smaller is not None
     assert not smaller.urgent
     more = found_in(**_claim(8, 4096))
     assert more is not None
     assert not more.urgent
-    assert found_in(glimpse=Glimpse(True, 4, 4096), booting=True) is None
+    assert found_in(stats=DomainStats(True, 4, 4096), booting=True) is None
 
 
 # --- the definition, pinned memory, other vm_states ------------------------------------------
@@ -212,8 +217,8 @@ def test_nothing_else_is_urgent() -> None:
 
 @pytest.mark.parametrize("running", [True, False])
 def test_a_definition_larger_than_the_claim_is_urgent(running: bool) -> None:
-    glimpse = Glimpse(running, 4, 2048, 7 if running else None, defined=Size(5, 2048))
-    found = found_in(glimpse=glimpse)
+    stats = DomainStats(running, 4, 2048, 7 if running else None, defined=Size(5, 2048))
+    found = found_in(stats=stats)
     assert found == Drift(
         "definition",
         "libvirt would start it with 5 vCPUs, 2048 MiB and 4 vCPUs, 2048 MiB are reserved",
@@ -223,32 +228,32 @@ def test_a_definition_larger_than_the_claim_is_urgent(running: bool) -> None:
 
 @pytest.mark.parametrize("defined", [Size(3, 2048), Size(4, 1024)], ids=str)
 def test_another_definition_than_the_persisted_size_is_drift(defined: Size) -> None:
-    found = found_in(glimpse=Glimpse(True, 4, 2048, 7, defined=defined))
+    found = found_in(stats=DomainStats(True, 4, 2048, 7, defined=defined))
     assert found is not None
     assert (found.code, found.urgent) == ("definition", False)
 
 
 @pytest.mark.parametrize("defined", [SIZE, None], ids=str)
 def test_the_persisted_size_or_no_definition_is_none(defined: Size | None) -> None:
-    assert why(glimpse=Glimpse(True, 4, 2048, 7, defined=defined)) is None
+    assert why(stats=DomainStats(True, 4, 2048, 7, defined=defined)) is None
 
 
 def test_while_another_size_is_live_the_definition_is_the_persisted_one() -> None:
     there = {**THERE, "desired": LIVE, "reserved": SIZE, "recorded": SIZE}
-    assert find_drift(**{**there, "glimpse": Glimpse(True, 2, 1024, 7, defined=SIZE)}) is None
-    found = find_drift(**{**there, "glimpse": Glimpse(True, 2, 1024, 7, defined=Size(2, 1024))})
+    assert find_drift(**{**there, "stats": DomainStats(True, 2, 1024, 7, defined=SIZE)}) is None
+    found = find_drift(**{**there, "stats": DomainStats(True, 2, 1024, 7, defined=Size(2, 1024))})
     assert found is not None
     assert found.code == "definition"
 
 
 def test_never_adjusted_and_started_by_stock_nova_it_is_left_as_it_is() -> None:
     stock = {**_claim(8, 4096), "desired": Desired(SIZE)}
-    assert why(**stock, glimpse=Glimpse(True, 8, 4096, 7, defined=Size(8, 4096))) is None
+    assert why(**stock, stats=DomainStats(True, 8, 4096, 7, defined=Size(8, 4096))) is None
 
 
 @pytest.mark.parametrize("booting", [True, False])
 def test_pinned_memory_counts_with_its_maximum(booting: bool) -> None:
-    found = found_in(glimpse=Glimpse(True, 4, 2048, 7, pinned_mb=4096), booting=booting)
+    found = found_in(stats=DomainStats(True, 4, 2048, 7, pinned_mb=4096), booting=booting)
     assert found is not None
     assert (found.code, found.urgent) == ("reserved_too_little", True)
 
@@ -259,14 +264,14 @@ ALARM = Condition("ReservedTooLittle", True, "xloud.reserved_too_little", "", ""
 @pytest.mark.parametrize(
     ("changes", "code"),
     [
-        ({"glimpse": Glimpse(True, 5, 2048, 7)}, "reserved_too_little"),
-        ({"glimpse": Glimpse(True, 4, 2048, 7, defined=Size(5, 2048))}, "definition"),
+        ({"stats": DomainStats(True, 5, 2048, 7)}, "reserved_too_little"),
+        ({"stats": DomainStats(True, 4, 2048, 7, defined=Size(5, 2048))}, "definition"),
         ({"desired": replace(THERE["desired"], recorded_conditions=(ALARM,))}, "condition"),
         ({"recorded": Size(3, 2048)}, "recorded"),
-        ({"glimpse": Glimpse(True, 3, 1024, 7)}, None),
+        ({"stats": DomainStats(True, 3, 1024, 7)}, None),
         ({**_claim(8, 4096)}, None),
-        ({"glimpse": Glimpse(True, 4, 2048, 7, defined=Size(3, 2048))}, None),
-        ({"glimpse": OFF, "desired": LIVE}, None),
+        ({"stats": DomainStats(True, 4, 2048, 7, defined=Size(3, 2048))}, None),
+        ({"stats": OFF, "desired": LIVE}, None),
         ({"desired": replace(THERE["desired"], progress=Progress(Phase.FAILED))}, None),
     ],
 )

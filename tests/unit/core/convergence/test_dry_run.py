@@ -25,8 +25,8 @@ BOUNDS = bounds_of(FlavorFacts(MAXIMUM))
 
 def running(vcpus: int = 4, memory_mb: int = 2048, **other: Any) -> InstanceState:
     """As it should be; its driver reports that it uses 32 MiB."""
-    figures = {"balloon_driver": True, "usable_mb": memory_mb - 32, "stats_at": 5, **other}
-    return state(Size(vcpus, memory_mb), None, guest(vcpus, memory_mb, **figures))
+    reading = {"balloon_driver": True, "usable_mb": memory_mb - 32, "stats_at": 5, **other}
+    return state(Size(vcpus, memory_mb), None, guest(vcpus, memory_mb, **reading))
 
 
 def foretold(
@@ -68,7 +68,7 @@ def test_by_force_it_needs_no_statistics() -> None:
 
 
 @pytest.mark.parametrize(
-    ("figures", "told", "code"),
+    ("reading", "told", "code"),
     [
         ({"usable_mb": None, "stats_at": None}, [], "xloud.guest_refused.no_statistics"),
         (
@@ -81,9 +81,9 @@ def test_by_force_it_needs_no_statistics() -> None:
     ids=["no statistics", "no driver", "floor"],
 )
 def test_a_guest_that_would_not_get_there_is_told_at_the_end(
-    figures: dict[str, Any], told: list[steps.Step], code: str
+    reading: dict[str, Any], told: list[steps.Step], code: str
 ) -> None:
-    *before, last = foretold(running(**figures), None, 512)
+    *before, last = foretold(running(**reading), None, 512)
     assert before == told
     assert isinstance(last, steps.Await | steps.Stuck)
     assert last.code == code

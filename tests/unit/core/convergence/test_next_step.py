@@ -15,7 +15,7 @@ from nova_xloud.core.convergence.balloon import Limits
 from nova_xloud.core.convergence.next_step import next_step
 from nova_xloud.core.convergence.steps import RunState
 from nova_xloud.core.instance.desired import Desired
-from nova_xloud.core.instance.guest import GuestFigures
+from nova_xloud.core.instance.guest import DomainReading
 from nova_xloud.core.instance.state import InstanceState
 from nova_xloud.core.size import Size
 from tests.unit.core.states import desireds, guest, guests, sizes, state
@@ -23,10 +23,10 @@ from tests.unit.core.states import desireds, guest, guests, sizes, state
 FULL = Size(8, 4096)
 
 
-def reports(vcpus: int, memory_mb: int, **other: Any) -> GuestFigures:
+def reports(vcpus: int, memory_mb: int, **other: Any) -> DomainReading:
     """A guest whose driver has just reported that it uses next to nothing."""
-    figures = {"balloon_driver": True, "usable_mb": memory_mb - 1, "stats_at": 20, **other}
-    return guest(vcpus, memory_mb, **figures)
+    reading = {"balloon_driver": True, "usable_mb": memory_mb - 1, "stats_at": 20, **other}
+    return guest(vcpus, memory_mb, **reading)
 
 
 def told_own_size(memory_mb: int, **other: Any) -> RunState:
@@ -35,7 +35,7 @@ def told_own_size(memory_mb: int, **other: Any) -> RunState:
 
 
 @pytest.mark.parametrize(
-    ("desired", "figures", "step"),
+    ("desired", "reading", "step"),
     [
         (Size(4, 2048), guest(2, 1024), steps.SetMemory(2048)),
         (Size(4, 2048), guest(2, 2048), steps.SetVcpus(4)),
@@ -62,18 +62,18 @@ def told_own_size(memory_mb: int, **other: Any) -> RunState:
     ],
 )
 def test_the_order_of_steps(
-    desired: Size | Desired, figures: GuestFigures, step: steps.Step
+    desired: Size | Desired, reading: DomainReading, step: steps.Step
 ) -> None:
-    assert next_step(state(desired, FULL, figures), RunState()) == step
+    assert next_step(state(desired, FULL, reading), RunState()) == step
 
 
 def test_memory_shrinks_after_vcpus_and_before_the_rest() -> None:
-    figures = reports(2, 2048, vcpus_online=1)
-    before = state(Size(2, 1024), FULL, figures)
+    reading = reports(2, 2048, vcpus_online=1)
+    before = state(Size(2, 1024), FULL, reading)
     assert next_step(before, told_own_size(2048)) == steps.SetMemory(1024)
-    there = replace(before, guest=replace(figures, memory_mb=1024))
+    there = replace(before, guest=replace(reading, memory_mb=1024))
     assert next_step(there, RunState(balloon_target_mb=1024)) == steps.SetOnline(2)
-    online = replace(there, guest=replace(figures, memory_mb=1024, vcpus_online=2))
+    online = replace(there, guest=replace(reading, memory_mb=1024, vcpus_online=2))
     assert next_step(online, RunState(balloon_target_mb=1024)) == steps.Release(Size(2, 1024))
 
 
@@ -106,7 +106,7 @@ def test_with_all_as_desired_there_is_nothing_to_do() -> None:
 
 
 @pytest.mark.parametrize(
-    ("reserved", "figures", "claim"),
+    ("reserved", "reading", "claim"),
     [
         (Size(2, 2048), guest(2, 1024), Size(4, 2048)),
         (Size(4, 1024), guest(2, 1024), Size(4, 2048)),
@@ -127,22 +127,22 @@ def test_with_all_as_desired_there_is_nothing_to_do() -> None:
     ],
 )
 def test_what_is_not_reserved_is_claimed_before_anything_else(
-    reserved: Size, figures: GuestFigures | None, claim: Size
+    reserved: Size, reading: DomainReading | None, claim: Size
 ) -> None:
-    step = next_step(state(Size(4, 2048), reserved, figures), RunState())
+    step = next_step(state(Size(4, 2048), reserved, reading), RunState())
     assert step == steps.Claim(claim)
 
 
 def test_an_agent_that_says_more_cpus_than_there_are_claims_nothing() -> None:
-    figures = guest(2, 1024, vcpus_online=1000)
+    reading = guest(2, 1024, vcpus_online=1000)
     assert (
-        next_step(state(Size(2, 1024), None, figures), RunState(balloon_target_mb=1024))
+        next_step(state(Size(2, 1024), None, reading), RunState(balloon_target_mb=1024))
         == steps.Converged()
     )
 
 
 @pytest.mark.parametrize(
-    ("desired", "figures", "run_state", "what"),
+    ("desired", "reading", "run_state", "what"),
     [
         (Size(2, 2048), guest(2, 1024), RunState(balloon_target_mb=2048), "2048 MiB (is 1024)"),
         (Size(2, 1024), guest(2, 2048), RunState(balloon_target_mb=1024), "1024 MiB (is 2048)"),
@@ -157,19 +157,19 @@ def test_an_agent_that_says_more_cpus_than_there_are_claims_nothing() -> None:
     ],
 )
 def test_what_was_told_once_is_waited_for(
-    desired: Size, figures: GuestFigures, run_state: RunState, what: str
+    desired: Size, reading: DomainReading, run_state: RunState, what: str
 ) -> None:
-    step = next_step(state(desired, FULL, figures), run_state)
+    step = next_step(state(desired, FULL, reading), run_state)
     assert isinstance(step, steps.Await)
     assert what in step.what
     assert step.left == max(
-        abs(desired.memory_mb - figures.memory_mb),
-        abs(desired.vcpus - (figures.vcpus_online or figures.vcpus)),
+        abs(desired.memory_mb - reading.memory_mb),
+        abs(desired.vcpus - (reading.vcpus_online or reading.vcpus)),
     )
 
 
 @pytest.mark.parametrize(
-    ("desired", "figures", "run_state", "step"),
+    ("desired", "reading", "run_state", "step"),
     [
         (
             Size(4, 1024),
@@ -184,9 +184,9 @@ def test_what_was_told_once_is_waited_for(
     ],
 )
 def test_a_newer_desired_is_told_anew(
-    desired: Size, figures: GuestFigures, run_state: RunState, step: steps.Step
+    desired: Size, reading: DomainReading, run_state: RunState, step: steps.Step
 ) -> None:
-    assert next_step(state(desired, FULL, figures), run_state) == step
+    assert next_step(state(desired, FULL, reading), run_state) == step
 
 
 @pytest.mark.parametrize("run_state", [RunState(), RunState(balloon_target_mb=2048)])
@@ -206,9 +206,9 @@ def test_a_paused_guest_is_given_vcpus_and_not_asked_for_them() -> None:
 
 
 def test_nothing_is_released_while_the_guest_still_has_it() -> None:
-    for figures in (guest(3, 1024), guest(2, 1025), guest(2, 1024, vcpus_online=1)):
+    for reading in (guest(3, 1024), guest(2, 1025), guest(2, 1024, vcpus_online=1)):
         run_state = RunState(balloon_target_mb=1024, vcpus_requested=2, online_requested=2)
-        step = next_step(state(Size(2, 1024), FULL, figures), run_state)
+        step = next_step(state(Size(2, 1024), FULL, reading), run_state)
         assert isinstance(step, steps.Await)
 
 
@@ -217,7 +217,7 @@ def test_a_size_that_is_not_persisted_keeps_the_persisted_claim() -> None:
     assert next_step(state(live, FULL, guest(2, 1024)), RunState()) == steps.Release(Size(4, 2048))
 
 
-@pytest.mark.parametrize("figures", [None, guest(2, 1024, running=False)])
+@pytest.mark.parametrize("reading", [None, guest(2, 1024, running=False)])
 @pytest.mark.parametrize(
     "desired",
     [
@@ -226,9 +226,9 @@ def test_a_size_that_is_not_persisted_keeps_the_persisted_claim() -> None:
     ],
 )
 def test_a_stopped_guest_has_what_was_of_the_running_one_forgotten_then_released(
-    figures: GuestFigures | None, desired: Desired
+    reading: DomainReading | None, desired: Desired
 ) -> None:
-    stopped = state(desired, FULL, figures)
+    stopped = state(desired, FULL, reading)
     assert next_step(stopped, RunState()) == steps.DropLiveSize()
     after = replace(stopped, desired=desired.restarted())
     assert next_step(after, RunState()) == steps.Release(Size(2, 1024))
@@ -237,14 +237,14 @@ def test_a_stopped_guest_has_what_was_of_the_running_one_forgotten_then_released
 @pytest.mark.parametrize("old", [512, 4096])
 def test_a_balloon_on_its_way_to_an_older_size_is_stopped(old: int) -> None:
     # It was told another size, has not begun, and what it has is desired again.
-    figures = guest(2, 1024, balloon_driver=False)
-    step = next_step(state(Size(2, 1024), None, figures), RunState(balloon_target_mb=old))
+    reading = guest(2, 1024, balloon_driver=False)
+    step = next_step(state(Size(2, 1024), None, reading), RunState(balloon_target_mb=old))
     assert step == steps.SetMemory(1024)
 
 
 def test_offline_cpus_do_not_stand_in_the_way_of_removing_vcpus() -> None:
-    figures = guest(4, 1024, vcpus_online=2)
-    assert next_step(state(Size(3, 1024), FULL, figures), RunState()) == steps.MarkRemoval(3)
+    reading = guest(4, 1024, vcpus_online=2)
+    assert next_step(state(Size(3, 1024), FULL, reading), RunState()) == steps.MarkRemoval(3)
 
 
 def test_while_a_removal_is_unsettled_no_step_adds_a_vcpu() -> None:
@@ -355,11 +355,11 @@ def test_the_agent_is_asked_for_what_the_guest_has_not_brought_online(
 
 
 def test_the_agent_is_not_asked_for_more_cpus_than_there_are() -> None:
-    figures = guest(4, 1024, vcpus_online=3)
-    before = state(Size(6, 1024), Size(4, 1024), figures)
+    reading = guest(4, 1024, vcpus_online=3)
+    before = state(Size(6, 1024), Size(4, 1024), reading)
     run_state = RunState(balloon_target_mb=1024, claim_denied=Size(6, 1024))
     assert next_step(before, run_state) == steps.SetOnline(4)
-    online = replace(before, guest=replace(figures, vcpus_online=4))
+    online = replace(before, guest=replace(reading, vcpus_online=4))
     assert next_step(online, replace(run_state, online_requested=4)) == steps.NoRoom(Size(6, 1024))
 
 
@@ -384,16 +384,16 @@ class TestNoRoom:
         assert next_step(before, self.TOLD) == steps.SetMemory(4096)
 
     @pytest.mark.parametrize(
-        ("target", "figures", "step"),
+        ("target", "reading", "step"),
         [
             (Size(6, 1500), reports(4, 2048), steps.SetMemory(1500)),
             (Size(2, 4096), reports(4, 2048), steps.MarkRemoval(2)),
         ],
     )
     def test_one_shrinks_where_the_other_cannot_grow(
-        self, target: Size, figures: GuestFigures, step: steps.Step
+        self, target: Size, reading: DomainReading, step: steps.Step
     ) -> None:
-        before = state(target, Size(4, 2048), figures)
+        before = state(target, Size(4, 2048), reading)
         needed = before.minimum_claim
         assert next_step(before, RunState()) == steps.Claim(needed)
         assert next_step(before, told_own_size(2048, claim_denied=needed)) == step
@@ -521,36 +521,36 @@ class IdealGuest:
 
     def _stop(self) -> None:
         assert self.state.removal_unsettled
-        self.state = replace(self.state, guest=replace(self._figures(), running=False))
+        self.state = replace(self.state, guest=replace(self._reading(), running=False))
 
-    def _figures(self) -> GuestFigures:
+    def _reading(self) -> DomainReading:
         assert self.state.guest is not None
         return self.state.guest
 
     def _plug(self, count: int) -> None:
-        figures = self._figures()
-        online = figures.vcpus_online
+        reading = self._reading()
+        online = reading.vcpus_online
         online = None if online is None else min(online, count)
-        self.state = replace(self.state, guest=replace(figures, vcpus=count, vcpus_online=online))
+        self.state = replace(self.state, guest=replace(reading, vcpus=count, vcpus_online=online))
 
     def _resume(self) -> None:
-        figures = self._figures()
-        assert figures.paused
-        self.state = replace(self.state, guest=replace(figures, paused=False))
+        reading = self._reading()
+        assert reading.paused
+        self.state = replace(self.state, guest=replace(reading, paused=False))
 
     def _time_passes(self) -> None:
-        figures = self._figures()
-        assert not figures.paused, "a paused guest was waited for"
-        if figures.vcpus_online is not None:
-            figures = replace(figures, vcpus_online=figures.vcpus)
+        reading = self._reading()
+        assert not reading.paused, "a paused guest was waited for"
+        if reading.vcpus_online is not None:
+            reading = replace(reading, vcpus_online=reading.vcpus)
         if self.run_state.balloon_target_mb is not None:
-            way = self.run_state.balloon_target_mb - figures.memory_mb
+            way = self.run_state.balloon_target_mb - reading.memory_mb
             stride = self._strides.pop() if self._strides else abs(way)
             moved = max(-stride, min(stride, way))
-            figures = replace(figures, memory_mb=figures.memory_mb + moved)
-        since = figures.stats_at or 0
-        figures = replace(figures, usable_mb=figures.memory_mb, stats_at=since + 1)
-        self.state = replace(self.state, guest=figures)
+            reading = replace(reading, memory_mb=reading.memory_mb + moved)
+        since = reading.stats_at or 0
+        reading = replace(reading, usable_mb=reading.memory_mb, stats_at=since + 1)
+        self.state = replace(self.state, guest=reading)
         self.check_invariant(Size(0, 0))
 
 
@@ -560,10 +560,10 @@ figures_or_none = st.none() | guests()
 
 @given(desireds, sizes, figures_or_none, strides)
 def test_an_ideal_guest_always_ends_with_what_is_desired_and_no_more_is_reserved(
-    desired: Desired, reserved: Size, figures: GuestFigures | None, strides: list[int]
+    desired: Desired, reserved: Size, reading: DomainReading | None, strides: list[int]
 ) -> None:
     # The invariant is checked before each order to the guest, and after each thing it does.
-    ideal = IdealGuest(InstanceState(desired, reserved, figures), strides)
+    ideal = IdealGuest(InstanceState(desired, reserved, reading), strides)
     ideal.run()
     after = ideal.state
     if after.running:
@@ -576,11 +576,11 @@ def test_an_ideal_guest_always_ends_with_what_is_desired_and_no_more_is_reserved
 
 @given(desireds, guests(), sizes, strides)
 def test_whoever_was_stopped_half_way_is_followed_by_somebody_who_goes_on(
-    desired: Desired, figures: GuestFigures, reserved: Size, strides: list[int]
+    desired: Desired, reading: DomainReading, reserved: Size, strides: list[int]
 ) -> None:
-    whole = IdealGuest(InstanceState(desired, reserved, figures), list(strides))
+    whole = IdealGuest(InstanceState(desired, reserved, reading), list(strides))
     for stopped_after in range(len(whole.run())):
-        half = IdealGuest(InstanceState(desired, reserved, figures), list(strides))
+        half = IdealGuest(InstanceState(desired, reserved, reading), list(strides))
         for _ in range(stopped_after):
             half.take_one()
         half.run_state = RunState()
@@ -591,23 +591,23 @@ def test_whoever_was_stopped_half_way_is_followed_by_somebody_who_goes_on(
 
 @given(desireds, sizes, figures_or_none, strides)
 def test_the_columns_of_the_instance_are_made_to_say_what_is_reserved(
-    desired: Desired, recorded: Size, figures: GuestFigures | None, strides: list[int]
+    desired: Desired, recorded: Size, reading: DomainReading | None, strides: list[int]
 ) -> None:
-    ideal = IdealGuest(InstanceState(desired, Size(1, 1), figures, recorded), strides)
+    ideal = IdealGuest(InstanceState(desired, Size(1, 1), reading, recorded), strides)
     ideal.run()
     assert ideal.state.recorded == ideal.state.reserved
 
 
 @given(desireds, sizes, figures_or_none, strides)
 def test_the_guest_shrinks_only_after_it_has_grown_and_memory_goes_around_vcpus(
-    desired: Desired, reserved: Size, figures: GuestFigures | None, strides: list[int]
+    desired: Desired, reserved: Size, reading: DomainReading | None, strides: list[int]
 ) -> None:
-    ideal = IdealGuest(InstanceState(desired, reserved, figures), strides)
+    ideal = IdealGuest(InstanceState(desired, reserved, reading), strides)
     target, before = desired.target, ideal.state.held
     order = {
         steps.Claim: 0,
         steps.SetMemory: 1 if target.memory_mb >= before.memory_mb else 4,
-        steps.SetVcpus: 2 if target.vcpus > (figures.vcpus if figures else 0) else 3,
+        steps.SetVcpus: 2 if target.vcpus > (reading.vcpus if reading else 0) else 3,
         steps.SetOnline: 5,
         steps.Release: 6,
         steps.SetRecorded: 7,
@@ -623,9 +623,9 @@ def test_the_guest_shrinks_only_after_it_has_grown_and_memory_goes_around_vcpus(
 
 @given(desireds, sizes, figures_or_none)
 def test_a_step_changes_only_what_falls_short(
-    desired: Desired, reserved: Size, figures: GuestFigures | None
+    desired: Desired, reserved: Size, reading: DomainReading | None
 ) -> None:
-    before = InstanceState(desired, reserved, figures)
+    before = InstanceState(desired, reserved, reading)
     step = next_step(before, RunState())
     if isinstance(step, steps.Release):
         assert step.size == desired.claim

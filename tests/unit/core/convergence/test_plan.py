@@ -20,7 +20,7 @@ from tests.unit.core.states import MAXIMUM, guest, sizes, state, states
 
 SPECS = {"minimum_cpu": "2", "minimum_memory": "1024"}
 BOUNDS = bounds_of(FlavorFacts(MAXIMUM, SPECS))
-RUNNING = state(Size(4, 2048), figures=guest(4, 2048))
+RUNNING = state(Size(4, 2048), reading=guest(4, 2048))
 
 
 def planned(request: AdjustRequest, before: InstanceState = RUNNING) -> Plan:
@@ -128,15 +128,15 @@ def test_a_blocked_resource_does_not_block_the_other_nor_asking_for_what_it_has(
 
 
 def test_vcpus_of_boot_stay_in_a_running_guest() -> None:
-    booted = state(Size(8, 4096), figures=guest(8, 4096, removable_vcpus=2))
+    booted = state(Size(8, 4096), reading=guest(8, 4096, removable_vcpus=2))
     assert refused(AdjustRequest(5, None), booted).reason_code == "xloud.blocked.boot_vcpus"
     assert isinstance(decide(AdjustRequest(6, None), booted, BOUNDS), Plan)
     assert isinstance(decide(AdjustRequest(None, 2048), booted, BOUNDS), Plan)
 
 
-@pytest.mark.parametrize("figures", [None, guest(8, 4096, removable_vcpus=0, running=False)])
-def test_vcpus_of_boot_may_be_asked_away_while_it_is_stopped(figures: object) -> None:
-    stopped = InstanceState(Desired(Size(8, 4096)), Size(8, 4096), figures)  # type: ignore[arg-type]
+@pytest.mark.parametrize("reading", [None, guest(8, 4096, removable_vcpus=0, running=False)])
+def test_vcpus_of_boot_may_be_asked_away_while_it_is_stopped(reading: object) -> None:
+    stopped = InstanceState(Desired(Size(8, 4096)), Size(8, 4096), reading)  # type: ignore[arg-type]
     assert planned(AdjustRequest(2, None), stopped).desired.target.vcpus == 2
 
 
@@ -161,9 +161,9 @@ def test_a_removal_blocks_nothing_of_a_stopped_instance() -> None:
     assert planned(AdjustRequest(6, None), stopped).desired.target.vcpus == 6
 
 
-@pytest.mark.parametrize("figures", [None, guest(4, 2048, running=False)])
-def test_until_it_stops_cannot_be_asked_of_one_that_does_not_run(figures: object) -> None:
-    stopped = InstanceState(Desired(Size(4, 2048)), Size(4, 2048), figures)  # type: ignore[arg-type]
+@pytest.mark.parametrize("reading", [None, guest(4, 2048, running=False)])
+def test_until_it_stops_cannot_be_asked_of_one_that_does_not_run(reading: object) -> None:
+    stopped = InstanceState(Desired(Size(4, 2048)), Size(4, 2048), reading)  # type: ignore[arg-type]
     refusal = refused(AdjustRequest(6, None, persist=False), stopped)
     assert (refusal.reason_code, refusal.status) == ("xloud.invalid_state", 409)
 
@@ -197,7 +197,7 @@ def test_what_is_not_asked_for_stays_as_it_is_desired(
 
 
 def test_what_is_not_asked_for_is_what_is_desired_and_not_what_was_reached() -> None:
-    under_way = state(Size(4, 4096), figures=guest(4, 2048))
+    under_way = state(Size(4, 4096), reading=guest(4, 2048))
     assert planned(AdjustRequest(6, None), under_way).desired.target == Size(6, 4096)
 
 
@@ -217,10 +217,10 @@ def test_a_size_that_is_not_persisted_claims_beside_the_persisted_one() -> None:
     [
         (RUNNING, True),
         (state(Size(4, 2048)), True),
-        (state(Size(4, 2048), figures=guest(1, 1, running=False)), True),
-        (state(Size(4, 2048), figures=guest(4, 2048, paused=True)), True),
-        (state(Size(4, 2048), figures=guest(3, 2048)), False),
-        (state(Size(4, 2048), figures=guest(4, 2049)), False),
+        (state(Size(4, 2048), reading=guest(1, 1, running=False)), True),
+        (state(Size(4, 2048), reading=guest(4, 2048, paused=True)), True),
+        (state(Size(4, 2048), reading=guest(3, 2048)), False),
+        (state(Size(4, 2048), reading=guest(4, 2049)), False),
         (state(Size(4, 2048), Size(5, 2048), guest(4, 2048)), False),
         (state(Size(4, 2048), Size(3, 2048)), False),
         (state(Desired(Size(6, 2048), live=Size(4, 2048)), None, guest(4, 2048)), False),
@@ -348,7 +348,7 @@ def test_the_same_by_force_is_something_to_do_and_a_generation() -> None:
 
 
 def test_of_a_guest_that_boots_the_memory_its_balloon_will_take_is_not_claimed() -> None:
-    booting = replace(state(Size(4, 2048), figures=guest(4, 4096)), booting=True)
+    booting = replace(state(Size(4, 2048), reading=guest(4, 4096)), booting=True)
     assert planned(AdjustRequest(6, 1024), booting).claim == Size(6, 2048)
     assert planned(AdjustRequest(6, 3072), booting).claim == Size(6, 3072)
     assert planned(AdjustRequest(6, 1024), replace(booting, booting=False)).claim == Size(6, 4096)
@@ -391,7 +391,7 @@ def test_pinned_memory_may_become_its_maximum_whatever_pins_it(
     """Rebuilt with such an image by a version of before, say: that is the only way out."""
     bounds = bounds_of(FlavorFacts(MAXIMUM, {"minimum_memory": "1024"}, image), host)
     pinned = replace(guest(4, 1024), pinned=(why,))
-    held = state(Size(4, 1024), reserved=Size(4, MAXIMUM.memory_mb), figures=pinned)
+    held = state(Size(4, 1024), reserved=Size(4, MAXIMUM.memory_mb), reading=pinned)
     plan = decide(AdjustRequest(None, MAXIMUM.memory_mb), held, bounds)
     assert isinstance(plan, Plan)
     assert plan.claim.memory_mb == MAXIMUM.memory_mb
@@ -410,7 +410,7 @@ def test_who_keeps_vcpus_is_refused_before_a_removal_is_tried_and_may_grow() -> 
     windows = bounds_of(
         FlavorFacts(MAXIMUM, {"minimum_cpu": "1"}, {"os_type": "windows"}), HostFacts()
     )
-    running = state(Size(4, 1024), reserved=Size(4, 1024), figures=guest(4, 1024))
+    running = state(Size(4, 1024), reserved=Size(4, 1024), reading=guest(4, 1024))
     refusal = decide(AdjustRequest(2, None), running, windows)
     assert isinstance(refusal, Blocked)
     assert refusal.reason_code == "xloud.blocked.vcpu_removal"
@@ -418,14 +418,14 @@ def test_who_keeps_vcpus_is_refused_before_a_removal_is_tried_and_may_grow() -> 
     assert isinstance(decide(AdjustRequest(6, None), running, windows), Plan)
     assert isinstance(decide(AdjustRequest(4, 2048), running, windows), Plan)
     # What was once asked for and refused keeps nothing else from being asked for.
-    held = state(Size(2, 1024), reserved=Size(4, 1024), figures=guest(4, 1024))
+    held = state(Size(2, 1024), reserved=Size(4, 1024), reading=guest(4, 1024))
     assert isinstance(decide(AdjustRequest(2, 2048), held, windows), Plan)
     stopped = replace(running, guest=None)
     assert isinstance(decide(AdjustRequest(2, None), stopped, windows), Plan)
 
 
 OLDER = replace(
-    state(Size(2, 1024), reserved=MAXIMUM, figures=guest(MAXIMUM.vcpus, MAXIMUM.memory_mb)),
+    state(Size(2, 1024), reserved=MAXIMUM, reading=guest(MAXIMUM.vcpus, MAXIMUM.memory_mb)),
     recorded=MAXIMUM,
 )
 
@@ -437,10 +437,10 @@ def test_of_a_guest_that_is_older_than_the_package_what_is_not_asked_for_stays()
 
 def test_of_a_guest_of_ours_whose_balloon_is_on_the_way_it_is_what_is_desired() -> None:
     # 3000 MiB were claimed for it a moment ago, and it is to have 1024.
-    figures = guest(2, 3000)
-    on_the_way = replace(state(Size(2, 1024), Size(2, 3000), figures), recorded=Size(2, 3000))
+    reading = guest(2, 3000)
+    on_the_way = replace(state(Size(2, 1024), Size(2, 3000), reading), recorded=Size(2, 3000))
     assert planned(AdjustRequest(4, None), on_the_way).desired.target == Size(4, 1024)
-    stock = replace(on_the_way, guest=replace(figures, autodeflate=True))
+    stock = replace(on_the_way, guest=replace(reading, autodeflate=True))
     assert planned(AdjustRequest(4, None), stock).desired.target == Size(4, 3000)
 
 

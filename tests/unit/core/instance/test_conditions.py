@@ -40,8 +40,8 @@ def judged(
 
 def running(progress: Progress = REACHED, reserved: Size | None = None, **other: Any) -> Any:
     """4 vCPUs and 2048 MiB are desired, and there if nothing else is told."""
-    figures: dict[str, Any] = {"vcpus": 4, "memory_mb": 2048, "balloon_driver": True, **other}
-    return state(Desired(SIZE, progress=progress), reserved, guest(**figures))
+    reading: dict[str, Any] = {"vcpus": 4, "memory_mb": 2048, "balloon_driver": True, **other}
+    return state(Desired(SIZE, progress=progress), reserved, guest(**reading))
 
 
 def test_of_an_instance_that_is_as_it_should_be_one_thing_is_said() -> None:

@@ -10,7 +10,7 @@ import pytest
 from nova_xloud.compute.observe import observe
 from nova_xloud.core.instance.conditions import CONVERGED, judge
 from nova_xloud.core.instance.desired import Desired
-from nova_xloud.core.instance.guest import Glimpse
+from nova_xloud.core.instance.guest import DomainStats
 from nova_xloud.core.instance.lifecycle import Condition, Phase, Progress
 from nova_xloud.core.instance.reading import of_pass, of_run
 from nova_xloud.core.instance.state import InstanceState, lacks_guest
@@ -74,7 +74,7 @@ def test_from_the_database_alone_only_what_the_vm_state_says_is_told() -> None:
 
 @pytest.mark.parametrize(("lacks", "is_there"), [(True, False), (False, True)])
 def test_a_pass_says_the_same(lacks: bool, is_there: bool) -> None:
-    off = Glimpse(False, 0, 0, None)
+    off = DomainStats(False, 0, 0, None)
     read = of_pass(DESIRED, SIZE, off, booting=False, is_off=False, lacks_guest=lacks)
     assert (CONVERGED in read.conditions) is is_there
     # One that was busy just then is not known to have none.

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from nova_xloud.core.instance.desired import Desired
-from nova_xloud.core.instance.guest import Glimpse, GuestFigures
+from nova_xloud.core.instance.guest import DomainReading, DomainStats
 from nova_xloud.core.instance.lifecycle import Condition, Phase, Progress
 from nova_xloud.core.instance.reading import Reading, of_pass, of_run
 from nova_xloud.core.instance.state import InstanceState
@@ -17,26 +17,26 @@ from nova_xloud.core.size import Observed, Size
 
 SIZE = Size(4, 2048)
 DESIRED = Desired(SIZE, generation=3)
-GLIMPSE = Glimpse(True, 4, 2048, 7)
+STATS = DomainStats(True, 4, 2048, 7)
 THERE = Reading(3, SIZE, SIZE, SIZE, Observed(None, 2048), frozenset({"Converged"}))
 OFFLINE = Condition("CpusNotOnline", True, "xloud.cpus_not_online", "", "")
 ALARM = Condition("ReservedTooLittle", True, "xloud.reserved_too_little", "", "")
 
 
 def passed(**changes: Any) -> Reading:
-    seen: dict[str, Any] = {"desired": DESIRED, "reserved": SIZE, "glimpse": GLIMPSE} | changes
+    seen: dict[str, Any] = {"desired": DESIRED, "reserved": SIZE, "stats": STATS} | changes
     return of_pass(
         seen["desired"],
         seen["reserved"],
-        seen["glimpse"],
+        seen["stats"],
         booting=seen.get("booting", False),
         is_off=seen.get("is_off", False),
     )
 
 
-def guest(**changes: Any) -> GuestFigures:
-    figures = GuestFigures(True, False, 8, 4, 2, 4096, 2048, balloon_driver=True)
-    return replace(figures, **changes)
+def guest(**changes: Any) -> DomainReading:
+    reading = DomainReading(True, False, 8, 4, 2, 4096, 2048, balloon_driver=True)
+    return replace(reading, **changes)
 
 
 def test_of_one_that_is_as_it_should_be_both_say_the_same() -> None:
@@ -57,26 +57,26 @@ def test_a_pass_does_not_say_that_they_are_online_where_a_run_found_that_they_ar
 
 
 def test_what_is_off_has_nothing_and_is_no_alarm() -> None:
-    off = Glimpse(False, 8, 4096)
-    for seen in (passed(glimpse=off), passed(glimpse=None, is_off=True)):
+    off = DomainStats(False, 8, 4096)
+    for seen in (passed(stats=off), passed(stats=None, is_off=True)):
         assert (seen.actuated, seen.observed) == (Size(0, 0), Observed(0, 0))
         assert seen.conditions == {"Converged"}
 
 
 def test_of_what_was_not_seen_nothing_is_said() -> None:
-    reading = passed(glimpse=None, desired=replace(DESIRED, recorded_conditions=(ALARM,)))
+    reading = passed(stats=None, desired=replace(DESIRED, recorded_conditions=(ALARM,)))
     assert (reading.actuated, reading.observed) == (None, Observed(None, None))
     assert "ReservedTooLittle" in reading.conditions
 
 
 def test_memory_that_no_driver_has_confirmed_is_not_observed_and_counts_as_all() -> None:
-    seen = replace(GLIMPSE, max_memory_mb=4096, memory_confirmed=False)
-    reading = passed(glimpse=seen)
+    seen = replace(STATS, max_memory_mb=4096, memory_confirmed=False)
+    reading = passed(stats=seen)
     assert (reading.actuated, reading.observed) == (SIZE, Observed(None, None))
     assert "ReservedTooLittle" in reading.conditions
-    assert "ReservedTooLittle" not in passed(glimpse=seen, reserved=Size(4, 4096)).conditions
-    figures = guest(memory_confirmed=False)
-    assert of_run(InstanceState(DESIRED, SIZE, figures), "now").observed == Observed(None, None)
+    assert "ReservedTooLittle" not in passed(stats=seen, reserved=Size(4, 4096)).conditions
+    unconfirmed = InstanceState(DESIRED, SIZE, guest(memory_confirmed=False))
+    assert of_run(unconfirmed, "now").observed == Observed(None, None)
 
 
 @pytest.mark.parametrize("phase", [Phase.ADMITTED, Phase.DEFERRED, Phase.FAILED])
@@ -90,7 +90,7 @@ def test_a_guest_that_refused() -> None:
 
 
 def test_what_drifted_has_not_converged() -> None:
-    reading = passed(glimpse=replace(GLIMPSE, vcpus=3))
+    reading = passed(stats=replace(STATS, vcpus=3))
     assert (reading.actuated, reading.conditions) == (Size(3, 2048), frozenset())
 
 
@@ -102,6 +102,6 @@ def test_the_alarm_is_what_is_seen_and_not_what_was_noted() -> None:
 
 
 def test_memory_of_a_guest_that_boots_is_no_alarm() -> None:
-    reading = passed(glimpse=replace(GLIMPSE, memory_mb=4096), booting=True)
+    reading = passed(stats=replace(STATS, memory_mb=4096), booting=True)
     assert reading.conditions == {"Booting"}
-    assert "ReservedTooLittle" in passed(glimpse=replace(GLIMPSE, memory_mb=4096)).conditions
+    assert "ReservedTooLittle" in passed(stats=replace(STATS, memory_mb=4096)).conditions

@@ -34,16 +34,16 @@ def test_where_nobody_can_tell_nothing_is_observed_and_vcpus_count_by_qemu() -> 
 
 @pytest.mark.parametrize("confirmed", [False, None])
 def test_memory_that_is_not_confirmed_counts_as_all(confirmed: bool | None) -> None:
-    figures = guest(5, 1500, memory_confirmed=confirmed)
-    seen = state(LIVE, Size(7, 3000), figures)
+    reading = guest(5, 1500, memory_confirmed=confirmed)
+    seen = state(LIVE, Size(7, 3000), reading)
     assert seen.numbers.actuated == Size(5, 1500)
     assert seen.numbers.observed.memory_mb is None
-    assert seen.held == Size(5, figures.max_memory_mb)
+    assert seen.held == Size(5, reading.max_memory_mb)
 
 
-@pytest.mark.parametrize("figures", [None, guest(5, 1500, running=False)])
-def test_a_guest_that_is_off_has_nothing(figures: object) -> None:
-    off = InstanceState(DESIRED, Size(4, 2048), figures)  # type: ignore[arg-type]
+@pytest.mark.parametrize("reading", [None, guest(5, 1500, running=False)])
+def test_a_guest_that_is_off_has_nothing(reading: object) -> None:
+    off = InstanceState(DESIRED, Size(4, 2048), reading)  # type: ignore[arg-type]
     assert (off.numbers.actuated, off.held) == (NOTHING, NOTHING)
     assert off.numbers.observed == Observed(0, 0)
     assert not off.running

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from nova_xloud.core.instance.desired import Desired
-from nova_xloud.core.instance.guest import GuestFigures
+from nova_xloud.core.instance.guest import DomainReading
 from nova_xloud.core.instance.lifecycle import Condition, Phase, Progress
 from nova_xloud.core.instance.state import InstanceState
 from nova_xloud.core.instance.status import status, status_from_database
@@ -19,7 +19,7 @@ from nova_xloud.core.sizing.bounds import FlavorFacts, HostFacts, bounds_of
 SPECS = {"minimum_cpu": "2", "minimum_memory": "1024", "hw:cpu_threads": "2"}
 BOUNDS = bounds_of(FlavorFacts(Size(8, 4096), SPECS))
 # Every number is another, so that none can stand for another.
-GUEST = GuestFigures(
+GUEST = DomainReading(
     running=True,
     paused=False,
     max_vcpus=8,
@@ -67,8 +67,8 @@ def test_the_four_numbers_of_each_resource() -> None:
 
 
 def test_without_an_agent_nobody_says_what_the_guest_uses() -> None:
-    figures = GuestFigures(True, False, 8, 4, 2, 4096, 2048)
-    body = told(guest=figures)
+    reading = DomainReading(True, False, 8, 4, 2, 4096, 2048)
+    body = told(guest=reading)
     assert (body["vcpus"]["actuated"], body["vcpus"]["observed"]) == (4, None)
     # Clients that read integers go by these.
     assert (body["current_vcpus"], body["current_memory_mb"]) == (4, 2048)
@@ -76,24 +76,24 @@ def test_without_an_agent_nobody_says_what_the_guest_uses() -> None:
 
 @pytest.mark.parametrize("confirmed", [False, None])
 def test_memory_of_a_driver_that_has_not_reported_is_not_observed(confirmed: bool | None) -> None:
-    figures = GuestFigures(True, False, 8, 4, 2, 4096, 2048, memory_confirmed=confirmed)
-    body = told(guest=figures)
+    reading = DomainReading(True, False, 8, 4, 2, 4096, 2048, memory_confirmed=confirmed)
+    body = told(guest=reading)
     assert (body["memory_mb"]["actuated"], body["memory_mb"]["observed"]) == (2048, None)
     assert body["current_memory_mb"] == 2048
 
 
 @pytest.mark.parametrize("reports", [True, False, None])
 def test_of_a_running_guest_the_flat_fields_are_never_null(reports: bool | None) -> None:
-    figures = GuestFigures(True, False, 8, 4, 2, 4096, 2048, reports, stats_period=10)
-    body = told(guest=figures)
+    reading = DomainReading(True, False, 8, 4, 2, 4096, 2048, reports, stats_period=10)
+    body = told(guest=reading)
     assert body["balloon_driver_active"] is bool(reports)
     flat = {name: value for name, value in body.items() if not isinstance(value, dict | list)}
     assert None not in flat.values()
 
 
-@pytest.mark.parametrize("guest", [None, GuestFigures(False, False, 8, 4, 2, 4096, 2048)])
+@pytest.mark.parametrize("guest", [None, DomainReading(False, False, 8, 4, 2, 4096, 2048)])
 def test_a_stopped_instance_has_nothing_and_is_told_as_it_will_start(
-    guest: GuestFigures | None,
+    guest: DomainReading | None,
 ) -> None:
     body = told(guest=guest)
     assert (body["current_vcpus"], body["current_memory_mb"]) == (5, 2560)
@@ -106,8 +106,8 @@ def test_a_stopped_instance_has_nothing_and_is_told_as_it_will_start(
 
 @pytest.mark.parametrize(("driver", "active"), [(True, True), (False, False), (None, False)])
 def test_a_balloon_driver_is_active_when_it_reports(driver: bool | None, active: bool) -> None:
-    figures = GuestFigures(True, False, 8, 4, 2, 4096, 2048, balloon_driver=driver)
-    assert told(guest=figures)["balloon_driver_active"] is active
+    reading = DomainReading(True, False, 8, 4, 2, 4096, 2048, balloon_driver=driver)
+    assert told(guest=reading)["balloon_driver_active"] is active
 
 
 def test_blockers_are_told_with_resource_code_and_message() -> None:
