@@ -28,7 +28,7 @@ from nova_xloud.compute.ports import ClaimConflict, Instance, RecordView
 from nova_xloud.compute.waits import Pause, Waits, answers, in_the_same_lane, locked
 from nova_xloud.conf import EngineOptions
 from nova_xloud.core.convergence import giving_up, next_step, steps
-from nova_xloud.core.instance import reading
+from nova_xloud.core.instance import sample
 from nova_xloud.core.instance.desired import Desired
 from nova_xloud.core.instance.lifecycle import Event
 from nova_xloud.core.size import Size
@@ -262,7 +262,7 @@ class _Run:
 
     def _tell(self, seen: Observation, record: Desired, reserved: Size) -> None:
         state = replace(seen.state, desired=record, reserved=reserved)
-        self._meter.read(self._instance.uuid, reading.of_run(state, self._clock.date()))
+        self._meter.sampled(self._instance.uuid, sample.of_run(state, self._clock.date()))
 
     def _execute(self, step: steps.Step, seen: Observation) -> None:
         date = self._clock.date()

@@ -8,20 +8,20 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from nova_xloud.core.instance.lifecycle import Phase
-from nova_xloud.core.instance.reading import Reading
+from nova_xloud.core.instance.sample import Sample
 from nova_xloud.core.size import Size
 from nova_xloud.errors import GuestRefused, Refused
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
-    """What a pass has seen of one instance, and what does not change from reading to reading.
+class PassEntry:
+    """One instance in a pass: its sample, and what does not change from sample to sample.
 
-    :ivar reading: None: a run was on its way, and tells its own
+    :ivar sample: None: a run was on its way, which reports its own
     :ivar maximum: the flavor's size
     """
 
-    reading: Reading | None
+    sample: Sample | None
     maximum: Size
     project_id: str = ""
 
@@ -44,8 +44,8 @@ class Meter(Protocol):
         :param began: when it came to this host
         """
 
-    def read(self, uuid: str, reading: Reading) -> None:
-        """A run has read the instance."""
+    def sampled(self, uuid: str, sample: Sample) -> None:
+        """A run has read the instance: these are its sizes and conditions."""
 
     def ended(self, uuid: str, phase: Phase, code: str, *, asked: bool) -> None:
         """A run has ended so.
@@ -59,8 +59,8 @@ class Meter(Protocol):
         :param why: a :class:`nova_xloud.core.convergence.drift.Drift`'s code
         """
 
-    def passed(self, seconds: float, seen: Mapping[str, Seen]) -> None:
-        """A pass over the host took so long, and these are all its instances."""
+    def pass_finished(self, seconds: float, entries: Mapping[str, PassEntry]) -> None:
+        """A pass over the host took so long, and these are all its instances, by UUID."""
 
 
 class NoMeter:
@@ -72,7 +72,7 @@ class NoMeter:
     def admitted(self, uuid: str, generation: int, began: float, *, nothing_to_do: bool) -> None:
         pass
 
-    def read(self, uuid: str, reading: Reading) -> None:
+    def sampled(self, uuid: str, sample: Sample) -> None:
         pass
 
     def ended(self, uuid: str, phase: Phase, code: str, *, asked: bool) -> None:
@@ -81,7 +81,7 @@ class NoMeter:
     def drifted(self, uuid: str, why: str) -> None:
         pass
 
-    def passed(self, seconds: float, seen: Mapping[str, Seen]) -> None:
+    def pass_finished(self, seconds: float, entries: Mapping[str, PassEntry]) -> None:
         pass
 
 

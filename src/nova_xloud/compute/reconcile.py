@@ -18,14 +18,14 @@ from typing import Protocol
 
 from nova_xloud.compute.agenda import Urgency
 from nova_xloud.compute.boot_grace import Boots
-from nova_xloud.compute.meter import Meter, NoMeter, Seen
+from nova_xloud.compute.meter import Meter, NoMeter, PassEntry
 from nova_xloud.compute.ports import Fleet, Instance, Known
 from nova_xloud.compute.watch import Watch
 from nova_xloud.conf import EngineOptions
 from nova_xloud.core.convergence.drift import Drift, find_drift, pause_after
 from nova_xloud.core.instance.guest import DomainStats
 from nova_xloud.core.instance.lifecycle import ADJUST, Progress
-from nova_xloud.core.instance.reading import Reading, of_pass
+from nova_xloud.core.instance.sample import Sample, of_pass
 from nova_xloud.core.instance.state import DRIVEN_STATES, lacks_guest
 from nova_xloud.core.size import Size
 from nova_xloud.errors import DomainError, NotFound, Refused
@@ -169,7 +169,7 @@ class Reconciler:
         known = self._fleet.known()
         if not known:
             self._forget_those_who_left(began)
-            self._meter.passed(self._now() - began, {})
+            self._meter.pass_finished(self._now() - began, {})
             return 0
         self._empty_since = None
         busy = {one.uuid for one in known if self._worker.is_busy(one.uuid)}
@@ -190,15 +190,15 @@ class Reconciler:
         )
         LOG.debug("Of %d instances %d are looked at.", len(known), resumed)
         busy |= {one.uuid for one in known if self._worker.is_busy(one.uuid)}
-        seen = {
-            one.uuid: Seen(
-                None if one.uuid in busy else self._read(one, domain_stats, reserved),
+        entries = {
+            one.uuid: PassEntry(
+                None if one.uuid in busy else self._sample(one, domain_stats, reserved),
                 one.view.facts.maximum,
                 one.project_id,
             )
             for one in known
         }
-        self._meter.passed(self._now() - began, seen)
+        self._meter.pass_finished(self._now() - began, entries)
         return resumed
 
     def _forget_those_who_left(self, now: float) -> None:
@@ -210,10 +210,10 @@ class Reconciler:
             self._watch.keep_only(())
             self._attempts = {}
 
-    def _read(
+    def _sample(
         self, one: Known, domain_stats: Mapping[str, DomainStats], reserved: Mapping[str, Size]
-    ) -> Reading:
-        """Of one that no run has changed between the three answers."""
+    ) -> Sample:
+        """The sample of an instance that no run has changed between the three answers."""
         stats = domain_stats.get(one.uuid)
         booting = stats is not None and self._boots.is_booting(one.uuid, stats)
         view = one.view

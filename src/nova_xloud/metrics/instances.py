@@ -10,10 +10,10 @@ from dataclasses import dataclass, replace
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from nova_xloud.compute.meter import Seen
+from nova_xloud.compute.meter import PassEntry
 from nova_xloud.core.instance import conditions
 from nova_xloud.core.instance.lifecycle import GAVE_UP
-from nova_xloud.core.instance.reading import Reading
+from nova_xloud.core.instance.sample import Sample
 from nova_xloud.core.size import Observed, Size
 
 MIB = 1024 * 1024
@@ -32,10 +32,10 @@ TYPES = (
 
 
 @dataclass(frozen=True, slots=True)
-class _Known:
+class _Exported:
     """One instance; what a pass tells of it is not known before there was one."""
 
-    reading: Reading
+    sample: Sample
     maximum: Size | None = None
     project_id: str = ""
 
@@ -44,22 +44,24 @@ class Instances(Collector):
     """Is asked at each scrape, and asks nobody."""
 
     def __init__(self) -> None:
-        self._known: dict[str, _Known] = {}
+        self._exported: dict[str, _Exported] = {}
         self._lock = threading.Lock()
 
-    def read(self, uuid: str, reading: Reading) -> None:
-        """A run has read one."""
+    def sampled(self, uuid: str, sample: Sample) -> None:
+        """A run has sampled one instance."""
         with self._lock:
-            known = self._known.get(uuid)
-            self._known[uuid] = replace(known, reading=reading) if known else _Known(reading)
+            exported = self._exported.get(uuid)
+            self._exported[uuid] = (
+                replace(exported, sample=sample) if exported else _Exported(sample)
+            )
 
-    def passed(self, seen: Mapping[str, Seen]) -> None:
-        """These are all there are."""
+    def pass_finished(self, entries: Mapping[str, PassEntry]) -> None:
+        """A pass has ended; these are all instances of the host."""
         with self._lock:
-            self._known = {
-                uuid: _Known(reading, one.maximum, one.project_id)
-                for uuid, one in seen.items()
-                if (reading := _merged(one.reading, self._known.get(uuid)))
+            self._exported = {
+                uuid: _Exported(sample, one.maximum, one.project_id)
+                for uuid, one in entries.items()
+                if (sample := _merged(one.sample, self._exported.get(uuid)))
             }
 
     def describe(self) -> Iterable[GaugeMetricFamily]:
@@ -67,27 +69,27 @@ class Instances(Collector):
 
     def collect(self) -> Iterable[GaugeMetricFamily]:
         with self._lock:
-            known = dict(self._known)
+            exported = dict(self._exported)
         families = _families()
-        for uuid, one in known.items():
+        for uuid, one in exported.items():
             _add(families, uuid, one)
         return families.values()
 
 
-def _merged(reading: Reading | None, known: _Known | None) -> Reading | None:
+def _merged(sample: Sample | None, exported: _Exported | None) -> Sample | None:
     """What was not seen this time is as it was; None: it never was."""
-    if known is None:
-        return reading
-    if reading is None:
-        return known.reading
-    before = known.reading
-    if reading.actuated is None:
-        return replace(reading, actuated=before.actuated, observed=before.observed)
-    if reading.observed.vcpus is None and reading.actuated == before.actuated:
+    if exported is None:
+        return sample
+    if sample is None:
+        return exported.sample
+    before = exported.sample
+    if sample.actuated is None:
+        return replace(sample, actuated=before.actuated, observed=before.observed)
+    if sample.observed.vcpus is None and sample.actuated == before.actuated:
         # A pass asks no agent. What a run was told by one is true of the vCPUs of then.
-        seen = replace(reading.observed, vcpus=before.observed.vcpus)
-        return replace(reading, observed=seen)
-    return reading
+        seen = replace(sample.observed, vcpus=before.observed.vcpus)
+        return replace(sample, observed=seen)
+    return sample
 
 
 def _families() -> dict[str, GaugeMetricFamily]:
@@ -115,22 +117,22 @@ def _families() -> dict[str, GaugeMetricFamily]:
     }
 
 
-def _add(families: Mapping[str, GaugeMetricFamily], uuid: str, one: _Known) -> None:
+def _add(families: Mapping[str, GaugeMetricFamily], uuid: str, one: _Exported) -> None:
     for kind, size in _sizes(one):
         if size.vcpus is not None:
             families["vcpus"].add_metric((uuid, kind), size.vcpus)
         if size.memory_mb is not None:
             families["memory"].add_metric((uuid, kind), size.memory_mb * MIB)
     for name in TYPES:
-        families["condition"].add_metric((uuid, name), name in one.reading.conditions)
+        families["condition"].add_metric((uuid, name), name in one.sample.conditions)
     if one.project_id:
         families["info"].add_metric((uuid, one.project_id), 1)
 
 
-def _sizes(one: _Known) -> Iterator[tuple[str, Size | Observed]]:
+def _sizes(one: _Exported) -> Iterator[tuple[str, Size | Observed]]:
     """The sizes that are known; of what was observed, a resource may not be."""
     sizes = {
-        name: getattr(one.reading, name) for name in ("desired", "reserved", "actuated", "observed")
+        name: getattr(one.sample, name) for name in ("desired", "reserved", "actuated", "observed")
     }
     for kind, size in {**sizes, "maximum": one.maximum}.items():
         if size is not None:

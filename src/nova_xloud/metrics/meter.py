@@ -13,9 +13,9 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from nova_xloud.compute.meter import Seen
+from nova_xloud.compute.meter import PassEntry
 from nova_xloud.core.instance.lifecycle import Phase
-from nova_xloud.core.instance.reading import Reading
+from nova_xloud.core.instance.sample import Sample
 from nova_xloud.metrics.instances import Instances
 
 LOG = logging.getLogger(__name__)
@@ -127,20 +127,20 @@ class PrometheusMeter:
             self._admitted[uuid] = _Admitted(generation, began)
 
     @_quiet
-    def read(self, uuid: str, reading: Reading) -> None:
-        self._instances.read(uuid, reading)
+    def sampled(self, uuid: str, sample: Sample) -> None:
+        self._instances.sampled(uuid, sample)
         with self._lock:
-            self._time(uuid, reading)
+            self._time(uuid, sample)
 
-    def _time(self, uuid: str, reading: Reading) -> None:
+    def _time(self, uuid: str, sample: Sample) -> None:
         one = self._admitted.get(uuid)
-        if one is None or one.generation != reading.generation:
+        if one is None or one.generation != sample.generation:
             return
         took = self._now() - one.began
-        if not one.actuated and reading.actuated == reading.desired:
+        if not one.actuated and sample.actuated == sample.desired:
             self._actuated.observe(took)
             self._admitted[uuid] = one = replace(one, actuated=True)
-        if one.actuated and reading.observed.is_size(reading.desired):
+        if one.actuated and sample.observed.is_size(sample.desired):
             self._observed.observe(took)
             del self._admitted[uuid]
 
@@ -164,10 +164,10 @@ class PrometheusMeter:
             self._drifted[uuid] = why
 
     @_quiet
-    def passed(self, seconds: float, seen: Mapping[str, Seen]) -> None:
+    def pass_finished(self, seconds: float, entries: Mapping[str, PassEntry]) -> None:
         self._pass.observe(seconds)
         self._last_pass.set(self._date())
-        self._instances.passed(seen)
+        self._instances.pass_finished(entries)
         with self._lock:
-            self._admitted = {u: one for u, one in self._admitted.items() if u in seen}
-            self._drifted = {u: why for u, why in self._drifted.items() if u in seen}
+            self._admitted = {u: one for u, one in self._admitted.items() if u in entries}
+            self._drifted = {u: why for u, why in self._drifted.items() if u in entries}

@@ -12,13 +12,13 @@ import pytest
 from lab.patience import LIMIT
 from nova_xloud.compute.converge import converge
 from nova_xloud.compute.host import Host
-from nova_xloud.compute.meter import NoMeter, Seen, ending
+from nova_xloud.compute.meter import NoMeter, PassEntry, ending
 from nova_xloud.compute.reconcile import Reconciler
 from nova_xloud.compute.worker import Worker
 from nova_xloud.core.convergence.drift import CODES
 from nova_xloud.core.convergence.plan import AdjustRequest
 from nova_xloud.core.instance.lifecycle import Phase
-from nova_xloud.core.instance.reading import Reading
+from nova_xloud.core.instance.sample import Sample
 from nova_xloud.core.size import Observed, Size
 from nova_xloud.core.sizing.bounds import HostFacts
 from nova_xloud.errors import DomainCallFailed, GuestRefused, NoCapacity, OutOfBounds
@@ -32,8 +32,8 @@ class Notes(NoMeter):
 
     def __init__(self) -> None:
         self.told: list[tuple[Any, ...]] = []
-        self.readings: list[Reading] = []
-        self.seen: dict[str, Seen] = {}
+        self.samples: list[Sample] = []
+        self.seen: dict[str, PassEntry] = {}
 
     def refused(self, code: str) -> None:
         self.told.append(("refused", code))
@@ -41,9 +41,9 @@ class Notes(NoMeter):
     def admitted(self, uuid: str, generation: int, began: float, *, nothing_to_do: bool) -> None:
         self.told.append(("admitted", uuid, generation, nothing_to_do))
 
-    def read(self, uuid: str, reading: Reading) -> None:
+    def sampled(self, uuid: str, sample: Sample) -> None:
         assert uuid == UUID
-        self.readings.append(reading)
+        self.samples.append(sample)
 
     def ended(self, uuid: str, phase: Phase, code: str, *, asked: bool) -> None:
         self.told.append(("ended", phase, code, asked))
@@ -51,7 +51,7 @@ class Notes(NoMeter):
     def drifted(self, uuid: str, why: str) -> None:
         self.told.append(("drifted", uuid, why))
 
-    def passed(self, seconds: float, seen: Mapping[str, Seen]) -> None:
+    def pass_finished(self, seconds: float, seen: Mapping[str, PassEntry]) -> None:
         self.told.append(("passed", seconds))
         self.seen = dict(seen)
 
@@ -101,13 +101,13 @@ def test_an_adjustment_is_admitted_and_ends() -> None:
 
 
 def test_its_readings_go_from_what_there_was_to_what_is_desired() -> None:
-    readings = adjusted(Rig(), 6, 3072).readings
+    samples = adjusted(Rig(), 6, 3072).samples
     target = Size(6, 3072)
-    assert {one.desired for one in readings} == {target}
-    assert readings[0].actuated == NOW
-    assert readings[0].reserved == target
-    assert "Converged" not in readings[0].conditions
-    last = readings[-1]
+    assert {one.desired for one in samples} == {target}
+    assert samples[0].actuated == NOW
+    assert samples[0].reserved == target
+    assert "Converged" not in samples[0].conditions
+    last = samples[-1]
     assert (last.actuated, last.observed, last.conditions) == (
         target,
         Observed(None, target.memory_mb),
@@ -130,7 +130,7 @@ def test_a_guest_that_refuses_ends_with_its_code_and_what_stays_reserved() -> No
     phase, code = notes.told[1][1:3]
     assert phase is Phase.GUEST_REFUSED
     assert code.startswith("xloud.guest_refused.")
-    last = notes.readings[-1]
+    last = notes.samples[-1]
     assert "GuestRefused" in last.conditions
     assert last.reserved == rig.claims.size
 
@@ -184,8 +184,8 @@ def test_a_pass_tells_of_all_instances() -> None:
     passes(rig, notes).run()
     there = Size(6, 3072)
     seen = Observed(None, 3072)
-    reading = Reading(1, there, there, there, seen, frozenset({"Converged"}))
-    assert notes.seen == {UUID: Seen(reading, MAXIMUM)}
+    sample = Sample(1, there, there, there, seen, frozenset({"Converged"}))
+    assert notes.seen == {UUID: PassEntry(sample, MAXIMUM)}
     assert notes.told == [("passed", 0.0)]
 
 
@@ -193,7 +193,7 @@ def test_a_pass_does_not_read_what_a_run_is_changing(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(Nobody, "busy", True)
     rig, notes = Rig(), Notes()
     passes(rig, notes).run()
-    assert notes.seen == {UUID: Seen(None, MAXIMUM)}
+    assert notes.seen == {UUID: PassEntry(None, MAXIMUM)}
 
 
 def test_a_pass_tells_what_it_has_found() -> None:

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from nova_xloud.compute.meter import Seen
+from nova_xloud.compute.meter import PassEntry
 from nova_xloud.core.convergence.drift import CODES
 from nova_xloud.core.instance.lifecycle import Phase
-from nova_xloud.core.instance.reading import Reading
+from nova_xloud.core.instance.sample import Sample
 from nova_xloud.core.size import Observed, Size
 from nova_xloud.metrics.meter import PrometheusMeter
 
@@ -26,9 +26,9 @@ SIZE = Size(1, 512)
 def full() -> PrometheusMeter:
     """One of everything has happened."""
     meter = PrometheusMeter()
-    reading = Reading(1, SIZE, SIZE, SIZE, Observed(1, 512), frozenset())
+    sample = Sample(1, SIZE, SIZE, SIZE, Observed(1, 512), frozenset())
     meter.admitted("one", 1, 0.0, nothing_to_do=False)
-    meter.passed(0.1, {"one": Seen(reading, SIZE, "its")})
+    meter.pass_finished(0.1, {"one": PassEntry(sample, SIZE, "its")})
     meter.drifted("one", "vcpus")
     meter.ended("one", Phase.CONVERGED, "", asked=True)
     return meter

@@ -9,16 +9,16 @@ from typing import Any
 
 import pytest
 
-from nova_xloud.compute.meter import Seen
+from nova_xloud.compute.meter import PassEntry
 from nova_xloud.core.instance.lifecycle import Phase
-from nova_xloud.core.instance.reading import Reading
+from nova_xloud.core.instance.sample import Sample
 from nova_xloud.core.size import Observed, Size
 from nova_xloud.metrics.meter import PrometheusMeter
 
 UUID = "b1a5"
 OLD, NEW = Size(1, 512), Size(3, 768)
-ON_ITS_WAY = Reading(1, NEW, NEW, OLD, Observed(OLD.vcpus, OLD.memory_mb), frozenset())
-THERE = Reading(1, NEW, NEW, NEW, Observed(NEW.vcpus, NEW.memory_mb), frozenset({"Converged"}))
+ON_ITS_WAY = Sample(1, NEW, NEW, OLD, Observed(OLD.vcpus, OLD.memory_mb), frozenset())
+THERE = Sample(1, NEW, NEW, NEW, Observed(NEW.vcpus, NEW.memory_mb), frozenset({"Converged"}))
 MAXIMUM = Size(4, 1024)
 
 
@@ -63,23 +63,23 @@ def times(meter: PrometheusMeter) -> dict[str, tuple[float | None, float | None]
 def test_times_are_from_its_arrival(meter: PrometheusMeter, now: Now) -> None:
     meter.admitted(UUID, 1, 99.5, nothing_to_do=False)
     assert times(meter) == {"claimed": (1, 0.5), "actuated": (0, 0), "observed": (0, 0)}
-    meter.read(UUID, ON_ITS_WAY)
+    meter.sampled(UUID, ON_ITS_WAY)
     now.at = 102
-    meter.read(UUID, replace(THERE, observed=Observed(2, 768)))
+    meter.sampled(UUID, replace(THERE, observed=Observed(2, 768)))
     assert times(meter) == {"claimed": (1, 0.5), "actuated": (1, 2.5), "observed": (0, 0)}
     now.at = 104
-    meter.read(UUID, THERE)
+    meter.sampled(UUID, THERE)
     now.at = 200
-    meter.read(UUID, THERE)
+    meter.sampled(UUID, THERE)
     assert times(meter) == {"claimed": (1, 0.5), "actuated": (1, 2.5), "observed": (1, 4.5)}
 
 
 def test_one_that_another_has_overtaken_has_no_times(meter: PrometheusMeter) -> None:
     meter.admitted(UUID, 1, 99.0, nothing_to_do=False)
     meter.admitted(UUID, 2, 99.5, nothing_to_do=False)
-    meter.read(UUID, THERE)
+    meter.sampled(UUID, THERE)
     assert times(meter)["observed"] == (0, 0)
-    meter.read(UUID, replace(THERE, generation=2))
+    meter.sampled(UUID, replace(THERE, generation=2))
     assert times(meter)["observed"] == (1, 0.5)
     assert adjustments(meter, "admitted") == 2
 
@@ -87,10 +87,10 @@ def test_one_that_another_has_overtaken_has_no_times(meter: PrometheusMeter) -> 
 def test_nobody_has_seen_one_that_is_off(meter: PrometheusMeter) -> None:
     meter.admitted(UUID, 1, 99.0, nothing_to_do=False)
     off = replace(THERE, actuated=Size(0, 0), observed=Observed(0, 0))
-    meter.read(UUID, off)
+    meter.sampled(UUID, off)
     meter.ended(UUID, Phase.CONVERGED, "", asked=True)
     # Started later: that was not the adjustment.
-    meter.read(UUID, THERE)
+    meter.sampled(UUID, THERE)
     assert times(meter)["actuated"] == (0, 0)
     assert adjustments(meter, "converged") == 1
 
@@ -101,7 +101,7 @@ def test_one_that_the_guest_has_refused_counts_until_it_is_there(
     meter.admitted(UUID, 1, 100.0, nothing_to_do=False)
     meter.ended(UUID, Phase.GUEST_REFUSED, "xloud.guest_refused.memory_floor", asked=True)
     now.at = 400
-    meter.read(UUID, THERE)
+    meter.sampled(UUID, THERE)
     assert times(meter)["observed"] == (1, 300)
     assert adjustments(meter, "guest_refused", "xloud.guest_refused.memory_floor") == 1
 
@@ -133,8 +133,8 @@ def test_drift_is_repaired_when_a_run_has_converged(meter: PrometheusMeter) -> N
 def test_a_pass_has_all_instances_and_forgets_the_others(meter: PrometheusMeter) -> None:
     meter.admitted("gone", 1, 99.0, nothing_to_do=False)
     meter.drifted("gone", "vcpus")
-    meter.read("gone", ON_ITS_WAY)
-    meter.passed(0.25, {UUID: Seen(THERE, MAXIMUM, "its project")})
+    meter.sampled("gone", ON_ITS_WAY)
+    meter.pass_finished(0.25, {UUID: PassEntry(THERE, MAXIMUM, "its project")})
     assert gauges(meter, "gone") == {}
     assert gauges(meter, UUID) == {
         "desired": (3, 768 * 2**20),
@@ -146,7 +146,7 @@ def test_a_pass_has_all_instances_and_forgets_the_others(meter: PrometheusMeter)
     assert value(meter, "instance_info", instance_uuid=UUID, project_id="its project") == 1
     assert value(meter, "reconcile_duration_seconds_sum") == 0.25
     assert value(meter, "reconcile_last_pass_timestamp_seconds") == 1e9
-    meter.read("gone", THERE)
+    meter.sampled("gone", THERE)
     meter.ended("gone", Phase.CONVERGED, "", asked=True)
     assert value(meter, "drift_repaired_total", why="vcpus") is None
     assert times(meter)["observed"] == (0, 0)
@@ -163,17 +163,17 @@ def gauges(meter: PrometheusMeter, uuid: str) -> dict[str, tuple[float | None, f
 
 
 def test_what_a_pass_has_not_seen_is_as_it_was(meter: PrometheusMeter) -> None:
-    meter.read(UUID, replace(ON_ITS_WAY, observed=Observed(0, 512)))
+    meter.sampled(UUID, replace(ON_ITS_WAY, observed=Observed(0, 512)))
     unseen = replace(THERE, actuated=None, observed=Observed(None, None))
-    meter.passed(0.1, {UUID: Seen(unseen, MAXIMUM), "new": Seen(unseen, MAXIMUM)})
+    meter.pass_finished(0.1, {UUID: PassEntry(unseen, MAXIMUM), "new": PassEntry(unseen, MAXIMUM)})
     assert gauges(meter, UUID)["actuated"] == (1, 512 * 2**20)
     assert gauges(meter, UUID)["observed"] == (0, 512 * 2**20)
     assert set(gauges(meter, "new")) == {"desired", "reserved", "maximum"}
 
 
 def test_of_one_whose_run_is_on_its_way_the_run_tells(meter: PrometheusMeter) -> None:
-    meter.read(UUID, ON_ITS_WAY)
-    meter.passed(0.1, {UUID: Seen(None, MAXIMUM), "new": Seen(None, MAXIMUM)})
+    meter.sampled(UUID, ON_ITS_WAY)
+    meter.pass_finished(0.1, {UUID: PassEntry(None, MAXIMUM), "new": PassEntry(None, MAXIMUM)})
     assert gauges(meter, UUID)["actuated"] == (1, 512 * 2**20)
     assert gauges(meter, UUID)["maximum"] == (4, 1024 * 2**20)
     assert gauges(meter, "new") == {}
@@ -181,7 +181,7 @@ def test_of_one_whose_run_is_on_its_way_the_run_tells(meter: PrometheusMeter) ->
 
 def test_every_condition_is_listed_true_or_not(meter: PrometheusMeter) -> None:
     alarm = replace(THERE, conditions=frozenset({"ReservedTooLittle"}))
-    meter.passed(0.1, {UUID: Seen(alarm, MAXIMUM)})
+    meter.pass_finished(0.1, {UUID: PassEntry(alarm, MAXIMUM)})
     samples = [
         (sample.labels["type"], sample.value)
         for family in meter.registry.collect()
@@ -206,5 +206,5 @@ def test_what_cannot_be_counted_is_logged_and_not_raised(
 ) -> None:
     nonsense: Any = None
     with caplog.at_level(logging.ERROR, "nova_xloud.metrics"):
-        meter.passed(0.1, nonsense)
-    assert "Metrics: passed was not counted" in caplog.text
+        meter.pass_finished(0.1, nonsense)
+    assert "Metrics: pass_finished was not counted" in caplog.text

@@ -9,6 +9,6 @@ pinned      why all of a guest's memory stays in the host's RAM
 reports     how long a balloon driver may be silent
 state       record, claim and guest together, and what has to be claimed
 conditions  what is true of it now, with a reason code
-reading     its numbers and conditions at one moment, for metrics
+sample      its numbers and conditions at one moment, for metrics
 status      the same as the API shows it
 """

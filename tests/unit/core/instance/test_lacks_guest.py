@@ -12,7 +12,7 @@ from nova_xloud.core.instance.conditions import CONVERGED, judge
 from nova_xloud.core.instance.desired import Desired
 from nova_xloud.core.instance.guest import DomainStats
 from nova_xloud.core.instance.lifecycle import Condition, Phase, Progress
-from nova_xloud.core.instance.reading import of_pass, of_run
+from nova_xloud.core.instance.sample import of_pass, of_run
 from nova_xloud.core.instance.state import InstanceState, lacks_guest
 from nova_xloud.core.size import Size
 from tests.unit.compute.rig import Rig

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is known of an instance at one moment, for whoever counts and draws."""
+"""The sizes and conditions of one instance at one moment, for metrics."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from nova_xloud.core.size import Observed, Size
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
-    """One of them.
+class Sample:
+    """The four sizes of one instance at one moment, and which conditions are true.
 
-    :ivar generation: of what is desired
-    :ivar actuated: nothing while the guest is off; None: not seen this time
-    :ivar observed: nothing while the guest is off; None of a resource that nobody can tell of, or
-        that was not asked for this time
+    :ivar generation: of the desired size
+    :ivar actuated: Size(0, 0) while the guest is off; None: not read this time
+    :ivar observed: Observed(0, 0) while the guest is off; None of a resource that nobody can tell
+        of, or that was not read this time
     :ivar conditions: the types of those that are true
     """
 
@@ -39,14 +39,14 @@ class Reading:
     conditions: frozenset[str]
 
 
-def of_run(state: InstanceState, now: str) -> Reading:
-    """What a run has read.
+def of_run(state: InstanceState, now: str) -> Sample:
+    """The sample of what a run has read.
 
     :param now: ISO 8601, UTC
     """
     numbers = state.numbers
     found = judge(state, state.desired.progress, now)
-    return Reading(
+    return Sample(
         generation=state.desired.generation,
         desired=numbers.desired,
         reserved=numbers.reserved,
@@ -64,8 +64,8 @@ def of_pass(
     booting: bool,
     is_off: bool,
     lacks_guest: bool = False,
-) -> Reading:
-    """What a pass over the host has read, which asks no guest's agent.
+) -> Sample:
+    """The sample of what a pass over the host has read, which asks no guest's agent.
 
     :param stats: None: libvirt has no such domain, or it was busy just then
     :param is_off: by the database its guest does not run
@@ -80,7 +80,7 @@ def of_pass(
     if lacks_guest and actuated == NOTHING:
         conditions -= {CONVERGED}
     observed = _observed(actuated, stats)
-    return Reading(desired.generation, desired.target, reserved, actuated, observed, conditions)
+    return Sample(desired.generation, desired.target, reserved, actuated, observed, conditions)
 
 
 def _observed(actuated: Size | None, stats: DomainStats | None) -> Observed:

@@ -11,19 +11,19 @@ import pytest
 from nova_xloud.core.instance.desired import Desired
 from nova_xloud.core.instance.guest import DomainReading, DomainStats
 from nova_xloud.core.instance.lifecycle import Condition, Phase, Progress
-from nova_xloud.core.instance.reading import Reading, of_pass, of_run
+from nova_xloud.core.instance.sample import Sample, of_pass, of_run
 from nova_xloud.core.instance.state import InstanceState
 from nova_xloud.core.size import Observed, Size
 
 SIZE = Size(4, 2048)
 DESIRED = Desired(SIZE, generation=3)
 STATS = DomainStats(True, 4, 2048, 7)
-THERE = Reading(3, SIZE, SIZE, SIZE, Observed(None, 2048), frozenset({"Converged"}))
+THERE = Sample(3, SIZE, SIZE, SIZE, Observed(None, 2048), frozenset({"Converged"}))
 OFFLINE = Condition("CpusNotOnline", True, "xloud.cpus_not_online", "", "")
 ALARM = Condition("ReservedTooLittle", True, "xloud.reserved_too_little", "", "")
 
 
-def passed(**changes: Any) -> Reading:
+def sample_of_pass(**changes: Any) -> Sample:
     seen: dict[str, Any] = {"desired": DESIRED, "reserved": SIZE, "stats": STATS} | changes
     return of_pass(
         seen["desired"],
@@ -35,73 +35,75 @@ def passed(**changes: Any) -> Reading:
 
 
 def guest(**changes: Any) -> DomainReading:
-    reading = DomainReading(True, False, 8, 4, 2, 4096, 2048, balloon_driver=True)
-    return replace(reading, **changes)
+    sample = DomainReading(True, False, 8, 4, 2, 4096, 2048, balloon_driver=True)
+    return replace(sample, **changes)
 
 
 def test_of_one_that_is_as_it_should_be_both_say_the_same() -> None:
-    assert passed() == THERE
+    assert sample_of_pass() == THERE
     assert of_run(InstanceState(DESIRED, SIZE, guest()), "now") == THERE
 
 
 def test_a_run_knows_how_many_cpus_are_online() -> None:
-    reading = of_run(InstanceState(DESIRED, SIZE, guest(vcpus_online=2)), "now")
-    assert reading.observed == Observed(2, 2048)
-    assert "CpusNotOnline" in reading.conditions
+    sample = of_run(InstanceState(DESIRED, SIZE, guest(vcpus_online=2)), "now")
+    assert sample.observed == Observed(2, 2048)
+    assert "CpusNotOnline" in sample.conditions
 
 
 def test_a_pass_does_not_say_that_they_are_online_where_a_run_found_that_they_are_not() -> None:
-    reading = passed(desired=replace(DESIRED, recorded_conditions=(OFFLINE,)))
-    assert (reading.actuated, reading.observed) == (SIZE, Observed(None, 2048))
-    assert reading.conditions == {"Converged", "CpusNotOnline"}
+    sample = sample_of_pass(desired=replace(DESIRED, recorded_conditions=(OFFLINE,)))
+    assert (sample.actuated, sample.observed) == (SIZE, Observed(None, 2048))
+    assert sample.conditions == {"Converged", "CpusNotOnline"}
 
 
 def test_what_is_off_has_nothing_and_is_no_alarm() -> None:
     off = DomainStats(False, 8, 4096)
-    for seen in (passed(stats=off), passed(stats=None, is_off=True)):
+    for seen in (sample_of_pass(stats=off), sample_of_pass(stats=None, is_off=True)):
         assert (seen.actuated, seen.observed) == (Size(0, 0), Observed(0, 0))
         assert seen.conditions == {"Converged"}
 
 
 def test_of_what_was_not_seen_nothing_is_said() -> None:
-    reading = passed(stats=None, desired=replace(DESIRED, recorded_conditions=(ALARM,)))
-    assert (reading.actuated, reading.observed) == (None, Observed(None, None))
-    assert "ReservedTooLittle" in reading.conditions
+    sample = sample_of_pass(stats=None, desired=replace(DESIRED, recorded_conditions=(ALARM,)))
+    assert (sample.actuated, sample.observed) == (None, Observed(None, None))
+    assert "ReservedTooLittle" in sample.conditions
 
 
 def test_memory_that_no_driver_has_confirmed_is_not_observed_and_counts_as_all() -> None:
     seen = replace(STATS, max_memory_mb=4096, memory_confirmed=False)
-    reading = passed(stats=seen)
-    assert (reading.actuated, reading.observed) == (SIZE, Observed(None, None))
-    assert "ReservedTooLittle" in reading.conditions
-    assert "ReservedTooLittle" not in passed(stats=seen, reserved=Size(4, 4096)).conditions
+    sample = sample_of_pass(stats=seen)
+    assert (sample.actuated, sample.observed) == (SIZE, Observed(None, None))
+    assert "ReservedTooLittle" in sample.conditions
+    assert "ReservedTooLittle" not in sample_of_pass(stats=seen, reserved=Size(4, 4096)).conditions
     unconfirmed = InstanceState(DESIRED, SIZE, guest(memory_confirmed=False))
     assert of_run(unconfirmed, "now").observed == Observed(None, None)
 
 
 @pytest.mark.parametrize("phase", [Phase.ADMITTED, Phase.DEFERRED, Phase.FAILED])
 def test_what_has_not_converged_is_not_said_to_have(phase: Phase) -> None:
-    assert passed(desired=replace(DESIRED, progress=Progress(phase))).conditions == frozenset()
+    assert (
+        sample_of_pass(desired=replace(DESIRED, progress=Progress(phase))).conditions == frozenset()
+    )
 
 
 def test_a_guest_that_refused() -> None:
     refused = replace(DESIRED, progress=Progress(Phase.GUEST_REFUSED))
-    assert passed(desired=refused).conditions == {"GuestRefused"}
+    assert sample_of_pass(desired=refused).conditions == {"GuestRefused"}
 
 
 def test_what_drifted_has_not_converged() -> None:
-    reading = passed(stats=replace(STATS, vcpus=3))
-    assert (reading.actuated, reading.conditions) == (Size(3, 2048), frozenset())
+    sample = sample_of_pass(stats=replace(STATS, vcpus=3))
+    assert (sample.actuated, sample.conditions) == (Size(3, 2048), frozenset())
 
 
 def test_the_alarm_is_what_is_seen_and_not_what_was_noted() -> None:
     less = Size(4, 2047)
-    assert "ReservedTooLittle" in passed(reserved=less).conditions
-    settled = passed(desired=replace(DESIRED, recorded_conditions=(ALARM,)))
+    assert "ReservedTooLittle" in sample_of_pass(reserved=less).conditions
+    settled = sample_of_pass(desired=replace(DESIRED, recorded_conditions=(ALARM,)))
     assert "ReservedTooLittle" not in settled.conditions
 
 
 def test_memory_of_a_guest_that_boots_is_no_alarm() -> None:
-    reading = passed(stats=replace(STATS, memory_mb=4096), booting=True)
-    assert reading.conditions == {"Booting"}
-    assert "ReservedTooLittle" in passed(stats=replace(STATS, memory_mb=4096)).conditions
+    sample = sample_of_pass(stats=replace(STATS, memory_mb=4096), booting=True)
+    assert sample.conditions == {"Booting"}
+    assert "ReservedTooLittle" in sample_of_pass(stats=replace(STATS, memory_mb=4096)).conditions
