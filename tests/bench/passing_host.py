@@ -12,12 +12,12 @@ from nova.scheduler.client import report
 from nova.tests.fixtures import libvirt as fakelibvirt
 from sqlalchemy import event
 
-from nova_xloud.adapters.host_instances import NovaFleet
+from nova_xloud.adapters.host_instances import NovaHostInstances
 from nova_xloud.testing import fake_virdomain
 from tests.bench.host import Host
 
 _DOMAIN_CALLS = ("XMLDesc", "isPersistent")
-_ANSWERS = {"domain_stats": "libvirt", "reserved": "Placement", "known": "database"}
+_ANSWERS = {"domain_stats": "libvirt", "allocations": "Placement", "records": "database"}
 
 _host = None
 
@@ -70,8 +70,8 @@ def _timed():
 
     with contextlib.ExitStack() as stack:
         for name in _ANSWERS:
-            timed = around(name, getattr(NovaFleet, name))
-            stack.enter_context(mock.patch.object(NovaFleet, name, timed))
+            timed = around(name, getattr(NovaHostInstances, name))
+            stack.enter_context(mock.patch.object(NovaHostInstances, name, timed))
         began, cpu = time.perf_counter(), time.process_time()
         found = _one_pass()
         took |= {"whole": time.perf_counter() - began, "cpu": time.process_time() - cpu}

@@ -65,15 +65,15 @@ class Unreadable(AdjustTestCase):
         self._has(2, 768)
 
     def test_of_one_that_is_deleted_nothing_is_kept(self):
-        fleet = self.manager.xloud._reconciler._fleet
-        fleet._unreadable["deleted long ago"] = "why"
+        host_instances = self.manager.xloud._reconciler._host_instances
+        host_instances._unreadable["deleted long ago"] = "why"
         write_into_record(self.server, xloud_vcpus="many")
         self._a_pass()
         assert self.server["id"] in nova_objects._UNREADABLE
         self._delete_server(self.server)
         self._a_pass()
         assert self.server["id"] not in nova_objects._UNREADABLE
-        assert not fleet._unreadable
+        assert not host_instances._unreadable
 
     def test_no_more_are_kept_than_a_service_has_room_for(self):
         with self.assertLogs(nova_objects.LOG, logging.WARNING):

@@ -311,7 +311,7 @@ class Checks:
         """Nothing has happened for long: all is as it should be, or it is said why not."""
         self.everything()
         for server in self._world.servers:
-            if server.record.deleted or not server.record.here:
+            if server.record.deleted or not server.record.on_this_host:
                 if server.claims.size != NOTHING:
                     self._broken(f"{server.name} is gone, and {server.claims.size} are reserved")
             elif server.work is None:

@@ -25,7 +25,7 @@ from nova_xloud.compute.watch import Watch
 from nova_xloud.compute.worker import Worker
 from nova_xloud.conf import EngineOptions
 from nova_xloud.core.sizing.bounds import HostFacts
-from tests.simulator.ports import SimFleet, Wire, open_instance
+from tests.simulator.ports import SimHostInstances, Wire, open_instance
 from tests.simulator.scenario import RECONCILE_EVERY
 from tests.simulator.schedule import Actor, Lock, Process, Schedule
 from tests.simulator.server import Server
@@ -70,7 +70,7 @@ class Compute:
         }
         self.host = Host(
             lambda context, server: self.open(server),
-            SimFleet(self.wire, world, self.open),
+            SimHostInstances(self.wire, world, self.open),
             FACTS,
             world.scenario.options,
             self._boots,

@@ -89,7 +89,7 @@ class Moves(Doing):
             if server.guest.active:
                 server.guest.stop()
             server.guest.undefine()
-            server.record.here = False
+            server.record.on_this_host = False
             self._migration_ends()
         self._done()
 
@@ -108,7 +108,7 @@ class Moves(Doing):
         server.leaves()
         self._seen("its guest has left")
         self._moment()
-        server.record.here = False
+        server.record.on_this_host = False
         self._world.count("live migration away")
         self._done()
         self._moment()
@@ -139,7 +139,7 @@ class Moves(Doing):
             self._seen("its guest has arrived")
         world.compute.has_arrived(server)
         self._hop()
-        server.record.here = True
+        server.record.on_this_host = True
         world.count("live migration back")
         self._done()
 

@@ -83,7 +83,7 @@ class Work(Moves, Restarts):
         task_state, vm_states = ALLOWED[kind]
         record = server.record
         # Where it is has to be known to whoever moves it back, and to nobody else here.
-        here = server.away is not None if kind == "live_return" else record.here
+        here = server.away is not None if kind == "live_return" else record.on_this_host
         fit = here and not record.deleted and record.vm_state in vm_states
         if not fit or record.task_state is not None:
             world.note(f"user: {kind} is refused, as Nova does", server)
@@ -203,7 +203,7 @@ class Work(Moves, Restarts):
 
     def _has_the_lock(self) -> None:
         world, server = self._world, self._server
-        if not server.record.here or server.record.deleted:
+        if not server.record.on_this_host or server.record.deleted:
             return
         with world.compute.lock(server).of_a_user():
             world.count("user: volume")
@@ -214,4 +214,4 @@ class Work(Moves, Restarts):
 
     def _runs_here(self) -> bool:
         server = self._server
-        return server.guest.active and server.record.here and not server.record.deleted
+        return server.guest.active and server.record.on_this_host and not server.record.deleted

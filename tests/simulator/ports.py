@@ -16,7 +16,7 @@ from nova_xloud.compute.ports import (
     ClaimConflict,
     Domain,
     Instance,
-    Known,
+    ManagedInstance,
     RecordView,
     Reservation,
 )
@@ -303,7 +303,7 @@ class SimActions:
         """See :class:`nova_xloud.compute.ports.Actions`."""
 
 
-class SimFleet:
+class SimHostInstances:
     """The host's instances for the reconcile pass."""
 
     def __init__(self, wire: Wire, world: World, opens: Callable[[Server], Instance]) -> None:
@@ -321,21 +321,21 @@ class SimFleet:
     def boot_ids(self) -> Mapping[str, int]:
         return self._world.compute.ran_already
 
-    def known(self) -> Sequence[Known]:
-        def query() -> list[Known]:
+    def records(self) -> Sequence[ManagedInstance]:
+        def query() -> list[ManagedInstance]:
             records = [(one, one.record) for one in self._world.servers]
             return [
-                Known(one.uuid, "node", record.refresh())
+                ManagedInstance(one.uuid, "node", record.refresh())
                 for one, record in records
-                if record.here and not record.deleted
+                if record.on_this_host and not record.deleted
             ]
 
         return self._wire.read(query)
 
-    def reserved(self, known: Sequence[Known]) -> Mapping[str, Size]:
+    def allocations(self, instances: Sequence[ManagedInstance]) -> Mapping[str, Size]:
         servers = {one.uuid: one for one in self._world.servers}
         return self._wire.read(
-            lambda: {one.uuid: servers[one.uuid].claims.read().size for one in known}
+            lambda: {one.uuid: servers[one.uuid].claims.read().size for one in instances}
         )
 
     def open(self, uuid: str, request_id: str) -> Instance:

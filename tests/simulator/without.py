@@ -92,7 +92,7 @@ def observe_regardless(instance: Instance, known: RecordView | None = None) -> O
         seen = _OBSERVE(instance)
     except NotFound:
         return Yield("gone")
-    return seen if seen.view.here else Yield("gone")
+    return seen if seen.view.on_this_host else Yield("gone")
 
 
 def observe_record_first(

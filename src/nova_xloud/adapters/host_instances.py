@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The ``Fleet`` port, over nova-compute: all of its instances at once."""
+"""The ``HostInstances`` port, over nova-compute: all of its instances at once."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from nova import exception, objects
 from nova_xloud.adapters import nova_objects
 from nova_xloud.adapters.open_instance import InstancePorts
 from nova_xloud.adapters.record import view_of
-from nova_xloud.compute.ports import Instance, Known
+from nova_xloud.compute.ports import Instance, ManagedInstance
 from nova_xloud.core.instance.guest import DomainStats
 from nova_xloud.core.size import Size
 from nova_xloud.core.sizing import allocation
@@ -25,7 +25,7 @@ LOG = logging.getLogger(__name__)
 ATTRIBUTES = ["flavor", "metadata", "system_metadata"]
 
 
-class NovaFleet:
+class NovaHostInstances:
     """The instances of one ``nova.compute.manager.ComputeManager``.
 
     :param ports: what opens them, and has the connection to libvirt
@@ -56,10 +56,10 @@ class NovaFleet:
         driver.xloud_ran_already = {}
         return found
 
-    def known(self) -> Sequence[Known]:
-        """See :meth:`nova_xloud.compute.ports.Fleet.known`.
+    def records(self) -> Sequence[ManagedInstance]:
+        """See :meth:`nova_xloud.compute.ports.HostInstances.records`.
 
-        Of instances that are not ours, columns only are read once that is known.
+        Of an instance that is not elastic only columns are read, once that is known.
         """
         context, host = nova_context.get_admin_context(), self._manager.host
         here = objects.InstanceList.get_by_host(context, host, expected_attrs=[])
@@ -76,14 +76,14 @@ class NovaFleet:
             context, {"uuid": uuids, "host": host, "deleted": False}, expected_attrs=ATTRIBUTES
         )
         followed = [one for one in instances if one.node in self._manager.rt.compute_nodes]
-        found = [self._known(one) for one in followed]
-        return [known for known in found if known is not None]
+        found = [self._managed(one) for one in followed]
+        return [one for one in found if one is not None]
 
     def _forget_all_but(self, here: set[str]) -> None:
         self._unreadable = {uuid: why for uuid, why in self._unreadable.items() if uuid in here}
         nova_objects.keep_logged_of(here)
 
-    def _known(self, instance: Any) -> Known | None:
+    def _managed(self, instance: Any) -> ManagedInstance | None:
         """None: it is not ours, or what Nova has of it cannot be read; the others go on without."""
         try:
             if not nova_objects.is_ours(instance):
@@ -96,17 +96,17 @@ class NovaFleet:
                 LOG.warning("Instance %s is not followed: %s", instance.uuid, error)
             return None
         self._unreadable.pop(instance.uuid, None)
-        return Known(instance.uuid, instance.node, view, instance.project_id)
+        return ManagedInstance(instance.uuid, instance.node, view, instance.project_id)
 
-    def reserved(self, known: Sequence[Known]) -> Mapping[str, Size]:
+    def allocations(self, instances: Sequence[ManagedInstance]) -> Mapping[str, Size]:
         held: dict[str, dict[str, Any]] = {}
-        for node in {one.node for one in known}:
+        for node in {one.node for one in instances}:
             held |= self._allocations(self._manager.rt.compute_nodes[node].uuid)
         return {
             one.uuid: allocation.size_held(
                 held.get(one.uuid, {}).get("resources", {}), one.view.facts
             )
-            for one in known
+            for one in instances
         }
 
     def _allocations(self, provider: str) -> Mapping[str, Any]:

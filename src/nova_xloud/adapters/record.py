@@ -27,7 +27,7 @@ def view_of(instance: Any, host: str) -> RecordView:
     return RecordView(
         vm_state=instance.vm_state,
         task_state=instance.task_state,
-        here=instance.host == host,
+        on_this_host=instance.host == host,
         facts=facts,
         desired=nova_objects.desired_of(instance, facts),
         recorded=nova_objects.recorded_size(instance),

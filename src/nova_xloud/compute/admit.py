@@ -220,7 +220,7 @@ def check_followed(view: RecordView) -> None:
 
     :raises Refused: unless the instance is here, and no task is running
     """
-    if not view.here:
+    if not view.on_this_host:
         raise NotFound("the instance has left this host; ask again")
     if view.task_state is not None:
         raise InvalidState(f"the instance is busy: its task_state is {view.task_state}")

@@ -26,7 +26,7 @@ from nova_xloud.compute.converge import Outcome, converge
 from nova_xloud.compute.deadline import Deadline, HostClock
 from nova_xloud.compute.meter import Meter, NoMeter
 from nova_xloud.compute.observe import observe
-from nova_xloud.compute.ports import Fleet, Instance
+from nova_xloud.compute.ports import HostInstances, Instance
 from nova_xloud.compute.promises import Promises
 from nova_xloud.compute.reconcile import Reconciler
 from nova_xloud.compute.watch import Watch
@@ -60,7 +60,7 @@ class Host:
     def __init__(
         self,
         open_instance: OpensInstances,
-        fleet: Fleet,
+        host_instances: HostInstances,
         facts: HostFacts,
         options: EngineOptions,
         boots: Boots,
@@ -70,7 +70,7 @@ class Host:
     ) -> None:
         self.clock = HostClock(lambda: time.monotonic())
         self._open = open_instance
-        self._fleet = fleet
+        self._host_instances = host_instances
         self._boots = boots
         self._facts = facts
         self._options = options
@@ -80,7 +80,7 @@ class Host:
         self._promises = Promises(time.monotonic)
         self._readings = threading.BoundedSemaphore(READINGS)
         self._reconciler = Reconciler(
-            fleet,
+            host_instances,
             boots,
             self._worker,
             options,
@@ -279,7 +279,7 @@ class Host:
         :raises DomainError: libvirt was not to be asked
         """
         with self._one_of_few():
-            domain_stats = self._fleet.domain_stats(uuids)
+            domain_stats = self._host_instances.domain_stats(uuids)
         return {
             uuid: _held(
                 domain_stats[uuid], booting=self._boots.is_booting(uuid, domain_stats[uuid])

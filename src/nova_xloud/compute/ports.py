@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the package compute needs of the outside, and no more.
 
-Each port has one bridge to the real thing and one fake in
+Each port has one adapter to the real thing and one fake in
 :mod:`nova_xloud.testing`.
 """
 
@@ -111,7 +111,7 @@ class Claims(Protocol):
 class RecordView:
     """What Nova's database says of an instance.
 
-    :ivar here: this host is its host
+    :ivar on_this_host: this host is its host
     :ivar recorded: what its own columns say that it holds
     :ivar version: another one once anything has been written of the instance, as at both ends of an
         operation; Nova's database may count in whole seconds
@@ -119,7 +119,7 @@ class RecordView:
 
     vm_state: str
     task_state: str | None
-    here: bool
+    on_this_host: bool
     facts: FlavorFacts
     desired: Desired
     recorded: Size
@@ -200,8 +200,8 @@ class Instance:
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
-    """What the database says of one of this host's instances that may be larger or smaller.
+class ManagedInstance:
+    """One elastic instance of this host, as Nova's database has it.
 
     :ivar node: the compute node it is on
     :ivar project_id: whose it is
@@ -213,8 +213,8 @@ class Known:
     project_id: str = ""
 
 
-class Fleet(Protocol):
-    """All instances of this host that nova-xloud looks after, in as few calls as possible."""
+class HostInstances(Protocol):
+    """All elastic instances of this host, read in as few calls as possible."""
 
     def domain_stats(self, uuids: Collection[str]) -> Mapping[str, DomainStats]:
         """What libvirt says of its domains, by instance: one call, and two for each of ``uuids``.
@@ -229,11 +229,11 @@ class Fleet(Protocol):
     def boot_ids(self) -> Mapping[str, int]:
         """libvirt's ids of the domains that ran already when the service began, by instance."""
 
-    def known(self) -> Sequence[Known]:
-        """What the database says of this host's: two queries at the most."""
+    def records(self) -> Sequence[ManagedInstance]:
+        """All of them, as Nova's database has them: two queries at the most."""
 
-    def reserved(self, known: Sequence[Known]) -> Mapping[str, Size]:
-        """What Placement holds for them here: one call a compute node.
+    def allocations(self, instances: Sequence[ManagedInstance]) -> Mapping[str, Size]:
+        """What Placement has allocated to them on this host: one call a compute node.
 
         :raises PlacementUnavailable:
         """

@@ -19,7 +19,7 @@ from typing import Protocol
 from nova_xloud.compute.agenda import Urgency
 from nova_xloud.compute.boot_grace import Boots
 from nova_xloud.compute.meter import Meter, NoMeter, PassEntry
-from nova_xloud.compute.ports import Fleet, Instance, Known
+from nova_xloud.compute.ports import HostInstances, Instance, ManagedInstance
 from nova_xloud.compute.watch import Watch
 from nova_xloud.conf import EngineOptions
 from nova_xloud.core.convergence.drift import Drift, find_drift, pause_after
@@ -72,11 +72,11 @@ class _Attempt:
     again_at: float
 
 
-def _is_driven(one: Known) -> bool:
+def _is_driven(one: ManagedInstance) -> bool:
     return one.view.vm_state in DRIVEN_STATES
 
 
-def _is_followed(one: Known, stats: DomainStats | None) -> bool:
+def _is_followed(one: ManagedInstance, stats: DomainStats | None) -> bool:
     """Whether it is driven to its size, or its guest runs whatever its vm_state is."""
     return _is_driven(one) or (stats is not None and stats.running)
 
@@ -86,7 +86,7 @@ class Reconciler:
 
     def __init__(
         self,
-        fleet: Fleet,
+        host_instances: HostInstances,
         boots: Boots,
         worker: Converges,
         options: EngineOptions,
@@ -95,7 +95,7 @@ class Reconciler:
         watch: Watch | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._fleet = fleet
+        self._host_instances = host_instances
         self._boots = boots
         self._watch = watch or Watch(now)
         self._worker = worker
@@ -114,7 +114,7 @@ class Reconciler:
 
     def service_starts(self) -> None:
         """What ran already has been running for nobody knows how long."""
-        self._boots.were_there(self._fleet.boot_ids())
+        self._boots.were_there(self._host_instances.boot_ids())
 
     def begin(self) -> threading.Thread:
         """Begin a pass beside everything else, or have the one that is on its way followed by one;
@@ -166,37 +166,38 @@ class Reconciler:
         :returns: how many instances it has the worker converge
         """
         began = self._now()
-        known = self._fleet.known()
-        if not known:
+        instances = self._host_instances.records()
+        if not instances:
             self._forget_those_who_left(began)
             self._meter.pass_finished(self._now() - began, {})
             return 0
         self._empty_since = None
-        busy = {one.uuid for one in known if self._worker.is_busy(one.uuid)}
+        busy = {one.uuid for one in instances if self._worker.is_busy(one.uuid)}
         try:
-            domain_stats = self._fleet.domain_stats({one.uuid for one in known})
-            known = [one for one in known if _is_followed(one, domain_stats.get(one.uuid))]
-            reserved = self._fleet.reserved(known)
+            domain_stats = self._host_instances.domain_stats({one.uuid for one in instances})
+            instances = [one for one in instances if _is_followed(one, domain_stats.get(one.uuid))]
+            reserved = self._host_instances.allocations(instances)
         except (DomainError, Refused) as error:
             LOG.warning("This pass over the host's instances is left out: %s", error)
             return 0
         # One that is busy has no stats, and has not started anew for that.
-        here = {*domain_stats, *(one.uuid for one in known)}
+        here = {*domain_stats, *(one.uuid for one in instances)}
         self._boots.keep_only(here)
         self._watch.keep_only(here)
-        self._attempts = {one.uuid: a for one in known if (a := self._attempts.get(one.uuid))}
+        self._attempts = {one.uuid: a for one in instances if (a := self._attempts.get(one.uuid))}
         resumed = sum(
-            self._check_safely(one, domain_stats.get(one.uuid), reserved[one.uuid]) for one in known
+            self._check_safely(one, domain_stats.get(one.uuid), reserved[one.uuid])
+            for one in instances
         )
-        LOG.debug("Of %d instances %d are looked at.", len(known), resumed)
-        busy |= {one.uuid for one in known if self._worker.is_busy(one.uuid)}
+        LOG.debug("Of %d instances %d are looked at.", len(instances), resumed)
+        busy |= {one.uuid for one in instances if self._worker.is_busy(one.uuid)}
         entries = {
             one.uuid: PassEntry(
                 None if one.uuid in busy else self._sample(one, domain_stats, reserved),
                 one.view.facts.maximum,
                 one.project_id,
             )
-            for one in known
+            for one in instances
         }
         self._meter.pass_finished(self._now() - began, entries)
         return resumed
@@ -211,7 +212,10 @@ class Reconciler:
             self._attempts = {}
 
     def _sample(
-        self, one: Known, domain_stats: Mapping[str, DomainStats], reserved: Mapping[str, Size]
+        self,
+        one: ManagedInstance,
+        domain_stats: Mapping[str, DomainStats],
+        reserved: Mapping[str, Size],
     ) -> Sample:
         """The sample of an instance that no run has changed between the three answers."""
         stats = domain_stats.get(one.uuid)
@@ -226,7 +230,9 @@ class Reconciler:
             lacks_guest=bool(lacks_guest(view.vm_state, view.task_state)),
         )
 
-    def _check_safely(self, one: Known, stats: DomainStats | None, reserved: Size) -> bool:
+    def _check_safely(
+        self, one: ManagedInstance, stats: DomainStats | None, reserved: Size
+    ) -> bool:
         try:
             return self._check(one, stats, reserved)
         except Exception:
@@ -234,7 +240,7 @@ class Reconciler:
             LOG.exception("Instance %s could not be looked at.", one.uuid)
             return False
 
-    def _check(self, one: Known, stats: DomainStats | None, reserved: Size) -> bool:
+    def _check(self, one: ManagedInstance, stats: DomainStats | None, reserved: Size) -> bool:
         # A run may stand back for an operation that ends before the run does. The pass that comes
         # after the operation finds it busy, and nobody else would look.
         if one.view.task_state is not None or self._worker.when_free(one.uuid, self.begin):
@@ -283,7 +289,7 @@ class Reconciler:
     def _take_up(self, uuid: str, progress: Progress, found: Drift, *, shrinks: bool) -> bool:
         """Have the worker converge an instance, as its action if that has had no answer yet."""
         try:
-            instance = self._fleet.open(uuid, progress.request_id)
+            instance = self._host_instances.open(uuid, progress.request_id)
             # All were read some time ago, and a run may have ended since.
             progress_now = instance.record.refresh().desired.progress
         except NotFound:

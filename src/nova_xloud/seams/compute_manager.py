@@ -17,7 +17,7 @@ from oslo_service import periodic_task
 
 from nova_xloud import conf
 from nova_xloud.adapters import nova_objects
-from nova_xloud.adapters.host_instances import NovaFleet
+from nova_xloud.adapters.host_instances import NovaHostInstances
 from nova_xloud.adapters.open_instance import InstancePorts
 from nova_xloud.compute.boot_grace import Boots
 from nova_xloud.compute.host import Host
@@ -65,7 +65,7 @@ class XloudComputeManager(manager.ComputeManager):  # type: ignore[misc]
         self.xloud_ports = InstancePorts(self, self._boots, self._watch)
         self.xloud = Host(
             self.xloud_ports.open,
-            NovaFleet(self, self.xloud_ports, CONF.libvirt.mem_stats_period_seconds),
+            NovaHostInstances(self, self.xloud_ports, CONF.libvirt.mem_stats_period_seconds),
             host_facts(None),
             options,
             self._boots,

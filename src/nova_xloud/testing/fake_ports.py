@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The Claims, Record, Actions and Fleet ports in memory; the Domain port is :class:`FakeDomain`."""
+"""The ports Claims, Record, Actions and HostInstances in memory; Domain is :class:`FakeDomain`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,13 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from nova_xloud.compute.ports import ClaimConflict, Instance, Known, RecordView, Reservation
+from nova_xloud.compute.ports import (
+    ClaimConflict,
+    Instance,
+    ManagedInstance,
+    RecordView,
+    Reservation,
+)
 from nova_xloud.core.instance.desired import Desired
 from nova_xloud.core.instance.guest import DomainStats
 from nova_xloud.core.size import Size
@@ -177,7 +183,7 @@ class FakeRecord:
     :ivar desired: as last written
     :ivar held: the size in the instance's own columns, as last written
     :ivar task_state: while it is set, every write is refused
-    :ivar here: the instance is still on this host
+    :ivar on_this_host: the instance is still on this host
     :ivar deleted: reading and writing find no row
     :ivar written: every record that was written
     """
@@ -197,7 +203,7 @@ class FakeRecord:
         self.held = desired.claim if held is None else held
         self.vm_state = vm_state
         self.task_state = task_state
-        self.here = True
+        self.on_this_host = True
         self.deleted = False
         self.written: list[Desired] = []
 
@@ -215,7 +221,7 @@ class FakeRecord:
         return RecordView(
             self.vm_state,
             self.task_state,
-            self.here,
+            self.on_this_host,
             self.facts,
             self.desired,
             self.held,
@@ -290,7 +296,7 @@ class FakeActions:
         event.result = "Success"
 
 
-class FakeFleet:
+class FakeHostInstances:
     """The instances of one host, each on its own fakes.
 
     :param instances: as they are opened when nobody asks for them
@@ -328,17 +334,17 @@ class FakeFleet:
         self.calls.append("boot_ids")
         return self._ran_already
 
-    def known(self) -> Sequence[Known]:
-        self.calls.append("known")
-        found: list[Known] = []
+    def records(self) -> Sequence[ManagedInstance]:
+        self.calls.append("records")
+        found: list[ManagedInstance] = []
         for uuid, instance in self._instances.items():
             with contextlib.suppress(NotFound):
-                found.append(Known(uuid, self.NODE, instance.record.refresh()))
-        return [one for one in found if one.view.here]
+                found.append(ManagedInstance(uuid, self.NODE, instance.record.refresh()))
+        return [one for one in found if one.view.on_this_host]
 
-    def reserved(self, known: Sequence[Known]) -> Mapping[str, Size]:
-        self.calls.append("reserved")
-        return {one.uuid: self._instances[one.uuid].claims.read().size for one in known}
+    def allocations(self, instances: Sequence[ManagedInstance]) -> Mapping[str, Size]:
+        self.calls.append("allocations")
+        return {one.uuid: self._instances[one.uuid].claims.read().size for one in instances}
 
     def open(self, uuid: str, request_id: str) -> Instance:
         self.calls.append(("open", uuid, request_id))

@@ -121,7 +121,7 @@ def _busy(rig: Rig) -> None:
 
 
 def _moved(rig: Rig) -> None:
-    rig.record.here = False
+    rig.record.on_this_host = False
 
 
 def _deleted(rig: Rig) -> None:

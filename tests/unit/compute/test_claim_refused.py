@@ -11,7 +11,7 @@ from nova_xloud.compute.reconcile import Reconciler
 from nova_xloud.core.size import Size
 from nova_xloud.errors import ClaimRefused, GuestRefused
 from nova_xloud.testing import Behaviour
-from nova_xloud.testing.fake_ports import FakeFleet
+from nova_xloud.testing.fake_ports import FakeHostInstances
 from tests.unit.compute.rig import NOW, OPTIONS, Inline, Rig
 
 LESS = Size(2, 1024)
@@ -54,7 +54,9 @@ def test_the_next_tries_are_spaced_and_one_of_them_succeeds(refuses: Callable[[R
     refuses(rig)
     with pytest.raises(ClaimRefused):
         rig.converge()
-    passes = Reconciler(FakeFleet([rig.instance]), rig.boots, Inline(rig), OPTIONS, rig.clock.now)
+    passes = Reconciler(
+        FakeHostInstances([rig.instance]), rig.boots, Inline(rig), OPTIONS, rig.clock.now
+    )
     tried = []
     for minute in range(64):
         before = len(rig.claims.asked)

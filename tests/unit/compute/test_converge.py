@@ -244,7 +244,7 @@ def _task(rig: Rig) -> None:
 
 
 def _moved(rig: Rig) -> None:
-    rig.record.here = False
+    rig.record.on_this_host = False
 
 
 def _suspended(rig: Rig) -> None:

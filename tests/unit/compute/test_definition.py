@@ -18,7 +18,7 @@ from nova_xloud.core.size import Size
 from nova_xloud.errors import Blocked, DomainError, GuestRefused, InvalidState, NoAllocation
 from nova_xloud.testing import Behaviour
 from nova_xloud.testing.behaviour import Rejected, Timing
-from nova_xloud.testing.fake_ports import FakeFleet
+from nova_xloud.testing.fake_ports import FakeHostInstances
 from tests.unit.compute.rig import MAXIMUM, NOW, Inline, Rig
 
 SMALL = Size(2, 1024)
@@ -27,7 +27,9 @@ SMALL = Size(2, 1024)
 def passed(rig: Rig) -> list[tuple[str, str | None]]:
     """What one pass over the host had converge."""
     worker = Inline(rig)
-    Reconciler(FakeFleet([rig.instance]), rig.boots, worker, rig.options, rig.clock.now).run()
+    Reconciler(
+        FakeHostInstances([rig.instance]), rig.boots, worker, rig.options, rig.clock.now
+    ).run()
     return worker.submitted
 
 
@@ -244,7 +246,9 @@ def test_in_error_without_room_it_is_an_alarm_that_goes_when_it_is_over() -> Non
     rig.before["record"] = rig.before["sleep"] = lambda: None
     worker = Inline(rig)
     rig.check_invariant = lambda: None  # type: ignore[method-assign]
-    Reconciler(FakeFleet([rig.instance]), rig.boots, worker, rig.options, rig.clock.now).run()
+    Reconciler(
+        FakeHostInstances([rig.instance]), rig.boots, worker, rig.options, rig.clock.now
+    ).run()
     assert rig.recorded_conditions == ["ReservedTooLittle"]
     rig.guest.set_vcpus(4, live=True, config=False, hotpluggable=True)
     rig.clock.advance(3600)

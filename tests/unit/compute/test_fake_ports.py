@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import pytest
 
-from nova_xloud.compute.ports import Actions, ClaimConflict, Claims, Fleet, Record
+from nova_xloud.compute.ports import Actions, ClaimConflict, Claims, HostInstances, Record
 from nova_xloud.core.instance.desired import Desired
 from nova_xloud.core.size import Size
 from nova_xloud.core.sizing.bounds import FlavorFacts
@@ -22,7 +22,7 @@ from nova_xloud.errors import (
     PlacementUnavailable,
 )
 from nova_xloud.testing import FakeDomain
-from nova_xloud.testing.fake_ports import FakeActions, FakeClaims, FakeFleet, FakeRecord
+from nova_xloud.testing.fake_ports import FakeActions, FakeClaims, FakeHostInstances, FakeRecord
 from tests.unit.compute.rig import NOW, Rig
 
 HELD = Size(2, 1024)
@@ -40,9 +40,14 @@ def record() -> FakeRecord:
 
 def test_they_are_the_ports(claims: FakeClaims, record: FakeRecord) -> None:
     # For mypy as much as for pytest.
-    ports: tuple[Claims, Record, Actions, Fleet] = (claims, record, FakeActions(), FakeFleet())
+    ports: tuple[Claims, Record, Actions, HostInstances] = (
+        claims,
+        record,
+        FakeActions(),
+        FakeHostInstances(),
+    )
     assert ports[0].read().size == ports[1].refresh().desired.persisted == HELD
-    assert ports[3].known() == []
+    assert ports[3].records() == []
 
 
 def test_no_nova_is_imported_for_them_nor_for_the_rig() -> None:
@@ -171,26 +176,26 @@ def test_a_check_asks_placement(claims: FakeClaims) -> None:
 def test_a_fleet_tells_of_its_instances_what_their_ports_do() -> None:
     one, other = Rig(uuid="one"), Rig(uuid="other", running=False)
     other.claims.size = Size(5, 3072)
-    fleet = FakeFleet([one.instance, other.instance])
-    known = fleet.known()
-    assert [(k.uuid, k.view) for k in known] == [
+    host_instances = FakeHostInstances([one.instance, other.instance])
+    records = host_instances.records()
+    assert [(k.uuid, k.view) for k in records] == [
         ("one", one.record.refresh()),
         ("other", other.record.refresh()),
     ]
-    assert fleet.reserved(known) == {"one": NOW, "other": Size(5, 3072)}
-    assert fleet.domain_stats(["one", "other"]) == {
+    assert host_instances.allocations(records) == {"one": NOW, "other": Size(5, 3072)}
+    assert host_instances.domain_stats(["one", "other"]) == {
         "one": FakeDomain(one.guest).stats(),
         "other": FakeDomain(other.guest).stats(),
     }
-    assert fleet.domain_stats(["one"])["one"].defined == NOW
-    assert fleet.domain_stats(["one"])["other"].defined is None
-    assert fleet.domain_stats([])["one"].boot_id == 1
-    assert not fleet.domain_stats([])["other"].running
-    assert fleet.calls == ["known", "reserved", *["domain_stats"] * 5]
+    assert host_instances.domain_stats(["one"])["one"].defined == NOW
+    assert host_instances.domain_stats(["one"])["other"].defined is None
+    assert host_instances.domain_stats([])["one"].boot_id == 1
+    assert not host_instances.domain_stats([])["other"].running
+    assert host_instances.calls == ["records", "allocations", *["domain_stats"] * 5]
 
 
 def _moved(rig: Rig) -> None:
-    rig.record.here = False
+    rig.record.on_this_host = False
 
 
 def _deleted(rig: Rig) -> None:
@@ -201,46 +206,46 @@ def _deleted(rig: Rig) -> None:
 def test_a_fleet_knows_only_what_is_here(gone: Callable[[Rig], None]) -> None:
     rig = Rig()
     gone(rig)
-    assert FakeFleet([rig.instance]).known() == []
+    assert FakeHostInstances([rig.instance]).records() == []
 
 
 def test_a_domain_that_is_not_there_or_busy_has_no_stats() -> None:
     rig = Rig()
-    fleet = FakeFleet([rig.instance])
-    fleet.left_out.add(rig.uuid)
-    assert fleet.domain_stats([]) == {}
-    fleet.left_out.clear()
-    assert list(fleet.domain_stats([])) == [rig.uuid]
+    host_instances = FakeHostInstances([rig.instance])
+    host_instances.left_out.add(rig.uuid)
+    assert host_instances.domain_stats([]) == {}
+    host_instances.left_out.clear()
+    assert list(host_instances.domain_stats([])) == [rig.uuid]
     rig.guest.undefine()
     rig.guest.stop()
-    assert fleet.domain_stats([]) == {}
+    assert host_instances.domain_stats([]) == {}
 
 
 def test_what_ran_already_is_what_ran_when_the_service_began() -> None:
     one, other = Rig(uuid="one"), Rig(uuid="other", running=False)
-    fleet = FakeFleet([one.instance, other.instance])
+    host_instances = FakeHostInstances([one.instance, other.instance])
     one.guest.stop()
     one.guest.start(arrived=True)
     other.boot()
-    fleet.libvirt_away = True
-    assert fleet.boot_ids() == {"one": 1}
+    host_instances.libvirt_away = True
+    assert host_instances.boot_ids() == {"one": 1}
 
 
 def test_a_fleet_without_libvirt_or_placement_says_so() -> None:
     rig = Rig()
-    fleet = FakeFleet([rig.instance])
-    known = fleet.known()
-    fleet.libvirt_away = rig.claims.unreachable = True
+    host_instances = FakeHostInstances([rig.instance])
+    records = host_instances.records()
+    host_instances.libvirt_away = rig.claims.unreachable = True
     with pytest.raises(DomainError):
-        fleet.domain_stats([])
+        host_instances.domain_stats([])
     with pytest.raises(PlacementUnavailable):
-        fleet.reserved(known)
+        host_instances.allocations(records)
 
 
 def test_an_instance_is_opened_for_a_request_while_it_is_there() -> None:
     rig = Rig()
-    fleet = FakeFleet([rig.instance])
-    assert fleet.open(rig.uuid, "req-1").request_id == "req-1"
+    host_instances = FakeHostInstances([rig.instance])
+    assert host_instances.open(rig.uuid, "req-1").request_id == "req-1"
     rig.record.deleted = True
     with pytest.raises(NotFound):
-        fleet.open(rig.uuid, "req-1")
+        host_instances.open(rig.uuid, "req-1")

@@ -16,7 +16,7 @@ from nova_xloud.core.size import Size
 from nova_xloud.errors import DomainCallFailed, GuestRefused, XloudError
 from nova_xloud.testing import Behaviour, Timing
 from nova_xloud.testing.behaviour import Power
-from nova_xloud.testing.fake_ports import FakeFleet
+from nova_xloud.testing.fake_ports import FakeHostInstances
 from tests.unit.compute.rig import MAXIMUM, NOW, OPTIONS, Inline, Rig
 
 TRIES = 3
@@ -219,7 +219,7 @@ def test_passes_alone_give_it_up_and_then_leave_it_alone() -> None:
     rig = Rig(behaviour=Behaviour.REFUSES, options=FEW)
     rig.admit(2, 1024)
     worker = Inline(rig)
-    passes = Reconciler(FakeFleet([rig.instance]), rig.boots, worker, FEW, rig.clock.now)
+    passes = Reconciler(FakeHostInstances([rig.instance]), rig.boots, worker, FEW, rig.clock.now)
     for _ in range(60):
         rig.clock.advance(60)
         passes.run()

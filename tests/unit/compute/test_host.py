@@ -35,7 +35,7 @@ from nova_xloud.errors import (
     PlacementUnavailable,
 )
 from nova_xloud.testing import Behaviour
-from nova_xloud.testing.fake_ports import FakeFleet
+from nova_xloud.testing.fake_ports import FakeHostInstances
 from tests.unit.compute.rig import NOW, OPTIONS, Rig, at_once
 
 
@@ -84,8 +84,8 @@ def host_of(rig: Rig, facts: HostFacts | None = None) -> tuple[Host, Watched]:
         return rig.instance
 
     worker = Watched(rig)
-    fleet = FakeFleet([rig.instance])
-    host = Host(opens, fleet, facts or HostFacts(), rig.options, rig.boots, worker)
+    host_instances = FakeHostInstances([rig.instance])
+    host = Host(opens, host_instances, facts or HostFacts(), rig.options, rig.boots, worker)
     return host, worker
 
 
@@ -321,9 +321,11 @@ def test_a_run_that_outlives_the_operation_it_stood_back_for_is_followed_by_a_pa
             return Outcome(False, "another operation goes first")
         return _in_the_rigs_time(rig, instance, options, clock)
 
-    fleet = FakeFleet([rig.instance])
+    host_instances = FakeHostInstances([rig.instance])
     worker = Worker(rig.options, at_once(run))
-    host = Host(lambda *_: rig.instance, fleet, HostFacts(), rig.options, rig.boots, worker)
+    host = Host(
+        lambda *_: rig.instance, host_instances, HostFacts(), rig.options, rig.boots, worker
+    )
     host.adjust("context", "instance", AdjustRequest(6, 3072))
     # The operation is over, and its pass comes too early.
     host.reconcile().join(LIMIT)
@@ -631,7 +633,7 @@ def test_by_itself_a_host_has_a_worker_of_its_own() -> None:
     )
     host = Host(
         lambda context, instance: rig.instance,
-        FakeFleet([rig.instance]),
+        FakeHostInstances([rig.instance]),
         HostFacts(),
         OPTIONS,
         rig.boots,

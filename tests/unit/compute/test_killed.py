@@ -19,7 +19,7 @@ from nova_xloud.core.instance.desired import Desired
 from nova_xloud.core.instance.lifecycle import Phase
 from nova_xloud.core.size import Size
 from nova_xloud.testing import Behaviour, Timing
-from nova_xloud.testing.fake_ports import FakeFleet
+from nova_xloud.testing.fake_ports import FakeHostInstances
 from tests.unit.compute.rig import NOW, OPTIONS, Inline, Killed, Rig
 
 Scenario = Callable[[Rig], None]
@@ -153,8 +153,8 @@ def service(rig: Rig) -> tuple[Reconciler, Inline]:
     boots = Boots(rig.clock.now, 120)
     rig.boots = boots
     worker = Inline(rig)
-    fleet = FakeFleet([rig.instance])
-    reconciler = Reconciler(fleet, boots, worker, rig.options, rig.clock.now)
+    host_instances = FakeHostInstances([rig.instance])
+    reconciler = Reconciler(host_instances, boots, worker, rig.options, rig.clock.now)
     reconciler.service_starts()
     return reconciler, worker
 

@@ -23,7 +23,7 @@ from nova_xloud.core.size import Observed, Size
 from nova_xloud.core.sizing.bounds import HostFacts
 from nova_xloud.errors import DomainCallFailed, GuestRefused, NoCapacity, OutOfBounds
 from nova_xloud.testing import Behaviour
-from nova_xloud.testing.fake_ports import FakeFleet
+from nova_xloud.testing.fake_ports import FakeHostInstances
 from tests.unit.compute.rig import MAXIMUM, NOW, UUID, Rig, at_once
 
 
@@ -66,10 +66,10 @@ def host_of(rig: Rig, notes: Notes) -> tuple[Host, Worker]:
         ),
         notes,
     )
-    fleet = FakeFleet([rig.instance])
+    host_instances = FakeHostInstances([rig.instance])
     host = Host(
         lambda context, instance: rig.instance,
-        fleet,
+        host_instances,
         HostFacts(),
         rig.options,
         rig.boots,
@@ -174,8 +174,8 @@ class Nobody:
 
 
 def passes(rig: Rig, notes: Notes) -> Reconciler:
-    fleet = FakeFleet([rig.instance])
-    return Reconciler(fleet, rig.boots, Nobody(), rig.options, rig.clock.now, notes)
+    host_instances = FakeHostInstances([rig.instance])
+    return Reconciler(host_instances, rig.boots, Nobody(), rig.options, rig.clock.now, notes)
 
 
 def test_a_pass_tells_of_all_instances() -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from lab.patience import LIMIT
 from nova_xloud.compute.boot_grace import Boots
-from nova_xloud.compute.ports import Instance, Known
+from nova_xloud.compute.ports import Instance, ManagedInstance
 from nova_xloud.compute.reconcile import EMPTY_FOR, HANGS_AFTER, REST, Reconciler
 from nova_xloud.conf import EngineOptions
 from nova_xloud.core.instance.desired import Desired
@@ -22,7 +22,7 @@ from nova_xloud.core.instance.guest import DomainStats
 from nova_xloud.core.instance.lifecycle import Condition, Event, Phase, Progress
 from nova_xloud.core.size import Size
 from nova_xloud.testing import Behaviour, ManualClock, Timing
-from nova_xloud.testing.fake_ports import FakeFleet
+from nova_xloud.testing.fake_ports import FakeHostInstances
 from tests.unit.compute.rig import NOW, OPTIONS, Inline, Rig
 
 RETRY = OPTIONS.retry_interval
@@ -41,10 +41,10 @@ class Floor:
         boots.were_there({})
         for rig in rigs:
             rig.boots = boots
-        self.fleet = FakeFleet([rig.instance for rig in rigs])
+        self.host_instances = FakeHostInstances([rig.instance for rig in rigs])
         self.worker = Inline(rigs[0] if rigs else Rig(), runs=runs)
         self.reconciler = Reconciler(
-            self.fleet, boots, self.worker, OPTIONS, self.clock.now, sleep=self.rest
+            self.host_instances, boots, self.worker, OPTIONS, self.clock.now, sleep=self.rest
         )
         self.rested: list[float] = []
         self.while_resting: list[Callable[[], object]] = []
@@ -58,7 +58,7 @@ class Floor:
 
     def run(self) -> int:
         """One pass; the calls before it are forgotten."""
-        self.fleet.calls.clear()
+        self.host_instances.calls.clear()
         return self.reconciler.run()
 
     @property
@@ -83,7 +83,11 @@ def test_where_all_is_as_it_should_be_it_is_three_calls_and_nothing_is_touched()
     floor = Floor(*rigs)
     effects = [list(rig.effects) for rig in rigs]
     assert floor.run() == 0
-    assert sorted(str(call) for call in floor.fleet.calls) == ["domain_stats", "known", "reserved"]
+    assert sorted(str(call) for call in floor.host_instances.calls) == [
+        "allocations",
+        "domain_stats",
+        "records",
+    ]
     assert floor.submitted == []
     assert [rig.effects for rig in rigs] == effects
 
@@ -91,7 +95,7 @@ def test_where_all_is_as_it_should_be_it_is_three_calls_and_nothing_is_touched()
 def test_where_there_are_none_libvirt_and_placement_are_not_asked() -> None:
     floor = Floor()
     assert floor.run() == 0
-    assert floor.fleet.calls == ["known"]
+    assert floor.host_instances.calls == ["records"]
 
 
 def test_once_the_last_has_left_nothing_of_it_is_kept() -> None:
@@ -108,7 +112,7 @@ def test_once_the_last_has_left_nothing_of_it_is_kept() -> None:
     assert rig.uuid in reconciler._boots._known
     floor.clock.advance(EMPTY_FOR)
     floor.run()
-    assert floor.fleet.calls == ["known"]
+    assert floor.host_instances.calls == ["records"]
     assert not any((reconciler._attempts, reconciler._watch._watched, reconciler._boots._known))
 
 
@@ -116,13 +120,13 @@ def test_a_host_that_was_empty_for_a_moment_forgets_nobody_for_that() -> None:
     rig = Rig()
     floor = Floor(rig, grace=30)
     for _ in range(3):
-        rig.record.here = False
+        rig.record.on_this_host = False
         floor.run()
         floor.clock.advance(EMPTY_FOR - 1)
-        rig.record.here = True
+        rig.record.on_this_host = True
         floor.run()
         floor.reconciler._boots.ran_elsewhere("one that comes", 1)
-        rig.record.here = False
+        rig.record.on_this_host = False
         floor.run()
         assert "one that comes" in floor.reconciler._boots._known
 
@@ -264,7 +268,7 @@ def test_one_with_a_task_is_left_alone_and_looked_at_afterwards() -> None:
     rig.record.task_state = "rebooting"
     floor = Floor(rig)
     assert floor.run() == 0
-    assert not any(call[0] == "open" for call in floor.fleet.calls)
+    assert not any(call[0] == "open" for call in floor.host_instances.calls)
     rig.record.task_state = None
     assert floor.run() == 1
 
@@ -273,15 +277,15 @@ def test_one_that_was_deleted_meanwhile_is_none_that_is_looked_at() -> None:
     rig = settled()
     _reserved(rig)
     floor = Floor(rig)
-    known = floor.fleet.known()
-    floor.fleet.known = lambda: known  # type: ignore[method-assign]
+    records = floor.host_instances.records()
+    floor.host_instances.records = lambda: records  # type: ignore[method-assign]
     rig.record.deleted = True
     assert floor.run() == 0
     assert floor.submitted == []
 
 
 def _libvirt_away(floor: Floor, rig: Rig) -> None:
-    floor.fleet.libvirt_away = True
+    floor.host_instances.libvirt_away = True
 
 
 def _placement_away(floor: Floor, rig: Rig) -> None:
@@ -299,7 +303,7 @@ def test_a_pass_without_libvirt_or_placement_is_left_out(
     assert floor.run() == 0
     assert floor.submitted == []
     assert "is left out" in caplog.text
-    floor.fleet.libvirt_away = rig.claims.unreachable = False
+    floor.host_instances.libvirt_away = rig.claims.unreachable = False
     assert floor.run() == 1
 
 
@@ -308,9 +312,9 @@ def test_a_pass_that_was_left_out_forgets_nobody() -> None:
     _reserved(rig)
     floor = Floor(rig)
     assert floor.run() == 1
-    floor.fleet.libvirt_away = True
+    floor.host_instances.libvirt_away = True
     floor.run()
-    floor.fleet.libvirt_away = False
+    floor.host_instances.libvirt_away = False
     assert floor.run() == 0
 
 
@@ -321,15 +325,15 @@ class Held:
     """
 
     def __init__(self, floor: Floor) -> None:
-        self._known = floor.fleet.known
+        self._records = floor.host_instances.records
         self.gate = threading.Event()
         self.asked = 0
-        floor.fleet.known = self  # type: ignore[method-assign]
+        floor.host_instances.records = self  # type: ignore[method-assign]
 
-    def __call__(self) -> Sequence[Known]:
+    def __call__(self) -> Sequence[ManagedInstance]:
         self.asked += 1
         assert self.gate.wait(LIMIT)
-        return self._known()
+        return self._records()
 
     def wait_until_asked(self, times: int) -> None:
         until = time.monotonic() + LIMIT
@@ -363,7 +367,7 @@ def test_between_two_passes_there_is_time_and_who_asks_in_it_asks_for_the_next()
     floor.while_resting += [floor.reconciler.begin] * 3
     floor.reconciler.begin().join(LIMIT)
     assert floor.rested == [REST]
-    assert floor.fleet.calls.count("known") == 2
+    assert floor.host_instances.calls.count("records") == 2
     floor.clock.advance(REST)
     floor.reconciler.begin().join(LIMIT)
     assert floor.rested == [REST]
@@ -374,17 +378,17 @@ def test_what_happens_while_a_pass_goes_is_seen_by_the_one_that_follows() -> Non
     floor = Floor(rig)
     held = Held(floor)
     read = threading.Event()
-    reserved = floor.fleet.reserved
+    allocations = floor.host_instances.allocations
 
-    def then(known: Sequence[Known]) -> Mapping[str, Size]:
-        found = reserved(known)
+    def then(instances: Sequence[ManagedInstance]) -> Mapping[str, Size]:
+        found = allocations(instances)
         if not read.is_set():
             read.set()
             _reserved(rig)
             floor.reconciler.begin()
         return found
 
-    floor.fleet.reserved = then  # type: ignore[method-assign]
+    floor.host_instances.allocations = then  # type: ignore[method-assign]
     held.gate.set()
     floor.reconciler.begin().join(LIMIT)
     assert floor.submitted == [(rig.uuid, None)]
@@ -419,7 +423,7 @@ def test_a_pass_that_is_asked_for_in_the_moment_in_which_one_ends_is_not_lost() 
     first.is_alive = lambda: True  # type: ignore[method-assign]
     second = floor.reconciler.begin()
     second.join(LIMIT)
-    assert floor.fleet.calls.count("known") == 2
+    assert floor.host_instances.calls.count("records") == 2
 
 
 def test_one_that_cannot_be_looked_at_keeps_none_of_the_others_from_it(
@@ -430,14 +434,14 @@ def test_one_that_cannot_be_looked_at_keeps_none_of_the_others_from_it(
     for rig in rigs:
         _reserved(rig)
     floor = Floor(*rigs)
-    opens = floor.fleet.open
+    opens = floor.host_instances.open
 
     def broken(uuid: str, request_id: str) -> Instance:
         if uuid == "two":
             raise KeyError(uuid)
         return opens(uuid, request_id)
 
-    floor.fleet.open = broken  # type: ignore[method-assign]
+    floor.host_instances.open = broken  # type: ignore[method-assign]
     assert floor.run() == 2
     assert floor.submitted == [("one", None), ("three", None)]
     assert "Instance two could not be looked at" in caplog.text
@@ -447,18 +451,18 @@ def test_a_pass_that_fails_is_logged_and_the_next_is_begun(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     floor = Floor(settled())
-    known = floor.fleet.known
+    records = floor.host_instances.records
 
-    def broken() -> Sequence[Known]:
+    def broken() -> Sequence[ManagedInstance]:
         raise ConnectionError("the conductor is away")
 
-    floor.fleet.known = broken  # type: ignore[method-assign]
+    floor.host_instances.records = broken  # type: ignore[method-assign]
     floor.reconciler.begin().join(LIMIT)
     (record,) = [r for r in caplog.records if r.levelname == "ERROR"]
     assert record.exc_info
-    floor.fleet.known = known  # type: ignore[method-assign]
+    floor.host_instances.records = records  # type: ignore[method-assign]
     floor.reconciler.begin().join(LIMIT)
-    assert floor.fleet.calls.count("known") == 1
+    assert floor.host_instances.calls.count("records") == 1
 
 
 # --- how soon again --------------------------------------------------------------------------
@@ -555,9 +559,9 @@ def test_one_that_has_left_and_come_back_is_looked_at_at_once() -> None:
     _phase(Phase.GUEST_REFUSED)(rig)
     floor = Floor(rig, other)
     assert floor.run() == 1
-    rig.record.here = False
+    rig.record.on_this_host = False
     assert floor.run() == 0
-    rig.record.here = True
+    rig.record.on_this_host = True
     assert floor.run() == 1
 
 
@@ -620,9 +624,9 @@ def test_one_that_libvirt_left_out_for_once_has_not_started_anew() -> None:
     floor = Floor(rig, grace=GRACE)
     floor.reconciler.service_starts()
     assert floor.run() == 0
-    floor.fleet.left_out.add(rig.uuid)
+    floor.host_instances.left_out.add(rig.uuid)
     floor.run()
-    floor.fleet.left_out.clear()
+    floor.host_instances.left_out.clear()
     # It takes memory on its own.
     rig.takes_memory = True
     rig.guest.set_memory(4096 * 1024, live=True, config=False)
@@ -653,7 +657,7 @@ def test_an_event_is_written_only_of_an_adjustment_that_has_not_had_its_answer(
     floor = Floor(rig)
     assert floor.run() == 1
     assert floor.submitted == [(rig.uuid, action)]
-    assert ("open", rig.uuid, "req-1") in floor.fleet.calls
+    assert ("open", rig.uuid, "req-1") in floor.host_instances.calls
 
 
 def test_what_nobody_asked_for_is_no_event() -> None:
@@ -698,7 +702,7 @@ def test_the_bare_domain_stats_are_enough() -> None:
     # A pass reads no domain one by one: it believes the survey.
     rig = settled()
     floor = Floor(rig)
-    floor.fleet.domain_stats = lambda uuids: {  # type: ignore[method-assign]
+    floor.host_instances.domain_stats = lambda uuids: {  # type: ignore[method-assign]
         rig.uuid: DomainStats(True, 7, 3072, 1)
     }
     assert floor.run() == 1
