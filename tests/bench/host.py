@@ -83,7 +83,7 @@ class Host:
             self.manager = compute_manager.XloudComputeManager("libvirt.LibvirtDriver")
         self.manager.driver._host.get_connection = lambda: self.connection
         self.placement = self.manager.reportclient
-        self.manager._boots.were_there({})
+        self.manager._boot_grace.assume_booted({})
         self.provider = self._has_a_provider()
         node = objects.ComputeNode(uuid=self.provider, host=NAME, hypervisor_hostname=NODE)
         self.manager.rt.compute_nodes[NODE] = node
@@ -121,7 +121,7 @@ class Host:
         domain.create()
         guest = self.guest(uuid)
         guest.memory.actual_kib = size[1] * 1024
-        self.manager._boots.ran_elsewhere(uuid, guest.boot_id)
+        self.manager._boot_grace.arrived_by_migration(uuid, guest.boot_id)
         self._claim(uuid, size)
         self.instances[uuid] = instance
         return uuid

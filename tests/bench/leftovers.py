@@ -33,11 +33,11 @@ def roots_of(manager):
 
     return {
         "engine": manager.xloud,
-        "pulse": manager.xloud_ports._pulse,
+        "probe": manager.xloud_ports._probe,
         "locks": manager.xloud_ports._locks,
         "agents": manager.xloud_ports._agents,
         "watch": manager._watch,
-        "boots": manager._boots,
+        "boots": manager._boot_grace,
         "meter": manager._metrics.meter,
         "ran already": getattr(manager.driver, "xloud_ran_already", None),
         "logged": nova_objects._UNREADABLE,

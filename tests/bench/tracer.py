@@ -35,7 +35,7 @@ TARGETS = {
         "XloudEndpoint.adjust": "host",
     },
     # The ping itself is in a thread of its own, which is waited for here.
-    "nova_xloud.compute.liveness": {"Pulse.beats": "guest pinged"},
+    "nova_xloud.compute.liveness": {"LivenessProbe.answers": "guest pinged"},
     "nova_xloud.adapters.locks": {"InstanceLocks.hold": "lock"},
     "nova_xloud.adapters.record": {
         "NovaRecord.refresh": "record read",

@@ -239,7 +239,7 @@ class Crashed(EngineTestCase):
         manager = self.computes["host1"].manager
         connection = manager.driver._host.get_connection()
         boot_id = connection.lookupByUUIDString(self.server["id"]).ID()
-        assert not manager._boots.booting(self.server["id"], boot_id)
+        assert not manager._boot_grace.booting(self.server["id"], boot_id)
 
     def test_claimed_and_not_written_is_given_back(self):
         record = "nova_xloud.adapters.record.NovaRecord.write"

@@ -51,7 +51,7 @@ class LiveMigration(MovesTestCase):
         manager = self.computes["host2"].manager
         connection = manager.driver._host.get_connection()
         boot_id = connection.lookupByUUIDString(self.server["id"]).ID()
-        assert not manager._boots.booting(self.server["id"], boot_id)
+        assert not manager._boot_grace.booting(self.server["id"], boot_id)
 
     def test_that_fails_it_holds_what_it_held(self):
         self.migration_fails = True

@@ -15,7 +15,7 @@ from nova import context as nova_context
 from nova.scheduler.client import report
 
 from lab.patience import LIMIT
-from nova_xloud.adapters.placement import PlacementClaims, PlacementPulse, with_timeout
+from nova_xloud.adapters.placement import PlacementClaims, PlacementProbe, with_timeout
 from nova_xloud.compute.ports import Reservation
 from nova_xloud.core.size import Size
 from nova_xloud.core.sizing.bounds import FlavorFacts
@@ -60,16 +60,16 @@ def test_so_does_what_a_pass_asks():
 
 def test_whether_it_hangs_is_found_out_without_anybody_who_waits():
     with _hanging() as url:
-        pulse = PlacementPulse(with_timeout(_client(url), SECONDS))
-        assert not pulse.beats(within=0.0)
+        probe = PlacementProbe(with_timeout(_client(url), SECONDS))
+        assert not probe.answers(within=0.0)
         # Its time has run out meanwhile.
-        assert not pulse.beats(within=30.0)
+        assert not probe.answers(within=30.0)
 
 
 def test_one_that_cannot_be_reached_keeps_nobody_waiting():
     with _hanging() as url:
         pass
-    assert PlacementPulse(with_timeout(_client(url), SECONDS)).beats(within=30.0)
+    assert PlacementProbe(with_timeout(_client(url), SECONDS)).answers(within=30.0)
 
 
 def test_who_has_just_had_an_answer_is_not_asked_for_one():
@@ -77,7 +77,7 @@ def test_who_has_just_had_an_answer_is_not_asked_for_one():
     with pytest.raises(ks_exc.ConnectFailure):
         client.get("/")
     client.get = None
-    assert PlacementPulse(client).beats(within=0.0)
+    assert PlacementProbe(client).answers(within=0.0)
 
 
 class Hangs(AdjustTestCase):

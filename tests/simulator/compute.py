@@ -15,7 +15,7 @@ from unittest import mock
 from nova_xloud.clock import Clock
 from nova_xloud.compute import host, reconcile, worker
 from nova_xloud.compute.agenda import Lane
-from nova_xloud.compute.boot_grace import Boots
+from nova_xloud.compute.boot_grace import BootGrace
 from nova_xloud.compute.converge import Outcome, converge
 from nova_xloud.compute.deadline import HostClock
 from nova_xloud.compute.host import Host
@@ -62,7 +62,7 @@ class Compute:
         for server in world.servers:
             server.runs, server.quiet_since = 0, schedule.now()
         self._locks: dict[str, Lock] = {}
-        self._boots = Boots(schedule.now, world.scenario.options.boot_grace)
+        self._boot_grace = BootGrace(schedule.now, world.scenario.options.boot_grace)
         self._watch = Watch(schedule.now)
         self._worker = _Worker(world, self.process)
         self.ran_already = {
@@ -73,7 +73,7 @@ class Compute:
             SimHostInstances(self.wire, world, self.open),
             FACTS,
             world.scenario.options,
-            self._boots,
+            self._boot_grace,
             self._worker,
             watch=self._watch,
         )
@@ -105,7 +105,7 @@ class Compute:
     def has_arrived(self, server: Server) -> None:
         """What our seam does at the end of a live migration to this host."""
         if server.guest.active:
-            self._boots.ran_elsewhere(server.uuid, server.guest.boot_id)
+            self._boot_grace.arrived_by_migration(server.uuid, server.guest.boot_id)
 
     @property
     def is_busy(self) -> bool:
@@ -114,7 +114,9 @@ class Compute:
 
     def open(self, server: Server) -> Instance:
         """The ports of one instance."""
-        return open_instance(self._world, self.wire, self._boots, self._watch, self.lock, server)
+        return open_instance(
+            self._world, self.wire, self._boot_grace, self._watch, self.lock, server
+        )
 
     def lock(self, server: Server) -> Lock:
         lock = self._locks.get(server.uuid)

@@ -11,7 +11,7 @@ import contextlib
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
-from nova_xloud.compute.boot_grace import Boots
+from nova_xloud.compute.boot_grace import BootGrace
 from nova_xloud.compute.ports import (
     ClaimConflict,
     Domain,
@@ -348,7 +348,7 @@ class SimHostInstances:
 def open_instance(
     world: World,
     wire: Wire,
-    boots: Boots,
+    boot_grace: BootGrace,
     watch: Watch,
     lock: Callable[[Server], Lock],
     server: Server,
@@ -367,6 +367,6 @@ def open_instance(
         record=SimRecord(wire, world, server),
         actions=SimActions(),
         lock=lambda within: lock(server).within(within),
-        booting=lambda reading: boots.is_booting(server.uuid, reading),
+        booting=lambda reading: boot_grace.is_booting(server.uuid, reading),
         watched=lambda reading: watch.judged(server.uuid, reading),
     )

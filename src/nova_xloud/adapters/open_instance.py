@@ -17,13 +17,13 @@ from nova_xloud.adapters.logs import logged_as
 from nova_xloud.adapters.placement import (
     CurrentClaims,
     PlacementClaims,
-    PlacementPulse,
+    PlacementProbe,
     with_timeout,
 )
 from nova_xloud.adapters.record import NovaActions, NovaRecord
 from nova_xloud.compute.agents import Agents
-from nova_xloud.compute.boot_grace import Boots
-from nova_xloud.compute.liveness import Pulse
+from nova_xloud.compute.boot_grace import BootGrace
+from nova_xloud.compute.liveness import LivenessProbe
 from nova_xloud.compute.ports import Domain, Instance
 from nova_xloud.compute.watch import Watch
 from nova_xloud.errors import DomainCallFailed, DomainNotFound, NotFound
@@ -39,13 +39,13 @@ class InstancePorts:
     :ivar placement: Nova's report client, whose requests end after ``[xloud] placement_timeout``
     """
 
-    def __init__(self, manager: Any, boots: Boots, watch: Watch) -> None:
+    def __init__(self, manager: Any, boot_grace: BootGrace, watch: Watch) -> None:
         self.placement = with_timeout(manager.reportclient, CONF.xloud.placement_timeout)
         self._manager = manager
-        self._boots = boots
+        self._boot_grace = boot_grace
         self._watch = watch
-        self._placement_pulse = PlacementPulse(self.placement)
-        self._pulse = Pulse()
+        self._placement_probe = PlacementProbe(self.placement)
+        self._probe = LivenessProbe()
         self._locks = InstanceLocks()
         self._agents = Agents(releases.machine_threads())
 
@@ -58,13 +58,13 @@ class InstancePorts:
             record=NovaRecord(instance, self._manager.host),
             actions=NovaActions(context, instance, self._manager.host, self._manager.notifier),
             lock=functools.partial(self._locks.hold, instance.uuid),
-            booting=functools.partial(self._boots.is_booting, instance.uuid),
+            booting=functools.partial(self._boot_grace.is_booting, instance.uuid),
             watched=functools.partial(self._watch.judged, instance.uuid),
             request_id=context.request_id or "",
             logged=functools.partial(logged_as, context),
-            placement_answers=self._placement_pulse.beats,
+            placement_answers=self._placement_probe.answers,
             answers=functools.partial(
-                self._pulse.beats, instance.uuid, lambda: self._domain(instance).ping()
+                self._probe.answers, instance.uuid, lambda: self._domain(instance).ping()
             ),
         )
 

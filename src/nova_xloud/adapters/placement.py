@@ -15,7 +15,7 @@ from nova import exception
 from nova.scheduler.client import report
 
 from nova_xloud.adapters.answers import error_of, in_words
-from nova_xloud.compute.liveness import Pulse
+from nova_xloud.compute.liveness import LivenessProbe
 from nova_xloud.compute.ports import Claims, Reservation
 from nova_xloud.core.size import Size
 from nova_xloud.core.sizing import allocation
@@ -82,7 +82,7 @@ class TimedClient(report.SchedulerReportClient):  # type: ignore[misc]
         return answer
 
 
-class PlacementPulse:
+class PlacementProbe:
     """Whether Placement answers, found out by who holds no lock of an instance.
 
     A call under such a lock keeps a user's operation waiting for as long as Placement hangs.
@@ -92,14 +92,14 @@ class PlacementPulse:
 
     def __init__(self, client: TimedClient) -> None:
         self._client = client
-        self._pulse = Pulse(lambda _: LOG.warning("Placement does not answer."))
+        self._probe = LivenessProbe(lambda _: LOG.warning("Placement does not answer."))
 
-    def beats(self, within: float) -> bool:
+    def answers(self, within: float) -> bool:
         """Whether it has answered lately, or does within so many seconds."""
         if self._has_answered():
             return True
         # Its versions: it tells them without asking its database.
-        asked = self._pulse.beats("", lambda: self._client.get("/"), within)
+        asked = self._probe.answers("", lambda: self._client.get("/"), within)
         return asked and self._has_answered()
 
     def _has_answered(self) -> bool:

@@ -15,8 +15,8 @@ from nova_xloud.core.instance.guest import DomainReading, DomainStats
 
 
 @dataclass(frozen=True, slots=True)
-class _Known:
-    """What is known of one guest.
+class _Start:
+    """When one guest started, and what it has reported since.
 
     :ivar boot_id: libvirt's id of its running domain
     :ivar since: from when on it is known to run
@@ -30,8 +30,8 @@ class _Known:
     came_down: bool = False
 
 
-class Boots:
-    """The guests that have just started.
+class BootGrace:
+    """The guests that have just started, which may hold more than is reserved for a while.
 
     :param now: seconds that only grow
     :param grace: seconds after its start in which a guest's balloon may be on the way
@@ -40,26 +40,26 @@ class Boots:
     def __init__(self, now: Callable[[], float], grace: float) -> None:
         self._now = now
         self._grace = grace
-        self._known: dict[str, _Known] = {}
+        self._starts: dict[str, _Start] = {}
         self._is_begun = False
         self._lock = threading.Lock()
 
-    def were_there(self, boot_ids: Mapping[str, int]) -> None:
-        """These ran already when this service began: nobody knows for how long."""
+    def assume_booted(self, boot_ids: Mapping[str, int]) -> None:
+        """Take these guests for booted: they ran already when this service began."""
         long_ago = self._now() - self._grace
         with self._lock:
-            self._known |= {uuid: _Known(number, long_ago) for uuid, number in boot_ids.items()}
+            self._starts |= {uuid: _Start(number, long_ago) for uuid, number in boot_ids.items()}
             self._is_begun = True
 
-    def ran_elsewhere(self, uuid: str, boot_id: int) -> None:
-        """This guest has come by live migration, and booted long ago."""
+    def arrived_by_migration(self, uuid: str, boot_id: int) -> None:
+        """Take this guest for booted: it has come by live migration."""
         with self._lock:
-            self._known[uuid] = _Known(boot_id, self._now() - self._grace)
+            self._starts[uuid] = _Start(boot_id, self._now() - self._grace)
 
-    def keep_only(self, uuids: Collection[str]) -> None:
-        """Forget all others, which are not on this host any more."""
+    def forget_others(self, uuids: Collection[str]) -> None:
+        """Forget all guests but these: the others are not on this host any more."""
         with self._lock:
-            self._known = {u: known for u, known in self._known.items() if u in uuids}
+            self._starts = {u: start for u, start in self._starts.items() if u in uuids}
 
     def is_booting(self, uuid: str, guest: DomainReading | DomainStats) -> bool:
         """What :meth:`booting` says of it once :meth:`reported` has what it reports."""
@@ -70,9 +70,9 @@ class Boots:
         return self.booting(uuid, guest.boot_id)
 
     def booting(self, uuid: str, boot_id: int | None) -> bool:
-        """Whether the guest that runs as ``boot_id`` was first seen less than the grace ago.
+        """True if the guest that runs as ``boot_id`` was first seen less than the grace ago.
 
-        Before it is known what was there already, none is.
+        False for a guest that is off, and always before :meth:`assume_booted` was called.
         """
         if boot_id is None or not self._is_begun:
             return False
@@ -93,15 +93,15 @@ class Boots:
         if boot_id is None or not self._is_begun:
             return
         with self._lock:
-            known = self._found(uuid, boot_id)
-            if known.stats_at is not None and (stats_at is None or stats_at < known.stats_at):
-                since = self._now() if known.came_down else known.since
-                known = _Known(boot_id, since)
-            came_down = known.came_down or (came_down and stats_at is not None)
-            self._known[uuid] = replace(known, stats_at=stats_at, came_down=came_down)
+            start = self._found(uuid, boot_id)
+            if start.stats_at is not None and (stats_at is None or stats_at < start.stats_at):
+                since = self._now() if start.came_down else start.since
+                start = _Start(boot_id, since)
+            came_down = start.came_down or (came_down and stats_at is not None)
+            self._starts[uuid] = replace(start, stats_at=stats_at, came_down=came_down)
 
-    def _found(self, uuid: str, boot_id: int) -> _Known:
-        known = self._known.get(uuid)
-        if known is None or known.boot_id != boot_id:
-            known = self._known[uuid] = _Known(boot_id, self._now())
-        return known
+    def _found(self, uuid: str, boot_id: int) -> _Start:
+        start = self._starts.get(uuid)
+        if start is None or start.boot_id != boot_id:
+            start = self._starts[uuid] = _Start(boot_id, self._now())
+        return start

@@ -21,7 +21,7 @@ from nova_xloud.compute.admit import (
     decide_now,
     reserve,
 )
-from nova_xloud.compute.boot_grace import Boots
+from nova_xloud.compute.boot_grace import BootGrace
 from nova_xloud.compute.converge import Outcome, converge
 from nova_xloud.compute.deadline import Deadline, HostClock
 from nova_xloud.compute.meter import Meter, NoMeter
@@ -63,7 +63,7 @@ class Host:
         host_instances: HostInstances,
         facts: HostFacts,
         options: EngineOptions,
-        boots: Boots,
+        boot_grace: BootGrace,
         worker: Worker | None = None,
         meter: Meter | None = None,
         watch: Watch | None = None,
@@ -71,7 +71,7 @@ class Host:
         self.clock = HostClock(lambda: time.monotonic())
         self._open = open_instance
         self._host_instances = host_instances
-        self._boots = boots
+        self._boot_grace = boot_grace
         self._facts = facts
         self._options = options
         self._meter = meter = meter or NoMeter()
@@ -81,7 +81,7 @@ class Host:
         self._readings = threading.BoundedSemaphore(READINGS)
         self._reconciler = Reconciler(
             host_instances,
-            boots,
+            boot_grace,
             self._worker,
             options,
             time.monotonic,
@@ -282,7 +282,7 @@ class Host:
             domain_stats = self._host_instances.domain_stats(uuids)
         return {
             uuid: _held(
-                domain_stats[uuid], booting=self._boots.is_booting(uuid, domain_stats[uuid])
+                domain_stats[uuid], booting=self._boot_grace.is_booting(uuid, domain_stats[uuid])
             )
             for uuid in uuids
             if uuid in domain_stats

@@ -36,10 +36,10 @@ class _Asked:
     told: bool = False
 
 
-class Pulse:
-    """Asks, and remembers whom nobody has had an answer from.
+class LivenessProbe:
+    """Asks guests' QEMUs, or Placement, and remembers those that have not answered yet.
 
-    :param say: says once of each, by its UUID, that it does not answer
+    :param say: logs once of each, by its UUID, that it does not answer
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class Pulse:
         self._asked: dict[str, _Asked] = {}
         self._lock = threading.Lock()
 
-    def beats(self, uuid: str, ask: Callable[[], object], within: float) -> bool:
+    def answers(self, uuid: str, ask: Callable[[], object], within: float) -> bool:
         """Whether ``ask`` comes back within so many seconds, with an answer or an error.
 
         Who asks while another asks waits for the same answer, and no new thread is begun for one
@@ -89,7 +89,9 @@ class Pulse:
             _ask(ask)
             asked.answered = self._now()
 
-        asked = _Asked(threading.Thread(target=run, name="xloud-pulse", daemon=True), self._now())
+        asked = _Asked(
+            threading.Thread(target=run, name="xloud-liveness", daemon=True), self._now()
+        )
         asked.thread.start()
         return asked
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from nova_xloud.compute.agenda import Urgency
-from nova_xloud.compute.boot_grace import Boots
+from nova_xloud.compute.boot_grace import BootGrace
 from nova_xloud.compute.meter import Meter, NoMeter, PassEntry
 from nova_xloud.compute.ports import HostInstances, Instance, ManagedInstance
 from nova_xloud.compute.watch import Watch
@@ -87,7 +87,7 @@ class Reconciler:
     def __init__(
         self,
         host_instances: HostInstances,
-        boots: Boots,
+        boot_grace: BootGrace,
         worker: Converges,
         options: EngineOptions,
         now: Callable[[], float],
@@ -96,7 +96,7 @@ class Reconciler:
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._host_instances = host_instances
-        self._boots = boots
+        self._boot_grace = boot_grace
         self._watch = watch or Watch(now)
         self._worker = worker
         self._options = options
@@ -114,7 +114,7 @@ class Reconciler:
 
     def service_starts(self) -> None:
         """What ran already has been running for nobody knows how long."""
-        self._boots.were_there(self._host_instances.boot_ids())
+        self._boot_grace.assume_booted(self._host_instances.boot_ids())
 
     def begin(self) -> threading.Thread:
         """Begin a pass beside everything else, or have the one that is on its way followed by one;
@@ -182,8 +182,8 @@ class Reconciler:
             return 0
         # One that is busy has no stats, and has not started anew for that.
         here = {*domain_stats, *(one.uuid for one in instances)}
-        self._boots.keep_only(here)
-        self._watch.keep_only(here)
+        self._boot_grace.forget_others(here)
+        self._watch.forget_others(here)
         self._attempts = {one.uuid: a for one in instances if (a := self._attempts.get(one.uuid))}
         resumed = sum(
             self._check_safely(one, domain_stats.get(one.uuid), reserved[one.uuid])
@@ -207,8 +207,8 @@ class Reconciler:
         if self._empty_since is None:
             self._empty_since = now
         if now - self._empty_since >= EMPTY_FOR:
-            self._boots.keep_only(())
-            self._watch.keep_only(())
+            self._boot_grace.forget_others(())
+            self._watch.forget_others(())
             self._attempts = {}
 
     def _sample(
@@ -219,7 +219,7 @@ class Reconciler:
     ) -> Sample:
         """The sample of an instance that no run has changed between the three answers."""
         stats = domain_stats.get(one.uuid)
-        booting = stats is not None and self._boots.is_booting(one.uuid, stats)
+        booting = stats is not None and self._boot_grace.is_booting(one.uuid, stats)
         view = one.view
         return of_pass(
             view.desired,
@@ -247,7 +247,7 @@ class Reconciler:
             return False
         desired = one.view.desired
         boot_id = None if stats is None else stats.boot_id
-        booting = stats is not None and self._boots.is_booting(one.uuid, stats)
+        booting = stats is not None and self._boot_grace.is_booting(one.uuid, stats)
         silent = stats is not None and self._is_silent(one.uuid, stats) and not booting
         found = find_drift(
             desired,

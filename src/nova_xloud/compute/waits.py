@@ -19,9 +19,9 @@ LOCK_WAITS = 10.0
 LOCK_AGAIN = 0.25
 # Seconds in which QEMU has to answer, those in which it nearly always does, and between two looks
 # at one that has not yet.
-PULSE_WAITS = 10.0
-PULSE_AT_ONCE = 0.05
-PULSE_AGAIN = 0.2
+ANSWER_WAITS = 10.0
+ANSWER_AT_ONCE = 0.05
+ANSWER_AGAIN = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,16 +56,16 @@ def in_the_same_lane(wait: Waits[T], *, may_wait: bool) -> Waits[T]:
 
 
 def answers(ask: Callable[[float], bool], clock: Clock) -> Waits[bool]:
-    """Whether who is asked does: its QEMU (or there is none), or Placement.
+    """Whether the guest's QEMU, or Placement, answers; true too where there is no QEMU.
 
     :param ask: ``answers`` or ``placement_answers`` of an :class:`Instance`
     """
-    began, within = clock.now(), PULSE_AT_ONCE
+    began, within = clock.now(), ANSWER_AT_ONCE
     while not ask(within):
-        if clock.closing() or clock.now() - began > PULSE_WAITS:
+        if clock.closing() or clock.now() - began > ANSWER_WAITS:
             return False
         within = 0.0
-        yield Pause(PULSE_AGAIN)
+        yield Pause(ANSWER_AGAIN)
     return True
 
 

@@ -56,8 +56,8 @@ class Watch:
         with self._lock:
             self._watched.pop(uuid, None)
 
-    def keep_only(self, uuids: Collection[str]) -> None:
-        """Forget all others, which are not on this host any more."""
+    def forget_others(self, uuids: Collection[str]) -> None:
+        """Forget all guests but these: the others are not on this host any more."""
         with self._lock:
             self._watched = {u: one for u, one in self._watched.items() if u in uuids}
 

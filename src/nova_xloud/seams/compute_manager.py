@@ -19,7 +19,7 @@ from nova_xloud import conf
 from nova_xloud.adapters import nova_objects
 from nova_xloud.adapters.host_instances import NovaHostInstances
 from nova_xloud.adapters.open_instance import InstancePorts
-from nova_xloud.compute.boot_grace import Boots
+from nova_xloud.compute.boot_grace import BootGrace
 from nova_xloud.compute.host import Host
 from nova_xloud.compute.watch import Watch
 from nova_xloud.core.sizing.bounds import bounds_of
@@ -61,14 +61,14 @@ class XloudComputeManager(manager.ComputeManager):  # type: ignore[misc]
         options = conf.engine_options(CONF)
         self._watch = Watch(time.monotonic)
         self._metrics = Metrics(CONF.xloud.metrics_host, CONF.xloud.metrics_port)
-        self._boots = Boots(time.monotonic, options.boot_grace)
-        self.xloud_ports = InstancePorts(self, self._boots, self._watch)
+        self._boot_grace = BootGrace(time.monotonic, options.boot_grace)
+        self.xloud_ports = InstancePorts(self, self._boot_grace, self._watch)
         self.xloud = Host(
             self.xloud_ports.open,
             NovaHostInstances(self, self.xloud_ports, CONF.libvirt.mem_stats_period_seconds),
             host_facts(None),
             options,
-            self._boots,
+            self._boot_grace,
             meter=self._metrics.meter,
             watch=self._watch,
         )
@@ -112,7 +112,7 @@ class XloudComputeManager(manager.ComputeManager):  # type: ignore[misc]
             LOG.warning("Instance %s has arrived; libvirt did not say so: %s", instance.uuid, error)
             return
         if instance.uuid in running:
-            self._boots.ran_elsewhere(instance.uuid, running[instance.uuid])
+            self._boot_grace.arrived_by_migration(instance.uuid, running[instance.uuid])
 
     @staticmethod
     def _set_instance_info(instance: Any, flavor: Any) -> None:

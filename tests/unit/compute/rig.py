@@ -17,7 +17,7 @@ from typing import Any
 from nova_xloud.clock import Clock
 from nova_xloud.compute.admit import Admission, admit, reserve
 from nova_xloud.compute.agenda import Urgency
-from nova_xloud.compute.boot_grace import Boots
+from nova_xloud.compute.boot_grace import BootGrace
 from nova_xloud.compute.converge import Outcome, converge
 from nova_xloud.compute.ports import Domain, Instance, RecordView, Reservation
 from nova_xloud.compute.waits import Waits
@@ -100,10 +100,10 @@ class Rig:
             FlavorFacts(MAXIMUM, SPECS), Desired(now), vm_state="active" if running else "stopped"
         )
         self.actions = FakeActions()
-        self.boots = Boots(self.clock.now, grace)
+        self.boot_grace = BootGrace(self.clock.now, grace)
         self.watch = Watch(self.clock.now)
         # The service has begun long ago.
-        self.boots.were_there({})
+        self.boot_grace.assume_booted({})
         self.effects: list[str] = []
         self.done: list[tuple[str, Any]] = []
         self.before: dict[str, Hook] = {}
@@ -127,7 +127,7 @@ class Rig:
             record=_Record(self),
             actions=_Actions(self),
             lock=self.lock,
-            booting=lambda reading: self.boots.is_booting(self.uuid, reading),
+            booting=lambda reading: self.boot_grace.is_booting(self.uuid, reading),
             watched=lambda reading: self.watch.judged(self.uuid, reading),
             request_id=self.request_id,
             answers=self._answers,
@@ -285,7 +285,7 @@ class Rig:
             self.guest.busy = busy
             held = seen.held
             reserved = self.claims.size
-            if self.takes_memory or self.boots.booting(self.uuid, seen.boot_id):
+            if self.takes_memory or self.boot_grace.booting(self.uuid, seen.boot_id):
                 # What it was not told to take. That we tell it no more is checked when we do.
                 held = Size(held.vcpus, min(held.memory_mb, reserved.memory_mb))
             assert reserved.covers(held), f"{reserved} reserved, {held} held"
@@ -300,12 +300,12 @@ class Rig:
         assert self.claims.size.at_least(has).covers(asked), f"{asked} is not reserved"
 
     def _answers(self, within: float) -> bool:
-        assert not self.locked, "QEMU was asked for its pulse with the instance locked"
+        assert not self.locked, "QEMU was asked whether it answers with the instance locked"
         self._hook("answers")
         return self.answers
 
     def _placement_answers(self, within: float) -> bool:
-        assert not self.locked, "Placement was asked for its pulse with the instance locked"
+        assert not self.locked, "Placement was asked whether it answers with the instance locked"
         return self.placement_answers
 
     def _hook(self, name: str) -> None:

@@ -7,33 +7,33 @@ from dataclasses import replace
 
 import pytest
 
-from nova_xloud.compute.boot_grace import Boots
+from nova_xloud.compute.boot_grace import BootGrace
 from nova_xloud.core.instance.guest import DomainStats
 from nova_xloud.testing import ManualClock
 
 GRACE = 120.0
 
 
-def boots(grace: float = GRACE) -> tuple[Boots, ManualClock]:
+def boot_grace(grace: float = GRACE) -> tuple[BootGrace, ManualClock]:
     """Of a service that began when nothing ran."""
     clock = ManualClock()
-    known = Boots(clock.now, grace)
-    known.were_there({})
+    known = BootGrace(clock.now, grace)
+    known.assume_booted({})
     return known, clock
 
 
 def test_before_it_is_known_what_ran_already_nobody_is_taken_for_one_that_boots() -> None:
     clock = ManualClock()
-    known = Boots(clock.now, GRACE)
+    known = BootGrace(clock.now, GRACE)
     assert not known.booting("one", 7)
-    known.were_there({"other": 8})
+    known.assume_booted({"other": 8})
     # And that it was asked for before is not what makes it one that has been running.
     assert known.booting("one", 7)
     assert not known.booting("other", 8)
 
 
 def test_a_guest_is_booting_for_as_long_as_the_grace_after_it_was_first_seen() -> None:
-    known, clock = boots()
+    known, clock = boot_grace()
     assert known.booting("one", 7)
     clock.advance(GRACE - 0.5)
     assert known.booting("one", 7)
@@ -44,12 +44,12 @@ def test_a_guest_is_booting_for_as_long_as_the_grace_after_it_was_first_seen() -
 
 
 def test_without_a_grace_none_is_ever_booting() -> None:
-    known, _ = boots(grace=0)
+    known, _ = boot_grace(grace=0)
     assert not known.booting("one", 7)
 
 
 def test_a_guest_that_is_off_is_not_booting_and_its_next_start_is_a_new_one() -> None:
-    known, clock = boots()
+    known, clock = boot_grace()
     assert known.booting("one", 7)
     clock.advance(GRACE)
     assert not known.booting("one", None)
@@ -58,7 +58,7 @@ def test_a_guest_that_is_off_is_not_booting_and_its_next_start_is_a_new_one() ->
 
 
 def test_each_instance_has_its_own_grace() -> None:
-    known, clock = boots()
+    known, clock = boot_grace()
     assert known.booting("one", 7)
     clock.advance(GRACE)
     # libvirt's ids are of the host: two domains never have the same one at a time.
@@ -67,8 +67,8 @@ def test_each_instance_has_its_own_grace() -> None:
 
 
 def test_what_ran_when_the_service_began_has_been_running_for_long() -> None:
-    known, clock = boots()
-    known.were_there({"one": 7})
+    known, clock = boot_grace()
+    known.assume_booted({"one": 7})
     assert not known.booting("one", 7)
     assert known.booting("other", 8)
     clock.advance(1)
@@ -76,22 +76,22 @@ def test_what_ran_when_the_service_began_has_been_running_for_long() -> None:
 
 
 def test_who_is_not_on_this_host_any_more_is_forgotten_and_nobody_else() -> None:
-    known, _ = boots()
-    known.were_there({"one": 7, "other": 7})
-    known.keep_only({"one"})
+    known, _ = boot_grace()
+    known.assume_booted({"one": 7, "other": 7})
+    known.forget_others({"one"})
     assert not known.booting("one", 7)
     assert known.booting("other", 7)
 
 
 def test_what_is_known_is_kept_when_a_service_learns_what_was_there() -> None:
-    known, _ = boots()
+    known, _ = boot_grace()
     assert known.booting("one", 7)
-    known.were_there({"other": 8})
+    known.assume_booted({"other": 8})
     assert known.booting("one", 7)
     assert not known.booting("other", 8)
 
 
-def reports(known: Boots, stats_at: int | None, *, came_down: bool = True) -> bool:
+def reports(known: BootGrace, stats_at: int | None, *, came_down: bool = True) -> bool:
     """Whether the guest boots, by a reading with these statistics."""
     known.reported("one", 7, stats_at, came_down=came_down)
     return known.booting("one", 7)
@@ -99,7 +99,7 @@ def reports(known: Boots, stats_at: int | None, *, came_down: bool = True) -> bo
 
 @pytest.mark.parametrize("stats_at", [None, 900], ids=["gone", "of before"])
 def test_statistics_that_begin_anew_are_a_start(stats_at: int | None) -> None:
-    known, clock = boots()
+    known, clock = boot_grace()
     assert reports(known, None)
     clock.advance(GRACE)
     assert not reports(known, 1000)
@@ -114,16 +114,16 @@ def test_statistics_that_begin_anew_are_a_start(stats_at: int | None) -> None:
 
 
 def test_a_guest_that_was_there_when_the_service_began_may_restart_itself_too() -> None:
-    known, _ = boots()
-    known.were_there({"one": 7})
+    known, _ = boot_grace()
+    known.assume_booted({"one": 7})
     assert not reports(known, 1000)
     assert reports(known, None)
 
 
 def test_a_guest_that_resets_itself_again_and_again_has_no_grace_for_ever() -> None:
     """It gets one only where its balloon has come down since the last."""
-    known, clock = boots()
-    known.were_there({"one": 7})
+    known, clock = boot_grace()
+    known.assume_booted({"one": 7})
     assert not reports(known, 1000)
     assert reports(known, None)
     for second in range(1010, 1200, 10):
@@ -135,8 +135,8 @@ def test_a_guest_that_resets_itself_again_and_again_has_no_grace_for_ever() -> N
 
 
 def test_of_readings_that_say_nothing_of_statistics_nothing_is_learnt() -> None:
-    known, _ = boots()
-    known.were_there({"one": 7})
+    known, _ = boot_grace()
+    known.assume_booted({"one": 7})
     spoke = DomainStats(True, 2, 512, 7, max_memory_mb=1024, stats_at=1000)
     assert not known.is_booting("one", spoke)
     # Busy; and statistics that could not be read.

@@ -55,7 +55,7 @@ def test_the_next_tries_are_spaced_and_one_of_them_succeeds(refuses: Callable[[R
     with pytest.raises(ClaimRefused):
         rig.converge()
     passes = Reconciler(
-        FakeHostInstances([rig.instance]), rig.boots, Inline(rig), OPTIONS, rig.clock.now
+        FakeHostInstances([rig.instance]), rig.boot_grace, Inline(rig), OPTIONS, rig.clock.now
     )
     tried = []
     for minute in range(64):

@@ -32,7 +32,7 @@ def types(rig: Rig) -> list[str]:
         rig.record.desired,
         rig.claims.size,
         rig.watch.judged(rig.uuid, guest),
-        booting=rig.boots.is_booting(rig.uuid, guest),
+        booting=rig.boot_grace.is_booting(rig.uuid, guest),
     )
     found = judge(seen, rig.record.desired.progress, rig.date())
     return [one.type for one in found if one.status and one.type != "Converged"]

@@ -28,7 +28,7 @@ def passed(rig: Rig) -> list[tuple[str, str | None]]:
     """What one pass over the host had converge."""
     worker = Inline(rig)
     Reconciler(
-        FakeHostInstances([rig.instance]), rig.boots, worker, rig.options, rig.clock.now
+        FakeHostInstances([rig.instance]), rig.boot_grace, worker, rig.options, rig.clock.now
     ).run()
     return worker.submitted
 
@@ -247,7 +247,7 @@ def test_in_error_without_room_it_is_an_alarm_that_goes_when_it_is_over() -> Non
     worker = Inline(rig)
     rig.check_invariant = lambda: None  # type: ignore[method-assign]
     Reconciler(
-        FakeHostInstances([rig.instance]), rig.boots, worker, rig.options, rig.clock.now
+        FakeHostInstances([rig.instance]), rig.boot_grace, worker, rig.options, rig.clock.now
     ).run()
     assert rig.recorded_conditions == ["ReservedTooLittle"]
     rig.guest.set_vcpus(4, live=True, config=False, hotpluggable=True)
@@ -295,7 +295,7 @@ def test_a_run_that_a_suspend_came_between_is_found_by_the_pass_after_it() -> No
     assert (rig.record.held, rig.record.desired) == (NOW, before)
     rig.guest.start()
     rig.record.vm_state = "active"
-    rig.boots.ran_elsewhere(rig.uuid, rig.guest.boot_id)
+    rig.boot_grace.arrived_by_migration(rig.uuid, rig.guest.boot_id)
     assert passed(rig) == [(rig.uuid, None)]
     assert rig.size == rig.claims.size == rig.record.held == NOW
 

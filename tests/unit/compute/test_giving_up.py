@@ -219,7 +219,9 @@ def test_passes_alone_give_it_up_and_then_leave_it_alone() -> None:
     rig = Rig(behaviour=Behaviour.REFUSES, options=FEW)
     rig.admit(2, 1024)
     worker = Inline(rig)
-    passes = Reconciler(FakeHostInstances([rig.instance]), rig.boots, worker, FEW, rig.clock.now)
+    passes = Reconciler(
+        FakeHostInstances([rig.instance]), rig.boot_grace, worker, FEW, rig.clock.now
+    )
     for _ in range(60):
         rig.clock.advance(60)
         passes.run()

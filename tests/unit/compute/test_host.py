@@ -85,7 +85,7 @@ def host_of(rig: Rig, facts: HostFacts | None = None) -> tuple[Host, Watched]:
 
     worker = Watched(rig)
     host_instances = FakeHostInstances([rig.instance])
-    host = Host(opens, host_instances, facts or HostFacts(), rig.options, rig.boots, worker)
+    host = Host(opens, host_instances, facts or HostFacts(), rig.options, rig.boot_grace, worker)
     return host, worker
 
 
@@ -324,7 +324,7 @@ def test_a_run_that_outlives_the_operation_it_stood_back_for_is_followed_by_a_pa
     host_instances = FakeHostInstances([rig.instance])
     worker = Worker(rig.options, at_once(run))
     host = Host(
-        lambda *_: rig.instance, host_instances, HostFacts(), rig.options, rig.boots, worker
+        lambda *_: rig.instance, host_instances, HostFacts(), rig.options, rig.boot_grace, worker
     )
     host.adjust("context", "instance", AdjustRequest(6, 3072))
     # The operation is over, and its pass comes too early.
@@ -600,7 +600,7 @@ def test_what_runs_when_the_service_starts_is_not_booting() -> None:
     rig = Rig(grace=120)
     host, worker = host_of(rig)
     host.service_starts()
-    assert not rig.boots.booting(rig.uuid, rig.guest.boot_id)
+    assert not rig.boot_grace.booting(rig.uuid, rig.guest.boot_id)
     worker.close()
 
 
@@ -636,7 +636,7 @@ def test_by_itself_a_host_has_a_worker_of_its_own() -> None:
         FakeHostInstances([rig.instance]),
         HostFacts(),
         OPTIONS,
-        rig.boots,
+        rig.boot_grace,
     )
     host.reconcile()
     for _ in range(1000 * LIMIT):

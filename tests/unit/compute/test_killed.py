@@ -12,7 +12,7 @@ from dataclasses import replace
 
 import pytest
 
-from nova_xloud.compute.boot_grace import Boots
+from nova_xloud.compute.boot_grace import BootGrace
 from nova_xloud.compute.reconcile import Reconciler
 from nova_xloud.core.convergence.balloon import Limits
 from nova_xloud.core.instance.desired import Desired
@@ -75,8 +75,8 @@ def _twice(rig: Rig) -> None:
 def _started(rig: Rig) -> None:
     # Its balloon is on the way from all of its memory when it is asked to be larger.
     rig.stop()
-    rig.boots = Boots(rig.clock.now, 120)
-    rig.boots.were_there({})
+    rig.boot_grace = BootGrace(rig.clock.now, 120)
+    rig.boot_grace.assume_booted({})
     rig.boot()
     _asked(6, 3072)(rig)
 
@@ -150,11 +150,11 @@ def test_whoever_is_killed_is_followed_by_somebody_who_converges(
 
 def service(rig: Rig) -> tuple[Reconciler, Inline]:
     """nova-compute, started anew: it knows nothing but what is written."""
-    boots = Boots(rig.clock.now, 120)
-    rig.boots = boots
+    boot_grace = BootGrace(rig.clock.now, 120)
+    rig.boot_grace = boot_grace
     worker = Inline(rig)
     host_instances = FakeHostInstances([rig.instance])
-    reconciler = Reconciler(host_instances, boots, worker, rig.options, rig.clock.now)
+    reconciler = Reconciler(host_instances, boot_grace, worker, rig.options, rig.clock.now)
     reconciler.service_starts()
     return reconciler, worker
 

@@ -72,7 +72,7 @@ def host_of(rig: Rig, notes: Notes) -> tuple[Host, Worker]:
         host_instances,
         HostFacts(),
         rig.options,
-        rig.boots,
+        rig.boot_grace,
         worker,
         notes,
     )
@@ -175,7 +175,7 @@ class Nobody:
 
 def passes(rig: Rig, notes: Notes) -> Reconciler:
     host_instances = FakeHostInstances([rig.instance])
-    return Reconciler(host_instances, rig.boots, Nobody(), rig.options, rig.clock.now, notes)
+    return Reconciler(host_instances, rig.boot_grace, Nobody(), rig.options, rig.clock.now, notes)
 
 
 def test_a_pass_tells_of_all_instances() -> None:

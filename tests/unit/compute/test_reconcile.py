@@ -13,7 +13,7 @@ from dataclasses import replace
 import pytest
 
 from lab.patience import LIMIT
-from nova_xloud.compute.boot_grace import Boots
+from nova_xloud.compute.boot_grace import BootGrace
 from nova_xloud.compute.ports import Instance, ManagedInstance
 from nova_xloud.compute.reconcile import EMPTY_FOR, HANGS_AFTER, REST, Reconciler
 from nova_xloud.conf import EngineOptions
@@ -37,14 +37,14 @@ class Floor:
 
     def __init__(self, *rigs: Rig, runs: bool = False, grace: float = 0) -> None:
         self.clock = rigs[0].clock if rigs else ManualClock()
-        boots = Boots(self.clock.now, grace)
-        boots.were_there({})
+        boot_grace = BootGrace(self.clock.now, grace)
+        boot_grace.assume_booted({})
         for rig in rigs:
-            rig.boots = boots
+            rig.boot_grace = boot_grace
         self.host_instances = FakeHostInstances([rig.instance for rig in rigs])
         self.worker = Inline(rigs[0] if rigs else Rig(), runs=runs)
         self.reconciler = Reconciler(
-            self.host_instances, boots, self.worker, OPTIONS, self.clock.now, sleep=self.rest
+            self.host_instances, boot_grace, self.worker, OPTIONS, self.clock.now, sleep=self.rest
         )
         self.rested: list[float] = []
         self.while_resting: list[Callable[[], object]] = []
@@ -104,16 +104,18 @@ def test_once_the_last_has_left_nothing_of_it_is_kept() -> None:
     _recorded(rig)
     assert floor.run() == 1
     reconciler = floor.reconciler
-    kept = (reconciler._attempts, reconciler._watch._watched, reconciler._boots._known)
+    kept = (reconciler._attempts, reconciler._watch._watched, reconciler._boot_grace._starts)
     assert all(rig.uuid in one for one in kept)
     rig.record.deleted = True
     floor.run()
     # One that comes by live migration runs here before the database says that it is here.
-    assert rig.uuid in reconciler._boots._known
+    assert rig.uuid in reconciler._boot_grace._starts
     floor.clock.advance(EMPTY_FOR)
     floor.run()
     assert floor.host_instances.calls == ["records"]
-    assert not any((reconciler._attempts, reconciler._watch._watched, reconciler._boots._known))
+    assert not any(
+        (reconciler._attempts, reconciler._watch._watched, reconciler._boot_grace._starts)
+    )
 
 
 def test_a_host_that_was_empty_for_a_moment_forgets_nobody_for_that() -> None:
@@ -125,10 +127,10 @@ def test_a_host_that_was_empty_for_a_moment_forgets_nobody_for_that() -> None:
         floor.clock.advance(EMPTY_FOR - 1)
         rig.record.on_this_host = True
         floor.run()
-        floor.reconciler._boots.ran_elsewhere("one that comes", 1)
+        floor.reconciler._boot_grace.arrived_by_migration("one that comes", 1)
         rig.record.on_this_host = False
         floor.run()
-        assert "one that comes" in floor.reconciler._boots._known
+        assert "one that comes" in floor.reconciler._boot_grace._starts
 
 
 # --- what it finds ---------------------------------------------------------------------------
@@ -632,7 +634,7 @@ def test_one_that_libvirt_left_out_for_once_has_not_started_anew() -> None:
     rig.guest.set_memory(4096 * 1024, live=True, config=False)
     rig.clock.advance(60)
     assert floor.run() == 1
-    assert not rig.boots.booting(rig.uuid, rig.guest.boot_id)
+    assert not rig.boot_grace.booting(rig.uuid, rig.guest.boot_id)
 
 
 # --- the instance action ---------------------------------------------------------------------

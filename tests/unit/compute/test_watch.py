@@ -112,7 +112,7 @@ def test_nobody_asks_it_to_report(watch: Watch, clock: ManualClock) -> None:
 
 def test_who_has_left_is_forgotten(watch: Watch, clock: ManualClock) -> None:
     assert watched(watch, clock, 60) is False
-    watch.keep_only({"another"})
+    watch.forget_others({"another"})
     assert watched(watch, clock, 5) is None
 
 
