@@ -75,18 +75,22 @@ def test_arguments_that_a_later_nova_adds_at_the_end_still_fit():
 def test_nothing_is_changed_when_one_row_does_not_fit():
     before = _extended_now()
     wrong = Seam("nova.utils:no_such_function", Kind.CALL, "", "a row that cannot fit")
-    fresh = Seam("nova.policies:list_rules", Kind.WRAP, "", "", ours="nova_xloud.errors:Refused")
+    fresh = Seam(
+        "nova.policies:list_rules", Kind.WRAP, "", "", extension="nova_xloud.errors:Refused"
+    )
     with pytest.raises(UnfitNova, match=r"nova\.utils:no_such_function"):
         installer.install((fresh, wrong))
     assert _extended_now() == before
 
 
 @pytest.mark.parametrize(
-    "ours", ["nova_xloud.no_such_module:wrapper", "nova_xloud.errors:no_such_name"]
+    "extension", ["nova_xloud.no_such_module:wrapper", "nova_xloud.errors:no_such_name"]
 )
-def test_what_does_not_load_of_ours_is_refused_by_its_row(ours):
-    seam = Seam("nova.policies:list_rules", Kind.WRAP, "", "", ours=ours)
-    with pytest.raises(UnfitNova, match=rf"nova\.policies:list_rules: expected {ours} to load"):
+def test_what_does_not_load_of_ours_is_refused_by_its_row(extension):
+    seam = Seam("nova.policies:list_rules", Kind.WRAP, "", "", extension=extension)
+    with pytest.raises(
+        UnfitNova, match=rf"nova\.policies:list_rules: expected {extension} to load"
+    ):
         installer.install((seam,))
 
 

@@ -419,13 +419,13 @@ class Moved(XloudTestCase):
         grown = nova_objects.desired_of(self.record, facts).after(
             AdmittedRequest(Size(3, 768), Size(3, 768))
         )
-        nova_objects.put_desired(self.record, grown)
+        nova_objects.set_desired(self.record, grown)
 
     def _becomes(self, flavor, old_flavor):
         """As Nova does it: the flavor, then the XML."""
         self.record.old_flavor = old_flavor
         self.manager._set_instance_info(self.record, flavor)
-        return nova_objects.forget_what_has_ended(self.record).persisted
+        return nova_objects.restart_record(self.record).persisted
 
     def test_resized_it_has_the_new_minimum_and_reverted_what_it_held(self):
         assert self._becomes(self.large, self.small) == Size(2, 1024)

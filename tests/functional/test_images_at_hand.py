@@ -228,11 +228,11 @@ class Rescue(ImagesTestCase):
         instance = objects.Instance.get_by_uuid(context, stock["id"], ["system_metadata"])
         assert not images._begins(context, instance, "active")
         # As Nova's API sends it to attach a volume, say, after which a pass is begun for ours.
-        assert not nova_objects.comes_as_ours(instance)
+        assert not nova_objects.is_elastic_as_loaded(instance)
         assert "flavor" not in instance
         instance = objects.Instance.get_by_uuid(context, self.server["id"], ["system_metadata"])
         assert images._begins(context, instance, "active")
-        assert nova_objects.comes_as_ours(instance)
+        assert nova_objects.is_elastic_as_loaded(instance)
 
 
 class Unshelve(ImagesTestCase):

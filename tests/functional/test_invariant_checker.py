@@ -77,7 +77,7 @@ class InvariantsTestCase(AdjustTestCase):
         record = self._record(self.server)
         facts = nova_objects.facts_of_instance(record)
         desired = dataclasses.replace(nova_objects.desired_of(record, facts), **changes)
-        nova_objects.put_desired(record, desired)
+        nova_objects.set_desired(record, desired)
         record.save()
 
     def _host_goes_down(self):

@@ -14,11 +14,11 @@ def _instance(**fields):
 
 
 def test_an_instance_that_was_adjusted_comes_with_its_record():
-    assert nova_objects.comes_with_record(_instance(system_metadata={"xloud_flavor": "f"}))
+    assert nova_objects.has_loaded_record(_instance(system_metadata={"xloud_flavor": "f"}))
 
 
 def test_one_that_never_was_comes_without():
-    assert not nova_objects.comes_with_record(_instance(system_metadata={"image_os": "linux"}))
+    assert not nova_objects.has_loaded_record(_instance(system_metadata={"image_os": "linux"}))
 
 
 def test_what_was_not_loaded_is_not_loaded_for_it():
@@ -27,5 +27,5 @@ def test_what_was_not_loaded_is_not_loaded_for_it():
 
     instance = _instance()
     with mock.patch.object(objects.Instance, "obj_load_attr", load):
-        assert not nova_objects.comes_with_record(instance)
+        assert not nova_objects.has_loaded_record(instance)
         assert nova_objects.has_record(instance)

@@ -68,7 +68,7 @@ class Heal(Tools):
                 "from_request_spec",
                 utils.ResourceRequest.from_request_spec.__wrapped__,
             ),
-            mock.patch("nova_xloud.adapters.nova_objects.names_minimum", return_value=False),
+            mock.patch("nova_xloud.adapters.nova_objects.has_minimums", return_value=False),
         ):
             self._heal()
         assert self._claims_on("host1") == (4, 1024)

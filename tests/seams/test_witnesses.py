@@ -8,7 +8,7 @@ import pytest
 
 from nova_xloud import releases
 from nova_xloud.seams.compute_manager import XloudComputeManager
-from nova_xloud.seams.libvirt_driver import HeldBalloon
+from nova_xloud.seams.libvirt_driver import BalloonWithoutAutodeflate
 from nova_xloud.seams.resource_tracker import XloudResourceTracker
 from nova_xloud.seams.table import EXTENDED, seams_of
 from tests.seams import harness
@@ -17,7 +17,7 @@ from tests.seams.witnesses import OVERRIDES, WITNESSES
 
 LOG = logging.getLogger(__name__)
 
-_SUBCLASSES = (XloudComputeManager, XloudResourceTracker, HeldBalloon)
+_SUBCLASSES = (XloudComputeManager, XloudResourceTracker, BalloonWithoutAutodeflate)
 
 
 def test_every_seam_has_a_witness_and_no_witness_is_of_another():

@@ -199,7 +199,7 @@ OVERRIDES = {
     f"{_TRACKER}._get_usage_dict": (
         "test_host_statistics.py::HostStatistics::test_hypervisors_have_used_what_instances_hold"
     ),
-    f"{_DRIVER}:HeldBalloon.format_dom": (
+    f"{_DRIVER}:BalloonWithoutAutodeflate.format_dom": (
         "test_guest_config.py::Balloon::test_of_an_elastic_guest_is_held"
     ),
     f"{_SPEC}.vcpus": "test_scheduler_utils.py::test_the_request_spec_itself_has_the_boot_size",

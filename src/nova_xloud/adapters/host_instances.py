@@ -38,7 +38,7 @@ class NovaHostInstances:
         self._usual_period = usual_period
         # By instance: the error of its last reading, so that it is logged once.
         self._unreadable: dict[str, str] = {}
-        # By instance that is not ours: the id of its flavor. Only a resize makes it ours, and that
+        # By instance that is not elastic: the id of its flavor. Only a resize makes it so, and that
         # changes the id: without a minimum in its flavor nothing else than its size is admitted.
         self._stock: dict[str, int] = {}
 
@@ -84,9 +84,9 @@ class NovaHostInstances:
         nova_objects.keep_logged_of(here)
 
     def _managed(self, instance: Any) -> ManagedInstance | None:
-        """None: it is not ours, or what Nova has of it cannot be read; the others go on without."""
+        """None: it is not elastic, or Nova's data of it cannot be read; the others go on."""
         try:
-            if not nova_objects.is_ours(instance):
+            if not nova_objects.is_elastic(instance):
                 self._stock[instance.uuid] = instance.instance_type_id
                 return None
             view = view_of(instance, self._manager.host)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an instance holds, from Nova's own objects: the one adapter to ``core`` for all rooms."""
+"""What an instance is and holds, from Nova's own objects: ``core``'s view for all packages."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ _UNREADABLE: dict[str, str] = {}
 _MOST_UNREADABLE = 1000
 
 
-def names_minimum(flavor: Any) -> bool:
-    """Whether a ``nova.objects.Flavor`` names a minimum: the quick way out for all others."""
+def has_minimums(flavor: Any) -> bool:
+    """Whether a ``nova.objects.Flavor`` has a minimum: the quick way out for all others."""
     return "extra_specs" in flavor and not _MINIMUMS.isdisjoint(flavor.extra_specs)
 
 
@@ -142,17 +142,17 @@ def keep_what_is_claimed(instance: Any) -> None:
     One that was created before there were such records gets it here, and so does one whose record
     is unreadable. To be called before its image or its flavor becomes another.
     """
-    if not is_ours(instance):
+    if not is_elastic(instance):
         return
     desired = desired_of(instance, facts_of_instance(instance))
     if not desired.readable or _is_missing(instance):
-        put_desired(instance, replace(desired, readable=True))
+        set_desired(instance, replace(desired, readable=True))
 
 
 def _is_missing(instance: Any) -> bool:
-    """Of an instance whose flavor names a minimum; none is written for one that was never ours."""
+    """Only where the flavor has a minimum: none is written for one that was never elastic."""
     key = instance.system_metadata.get("xloud_flavor")
-    return names_minimum(instance.flavor) and key is None
+    return has_minimums(instance.flavor) and key is None
 
 
 def record_at_create(flavor: Any, boot: Size) -> dict[str, str]:
@@ -211,7 +211,7 @@ def has_record(instance: Any) -> bool:
     return any(name.startswith(PREFIX) for name in instance.system_metadata)
 
 
-def comes_with_record(instance: Any) -> bool:
+def has_loaded_record(instance: Any) -> bool:
     """:func:`has_record`, of an instance that a user's operation is done to.
 
     Those come with their system_metadata, and nothing is read for one that stock Nova would not
@@ -220,10 +220,14 @@ def comes_with_record(instance: Any) -> bool:
     return "system_metadata" in instance and has_record(instance)
 
 
-def comes_as_ours(instance: Any) -> bool:
-    """:func:`is_ours`, by what the instance comes with: for a stock server nothing is read."""
-    names = "flavor" in instance and names_minimum(instance.flavor)
-    return names or comes_with_record(instance)
+def is_elastic_as_loaded(instance: Any, flavor: Any = None) -> bool:
+    """:func:`is_elastic`, by what the instance comes with: for a stock server nothing is read.
+
+    :param flavor: as of that; default: its own, if it comes with one
+    """
+    if flavor is None and "flavor" in instance:
+        flavor = instance.flavor
+    return (flavor is not None and has_minimums(flavor)) or has_loaded_record(instance)
 
 
 def record_of(instance: Any) -> dict[str, str]:
@@ -231,9 +235,12 @@ def record_of(instance: Any) -> dict[str, str]:
     return record_in(instance.system_metadata)
 
 
-def is_ours(instance: Any) -> bool:
-    """Whether it may have another size than its flavor's; all others are Nova's alone."""
-    return names_minimum(instance.flavor) or has_record(instance)
+def is_elastic(instance: Any, flavor: Any = None) -> bool:
+    """Whether an instance may have another size than its flavor's; all others are Nova's alone.
+
+    :param flavor: that it has or shall have; default: its own
+    """
+    return has_minimums(instance.flavor if flavor is None else flavor) or has_record(instance)
 
 
 def same_flavor(one: Any, other: Any) -> bool:
@@ -241,18 +248,18 @@ def same_flavor(one: Any, other: Any) -> bool:
     return _flavor_key(one) == _flavor_key(other)
 
 
-def put_desired(instance: Any, desired: Desired) -> None:
+def set_desired(instance: Any, desired: Desired) -> None:
     """Set the record in ``system_metadata``; the caller saves."""
     instance.system_metadata = replaced(
         instance.system_metadata, desired, _key(instance), _resized_from(instance)
     )
 
 
-def read_again(instance: Any) -> None:
-    """Have the record as it is in the database, in an instance that was read some time ago.
+def refresh_record(instance: Any) -> None:
+    """Refresh our keys of ``instance.system_metadata`` from the database, in place.
 
-    What an operation was begun with may be older than an adjustment that came before it. From the
-    moment that the operation has set its task_state no more are admitted, so this is the last.
+    Needed because an operation may have loaded the instance before an adjustment was admitted. From
+    the moment that the operation has set its task_state no more are admitted, so this is the last.
     """
     fresh = objects.Instance.get_by_uuid(
         instance._context, instance.uuid, expected_attrs=["system_metadata"]
@@ -262,18 +269,18 @@ def read_again(instance: Any) -> None:
         instance.system_metadata = metadata
 
 
-def forget_what_has_ended(instance: Any) -> Desired:
+def restart_record(instance: Any) -> Desired:
     """Bring the record up to a guest that is about to start anew, and save it if that changes it.
 
     What was asked only until the guest stops is over; so is, once it is resized, what was desired
     with a flavor that it comes back to.
     """
-    read_again(instance)
+    refresh_record(instance)
     desired = desired_of(instance, facts_of_instance(instance))
     fresh = desired.restarted()
     is_of_before = _resized_from(instance) != resized_from(instance.system_metadata)
     if fresh != desired or is_of_before or _is_missing(instance):
-        put_desired(instance, fresh)
+        set_desired(instance, fresh)
         instance.save()
     return fresh
 

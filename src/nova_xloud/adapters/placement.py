@@ -193,14 +193,14 @@ class PlacementClaims:
         )
 
     def _size(self, body: dict[str, Any]) -> Size:
-        return allocation.size_held(self._held(body), self._facts)
+        return allocation.size_held(self._allocated(body), self._facts)
 
-    def _held(self, body: dict[str, Any]) -> dict[str, int]:
+    def _allocated(self, body: dict[str, Any]) -> dict[str, int]:
         mine: dict[str, int] = body["allocations"].get(self._provider, {}).get("resources", {})
         return mine
 
     def check(self, current: Reservation, size: Size) -> None:
-        held = self._held(current.body)
+        held = self._allocated(current.body)
         asked = allocation.resized(held, size, self._facts)
         try:
             amounts = self._judged(asked, held)
@@ -217,7 +217,7 @@ class PlacementClaims:
     def _refusal(self, words: str, asked: dict[str, int], *, is_release: bool) -> Refused:
         """Why Placement refused the amounts; what is there now is asked for the numbers."""
         try:
-            amounts = self._judged(asked, self._held(self.read().body))
+            amounts = self._judged(asked, self._allocated(self.read().body))
         except (ks_exc.ClientException, ValueError, PlacementUnavailable) as error:
             why = f"{words}; how much there is, is not known: {error}"
             return allocation.refusal_of(why, (), is_release=is_release)

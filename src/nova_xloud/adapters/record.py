@@ -64,7 +64,7 @@ class NovaRecord:
             facts = nova_objects.facts_of_instance(self._instance)
             if not desired.same_record(nova_objects.desired_of(self._instance, facts)):
                 # One that was never adjusted stays without a record: only what it holds changes.
-                nova_objects.put_desired(self._instance, desired)
+                nova_objects.set_desired(self._instance, desired)
             self._instance.vcpus = held.vcpus
             self._instance.memory_mb = held.memory_mb
             self._instance.save(

@@ -119,7 +119,7 @@ class ComputeWitness:
         with self._answering():
             try:
                 return {
-                    uuid: _held(told)
+                    uuid: _guest_of(told)
                     for some in chunks(uuids, AT_A_TIME)
                     for uuid, told in self._rpc.guests(context, self._host, some).items()
                 }
@@ -156,7 +156,7 @@ class ComputeWitness:
         )
 
 
-def _held(told: Mapping[str, Any]) -> Guest:
+def _guest_of(told: Mapping[str, Any]) -> Guest:
     defined = told["defined"]
     return Guest(
         Size(**told["held"]),

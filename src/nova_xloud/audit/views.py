@@ -51,7 +51,7 @@ class Views:
         :returns: None for one that is not elastic: of it the rules need only what its node's
             allocations say
         """
-        if not nova_objects.is_ours(instance):
+        if not nova_objects.is_elastic(instance):
             return None
         facts = nova_objects.facts_of_instance(instance)
         # Its dicts cannot be hashed; its text says all that is in it.

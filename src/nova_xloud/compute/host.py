@@ -281,7 +281,7 @@ class Host:
         with self._one_of_few():
             domain_stats = self._host_instances.domain_stats(uuids)
         return {
-            uuid: _held(
+            uuid: _guest_report(
                 domain_stats[uuid], booting=self._boot_grace.is_booting(uuid, domain_stats[uuid])
             )
             for uuid in uuids
@@ -311,7 +311,7 @@ class Host:
         self._worker.close()
 
 
-def _held(stats: DomainStats, *, booting: bool) -> dict[str, Any]:
+def _guest_report(stats: DomainStats, *, booting: bool) -> dict[str, Any]:
     held = stats.held if stats.running else NOTHING
     return {
         "held": asdict(held),

@@ -56,8 +56,8 @@ class ReservationSpent(Exception):
     """A mistake of the caller's: a claim was to be written that is too old for it."""
 
 
-def is_elastic(view: RecordView) -> bool:
-    """Whether the instance may have another size than its flavor's."""
+def _may_ask_agent(view: RecordView) -> bool:
+    """Whether the guest's agent may be asked: not that of a guest that is not elastic."""
     return bool(view.desired.generation) or bounds_of(view.facts).elastic
 
 
@@ -138,7 +138,7 @@ def read_guest(
         domain = instance.domain()
         # Of a server that is not elastic nothing is asked that could be felt: an agent's time-out,
         # its lock, and what it does are its owner's.
-        guest = instance.watched(domain.read(agent=is_elastic(view)))
+        guest = instance.watched(domain.read(agent=_may_ask_agent(view)))
     except DomainNotFound:
         return None, None, False
     return domain, guest, guest.running and instance.booting(guest)

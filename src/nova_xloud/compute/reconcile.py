@@ -32,8 +32,9 @@ from nova_xloud.errors import DomainError, NotFound, Refused
 
 LOG = logging.getLogger(__name__)
 
-# Seconds for which a host has none of ours until all are forgotten that it had. A live migration
-# is over before the database says where the instance is: of one that arrives, some is known before.
+# Seconds for which a host has no elastic instance until all are forgotten that it had. A live
+# migration is over before the database says where the instance is: of one that arrives, some is
+# known before.
 EMPTY_FOR = 60.0
 # Seconds; a pass takes a fraction of one.
 HANGS_AFTER = 30.0
@@ -103,7 +104,7 @@ class Reconciler:
         self._now = now
         self._sleep = sleep
         self._meter = meter or NoMeter()
-        # Since when passes have found none of ours; None: the last has found some.
+        # Since when passes have found no elastic instance; None: the last has found some.
         self._empty_since: float | None = None
         self._attempts: dict[str, _Attempt] = {}
         self._lock = threading.Lock()

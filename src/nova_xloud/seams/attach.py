@@ -47,7 +47,7 @@ def attach_interface(
     :raises PortPinsMemory: 400
     :raises nova.exception.PortNotFound: 404; the caller may not see it
     """
-    if port_id and nova_objects.comes_as_ours(instance):
+    if port_id and nova_objects.is_elastic_as_loaded(instance):
         maximum = instance.flavor.memory_mb
         desired = nova_objects.desired_of(instance, nova_objects.facts_of_instance(instance))
         held = min(instance.memory_mb, desired.claim.memory_mb)

@@ -123,13 +123,13 @@ class XloudComputeManager(manager.ComputeManager):  # type: ignore[misc]
         """
         nova_objects.keep_what_is_claimed(instance)
         manager.ComputeManager._set_instance_info(instance, flavor)
-        if nova_objects.names_minimum(flavor) or nova_objects.has_record(instance):
+        if nova_objects.is_elastic(instance, flavor):
             facts = nova_objects.facts_of_instance(instance)
             # Not the flavor's: that is more than is claimed, should the record be unreadable.
             boot = bounds_of(facts).boot
             instance.vcpus, instance.memory_mb = boot.vcpus, boot.memory_mb
             desired = nova_objects.desired_of(instance, facts)
-            nova_objects.put_desired(instance, desired)
+            nova_objects.set_desired(instance, desired)
             instance.vcpus = desired.claim.vcpus
             instance.memory_mb = desired.claim.memory_mb
 
@@ -146,7 +146,7 @@ class XloudComputeManager(manager.ComputeManager):  # type: ignore[misc]
         **kwargs: Any,
     ) -> Any:
         """The old guest is not ended where the new one would need more than is claimed."""
-        if image_ref and orig_sys_metadata and nova_objects.is_ours(instance):
+        if image_ref and orig_sys_metadata and nova_objects.is_elastic(instance):
             try:
                 images.check_rebuild_image(
                     context, self.image_api, instance, orig_sys_metadata, image_ref
@@ -179,18 +179,18 @@ class XloudComputeManager(manager.ComputeManager):  # type: ignore[misc]
     def _get_rescue_image(self, context: Any, instance: Any, *args: Any, **kwargs: Any) -> Any:
         """Before the guest is powered off, which it would be in vain."""
         image = super()._get_rescue_image(context, instance, *args, **kwargs)
-        if nova_objects.is_ours(instance):
+        if nova_objects.is_elastic(instance):
             images.check_rescue_image(context, self, instance, image)
         return image
 
     def _reconcile_after(self, done_to: Any) -> None:
-        """Have a pass see what another operation has just done to one of ours.
+        """Have a pass see what another operation has just done to an elastic instance.
 
         That operation is over or goes on without us: whatever happens here is not its failure.
         """
         try:
             self._watch.changed(done_to.uuid)
-            if nova_objects.comes_as_ours(done_to):
+            if nova_objects.is_elastic_as_loaded(done_to):
                 self.xloud.reconcile()
         except Exception:
             LOG.warning("Instance %s could not be looked at again.", done_to.uuid, exc_info=True)

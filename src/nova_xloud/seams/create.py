@@ -31,7 +31,7 @@ def build_base_options(
     :raises nova.exception.ValidationError: 400; the flavor's minimums cannot be, or are below what
         a port of the server pins
     """
-    if not nova_objects.names_minimum(flavor):
+    if not nova_objects.has_minimums(flavor):
         return original(api, context, flavor, boot_meta, *args, **kwargs)
     image = compute_api._get_image_meta_obj(boot_meta)
     bounds = nova_objects.bounds_of_flavor(flavor, image)

@@ -34,8 +34,8 @@ def claim_on_destination(
     :raises nova.exception.NoValidHost: the instance would have less than its maximum there, and the
         host cannot keep it so, or can never hold the maximum
     """
-    if nova_objects.names_minimum(instance.flavor) or nova_objects.comes_with_record(instance):
-        nova_objects.read_again(instance)
+    if nova_objects.is_elastic_as_loaded(instance, instance.flavor):
+        nova_objects.refresh_record(instance)
         reason = _refusal(
             context, reportclient, instance, source_node, dest_node, source_allocations
         )

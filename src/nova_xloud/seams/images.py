@@ -33,7 +33,7 @@ def validate_flavor_image(
     rebuilt = getattr(flavor, "xloud_rebuilt", None)
     if rebuilt is not None:
         _check_rebuild(rebuilt, image)
-    if not nova_objects.names_minimum(flavor):
+    if not nova_objects.has_minimums(flavor):
         return
     boot_mb = nova_objects.bounds_of_flavor(
         flavor, compute_api._get_image_meta_obj(image)
@@ -55,9 +55,7 @@ def rebuild(
     Nova checks flavor and image at every rebuild, with the same image and with a volume too, but
     without the server; so that is noted on its flavor, as long as the request is.
     """
-    if not nova_objects.comes_with_record(instance) and not nova_objects.names_minimum(
-        instance.flavor
-    ):
+    if not nova_objects.is_elastic_as_loaded(instance, instance.flavor):
         original(api, context, instance, *args, **kwargs)
         return
     with _noted_on(instance.flavor, instance):
@@ -78,7 +76,7 @@ def _check_rebuild(instance: Any, image: Any) -> None:
 
     What is claimed is recorded before the image is another one; Nova saves it with its own changes.
     """
-    nova_objects.read_again(instance)
+    nova_objects.refresh_record(instance)
     before = nova_objects.facts_of_instance(instance)
     after = nova_objects.facts_of(instance.flavor, compute_api._get_image_meta_obj(image))
     why = fit.rebuild_refusal(nova_objects.desired_of(instance, before).persisted, before, after)
@@ -145,7 +143,7 @@ def check_rebuild_image(context: Any, image_api: Any, instance: Any, before: Any
     :param before: the server's ``system_metadata`` before the rebuild
     :raises nova.exception.ImageUnacceptable:
     """
-    nova_objects.read_again(instance)
+    nova_objects.refresh_record(instance)
     image = objects.ImageMeta.from_image_ref(context, image_api, ref)
     old = objects.ImageMeta.from_dict(utils.get_image_from_system_metadata(before))
     facts = nova_objects.facts_of(instance.flavor, old)
@@ -156,17 +154,17 @@ def check_rebuild_image(context: Any, image_api: Any, instance: Any, before: Any
 
 
 def _refusal(instance: Any, image: Any) -> str | None:
-    nova_objects.read_again(instance)
+    nova_objects.refresh_record(instance)
     claimed = nova_objects.desired_of(instance, nova_objects.facts_of_instance(instance)).persisted
     return fit.refusal(claimed, nova_objects.facts_of(instance.flavor, image))
 
 
 def _begins(context: Any, instance: Any, *states: str) -> bool:
-    """Whether it is one of ours and Nova will do it; else Nova says why not.
+    """Whether the instance is elastic and Nova will do it; else Nova says why not.
 
     Nova does not read the flavor there, and for a stock server nothing is read that it does not.
     """
-    if not nova_objects.comes_as_ours(instance):
+    if not nova_objects.is_elastic_as_loaded(instance):
         return False
     free = instance.task_state is None and (not instance.locked or context.is_admin)
     return free and instance.vm_state in states

@@ -50,7 +50,7 @@ def install(seams: tuple[Seam, ...] = SEAMS) -> None:
         _warn_if_not_tested()
         wanted = seams_of(releases.major(), wanted)
         # What may still fail is done for all of them before Nova is touched at the first.
-        changes = [_prepared(seam, seam.ours) for seam in wanted if seam.ours is not None]
+        changes = [_prepared(seam, seam.extension) for seam in wanted if seam.extension is not None]
         _register_options()
         for change in changes:
             change()
@@ -96,31 +96,33 @@ def _register_options() -> None:
     conf.register(nova.conf.CONF)
 
 
-def _prepared(seam: Seam, target_of_ours: str) -> Callable[[], Any]:
+def _prepared(seam: Seam, target_of_extension: str) -> Callable[[], Any]:
     """What extends Nova there; only the assignment itself is left to do."""
     owner, name, original = resolve(seam.target)
-    ours = resolve(target_of_ours)[2]
+    extension = resolve(target_of_extension)[2]
     put = functools.partial(setattr, owner, name)
     match seam.kind:
         case Kind.APPEND:
-            return functools.partial(put, original + ours())
+            return functools.partial(put, original + extension())
         case Kind.ITEM:
-            return functools.partial(operator.setitem, original, seam.key, ours)
+            return functools.partial(operator.setitem, original, seam.key, extension)
         case Kind.SUBCLASS:
-            return functools.partial(put, ours)
+            return functools.partial(put, extension)
         case Kind.REGISTER:
             # Here, because without Nova there is something to say.
             from nova.objects import base
 
-            return functools.partial(base.NovaObjectRegistry.register, ours(original))
+            return functools.partial(base.NovaObjectRegistry.register, extension(original))
         case _:  # Kind.WRAP
-            return functools.partial(put, _wrap(owner, name, original, ours))
+            return functools.partial(put, _wrap(owner, name, original, extension))
 
 
-def _wrap(owner: Any, name: str, original: Callable[..., Any], ours: Callable[..., Any]) -> Any:
+def _wrap(
+    owner: Any, name: str, original: Callable[..., Any], extension: Callable[..., Any]
+) -> Any:
     @functools.wraps(original)
     def around(*args: Any, **kwargs: Any) -> Any:
-        return ours(original, *args, **kwargs)
+        return extension(original, *args, **kwargs)
 
     # For who compares signatures and does not look behind a wrapper.
     around.__signature__ = inspect.signature(original)  # type: ignore[attr-defined]

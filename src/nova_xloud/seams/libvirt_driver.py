@@ -57,13 +57,16 @@ def guest_config(
     *args: Any,
     **kwargs: Any,
 ) -> Any:
-    """Nova's, for instances between a minimum and a maximum; for all others just Nova's.
+    """Nova's guest config, with the start size added for elastic instances.
+
+    Side effect: ends what was asked only until the next stop, and saves the instance if that
+    changes its record.
 
     :param image_meta: what Nova makes the guest of: not the instance's own when it is rescued or
         unshelved
     :raises nova.exception.ImageUnacceptable: with this image it would need more than is claimed
     """
-    if not nova_objects.names_minimum(instance.flavor) and not nova_objects.has_record(instance):
+    if not nova_objects.is_elastic(instance):
         return original(driver, instance, network_info, image_meta, *args, **kwargs)
     facts = nova_objects.facts_of(instance.flavor, image_meta)
     _check_image(instance, image_meta, facts)
@@ -71,7 +74,7 @@ def guest_config(
     size = _size_to_start_with(instance, facts)
     if size is not None:
         guest.xloud_size = size
-        guest.devices = [_held(device) for device in guest.devices]
+        guest.devices = [_without_autodeflate(device) for device in guest.devices]
     return guest
 
 
@@ -84,7 +87,7 @@ def _check_image(instance: Any, image_meta: Any, facts: FlavorFacts) -> None:
     own = nova_objects.facts_of_instance(instance)
     if facts == own:
         return
-    nova_objects.read_again(instance)
+    nova_objects.refresh_record(instance)
     why = fit.refusal(nova_objects.desired_of(instance, own).persisted, facts)
     if why is not None:
         image = image_meta.id if "id" in image_meta else "of its volume"
@@ -104,7 +107,7 @@ def unrescue(
     What is desired may have been made smaller since, or the definition may have been one that a
     live migration made of the live size. So the file gets the size that is to be started first.
     """
-    if nova_objects.names_minimum(instance.flavor) or nova_objects.has_record(instance):
+    if nova_objects.is_elastic(instance):
         size = _size_to_start_with(instance, nova_objects.facts_of_instance(instance))
         if size is not None:
             _resize_unrescue_xml(instance, size)
@@ -134,7 +137,7 @@ def _size_to_start_with(instance: Any, facts: FlavorFacts) -> ConfiguredSize | N
 
     :param facts: of the image that the guest is made of
     """
-    desired = nova_objects.forget_what_has_ended(instance)
+    desired = nova_objects.restart_record(instance)
     bounds = bounds_of(facts)
     if not (bounds.elastic or desired.generation or desired.persisted != bounds.maximum):
         return None
@@ -146,7 +149,7 @@ def _size_to_start_with(instance: Any, facts: FlavorFacts) -> ConfiguredSize | N
     )
 
 
-class HeldBalloon(config.LibvirtConfigMemoryBalloon):  # type: ignore[misc]
+class BalloonWithoutAutodeflate(config.LibvirtConfigMemoryBalloon):  # type: ignore[misc]
     """Nova's, without autodeflate: the guest does not take back what its claim does not hold.
 
     See docs/decisions: a guest that has too little then kills a program, and not its host another
@@ -159,10 +162,10 @@ class HeldBalloon(config.LibvirtConfigMemoryBalloon):  # type: ignore[misc]
         return dev
 
 
-def _held(device: Any) -> Any:
-    """The same device, or in place of a balloon one that is held."""
+def _without_autodeflate(device: Any) -> Any:
+    """The same device; in place of a balloon one without autodeflate."""
     if not isinstance(device, config.LibvirtConfigMemoryBalloon):
         return device
-    balloon = HeldBalloon()
+    balloon = BalloonWithoutAutodeflate()
     balloon.model, balloon.period = device.model, device.period
     return balloon

@@ -39,10 +39,10 @@ def live_migration_request(original: Callable[..., Any], task: Any, *args: Any) 
     :param task: ``nova.conductor.tasks.live_migrate.LiveMigrationTask``
     """
     spec = original(task, *args)
-    ours = _is_ours(task.instance, _flavor(spec))
-    if ours:
-        nova_objects.read_again(task.instance)
-    spec.xloud_size = _reserved_on_source(task) if ours else None
+    elastic = _is_elastic(task.instance, _flavor(spec))
+    if elastic:
+        nova_objects.refresh_record(task.instance)
+    spec.xloud_size = _reserved_on_source(task) if elastic else None
     return spec
 
 
@@ -62,7 +62,7 @@ def resources_to_heal(
 ) -> dict[str, int]:
     """``nova-manage placement heal_allocations``: an allocation for what the instance holds."""
     resources = original(instance, flavor)
-    if not nova_objects.names_minimum(flavor) and not nova_objects.has_record(instance):
+    if not nova_objects.is_elastic(instance, flavor):
         return resources
     if not nova_objects.same_flavor(flavor, instance.flavor):
         return resources
@@ -74,18 +74,18 @@ def _flavor(request_spec: Any) -> Any:
     return request_spec.flavor if "flavor" in request_spec else None
 
 
-def _is_ours(instance: Any, flavor: Any) -> bool:
+def _is_elastic(instance: Any, flavor: Any) -> bool:
     """By what the operation came with: of a stock instance nothing more is read."""
-    if flavor is not None and nova_objects.names_minimum(flavor):
-        return True
-    return nova_objects.comes_with_record(instance)
+    if flavor is None:
+        return nova_objects.has_loaded_record(instance)
+    return nova_objects.is_elastic_as_loaded(instance, flavor)
 
 
 def _persisted(instance: Any, flavor: Any) -> Size | None:
     """As it is in the database now; None: of a stock instance."""
-    if not _is_ours(instance, flavor):
+    if not _is_elastic(instance, flavor):
         return None
-    nova_objects.read_again(instance)
+    nova_objects.refresh_record(instance)
     return nova_objects.desired_of(instance, nova_objects.facts_of_instance(instance)).persisted
 
 

@@ -69,7 +69,7 @@ def check_num_instances(
     counted: Any = flavor
     if (noted := _noted(flavor)) is not None:
         counted = noted.size
-    elif not isinstance(flavor, Size) and nova_objects.names_minimum(flavor):
+    elif not isinstance(flavor, Size) and nova_objects.has_minimums(flavor):
         counted = nova_objects.bounds_of_flavor(flavor, None).boot
     # Of a flavor it reads vcpus and memory_mb only, which a size has too; it may ask again, with
     # the same and fewer instances.
@@ -119,8 +119,8 @@ def _with_noted(
     noted = _noted(flavor)
     if noted is None:
         return delta_updates
-    ours = {name: amount * count for name, amount in noted.classes.items()}
-    return {**ours, **(delta_updates or {})}
+    noted_classes = {name: amount * count for name, amount in noted.classes.items()}
+    return {**noted_classes, **(delta_updates or {})}
 
 
 def upsize_delta(
@@ -147,7 +147,7 @@ def check_upsize(
     :raises nova.exception.OverQuota: 403
     :raises nova.exception.Forbidden: 403; a revert
     """
-    if not (nova_objects.is_ours(instance) or nova_objects.names_minimum(new_flavor)):
+    if not (nova_objects.is_elastic(instance) or nova_objects.has_minimums(new_flavor)):
         original(context, instance, current_flavor, new_flavor, is_bfv, is_revert)
         return
     if is_revert and _counted_in_placement():
@@ -178,7 +178,7 @@ def check_unshelve(
 
     :raises nova.exception.OverQuota: 403
     """
-    if not nova_objects.is_ours(instance):
+    if not nova_objects.is_elastic(instance):
         original(context, instance, request_spec)
         return
     if not _counted_in_placement():
@@ -202,7 +202,7 @@ def check_unshelve(
 
 def restore(original: Callable[..., None], api: Any, context: Any, instance: Any) -> None:
     """A soft-deleted instance is counted again with what it held when it was deleted."""
-    if not nova_objects.is_ours(instance):
+    if not nova_objects.is_elastic(instance):
         original(api, context, instance)
         return
     with _counted_as(instance.flavor, nova_objects.recorded_size(instance), instance.image_meta):

@@ -64,7 +64,7 @@ def size_of(spec: Any) -> Size | None:
     if spec.xloud_size is not None:
         size: Size = spec.xloud_size
         return size
-    if not nova_objects.names_minimum(spec.flavor):
+    if not nova_objects.has_minimums(spec.flavor):
         return None
     return nova_objects.bounds_of_flavor(spec.flavor, _image(spec)).boot
 

@@ -53,7 +53,7 @@ class XloudResourceTracker(resource_tracker.ResourceTracker):  # type: ignore[mi
         :param flavor: with which it arrives
         :raises nova.exception.ComputeResourcesUnavailable: Nova tries another host
         """
-        if not nova_objects.names_minimum(flavor) and not nova_objects.comes_with_record(instance):
+        if not nova_objects.is_elastic_as_loaded(instance, flavor):
             return
         size = nova_objects.desired_with(instance, flavor).persisted
         facts = nova_objects.facts_of(flavor, instance.image_meta)
@@ -119,12 +119,12 @@ def _used(object_or_dict: Any, instance: Any) -> Size | None:
     if isinstance(object_or_dict, objects.Instance):
         return (
             nova_objects.size_to_count(object_or_dict)
-            if nova_objects.is_ours(object_or_dict)
+            if nova_objects.is_elastic(object_or_dict)
             else None
         )
     if not isinstance(object_or_dict, objects.Flavor):
         return None
-    if not nova_objects.is_ours(instance) and not nova_objects.names_minimum(object_or_dict):
+    if not nova_objects.is_elastic(instance) and not nova_objects.has_minimums(object_or_dict):
         return None
     return nova_objects.desired_with(instance, object_or_dict).claim
 

@@ -28,7 +28,7 @@ class Seam:
     :ivar target: ``module:attribute.path`` in Nova
     :ivar expect: for a function or method, its first parameters as ``a, b, c``; for anything
         else the name of its type, as ``class``, ``tuple``, ``dict``
-    :ivar ours: ``module:attribute`` of what extends it; None for ``CALL``
+    :ivar extension: ``module:attribute`` of what extends it; None for ``CALL``
     :ivar why: what we do there, for people
     :ivar key: the entry of the mapping, for ``ITEM``
     :ivar since: the first release of Nova that has it, by its number: 34; None: the first served
@@ -39,7 +39,7 @@ class Seam:
     kind: Kind
     expect: str
     why: str
-    ours: str | None = None
+    extension: str | None = None
     key: str | None = None
     since: int | None = None
     until: int | None = None
@@ -59,15 +59,16 @@ class Seam:
         shape = _shape(found)
         if shape != self.expect and not shape.startswith(f"{self.expect}, "):
             return f"{self.target}: expected ({self.expect}), found ({shape})"
-        return self._ours_missing()
+        return self._extension_missing()
 
-    def _ours_missing(self) -> str | None:
+    def _extension_missing(self) -> str | None:
         try:
-            if self.ours is not None:
-                resolve(self.ours)
+            if self.extension is not None:
+                resolve(self.extension)
         except (ImportError, AttributeError) as error:
             # It needs something of Nova that has no row of its own.
-            return f"{self.target}: expected {self.ours} to load, found that it does not ({error})"
+            expected = f"{self.target}: expected {self.extension} to load"
+            return f"{expected}, found that it does not ({error})"
         return None
 
 

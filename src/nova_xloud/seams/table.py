@@ -20,7 +20,7 @@ EXTENDED = (
         Kind.WRAP,
         "self, req, specs",
         "refuse minimums that do not fit the flavor they are set on",
-        ours=f"{_HERE}.flavors:check_extra_specs",
+        extension=f"{_HERE}.flavors:check_extra_specs",
     ),
     # Boot
     Seam(
@@ -31,14 +31,14 @@ EXTENDED = (
         "availability_zone, user_data, metadata, access_ip_v4, access_ip_v6, requested_networks",
         "refuse a flavor with impossible minimums, or below what a port pins; record what the "
         "instance boots with",
-        ours=f"{_HERE}.create:build_base_options",
+        extension=f"{_HERE}.create:build_base_options",
     ),
     Seam(
         "nova.compute.api:API._validate_flavor_image_nostatus",
         Kind.WRAP,
         "context, image, flavor",
         "an image's min_ram holds for what the instance boots with; a rebuild's is checked",
-        ours=f"{_HERE}.images:validate_flavor_image",
+        extension=f"{_HERE}.images:validate_flavor_image",
     ),
     # Images that tenants choose, or change, for a server that is there
     Seam(
@@ -46,56 +46,56 @@ EXTENDED = (
         Kind.WRAP,
         "self, context, instance, image_href, admin_password",
         "every rebuild: not with an image with which the guest would need more than is claimed",
-        ours=f"{_HERE}.images:rebuild",
+        extension=f"{_HERE}.images:rebuild",
     ),
     Seam(
         "nova.compute.api:API.rescue",
         Kind.WRAP,
         "self, context, instance, rescue_password, rescue_image_ref",
         "the same of a rescue",
-        ours=f"{_HERE}.images:rescue",
+        extension=f"{_HERE}.images:rescue",
     ),
     Seam(
         "nova.compute.api:API.unshelve",
         Kind.WRAP,
         "self, context, instance",
         "the same of an unshelve",
-        ours=f"{_HERE}.images:unshelve",
+        extension=f"{_HERE}.images:unshelve",
     ),
     Seam(
         "nova.compute.api:API.attach_interface",
         Kind.WRAP,
         "self, context, instance, network_id, port_id, requested_ip, tag",
         "no device is passed through to a server that holds less than its maximum of memory",
-        ours=f"{_HERE}.attach:attach_interface",
+        extension=f"{_HERE}.attach:attach_interface",
     ),
     Seam(
         "nova.objects.request_spec:RequestSpec",
         Kind.REGISTER,
         "class",
         "vcpus and memory_mb, which the claim is made of, are what the instance is to hold",
-        ours=f"{_HERE}.request_spec:subclass",
+        extension=f"{_HERE}.request_spec:subclass",
     ),
     Seam(
         "nova.scheduler.utils:ResourceRequest.from_request_spec",
         Kind.WRAP,
         "request_spec, enable_pinning_translate",
         "PCPU and VCPU are for that size too; a host must be able to keep it",
-        ours=f"{_HERE}.request_spec:resource_request",
+        extension=f"{_HERE}.request_spec:resource_request",
     ),
     Seam(
         "nova.scheduler.manager:SchedulerManager._get_all_host_states",
         Kind.WRAP,
         "self, context, spec_obj, provider_summaries",
         "a host that can never hold the flavor's maximum is no candidate",
-        ours=f"{_HERE}.candidates:host_states",
+        extension=f"{_HERE}.candidates:host_states",
     ),
     Seam(
         "nova.scheduler.manager:SchedulerManager.select_destinations",
         Kind.WRAP,
         "*args, **kwargs",
         "where all candidates were too small, Placement is asked for those beyond its limit",
-        ours=f"{_HERE}.candidates:select_destinations",
+        extension=f"{_HERE}.candidates:select_destinations",
     ),
     # Moves
     Seam(
@@ -103,7 +103,7 @@ EXTENDED = (
         Kind.WRAP,
         "self",
         "a cold migration claims the persisted size, a resize the new flavor's minimum",
-        ours=f"{_HERE}.moves:schedule_migration",
+        extension=f"{_HERE}.moves:schedule_migration",
     ),
     Seam(
         "nova.conductor.tasks.live_migrate:"
@@ -111,21 +111,21 @@ EXTENDED = (
         Kind.WRAP,
         "self",
         "a live migration claims what is reserved on the source",
-        ours=f"{_HERE}.moves:live_migration_request",
+        extension=f"{_HERE}.moves:live_migration_request",
     ),
     Seam(
         "nova.conductor.manager:ComputeTaskManager._restrict_request_spec_to_cell",
         Kind.WRAP,
         "context, instance, request_spec",
         "evacuate and unshelve claim the persisted size",
-        ours=f"{_HERE}.moves:restrict_to_cell",
+        extension=f"{_HERE}.moves:restrict_to_cell",
     ),
     Seam(
         "nova.scheduler.utils:resources_from_flavor",
         Kind.WRAP,
         "instance, flavor",
         "heal_allocations allocates what the instance holds",
-        ours=f"{_HERE}.moves:resources_to_heal",
+        extension=f"{_HERE}.moves:resources_to_heal",
     ),
     Seam(
         "nova.scheduler.utils:claim_resources_on_destination",
@@ -133,14 +133,14 @@ EXTENDED = (
         "context, reportclient, instance, source_node, dest_node, source_allocations, "
         "consumer_generation",
         "a forced move goes only to a host that can keep what the instance holds",
-        ours=f"{_HERE}.forced:claim_on_destination",
+        extension=f"{_HERE}.forced:claim_on_destination",
     ),
     Seam(
         "nova.db.main.api:_instance_update",
         Kind.WRAP,
         "context, instance_uuid, values, expected, original",
         "an operation that began before an adjustment does not write over its record",
-        ours=f"{_HERE}.database:update_instance",
+        extension=f"{_HERE}.database:update_instance",
     ),
     # Quotas
     Seam(
@@ -148,14 +148,14 @@ EXTENDED = (
         Kind.WRAP,
         "context, flavor, min_count, max_count, project_id, user_id, orig_num_req",
         "create and restore count by what the instance will hold",
-        ours=f"{_HERE}.quotas:check_num_instances",
+        extension=f"{_HERE}.quotas:check_num_instances",
     ),
     Seam(
         "nova.limit.placement:enforce_num_instances_and_resources",
         Kind.WRAP,
         "context, project_id, request_spec, min_count, max_count, enforcer, delta_updates",
         "the same by unified limits, and resize",
-        ours=f"{_HERE}.quotas:enforce",
+        extension=f"{_HERE}.quotas:enforce",
         since=34,
     ),
     Seam(
@@ -163,7 +163,7 @@ EXTENDED = (
         Kind.WRAP,
         "context, project_id, flavor, is_bfvm, min_count, max_count, enforcer, delta_updates",
         "likewise; it knew no RequestSpec then",
-        ours=f"{_HERE}.quotas:enforce_flavor",
+        extension=f"{_HERE}.quotas:enforce_flavor",
         until=34,
     ),
     Seam(
@@ -171,28 +171,28 @@ EXTENDED = (
         Kind.WRAP,
         "context, instance, current_flavor, new_flavor, is_bfv, is_revert",
         "resize counts from what it holds to what it will hold; so does its revert",
-        ours=f"{_HERE}.quotas:check_upsize",
+        extension=f"{_HERE}.quotas:check_upsize",
     ),
     Seam(
         "nova.compute.utils:upsize_quota_delta",
         Kind.WRAP,
         "new_flavor, old_flavor",
         "the difference of these two",
-        ours=f"{_HERE}.quotas:upsize_delta",
+        extension=f"{_HERE}.quotas:upsize_delta",
     ),
     Seam(
         "nova.compute.api:API._check_quota_unshelve_offloaded",
         Kind.WRAP,
         "context, instance, request_spec",
         "unshelve counts the persisted size",
-        ours=f"{_HERE}.quotas:check_unshelve",
+        extension=f"{_HERE}.quotas:check_unshelve",
     ),
     Seam(
         "nova.compute.api:API.restore",
         Kind.WRAP,
         "self, context, instance",
         "a soft-deleted instance counts again as what it held",
-        ours=f"{_HERE}.quotas:restore",
+        extension=f"{_HERE}.quotas:restore",
     ),
     # Guest XML
     Seam(
@@ -200,42 +200,42 @@ EXTENDED = (
         Kind.WRAP,
         "self, instance, network_info, image_meta",
         "the guest is defined with the size that is desired of it",
-        ours=f"{_HERE}.libvirt_driver:guest_config",
+        extension=f"{_HERE}.libvirt_driver:guest_config",
     ),
     Seam(
         "nova.virt.libvirt.driver:LibvirtDriver.unrescue",
         Kind.WRAP,
         "self, context, instance",
         "the XML that was kept while it was rescued gets the size that is desired of it",
-        ours=f"{_HERE}.libvirt_driver:unrescue",
+        extension=f"{_HERE}.libvirt_driver:unrescue",
     ),
     Seam(
         "nova.virt.libvirt.driver:LibvirtDriver.init_host",
         Kind.WRAP,
         "self, host",
         "guests that ran before nova-compute started have no grace to boot",
-        ours=f"{_HERE}.libvirt_driver:init_host",
+        extension=f"{_HERE}.libvirt_driver:init_host",
     ),
     Seam(
         "nova.virt.libvirt.driver:LibvirtDriver.update_provider_tree",
         Kind.WRAP,
         "self, provider_tree, nodename",
         "traits say what this host can keep below its maximum",
-        ours=f"{_HERE}.libvirt_driver:update_provider_tree",
+        extension=f"{_HERE}.libvirt_driver:update_provider_tree",
     ),
     Seam(
         "nova.virt.libvirt.config:LibvirtConfigGuest._format_basic_props",
         Kind.WRAP,
         "self, root",
         "current, currentMemory and per-CPU hotpluggable are written",
-        ours=f"{_HERE}.libvirt_config:format_basic_props",
+        extension=f"{_HERE}.libvirt_config:format_basic_props",
     ),
     Seam(
         "nova.virt.libvirt.config:LibvirtConfigGuest._parse_basic_props",
         Kind.WRAP,
         "self, xmldoc",
         "current, currentMemory and per-CPU hotpluggable are read",
-        ours=f"{_HERE}.libvirt_config:parse_basic_props",
+        extension=f"{_HERE}.libvirt_config:parse_basic_props",
     ),
     # API
     Seam(
@@ -243,14 +243,14 @@ EXTENDED = (
         Kind.APPEND,
         "tuple",
         "our two resources",
-        ours=f"{_HERE}.routes:routes",
+        extension=f"{_HERE}.routes:routes",
     ),
     Seam(
         "nova.policies:list_rules",
         Kind.WRAP,
         "",
         "our two policies, wherever Nova registers its own",
-        ours=f"{_HERE}.policies:list_rules",
+        extension=f"{_HERE}.policies:list_rules",
     ),
     # Usage reports
     Seam(
@@ -259,14 +259,14 @@ EXTENDED = (
         Kind.WRAP,
         "self, context, period_start, period_stop",
         "the flavor's size or, if an operator wants that, what is held",
-        ours=f"{_HERE}.usage:instances_of_tenants",
+        extension=f"{_HERE}.usage:instances_of_tenants",
     ),
     Seam(
         "nova.notifications.base:info_from_instance",
         Kind.WRAP,
         "context, instance",
         "likewise in unversioned notifications",
-        ours=f"{_HERE}.usage:info_from_instance",
+        extension=f"{_HERE}.usage:info_from_instance",
     ),
     Seam(
         # A second name of the same, bound when Nova's package was imported.
@@ -274,7 +274,7 @@ EXTENDED = (
         Kind.WRAP,
         "context, instance",
         "likewise",
-        ours=f"{_HERE}.usage:info_from_instance",
+        extension=f"{_HERE}.usage:info_from_instance",
     ),
     # Notifications
     Seam(
@@ -282,7 +282,7 @@ EXTENDED = (
         Kind.APPEND,
         "list",
         "our unversioned notifications may be sent",
-        ours=f"{_HERE}.notifications:event_types",
+        extension=f"{_HERE}.notifications:event_types",
     ),
     # The compute host
     Seam(
@@ -290,7 +290,7 @@ EXTENDED = (
         Kind.SUBCLASS,
         "class",
         "an instance uses of its host what it holds; a host that cannot keep it refuses it",
-        ours=f"{_HERE}.resource_tracker:XloudResourceTracker",
+        extension=f"{_HERE}.resource_tracker:XloudResourceTracker",
     ),
     Seam(
         "nova.service:SERVICE_MANAGERS",
@@ -298,7 +298,7 @@ EXTENDED = (
         "dict",
         "nova-compute answers the xloud namespace too",
         key="nova-compute",
-        ours=f"{_HERE}.compute_manager:MANAGER",
+        extension=f"{_HERE}.compute_manager:MANAGER",
     ),
     # The upgrade check
     Seam(
@@ -306,14 +306,14 @@ EXTENDED = (
         Kind.WRAP,
         "self, service_ref",
         "nova-conductor says that it runs with nova-xloud",
-        ours=f"{_HERE}.about:conductor_starts",
+        extension=f"{_HERE}.about:conductor_starts",
     ),
     Seam(
         "nova.scheduler.manager:SchedulerManager.pre_start_hook",
         Kind.WRAP,
         "self, service_ref",
         "nova-scheduler says so too, and which filters it has",
-        ours=f"{_HERE}.about:scheduler_starts",
+        extension=f"{_HERE}.about:scheduler_starts",
     ),
 )
 

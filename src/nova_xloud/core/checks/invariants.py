@@ -143,12 +143,12 @@ def _of_allocations(instance: ElasticInstance, nodes: Mapping[str, Node]) -> Ite
     # While it moves, a part of what is reserved for it here may be its migration's.
     for other in sizes[1:]:
         reserved = reserved.at_least(other)
-    yield from _held(instance, reserved)
+    yield from _held_within(instance, reserved)
     if not instance.busy and own:
         yield from _at_rest(instance, size_held(own, instance.facts))
 
 
-def _held(instance: ElasticInstance, reserved: Size) -> Iterator[Finding]:
+def _held_within(instance: ElasticInstance, reserved: Size) -> Iterator[Finding]:
     guest = instance.guest
     if guest is None:
         return
