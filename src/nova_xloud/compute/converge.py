@@ -23,8 +23,8 @@ from nova_xloud.compute.execute import execute
 from nova_xloud.compute.finish import alarm, finish, outcome_record
 from nova_xloud.compute.meter import Meter, NoMeter
 from nova_xloud.compute.observe import Observation, observe, read_guest
-from nova_xloud.compute.patience import Patience
 from nova_xloud.compute.ports import ClaimConflict, Instance, RecordView
+from nova_xloud.compute.progress_deadline import ProgressDeadline
 from nova_xloud.compute.waits import Pause, Waits, answers, in_the_same_lane, locked
 from nova_xloud.conf import EngineOptions
 from nova_xloud.core.convergence import giving_up, next_step, steps
@@ -53,8 +53,8 @@ LOG = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-# In step_timeouts: how long a run may take before it is looked at anew by whoever comes next.
-LONGEST_RUN = 10
+# How long a run may take; after that a pass finds the instance and begins another.
+MAX_RUN_IN_TIMEOUTS = 10
 _NO_REFUSAL = (DomainNotFound, DomainNotRunning, RemovalTimedOut)
 # A guest that is waited for is asked alone, and record and claim so many seconds later at the
 # latest: somebody may have begun an operation.
@@ -133,7 +133,7 @@ class _Run:
         self._meter = meter
         self._options = options
         self._clock = clock
-        self._patience = Patience(clock, options.step_timeout)
+        self._progress_deadline = ProgressDeadline(clock, options.step_timeout)
         self._begun = clock.now()
         self._run_state = steps.RunState()
         self._conflicts = 0
@@ -151,7 +151,7 @@ class _Run:
             silent = yield from self._kept(self.who_is_silent())
             if silent is not None:
                 return Outcome(False, f"{silent} does not answer")
-            if self._clock.now() - self._begun > self._options.step_timeout * LONGEST_RUN:
+            if self._clock.now() - self._begun > self._options.step_timeout * MAX_RUN_IN_TIMEOUTS:
                 return Outcome(False, "it takes long, so others go first; it goes on later")
             try:
                 with (yield from self._kept(locked(self._instance, self._clock))):
@@ -317,12 +317,12 @@ class _Run:
                 assert self._no_room is not None
                 raise self._no_room
             case steps.Await():
-                if self._patience.is_over(done):
-                    self._patience.anew()
+                if self._progress_deadline.passed(done):
+                    self._progress_deadline.reset()
                     return self._give_up(done)
                 yield from self._wait_for_the_guest()
             case steps.SetDefinition() | steps.SetMemory() | steps.SetVcpus() | steps.SetOnline():
-                self._patience.anew()
+                self._progress_deadline.reset()
             case steps.Claim():
                 # It took more on its own; one that does so again and again is not raced.
                 yield Pause(self._options.poll_interval)
@@ -335,13 +335,13 @@ class _Run:
         """
         looked = self._clock.now()
         while True:
-            news = yield Pause(self._patience.pause(self._options.poll_interval))
+            news = yield Pause(self._progress_deadline.pause(self._options.poll_interval))
             if news or self._clock.closing() or self._clock.now() - looked > LOOK_AGAIN:
                 return
             if not (yield from answers(self._instance.answers, self._clock)):
                 return
             step = self._next_step_by_the_guest()
-            if not isinstance(step, steps.Await) or self._patience.is_over(step):
+            if not isinstance(step, steps.Await) or self._progress_deadline.passed(step):
                 return
 
     def _next_step_by_the_guest(self) -> steps.Step | None:

@@ -57,8 +57,8 @@ class _HostTime:
         The host's clock is further on than is reckoned, by what the answer took to come here: so
         at the time that is named we wait still.
         """
-        by = {"clock": self.clock, "seconds": self.seconds + self.age() + _patience()}
-        return {"answer_within": _patience(), "answer_by": by}
+        by = {"clock": self.clock, "seconds": self.seconds + self.age() + _answer_within()}
+        return {"answer_within": _answer_within(), "answer_by": by}
 
 
 class XloudAPI:
@@ -94,7 +94,7 @@ class XloudAPI:
         if not request.force:
             del arguments["force"]
         version = "1.1" if request.force else FIRST
-        older = {"answer_within": _patience()}
+        older = {"answer_within": _answer_within()}
         return self._call_in_time(context, instance, "adjust", version, older, **arguments)
 
     def plan(self, context: Any, instance: Any, request: AdjustRequest) -> dict[str, Any]:
@@ -285,7 +285,7 @@ def _may_be_another_process(answer: dict[str, Any]) -> bool:
     return bool(answer.get("refused", {}).get("code") == HostUnavailable.code)
 
 
-def _patience() -> float:
+def _answer_within() -> float:
     """Seconds: a little less than we wait, so that no answer crosses with our giving up."""
     return float(CONF.rpc_response_timeout * 0.8)
 

@@ -13,8 +13,8 @@ from dataclasses import replace
 
 import pytest
 
-from nova_xloud.compute.converge import LONGEST_RUN, LOOK_AGAIN
-from nova_xloud.compute.patience import LONGEST_STEP
+from nova_xloud.compute.converge import LOOK_AGAIN, MAX_RUN_IN_TIMEOUTS
+from nova_xloud.compute.progress_deadline import MAX_STEP_IN_TIMEOUTS
 from nova_xloud.core.instance.desired import Desired
 from nova_xloud.core.instance.lifecycle import Phase
 from nova_xloud.core.size import Size
@@ -420,7 +420,7 @@ def test_of_a_guest_that_loses_its_balloon_driver_what_it_takes_is_claimed() -> 
     assert rig.recorded_conditions == ["BalloonNotEffective"]
 
 
-def test_patience_is_for_a_step_and_not_for_the_way() -> None:
+def test_the_deadline_is_for_a_step_and_not_for_the_way() -> None:
     rig = Rig(timing=Timing(balloon_rate=5), agent=True)
     assert rig.adjust(6, 1024).converged
     assert rig.clock.now() > 2 * OPTIONS.step_timeout
@@ -716,7 +716,7 @@ def test_a_step_that_comes_nearer_too_slowly_is_given_up() -> None:
     with pytest.raises(GuestRefused) as refusal:
         rig.adjust(memory_mb=1024)
     assert refusal.value.code == "xloud.guest_refused.memory_not_reached"
-    longest = LONGEST_STEP * OPTIONS.step_timeout
+    longest = MAX_STEP_IN_TIMEOUTS * OPTIONS.step_timeout
     assert longest < rig.clock.now() < longest + LOOK_AGAIN + 5
     # What came back until then is given back.
     assert rig.size == rig.claims.size
@@ -729,7 +729,7 @@ def test_a_run_that_takes_long_lets_others_go_first_and_goes_on_later() -> None:
     rig = Rig(timing=Timing(balloon_rate=1), options=options)
     outcome = rig.adjust(memory_mb=1024)
     assert "others go first" in str(outcome.deferred)
-    longest = LONGEST_RUN * OPTIONS.step_timeout
+    longest = MAX_RUN_IN_TIMEOUTS * OPTIONS.step_timeout
     assert longest < rig.clock.now() < longest + LOOK_AGAIN + 5
     half_way = rig.size.memory_mb
     assert 1024 < half_way < 2000
