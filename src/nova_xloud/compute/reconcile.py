@@ -48,7 +48,7 @@ class Converges(Protocol):
     def is_busy(self, uuid: str) -> bool:
         """Whether a run of this instance is waiting or on its way."""
 
-    def when_free(self, uuid: str, then: Callable[[], object]) -> bool:
+    def on_idle(self, uuid: str, then: Callable[[], object]) -> bool:
         """Have ``then`` called when none is any more; False if none is now."""
 
     def submit(
@@ -244,7 +244,7 @@ class Reconciler:
     def _check(self, one: ManagedInstance, stats: DomainStats | None, reserved: Size) -> bool:
         # A run may stand back for an operation that ends before the run does. The pass that comes
         # after the operation finds it busy, and nobody else would look.
-        if one.view.task_state is not None or self._worker.when_free(one.uuid, self.begin):
+        if one.view.task_state is not None or self._worker.on_idle(one.uuid, self.begin):
             return False
         desired = one.view.desired
         boot_id = None if stats is None else stats.boot_id

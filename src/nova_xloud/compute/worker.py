@@ -115,11 +115,11 @@ class Worker:
         *,
         shrinks: bool = False,
     ) -> Future[Outcome]:
-        """Converge ``instance``; the result or error is in the future, and in the log.
+        """Queue a run for ``instance``; the result or error is in the future, and in the log.
 
-        Of one instance one run goes at a time, because what its balloon was told is known to the
-        run that told it. It is woken for those that come meanwhile, which follow it and find little
-        left to do.
+        Runs of one instance never overlap: libvirt reports a balloon's size but not its target, so
+        only the run that set the target knows it. A run that is on its way is woken for those that
+        are submitted meanwhile, which follow it and find little left to do.
 
         :param action: record the run as the event of this instance action, and notify how it ended
         :param shrinks: its guest gets nothing more by it
@@ -133,11 +133,11 @@ class Worker:
             first.urgency = min(first.urgency, urgency)
             first.shrinks = first.shrinks and shrinks
             if first is run:
-                self._goes_on(run)
+                self._queue(run)
             else:
                 first.news = True
                 if first.is_due and had != (first.urgency, first.shrinks):
-                    self._goes_on(first)
+                    self._queue(first)
                 self._wake(first, first.pauses)
         return run.future
 
@@ -146,7 +146,7 @@ class Worker:
         with self._lock:
             return uuid in self._runs
 
-    def when_free(self, uuid: str, then: Callable[[], object]) -> bool:
+    def on_idle(self, uuid: str, then: Callable[[], object]) -> bool:
         """Have ``then`` called when no run of this instance is waiting or on its way any more.
 
         :returns: False, and nobody is called: there is none now
@@ -158,7 +158,7 @@ class Worker:
             return True
 
     def close(self) -> None:
-        """Let runs end where they are; what is left is found by whoever looks next."""
+        """Let runs end where they are; what is left is found by a pass of the next service."""
         self._closing.set()
         with self._lock:
             for waiting in self._runs.values():
@@ -170,13 +170,13 @@ class Worker:
             pool.shutdown(wait=False)
 
     def _wake(self, run: _Run, pause: int) -> None:
-        """Let it go on, if it still waits in that pause."""
+        """Queue the run, if it still waits in that pause."""
         with self._lock:
             if run.is_paused and run.pauses == pause:
                 run.is_paused = False
-                self._goes_on(run)
+                self._queue(run)
 
-    def _goes_on(self, run: _Run) -> None:
+    def _queue(self, run: _Run) -> None:
         run.is_due = True
         run.place += 1
         lane = Lane.QUICK
@@ -205,12 +205,12 @@ class Worker:
             if place != run.place:
                 return
             run.is_due = False
-        end = self._take_turn(run)
+        end = self._with_future(run)
         if end is not None:
-            self._ends(run, end)
+            self._finish(run, end)
 
-    def _take_turn(self, run: _Run) -> Callable[[], None] | None:
-        """Let it go on until it waits; how whoever waits for it is told, if it has ended."""
+    def _with_future(self, run: _Run) -> Callable[[], None] | None:
+        """Let the run go on until it waits; if it has ended, what sets its future."""
         if run.steps is None and not run.future.set_running_or_notify_cancel():
             return lambda: None
         try:
@@ -229,43 +229,43 @@ class Worker:
         with self._lock:
             news, run.news = run.news, False
         if run.steps is None:
-            run.steps = self._counted(run.instance, run.action)
+            run.steps = self._with_metrics(run.instance, run.action)
             return next(run.steps)
         return run.steps.send(news)
 
     def _put_aside(self, run: _Run, pause: Pause) -> bool:
-        """False: it goes on here and now, to its end, because the service ends."""
+        """False: the run goes on here and now, to its end, because the service ends."""
         with self._lock:
             if self._closing.is_set():
                 return False
             run.pauses += 1
             run.may_wait = pause.may_wait
             if not pause.seconds or run.news:
-                self._goes_on(run)
+                self._queue(run)
             else:
                 run.is_paused = True
                 self._later.call(pause.seconds, functools.partial(self._wake, run, run.pauses))
         return True
 
-    def _ends(self, run: _Run, tell: Callable[[], None]) -> None:
+    def _finish(self, run: _Run, set_future: Callable[[], None]) -> None:
         with self._lock:
             waiting = self._runs[run.instance.uuid]
             waiting.popleft()
             then = None
             if waiting:
-                self._goes_on(waiting[0])
+                self._queue(waiting[0])
             else:
                 del self._runs[run.instance.uuid]
                 then = self._then.pop(run.instance.uuid, None)
         # Last: whoever has waited for it finds the instance free.
-        tell()
+        set_future()
         if then is not None and not self._closing.is_set():
             then()
 
-    def _counted(self, instance: Instance, action: str | None) -> Waits[Outcome]:
+    def _with_metrics(self, instance: Instance, action: str | None) -> Waits[Outcome]:
         asked = action is not None
         try:
-            outcome = yield from self._converge(instance, action)
+            outcome = yield from self._with_log(instance, action)
         except Exception as error:
             if isinstance(error, NoCapacity):
                 # It is tried again at the latest then.
@@ -277,9 +277,9 @@ class Worker:
         self._meter.ended(instance.uuid, phase, "", asked=asked)
         return outcome
 
-    def _converge(self, instance: Instance, action: str | None) -> Waits[Outcome]:
+    def _with_log(self, instance: Instance, action: str | None) -> Waits[Outcome]:
         try:
-            with _told_of(instance, action):
+            with _with_action_event(instance, action):
                 outcome = yield from self._run(instance, self._options, self._clock)
                 if outcome.deferred and action:
                     # Nova knows Success and Error only, and a success this is not.
@@ -301,10 +301,10 @@ class Worker:
 
 
 @contextlib.contextmanager
-def _told_of(instance: Instance, action: str | None) -> Iterator[None]:
-    """Everybody is told how it ended: by an event of the action, and by a notification.
+def _with_action_event(instance: Instance, action: str | None) -> Iterator[None]:
+    """Record the run as an event of its instance action, and send ``.end`` or ``.error``.
 
-    Not of one that was deferred: it has not ended.
+    A deferred run gets neither, because it has not ended.
     """
     if action is None:
         yield

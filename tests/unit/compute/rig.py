@@ -346,7 +346,7 @@ class Inline:
     def is_busy(self, uuid: str) -> bool:
         return uuid in self.busy
 
-    def when_free(self, uuid: str, then: Callable[[], object]) -> bool:
+    def on_idle(self, uuid: str, then: Callable[[], object]) -> bool:
         if uuid in self.busy:
             self.then[uuid] = then
         return uuid in self.busy

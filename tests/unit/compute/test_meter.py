@@ -166,7 +166,7 @@ class Nobody:
     def is_busy(self, uuid: str) -> bool:
         return self.busy
 
-    def when_free(self, uuid: str, then: Callable[[], object]) -> bool:
+    def on_idle(self, uuid: str, then: Callable[[], object]) -> bool:
         return self.busy
 
     def submit(self, *asked: Any, **options: Any) -> None:

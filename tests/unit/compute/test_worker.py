@@ -338,10 +338,10 @@ def test_who_waits_for_an_instance_is_called_once_when_all_of_its_runs_have_ende
     def then() -> None:
         called.append(pool.is_busy(instance.uuid))
 
-    assert not pool.when_free(instance.uuid, then)
+    assert not pool.on_idle(instance.uuid, then)
     first, second = pool.submit(instance), pool.submit(instance)
-    assert pool.when_free(instance.uuid, then)
-    assert pool.when_free(instance.uuid, then)
+    assert pool.on_idle(instance.uuid, then)
+    assert pool.on_idle(instance.uuid, then)
     gates[0].set()
     first.result(LIMIT)
     assert called == []
@@ -366,7 +366,7 @@ def test_who_waits_for_an_instance_is_not_called_when_the_service_ends() -> None
     called: list[str] = []
     future = pool.submit(instance)
     assert begun.wait(LIMIT)
-    assert pool.when_free(instance.uuid, lambda: called.append("after the end"))
+    assert pool.on_idle(instance.uuid, lambda: called.append("after the end"))
     pool.close()
     gate.set()
     future.result(LIMIT)
