@@ -71,7 +71,7 @@ class InvariantsTestCase(AdjustTestCase):
         code, report = self._check(*arguments)
         assert (code, report["breaks"]) == (2, []), report
         (unread,) = report["not_checked"]
-        return unread["what"], unread["way_out"]
+        return unread["what"], unread["remedy"]
 
     def _desire(self, **changes):
         record = self._record(self.server)
@@ -280,11 +280,11 @@ class Broken(InvariantsTestCase):
     def test_as_a_table(self):
         self._allocate(self.server["id"], {})
         code, printed = self._run()
-        header, _, row, _, todo, way_out, *_, last = printed.splitlines()
+        header, _, row, _, todo, remedy, *_, last = printed.splitlines()
         assert code == 1
         assert header.split() == ["code", "instance", "host", "what"]
         assert row.split(maxsplit=3)[:3] == ["no_allocation", self.server["id"], "host1"]
-        assert (todo, way_out.split()[0]) == ("What to do:", "no_allocation:")
+        assert (todo, remedy.split()[0]) == ("What to do:", "no_allocation:")
         assert last == "1 elastic of 1 instances on 1 hosts: 1 broken, 0 notes, 0 not checked"
 
 
@@ -402,7 +402,7 @@ class Witnesses(InvariantsTestCase):
         assert code == 2
         (unread,) = report["not_checked"]
         assert "no route to host" in unread["what"]
-        assert "--libvirt host1=URI" in unread["way_out"]
+        assert "--libvirt host1=URI" in unread["remedy"]
 
     def test_a_host_that_is_down_is_a_note_and_the_databases_are_compared(self):
         self._host_goes_down()
@@ -426,9 +426,9 @@ class NotChecked(InvariantsTestCase):
         with mock.patch.dict("nova.service.SERVICE_MANAGERS", stock):
             self.start_compute("host2")
         self._elastic(host="host2")
-        what, way_out = self._not_checked()
+        what, remedy = self._not_checked()
         assert "host2" in what
-        assert "start it with nova-xloud-run" in way_out
+        assert "start it with nova-xloud-run" in remedy
         self._holds("--no-guests")
 
     def test_a_broken_rule_is_told_all_the_same(self):
@@ -447,9 +447,9 @@ class NotChecked(InvariantsTestCase):
 
     def test_placement_away(self):
         with mock.patch.object(report.SchedulerReportClient, "get", self._away):
-            what, way_out = self._not_checked("--no-guests")
+            what, remedy = self._not_checked("--no-guests")
         assert "connection refused" in what
-        assert "[placement]" in way_out
+        assert "[placement]" in remedy
 
     def test_a_cell_that_is_away(self):
         away = db_exc.DBConnectionError(Exception("connection refused"))
@@ -459,6 +459,6 @@ class NotChecked(InvariantsTestCase):
         assert all("could not be read" in unread["what"] for unread in found["not_checked"])
 
     def test_no_such_host(self):
-        what, way_out = self._not_checked("--libvirt", f"host9={URI}")
+        what, remedy = self._not_checked("--libvirt", f"host9={URI}")
         assert "host9" in what
-        assert "host1" in way_out
+        assert "host1" in remedy

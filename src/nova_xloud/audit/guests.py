@@ -148,10 +148,10 @@ class ComputeWitness:
                 f"{type(error).__name__}: {error}", "check transport_url and the broker"
             ) from error
 
-    def _unread(self, why: str, way_out: str) -> Unread:
+    def _unread(self, why: str, remedy: str) -> Unread:
         return Unread(
             f"nova-compute of host {self._host} did not tell what its guests hold: {why}",
-            f"{way_out}, or ask libvirt itself: --libvirt {self._host}=URI, or leave all guests "
+            f"{remedy}, or ask libvirt itself: --libvirt {self._host}=URI, or leave all guests "
             "out: --no-guests",
         )
 

@@ -7,7 +7,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
-from nova_xloud.core.checks.finding import WAYS_OUT, Finding
+from nova_xloud.core.checks.finding import REMEDIES, Finding
 from nova_xloud.errors import XloudError
 
 HOLDS, BROKEN, NOT_CHECKED = 0, 1, 2
@@ -17,13 +17,13 @@ class Unread(XloudError):
     """Something could not be read, so what depends on it was not checked.
 
     :ivar what: what, and why not
-    :ivar way_out: what to do about it
+    :ivar remedy: what to do about it
     """
 
-    def __init__(self, what: str, way_out: str) -> None:
-        super().__init__(f"{what}; {way_out}")
+    def __init__(self, what: str, remedy: str) -> None:
+        super().__init__(f"{what}; {remedy}")
         self.what = what
-        self.way_out = way_out
+        self.remedy = remedy
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ def as_json(report: Report) -> str:
         {
             "breaks": [_as_dict(finding) for finding in report.breaks],
             "notes": [_as_dict(finding) for finding in report.notes],
-            "not_checked": [{"what": u.what, "way_out": u.way_out} for u in report.unread],
+            "not_checked": [{"what": u.what, "remedy": u.remedy} for u in report.unread],
             "counts": {
                 "instances": report.instances,
                 "elastic_instances": report.elastic,
@@ -90,7 +90,7 @@ def as_text(report: Report) -> str:
     lines: list[str] = []
     if report.breaks:
         lines += [*_table(report.breaks), "", "What to do:"]
-        lines += [f"  {code}: {WAYS_OUT[code]}." for code in _codes(report.breaks)]
+        lines += [f"  {code}: {REMEDIES[code]}." for code in _codes(report.breaks)]
         lines.append("")
     if report.notes:
         lines += ["Notes, no broken rules:", *(f"  {note.message}." for note in report.notes), ""]

@@ -22,7 +22,7 @@ from nova_xloud.audit.invariants import Check, Options
 from nova_xloud.audit.report import Unread
 from nova_xloud.core.checks import upgrade_check
 from nova_xloud.core.checks.services import COMPUTE, About, Service, judge_api, judge_services
-from nova_xloud.core.checks.upgrade_check import Level, Remark, StoredFlavor, Verdict
+from nova_xloud.core.checks.upgrade_check import Issue, Level, StoredFlavor, Verdict
 from nova_xloud.core.size import Size
 from nova_xloud.rpc.about import package_version
 from nova_xloud.rpc.client import XloudAPI
@@ -155,12 +155,12 @@ def _answered(check: Callable[[], Verdict]) -> Verdict:
         return Verdict("Not checked", _not_read([error]))
     except Exception as error:
         LOG.warning("a check failed", exc_info=True)
-        remark = Remark(Level.WARNING, f"{type(error).__name__}: {error}", "see stderr")
-        return Verdict("Not checked", (remark,))
+        issue = Issue(Level.WARNING, f"{type(error).__name__}: {error}", "see stderr")
+        return Verdict("Not checked", (issue,))
 
 
-def _not_read(unread: Iterable[Unread]) -> tuple[Remark, ...]:
-    return tuple(Remark(Level.WARNING, error.what, error.way_out) for error in unread)
+def _not_read(unread: Iterable[Unread]) -> tuple[Issue, ...]:
+    return tuple(Issue(Level.WARNING, error.what, error.remedy) for error in unread)
 
 
 def _told(asked: Iterable[Service], option: str) -> tuple[dict[str, Any], list[str]]:

@@ -15,7 +15,7 @@ from nova.virt import hardware
 from nova_xloud.adapters import nova_objects
 from nova_xloud.core.sizing import fit
 
-_WAY_OUT = "Take another image, or adjust the server first."
+_REMEDY = "Take another image, or adjust the server first."
 
 
 def validate_flavor_image(
@@ -81,7 +81,7 @@ def _check_rebuild(instance: Any, image: Any) -> None:
     after = nova_objects.facts_of(instance.flavor, compute_api._get_image_meta_obj(image))
     why = fit.rebuild_refusal(nova_objects.desired_of(instance, before).persisted, before, after)
     if why is not None:
-        raise exception.ImageUnacceptable(image_id=image["id"], reason=f"{why}. {_WAY_OUT}")
+        raise exception.ImageUnacceptable(image_id=image["id"], reason=f"{why}. {_REMEDY}")
     nova_objects.keep_what_is_claimed(instance)
 
 
@@ -115,7 +115,7 @@ def check_rescue_image(context: Any, apis: Any, instance: Any, image: Any) -> No
     """
     why = _refusal(instance, _guest_image(context, apis, instance, image))
     if why is not None:
-        raise exception.InstanceNotRescuable(instance_id=instance.uuid, reason=f"{why}. {_WAY_OUT}")
+        raise exception.InstanceNotRescuable(instance_id=instance.uuid, reason=f"{why}. {_REMEDY}")
 
 
 def unshelve(
@@ -150,7 +150,7 @@ def check_rebuild_image(context: Any, image_api: Any, instance: Any, before: Any
     claimed = nova_objects.desired_of(instance, facts).persisted
     why = fit.rebuild_refusal(claimed, facts, nova_objects.facts_of(instance.flavor, image))
     if why is not None:
-        raise exception.ImageUnacceptable(image_id=ref, reason=f"{why}. {_WAY_OUT}")
+        raise exception.ImageUnacceptable(image_id=ref, reason=f"{why}. {_REMEDY}")
 
 
 def _refusal(instance: Any, image: Any) -> str | None:

@@ -44,4 +44,4 @@ def test_a_libvirt_that_hangs_is_left_behind_and_named() -> None:
         "libvirt of host host1 at qemu+ssh://host1/system could not be asked: "
         "no answer within 0.01 s"
     )
-    assert "--libvirt host1=URI" in told.value.way_out
+    assert "--libvirt host1=URI" in told.value.remedy

@@ -17,8 +17,8 @@ from lab.patience import LIMIT
 from nova_xloud.audit import upgrade_check
 from nova_xloud.audit.report import Report, Unread, as_json, as_text
 from nova_xloud.cmd import invariants, status
-from nova_xloud.core.checks.finding import WAYS_OUT, Finding
-from nova_xloud.core.checks.upgrade_check import Level, Remark, Verdict
+from nova_xloud.core.checks.finding import REMEDIES, Finding
+from nova_xloud.core.checks.upgrade_check import Issue, Level, Verdict
 
 BREAK = Finding("columns_differ", "uuid-1", "host1", "its columns say so, and Placement so")
 SOLD = Finding("host_oversold", None, "host22", "9 of VCPU, and its capacity is 8", "VCPU")
@@ -61,7 +61,7 @@ def test_help_teaches_and_imports_no_nova() -> None:
         [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True
     )
     assert done.stderr == "False\n"
-    for code in WAYS_OUT.keys() - {"guest_unknown"}:
+    for code in REMEDIES.keys() - {"guest_unknown"}:
         assert f"  {code} " in done.stdout
     assert "Exit codes: 0 every rule holds; 1 one is broken; 2" in done.stdout
 
@@ -189,7 +189,7 @@ def test_what_could_not_be_begun_is_2_and_printed_in_the_form_asked_for(
     printed = capsys.readouterr().out
     if form == "json":
         assert json.loads(printed)["not_checked"] == [
-            {"what": "cell x could not be read", "way_out": "look where it is"}
+            {"what": "cell x could not be read", "remedy": "look where it is"}
         ]
     else:
         assert "Not checked:\n  cell x could not be read; look where it is.\n" in printed
@@ -223,11 +223,11 @@ def test_as_text() -> None:
         "columns_differ  uuid-1    host1   its columns say so, and Placement so",
         "",
         "What to do:",
-        f"  columns_differ: {WAYS_OUT['columns_differ']}.",
-        f"  host_oversold: {WAYS_OUT['host_oversold']}.",
+        f"  columns_differ: {REMEDIES['columns_differ']}.",
+        f"  host_oversold: {REMEDIES['host_oversold']}.",
         "",
         "Notes, no broken rules:",
-        f"  host host3: nova-compute there is down; {WAYS_OUT['guest_unknown']}.",
+        f"  host host3: nova-compute there is down; {REMEDIES['guest_unknown']}.",
         "",
         "Not checked:",
         "  cell x could not be read; look where it is.",
@@ -382,8 +382,8 @@ def judged(monkeypatch: pytest.MonkeyPatch) -> dict[str, Verdict]:
     return verdicts
 
 
-MILD = Verdict("B was seen", (Remark(Level.WARNING, "b is 1", "make it 2"),))
-BAD = Verdict("C was seen", (Remark(Level.FAILURE, "c is 3", "make it 4"),))
+MILD = Verdict("B was seen", (Issue(Level.WARNING, "b is 1", "make it 2"),))
+BAD = Verdict("C was seen", (Issue(Level.FAILURE, "c is 3", "make it 4"),))
 
 
 @pytest.mark.parametrize(("verdicts", "code"), [([], 0), ([MILD], 1), ([BAD], 2), ([BAD, MILD], 2)])

@@ -27,20 +27,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-_AT_NEXT_LOOK = "nova-compute puts it right when it next looks ([xloud] reconcile_interval)"
+_AT_NEXT_PASS = "nova-compute puts it right when it next looks ([xloud] reconcile_interval)"
 _AUDIT = (
     "when nothing moves or builds it, nova-manage placement audit --verbose "
     "--resource_provider PROVIDER says the same, and with --delete drops it"
 )
 
-WAYS_OUT = {
-    "reserved_below_held": f"{_AT_NEXT_LOOK}; where it stays, the host has no room for it: adjust "
+REMEDIES = {
+    "reserved_below_held": f"{_AT_NEXT_PASS}; where it stays, the host has no room for it: adjust "
     "the instance to less, or make room there",
-    "reserved_below_desired": f"{_AT_NEXT_LOOK}; where it stays, the host has no room for it: "
+    "reserved_below_desired": f"{_AT_NEXT_PASS}; where it stays, the host has no room for it: "
     "adjust the instance to less, or make room there",
-    "reserved_below_defined": f"{_AT_NEXT_LOOK}; of an instance in ERROR, reset its state, or "
+    "reserved_below_defined": f"{_AT_NEXT_PASS}; of an instance in ERROR, reset its state, or "
     "virsh setvcpus and virsh setmem with --config",
-    "columns_differ": f"{_AT_NEXT_LOOK}; where it stays, adjust the instance: that writes both",
+    "columns_differ": f"{_AT_NEXT_PASS}; where it stays, adjust the instance: that writes both",
     "desired_out_of_bounds": "adjust the instance to a size between its minimum and its maximum",
     "record_unreadable": "adjust the instance, to the size that it has or another: that writes its "
     "record anew; until then it keeps the size in its columns",
@@ -83,7 +83,7 @@ class Finding:
 
     @property
     def message(self) -> str:
-        """All of it in one sentence, with the way out."""
+        """All of it in one sentence, with the remedy."""
         about = [f"instance {self.instance}"] if self.instance else []
         about += [f"host {self.host}"] if self.host else []
-        return f"{' on '.join(about)}: {self.what}; {WAYS_OUT[self.code]}"
+        return f"{' on '.join(about)}: {self.what}; {REMEDIES[self.code]}"

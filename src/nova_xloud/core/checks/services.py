@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from nova_xloud.core.checks.upgrade_check import Level, Remark, Verdict
+from nova_xloud.core.checks.upgrade_check import Issue, Level, Verdict
 
 COMPUTE = "nova-compute"
 # The RPC version with which conductors and schedulers began to answer.
@@ -79,15 +79,13 @@ def judge_services(binary: str, services: Sequence[Service], here: About) -> Ver
     """Whether all services of a kind run with nova-xloud, and with the one that is here."""
     if not services:
         what = f"Nova's databases have no record of a {binary}"
-        return Verdict(
-            "Nobody was asked", (Remark(Level.WARNING, what, "start it, and ask again"),)
-        )
+        return Verdict("Nobody was asked", (Issue(Level.WARNING, what, "start it, and ask again"),))
     # A compute without it is kept out of its way by traits; whatever places or moves has to know.
     stock = Level.WARNING if binary == COMPUTE else Level.FAILURE
     start = f"start it with nova-xloud-run {binary}"
     if binary != COMPUTE:
         start += f"; one that is, and older than RPC {ABOUT_SINCE}, cannot say so: restart it"
-    remarks = [
+    issues = [
         *_of(services, Runs.STOCK, stock, start),
         *_of(services, Runs.OLDER, Level.WARNING, f"install {here} there and restart it"),
         *_of(services, Runs.DOWN, Level.WARNING, "start it, or delete its record if it is gone"),
@@ -95,18 +93,18 @@ def judge_services(binary: str, services: Sequence[Service], here: About) -> Ver
     for service in services:
         if service.runs is Runs.SILENT:
             what = f"{binary} on {service.host} did not answer: {service.why}"
-            remarks.append(Remark(Level.WARNING, what, "see its log, transport_url and the broker"))
+            issues.append(Issue(Level.WARNING, what, "see its log, transport_url and the broker"))
     others: dict[str, list[str]] = {}
     for service in services:
         if service.about and _differs(service.about, here):
             others.setdefault(str(service.about), []).append(service.host)
     for theirs, hosts in others.items():
         what = f"{binary} on {', '.join(hosts)} runs with {theirs}, and here is {here}"
-        way_out = "install one version everywhere and restart; what the older does not know is "
-        way_out += "refused there"
-        remarks.append(Remark(Level.WARNING, what, way_out))
+        remedy = "install one version everywhere and restart; what the older does not know is "
+        remedy += "refused there"
+        issues.append(Issue(Level.WARNING, what, remedy))
     extended = [service.host for service in services if service.runs is Runs.EXTENDED]
-    return Verdict(f"With nova-xloud: {', '.join(extended) or 'none'}", tuple(remarks))
+    return Verdict(f"With nova-xloud: {', '.join(extended) or 'none'}", tuple(issues))
 
 
 def judge_api(answers: Sequence[ApiAnswer], hosts: Sequence[str]) -> Verdict:
@@ -114,21 +112,21 @@ def judge_api(answers: Sequence[ApiAnswer], hosts: Sequence[str]) -> Verdict:
 
     :param hosts: where one was ever started, behind the URL that was asked
     """
-    remarks = []
+    issues = []
     for answer in answers:
         if answer.runs is Runs.STOCK:
             what = f"nova-api at {answer.name} runs without nova-xloud"
-            way_out = f"give its WSGI server the application {API_APPLICATION}"
-            remarks.append(Remark(Level.FAILURE, what, way_out))
+            remedy = f"give its WSGI server the application {API_APPLICATION}"
+            issues.append(Issue(Level.FAILURE, what, remedy))
         elif answer.runs is not Runs.EXTENDED:
             what = f"nova-api at {answer.name} was not checked: {answer.why}"
-            way_out = f"check [placement] of nova.conf, and name its URL with --api; or {BY_HAND}"
-            remarks.append(Remark(Level.WARNING, what, way_out))
+            remedy = f"check [placement] of nova.conf, and name its URL with --api; or {BY_HAND}"
+            issues.append(Issue(Level.WARNING, what, remedy))
     if len(hosts) > 1:
         what = f"nova-api was started on {', '.join(hosts)}, and only one of them has answered"
-        remarks.append(Remark(Level.WARNING, what, "name each with --api URL"))
+        issues.append(Issue(Level.WARNING, what, "name each with --api URL"))
     extended = [answer.name for answer in answers if answer.runs is Runs.EXTENDED]
-    return Verdict(f"With nova-xloud: {', '.join(extended) or 'none'}", tuple(remarks))
+    return Verdict(f"With nova-xloud: {', '.join(extended) or 'none'}", tuple(issues))
 
 
 def how_api_runs(status: int, body: str, uuid: str) -> tuple[Runs, str]:
@@ -151,10 +149,10 @@ def _differs(theirs: About, here: About) -> bool:
     return (theirs.package, theirs.rpc_version) != (here.package, here.rpc_version)
 
 
-def _of(services: Sequence[Service], runs: Runs, level: Level, way_out: str) -> list[Remark]:
+def _of(services: Sequence[Service], runs: Runs, level: Level, remedy: str) -> list[Issue]:
     hosts = [service.host for service in services if service.runs is runs]
     if not hosts:
         return []
     verb = "" if runs is Runs.DOWN else "runs "
     what = f"{services[0].binary} on {', '.join(hosts)}: {verb}{runs.value}"
-    return [Remark(level, what, way_out)]
+    return [Issue(level, what, remedy)]

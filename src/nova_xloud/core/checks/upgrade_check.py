@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whether a cloud is ready for nova-xloud: what was read of it, judged, with the way out.
+"""Whether a cloud is ready for nova-xloud: what was read of it, judged, with the remedy.
 
 Levels are those of oslo.upgradecheck. What a service says of itself is in :mod:`.services`.
 """
@@ -10,7 +10,7 @@ import enum
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from nova_xloud.core.checks.finding import WAYS_OUT, Finding
+from nova_xloud.core.checks.finding import REMEDIES, Finding
 from nova_xloud.core.size import Size
 from nova_xloud.core.sizing.minimums import ALL_SPECS, MEMORY_SPECS, read_minimums
 
@@ -31,18 +31,19 @@ class Level(enum.IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Remark:
+class Issue:
     """One thing that is not as it should be, or is not known.
 
     :ivar what: names the thing and its value
+    :ivar remedy: what to do about it
     """
 
     level: Level
     what: str
-    way_out: str
+    remedy: str
 
     def __str__(self) -> str:
-        return f"{self.what}; {self.way_out}."
+        return f"{self.what}; {self.remedy}."
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,20 +54,20 @@ class Verdict:
     """
 
     seen: str
-    remarks: tuple[Remark, ...] = ()
+    issues: tuple[Issue, ...] = ()
 
     @property
     def level(self) -> Level:
-        return max((remark.level for remark in self.remarks), default=Level.SUCCESS)
+        return max((issue.level for issue in self.issues), default=Level.SUCCESS)
 
     @property
     def details(self) -> str:
         """All of it, the worst first."""
-        worst_first = sorted(self.remarks, key=lambda remark: -remark.level)
-        return " ".join([*(str(remark) for remark in worst_first), f"{self.seen}."])
+        worst_first = sorted(self.issues, key=lambda issue: -issue.level)
+        return " ".join([*(str(issue) for issue in worst_first), f"{self.seen}."])
 
-    def and_also(self, more: Iterable[Remark]) -> Verdict:
-        return Verdict(self.seen, (*self.remarks, *more))
+    def and_also(self, more: Iterable[Issue]) -> Verdict:
+        return Verdict(self.seen, (*self.issues, *more))
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,36 +96,36 @@ def judge_release(found: str | None, is_served: bool, served: Sequence[str]) -> 
         return Verdict(f"Nova {found} is installed here")
     tested = f"Nova {', '.join(served)} were tested with this nova-xloud"
     if found is None:
-        way_out = "install a release that was tested"
-        return Verdict(tested, (Remark(Level.FAILURE, "no Nova is installed here", way_out),))
+        remedy = "install a release that was tested"
+        return Verdict(tested, (Issue(Level.FAILURE, "no Nova is installed here", remedy),))
     what = f"Nova {found} is installed here, and was not tested"
-    way_out = (
+    remedy = (
         "it is used if the check of seams succeeds; a later nova-xloud may have been tested with it"
     )
-    return Verdict(tested, (Remark(Level.WARNING, what, way_out),))
+    return Verdict(tested, (Issue(Level.WARNING, what, remedy),))
 
 
 def judge_seams(misfits: Sequence[str]) -> Verdict:
     """:param misfits: a line a seam: where, what was expected, what was found"""
-    way_out = "install a nova-xloud that serves this Nova; nova-xloud-run refuses it"
+    remedy = "install a nova-xloud that serves this Nova; nova-xloud-run refuses it"
     return Verdict(
         "Looked at is every point where the Nova here is extended or called",
-        tuple(Remark(Level.FAILURE, misfit, way_out) for misfit in misfits),
+        tuple(Issue(Level.FAILURE, misfit, remedy) for misfit in misfits),
     )
 
 
 def judge_flavors(flavors: Sequence[StoredFlavor]) -> Verdict:
     """Whether the minimums that flavors name are possible."""
-    remarks = []
+    issues = []
     for flavor in flavors:
         floor = flavor.memory_floor_mb
         problems = read_minimums(flavor.extra_specs, flavor.maximum, floor).problems
         if problems:
             what = f"flavor {flavor.name}: {'; '.join(problems)}"
-            way_out = "correct or unset it; until then no server can be created with the flavor"
-            remarks.append(Remark(Level.FAILURE, what, way_out))
+            remedy = "correct or unset it; until then no server can be created with the flavor"
+            issues.append(Issue(Level.FAILURE, what, remedy))
     elastic = sum(flavor.names_one_of(ALL_SPECS) for flavor in flavors)
-    return Verdict(f"{elastic} of {len(flavors)} flavors name a minimum", tuple(remarks))
+    return Verdict(f"{elastic} of {len(flavors)} flavors name a minimum", tuple(issues))
 
 
 def judge_filters(enabled: dict[str, Sequence[str]], flavors: Sequence[StoredFlavor]) -> Verdict:
@@ -146,8 +147,8 @@ def judge_filters(enabled: dict[str, Sequence[str]], flavors: Sequence[StoredFla
         return Verdict(seen)
     what = f"Servers of the flavors {', '.join(short)} find no host: their minimum_cpu or "
     what += "minimum_memory is taken for something that an aggregate says"
-    way_out = "name xloud:minimum_cpu and xloud:minimum_memory instead, and unset the short names"
-    return Verdict(seen, (Remark(Level.FAILURE, what, way_out),))
+    remedy = "name xloud:minimum_cpu and xloud:minimum_memory instead, and unset the short names"
+    return Verdict(seen, (Issue(Level.FAILURE, what, remedy),))
 
 
 def judge_balloons(
@@ -160,7 +161,7 @@ def judge_balloons(
     :param here: the same option in the configuration of this host
     """
     wanting = [flavor.name for flavor in flavors if flavor.names_one_of(MEMORY_SPECS)]
-    remarks = []
+    issues = []
     # Nova takes a negative one for none too.
     without = [f"nova-compute on {host}" for host, period in periods.items() if period <= 0]
     if (silent or not periods) and here <= 0:
@@ -169,14 +170,14 @@ def judge_balloons(
         what = f"{STATISTICS_PERIOD} is 0, says {', '.join(without)}: no guest there gets a balloon"
         if wanting:
             what += f", and no server of {', '.join(wanting)} is placed there"
-        way_out = "set it, Nova's default is 10; guests have a balloon from their next start on"
-        remarks.append(Remark(Level.FAILURE if wanting else Level.WARNING, what, way_out))
+        remedy = "set it, Nova's default is 10; guests have a balloon from their next start on"
+        issues.append(Issue(Level.FAILURE if wanting else Level.WARNING, what, remedy))
     if silent:
         what = f"nova-compute on {', '.join(silent)} did not say {STATISTICS_PERIOD}"
-        remarks.append(Remark(Level.WARNING, what, f"it is {here} in nova.conf here; look there"))
+        issues.append(Issue(Level.WARNING, what, f"it is {here} in nova.conf here; look there"))
     told = [f"{period} on {host}" for host, period in periods.items()]
     seen = f"{STATISTICS_PERIOD} is {', '.join(told) or f'{here} in nova.conf here'}"
-    return Verdict(seen, tuple(remarks))
+    return Verdict(seen, tuple(issues))
 
 
 def judge_invariants(found: Sequence[Finding], elastic: int) -> Verdict:
@@ -187,12 +188,12 @@ def judge_invariants(found: Sequence[Finding], elastic: int) -> Verdict:
         if not finding.note or finding.code == "guest_unknown":
             level = Level.WARNING if finding.note else Level.FAILURE
             by_code.setdefault((level, finding.code), []).append(finding)
-    remarks = [
-        Remark(level, f"{code}: {'; '.join(_about(f) for f in findings)}", WAYS_OUT[code])
+    issues = [
+        Issue(level, f"{code}: {'; '.join(_about(f) for f in findings)}", REMEDIES[code])
         for (level, code), findings in by_code.items()
     ]
     seen = f"{elastic} elastic instances were looked at; nova-xloud-status invariants says more"
-    return Verdict(seen, tuple(remarks))
+    return Verdict(seen, tuple(issues))
 
 
 def _about(finding: Finding) -> str:

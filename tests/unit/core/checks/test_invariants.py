@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nova_xloud.core.checks.finding import WAYS_OUT
+from nova_xloud.core.checks.finding import REMEDIES
 from nova_xloud.core.checks.invariants import ElasticInstance, Guest, Node, Snapshot, findings
 from nova_xloud.core.instance.desired import Desired
 from nova_xloud.core.size import Size
@@ -221,7 +221,7 @@ def test_a_finding_says_all_in_one_sentence() -> None:
     )
     assert finding.message == (
         "instance instance-1 on host here: its columns say 1 vCPUs, 1024 MiB, and 2 vCPUs, "
-        f"1024 MiB are reserved for it; {WAYS_OUT['columns_differ']}"
+        f"1024 MiB are reserved for it; {REMEDIES['columns_differ']}"
     )
 
 

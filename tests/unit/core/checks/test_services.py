@@ -63,8 +63,8 @@ def test_a_stock_compute_can_be_lived_with() -> None:
 
 def test_hosts_with_the_same_are_told_together() -> None:
     stock = [service(Runs.STOCK, host) for host in ("a", "b", "c")]
-    (remark,) = judge_services("nova-x", stock, HERE).remarks
-    assert "nova-x on a, b, c: runs without" in remark.what
+    (issue,) = judge_services("nova-x", stock, HERE).issues
+    assert "nova-x on a, b, c: runs without" in issue.what
 
 
 def test_options_are_no_difference() -> None:

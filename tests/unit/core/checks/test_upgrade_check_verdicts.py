@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from nova_xloud.core.checks.finding import WAYS_OUT, Finding
+from nova_xloud.core.checks.finding import REMEDIES, Finding
 from nova_xloud.core.checks.upgrade_check import (
+    Issue,
     Level,
-    Remark,
     StoredFlavor,
     Verdict,
     judge_balloons,
@@ -31,9 +31,9 @@ def flavor(name: str = "f", **specs: str) -> StoredFlavor:
     return StoredFlavor(name, Size(4, 1024), named)
 
 
-def test_a_verdict_is_as_bad_as_its_worst_remark_which_comes_first() -> None:
-    mild = Remark(WARNING, "a is 1", "make it 2")
-    bad = Remark(FAILURE, "b is 3", "make it 4")
+def test_a_verdict_is_as_bad_as_its_worst_issue_which_comes_first() -> None:
+    mild = Issue(WARNING, "a is 1", "make it 2")
+    bad = Issue(FAILURE, "b is 3", "make it 4")
     verdict = Verdict("C was seen", (mild,)).and_also([bad])
     assert verdict.level is FAILURE
     assert verdict.details == "b is 3; make it 4. a is 1; make it 2. C was seen."
@@ -144,8 +144,8 @@ def test_invariants() -> None:
     assert judge_invariants([], 7).details.startswith("7 elastic instances")
     verdict = judge_invariants([one, two, host], 7)
     assert verdict.level is FAILURE
-    way_out = WAYS_OUT["columns_differ"]
-    expected = f"columns_differ: instance i1: they say 1; instance i2: they say 2; {way_out}."
+    remedy = REMEDIES["columns_differ"]
+    expected = f"columns_differ: instance i1: they say 1; instance i2: they say 2; {remedy}."
     assert expected in verdict.details
     assert "host_oversold: host h: 9 of 8" in verdict.details
 
