@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where the releases of Nova that are served differ in what we ask of them: one function each.
+"""Where the supported releases of Nova differ in what nova-xloud asks of them: one function each.
 
 A difference of signature is two rows in :mod:`nova_xloud.seams.table` (``since``, ``until``).
 """
@@ -15,7 +15,7 @@ from typing import Any
 
 # 2024.1 to 2026.2, by Nova's own numbers. constraints/ has a file for each; 31.0 is Debian 13's,
 # and was tested with that of 31.3.
-SERVED = ("29.4", "30.3", "31.0", "31.3", "32.2", "33.0", "34.0")
+SUPPORTED = ("29.4", "30.3", "31.0", "31.3", "32.2", "33.0", "34.0")
 
 
 def version() -> str | None:
@@ -26,18 +26,18 @@ def version() -> str | None:
         return None
 
 
-def is_served(found: str) -> bool:
+def is_supported(found: str) -> bool:
     """Whether a version belongs to a release that nova-xloud was tested with.
 
     Another one may fit as well, a later point release (34.1.0) nearly always does: the table of
     seams judges that.
     """
-    return any(found == release or found.startswith(f"{release}.") for release in SERVED)
+    return any(found == release or found.startswith(f"{release}.") for release in SUPPORTED)
 
 
 def not_tested(found: str) -> str:
-    """What people are told of a version that :func:`is_served` does not know."""
-    return f"Nova {found} is none of the releases that were tested: {', '.join(SERVED)}"
+    """What people are told of a version that :func:`is_supported` does not know."""
+    return f"Nova {found} is none of the releases that were tested: {', '.join(SUPPORTED)}"
 
 
 def major(found: str | None = None) -> int:
@@ -48,7 +48,7 @@ def major(found: str | None = None) -> int:
     """
     found = found or importlib.metadata.version("nova")
     # PEP 440: a version may begin with an epoch, as 1!34.0.0.
-    number = re.match(r"(?:\d+!)?(\d+)", found) or re.match(r"(\d+)", SERVED[-1])
+    number = re.match(r"(?:\d+!)?(\d+)", found) or re.match(r"(\d+)", SUPPORTED[-1])
     assert number is not None
     return int(number[1])
 

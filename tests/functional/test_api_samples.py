@@ -35,7 +35,7 @@ def _settled(text):
 
 def _keep(name, body):
     # Other releases of Nova have other words for the same.
-    if releases.major() == max(releases.major(served) for served in releases.SERVED):
+    if releases.major() == max(releases.major(supported) for supported in releases.SUPPORTED):
         text = _settled(json.dumps(body, indent=4)) + "\n"
         generated.check(f"docs/api_samples/{name}.json", text)
 

@@ -62,8 +62,8 @@ class Readiness:
 
     def _release(self) -> Verdict:
         found = releases.version()
-        is_served = found is not None and releases.is_served(found)
-        return upgrade_check.judge_release(found, is_served, releases.SERVED)
+        is_supported = found is not None and releases.is_supported(found)
+        return upgrade_check.judge_release(found, is_supported, releases.SUPPORTED)
 
     def _seams(self) -> Verdict:
         return upgrade_check.judge_seams(self._misfits())

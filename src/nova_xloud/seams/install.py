@@ -29,8 +29,8 @@ def check(seams: tuple[Seam, ...] = SEAMS) -> list[str]:
     """
     found = releases.version()
     if found is None:
-        served = ", ".join(releases.SERVED)
-        return [f"nova: expected one of the releases {served}, found none installed"]
+        supported = ", ".join(releases.SUPPORTED)
+        return [f"nova: expected one of the releases {supported}, found none installed"]
     fitting = seams_of(releases.major(found), seams)
     return [misfit for seam in fitting if (misfit := seam.misfit()) is not None]
 
@@ -79,7 +79,7 @@ def install_when_configured() -> None:
 
 def _warn_if_not_tested() -> None:
     found = releases.version()
-    if _INSTALLED or found is None or releases.is_served(found):
+    if _INSTALLED or found is None or releases.is_supported(found):
         return
     LOG.warning(
         "%s. It has all that nova-xloud extends and calls, so nova-xloud is used; run "

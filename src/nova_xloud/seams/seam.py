@@ -31,7 +31,7 @@ class Seam:
     :ivar extension: ``module:attribute`` of what extends it; None for ``CALL``
     :ivar why: what we do there, for people
     :ivar key: the entry of the mapping, for ``ITEM``
-    :ivar since: the first release of Nova that has it, by its number: 34; None: the first served
+    :ivar since: the first release of Nova that has it, by its number: 34; None: the first supported
     :ivar until: the first that has it no longer
     """
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every point where stock Nova is extended or called: the whole surface, as data.
 
-What is extended is here, what is called is in :mod:`.calls`. A row that not every served release
+What is extended is here, what is called is in :mod:`.calls`. A row that not every supported release
 has says ``since`` or ``until``.
 """
 

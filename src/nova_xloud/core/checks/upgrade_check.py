@@ -86,15 +86,15 @@ class StoredFlavor:
         return any(name in self.extra_specs for name in extra_specs)
 
 
-def judge_release(found: str | None, is_served: bool, served: Sequence[str]) -> Verdict:
+def judge_release(found: str | None, is_supported: bool, supported: Sequence[str]) -> Verdict:
     """Whether the Nova here is one that was tested. Whether it fits is for :func:`judge_seams`.
 
     :param found: version of the Nova installed here; None: none
-    :param served: the releases that were tested
+    :param supported: the releases that were tested
     """
-    if found is not None and is_served:
+    if found is not None and is_supported:
         return Verdict(f"Nova {found} is installed here")
-    tested = f"Nova {', '.join(served)} were tested with this nova-xloud"
+    tested = f"Nova {', '.join(supported)} were tested with this nova-xloud"
     if found is None:
         remedy = "install a release that was tested"
         return Verdict(tested, (Issue(Level.FAILURE, "no Nova is installed here", remedy),))

@@ -41,7 +41,7 @@ def test_a_verdict_is_as_bad_as_its_worst_issue_which_comes_first() -> None:
 
 
 @pytest.mark.parametrize(
-    ("found", "is_served", "level", "words"),
+    ("found", "is_supported", "level", "words"),
     [
         ("34.0.0", True, SUCCESS, "Nova 34.0.0 is installed"),
         ("34.1.0", False, WARNING, "Nova 34.1.0 is installed here, and was not tested; it is used"),
@@ -49,8 +49,8 @@ def test_a_verdict_is_as_bad_as_its_worst_issue_which_comes_first() -> None:
         (None, False, FAILURE, "no Nova is installed"),
     ],
 )
-def test_release(found: str | None, is_served: bool, level: Level, words: str) -> None:
-    verdict = judge_release(found, is_served, ("33.0", "34.0"))
+def test_release(found: str | None, is_supported: bool, level: Level, words: str) -> None:
+    verdict = judge_release(found, is_supported, ("33.0", "34.0"))
     assert verdict.level is level
     assert words in verdict.details
     assert ("Nova 33.0, 34.0 were tested" in verdict.details) == (level is not SUCCESS)
