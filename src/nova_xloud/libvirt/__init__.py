@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The only room that imports libvirt: the few domain calls we use, and guest XML.
+"""The only package that imports libvirt: the few domain calls we use, and guest XML.
 
 ``domain``      the :class:`nova_xloud.compute.ports.Domain` port over a libvirt domain
 ``survey``      all domains of a host in one call

@@ -12,23 +12,10 @@ from prometheus_client.registry import Collector
 
 from nova_xloud.compute.meter import PassEntry
 from nova_xloud.core.instance import conditions
-from nova_xloud.core.instance.lifecycle import GAVE_UP
 from nova_xloud.core.instance.sample import Sample
 from nova_xloud.core.size import Observed, Size
 
 MIB = 1024 * 1024
-# All are listed, true or not, so that an alert sees the end of one.
-TYPES = (
-    conditions.CONVERGED,
-    conditions.GUEST_REFUSED,
-    conditions.BALLOON_NOT_EFFECTIVE,
-    conditions.GUEST_SILENT,
-    conditions.REMOVAL_UNSETTLED,
-    conditions.CPUS_NOT_ONLINE,
-    conditions.BOOTING,
-    GAVE_UP,
-    conditions.RESERVED_TOO_LITTLE,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +110,8 @@ def _add(families: Mapping[str, GaugeMetricFamily], uuid: str, one: _Exported) -
             families["vcpus"].add_metric((uuid, kind), size.vcpus)
         if size.memory_mb is not None:
             families["memory"].add_metric((uuid, kind), size.memory_mb * MIB)
-    for name in TYPES:
+    # All are listed, true or not, so that an alert sees the end of one.
+    for name in conditions.TYPES:
         families["condition"].add_metric((uuid, name), name in one.sample.conditions)
     if one.project_id:
         families["info"].add_metric((uuid, one.project_id), 1)

@@ -12,7 +12,9 @@ from dataclasses import dataclass, field, replace
 
 from nova_xloud.core.checks.finding import Finding
 from nova_xloud.core.instance.desired import Desired
+from nova_xloud.core.instance.state import must_be_claimed
 from nova_xloud.core.size import Size
+from nova_xloud.core.sizing import allocation
 from nova_xloud.core.sizing.allocation import size_held
 from nova_xloud.core.sizing.bounds import MEMORY, VCPUS, FlavorFacts, HostFacts, bounds_of
 
@@ -162,12 +164,14 @@ def _held_within(instance: ElasticInstance, reserved: Size) -> Iterator[Finding]
         yield _about(instance, "reserved_below_held", what, resource=VCPUS)
     if guest.held.memory_mb > reserved.memory_mb:
         what = f"it holds {guest.held.memory_mb} MiB, and {reserved.memory_mb} are reserved for it"
-        booting = guest.booting and not guest.pinned
+        pinned_mb = guest.held.memory_mb if guest.pinned else 0
+        claimed = must_be_claimed(guest.held, booting=guest.booting, pinned_mb=pinned_mb)
+        passes = reserved.memory_mb >= claimed.memory_mb
         if guest.pinned:
             what += " (its memory is pinned)"
-        if booting:
+        if passes:
             what += " (it has just started, and its balloon is on the way)"
-        yield _about(instance, "reserved_below_held", what, resource=MEMORY, note=booting)
+        yield _about(instance, "reserved_below_held", what, resource=MEMORY, note=passes)
     if guest.defined is not None and not reserved.covers(guest.defined) and not instance.busy:
         what = f"libvirt would start it with {guest.defined}, and {reserved} are reserved for it"
         yield _about(instance, "reserved_below_defined", what)
@@ -231,9 +235,7 @@ def _oversold(node: Node) -> Iterator[Finding]:
             used[resource_class] = used.get(resource_class, 0) + amount
     for resource_class, amount in sorted(used.items()):
         inventory = node.inventories.get(resource_class)
-        capacity = 0.0
-        if inventory is not None:
-            capacity = (inventory["total"] - inventory["reserved"]) * inventory["allocation_ratio"]
+        capacity = 0.0 if inventory is None else allocation.capacity(inventory)
         if amount > capacity:
             yield Finding(
                 "host_oversold",

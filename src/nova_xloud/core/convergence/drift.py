@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from nova_xloud.core.instance.conditions import RESERVED_TOO_LITTLE
 from nova_xloud.core.instance.desired import Desired
 from nova_xloud.core.instance.guest import DomainStats
+from nova_xloud.core.instance.state import NOTHING, must_be_claimed
 from nova_xloud.core.size import Size
 
 TOO_LITTLE = "reserved_too_little"
@@ -72,7 +73,7 @@ def find_drift(
     :param silent: its guest holds less than its maximum, and its driver, which has reported before,
         reports no more
     """
-    held = _held(stats, booting=booting)
+    held = _must_be_claimed(stats, booting=booting)
     if not reserved.covers(held):
         return Drift(TOO_LITTLE, f"it holds {held} and {reserved} are reserved", urgent=True)
     if not driven:
@@ -149,10 +150,10 @@ def _has(target: Size, stats: DomainStats | None) -> bool:
     return stats is not None and stats.held == target
 
 
-def _held(stats: DomainStats | None, *, booting: bool) -> Size:
+def _must_be_claimed(stats: DomainStats | None, *, booting: bool) -> Size:
     if stats is None or not stats.running:
-        return Size(0, 0)
-    return Size(stats.vcpus, stats.pinned_mb) if booting else stats.held
+        return NOTHING
+    return must_be_claimed(stats.held, booting=booting, pinned_mb=stats.pinned_mb)
 
 
 def _size_drift(target: Size, stats: DomainStats, *, booting: bool) -> Drift | None:

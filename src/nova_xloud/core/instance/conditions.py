@@ -45,6 +45,18 @@ REMOVAL_UNSETTLED = "RemovalUnsettled"
 CPUS_NOT_ONLINE = "CpusNotOnline"
 BOOTING = "Booting"
 RESERVED_TOO_LITTLE = "ReservedTooLittle"
+# Every type, in the order of the table above.
+TYPES = (
+    CONVERGED,
+    GUEST_REFUSED,
+    BALLOON_NOT_EFFECTIVE,
+    GUEST_SILENT,
+    REMOVAL_UNSETTLED,
+    CPUS_NOT_ONLINE,
+    BOOTING,
+    GAVE_UP,
+    RESERVED_TOO_LITTLE,
+)
 
 
 def judge(state: InstanceState, progress: Progress, now: str) -> tuple[Condition, ...]:

@@ -16,7 +16,7 @@ from nova_xloud.core.instance.conditions import (
 from nova_xloud.core.instance.desired import Desired
 from nova_xloud.core.instance.guest import DomainStats
 from nova_xloud.core.instance.lifecycle import GAVE_UP, Phase
-from nova_xloud.core.instance.state import NOTHING, SEEN_OFF, InstanceState
+from nova_xloud.core.instance.state import NOTHING, SEEN_OFF, InstanceState, must_be_claimed
 from nova_xloud.core.size import Observed, Size
 
 
@@ -117,10 +117,9 @@ def _conditions(
     if actuated is None or held is None:
         yield from (one.type for one in desired.recorded_conditions)
         return
-    required = Size(held.vcpus, pinned_mb) if booting else held
     if running and booting and actuated.memory_mb > desired.target.memory_mb:
         yield BOOTING
-    if not reserved.covers(required):
+    if not reserved.covers(must_be_claimed(held, booting=booting, pinned_mb=pinned_mb)):
         yield RESERVED_TOO_LITTLE
     if running:
         yield from (

@@ -35,6 +35,18 @@ def lacks_guest(vm_state: str, task_state: str | None, *, is_known: bool = True)
     return vm_state if is_known and task_state is None and vm_state in _HAS_GUEST else ""
 
 
+def must_be_claimed(held: Size, *, booting: bool, pinned_mb: int) -> Size:
+    """The part of ``held`` that has to be reserved.
+
+    All of it; but only the vCPUs while the guest boots, because nothing has used the memory that
+    its balloon has not taken yet. Where memory is pinned, QEMU has taken all of it before the guest
+    began.
+
+    :param pinned_mb: the memory that stays in the host's RAM whatever the balloon does, MiB
+    """
+    return Size(held.vcpus, pinned_mb) if booting else held
+
+
 @dataclass(frozen=True, slots=True)
 class FourNumbers:
     """Of one instance; each as a size, so of both resources.
@@ -111,15 +123,10 @@ class InstanceState:
 
     @property
     def must_be_claimed(self) -> Size:
-        """The part of :attr:`held` that has to be reserved.
-
-        All of it; but only the vCPUs while the guest boots, because nothing has used the memory
-        that its balloon has not taken yet. Where memory is pinned, QEMU has taken all of it before
-        the guest began.
-        """
-        if self.booting and self.guest is not None and not self.guest.pinned:
-            return Size(self.held.vcpus, 0)
-        return self.held
+        """The part of :attr:`held` that has to be reserved; see :func:`must_be_claimed`."""
+        is_pinned = self.guest is not None and bool(self.guest.pinned)
+        pinned_mb = self.held.memory_mb if is_pinned else 0
+        return must_be_claimed(self.held, booting=self.booting, pinned_mb=pinned_mb)
 
     @property
     def defined(self) -> Size:

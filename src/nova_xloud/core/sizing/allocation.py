@@ -100,13 +100,17 @@ def never_fits(facts: FlavorFacts, most: Mapping[str, int]) -> str | None:
     return None
 
 
-def free(inventory: Mapping[str, float], used: int) -> int:
-    """What is free of one resource class: ``(total - reserved) * allocation_ratio - used``.
+def capacity(inventory: Mapping[str, float]) -> float:
+    """How much of one resource class a provider can give: Placement's own formula.
 
-    The formula is Placement's own for capacity.
+    ``reserved`` of an inventory is what the host keeps for itself, and no size of an instance.
     """
-    capacity = (inventory["total"] - inventory["reserved"]) * inventory["allocation_ratio"]
-    return max(0, int(capacity) - used)
+    return (inventory["total"] - inventory["reserved"]) * inventory["allocation_ratio"]
+
+
+def free(inventory: Mapping[str, float], used: int) -> int:
+    """What is free of one resource class: its capacity less what is used of it."""
+    return max(0, int(capacity(inventory)) - used)
 
 
 @dataclass(frozen=True, slots=True)
