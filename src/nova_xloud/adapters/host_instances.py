@@ -103,7 +103,7 @@ class NovaHostInstances:
         for node in {one.node for one in instances}:
             held |= self._allocations(self._manager.rt.compute_nodes[node].uuid)
         return {
-            one.uuid: allocation.size_held(
+            one.uuid: allocation.allocated_size(
                 held.get(one.uuid, {}).get("resources", {}), one.view.facts
             )
             for one in instances

@@ -17,10 +17,10 @@ from nova_xloud.core.instance.desired import (
     PREFIX,
     Desired,
     flavor_key,
-    held_instead,
     newer,
     read_record,
     record_in,
+    recorded_instead,
     replaced,
     resized_from,
 )
@@ -103,7 +103,7 @@ def desired_of(instance: Any, facts: FlavorFacts) -> Desired:
         desired = read_desired(instance, facts)
     except UnreadableRecord as error:
         _log_once(instance.uuid, str(error))
-        return held_instead(instance.system_metadata, recorded_size(instance), facts.maximum)
+        return recorded_instead(instance.system_metadata, recorded_size(instance), facts.maximum)
     if _UNREADABLE:
         _UNREADABLE.pop(instance.uuid, None)
     return desired

@@ -193,7 +193,7 @@ class PlacementClaims:
         )
 
     def _size(self, body: dict[str, Any]) -> Size:
-        return allocation.size_held(self._allocated(body), self._facts)
+        return allocation.allocated_size(self._allocated(body), self._facts)
 
     def _allocated(self, body: dict[str, Any]) -> dict[str, int]:
         mine: dict[str, int] = body["allocations"].get(self._provider, {}).get("resources", {})

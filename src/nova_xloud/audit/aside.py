@@ -19,7 +19,7 @@ K = TypeVar("K")
 T = TypeVar("T")
 
 # Seconds between two looks whether a call that may be left behind has answered.
-_FIRST_LOOK, _LONGEST_LOOK = 0.002, 0.05
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.002, 0.05
 
 
 def side_by_side(do: Callable[[K], T], things: Sequence[K], at_once: int) -> Iterator[tuple[K, T]]:
@@ -64,13 +64,13 @@ def within(seconds: float, do: Callable[[], T], threads: Any = threading) -> T:
     threads.Thread(
         target=lambda: came.append(_outcome(do)), name="xloud-aside", daemon=True
     ).start()
-    until, look = time.monotonic() + seconds, _FIRST_LOOK
+    until, pause = time.monotonic() + seconds, _FIRST_PAUSE
     while not came:
         remaining = until - time.monotonic()
         if remaining <= 0:
             raise TimeoutError(f"no answer within {seconds:g} s")
-        time.sleep(min(look, remaining))
-        look = min(2 * look, _LONGEST_LOOK)
+        time.sleep(min(pause, remaining))
+        pause = min(2 * pause, _LONGEST_PAUSE)
     return came[0]()
 
 

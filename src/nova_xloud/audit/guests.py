@@ -94,10 +94,10 @@ class LibvirtWitness:
                 f"correct --libvirt {self._host}=URI (virsh -r -c URI list has to answer; "
                 "libvirt-python has to be installed), or leave it out to ask nova-compute",
             ) from error
-        return {uuid: _seen(seen[uuid]) for uuid in uuids if uuid in seen}
+        return {uuid: _guest_from_stats(seen[uuid]) for uuid in uuids if uuid in seen}
 
 
-def _seen(stats: DomainStats) -> Guest:
+def _guest_from_stats(stats: DomainStats) -> Guest:
     # No guest has more CPUs online than QEMU has.
     held = stats.held if stats.running else Size(0, 0)
     return Guest(held, defined=stats.defined, pinned=stats.pinned_mb > 0)
@@ -119,7 +119,7 @@ class ComputeWitness:
         with self._answering():
             try:
                 return {
-                    uuid: _guest_of(told)
+                    uuid: _guest_from_report(told)
                     for some in chunks(uuids, AT_A_TIME)
                     for uuid, told in self._rpc.guests(context, self._host, some).items()
                 }
@@ -131,7 +131,9 @@ class ComputeWitness:
         for instance in read():
             # Else deleted since its record was read.
             with contextlib.suppress(NotFound):
-                seen[instance.uuid] = _told(self._rpc.status(instance._context, instance))
+                seen[instance.uuid] = _guest_from_status(
+                    self._rpc.status(instance._context, instance)
+                )
         return seen
 
     @contextlib.contextmanager
@@ -156,7 +158,7 @@ class ComputeWitness:
         )
 
 
-def _guest_of(told: Mapping[str, Any]) -> Guest:
+def _guest_from_report(told: Mapping[str, Any]) -> Guest:
     defined = told["defined"]
     return Guest(
         Size(**told["held"]),
@@ -166,7 +168,7 @@ def _guest_of(told: Mapping[str, Any]) -> Guest:
     )
 
 
-def _told(status: Mapping[str, Any]) -> Guest:
+def _guest_from_status(status: Mapping[str, Any]) -> Guest:
     vcpus, memory = status["vcpus"], status["memory_mb"]
     memory_mb = memory["observed"]
     if memory_mb is None and memory["actuated"]:

@@ -25,8 +25,8 @@ from nova_xloud.audit.views import Once, Views
 from nova_xloud.core.checks.finding import Finding
 from nova_xloud.core.checks.invariants import ElasticInstance, Guest, Node, Snapshot, findings
 
-# Seconds between two looks at what was found.
-LOOK_INTERVAL = 1.0
+# Seconds between two checks of what was found.
+RECHECK_INTERVAL = 1.0
 
 # Each call of frozenset() makes another one, of 216 bytes.
 _NONE: frozenset[str] = frozenset()
@@ -96,7 +96,7 @@ class Check:
         elastic = self._elastic()
         suspects = self._examine(elastic, list(self._hosts.values()), self._options.progress)
         return Report(
-            found=(*self._settled(suspects), *self._nobody_to_ask(elastic)),
+            found=(*self._settled(suspects), *self._hosts_not_asked(elastic)),
             unread=(*self._cloud.cells.unread, *self._silent.values()),
             instances=len(self._instances),
             elastic=len(elastic),
@@ -118,7 +118,7 @@ class Check:
         """What of ``suspects`` is still found, each time it is looked at again."""
         deadline = time.monotonic() + self._options.settle
         while suspects:
-            time.sleep(max(0.0, min(LOOK_INTERVAL, deadline - time.monotonic())))
+            time.sleep(max(0.0, min(RECHECK_INTERVAL, deadline - time.monotonic())))
             again = self._examine_again(suspects.values())
             suspects = {key: again[key] for key in suspects if key in again}
             if time.monotonic() >= deadline:
@@ -212,7 +212,7 @@ class Check:
             told[view.uuid] = replace(guest, booting=booting)
         return told
 
-    def _nobody_to_ask(self, views: Iterable[ElasticInstance]) -> Iterator[Finding]:
+    def _hosts_not_asked(self, views: Iterable[ElasticInstance]) -> Iterator[Finding]:
         on = Counter(view.host for view in views)
         for name, witness in self._witnesses.items():
             if witness is None and on[name]:

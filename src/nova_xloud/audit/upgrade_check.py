@@ -85,12 +85,12 @@ class Readiness:
         return self._as_far_as_read(judge_services(binary, self._services(binary), here))
 
     def _balloons(self) -> Verdict:
-        told, silent = _told(self._services(COMPUTE), upgrade_check.STATISTICS_PERIOD)
+        told, silent = _option_by_host(self._services(COMPUTE), upgrade_check.STATISTICS_PERIOD)
         here = CONF.libvirt.mem_stats_period_seconds
         return self._as_far_as_read(upgrade_check.judge_balloons(told, silent, here, self._flavors))
 
     def _filters(self) -> Verdict:
-        told, _ = _told(self._services(services.SCHEDULER), upgrade_check.FILTERS)
+        told, _ = _option_by_host(self._services(services.SCHEDULER), upgrade_check.FILTERS)
         enabled = {f"nova-scheduler on {host}": filters for host, filters in told.items()}
         if not enabled:
             enabled["nova.conf here, as no scheduler was to be asked"] = (
@@ -163,7 +163,7 @@ def _not_read(unread: Iterable[Unread]) -> tuple[Issue, ...]:
     return tuple(Issue(Level.WARNING, error.what, error.remedy) for error in unread)
 
 
-def _told(asked: Iterable[Service], option: str) -> tuple[dict[str, Any], list[str]]:
+def _option_by_host(asked: Iterable[Service], option: str) -> tuple[dict[str, Any], list[str]]:
     """An option by the hosts whose service says it, and the hosts whose service does not."""
     told, silent = {}, []
     for service in asked:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 from nova_xloud.clock import utc_now
 from nova_xloud.compute.claim import change_claim
-from nova_xloud.compute.liveness import SECONDS
+from nova_xloud.compute.liveness import PROBE_SECONDS
 from nova_xloud.compute.observe import Observation, observe
 from nova_xloud.compute.ports import ClaimConflict, Instance, RecordView, Reservation
 from nova_xloud.conf import EngineOptions
@@ -151,7 +151,7 @@ def _is_as_left(instance: Instance, reserved: Reserved) -> bool:
 def _admit_reserved(instance: Instance, reserved: Reserved) -> Admission:
     desired = reserved.plan.desired
     instance.record.write(desired, held=reserved.claim)
-    _say(instance, desired, reserved.claim)
+    _log_desired(instance, desired, reserved.claim)
     return Admission(desired.generation, False)
 
 
@@ -161,13 +161,13 @@ def check_answers(instance: Instance) -> None:
     :raises HostUnavailable: its QEMU hangs
     :raises PlacementUnavailable: Placement does
     """
-    if not instance.answers(SECONDS):
+    if not instance.answers(PROBE_SECONDS):
         raise HostUnavailable("the guest's QEMU does not answer; nothing was changed")
     _check_placement_answers(instance)
 
 
 def _check_placement_answers(instance: Instance) -> None:
-    if not instance.placement_answers(SECONDS):
+    if not instance.placement_answers(PROBE_SECONDS):
         raise PlacementUnavailable("Placement does not answer; nothing was changed")
 
 
@@ -249,11 +249,11 @@ def _commit(instance: Instance, seen: Observation, plan: Plan, options: EngineOp
         # A user's operation came between. It goes on with the size there was.
         _give_back(instance, claimed, before)
         raise
-    _say(instance, plan.desired, claimed.size)
+    _log_desired(instance, plan.desired, claimed.size)
     return claimed.size
 
 
-def _say(instance: Instance, desired: Desired, claimed: Size) -> None:
+def _log_desired(instance: Instance, desired: Desired, claimed: Size) -> None:
     LOG.info(
         "Instance %s: desired %s (generation %d), reserved %s.",
         instance.uuid,

@@ -26,7 +26,7 @@ SECONDS = 5.0
 # How many calls may be on their way or left behind on a host: fewer than libvirtd's five.
 LEFT_BEHIND = 3
 # Seconds between two looks whether it has answered; answers take 4 to 6 ms (measured).
-_FIRST_LOOK, _LONGEST_LOOK = 0.002, 0.05
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.002, 0.05
 
 
 class _Call:
@@ -100,12 +100,12 @@ class Agents:
             if left_behind or self._now() >= until:
                 who = "its agent still owes" if uuid in self._calls else "other agents still owe"
                 raise AgentUnavailable(f"instance {uuid}: {who} an answer")
-            self._sleep(_LONGEST_LOOK)
+            self._sleep(_LONGEST_PAUSE)
         # However long others were waited for: one that answers is not left behind for it.
         return self._answer(uuid, mine, self._now() + self._seconds)
 
     def _answer(self, uuid: str, mine: _Call, until: float) -> Any:
-        look = _FIRST_LOOK
+        pause = _FIRST_PAUSE
         while not mine.is_over():
             left = until - self._now()
             if left <= 0:
@@ -115,8 +115,8 @@ class Agents:
                 raise AgentUnavailable(
                     f"instance {uuid}: its agent did not answer in {self._seconds:g} s"
                 )
-            self._sleep(min(look, left))
-            look = min(2 * look, _LONGEST_LOOK)
+            self._sleep(min(pause, left))
+            pause = min(2 * pause, _LONGEST_PAUSE)
         with self._lock:
             if self._calls.get(uuid) is mine:
                 self._forget(uuid)

@@ -56,9 +56,9 @@ T = TypeVar("T")
 # How long a run may take; after that a pass finds the instance and begins another.
 MAX_RUN_IN_TIMEOUTS = 10
 _NO_REFUSAL = (DomainNotFound, DomainNotRunning, RemovalTimedOut)
-# A guest that is waited for is asked alone, and record and claim so many seconds later at the
-# latest: somebody may have begun an operation.
-LOOK_AGAIN = 10.0
+# A guest that is waited for is read alone; seconds after which record and claim are read too, as
+# somebody may have begun an operation.
+REREAD_AFTER = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,13 +148,13 @@ class _Run:
 
     def to_the_end(self) -> Waits[Outcome]:
         while not self._clock.closing():
-            silent = yield from self._kept(self.who_is_silent())
+            silent = yield from self._in_its_lane(self.who_is_silent())
             if silent is not None:
                 return Outcome(False, f"{silent} does not answer")
             if self._clock.now() - self._begun > self._options.step_timeout * MAX_RUN_IN_TIMEOUTS:
                 return Outcome(False, "it takes long, so others go first; it goes on later")
             try:
-                with (yield from self._kept(locked(self._instance, self._clock))):
+                with (yield from self._in_its_lane(locked(self._instance, self._clock))):
                     done = self._locked_step()
             except InvalidState as held:
                 return Yield(held.message).outcome
@@ -163,7 +163,7 @@ class _Run:
                 return outcome
         return Outcome(False, "nova-compute is stopping")
 
-    def _kept(self, wait: Waits[T]) -> Waits[T]:
+    def _in_its_lane(self, wait: Waits[T]) -> Waits[T]:
         return in_the_same_lane(wait, may_wait=self._may_wait)
 
     def who_is_silent(self) -> Waits[str | None]:
@@ -194,7 +194,7 @@ class _Run:
                     ended, message = self._ended(seen, event, code, message)
                     reserved = finish(self._instance, seen, self._run_state, ended)
                     self._gave_up = ended.given_up != seen.view.desired.given_up
-                    self._tell(seen, ended, reserved)
+                    self._sample(seen, ended, reserved)
         except (InvalidState, NotFound, ClaimConflict) as busy:
             # A user's operation has begun; it is looked at after that.
             LOG.info("Instance %s: how it ended was not written: %s", self._instance.uuid, busy)
@@ -246,7 +246,7 @@ class _Run:
         step = next_step.next_step(seen.state, self._run_state, self._options.limits)
         if steps.waits_in_libvirt(step, seen.state.held) and not self._may_wait:
             return None
-        self._tell(seen, seen.view.desired, seen.state.reserved)
+        self._sample(seen, seen.view.desired, seen.state.reserved)
         try:
             self._execute(step, seen)
         except InvalidState as busy:
@@ -257,10 +257,10 @@ class _Run:
             self._conflicts = 0
         if isinstance(step, steps.Converged):
             there = outcome_record(seen, Event.REACH, self._clock.date())
-            self._tell(seen, there, seen.state.reserved)
+            self._sample(seen, there, seen.state.reserved)
         return step
 
-    def _tell(self, seen: Observation, record: Desired, reserved: Size) -> None:
+    def _sample(self, seen: Observation, record: Desired, reserved: Size) -> None:
         state = replace(seen.state, desired=record, reserved=reserved)
         self._meter.sampled(self._instance.uuid, sample.of_run(state, self._clock.date()))
 
@@ -270,7 +270,7 @@ class _Run:
             self._known = None
         try:
             self._run_state = execute(step, self._instance, seen, self._run_state, date)
-            self._say(step, seen.view.desired.progress.request_id)
+            self._log_step(step, seen.view.desired.progress.request_id)
         except (NoCapacity, ClaimRefused) as no_room:
             if not isinstance(step, steps.Claim):
                 # A release, which Placement refuses at every try: one is enough.
@@ -292,7 +292,7 @@ class _Run:
             self._run_state = replace(self._run_state, balloon_target_mb=None)
             raise
 
-    def _say(self, step: steps.Step, asked_by: str) -> None:
+    def _log_step(self, step: steps.Step, asked_by: str) -> None:
         said = steps.in_words(step)
         if said is None:
             LOG.debug("Instance %s: %s", self._instance.uuid, step)
@@ -329,14 +329,14 @@ class _Run:
         return None
 
     def _wait_for_the_guest(self) -> Waits[None]:
-        """Until it is time for another step, or to look at record and claim again.
+        """Until it is time for another step, or to read record and claim again.
 
         Only the guest is read meanwhile. Nothing is written by what is read here.
         """
-        looked = self._clock.now()
+        read_at = self._clock.now()
         while True:
             news = yield Pause(self._progress_deadline.pause(self._options.poll_interval))
-            if news or self._clock.closing() or self._clock.now() - looked > LOOK_AGAIN:
+            if news or self._clock.closing() or self._clock.now() - read_at > REREAD_AFTER:
                 return
             if not (yield from answers(self._instance.answers, self._clock)):
                 return

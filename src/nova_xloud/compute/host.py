@@ -111,7 +111,7 @@ class Host:
         instance = self._open(context, nova_instance)
         admission = self._admit(instance, request, self._too_late(answer_within, answer_by))
         if not admission.nothing_to_do:
-            self._begin(instance, ADJUST, shrinks=admission.shrinks)
+            self._start_run(instance, ADJUST, shrinks=admission.shrinks)
         return admission
 
     def _admit(
@@ -191,7 +191,7 @@ class Host:
         admission = self._admit(instance, request, too_late)
         if admission.nothing_to_do:
             return
-        future = self._begin(instance, HOTPLUG, shrinks=admission.shrinks)
+        future = self._start_run(instance, HOTPLUG, shrinks=admission.shrinks)
         timeout = self._options.hotplug_timeout
         try:
             outcome = future.result(timeout)
@@ -237,7 +237,7 @@ class Host:
             answer["admitted"] = True
         return answer
 
-    def _begin(self, instance: Instance, action: str, *, shrinks: bool) -> Future[Outcome]:
+    def _start_run(self, instance: Instance, action: str, *, shrinks: bool) -> Future[Outcome]:
         try:
             instance.actions.start(action)
         except Exception:

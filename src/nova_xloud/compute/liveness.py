@@ -17,39 +17,41 @@ from dataclasses import dataclass
 LOG = logging.getLogger(__name__)
 
 # More than libvirt's own 5 s for an unplug that the guest does not answer, which others wait for.
-SECONDS = 10.0
+PROBE_SECONDS = 10.0
 
 
 # Seconds for which an answer counts that came when nobody waited for it.
 _FRESH = 1.0
 
 
-def _say(uuid: str) -> None:
+def _log_silent(uuid: str) -> None:
     LOG.warning("Instance %s: its QEMU does not answer.", uuid)
 
 
 @dataclass(slots=True)
-class _Asked:
+class _Question:
+    """What somebody was asked, in a thread of its own, and when the answer came."""
+
     thread: threading.Thread
     since: float
     answered: float | None = None
-    told: bool = False
+    logged: bool = False
 
 
 class LivenessProbe:
     """Asks guests' QEMUs, or Placement, and remembers those that have not answered yet.
 
-    :param say: logs once of each, by its UUID, that it does not answer
+    :param log_silent: logs once of each, by its UUID, that it does not answer
     """
 
     def __init__(
         self,
-        say: Callable[[str], None] = _say,
+        log_silent: Callable[[str], None] = _log_silent,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._say = say
+        self._log_silent = log_silent
         self._now = now
-        self._asked: dict[str, _Asked] = {}
+        self._questions: dict[str, _Question] = {}
         self._lock = threading.Lock()
 
     def answers(self, uuid: str, ask: Callable[[], object], within: float) -> bool:
@@ -60,40 +62,40 @@ class LivenessProbe:
         """
         with self._lock:
             self._forget_old_answers()
-            asked = self._asked.get(uuid)
-            if asked is not None and asked.answered is not None:
-                del self._asked[uuid]
+            question = self._questions.get(uuid)
+            if question is not None and question.answered is not None:
+                del self._questions[uuid]
                 return True
-            if asked is None:
-                asked = self._asked[uuid] = self._begin(ask)
-        asked.thread.join(within)
-        if not asked.thread.is_alive():
+            if question is None:
+                question = self._questions[uuid] = self._begin(ask)
+        question.thread.join(within)
+        if not question.thread.is_alive():
             with self._lock:
-                if self._asked.get(uuid) is asked:
-                    del self._asked[uuid]
+                if self._questions.get(uuid) is question:
+                    del self._questions[uuid]
             return True
-        if not asked.told and self._now() - asked.since > SECONDS:
-            asked.told = True
-            self._say(uuid)
+        if not question.logged and self._now() - question.since > PROBE_SECONDS:
+            question.logged = True
+            self._log_silent(uuid)
         return False
 
     def _forget_old_answers(self) -> None:
         """Of whomever they are: nobody may ever ask again for one that is gone."""
         now = self._now()
-        for uuid, asked in list(self._asked.items()):
-            if asked.answered is not None and now - asked.answered >= _FRESH:
-                del self._asked[uuid]
+        for uuid, question in list(self._questions.items()):
+            if question.answered is not None and now - question.answered >= _FRESH:
+                del self._questions[uuid]
 
-    def _begin(self, ask: Callable[[], object]) -> _Asked:
+    def _begin(self, ask: Callable[[], object]) -> _Question:
         def run() -> None:
             _ask(ask)
-            asked.answered = self._now()
+            question.answered = self._now()
 
-        asked = _Asked(
+        question = _Question(
             threading.Thread(target=run, name="xloud-liveness", daemon=True), self._now()
         )
-        asked.thread.start()
-        return asked
+        question.thread.start()
+        return question
 
 
 def _ask(ask: Callable[[], object]) -> None:

@@ -70,7 +70,7 @@ class Watch:
         if not reading.running or not reading.has_balloon:
             self.changed(uuid)
             return reading
-        one = self._seen(uuid, reading.boot_id, reading.stats_at, paused=reading.paused)
+        one = self._watched_now(uuid, reading.boot_id, reading.stats_at, paused=reading.paused)
         if reading.paused:
             reports: bool | None = reading.stats_at is not None or None
         elif one.silence >= reading.reports_within:
@@ -87,10 +87,10 @@ class Watch:
         if stats.stats_at is None and stats.memory_confirmed is not False:
             # The domain is busy, or nobody asks for statistics.
             return 0.0
-        one = self._seen(uuid, stats.boot_id, stats.stats_at, paused=stats.paused)
+        one = self._watched_now(uuid, stats.boot_id, stats.stats_at, paused=stats.paused)
         return one.silence if stats.stats_at is not None else 0.0
 
-    def _seen(
+    def _watched_now(
         self, uuid: str, boot_id: int | None, stats_at: int | None, *, paused: bool
     ) -> _Watched:
         now = self._now()

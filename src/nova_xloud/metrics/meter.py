@@ -34,7 +34,7 @@ class _Admitted:
     actuated: bool = False
 
 
-def _quiet(method: Callable[..., None]) -> Callable[..., None]:
+def _never_raises(method: Callable[..., None]) -> Callable[..., None]:
     """Whatever goes wrong in counting is not a failure of what is counted."""
 
     @functools.wraps(method)
@@ -112,11 +112,11 @@ class PrometheusMeter:
             registry=self.registry,
         )
 
-    @_quiet
+    @_never_raises
     def refused(self, code: str) -> None:
         self._adjustments.labels("refused", code).inc()
 
-    @_quiet
+    @_never_raises
     def admitted(self, uuid: str, generation: int, began: float, *, nothing_to_do: bool) -> None:
         if nothing_to_do:
             self._adjustments.labels("nothing_to_do", "").inc()
@@ -126,7 +126,7 @@ class PrometheusMeter:
         with self._lock:
             self._admitted[uuid] = _Admitted(generation, began)
 
-    @_quiet
+    @_never_raises
     def sampled(self, uuid: str, sample: Sample) -> None:
         self._instances.sampled(uuid, sample)
         with self._lock:
@@ -144,7 +144,7 @@ class PrometheusMeter:
             self._observed.observe(took)
             del self._admitted[uuid]
 
-    @_quiet
+    @_never_raises
     def ended(self, uuid: str, phase: Phase, code: str, *, asked: bool) -> None:
         if asked:
             self._adjustments.labels(phase.value, code).inc()
@@ -157,13 +157,13 @@ class PrometheusMeter:
         if why is not None:
             self._repaired.labels(why).inc()
 
-    @_quiet
+    @_never_raises
     def drifted(self, uuid: str, why: str) -> None:
         self._found.labels(why).inc()
         with self._lock:
             self._drifted[uuid] = why
 
-    @_quiet
+    @_never_raises
     def pass_finished(self, seconds: float, entries: Mapping[str, PassEntry]) -> None:
         self._pass.observe(seconds)
         self._last_pass.set(self._date())

@@ -88,5 +88,5 @@ def _smallest(
     sizes = [desired.persisted]
     if source_allocations:
         resources = source_allocations.get(source_node.uuid, {}).get("resources", {})
-        sizes += [desired.target, allocation.size_held(resources, facts)]
+        sizes += [desired.target, allocation.allocated_size(resources, facts)]
     return Size(min(s.vcpus for s in sizes), min(s.memory_mb for s in sizes))

@@ -95,4 +95,4 @@ def _reserved_on_source(task: Any) -> Size:
         # Placement had nothing for it. Nova goes on without; so do we, with what the record says.
         return held
     source = task._held_allocations.get(task._source_cn.uuid, {}).get("resources", {})
-    return allocation.size_held(source, nova_objects.facts_of_instance(task.instance))
+    return allocation.allocated_size(source, nova_objects.facts_of_instance(task.instance))

@@ -55,7 +55,7 @@ def _counted_as(flavor: Any, size: Size, image_meta: Any) -> Iterator[None]:
         del flavor.xloud_counted
 
 
-def _noted(flavor: Any) -> Counted | None:
+def _counted(flavor: Any) -> Counted | None:
     return getattr(flavor, "xloud_counted", None)
 
 
@@ -67,8 +67,8 @@ def check_num_instances(
     The recheck knows of no image. It adds nothing to what is held: there the size is only told.
     """
     counted: Any = flavor
-    if (noted := _noted(flavor)) is not None:
-        counted = noted.size
+    if (counts_as := _counted(flavor)) is not None:
+        counted = counts_as.size
     elif not isinstance(flavor, Size) and nova_objects.has_minimums(flavor):
         counted = nova_objects.bounds_of_flavor(flavor, None).boot
     # Of a flavor it reads vcpus and memory_mb only, which a size has too; it may ask again, with
@@ -89,7 +89,7 @@ def enforce(
     """Create, restore and resize; by unified limits. It may ask again, with fewer instances."""
     has_flavor = request_spec is not None and "flavor" in request_spec
     if has_flavor:
-        delta_updates = _with_noted(request_spec.flavor, max_count, delta_updates)
+        delta_updates = _with_counted(request_spec.flavor, max_count, delta_updates)
     return original(
         context, project_id, request_spec, min_count, max_count, enforcer, delta_updates
     )
@@ -107,27 +107,27 @@ def enforce_flavor(
     delta_updates: Mapping[str, int] | None = None,
 ) -> int:
     """:func:`enforce` before Nova 34."""
-    delta_updates = _with_noted(flavor, max_count, delta_updates)
+    delta_updates = _with_counted(flavor, max_count, delta_updates)
     return original(
         context, project_id, flavor, is_bfvm, min_count, max_count, enforcer, delta_updates
     )
 
 
-def _with_noted(
+def _with_counted(
     flavor: Any, count: int, delta_updates: Mapping[str, int] | None
 ) -> Mapping[str, int] | None:
-    noted = _noted(flavor)
-    if noted is None:
+    counts_as = _counted(flavor)
+    if counts_as is None:
         return delta_updates
-    noted_classes = {name: amount * count for name, amount in noted.classes.items()}
-    return {**noted_classes, **(delta_updates or {})}
+    counted_classes = {name: amount * count for name, amount in counts_as.classes.items()}
+    return {**counted_classes, **(delta_updates or {})}
 
 
 def upsize_delta(
     original: Callable[..., dict[str, int]], new_flavor: Any, old_flavor: Any
 ) -> dict[str, int]:
     """Resize and its revert; by cores and memory."""
-    new, old = _noted(new_flavor), _noted(old_flavor)
+    new, old = _counted(new_flavor), _counted(old_flavor)
     if new is None or old is None:
         return original(new_flavor, old_flavor)
     return original(asdict(new.size), asdict(old.size))

@@ -13,7 +13,7 @@ from dataclasses import replace
 
 import pytest
 
-from nova_xloud.compute.converge import LOOK_AGAIN, MAX_RUN_IN_TIMEOUTS
+from nova_xloud.compute.converge import MAX_RUN_IN_TIMEOUTS, REREAD_AFTER
 from nova_xloud.compute.progress_deadline import MAX_STEP_IN_TIMEOUTS
 from nova_xloud.core.instance.desired import Desired
 from nova_xloud.core.instance.lifecycle import Phase
@@ -717,7 +717,7 @@ def test_a_step_that_comes_nearer_too_slowly_is_given_up() -> None:
         rig.adjust(memory_mb=1024)
     assert refusal.value.code == "xloud.guest_refused.memory_not_reached"
     longest = MAX_STEP_IN_TIMEOUTS * OPTIONS.step_timeout
-    assert longest < rig.clock.now() < longest + LOOK_AGAIN + 5
+    assert longest < rig.clock.now() < longest + REREAD_AFTER + 5
     # What came back until then is given back.
     assert rig.size == rig.claims.size
     assert rig.size.memory_mb < NOW.memory_mb
@@ -730,7 +730,7 @@ def test_a_run_that_takes_long_lets_others_go_first_and_goes_on_later() -> None:
     outcome = rig.adjust(memory_mb=1024)
     assert "others go first" in str(outcome.deferred)
     longest = MAX_RUN_IN_TIMEOUTS * OPTIONS.step_timeout
-    assert longest < rig.clock.now() < longest + LOOK_AGAIN + 5
+    assert longest < rig.clock.now() < longest + REREAD_AFTER + 5
     half_way = rig.size.memory_mb
     assert 1024 < half_way < 2000
     assert rig.claims.size == rig.size
@@ -842,7 +842,7 @@ def test_while_a_guest_is_waited_for_it_alone_is_asked(slowly: float) -> None:
     waited = counts["sleep"]
     assert counts["read"] >= waited > 40
     # Each look under the lock reads record and claim: there is one a step, and one in ten seconds.
-    assert counts["lock"] <= 6 + rig.clock.now() / LOOK_AGAIN
+    assert counts["lock"] <= 6 + rig.clock.now() / REREAD_AFTER
 
 
 def test_an_operation_that_begins_while_a_guest_is_waited_for_is_seen_in_seconds() -> None:
@@ -850,7 +850,7 @@ def test_an_operation_that_begins_while_a_guest_is_waited_for_is_seen_in_seconds
     rig.admit(memory_mb=4096)
     rig.once_before("sleep", lambda: _task(rig))
     assert "another operation goes first" in str(rig.converge().deferred)
-    assert rig.clock.now() < LOOK_AGAIN + 2
+    assert rig.clock.now() < REREAD_AFTER + 2
 
 
 def test_memory_that_a_guest_takes_while_it_is_waited_for_is_claimed_at_once() -> None:
@@ -866,5 +866,5 @@ def test_memory_that_a_guest_takes_while_it_is_waited_for_is_claimed_at_once() -
     rig.once_before("sleep", takes_more)
     with contextlib.suppress(GuestRefused):
         rig.converge()
-    assert claimed[0] < LOOK_AGAIN / 2
+    assert claimed[0] < REREAD_AFTER / 2
     assert 2900 < rig.told("claim")[0].memory_mb <= 3000

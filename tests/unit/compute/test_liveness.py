@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from lab.patience import LIMIT
-from nova_xloud.compute.liveness import SECONDS, LivenessProbe
+from nova_xloud.compute.liveness import PROBE_SECONDS, LivenessProbe
 from nova_xloud.errors import DomainCallFailed, DomainNotFound, DomainNotRunning
 from nova_xloud.testing import FakeDomain, ManualClock
 from tests.unit.compute.rig import Rig
@@ -60,7 +60,7 @@ def test_a_domain_is_asked_by_its_ping() -> None:
 
 
 def test_it_is_given_longer_than_libvirt_takes_for_a_vcpu_that_does_not_go() -> None:
-    assert SECONDS > 5
+    assert PROBE_SECONDS > 5
 
 
 def test_one_that_hangs_has_none_and_says_so_once_it_has_hung_for_long(
@@ -70,7 +70,7 @@ def test_one_that_hangs_has_none_and_says_so_once_it_has_hung_for_long(
     probe = LivenessProbe(now=clock.now)
     assert not probe.answers("one", hanging(gate, []), SHORT)
     assert caplog.text == ""
-    clock.advance(SECONDS + 1)
+    clock.advance(PROBE_SECONDS + 1)
     for _ in range(2):
         assert not probe.answers("one", hanging(gate, []), 0)
     assert caplog.text.count("Instance one: its QEMU does not answer") == 1
@@ -163,9 +163,9 @@ def test_an_answer_that_nobody_asks_for_any_more_is_forgotten(gate: threading.Ev
     clock = ManualClock()
     probe = LivenessProbe(now=clock.now)
     assert not probe.answers("one that is deleted then", hanging(gate, []), SHORT)
-    (asked,) = probe._asked.values()
+    (question,) = probe._questions.values()
     gate.set()
-    asked.thread.join(LIMIT)
+    question.thread.join(LIMIT)
     clock.advance(60)
     assert probe.answers("another", lambda: None, LIMIT)
-    assert not probe._asked
+    assert not probe._questions

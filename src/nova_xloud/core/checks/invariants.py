@@ -15,7 +15,7 @@ from nova_xloud.core.instance.desired import Desired
 from nova_xloud.core.instance.state import must_be_claimed
 from nova_xloud.core.size import Size
 from nova_xloud.core.sizing import allocation
-from nova_xloud.core.sizing.allocation import size_held
+from nova_xloud.core.sizing.allocation import allocated_size
 from nova_xloud.core.sizing.bounds import MEMORY, VCPUS, FlavorFacts, HostFacts, bounds_of
 
 
@@ -137,9 +137,9 @@ def _of_allocations(instance: ElasticInstance, nodes: Mapping[str, Node]) -> Ite
     if instance.host is None:
         return
     moving = [node.allocations.get(m) for m in instance.migrations] if node is not None else []
-    sizes = [size_held(part, instance.facts) for part in (own, *moving) if part]
+    sizes = [allocated_size(part, instance.facts) for part in (own, *moving) if part]
     if not sizes:
-        yield from _nothing_here(instance)
+        yield from _no_allocation(instance)
         return
     reserved = sizes[0]
     # While it moves, a part of what is reserved for it here may be its migration's.
@@ -147,7 +147,7 @@ def _of_allocations(instance: ElasticInstance, nodes: Mapping[str, Node]) -> Ite
         reserved = reserved.at_least(other)
     yield from _held_within(instance, reserved)
     if not instance.busy and own:
-        yield from _at_rest(instance, size_held(own, instance.facts))
+        yield from _at_rest(instance, allocated_size(own, instance.facts))
 
 
 def _held_within(instance: ElasticInstance, reserved: Size) -> Iterator[Finding]:
@@ -188,7 +188,7 @@ def _at_rest(instance: ElasticInstance, reserved: Size) -> Iterator[Finding]:
         yield _about(instance, "columns_differ", what)
 
 
-def _nothing_here(instance: ElasticInstance) -> Iterator[Finding]:
+def _no_allocation(instance: ElasticInstance) -> Iterator[Finding]:
     if instance.busy or instance.migrations:
         return
     what = "Placement has nothing for it there"

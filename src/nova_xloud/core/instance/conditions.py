@@ -69,7 +69,7 @@ def judge(state: InstanceState, progress: Progress, now: str) -> tuple[Condition
     before = {
         (known.type, known.reason): known.since for known in state.desired.recorded_conditions
     }
-    found = [_converged(state, progress), *_refused(state, progress), *_seen(state, progress)]
+    found = [_converged(state, progress), *_refused(state, progress), *_of_guest(state, progress)]
     if state.desired.given_up is not None:
         found.append(state.desired.given_up)
     return tuple(
@@ -108,7 +108,7 @@ def _refused(state: InstanceState, progress: Progress) -> Iterator[Condition]:
         yield Condition(GUEST_REFUSED, True, progress.code, progress.message, progress.since)
 
 
-def _seen(state: InstanceState, progress: Progress) -> Iterator[Condition]:
+def _of_guest(state: InstanceState, progress: Progress) -> Iterator[Condition]:
     guest = state.guest
     if guest is None or not guest.running:
         return

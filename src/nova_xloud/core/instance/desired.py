@@ -226,7 +226,7 @@ def _of_flavor(
     return record if record.get("xloud_flavor") == key else {}
 
 
-def held_instead(metadata: Mapping[str, str], held: Size, maximum: Size) -> Desired:
+def recorded_instead(metadata: Mapping[str, str], held: Size, maximum: Size) -> Desired:
     """What counts as desired of an instance whose record nobody can read: what it holds.
 
     :param held: what its own columns say

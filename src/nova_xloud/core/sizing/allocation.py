@@ -51,7 +51,7 @@ def resized(resources: Mapping[str, int], size: Size, facts: FlavorFacts) -> dic
     return {k: v for k, v in changed.items() if v > 0}
 
 
-def size_held(resources: Mapping[str, int], facts: FlavorFacts) -> Size:
+def allocated_size(resources: Mapping[str, int], facts: FlavorFacts) -> Size:
     """The size that an allocation is for: the inverse of :func:`resized`.
 
     Of a resource that the flavor fixes by its class it is the flavor's, whatever Placement holds:

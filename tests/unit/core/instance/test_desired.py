@@ -16,8 +16,8 @@ from nova_xloud.core.instance.desired import (
     Desired,
     flavor_key,
     from_metadata,
-    held_instead,
     read_record,
+    recorded_instead,
     to_metadata,
 )
 from nova_xloud.core.instance.lifecycle import NEVER_ADJUSTED, Condition, Event, Phase, Progress
@@ -370,7 +370,7 @@ def test_a_value_that_nobody_wrote_makes_the_record_unreadable(broken: dict[str,
     record = {**ADJUSTED, **broken}
     with pytest.raises(UnreadableRecord):
         read_record(record, KEY, BOOT, MAXIMUM)
-    instead = held_instead(record, Size(3, 900), MAXIMUM)
+    instead = recorded_instead(record, Size(3, 900), MAXIMUM)
     assert (instead.persisted, instead.live, instead.readable) == (Size(3, 900), None, False)
 
 
@@ -399,11 +399,11 @@ def test_what_is_only_said_of_it_is_read_as_far_as_it_goes(odd: dict[str, Any]) 
 
 
 def test_what_is_held_counts_up_to_the_flavors_maximum() -> None:
-    instead = held_instead({}, Size(9, 4096), MAXIMUM)
+    instead = recorded_instead({}, Size(9, 4096), MAXIMUM)
     assert instead == Desired(MAXIMUM, readable=False)
 
 
 def test_an_adjustment_repairs_it_and_counts_even_one_to_what_it_has() -> None:
-    instead = held_instead(ADJUSTED, Size(3, 900), MAXIMUM)
+    instead = recorded_instead(ADJUSTED, Size(3, 900), MAXIMUM)
     after = instead.after(AdmittedRequest(Size(3, 900), Size(3, 900), now="now"))
     assert (after.generation, after.readable) == (8, True)

@@ -12,10 +12,10 @@ from nova_xloud.core.sizing.allocation import (
     MEMORY_MB,
     PCPU,
     VCPU,
+    allocated_size,
     cpu_resources,
     free,
     resized,
-    size_held,
 )
 from nova_xloud.core.sizing.bounds import FlavorFacts
 
@@ -60,14 +60,14 @@ def test_vcpus_do_not_stay_behind_when_the_class_changes() -> None:
 
 
 def test_an_allocation_of_nothing_is_a_size_of_nothing() -> None:
-    assert size_held({}, facts()) == Size(0, 0)
-    assert size_held({}, facts(dedicated=8, isolated=True)) == Size(0, 0)
+    assert allocated_size({}, facts()) == Size(0, 0)
+    assert allocated_size({}, facts(dedicated=8, isolated=True)) == Size(0, 0)
 
 
 def test_an_emulator_thread_is_not_a_vcpu() -> None:
     held = {PCPU: 4, MEMORY_MB: 512}
-    assert size_held(held, facts(dedicated=8, isolated=True)) == Size(3, 512)
-    assert size_held({VCPU: 4, MEMORY_MB: 512}, facts(isolated=True)) == Size(4, 512)
+    assert allocated_size(held, facts(dedicated=8, isolated=True)) == Size(3, 512)
+    assert allocated_size({VCPU: 4, MEMORY_MB: 512}, facts(isolated=True)) == Size(4, 512)
 
 
 @st.composite
@@ -97,7 +97,7 @@ def test_size_held_is_the_inverse_of_resized(
 ) -> None:
     flavor, vcpus = flavor_and_vcpus
     size = Size(vcpus, memory_mb)
-    assert size_held(resized(before, size, flavor), flavor) == size
+    assert allocated_size(resized(before, size, flavor), flavor) == size
 
 
 @given(any_resources, any_size, flavors())
@@ -121,7 +121,7 @@ def test_other_resource_classes_are_never_touched(
 
 @given(any_resources, flavors())
 def test_a_size_held_is_never_negative(resources: dict[str, int], flavor: FlavorFacts) -> None:
-    assert size_held(resources, flavor).covers(Size(0, 0))
+    assert allocated_size(resources, flavor).covers(Size(0, 0))
 
 
 @pytest.mark.parametrize(

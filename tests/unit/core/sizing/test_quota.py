@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nova_xloud.core.size import Size
-from nova_xloud.core.sizing.allocation import size_held
+from nova_xloud.core.sizing.allocation import allocated_size
 from nova_xloud.core.sizing.bounds import FlavorFacts
 from nova_xloud.core.sizing.quota import Excess, class_amounts, growth, legacy_amounts, refusal
 
@@ -75,7 +75,7 @@ def test_what_is_counted_is_what_placement_holds(size: Size, facts: FlavorFacts)
     counted = {
         name.removeprefix("class:"): amount for name, amount in class_amounts(size, facts).items()
     }
-    assert size_held(counted, facts) == size
+    assert allocated_size(counted, facts) == size
 
 
 @given(SIZES, SIZES, st.sampled_from([SHARED, DEDICATED, ISOLATED, MIXED]), st.booleans())
