@@ -179,7 +179,7 @@ class Host:
     def recorded(self):
         """What the columns of each say."""
         if self.kept:
-            return {uuid: astuple(record.held) for uuid, (_, record) in self.kept.items()}
+            return {uuid: astuple(record.recorded) for uuid, (_, record) in self.kept.items()}
         here = objects.InstanceList.get_by_host(self.context, NAME, expected_attrs=[])
         return {one.uuid: (one.vcpus, one.memory_mb) for one in here}
 

@@ -71,7 +71,7 @@ def _ports():
     guest.start(arrived=True)
     progress = Progress(Phase.ADMITTED, "xloud.admitted")
     desired = dataclasses.replace(Desired(_ASKED), generation=1, progress=progress)
-    record = FakeRecord(FlavorFacts(Size(*MAXIMUM), _SPECS), desired, held=_HAS)
+    record = FakeRecord(FlavorFacts(Size(*MAXIMUM), _SPECS), desired, recorded=_HAS)
     return guest, FakeClaims(_HAS, capacity=_HAS), record
 
 

@@ -303,7 +303,7 @@ class Afterwards(EngineTestCase):
         other.system_metadata["password_0"] = "theirs"
         other.save()
         desired = view.desired.after(AdmittedRequest(Size(2, 512), Size(2, 512)))
-        record.write(desired, held=Size(2, 512))
+        record.write(desired, recorded=Size(2, 512))
         kept = self._record(self.server).system_metadata
         assert (kept["password_0"], kept["xloud_vcpus"]) == ("theirs", "2")
 
@@ -335,10 +335,10 @@ class Afterwards(EngineTestCase):
         record = NovaRecord(self._record(self.server), "host1")
         view = record.refresh()
         NovaRecord(self._record(self.server), "host1").write(
-            replace(view.desired, generation=7), held=Size(1, 512)
+            replace(view.desired, generation=7), recorded=Size(1, 512)
         )
         desired = view.desired.after(AdmittedRequest(Size(2, 512), Size(2, 512)))
-        self.assertRaises(InvalidState, record.write, desired, held=Size(2, 512))
+        self.assertRaises(InvalidState, record.write, desired, recorded=Size(2, 512))
         assert self._record(self.server).system_metadata["xloud_vcpus"] == "1"
 
     def test_who_writes_what_he_read_before_an_adjustment_does_not_write_over_it(self):

@@ -332,8 +332,8 @@ class Checks:
         is_refused = self._is_refused(server, needed)
         if exact and needed != reserved and not is_refused:
             self._broken(f"{server.name} needs {needed}, and {reserved} are reserved")
-        if server.record.held != reserved:
-            self._broken(f"{server.name}: {server.record.held} recorded, {reserved} reserved")
+        if server.record.recorded != reserved:
+            self._broken(f"{server.name}: {server.record.recorded} recorded, {reserved} reserved")
         if server.guest.power is Power.PAUSED:
             # What it has been told is seen when it resumes.
             return

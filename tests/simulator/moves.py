@@ -151,7 +151,7 @@ class Moves(Doing):
         self._off()
         server.record.facts = flavor(LARGER)
         boot = bounds_of(server.record.facts).boot
-        server.record.desired, server.record.held = Desired(boot), boot
+        server.record.desired, server.record.recorded = Desired(boot), boot
         server.covered_by_migration = False
         if was_on:
             self._boot()

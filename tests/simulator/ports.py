@@ -260,10 +260,10 @@ class SimRecord:
     def refresh(self) -> RecordView:
         return self._wire.read(self._server.record.refresh)
 
-    def write(self, desired: Desired, held: Size) -> None:
+    def write(self, desired: Desired, recorded: Size) -> None:
         def do() -> None:
             before = self._server.record.desired
-            self._server.record.write(desired, held)
+            self._server.record.write(desired, recorded)
             self._count(desired, before)
             self._world.checks.recorded(self._server, before)
 

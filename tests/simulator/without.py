@@ -47,7 +47,7 @@ _EXECUTE = converge._Run._execute
 def record_before_claim(
     instance: Instance, seen: Observation, plan: Plan, options: EngineOptions
 ) -> None:
-    instance.record.write(plan.desired, held=seen.state.reserved)
+    instance.record.write(plan.desired, recorded=seen.state.reserved)
     change_claim(
         instance.claims,
         seen.reservation,

@@ -53,7 +53,7 @@ class NovaRecord:
             raise NotFound(f"instance {self._instance.uuid} was deleted") from error
         return view_of(self._instance, self._host)
 
-    def write(self, desired: Desired, held: Size) -> None:
+    def write(self, desired: Desired, recorded: Size) -> None:
         # system_metadata is saved whole, and others have keys in it: of what they wrote since it
         # was read, nothing shall be lost.
         before = _decided_on(self._instance)
@@ -65,8 +65,8 @@ class NovaRecord:
             if not desired.same_record(nova_objects.desired_of(self._instance, facts)):
                 # One that was never adjusted stays without a record: only what it holds changes.
                 nova_objects.set_desired(self._instance, desired)
-            self._instance.vcpus = held.vcpus
-            self._instance.memory_mb = held.memory_mb
+            self._instance.vcpus = recorded.vcpus
+            self._instance.memory_mb = recorded.memory_mb
             self._instance.save(
                 expected_vm_state=[self._instance.vm_state], expected_task_state=[None]
             )

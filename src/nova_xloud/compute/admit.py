@@ -150,7 +150,7 @@ def _is_as_left(instance: Instance, reserved: Reserved) -> bool:
 
 def _admit_reserved(instance: Instance, reserved: Reserved) -> Admission:
     desired = reserved.plan.desired
-    instance.record.write(desired, held=reserved.claim)
+    instance.record.write(desired, recorded=reserved.claim)
     _log_desired(instance, desired, reserved.claim)
     return Admission(desired.generation, False)
 
@@ -244,7 +244,7 @@ def _commit(instance: Instance, seen: Observation, plan: Plan, options: EngineOp
         on_conflict=lambda: check_adjustable(instance.record.refresh()),
     )
     try:
-        instance.record.write(plan.desired, held=claimed.size)
+        instance.record.write(plan.desired, recorded=claimed.size)
     except Refused:
         # A user's operation came between. It goes on with the size there was.
         _give_back(instance, claimed, before)

@@ -76,9 +76,9 @@ def finish(instance: Instance, seen: Observation, run: RunState, record: Desired
     """
     try:
         reserved = _release_what_came_back(instance, seen, run)
-        held = _recorded_as(seen, reserved)
-        if record is not seen.view.desired or held != seen.view.recorded:
-            instance.record.write(record, held)
+        recorded = _recorded_as(seen, reserved)
+        if record is not seen.view.desired or recorded != seen.view.recorded:
+            instance.record.write(record, recorded)
     finally:
         _leave(instance, seen, run)
     return reserved
@@ -106,8 +106,8 @@ def alarm(
     desired = seen.view.desired
     recorded_conditions = conditions.worth_recording(conditions.judge(state, desired.progress, now))
     if not conditions.same(recorded_conditions, desired.recorded_conditions):
-        held = _recorded_as(seen, state.reserved)
-        instance.record.write(replace(desired, recorded_conditions=recorded_conditions), held)
+        recorded = _recorded_as(seen, state.reserved)
+        instance.record.write(replace(desired, recorded_conditions=recorded_conditions), recorded)
 
 
 def _recorded_as(seen: Observation, reserved: Size) -> Size:

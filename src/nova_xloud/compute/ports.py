@@ -135,8 +135,8 @@ class Record(Protocol):
         :raises NotFound: it was deleted
         """
 
-    def write(self, desired: Desired, held: Size) -> None:
-        """Write ``desired`` and what it holds, only if no task is running.
+    def write(self, desired: Desired, recorded: Size) -> None:
+        """Write ``desired``, and the size for the instance's columns, only if no task is running.
 
         :raises InvalidState: a task has started meanwhile; nothing was written
         """

@@ -181,7 +181,7 @@ class FakeRecord:
     """One row of Nova's database.
 
     :ivar desired: as last written
-    :ivar held: the size in the instance's own columns, as last written
+    :ivar recorded: the size in the instance's own columns, as last written
     :ivar task_state: while it is set, every write is refused
     :ivar on_this_host: the instance is still on this host
     :ivar deleted: reading and writing find no row
@@ -193,14 +193,14 @@ class FakeRecord:
         facts: FlavorFacts,
         desired: Desired,
         *,
-        held: Size | None = None,
+        recorded: Size | None = None,
         vm_state: str = "active",
         task_state: str | None = None,
     ) -> None:
         self._version = 0
         self.facts = facts
         self.desired = desired
-        self.held = desired.claim if held is None else held
+        self.recorded = desired.claim if recorded is None else recorded
         self.vm_state = vm_state
         self.task_state = task_state
         self.on_this_host = True
@@ -224,15 +224,15 @@ class FakeRecord:
             self.on_this_host,
             self.facts,
             self.desired,
-            self.held,
+            self.recorded,
             self._version,
         )
 
-    def write(self, desired: Desired, held: Size) -> None:
+    def write(self, desired: Desired, recorded: Size) -> None:
         self._check_exists()
         self._check_idle()
         self._version += 1
-        self.held = held
+        self.recorded = recorded
         if not desired.same_record(self.desired):
             # As Nova's record: what is the same is not written again.
             self.desired = desired

@@ -424,9 +424,9 @@ class _Record:
     def refresh(self) -> RecordView:
         return self._rig.record.refresh()
 
-    def write(self, desired: Desired, held: Size) -> None:
+    def write(self, desired: Desired, recorded: Size) -> None:
         with self._rig.effect("record", desired):
-            self._rig.record.write(desired, held)
+            self._rig.record.write(desired, recorded)
 
 
 class _Actions:

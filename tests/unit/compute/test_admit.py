@@ -28,7 +28,7 @@ def test_growing_is_claimed_and_desired_and_the_guest_is_told_nothing() -> None:
     rig = Rig()
     admission = rig.admit(6, 3072)
     assert (admission.generation, admission.nothing_to_do) == (1, False)
-    assert rig.claims.size == rig.record.held == Size(6, 3072)
+    assert rig.claims.size == rig.record.recorded == Size(6, 3072)
     assert rig.record.desired.target == Size(6, 3072)
     assert rig.size == NOW
 
@@ -65,7 +65,7 @@ def test_shrinking_claims_nothing_and_releases_nothing() -> None:
     rig = Rig()
     rig.admit(2, 1024)
     assert rig.effects == ["record"]
-    assert rig.claims.size == rig.record.held == NOW
+    assert rig.claims.size == rig.record.recorded == NOW
     assert rig.record.desired.target == Size(2, 1024)
 
 
@@ -291,7 +291,7 @@ def test_after_a_conflict_that_left_enough_claimed_nothing_is_written() -> None:
     rig.once_before("claim", lambda: rig.claims.somebody_else_writes(Size(8, 4096)))
     rig.admit(6, 3072)
     assert rig.claims.written == []
-    assert rig.record.held == Size(8, 4096)
+    assert rig.record.recorded == Size(8, 4096)
 
 
 def test_a_full_host_still_admits_what_needs_no_more() -> None:
@@ -348,7 +348,7 @@ def test_the_next_look_gives_back_what_a_dead_admission_left_claimed() -> None:
     rig = Rig()
     rig.claims.size = Size(6, 3072)
     assert rig.converge().converged
-    assert rig.claims.size == rig.record.held == NOW
+    assert rig.claims.size == rig.record.recorded == NOW
 
 
 def test_giving_back_leaves_what_the_other_operation_claimed_alone() -> None:
@@ -411,7 +411,7 @@ def test_what_is_reserved_is_claimed_and_recorded_and_nothing_is_desired() -> No
     rig = Rig()
     rig.reserve(6, 3072)
     assert rig.effects == ["claim", "record"]
-    assert rig.claims.size == rig.record.held == Size(6, 3072)
+    assert rig.claims.size == rig.record.recorded == Size(6, 3072)
     assert rig.record.desired == Desired(NOW)
     assert rig.size == NOW
 
@@ -421,7 +421,7 @@ def test_reserving_what_it_has_or_less_claims_nothing() -> None:
     rig.reserve(*_numbers(NOW))
     rig.reserve(2, 1024)
     assert "claim" not in rig.effects
-    assert rig.claims.size == rig.record.held == NOW
+    assert rig.claims.size == rig.record.recorded == NOW
 
 
 def test_what_is_admitted_after_it_was_reserved_claims_no_more() -> None:
@@ -456,7 +456,7 @@ def test_what_is_reserved_in_vain_is_released_and_the_guest_stays_as_it_is() -> 
     assert rig.converge().converged
     assert rig.claims.written == [Size(6, 3072), NOW]
     assert (rig.told("set_vcpus"), rig.told("set_memory")) == ([], [NOW.memory_mb])
-    assert rig.claims.size == rig.record.held == NOW
+    assert rig.claims.size == rig.record.recorded == NOW
     assert rig.record.desired == Desired(NOW)
 
 
@@ -501,7 +501,7 @@ def test_what_was_reserved_is_admitted_without_reading_the_guest_again() -> None
     assert (admission.generation, admission.nothing_to_do) == (1, False)
     assert rig.record.desired == alike.record.desired
     assert rig.effects == ["claim", "record", "record"]
-    assert rig.claims.size == rig.record.held == Size(6, 3072)
+    assert rig.claims.size == rig.record.recorded == Size(6, 3072)
     rig.before.clear()
     assert rig.converge().converged
     assert rig.size == Size(6, 3072)
@@ -540,7 +540,7 @@ def test_where_anything_was_written_in_between_all_is_read_again(
     read = _readings(rig)
     _admitted_by(rig, reserved, asked)
     assert read == ["claim", "guest", "claim"]
-    assert rig.claims.size == rig.record.held == Size(6, 3072)
+    assert rig.claims.size == rig.record.recorded == Size(6, 3072)
     assert rig.record.desired.target == Size(6, 3072)
 
 

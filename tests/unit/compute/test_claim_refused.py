@@ -42,7 +42,7 @@ def test_it_is_asked_once_and_what_it_was_stays_reserved(refuses: Callable[[Rig]
     with pytest.raises(ClaimRefused, match="VCPU"):
         rig.converge()
     assert rig.claims.asked == [LESS]
-    assert (rig.size, rig.claims.size, rig.record.held) == (LESS, NOW, NOW)
+    assert (rig.size, rig.claims.size, rig.record.recorded) == (LESS, NOW, NOW)
     assert rig.end == ("failed", "xloud.claim_refused")
     assert "VCPU" in rig.record.desired.progress.message
 

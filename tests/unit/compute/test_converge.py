@@ -37,7 +37,7 @@ SIZES = [Size(6, 3072), Size(2, 1024), Size(6, 1024), Size(2, 3072), Size(8, 409
 def test_the_guest_becomes_what_was_asked_for_and_that_is_claimed(size: Size, agent: bool) -> None:
     rig = Rig(agent=agent)
     assert rig.adjust(size.vcpus, size.memory_mb).converged
-    assert rig.size == rig.claims.size == rig.record.held == size
+    assert rig.size == rig.claims.size == rig.record.recorded == size
     assert rig.desired == Desired(size, generation=1)
     assert rig.end == ("converged", "xloud.converged")
     assert (rig.record.desired.progress.since, rig.recorded_conditions) == (rig.date(), [])
@@ -155,7 +155,7 @@ def test_a_claim_that_fell_short_is_made_before_the_guest_is_told() -> None:
     rig.record.desired = Desired(Size(6, 3072), generation=1)
     assert rig.converge().converged
     assert rig.effects == ["claim", "set_definition", "set_memory", "set_vcpus", "record"]
-    assert rig.record.held == Size(6, 3072)
+    assert rig.record.recorded == Size(6, 3072)
 
 
 def test_on_a_full_host_the_guest_is_told_nothing() -> None:
@@ -414,7 +414,7 @@ def test_of_a_guest_that_loses_its_balloon_driver_what_it_takes_is_claimed() -> 
     rig.takes_memory = True
     with pytest.raises(GuestRefused):
         rig.adjust(memory_mb=1024)
-    assert rig.claims.size == rig.size == rig.record.held == Size(4, 4096)
+    assert rig.claims.size == rig.size == rig.record.recorded == Size(4, 4096)
     rig.takes_memory = False
     rig.check_invariant()
     assert rig.recorded_conditions == ["BalloonNotEffective"]
@@ -432,7 +432,7 @@ def test_a_removal_that_times_out_is_recorded_as_unsettled_and_stays_claimed() -
         rig.adjust(2)
     assert "down to 2" in str(refusal.value)
     assert rig.desired == Desired(Size(2, 2048), generation=1, removal_pending=2)
-    assert rig.claims.size == rig.record.held == NOW
+    assert rig.claims.size == rig.record.recorded == NOW
     assert rig.end == ("guest_refused", "xloud.guest_refused.vcpus_not_removed")
     assert rig.recorded_conditions == ["RemovalUnsettled"]
 
@@ -495,7 +495,7 @@ def test_what_was_asked_only_until_it_stops_is_forgotten_when_it_has() -> None:
     assert rig.effects == ["record", "claim", "record"]
     assert rig.desired == Desired(NOW, generation=1)
     assert (rig.end, rig.recorded_conditions) == (("converged", "xloud.converged"), [])
-    assert rig.claims.size == rig.record.held == NOW
+    assert rig.claims.size == rig.record.recorded == NOW
 
 
 @pytest.mark.parametrize("undefined", [False, True])
@@ -504,7 +504,7 @@ def test_a_stopped_instance_releases_down_to_what_it_starts_with(undefined: bool
     if undefined:
         rig.guest.undefine()
     assert rig.adjust(2, 1024).converged
-    assert rig.claims.size == rig.record.held == Size(2, 1024)
+    assert rig.claims.size == rig.record.recorded == Size(2, 1024)
 
 
 def test_a_domain_that_goes_while_it_is_told_ends_the_run_with_the_claim_kept() -> None:
@@ -653,7 +653,7 @@ def test_vcpus_that_cannot_be_removed_are_taken_offline_and_stay_claimed(
     assert rig.told("set_vcpus_online") == [2]
     assert rig.guest.online() == 2
     # Nothing keeps the guest from using them again.
-    assert rig.claims.size == rig.record.held == rig.size == NOW
+    assert rig.claims.size == rig.record.recorded == rig.size == NOW
 
 
 @pytest.mark.parametrize("behaviour", REMOVAL_FAILS)

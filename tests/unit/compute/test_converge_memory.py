@@ -52,7 +52,7 @@ def test_it_is_not_pushed_below_what_it_uses_and_its_reserve() -> None:
     with pytest.raises(GuestRefused) as refusal:
         rig.adjust(memory_mb=1024)
     assert refusal.value.code == "xloud.guest_refused.memory_floor"
-    assert rig.size == rig.claims.size == rig.record.held == Size(4, 2064)
+    assert rig.size == rig.claims.size == rig.record.recorded == Size(4, 2064)
     assert (rig.guest.oom_kills, min(rig.told("set_memory"))) == (0, 2064)
     assert rig.recorded_conditions == ["BalloonNotEffective"]
 
@@ -219,7 +219,7 @@ def test_a_guest_whose_balloon_does_not_come_is_accounted_at_what_it_has_after_i
         rig.converge()
     rig.takes_memory = False
     rig.check_invariant()
-    assert rig.claims.size == rig.record.held == LARGE
+    assert rig.claims.size == rig.record.recorded == LARGE
     assert rig.recorded_conditions == ["BalloonNotEffective"]
 
 
@@ -234,12 +234,12 @@ def test_a_guest_whose_balloon_comes_late_has_its_claim_back_afterwards() -> Non
     rig.takes_memory = False
     rig.clock.advance(1000)
     assert rig.converge().converged
-    assert rig.size == rig.claims.size == rig.record.held == PERSISTED
+    assert rig.size == rig.claims.size == rig.record.recorded == PERSISTED
 
 
 def test_what_is_reserved_of_a_guest_that_boots_is_not_given_back_before_it_is_there() -> None:
     rig = booted(driver_seconds=20)
-    rig.claims.size = rig.record.held = Size(4, 3000)
+    rig.claims.size = rig.record.recorded = Size(4, 3000)
     released: list[int] = []
     rig.before["claim"] = lambda: released.append(rig.size.memory_mb)
     assert rig.converge().converged

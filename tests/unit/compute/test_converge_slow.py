@@ -49,7 +49,7 @@ def reasons(rig: Rig) -> list[str]:
 def test_a_vcpu_that_comes_within_our_time_is_no_refusal(seconds: float) -> None:
     rig = late(seconds)
     assert rig.adjust(3).converged
-    assert rig.size == rig.claims.size == rig.record.held == Size(3, 2048)
+    assert rig.size == rig.claims.size == rig.record.recorded == Size(3, 2048)
     assert rig.told("set_vcpus") == [3]
     assert (rig.end[0], rig.recorded_conditions) == ("converged", [])
 
@@ -290,7 +290,7 @@ def test_a_driver_that_is_loaded_while_it_is_waited_for() -> None:
 def silent(**options: object) -> Rig:
     rig = Rig(behaviour=Behaviour.SILENT_DRIVER, options=STEPS, **options)  # type: ignore[arg-type]
     # Nobody can tell what it has, so all is claimed.
-    rig.claims.size = rig.record.held = Size(NOW.vcpus, MAXIMUM.memory_mb)
+    rig.claims.size = rig.record.recorded = Size(NOW.vcpus, MAXIMUM.memory_mb)
     return rig
 
 
@@ -300,7 +300,7 @@ def test_force_ends_where_it_was_asked_to_by_bounded_steps() -> None:
     assert rig.told("set_memory") == [1748, 1448, 1148, 1100]
     assert rig.size == Size(4, 1100)
     # What it takes when it resets itself is counted: QEMU would not say it.
-    assert rig.claims.size == rig.record.held == Size(4, MAXIMUM.memory_mb)
+    assert rig.claims.size == rig.record.recorded == Size(4, MAXIMUM.memory_mb)
     rig.clock.advance(1)
     rig.guest.reset()
     rig.clock.advance(20)

@@ -226,7 +226,7 @@ def test_a_guest_that_runs_is_followed_whatever_its_vm_state_is(vm_state: str) -
     rig.clock.advance(60)
     rig.record.vm_state = vm_state
     assert passed(rig) == [(rig.uuid, None)]
-    assert rig.claims.size == rig.record.held == Size(4, 3000)
+    assert rig.claims.size == rig.record.recorded == Size(4, 3000)
     assert {"set_memory", "set_vcpus", "set_definition"}.isdisjoint(rig.effects)
     assert passed(rig) == []
     # Nothing is released while it is not driven.
@@ -266,7 +266,7 @@ def test_in_error_with_its_claim_on_another_host_it_is_an_alarm() -> None:
     with pytest.raises(NoAllocation):
         rig.converge()
     assert rig.recorded_conditions == ["ReservedTooLittle"]
-    assert rig.record.held == NOW
+    assert rig.record.recorded == NOW
     assert rig.claims.elsewhere
 
 
@@ -292,12 +292,12 @@ def test_a_run_that_a_suspend_came_between_is_found_by_the_pass_after_it() -> No
     rig.record.vm_state = "suspended"
     before = rig.record.desired
     assert not rig.converge().converged
-    assert (rig.record.held, rig.record.desired) == (NOW, before)
+    assert (rig.record.recorded, rig.record.desired) == (NOW, before)
     rig.guest.start()
     rig.record.vm_state = "active"
     rig.boot_grace.arrived_by_migration(rig.uuid, rig.guest.boot_id)
     assert passed(rig) == [(rig.uuid, None)]
-    assert rig.size == rig.claims.size == rig.record.held == NOW
+    assert rig.size == rig.claims.size == rig.record.recorded == NOW
 
 
 def test_what_an_instance_in_error_holds_is_recorded_and_its_adjustment_not_reached() -> None:
@@ -305,9 +305,9 @@ def test_what_an_instance_in_error_holds_is_recorded_and_its_adjustment_not_reac
     rig.admit(6)
     progress = rig.record.desired.progress
     rig.record.vm_state = "error"
-    rig.record.held = Size(1, 1)
+    rig.record.recorded = Size(1, 1)
     assert not rig.converge().converged
-    assert rig.record.held == rig.claims.size
+    assert rig.record.recorded == rig.claims.size
     assert rig.record.desired.progress == progress
 
 

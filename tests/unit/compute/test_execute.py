@@ -87,7 +87,7 @@ def test_a_removal_is_written_down(step: steps.Step, removal_pending: int | None
     executed(rig, step)
     assert rig.record.desired == Desired(Size(2, 1024), removal_pending=removal_pending)
     # What is reserved, and not what is desired.
-    assert rig.record.held == NOW
+    assert rig.record.recorded == NOW
 
 
 @pytest.mark.parametrize(("before", "begun"), [(None, True), (3, False)])
@@ -121,9 +121,9 @@ def test_the_end_is_written_where_it_is_new() -> None:
 
 def test_the_columns_are_written_although_the_record_says_it_already() -> None:
     rig = Rig()
-    rig.record.held = Size(1, 1)
+    rig.record.recorded = Size(1, 1)
     executed(rig, steps.SetRecorded(NOW))
-    assert (rig.effects, rig.record.held) == (["record"], NOW)
+    assert (rig.effects, rig.record.recorded) == (["record"], NOW)
 
 
 @pytest.mark.parametrize(
@@ -188,7 +188,7 @@ def test_a_removal_that_fails_at_once_unmarks_only_what_this_run_has_begun(
     if begun:
         assert not executed(rig, following, after).removal_undone
     assert rig.record.desired.removal_pending == mark
-    assert rig.record.held == NOW
+    assert rig.record.recorded == NOW
 
 
 def test_a_retried_removal_that_fails_at_once_leaves_the_mark_of_the_one_that_timed_out() -> None:

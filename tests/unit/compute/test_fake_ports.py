@@ -108,15 +108,15 @@ def test_unreachable_is_for_reading_and_writing(
 
 def test_a_record_is_read_as_it_was_written(record: FakeRecord) -> None:
     desired = Desired(Size(4, 2048), generation=1)
-    record.write(desired, held=Size(5, 3072))
+    record.write(desired, recorded=Size(5, 3072))
     assert record.refresh().desired == desired
-    assert record.held == Size(5, 3072)
+    assert record.recorded == Size(5, 3072)
 
 
 def test_a_record_is_not_written_while_a_task_runs(record: FakeRecord) -> None:
     record.task_state = "rebooting"
     with pytest.raises(InvalidState):
-        record.write(Desired(Size(4, 2048)), held=HELD)
+        record.write(Desired(Size(4, 2048)), recorded=HELD)
     assert record.desired == Desired(HELD)
 
 
@@ -125,7 +125,7 @@ def test_a_deleted_record_is_neither_read_nor_written(record: FakeRecord) -> Non
     with pytest.raises(NotFound):
         record.refresh()
     with pytest.raises(NotFound):
-        record.write(Desired(HELD), held=HELD)
+        record.write(Desired(HELD), recorded=HELD)
 
 
 def test_an_event_has_no_result_before_it_has_ended() -> None:

@@ -98,7 +98,7 @@ def test_the_alarm_ends_when_there_is_room(caplog: pytest.LogCaptureFixture) -> 
     rig.claims.capacity = Size(100, 100_000)
     with pytest.raises(GuestRefused):
         rig.converge()
-    assert rig.claims.size == rig.record.held == ALL
+    assert rig.claims.size == rig.record.recorded == ALL
     assert (errors(caplog), rig.recorded_conditions) == ([], ["BalloonNotEffective"])
     rig.takes_memory = False
     rig.check_invariant()
@@ -174,7 +174,7 @@ def test_a_refused_removal_keeps_no_memory_from_being_given_back_and_released() 
     with pytest.raises(GuestRefused) as refusal:
         rig.adjust(2, 1024)
     assert refusal.value.code == "xloud.guest_refused.vcpus_not_removed"
-    assert rig.size == rig.claims.size == rig.record.held == Size(4, 1024)
+    assert rig.size == rig.claims.size == rig.record.recorded == Size(4, 1024)
     assert rig.end == ("guest_refused", "xloud.guest_refused.vcpus_not_removed")
 
 
@@ -184,7 +184,7 @@ def test_what_came_back_half_way_is_released_and_recorded_with_how_it_ended() ->
     with pytest.raises(GuestRefused) as refusal:
         rig.adjust(memory_mb=1024)
     assert rig.claims.written == [Size(4, 1536)]
-    assert rig.record.held == Size(4, 1536)
+    assert rig.record.recorded == Size(4, 1536)
     assert rig.end == ("guest_refused", refusal.value.code)
     assert rig.recorded_conditions == ["BalloonNotEffective"]
 
@@ -246,7 +246,7 @@ def test_what_came_back_is_recorded_although_the_run_ends_as_the_last_one_did() 
     with pytest.raises(GuestRefused):
         rig.converge()
     assert rig.record.desired == before
-    assert rig.claims.size == rig.record.held == Size(4, 1280)
+    assert rig.claims.size == rig.record.recorded == Size(4, 1280)
 
 
 def test_a_run_that_ends_with_another_code_is_written_with_when() -> None:
@@ -448,12 +448,12 @@ def test_what_placement_has_lost_is_a_failure_that_says_so_and_the_columns_stay(
     # A size that is off is the only one that breaks no rule of the rig meanwhile.
     rig = Rig(running=False)
     rig.admit(6, 3072)
-    held = rig.record.held
+    held = rig.record.recorded
     _lost(rig, monkeypatch)
     with pytest.raises(NoAllocation):
         rig.converge()
     assert rig.end == ("failed", "xloud.no_allocation")
-    assert rig.record.held == held == Size(6, 3072)
+    assert rig.record.recorded == held == Size(6, 3072)
     assert rig.claims.size == Size(0, 0)
 
 

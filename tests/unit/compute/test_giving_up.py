@@ -76,7 +76,7 @@ def test_a_shrink_that_the_guest_refuses_is_given_up_and_what_it_had_is_desired(
     assert _gave_up(rig) is None
     _fail(rig)
     assert (rig.record.desired.persisted, rig.record.desired.live) == (kept, None)
-    assert rig.claims.size == rig.record.held == rig.size == kept
+    assert rig.claims.size == rig.record.recorded == rig.size == kept
     assert rig.end == ("converged", "xloud.converged")
     said = _gave_up(rig)
     assert said is not None
@@ -120,7 +120,7 @@ def test_growth_by_vcpus_that_cannot_be_is_given_up_and_released() -> None:
     _fail(rig, TRIES - 1)
     assert rig.claims.size == MORE
     _fail(rig)
-    assert rig.claims.size == rig.record.held == rig.size == Size(NOW.vcpus, MORE.memory_mb)
+    assert rig.claims.size == rig.record.recorded == rig.size == Size(NOW.vcpus, MORE.memory_mb)
     assert rig.record.desired.persisted == rig.size
     said = _gave_up(rig)
     assert said is not None

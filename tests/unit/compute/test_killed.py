@@ -130,7 +130,7 @@ def check_finished(rig: Rig) -> None:
     assert desired.progress.phase is Phase.CONVERGED
     assert desired.recorded_conditions == ()
     assert desired.removal_pending is None
-    assert rig.claims.size == rig.record.held == desired.claim
+    assert rig.claims.size == rig.record.recorded == desired.claim
     assert not rig.guest.active or rig.size == desired.target
     rig.clock.advance(600)
     rig.check_invariant()
@@ -247,4 +247,4 @@ def test_killed_between_claim_and_record_the_record_is_made_up_for(size: Size) -
         rig.converge()
     assert rig.converge().converged
     assert rig.claims.size == size
-    assert rig.record.held == size
+    assert rig.record.recorded == size

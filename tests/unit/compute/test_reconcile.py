@@ -146,7 +146,7 @@ def _phase(phase: Phase) -> Callable[[Rig], None]:
 
 def _stopped(rig: Rig) -> None:
     rig.record.desired = Desired(NOW, live=Size(2, 1024), generation=1)
-    rig.claims.size = rig.record.held = NOW
+    rig.claims.size = rig.record.recorded = NOW
     rig.define(NOW)
     rig.stop()
 
@@ -156,11 +156,11 @@ def _reserved(rig: Rig) -> None:
 
 
 def _claimed(rig: Rig) -> None:
-    rig.claims.size = rig.record.held = Size(8, 4096)
+    rig.claims.size = rig.record.recorded = Size(8, 4096)
 
 
 def _recorded(rig: Rig) -> None:
-    rig.record.held = Size(1, 512)
+    rig.record.recorded = Size(1, 512)
 
 
 def _condition_recorded(rig: Rig) -> None:
@@ -224,7 +224,7 @@ def test_what_was_found_is_put_right_and_not_found_again(
     rig.clock.advance(LONGEST)
     assert floor.run() == 0
     desired = rig.record.desired
-    assert rig.claims.size == rig.record.held == desired.claim
+    assert rig.claims.size == rig.record.recorded == desired.claim
     assert rig.size == (desired.target if rig.guest.active else Size(0, 0))
 
 
@@ -593,7 +593,7 @@ def test_a_guest_that_boots_is_given_its_time_and_looked_at_after_it() -> None:
 def test_one_that_was_looked_at_while_it_booted_is_looked_at_as_soon_as_its_time_is_over() -> None:
     rig = booted(driver_seconds=1000.0)
     # All of it is reserved, so nothing is urgent.
-    rig.claims.size = rig.record.held = Size(4, 4096)
+    rig.claims.size = rig.record.recorded = Size(4, 4096)
     _phase(Phase.DEFERRED)(rig)
     floor = Floor(rig, grace=GRACE)
     at = []
