@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import libvirt
 import pytest
 
 from nova_xloud.errors import DomainCallFailed
@@ -20,4 +21,6 @@ def test_no_libvirt_there_is_an_error_that_names_the_uri_and_nothing_on_stderr(
     uri = "qemu+unix:///system?socket=/nowhere/libvirt-sock"
     with pytest.raises(DomainCallFailed, match=r"openReadOnly\(qemu\+unix.*/nowhere/libvirt-sock"):
         survey_at(uri)
+    # Else each libvirtError that a later test of this thread makes is of this one.
+    libvirt.virResetLastError()
     assert capfd.readouterr().err == ""
