@@ -15,7 +15,7 @@ objects.register_all()
 
 PARTS = ("sockets", "cores", "threads", "max_sockets", "max_cores", "max_threads")
 numbers = st.integers(1, 9)
-wishes = st.dictionaries(st.sampled_from(PARTS), numbers, max_size=4)
+named = st.dictionaries(st.sampled_from(PARTS), numbers, max_size=4)
 bounds = st.tuples(st.integers(0, 9), st.integers(0, 9)).map(sorted)
 part = st.builds(
     lambda caret, ends, single: f"{caret}{ends[0] if single else '-'.join(map(str, ends))}",
@@ -38,7 +38,7 @@ def image(**properties: object) -> objects.ImageMeta:
 
 
 @SETTINGS
-@given(st.integers(1, 24), wishes, wishes)
+@given(st.integers(1, 24), named, named)
 def test_threads_per_core(vcpus: int, of_flavor: dict[str, int], of_image: dict[str, int]) -> None:
     specs = {f"hw:cpu_{name}": str(value) for name, value in of_flavor.items()}
     properties = {f"hw_cpu_{name}": value for name, value in of_image.items()}

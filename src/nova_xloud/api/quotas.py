@@ -35,7 +35,8 @@ CONF = nova.conf.CONF
 class Growth:
     """What an adjustment makes a server hold more.
 
-    :ivar project_id: the server's, whoever asks; likewise ``user_id``
+    :ivar project_id: the server's, whoever asks
+    :ivar user_id: the server's, whoever asks
     """
 
     project_id: str

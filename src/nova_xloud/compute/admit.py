@@ -2,7 +2,7 @@
 """Admit an adjustment: decide, claim, write desired. In that order, under the instance's lock.
 
 A crash between claim and write leaves more reserved than is desired: wasteful until the next
-look at the instance, never unsafe. Nothing is told to the guest here.
+pass over the host, never unsafe. The guest is not called here.
 """
 
 from __future__ import annotations
@@ -120,10 +120,10 @@ def reserve(
     too_late: Callable[[], bool] = lambda: False,
     date: Callable[[], str] = utc_now,
 ) -> Reserved | None:
-    """Claim what ``request`` needs, and leave what is desired as it is.
+    """Claim what ``request`` needs without making it desired.
 
-    So it counts in quotas before the guest is told anything, and they can be looked at once more.
-    What no :func:`admit` follows is more than there should be, and released by any run.
+    So quotas count it while they are checked a second time. If no :func:`admit` follows, the next
+    run releases it.
 
     :param too_late: as of :func:`admit`
     :returns: what :func:`admit` may go on with; None: there is nothing to do
@@ -174,7 +174,9 @@ def _check_placement_answers(instance: Instance) -> None:
 def decide_now(
     instance: Instance, request: AdjustRequest, host: HostFacts, now: str
 ) -> tuple[Observation, Plan]:
-    """Read the instance and decide; under its lock, the plan holds until that is let go.
+    """Read the instance and decide.
+
+    The caller holds the instance's lock; the plan is valid until the lock is released.
 
     :raises Refused: with the reason
     :raises DomainError: the guest could not be read

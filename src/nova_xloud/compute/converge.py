@@ -180,7 +180,7 @@ class _Run:
         return self._clock.closing()
 
     def finish(self, event: Event, code: str = "", message: str = "") -> Waits[str]:
-        """Write how it ended, and release what a guest gave back that refused half way.
+        """Write how the run ended, and release what the guest gave back.
 
         :returns: ``message``, and what becomes of what was asked for
         """
@@ -196,7 +196,7 @@ class _Run:
                     self._gave_up = ended.given_up != seen.view.desired.given_up
                     self._sample(seen, ended, reserved)
         except (InvalidState, NotFound, ClaimConflict) as busy:
-            # A user's operation has begun; it is looked at after that.
+            # A user's operation has begun; a pass comes after it.
             LOG.info("Instance %s: how it ended was not written: %s", self._instance.uuid, busy)
         except (Refused, DomainError) as error:
             LOG.warning("Instance %s: how it ended was not written: %s", self._instance.uuid, error)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Write how a run ended: the phase, the conditions, and what a guest gave back half way."""
+"""Finish a run: release what the guest gave back, write phase and conditions, stop the balloon."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def finish(instance: Instance, seen: Observation, run: RunState, record: Desired
 def alarm(
     instance: Instance, seen: Observation, now: str, why: str = "its host has no room"
 ) -> None:
-    """Where more is held than reserved, and that cannot be: say so now, not when it is over.
+    """Log and record that more is held than reserved, now and not when the run is over.
 
     :param why: no more can be reserved
     :raises InvalidState: another operation has begun
@@ -121,9 +121,10 @@ def _recorded_as(seen: Observation, reserved: Size) -> Size:
 
 
 def _leave(instance: Instance, seen: Observation, run: RunState) -> None:
-    """Leave the guest's balloon as it is, and its statistics as often as they always come.
+    """Set the balloon's target back to its size, and the usual period of its statistics.
 
-    Where a guest follows one day, it is with the statistics of that day.
+    If this run asked for less memory and the guest did not follow, a driver that loads later must
+    not shrink it on outdated statistics. Not with ``force``.
 
     :raises DomainError:
     """
@@ -160,7 +161,7 @@ def set_statistics_period(seconds: int, instance: Instance, seen: Observation) -
 
 
 def _release_what_came_back(instance: Instance, seen: Observation, run: RunState) -> Size:
-    """A guest that refused half way holds less than before.
+    """Release what the guest does not hold any more, though it has not reached the desired size.
 
     Its memory only where this run has set the balloon's target: else the balloon may be on its way
     to a larger size that somebody set before.

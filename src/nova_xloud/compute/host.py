@@ -307,7 +307,7 @@ class Host:
         return self._reconciler.begin()
 
     def close(self) -> None:
-        """The service ends."""
+        """End all runs where they are: the service ends."""
         self._worker.close()
 
 

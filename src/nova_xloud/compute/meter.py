@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The port to whoever counts what happens on this host, and the one who does not."""
+"""The port for metrics of this host, and the one where none are served."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class PassEntry:
 
 
 class Meter(Protocol):
-    """Is told what happens. Never raises, and keeps nobody waiting.
+    """Hears what happens on this host. Never raises, and keeps nobody waiting.
 
     Times are seconds that only grow: ``time.monotonic()``.
     """
@@ -64,7 +64,7 @@ class Meter(Protocol):
 
 
 class NoMeter:
-    """Nobody counts."""
+    """A meter where no metrics are served: it counts nothing."""
 
     def refused(self, code: str) -> None:
         pass

@@ -37,7 +37,7 @@ class Domain(Protocol):
         """Hot-plug or unplug up to ``count``, live; the definition it starts from next stays.
 
         :raises VcpuNotRemovable: a vCPU to remove was there at boot
-        :raises RemovalTimedOut: see there; may take 5 s to be raised
+        :raises RemovalTimedOut: libvirt has waited 5 s for the guest, which may still give it back
         """
 
     def set_memory(self, mib: int) -> None:
@@ -88,7 +88,7 @@ class Claims(Protocol):
         """:raises PlacementUnavailable: it could not be asked"""
 
     def check(self, current: Reservation, size: Size) -> None:
-        """Whether :meth:`write` would find room now; writes nothing.
+        """Raise unless ``write(current, size)`` would succeed now; changes nothing, for dry runs.
 
         :raises NoCapacity: as that does
         :raises PlacementUnavailable: it could not be asked
@@ -109,7 +109,7 @@ class Claims(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class RecordView:
-    """What Nova's database says of an instance.
+    """What Nova's database says of an instance, as read once.
 
     :ivar on_this_host: this host is its host
     :ivar recorded: what its own columns say that it holds
@@ -239,7 +239,7 @@ class HostInstances(Protocol):
         """
 
     def open(self, uuid: str, request_id: str) -> Instance:
-        """One of them.
+        """Open one of these instances.
 
         :param request_id: of whose instance action the events shall be; may be empty
         :raises NotFound: it was deleted

@@ -83,7 +83,7 @@ def _is_followed(one: ManagedInstance, stats: DomainStats | None) -> bool:
 
 
 class Reconciler:
-    """The passes of one host, and what they remember: only when to look again."""
+    """The passes of one host, and what they remember: only when to try again."""
 
     def __init__(
         self,
@@ -114,16 +114,16 @@ class Reconciler:
         self._again = False
 
     def service_starts(self) -> None:
-        """What ran already has been running for nobody knows how long."""
+        """Take the guests that run already for booted: nobody knows for how long they run."""
         self._boot_grace.assume_booted(self._host_instances.boot_ids())
 
     def begin(self) -> threading.Thread:
-        """Begin a pass beside everything else, or have the one that is on its way followed by one;
-        not sooner than :data:`REST` after the last.
+        """Start a pass in its own thread and return the thread; if one is running, have another
+        follow it. None begins sooner than :data:`REST` after the last has ended.
 
-        It may hang with a guest that does, because libvirt waits for that one's QEMU; whoever asks
-        after it is not kept waiting (both measured). So nothing waits for a pass, not even the end
-        of the process, and one that hangs is left behind.
+        A pass older than :data:`HANGS_AFTER` is left behind: libvirt blocks on a QEMU that hangs,
+        and whoever asks libvirt after it is not kept waiting (both measured). Nothing waits for a
+        pass, not even the end of the process.
         """
         with self._lock:
             if self._pass is not None:

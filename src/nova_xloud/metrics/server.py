@@ -56,7 +56,7 @@ class Server:
         return self._http.server_port if self._http is not None else 0
 
     def stop(self) -> None:
-        """The port is free afterwards."""
+        """Stop serving; the port can be bound again when this returns."""
         http, self._http = self._http, None
         if http is not None:
             http.end()
@@ -84,7 +84,7 @@ class _Threaded(ThreadingMixIn, simple_server.WSGIServer):
             self.process_request(request, client)
 
     def end(self) -> None:
-        """The port is free afterwards."""
+        """Stop serving and close the socket; the port can be bound again when this returns."""
         self._ended = True
         with contextlib.suppress(OSError):
             # Else who waits in accept() would go on to.

@@ -18,7 +18,7 @@ class Metrics:
     """A meter, and the port on which it is read.
 
     :param port: None: off; prometheus_client is not imported then
-    :ivar meter: to be told what happens
+    :ivar meter: hears what happens
     """
 
     def __init__(self, host: str, port: int | None) -> None:
@@ -43,6 +43,6 @@ class Metrics:
             self._server.start()
 
     def stop(self) -> None:
-        """The port is free afterwards."""
+        """Stop serving; the port can be bound again when this returns."""
         if self._server is not None:
             self._server.stop()

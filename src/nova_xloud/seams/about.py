@@ -21,7 +21,7 @@ def conductor_starts(original: Callable[..., None], manager: Any, service_ref: A
 
 
 def scheduler_starts(original: Callable[..., None], manager: Any, service_ref: Any) -> None:
-    """Likewise."""
+    """The same of nova-scheduler."""
     original(manager, service_ref)
     manager.additional_endpoints.append(
         AboutEndpoint(lambda: {FILTERS: CONF.filter_scheduler.enabled_filters})

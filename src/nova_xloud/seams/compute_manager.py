@@ -34,7 +34,7 @@ CONF = nova.conf.CONF
 
 MANAGER = "nova_xloud.seams.compute_manager.XloudComputeManager"
 
-# After these the guest may be another one than before: it is looked at again.
+# After these the guest may be another one than before: a pass begins.
 _RECONCILE_AFTER = (
     "start_instance",
     "stop_instance",

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Creating a server: what its record says it has."""
+"""Server create: reject impossible minimums, and store the boot size in the new instance."""
 
 from __future__ import annotations
 

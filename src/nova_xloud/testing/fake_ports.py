@@ -323,7 +323,7 @@ class FakeHostInstances:
     def domain_stats(self, uuids: Collection[str]) -> Mapping[str, DomainStats]:
         self.calls.append("domain_stats")
         if self.libvirt_away:
-            raise DomainCallFailed("fake fleet: libvirt is away")
+            raise DomainCallFailed("fake host instances: libvirt is away")
         seen = {
             uuid: one if uuid in uuids else replace(one, defined=None, pinned_mb=0)
             for uuid, one in self._domain_stats().items()

@@ -432,7 +432,7 @@ def test_a_guest_that_cannot_be_told_to_stay_does_not_hide_how_it_ended(
 
 
 def _lost(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As the bridge to Placement says it: there is nothing, and nothing is put there."""
+    """As the adapter of Placement says it: there is nothing, and nothing is put there."""
     rig.claims.size = Size(0, 0)
     rig.takes_memory = rig.defined_by_hand = True
 

@@ -298,7 +298,9 @@ def replaced(
 
 
 def resized_from(metadata: Mapping[str, str]) -> str | None:
-    """Which flavor the instance was resized from when its record was made; see there."""
+    """The ``flavor_key`` of the flavor before a resize that is not confirmed yet, from the record;
+    None otherwise.
+    """
     return metadata.get(_RESIZED_FROM)
 
 

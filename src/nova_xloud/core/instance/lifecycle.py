@@ -32,7 +32,7 @@ class Phase(enum.Enum):
 
 
 class Event(enum.Enum):
-    """What moves it."""
+    """What moves an adjustment from one phase to the next."""
 
     ADMIT = "admit"
     BEGIN = "begin"

@@ -78,7 +78,9 @@ def bounds_of(facts: FlavorFacts, host: HostFacts | None = None) -> Bounds:
     maximum, step, plugged = facts.maximum, _vcpu_step(facts), _always_plugged(facts)
 
     def smallest_vcpus(wanted: int) -> int:
-        """``wanted``, raised to the dedicated vCPUs of mixed ones, and to whole cores."""
+        """Round ``wanted`` up: at least the vCPUs that stay plugged (mixed CPU policy), then whole
+        cores, at most the maximum.
+        """
         return min(-(-max(wanted, plugged) // step) * step, maximum.vcpus)
 
     boot, minimum = maximum, maximum
