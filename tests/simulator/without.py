@@ -87,7 +87,9 @@ def next_step_without_mark(state: InstanceState, run: RunState, limits: Limits) 
     return steps.SetVcpus(step.count) if isinstance(step, steps.MarkRemoval) else step
 
 
-def observe_regardless(instance: Instance, known: RecordView | None = None) -> Observation | Yield:
+def observe_regardless(
+    instance: Instance, last_view: RecordView | None = None
+) -> Observation | Yield:
     try:
         seen = _OBSERVE(instance)
     except NotFound:
@@ -98,7 +100,7 @@ def observe_regardless(instance: Instance, known: RecordView | None = None) -> O
 def observe_record_first(
     instance: Instance,
     check: Callable[[RecordView], None] = lambda view: None,
-    known: RecordView | None = None,
+    last_view: RecordView | None = None,
 ) -> Observation:
     view = instance.record.refresh()
     check(view)
@@ -121,9 +123,9 @@ def observe_guest_once() -> AbstractContextManager[Any]:
     def observe_again(
         instance: Instance,
         check: Callable[[RecordView], None] = lambda view: None,
-        known: RecordView | None = None,
+        last_view: RecordView | None = None,
     ) -> Observation:
-        seen = _OBSERVE(instance, check, known)
+        seen = _OBSERVE(instance, check, last_view)
         # Beside it the instance itself, so that its id is nobody else's.
         _, guest = first.setdefault(id(instance), (instance, seen.state.guest))
         return replace(seen, state=replace(seen.state, guest=guest))

@@ -142,7 +142,7 @@ class _Run:
         self._gave_up = False
         self._may_wait = False
         # The record as it is by our last reading or writing, where that is known.
-        self._known: RecordView | None = None
+        self._last_view: RecordView | None = None
         # What was read last under the lock.
         self._seen: Observation
 
@@ -238,10 +238,10 @@ class _Run:
 
         :returns: what was done; None: nothing, because it takes a thread that may wait for a guest
         """
-        seen = observe_or_yield(self._instance, self._known)
+        seen = observe_or_yield(self._instance, self._last_view)
         if isinstance(seen, Yield):
             return seen.outcome
-        self._seen, self._known = seen, seen.view
+        self._seen, self._last_view = seen, seen.view
         self._run_state = self._run_state.after_reading(seen.state.guest)
         step = next_step.next_step(seen.state, self._run_state, self._options.limits)
         if steps.waits_in_libvirt(step, seen.state.held) and not self._may_wait:
@@ -267,7 +267,7 @@ class _Run:
     def _execute(self, step: steps.Step, seen: Observation) -> None:
         date = self._clock.date()
         if steps.writes_the_record(step):
-            self._known = None
+            self._last_view = None
         try:
             self._run_state = execute(step, self._instance, seen, self._run_state, date)
             self._log_step(step, seen.view.desired.progress.request_id)
@@ -279,10 +279,10 @@ class _Run:
             is_first, self._no_room = self._no_room is None, no_room
             self._run_state = replace(self._run_state, claim_denied=seen.state.minimum_claim)
             if is_first:
-                self._known = None
+                self._last_view = None
                 alarm(self._instance, seen, date)
         except NoAllocation as lost:
-            self._known = None
+            self._last_view = None
             alarm(self._instance, seen, date, lost.message)
             raise
         except DomainError as error:
@@ -372,12 +372,14 @@ class _Run:
             raise PlacementUnavailable(f"{self._conflicts} conflicts running") from conflict
 
 
-def observe_or_yield(instance: Instance, known: RecordView | None = None) -> Observation | Yield:
+def observe_or_yield(
+    instance: Instance, last_view: RecordView | None = None
+) -> Observation | Yield:
     """Read the instance, unless another operation on it goes first.
 
-    :param known: see :func:`observe`
+    :param last_view: see :func:`observe`
     """
     try:
-        return observe(instance, check_followed, known)
+        return observe(instance, check_followed, last_view)
     except (NotFound, InvalidState) as busy:
         return Yield(busy.message)

@@ -64,7 +64,7 @@ def _may_ask_agent(view: RecordView) -> bool:
 def observe(
     instance: Instance,
     check: Callable[[RecordView], None] = lambda view: None,
-    known: RecordView | None = None,
+    last_view: RecordView | None = None,
 ) -> Observation:
     """Read guest, claim and record.
 
@@ -79,16 +79,16 @@ def observe(
     All of it again where an operation has begun or ended meanwhile: the guest may be another by
     now, and the claim was read by the flavor and image of before.
 
-    :param check: may refuse the record; one that is not ``known`` before the guest is read too
-    :param known: the record as it was read last. Where it is the same once guest and claim are
+    :param check: may refuse the record; one that is not ``last_view`` before the guest is read too
+    :param last_view: the record as it was read last. Where it is the same once guest and claim are
         read, no operation has come since, and one reading of it was enough
     :raises NotFound: it was deleted
     :raises PlacementUnavailable:
     :raises DomainError: other than that there is no such domain
     :raises InvalidState: operations came into each of the readings
     """
-    if known is not None:
-        seen = _observe_once(instance, check, known)
+    if last_view is not None:
+        seen = _observe_once(instance, check, last_view)
         if seen is not None:
             return seen
     for _ in range(READINGS):

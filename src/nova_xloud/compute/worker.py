@@ -41,7 +41,7 @@ Converging = Callable[[Instance, EngineOptions, Clock], Waits[Outcome]]
 
 
 @dataclass(slots=True, eq=False)
-class _Run:
+class _QueuedRun:
     """One run from its submission to its end.
 
     :ivar shrinks: its guest gets nothing more by it
@@ -87,11 +87,11 @@ class Worker:
         self._clock = Clock(closing=self._closing.is_set)
         self._run = run
         # Of each instance the run that is on its way, and those that follow it.
-        self._runs: dict[str, deque[_Run]] = {}
+        self._runs: dict[str, deque[_QueuedRun]] = {}
         # Of each instance what is called when there is none of it any more.
         self._then: dict[str, Callable[[], object]] = {}
         # With the place of each, as it was when it was added.
-        self._agenda: Agenda[tuple[_Run, int]] = Agenda()
+        self._agenda: Agenda[tuple[_QueuedRun, int]] = Agenda()
         self._later = Later()
         # Until when whoever makes room goes first.
         self._room_is_short_until = -math.inf
@@ -124,7 +124,7 @@ class Worker:
         :param action: record the run as the event of this instance action, and notify how it ended
         :param shrinks: its guest gets nothing more by it
         """
-        run = _Run(instance, action, urgency, shrinks, Future())
+        run = _QueuedRun(instance, action, urgency, shrinks, Future())
         with self._lock:
             waiting = self._runs.setdefault(instance.uuid, deque())
             waiting.append(run)
@@ -169,14 +169,14 @@ class Worker:
         for pool in self._pools.values():
             pool.shutdown(wait=False)
 
-    def _wake(self, run: _Run, pause: int) -> None:
+    def _wake(self, run: _QueuedRun, pause: int) -> None:
         """Queue the run, if it still waits in that pause."""
         with self._lock:
             if run.is_paused and run.pauses == pause:
                 run.is_paused = False
                 self._queue(run)
 
-    def _queue(self, run: _Run) -> None:
+    def _queue(self, run: _QueuedRun) -> None:
         run.is_due = True
         run.place += 1
         lane = Lane.QUICK
@@ -209,7 +209,7 @@ class Worker:
         if end is not None:
             self._finish(run, end)
 
-    def _with_future(self, run: _Run) -> Callable[[], None] | None:
+    def _with_future(self, run: _QueuedRun) -> Callable[[], None] | None:
         """Let the run go on until it waits; if it has ended, what sets its future."""
         if run.steps is None and not run.future.set_running_or_notify_cancel():
             return lambda: None
@@ -224,7 +224,7 @@ class Worker:
             return functools.partial(run.future.set_exception, error)
         return None
 
-    def _next_pause(self, run: _Run) -> Pause:
+    def _next_pause(self, run: _QueuedRun) -> Pause:
         """:raises StopIteration: it has ended, with its outcome"""
         with self._lock:
             news, run.news = run.news, False
@@ -233,7 +233,7 @@ class Worker:
             return next(run.steps)
         return run.steps.send(news)
 
-    def _put_aside(self, run: _Run, pause: Pause) -> bool:
+    def _put_aside(self, run: _QueuedRun, pause: Pause) -> bool:
         """False: the run goes on here and now, to its end, because the service ends."""
         with self._lock:
             if self._closing.is_set():
@@ -247,7 +247,7 @@ class Worker:
                 self._later.call(pause.seconds, functools.partial(self._wake, run, run.pauses))
         return True
 
-    def _finish(self, run: _Run, set_future: Callable[[], None]) -> None:
+    def _finish(self, run: _QueuedRun, set_future: Callable[[], None]) -> None:
         with self._lock:
             waiting = self._runs[run.instance.uuid]
             waiting.popleft()

@@ -113,24 +113,24 @@ def test_one_that_is_changed_all_the_time_is_nothing_to_decide_by() -> None:
 
 def test_a_record_that_is_known_is_read_once_and_not_before_the_guest() -> None:
     record = ResizedMeanwhile(lambda reading: BEFORE)
-    known = observe(opened(record)).view
+    last_view = observe(opened(record)).view
     assert record.readings == 2
-    assert observe(opened(record), known=known).view == known
+    assert observe(opened(record), last_view=last_view).view == last_view
     assert record.readings == 3
 
 
 @pytest.mark.parametrize("changed_before", [3, 4])
 def test_a_record_that_was_known_and_has_changed_is_read_anew(changed_before: int) -> None:
     record = ResizedMeanwhile(lambda reading: AFTER if reading >= changed_before else BEFORE)
-    known = observe(opened(record)).view
-    seen = observe(opened(record), known=known)
+    last_view = observe(opened(record)).view
+    seen = observe(opened(record), last_view=last_view)
     assert seen.reservation.size == (Size(1, 1024) if seen.view.facts == AFTER else SIZE)
 
 
 def test_an_operation_that_came_and_went_since_a_record_was_known_is_seen() -> None:
     """What it was is not known: the guest, as it was in the midst of it, counts for nothing."""
     rig = Rig()
-    known = observe(rig.instance).view
+    last_view = observe(rig.instance).view
 
     def is_over() -> None:
         rig.before.clear()
@@ -140,7 +140,7 @@ def test_an_operation_that_came_and_went_since_a_record_was_known_is_seen() -> N
     rig.record.task_state = "rebuilding"
     rig.guest.stop()
     rig.before["claim_read"] = is_over
-    assert observe(rig.instance, known=known).state.held == NOW
+    assert observe(rig.instance, last_view=last_view).state.held == NOW
 
 
 def test_a_run_reads_the_record_once_for_a_step() -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the balloon is told: at once when a guest grows, in bounded steps when it shrinks.
+"""The balloon's target: set at once when a guest grows, in bounded steps when it shrinks.
 
 A guest whose balloon is made larger than what is left of it dies of it. So before each step down
 its own statistics are asked, and it is never pushed below
@@ -59,8 +59,8 @@ def step(
 ) -> SetMemory | SetStatisticsPeriod | Await | Stuck | None:
     """The balloon's next step, or what it waits for; None: it is where it should be.
 
-    Once a run the balloon is told, even when its size is right: that it is on its way to another
-    one, which somebody told it before, cannot be seen.
+    Once a run the target is set, even when the balloon's size is right: libvirt does not report the
+    target, so whether the balloon is on its way to another size cannot be seen.
     """
     goal = state.desired.target.memory_mb
     if guest.pinned and goal < guest.max_memory_mb:
@@ -73,7 +73,7 @@ def step(
     if guest.memory_mb > goal:
         return _shrink(goal, state, guest, run, limits)
     if guest.memory_mb == goal and not guest.has_balloon:
-        # Nobody to tell.
+        # There is no balloon whose target could be set.
         return None
     if run.balloon_target_mb != goal:
         # Else there was no room to claim it.
@@ -99,8 +99,8 @@ def _shrink(
     growing = run.balloon_target_mb is None or run.balloon_target_mb > now
     is_known = guest.stats_at is not None and state.reserved.memory_mb >= now
     if growing and is_known and not state.booting:
-        # It may be on its way to a larger size that it was told before. To be told the size it has
-        # stops that, and pushes nobody.
+        # It may be on its way to a larger size that was its target before. The size it has as its
+        # target stops that, and pushes nobody.
         return SetMemory(now)
     if guest.usable_mb is None or not run.has_fresh_statistics(guest):
         if _may_be_asked_often(guest, run):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The steps an adjustment would take with a guest that does what it is told: a dry run."""
+"""The steps that an adjustment would take with a guest that follows at once: a dry run."""
 
 from __future__ import annotations
 

@@ -109,8 +109,8 @@ def _as_found(state: InstanceState) -> Desired:
     """What is desired of it; of a guest that stock Nova has started not less than it holds.
 
     That has its flavor's maximum. Whoever asks for other memory has not asked for vCPUs to go, and
-    the other way round. It is told by its vCPUs, or by the autodeflate that ours do not have: to
-    hold more memory than is desired is no sign, an elastic guest may be on the way.
+    the other way round. Such a guest is known by its vCPUs, or by autodeflate, which no elastic one
+    has. To hold more memory than is desired is no sign: an elastic guest may be on the way.
     """
     desired, guest = state.desired, state.guest
     if desired.generation or state.recorded is None or guest is None or not guest.running:

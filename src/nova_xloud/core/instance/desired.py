@@ -121,15 +121,17 @@ class Desired:
         """
         return self.persisted.at_least(self.target)
 
-    def after(self, asked: AdmittedRequest) -> Desired:
+    def after(self, request: AdmittedRequest) -> Desired:
         """The next record once a request is admitted; asking for the same again counts nothing."""
-        progress = replace(self.progress.after(Event.ADMIT, asked.now), request_id=asked.request_id)
-        live = None if asked.target == asked.persisted else asked.target
+        progress = replace(
+            self.progress.after(Event.ADMIT, request.now), request_id=request.request_id
+        )
+        live = None if request.target == request.persisted else request.target
         next_record = replace(
             self,
-            persisted=asked.persisted,
+            persisted=request.persisted,
             live=live,
-            force=asked.force,
+            force=request.force,
             progress=progress,
             tries=0,
             given_up=None,

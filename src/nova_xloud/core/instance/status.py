@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is told of an instance: the four numbers per resource, bounds and blockers."""
+"""The body of ``xloud_status``: the four numbers per resource, bounds, conditions, blockers."""
 
 from __future__ import annotations
 
