@@ -65,6 +65,11 @@ def test_every_step_of_a_dry_run_is_in_the_openapi_document():
     assert steps["properties"]["step"]["enum"] == list(dry_run.STEP_NAMES)
 
 
+def test_every_step_of_a_dry_run_is_in_the_api_reference():
+    page = (pathlib.Path(__file__).parents[3] / "api-ref/source/parameters.yaml").read_text()
+    assert [name for name in dry_run.STEP_NAMES if f"``{name}``" not in page] == []
+
+
 def test_every_refusal_is_in_the_openapi_document():
     refusals = [cls for cls in errors.Refused.__subclasses__() if "code" in vars(cls)]
     assert len(refusals) > 5
