@@ -3,12 +3,21 @@
 
 import importlib.metadata
 import pathlib
+import re
 
 from docutils import nodes
 from docutils.parsers.rst import Directive
 
+ROOT = pathlib.Path(__file__).parent.parent
 # reno reads Git's history; an archive has none.
-HAS_HISTORY = pathlib.Path(__file__).parent.with_name(".git").exists()
+HAS_HISTORY = (ROOT / ".git").exists()
+# Files that the forge shows at the root of the repository, and the pages that the site has of them.
+ROOT_FILES = {
+    "ARCHITECTURE.md": "contribute/architecture",
+    "CONTRIBUTING.md": "contribute/contributing",
+    "HACKING.md": "contribute/hacking",
+    "UPGRADING-NOVA.md": "contribute/upgrading-nova",
+}
 
 project = "nova-xloud"
 copyright = "nova-xloud founders"
@@ -42,7 +51,24 @@ class WithoutHistory(Directive):
         return [nodes.paragraph(text=text)]
 
 
+def _as_in_docs(link):
+    """A link of a file at the root of the repository, from a page in a folder of docs/."""
+    target = link[1]
+    if target in ROOT_FILES:
+        return f"]({pathlib.PurePath(ROOT_FILES[target]).name}.md"
+    return f"](../{target.removeprefix('docs/')}" if target.startswith("docs/") else f"](../../{target}"
+
+
+def read_root_file(app, docname, source):
+    """Put the file of :data:`ROOT_FILES` in place of the page that stands for it."""
+    for name, page in ROOT_FILES.items():
+        if page == docname:
+            app.env.note_dependency(str(ROOT / name))
+            source[0] = re.sub(r"\]\((?!https?:|#)([^)#]+)", _as_in_docs, (ROOT / name).read_text())
+
+
 def setup(app):
     """For Sphinx."""
+    app.connect("source-read", read_root_file)
     if not HAS_HISTORY:
         app.add_directive("release-notes", WithoutHistory)

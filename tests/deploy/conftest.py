@@ -1,7 +1,7 @@
 """What the tests of deploy/ and devstack/ share. None of them starts a service.
 
 Not run at all: DevStack, Kolla's builds, systemd itself. Run by hand, with Debian 13's own packages
-unpacked: see docs/deploy.md.
+unpacked: see docs/contribute/deployment-checks.md.
 """
 
 import subprocess
