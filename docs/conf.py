@@ -3,6 +3,7 @@
 
 import importlib.metadata
 import pathlib
+import posixpath
 import re
 
 from docutils import nodes
@@ -51,24 +52,32 @@ class WithoutHistory(Directive):
         return [nodes.paragraph(text=text)]
 
 
-def _as_in_docs(link):
-    """A link of a file at the root of the repository, from a page in a folder of docs/."""
-    target = link[1]
-    if target in ROOT_FILES:
-        return f"]({pathlib.PurePath(ROOT_FILES[target]).name}.md"
-    return f"](../{target.removeprefix('docs/')}" if target.startswith("docs/") else f"](../../{target}"
+def _page_of(link, folder):
+    """A link in that folder of docs/, to the page that the site has of its target."""
+    target = posixpath.normpath(posixpath.join("docs", folder, link))
+    page = f"docs/{ROOT_FILES[target]}.md" if target in ROOT_FILES else target
+    return posixpath.relpath(page, posixpath.join("docs", folder))
 
 
-def read_root_file(app, docname, source):
-    """Put the file of :data:`ROOT_FILES` in place of the page that stands for it."""
+def read_source(app, docname, source):
+    """Put the root's files in place of the pages that stand for them, and mend links to them."""
+    folder = posixpath.dirname(docname)
+    up = ""
     for name, page in ROOT_FILES.items():
         if page == docname:
             app.env.note_dependency(str(ROOT / name))
-            source[0] = re.sub(r"\]\((?!https?:|#)([^)#]+)", _as_in_docs, (ROOT / name).read_text())
+            source[0] = (ROOT / name).read_text()
+            # What is a link at the root is one from the page's folder.
+            up = "../../"
+    source[0] = re.sub(
+        r"\]\((?!https?:|#)([^)#]+\.(?:md|toml|py|svg))",
+        lambda link: f"]({_page_of(up + link[1], folder)}",
+        source[0],
+    )
 
 
 def setup(app):
     """For Sphinx."""
-    app.connect("source-read", read_root_file)
+    app.connect("source-read", read_source)
     if not HAS_HISTORY:
         app.add_directive("release-notes", WithoutHistory)
