@@ -74,7 +74,7 @@ class Adjust(ClientTestCase):
         ended = self.adjust(server, "--vcpus", "5", "--dry-run", "-f", "json")
         assert ended.code == 3
         assert ended.json["refusal"]["code"] == "xloud.out_of_bounds"
-        assert "another flavor" in ended.err
+        assert "larger flavor" in ended.err
         self._has(1, 512)
         assert not self._events("xloud_adjust")
 
@@ -106,8 +106,8 @@ class Adjust(ClientTestCase):
             ((), "--vcpus, --memory, or both"),
             (("--memory", "1GB"), "write 1G or 1GiB"),
             (("--memory", "0.3G"), "write 307M or 308M"),
-            (("--vcpus", "1.5"), "'1.5' is no number of vCPUs"),
-            (("--vcpus", "0"), "'0' is no number of vCPUs"),
+            (("--vcpus", "1.5"), "'1.5' is not a number of vCPUs"),
+            (("--vcpus", "0"), "'0' is not a number of vCPUs; write a whole number, at least 1"),
             (("--vcpus", "2", "--timeout", "5"), "add --wait"),
             (("--vcpus", "2", "--wait", "--timeout", "0"), "seconds above 0"),
             (("--vcpus", "2", "--wait", "--dry-run"), "not allowed with"),
@@ -158,8 +158,8 @@ class Waiting(ClientTestCase):
         ended = self.adjust(self.server["name"], "--memory", "512", "--wait", "-f", "json")
         assert ended.code == 5, ended
         assert "xloud.guest_refused.memory_not_reached" in ended.err
-        assert "1 vCPUs, 1024 MiB are claimed" in ended.err
-        assert "tried again" in ended.err
+        assert "1 vCPUs, 1024 MiB are claimed for the server" in ended.err
+        assert "nova-xloud tries again" in ended.err
         assert ended.json["outcome"] == "guest refused"
         assert ended.json["memory_mb"] == {
             "desired": 512,
@@ -175,7 +175,7 @@ class Waiting(ClientTestCase):
         argv = ("--memory", "512", "--wait", "--timeout", "0.5", "-f", "json")
         ended = self.adjust(self.server["name"], *argv)
         assert ended.code == 4, ended
-        assert "512 MiB were not reached within 0.5 s, and it goes on" in ended.err
+        assert "did not reach 512 MiB within 0.5 s; the adjustment continues" in ended.err
         assert ended.json["outcome"] == "timed out"
         guest.behaviour = Behaviour.COOPERATIVE
         self._has(1, 512)
@@ -186,7 +186,7 @@ class Waiting(ClientTestCase):
 
         ended = self._adjust_after("claimed", again, "--vcpus", "4", "-f", "json")
         assert ended.code == 1, ended
-        assert "2 vCPUs, 512 MiB are desired by now" in ended.err
+        assert "the server's desired size is now 2 vCPUs, 512 MiB" in ended.err
         assert ended.json["outcome"] == "superseded"
         self._has(2, 512)
 
@@ -234,8 +234,8 @@ class Waiting(ClientTestCase):
         with mock.patch("nova_xloud.compute.worker.Worker.submit"):
             ended = self._adjust_and_then(down)
         assert ended.code == 4, ended
-        assert ended.err.count("its compute host is down") == 2, ended
-        assert "what it has is not known" in ended.err
+        assert ended.err.count("the server's compute host is down") == 2, ended
+        assert "what the guest has is unknown" in ended.err
         shown = self.adjust("show", self.server["name"], "-f", "json").json
         assert (shown["source"], shown["vcpus"]["actuated"]) == ("database", None)
         assert "actuated unknown" in self.adjust("show", self.server["name"]).out

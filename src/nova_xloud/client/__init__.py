@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""nova-xloud for whoever uses a cloud: an openstacksdk service, and commands of ``openstack``.
+"""The client of nova-xloud: a service of openstacksdk, and commands of ``openstack``.
 
 ::
 
@@ -10,7 +10,8 @@
     adjustment = xloud.adjust("web1", vcpus=3, memory_mb=768)
     status = xloud.wait_for_adjustment(adjustment)
 
-Nova is not needed here, nor is anything of nova-xloud that needs it. docs/client.md is the guide.
+The client does not need Nova, and imports nothing of nova-xloud that does. docs/client.md is its
+guide.
 """
 
 from __future__ import annotations

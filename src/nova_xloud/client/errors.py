@@ -19,11 +19,11 @@
     │   ├── HostUnsupported         xloud.host_unsupported
     │   └── PlacementUnavailable    xloud.placement_unavailable
     ├── NotInstalled            this cloud's nova-api runs without nova-xloud
-    └── NotReached              it was admitted, and waiting for it has ended; has the last status
+    └── NotReached              the wait ended before the guest had the size; has the last status
         ├── GuestRefused            the guest does not follow
-        ├── TimedOut                it goes on
-        ├── Superseded              something else is desired now
-        └── AdjustmentFailed        it could not be done
+        ├── TimedOut                the adjustment continues
+        ├── Superseded              another size is desired now
+        └── AdjustmentFailed        the adjustment could not be done
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ _CODE = re.compile(r"^(xloud\.[a-z_.]+): ?(.*)$", re.DOTALL)
 class ClientError(SDKException):
     """The root of the tree; never raised itself.
 
-    :ivar message: for people
-    :ivar next_step: what to do, in a sentence; may be empty
+    :ivar message: what happened, for people
+    :ivar next_step: what to do about it, in one or more sentences; may be empty
     """
 
     def __init__(self, message: str, advice: str = "") -> None:
@@ -60,7 +60,7 @@ class AdjustmentRefused(ClientError):
     """
 
     CODE: ClassVar[str] = ""
-    # The HTTP status of Nova's own errors that are of this class.
+    # The HTTP status of errors of Nova itself (without a code) that become this class.
     PLAIN: ClassVar[int] = 0
 
     def __init__(
@@ -83,80 +83,81 @@ class Invalid(AdjustmentRefused):
 
 
 class OutOfBounds(AdjustmentRefused):
-    """A size below the minimum, above the maximum, or off the vCPU step."""
+    """The size is below the minimum, above the maximum, or no multiple of the vCPU step."""
 
     CODE = "xloud.out_of_bounds"
 
 
 class Forbidden(AdjustmentRefused):
-    """Policy does not allow it."""
+    """The policy does not allow this user to adjust the server."""
 
     CODE = "xloud.forbidden"
     PLAIN = 403
 
 
 class QuotaExceeded(AdjustmentRefused):
-    """The quota of the server's project, or of its user, has not that much left."""
+    """The quota of the server's project, or of the server's user, does not have that much left."""
 
     CODE = "xloud.quota"
 
 
 class NotFound(AdjustmentRefused):
-    """No such server, or not visible, or it has just left its host."""
+    """There is no such server, the user may not see it, or it has just left its compute host."""
 
     CODE = "xloud.not_found"
     PLAIN = 404
 
 
 class InvalidState(AdjustmentRefused):
-    """It is locked, busy, or in a state in which nothing is adjusted."""
+    """The server is locked, busy, or in a state in which no server is adjusted."""
 
     CODE = "xloud.invalid_state"
     PLAIN = 409
 
 
 class NoCapacity(AdjustmentRefused):
-    """Its host has no room."""
+    """The server's compute host does not have that much left."""
 
     CODE = "xloud.no_capacity"
 
 
 class NoAllocation(AdjustmentRefused):
-    """Placement holds nothing for it on its host."""
+    """Placement has no allocation for the server on the server's compute host."""
 
     CODE = "xloud.no_allocation"
 
 
 class ClaimRefused(AdjustmentRefused):
-    """Placement does not take what is to be reserved, and not for lack of room."""
+    """Placement refuses the allocation, for another reason than lack of room on the host."""
 
     CODE = "xloud.claim_refused"
 
 
 class Blocked(AdjustmentRefused):
-    """This server cannot; ``code`` says why, after ``xloud.blocked.``"""
+    """This server cannot be adjusted like that; the code ``xloud.blocked.<why>`` says why."""
 
     CODE = "xloud.blocked"
 
     @property
     def why(self) -> str:
+        """The end of ``code``, after ``xloud.blocked.``"""
         return self.code.removeprefix("xloud.blocked.")
 
 
 class HostUnavailable(AdjustmentRefused):
-    """Its compute host is down, or did not answer in time."""
+    """The server's compute host is down, or did not answer in time."""
 
     CODE = "xloud.host_unavailable"
 
 
 class HostUnsupported(AdjustmentRefused):
-    """Its compute host runs without nova-xloud, or with one too old."""
+    """The server's compute host runs without nova-xloud, or with a version that is too old."""
 
     CODE = "xloud.host_unsupported"
 
 
 class PlacementUnavailable(AdjustmentRefused):
-    """Placement could not be asked."""
+    """Placement did not answer, or its answers kept conflicting."""
 
     CODE = "xloud.placement_unavailable"
 
@@ -166,17 +167,18 @@ class NotInstalled(ClientError):
 
     def __init__(self) -> None:
         super().__init__(
-            "this cloud's nova-api runs without nova-xloud: it does not know the URL",
-            "Ask the cloud's administrator for it; nova-xloud-status upgrade check tells them "
-            "which service lacks it.",
+            "this cloud's nova-api runs without nova-xloud, so it does not know the URL that was "
+            "asked for",
+            "Ask the cloud's administrator to run nova-api with nova-xloud; nova-xloud-status "
+            "upgrade check names the services that run without it.",
         )
 
 
 class NotReached(ClientError):
-    """It was admitted, and waiting for it has ended.
+    """The adjustment was admitted, and the wait ended before the guest had the size.
 
     :ivar code: reason code of the condition that says why; may be empty
-    :ivar status: as it was seen last; None: it could not be read even once
+    :ivar status: the last status that was read; None: no status could be read
     """
 
     def __init__(self, message: str, status: Status | None = None, code: str = "") -> None:
@@ -189,31 +191,31 @@ class NotReached(ClientError):
 
 
 class GuestRefused(NotReached):
-    """The guest did not take, or give back, what it was told to. What it has stays claimed."""
+    """The guest did not take or give back vCPUs or memory. What the guest has stays claimed."""
 
 
 class TimedOut(NotReached):
-    """It was not reached in time. It goes on all the same; ``code`` says where it is."""
+    """The size was not reached in time. The adjustment continues; ``code`` says what it does."""
 
     def __str__(self) -> str:
         return str(self.message)
 
 
 class Superseded(NotReached):
-    """Something else is desired by now: somebody has adjusted it again, or it was restarted."""
+    """Another size is desired by now: the server was adjusted again, or it was restarted."""
 
 
 class AdjustmentFailed(NotReached):
-    """It could not be done; it is tried again by itself, more and more seldom."""
+    """The adjustment could not be done. nova-xloud tries again, with longer and longer pauses."""
 
 
 def check(response: Any) -> None:
     """Return if ``response`` is good.
 
     :param response: of ``requests``
-    :raises AdjustmentRefused: where it is an answer of nova-xloud, or of Nova to the same request
-    :raises NotInstalled: the URL is not known
-    :raises openstack.exceptions.HttpException: anything else
+    :raises AdjustmentRefused: nova-xloud, or Nova itself, refused the request
+    :raises NotInstalled: nova-api does not know the URL
+    :raises openstack.exceptions.HttpException: any other error
     """
     status = response.status_code
     if status < 400:
@@ -233,7 +235,10 @@ def check(response: Any) -> None:
 
 
 def _class_of(code: str, status: int) -> type[AdjustmentRefused] | None:
-    """None: it is no refusal. A code of a later version is an ``AdjustmentRefused``."""
+    """The class of a refusal; None if the answer is not a refusal.
+
+    A code that only a later version of the API knows becomes a plain ``AdjustmentRefused``.
+    """
     for kind in AdjustmentRefused.__subclasses__():
         if code and (code == kind.CODE or code.startswith(kind.CODE + ".")):
             return kind
@@ -243,7 +248,10 @@ def _class_of(code: str, status: int) -> type[AdjustmentRefused] | None:
 
 
 def _message(response: Any) -> str | None:
-    """What Nova says: ``{"conflictingRequest": {"code": 409, "message": "..."}}``."""
+    """The message in an answer of Nova; None if the answer has another form.
+
+    The form: ``{"conflictingRequest": {"code": 409, "message": "..."}}``.
+    """
     try:
         ((_, told),) = response.json().items()
         return str(told["message"])

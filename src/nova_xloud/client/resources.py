@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the API answers, typed. Members of a later version are in ``body`` and are left alone."""
+"""The answers of the API as typed objects.
+
+Members that only a later version of the API knows are in ``body`` and nowhere else.
+"""
 
 from __future__ import annotations
 
@@ -16,11 +19,11 @@ from nova_xloud.core.size import Observed, Size
 class Adjustment:
     """An adjustment that was admitted.
 
-    :ivar server_id: of whom
-    :ivar vcpus: what was asked; None: left as it was
-    :ivar memory_mb: likewise, MiB
-    :ivar persist: kept over stop and start
-    :ivar request_id: finds its instance action
+    :ivar server_id: the server's ID
+    :ivar vcpus: the number that was asked for; None: left as it was
+    :ivar memory_mb: the memory that was asked for, MiB; None: left as it was
+    :ivar persist: whether the size is kept when the server is stopped and started
+    :ivar request_id: finds the instance action of the adjustment
     """
 
     server_id: str
@@ -30,7 +33,7 @@ class Adjustment:
     request_id: str
 
     def is_of(self, desired: Size) -> bool:
-        """Whether what is ``desired`` is what was asked here."""
+        """Whether ``desired`` has the sizes that this adjustment asked for."""
         return self.vcpus in (None, desired.vcpus) and self.memory_mb in (None, desired.memory_mb)
 
     def __str__(self) -> str:
@@ -41,14 +44,14 @@ class Adjustment:
 
 @dataclass(frozen=True, slots=True)
 class FourNumbers:
-    """The four numbers, each of both resources.
+    """The four sizes of a server, each with vCPUs and memory.
 
-    :ivar desired: what was asked for
-    :ivar reserved: what Placement holds
-    :ivar actuated: what QEMU was set to; None: its host is down, so nobody knows
-    :ivar observed: what the guest was seen to have; None of a resource where nobody can tell: vCPUs
-        of a guest without an agent, memory of one whose balloon driver does not report, both while
-        the host is down
+    :ivar desired: the size that was asked for
+    :ivar reserved: the size that Placement has allocated
+    :ivar actuated: the size that QEMU was set to; None: unknown, because the compute host is down
+    :ivar observed: the size that the guest was seen to have. A resource is None if it is unknown:
+        vCPUs if the guest has no agent, memory if the balloon driver does not report, both while
+        the compute host is down
     """
 
     desired: Size
@@ -68,11 +71,11 @@ class Blocker:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """What a server has, holds, and may become.
+    """The sizes, bounds and conditions of a server.
 
-    :ivar current: what the guest has; of one that does not run, what it will start with
+    :ivar current: the size of the guest; if the server does not run, the size it will start with
     :ivar generation: counts the adjustments that were admitted
-    :ivar from_host: False: its compute host is down, and this is from Nova's database
+    :ivar from_host: False: the compute host did not answer, and this is from Nova's database
     :ivar body: ``xloud_status`` as it was answered
     """
 
@@ -107,23 +110,26 @@ class Status:
 
     @property
     def running(self) -> bool | None:
-        """Whether there is a guest; None: nobody knows."""
+        """Whether the guest runs; None: unknown."""
         actuated = self.numbers.actuated
         return None if actuated is None else actuated.vcpus > 0
 
     @property
     def converged(self) -> bool:
-        """Whether the last adjustment has come to its end, and it is as it should be."""
+        """Whether the guest has the desired size, as the condition ``Converged`` says."""
         found = self.condition(CONVERGED)
         return found is not None and found.status
 
     def condition(self, kind: str) -> Condition | None:
-        """The condition of that type, if it is listed."""
+        """The condition of that type; None if the server does not have it."""
         return next((one for one in self.conditions if one.type == kind), None)
 
     @property
     def reasons(self) -> tuple[str, ...]:
-        """The reason codes of all that is not as it should be, each once; empty if all is."""
+        """The reason codes of all that is not as it should be, each once.
+
+        They are that of ``Converged`` if it is false, and those of all other conditions.
+        """
         wrong = [one for one in self.conditions if one.status is not (one.type == CONVERGED)]
         return tuple(dict.fromkeys(one.reason for one in wrong))
 
@@ -140,10 +146,11 @@ class Refusal:
 class Plan:
     """What an adjustment would do.
 
-    :ivar admitted: whether it would be; ``refusal`` says why not
-    :ivar desired: the size that would be desired; None where it is refused before that is known
-    :ivar claim: what Placement would hold while it is on its way; likewise
-    :ivar steps: in order, each a mapping with ``step`` and what that step has
+    :ivar admitted: whether the adjustment would be admitted; if not, ``refusal`` says why
+    :ivar desired: the size that would be desired; None if the adjustment is refused before that
+        is known
+    :ivar claim: what Placement would have allocated during the adjustment; None as above
+    :ivar steps: in order, each a mapping with ``step``, its name, and the values of that step
     :ivar body: ``plan`` as it was answered
     """
 
@@ -174,9 +181,9 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """A server of a list, with its status or the reason why there is none.
+    """A server of a list, with its status or the error with which reading it failed.
 
-    :ivar server: as openstacksdk has it
+    :ivar server: a server object of openstacksdk
     """
 
     server: Any

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The service: what a connection of openstacksdk can do with nova-xloud."""
+"""The service: adjust servers through a connection of openstacksdk."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from nova_xloud.client.resources import Adjustment, Listed, Plan, Status
 from nova_xloud.client.waiting import Progress, Waiting
 
 TIMEOUT = 300.0
-# How many statuses are asked for at a time.
+# How many statuses are requested at the same time.
 _AT_ONCE = 8
 
 
@@ -27,7 +27,7 @@ _AT_ONCE = 8
 class Xloud:
     """nova-xloud behind one cloud's compute endpoint.
 
-    Servers are named by their id or name, or are servers of openstacksdk.
+    Methods take a server as its ID, its name, or a server object of openstacksdk.
 
     :ivar compute: ``Connection.compute``
     """
@@ -35,11 +35,11 @@ class Xloud:
     compute: Any
 
     def find_server(self, server: Any, *, all_projects: bool = False) -> Any:
-        """The server, as openstacksdk has it.
+        """Return the server as a server object of openstacksdk.
 
-        :param all_projects: of any project, by name; for administrators
-        :raises openstack.exceptions.NotFoundException:
-        :raises openstack.exceptions.DuplicateResource: several have that name
+        :param all_projects: look for the name in all projects; for administrators
+        :raises openstack.exceptions.NotFoundException: no server has that ID or name
+        :raises openstack.exceptions.DuplicateResource: several servers have that name
         """
         if not isinstance(server, str):
             return server
@@ -54,14 +54,16 @@ class Xloud:
         persist: bool = True,
         force: bool = False,
     ) -> Adjustment:
-        """Ask for a size; returns when it is admitted, which is before the guest has it.
+        """Ask for a size. Returns when the size is admitted, which is before the guest has it.
 
-        :param vcpus: None: leave them as they are
-        :param memory_mb: MiB; likewise. At least one of the two
-        :param persist: False: until the guest next stops
-        :param force: memory may go below what the guest's own statistics say that it needs
+        At least one of ``vcpus`` and ``memory_mb`` is needed.
+
+        :param vcpus: None: leave the number of vCPUs as it is
+        :param memory_mb: MiB; None: leave the memory as it is
+        :param persist: False: keep the size only until the guest next stops
+        :param force: allow less memory than the guest's own statistics say that the guest needs
         :raises AdjustmentRefused: nothing was changed
-        :raises NotInstalled: this cloud has no nova-xloud
+        :raises NotInstalled: this cloud's nova-api runs without nova-xloud
         """
         found = self.find_server(server)
         body = _body(vcpus, memory_mb, persist, force)
@@ -78,28 +80,29 @@ class Xloud:
         persist: bool = True,
         force: bool = False,
     ) -> Plan:
-        """What :meth:`adjust` would do; changes nothing.
+        """Return what :meth:`adjust` would do, without changing anything.
 
-        :raises AdjustmentRefused: it could not even be planned: its host is down, it is locked
+        :raises AdjustmentRefused: no plan can be made: the server's compute host is down, or the
+            server is locked
         """
         found = self.find_server(server)
         body = _body(vcpus, memory_mb, persist, force) | {"dry_run": True}
         return Plan.from_body(found.id, self._post(found.id, body).json()["plan"])
 
     def get_status(self, server: Any) -> Status:
-        """What a server has, holds, and may become.
+        """Return a server's sizes, bounds and conditions.
 
-        :raises AdjustmentRefused: it is gone, or must not be looked at
+        :raises AdjustmentRefused: the server is gone, or the policy does not allow to see it
         """
         return self._status(self.find_server(server).id)
 
     def servers(self, limit: int | None = None, **query: Any) -> Iterator[Listed]:
-        """Servers with their status, in Nova's order.
+        """Yield servers with their status, in Nova's order.
 
-        Of one whose status cannot be had there is the error, and the others all the same.
+        A server whose status cannot be read is yielded with the error instead.
 
-        :param limit: not more than so many
-        :param query: as of ``Connection.compute.servers()``: ``all_projects``,
+        :param limit: the largest number of servers; None: all
+        :param query: the query of ``Connection.compute.servers()``: ``all_projects``,
             ``compute_host``, ``name``
         """
         found = islice(self.compute.servers(**query), limit)
@@ -107,7 +110,7 @@ class Xloud:
         try:
             yield from pool.map(self._listed, found)
         finally:
-            # Whoever stops early does not wait for thousands.
+            # A caller that stops early does not wait for thousands of statuses.
             pool.shutdown(cancel_futures=True)
 
     def wait_for_adjustment(
@@ -117,16 +120,19 @@ class Xloud:
         on_progress: Callable[[Progress], None] = lambda progress: None,
         interval: float = 1.0,
     ) -> Status:
-        """Wait until the guest has what was asked for; of one that does not run, until it is
-        claimed.
+        """Wait until the guest has the size that was asked for.
+
+        If the server does not run, wait until the size is claimed.
 
         :param timeout: seconds
-        :param on_progress: is told of each stage when it is reached
-        :param interval: seconds between two looks
-        :raises GuestRefused: the guest does not follow; what it has stays claimed
-        :raises TimedOut: the adjustment goes on
-        :raises Superseded: something else is desired by now
-        :raises AdjustmentFailed: it could not be done
+        :param on_progress: called with each stage when it is reached, and with each reason for
+            delay
+        :param interval: seconds between two readings of the status
+        :returns: the status with which the size was reached
+        :raises GuestRefused: the guest does not follow; what the guest has stays claimed
+        :raises TimedOut: the size was not reached in time; the adjustment continues
+        :raises Superseded: another size is desired by now
+        :raises AdjustmentFailed: the adjustment could not be done
         """
         return Waiting(
             adjustment,
@@ -156,9 +162,9 @@ class Xloud:
 
 
 class XloudService(ServiceDescription):  # type: ignore[type-arg]
-    """For ``Connection(extra_services=[XloudService()])``: the connection has ``xloud`` then.
+    """Give a connection the attribute ``xloud``: ``Connection(extra_services=[XloudService()])``.
 
-    It has no endpoint of its own, so none is looked for: it is spoken to through ``compute``.
+    The service has no endpoint of its own: requests go through ``Connection.compute``.
     """
 
     def __init__(self) -> None:
@@ -169,17 +175,20 @@ class XloudService(ServiceDescription):  # type: ignore[type-arg]
 
 
 def connect(connection: Connection) -> Xloud:
-    """The service of a connection of openstacksdk."""
+    """Return the service for a connection of openstacksdk."""
     return Xloud(connection.compute)
 
 
 def add_to(connection: Connection) -> None:
-    """Give a connection ``xloud``: ``vendor_hook: nova_xloud.client:add_to`` in clouds.yaml."""
+    """Give ``connection`` the attribute ``xloud``.
+
+    For clouds.yaml: ``vendor_hook: nova_xloud.client:add_to``.
+    """
     connection.add_service(XloudService())
 
 
 def _body(vcpus: int | None, memory_mb: int | None, persist: bool, force: bool) -> dict[str, Any]:
     sizes = {"current_vcpus": vcpus, "current_memory_mb": memory_mb}
     asked = {name: size for name, size in sizes.items() if size is not None}
-    # What is the default is not sent: an older API may not know it.
+    # Defaults are not sent: an older API may not know the parameter.
     return asked | ({} if persist else {"persist": False}) | ({"force": True} if force else {})

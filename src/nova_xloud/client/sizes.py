@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Sizes as people write them."""
+"""Parse sizes as people write them on a command line."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ _WRITTEN = re.compile(r"(\d+(?:\.\d+)?) *([A-Za-z]*)", re.ASCII)
 
 
 def memory_mb(text: str) -> int:
-    """``512``, ``512M``, ``512MiB``, ``2G``, ``1.5GiB`` as MiB, in either case.
+    """Parse a size of memory: ``512``, ``512M``, ``512MiB``, ``2G``, ``1.5GiB``; return MiB.
 
-    Units are powers of 1024, as in flavors. ``MB`` and ``GB`` are refused: to many they are powers
-    of 1000.
+    Upper or lower case. Units are powers of 1024, as in flavors. ``MB`` and ``GB`` are refused,
+    because many people read them as powers of 1000.
 
-    :raises ValueError: with the way out
+    :raises ValueError: the message says how to write the size
     """
     found = _WRITTEN.fullmatch(text.strip())
     if found is None:
-        raise ValueError(f"{text!r} is no size; write MiB as 512 or 512M, GiB as 2G")
+        raise ValueError(f"{text!r} is not a size; write MiB as 512 or 512M, GiB as 2G")
     amount, unit = Fraction(found[1]), found[2].upper()
     if unit in ("MB", "GB", "TB"):
         letter = unit[0]
@@ -29,21 +29,24 @@ def memory_mb(text: str) -> int:
             f"{found[1]}{letter}iB, which are powers of 1024"
         )
     if unit not in _UNITS:
-        raise ValueError(f"{text!r} has no unit that is known; use M, G or T, or MiB, GiB or TiB")
+        raise ValueError(f"{text!r} has an unknown unit; use M, G or T, or MiB, GiB or TiB")
     return _whole(text, amount * _UNITS[unit])
 
 
 def vcpus(text: str) -> int:
-    """:raises ValueError: with the way out"""
+    """Parse a number of vCPUs.
+
+    :raises ValueError: the message says how to write the number
+    """
     if not re.fullmatch(r"0*[1-9][0-9]*", text.strip(), re.ASCII):
-        raise ValueError(f"{text!r} is no number of vCPUs; write a whole number from 1")
+        raise ValueError(f"{text!r} is not a number of vCPUs; write a whole number, at least 1")
     return int(text)
 
 
 def _whole(text: str, size: Fraction) -> int:
     below = int(size)
     if below == 0:
-        raise ValueError(f"{text!r} is less than 1 MiB")
+        raise ValueError(f"{text!r} is less than 1 MiB; write at least 1M")
     if size != below:
         raise ValueError(
             f"{text!r} is {float(size):g} MiB, and memory is whole MiB; write {below}M or "

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Waiting for an adjustment: what a status says of it, and the asking again and again."""
+"""Wait for an adjustment: read the status until it is reached, or will not be."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from nova_xloud.client.resources import Adjustment, Status
 from nova_xloud.core.instance.conditions import CONVERGED, GUEST_REFUSED
 from nova_xloud.core.instance.lifecycle import GAVE_UP
 
-# The reasons of Converged while it is not decided yet.
+# The reasons of the condition Converged while the outcome is open.
 _GOES_ON = ("xloud.admitted", "xloud.converging", "xloud.deferred", "xloud.drifted")
 
 
 class Stage(enum.Enum):
-    """How far an adjustment is, in this order."""
+    """What an adjustment has reached, in this order."""
 
     ASKED = "asked"
     CLAIMED = "claimed"
@@ -38,10 +38,11 @@ class Stage(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Something to tell while one waits: a stage that is reached, or why it takes longer.
+    """Something that happened during a wait: a stage was reached, or there is a reason for delay.
 
-    :ivar seconds: since the waiting began
-    :ivar stage: None: no stage, but a ``note``
+    :ivar seconds: since the wait began
+    :ivar stage: the stage that was reached; None: see ``note``
+    :ivar note: why the adjustment takes longer; empty with a stage
     """
 
     seconds: float
@@ -50,7 +51,7 @@ class Progress:
 
 
 def stages(status: Status) -> Iterator[Stage]:
-    """The stages that what is desired has reached."""
+    """The stages that the desired size has reached."""
     numbers = status.numbers
     yield Stage.ASKED
     if numbers.reserved.covers(numbers.desired):
@@ -62,38 +63,44 @@ def stages(status: Status) -> Iterator[Stage]:
 
 
 def unconfirmed(status: Status) -> str:
-    """What of a size that is reached nobody has seen in the guest; empty where all was seen."""
+    """Why the guest cannot confirm the size that QEMU has; empty if it can, or if it is off."""
     observed = status.numbers.observed
     if not status.running:
         return ""
     if observed.memory_mb is None:
-        who = "the guest's balloon driver does not report"
-        return f"set; {who}" + ("" if observed.vcpus is not None else ", and it has no agent")
+        agent = "" if observed.vcpus is not None else ", and the guest has no agent"
+        return f"set; the guest's balloon driver does not report{agent}"
     return "set; the guest has no agent to confirm it" if observed.vcpus is None else ""
 
 
 def note(status: Status) -> str:
-    """Why it takes longer; empty when nothing is known."""
+    """Why the adjustment takes longer; empty if no reason is known."""
     if not status.from_host:
-        return "its compute host is down; it goes on when that is back"
+        return "the server's compute host is down; the adjustment continues when the host is back"
     converged = status.condition(CONVERGED)
     if converged is not None and converged.reason == "xloud.deferred":
-        return converged.message or "another operation, or a paused guest, goes first"
+        return converged.message or (
+            "another operation on the server runs first, or the guest is paused; the adjustment "
+            "continues afterwards"
+        )
     return ""
 
 
 def judge(status: Status, adjustment: Adjustment, generation: int) -> bool | NotReached:
-    """Whether ``adjustment`` is reached; or why it will not be.
+    """Whether ``adjustment`` is reached; or, as an exception, why it will not be.
 
-    :param generation: of the first status after it was admitted
+    :param generation: of the first status that was read after the adjustment was admitted
     """
     desired = status.numbers.desired
     gave_up = status.condition(GAVE_UP)
     if gave_up is not None and gave_up.status and status.generation == generation:
-        # Of this request: the next one ends the condition.
+        # The condition is about this request: the next request ends it.
         return AdjustmentFailed(f"{gave_up.message}; {_has(status)}", status, gave_up.reason)
     if status.generation != generation or not adjustment.is_of(desired):
-        message = f"{desired} are desired by now: it was adjusted again, or has been restarted"
+        message = (
+            f"the server's desired size is now {desired}, and no longer {adjustment}: the server "
+            f"was adjusted again, or it was restarted and the adjustment did not persist"
+        )
         return Superseded(message, status)
     refused = status.condition(GUEST_REFUSED)
     if refused is not None and refused.status:
@@ -103,7 +110,7 @@ def judge(status: Status, adjustment: Adjustment, generation: int) -> bool | Not
         return False
     if converged.status or converged.reason in _GOES_ON:
         return converged.status
-    again = "" if converged.reason == "xloud.no_guest" else "; it is tried again by itself"
+    again = "" if converged.reason == "xloud.no_guest" else "; nova-xloud tries again by itself"
     return AdjustmentFailed(
         f"{converged.message}; {_has(status)}{again}",
         status,
@@ -113,11 +120,13 @@ def judge(status: Status, adjustment: Adjustment, generation: int) -> bool | Not
 
 @dataclass
 class Waiting:
-    """One wait.
+    """One wait for one adjustment.
 
-    :ivar read: reads the status
-    :ivar tell: is told of the progress
-    :ivar interval: seconds between two readings
+    :ivar read: returns the server's status
+    :ivar timeout: seconds
+    :ivar tell: called with each stage and each note, once
+    :ivar interval: seconds between two readings of the status
+    :ivar clock: returns monotonic seconds
     """
 
     adjustment: Adjustment
@@ -132,10 +141,10 @@ class Waiting:
     _generation: int | None = None
 
     def run(self) -> Status:
-        """The status with which it was reached.
+        """Wait, and return the status with which the adjustment was reached.
 
         :raises NotReached: with the last status
-        :raises AdjustmentRefused: the server is gone, say
+        :raises AdjustmentRefused: the status cannot be had, because the server is gone for example
         """
         began = self.clock()
         self._tell(began, Stage.ASKED)
@@ -156,8 +165,8 @@ class Waiting:
         try:
             self._status = status = self.read()
         except (ClientException, HttpException, PlacementUnavailable) as error:
-            # It goes on whether one can look or not.
-            self._note(began, f"its status cannot be read now: {error}")
+            # The adjustment continues, whether its status can be read or not.
+            self._note(began, f"the server's status cannot be read at the moment: {error}")
             return None
         for stage in stages(status):
             self._tell(began, stage)
@@ -180,19 +189,23 @@ class Waiting:
             self.tell(Progress(self.clock() - began, None, text))
 
     def _timed_out(self) -> TimedOut:
-        message = f"{self.adjustment} were not reached within {self.timeout:g} s, and it goes on"
+        message = (
+            f"the guest did not reach {self.adjustment} within {self.timeout:g} s; the adjustment "
+            f"continues"
+        )
         if self._status is None:
-            return TimedOut(f"{message}; its status could not be read")
+            return TimedOut(f"{message}; the server's status could not be read")
         message = "; ".join(filter(None, (message, note(self._status), _has(self._status))))
         converged = self._status.condition(CONVERGED)
         return TimedOut(message, self._status, converged.reason if converged else "")
 
 
 def _has(status: Status) -> str:
+    """What the guest has and what is claimed, as the end of a message."""
     numbers = status.numbers
+    claimed = f"{numbers.reserved} are claimed for the server"
     if numbers.actuated is None:
-        return f"what it has is not known, {numbers.reserved} are claimed"
+        return f"what the guest has is unknown; {claimed}"
     if not status.running:
-        return f"it does not run, {numbers.reserved} are claimed"
-    held = numbers.observed.at_least_known(numbers.actuated)
-    return f"it has {held}, and {numbers.reserved} are claimed"
+        return f"the server does not run; {claimed}"
+    return f"the guest has {numbers.observed.at_least_known(numbers.actuated)}; {claimed}"

@@ -12,7 +12,7 @@ from openstack.exceptions import HttpException, SDKException
 import nova_xloud
 from nova_xloud import errors as servers
 from nova_xloud.client import errors
-from nova_xloud.client.advice import ADVICE, next_step
+from nova_xloud.client.advice import ADVICE, PLAIN, next_step
 from tests.unit.client.bodies import response
 
 
@@ -88,3 +88,20 @@ def test_advice_goes_from_the_code_to_what_it_begins_with() -> None:
     assert next_step("xloud.blocked.boot_vcpus") == ADVICE["xloud.blocked.boot_vcpus"]
     assert next_step("", 409) != next_step("", 404) != ""
     assert next_step("xloud.unknown", 500) == next_step("") == ""
+
+
+# Who does not know the code takes none of these for a sentence, or does not know who "it" is.
+PRIVATE = re.compile(
+    r"\b(likewise|see there|is told|are told|in vain|as ever|half way|is looked at|goes on)\b|"
+    r"(^|[.;:] )Its? ",
+    re.IGNORECASE,
+)
+
+
+@pytest.mark.parametrize("advice", [*ADVICE.values(), *PLAIN.values()])
+def test_advice_is_of_whole_sentences_and_names_what_it_is_about(advice: str) -> None:
+    assert re.match("[A-Z]|openstack |nova-xloud ", advice)
+    assert advice.endswith(".")
+    assert not PRIVATE.search(advice)
+    if re.search(r"\b(it|its)\b", advice):
+        assert re.search(r"\b(server|guest|adjustment|host)\b.*?\b(it|its)\b", advice)

@@ -42,14 +42,14 @@ def test_memory(text: str, mib: int) -> None:
         ("512mb", ("'512mb'", "512M or 512MiB")),
         ("512IB", ("'512IB'", "M, G or T")),
         ("1024K", ("'1024K'", "M, G or T")),
-        ("0", ("'0' is less than 1 MiB",)),
+        ("0", ("'0' is less than 1 MiB", "at least 1M")),
         ("0.0001G", ("less than 1 MiB",)),
-        ("-1", ("'-1' is no size", "512M", "2G")),
-        ("", ("is no size",)),
-        ("big", ("'big' is no size",)),
+        ("-1", ("'-1' is not a size", "512M", "2G")),
+        ("", ("is not a size",)),
+        ("big", ("'big' is not a size",)),
         ("1e3", ("'1e3'",)),
-        ("1_000", ("'1_000' is no size",)),
-        ("\u0661", ("is no size",)),
+        ("1_000", ("'1_000' is not a size",)),
+        ("\u0661", ("is not a size",)),
     ],
 )
 def test_what_is_no_memory_is_told_with_the_way_out(text: str, words: tuple[str, ...]) -> None:
@@ -67,5 +67,5 @@ def test_every_mib_is_itself_in_each_unit(mib: int) -> None:
 def test_vcpus() -> None:
     assert (sizes.vcpus("3"), sizes.vcpus("012")) == (3, 12)
     for text in ("0", "-1", "1.5", "", "two", "1_0", "\u0663"):
-        with pytest.raises(ValueError, match="is no number of vCPUs"):
+        with pytest.raises(ValueError, match="is not a number of vCPUs"):
             sizes.vcpus(text)

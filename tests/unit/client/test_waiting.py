@@ -69,10 +69,14 @@ def test_it_is_reached(seen: Status) -> None:
 @pytest.mark.parametrize(
     ("seen", "kind", "words"),
     [
-        (REFUSED, errors.GuestRefused, f"{FLOOR}: why; it has 1 vCPUs, 512 MiB, and 3 vCPUs"),
-        (FAILED, errors.AdjustmentFailed, "xloud.placement_unavailable: away; it has 1 vCPUs"),
-        (OTHERS, errors.Superseded, "2 vCPUs, 512 MiB are desired by now"),
-        (RESTARTED, errors.Superseded, "or has been restarted"),
+        (REFUSED, errors.GuestRefused, f"{FLOOR}: why; the guest has 1 vCPUs, 512 MiB; 3 vCPUs"),
+        (
+            FAILED,
+            errors.AdjustmentFailed,
+            "xloud.placement_unavailable: away; the guest has 1 vCPUs",
+        ),
+        (OTHERS, errors.Superseded, "desired size is now 2 vCPUs, 512 MiB, and no longer 3 vCPUs"),
+        (RESTARTED, errors.Superseded, "or it was restarted"),
     ],
 )
 def test_it_will_not_be_reached(seen: Status, kind: type[Exception], words: str) -> None:
@@ -137,7 +141,10 @@ def test_a_note_is_told_once() -> None:
     cloud = Cloud([DEFERRED, DEFERRED, DOWN, DOWN, REACHED])
     cloud.waiting.run()
     notes = [one.note for one in cloud.told if one.stage is None]
-    assert notes == ["it is paused", "its compute host is down; it goes on when that is back"]
+    assert notes == [
+        "it is paused",
+        "the server's compute host is down; the adjustment continues when the host is back",
+    ]
 
 
 def test_a_look_that_fails_is_told_and_repeated() -> None:
@@ -156,10 +163,13 @@ def test_a_server_that_is_gone_ends_it() -> None:
 @pytest.mark.parametrize(
     ("last", "words"),
     [
-        (SET, "3 vCPUs were not reached within 2.5 s, and it goes on; it has 3 vCPUs, 512 MiB"),
-        (DOWN, "its compute host is down"),
+        (
+            SET,
+            "reach 3 vCPUs within 2.5 s; the adjustment continues; the guest has 3 vCPUs, 512 MiB",
+        ),
+        (DOWN, "the server's compute host is down"),
         (DEFERRED, "it is paused"),
-        (ConnectFailure("no route"), "its status could not be read"),
+        (ConnectFailure("no route"), "the server's status could not be read"),
     ],
 )
 def test_it_times_out(last: Status | Exception, words: str) -> None:
@@ -191,4 +201,4 @@ def test_one_without_a_guest_is_not_tried_again() -> None:
     found = judge(gone, GROW, 1)
     assert isinstance(found, errors.AdjustmentFailed)
     assert found.code == "xloud.no_guest"
-    assert "tried again" not in str(found)
+    assert "tries again" not in str(found)
