@@ -3,9 +3,11 @@
 
 import csv
 import io
+import re
 import threading
 from unittest import mock
 
+import fixtures
 import yaml
 
 from nova_xloud.client import service
@@ -21,6 +23,54 @@ def stages(text):
     """The stages that progress tells, in its order."""
     told = [line.split(" s  ", 1)[1] for line in text.splitlines() if " s  " in line]
     return [name for line in told for name in STAGES if line.split("  ")[0] == name]
+
+
+MESSAGE = (
+    "the guest's balloon driver does not report how much memory the guest uses, so its memory "
+    "stays at 1024 MiB and does not become 640; load the driver, or ask with force; the next "
+    "start of the server gives it 640 MiB all the same"
+)
+
+
+def widest(text):
+    """The length of the longest line."""
+    return max(len(line) for line in text.splitlines())
+
+
+def table_of(text):
+    """A table of fields and values as a dict, each value in one line."""
+    fields, last = {}, ""
+    for line in text.splitlines():
+        if line.startswith("| ") and not line.startswith("| Field "):
+            name, value = (cell.strip() for cell in line[1:-1].split(" | ", 1))
+            last = name or last
+            fields[last] = f"{fields.get(last, '')} {value}".strip()
+    return fields
+
+
+def heads_of(text):
+    """The columns of a table."""
+    return [cell.strip() for cell in text.splitlines()[1].strip("|").split("|")]
+
+
+def troubled(server_id, body):
+    """In place of ``Status.from_body``: a server with three conditions and a blocker."""
+    since = "2026-11-25T04:12:41Z"
+    kinds = {
+        "Converged": (False, "xloud.guest_refused.no_statistics"),
+        "GuestRefused": (True, "xloud.guest_refused.no_statistics"),
+        "GaveUp": (True, "xloud.gave_up.memory_floor"),
+    }
+    conditions = [
+        {"type": kind, "status": status, "reason": code, "message": MESSAGE, "since": since}
+        for kind, (status, code) in kinds.items()
+    ]
+    code = "xloud.blocked.locked_memory"
+    blockers = [{"resource": "memory_mb", "code": code, "message": MESSAGE}]
+    return from_body(server_id, {**body, "conditions": conditions, "blockers": blockers})
+
+
+from_body = service.Status.from_body
 
 
 class Adjust(ClientTestCase):
@@ -65,7 +115,7 @@ class Adjust(ClientTestCase):
         ended = self.adjust(server, "--vcpus", "3", "--memory", "768", "--dry-run")
         assert (ended.code, ended.err) == (0, "")
         assert "1. claim 3 vCPUs, 768 MiB" in ended.out
-        assert "vCPUs to 3" in ended.out
+        assert "set the guest's vCPUs to 3" in ended.out
         told = self.adjust(server, "--vcpus", "3", "--dry-run", "-f", "json").json
         assert told["admitted"] is True
         assert told["desired"] == told["claim"] == {"vcpus": 3, "memory_mb": 512}
@@ -74,6 +124,7 @@ class Adjust(ClientTestCase):
         ended = self.adjust(server, "--vcpus", "5", "--dry-run", "-f", "json")
         assert ended.code == 3
         assert ended.json["refusal"]["code"] == "xloud.out_of_bounds"
+        assert "The adjustment would be refused." in ended.err
         assert "larger flavor" in ended.err
         self._has(1, 512)
         assert not self._events("xloud_adjust")
@@ -125,7 +176,7 @@ class Adjust(ClientTestCase):
         unknown = "14aa6f0c-a50b-4178-8992-1176bdf4a7a1"
         ended = self.adjust("show", unknown)
         assert ended.code == 1
-        assert "you may not see it" in ended.err
+        assert "you may not see that server" in ended.err
         assert "--all-projects" not in ended.err
         # As a word after the command it would be taken for one.
         self.admin_api.put_server(self.server["id"], {"server": {"name": "show"}})
@@ -211,7 +262,7 @@ class Waiting(ClientTestCase):
         with mock.patch.object(AdjustServer, "_tell_progress", told):
             ended = self.adjust(self.server["name"], *argv)
         assert ended.code == 0, ended
-        assert ended.err.count("waits:") == 1, ended
+        assert ended.err.count("waiting:") == 1, ended
         assert "paused" in ended.err
         assert stages(ended.err) == STAGES[:3]
 
@@ -222,7 +273,7 @@ class Waiting(ClientTestCase):
         assert ended.code == 0, ended
         assert stages(ended.err) == ["asked", "claimed"]
         assert ended.json["outcome"] == "claimed"
-        assert "it will have that when it starts" in ended.err
+        assert "will have this size when the server starts" in ended.err
         assert self._reserved(self.server)["VCPU"] == 3
 
     def test_its_host_goes_down(self):
@@ -238,7 +289,9 @@ class Waiting(ClientTestCase):
         assert "what the guest has is unknown" in ended.err
         shown = self.adjust("show", self.server["name"], "-f", "json").json
         assert (shown["source"], shown["vcpus"]["actuated"]) == ("database", None)
-        assert "actuated unknown" in self.adjust("show", self.server["name"]).out
+        table = table_of(self.adjust("show", self.server["name"]).out)
+        assert "actuated unknown" in table["vcpus"]
+        assert "(from Nova's database: the compute host did not answer)" in table["state"]
 
     def _adjust_and_then(self, act):
         adjust = service.Xloud.adjust
@@ -258,7 +311,7 @@ class Waiting(ClientTestCase):
 
         ended = self._adjust_after("claimed", interrupt, "--vcpus", "3")
         assert ended.code == 130
-        assert f"goes on; openstack server adjust show {self.server['id']}" in ended.err
+        assert f"continues; openstack server adjust show {self.server['id']}" in ended.err
         self._has(3, 512)
 
 
@@ -273,31 +326,71 @@ class Show(ClientTestCase):
         assert yaml.safe_load(self.adjust("show", name, "-f", "yaml").out) == told
         table = self.adjust("show", name).out
         assert "desired 512, reserved 512, actuated 512, observed 512" in table
-        assert "Converged True: xloud.converged" in table
+        assert "Converged: True since " in table
+        assert "xloud.converged" in table
         value = self.adjust("show", name, "-f", "value", "-c", "current_vcpus", "-c", "source")
         assert value.out.split() == ["2", "host"]
         assert 'current_memory_mb="512"' in self.adjust("show", name, "-f", "shell").out
+
+    def test_a_table_begins_with_what_people_look_for(self):
+        name = self.server["name"]
+        assert self.adjust(name, "--vcpus", "2", "--wait", "--timeout", "60").code == 0
+        first = ["id", "name", "state", "vcpus", "memory_mb", "bounds", "conditions", "blockers"]
+        shown = table_of(self.adjust("show", name).out)
+        assert list(shown) == first
+        assert shown["state"] == "converged"
+        assert shown["bounds"] == "1 to 4 vCPUs, 512 to 1024 MiB"
+        body = self._status()
+        rest = [key for key in body if key not in first]
+        shown = table_of(self.adjust("show", name, "--long").out)
+        assert list(shown) == first + rest
+        assert (shown["generation"], shown["source"]) == ("1", "host")
+        # What is named is shown, in the table too.
+        shown = table_of(self.adjust("show", name, "-c", "source", "-c", "state").out)
+        assert list(shown) == ["state", "source"]
+        # Other formats are as the API answers, with or without it.
+        for form in ("json", "yaml", "shell", "value"):
+            assert self.adjust("show", name, "-f", form).out == (
+                self.adjust("show", name, "-f", form, "--long").out
+            )
+        keys = list(self.adjust("show", name, "-f", "json").json)
+        assert keys == ["id", "name", *body]
+
+    def test_long_messages_do_not_make_it_wide(self):
+        with mock.patch.object(service.Status, "from_body", troubled):
+            for columns, width in (("80", 80), ("160", 120), ("", 80)):
+                with fixtures.EnvironmentVariable("COLUMNS", columns):
+                    for argv in ((), ("--long",)):
+                        table = self.adjust("show", self.server["name"], *argv).out
+                        assert widest(table) <= width, table
+                        assert table_of(table)["state"].startswith("not converged: xloud.guest_r")
+                        assert MESSAGE in table_of(table)["conditions"]
+                        assert MESSAGE in table_of(table)["blockers"]
+            ended = self.adjust("show", self.server["name"], "--max-width", "200")
+            assert 120 < widest(ended.out) <= 200
+            told = self.adjust("show", self.server["name"], "-f", "json").json
+            assert [one["message"] for one in told["conditions"]] == [MESSAGE] * 3
 
     def test_what_blocks_it(self):
         server = self._boot(
             self._flavor(minimum_cpu=1, hw__locked_memory="true", hw__mem_page_size="small")
         )
         ended = self.adjust("show", server["id"])
-        assert "memory_mb: xloud.blocked.locked_memory: " in ended.out
+        assert "memory_mb: xloud.blocked.locked_memory" in ended.out
         ended = self.adjust(server["id"], "--memory", "600")
         assert ended.code == 3
         assert "xloud.blocked.locked_memory" in ended.err
 
-    def test_examples_are_in_the_help(self):
-        for argv in (
-            ("server", "adjust"),
-            ("server", "adjust", "show"),
-            ("server", "adjust", "list"),
-        ):
-            ended = self.openstack(*argv, "--help")
+    def test_help_has_examples_and_fits_80_columns(self):
+        self.useFixture(fixtures.EnvironmentVariable("COLUMNS", "80"))
+        for command, last in (((), 5), (("show",), 3), (("list",), 3)):
+            ended = self.openstack("server", "adjust", *command, "--help")
             assert ended.code == 0
             assert "\nexamples:\n  openstack server adjust" in ended.out
-            assert "  5  the guest refused" in ended.out
+            codes = re.findall(r"^  (\d)  ", ended.out.split("exit codes:")[1], re.MULTILINE)
+            # Looking is not waited for.
+            assert codes == [str(code) for code in range(last + 1)]
+            assert widest(ended.out) <= 80, ended.out
 
 
 class List(ClientTestCase):
@@ -355,6 +448,29 @@ class List(ClientTestCase):
         assert sorted(csv.reader(io.StringIO(text)))[0:1] == [["Name", "vCPUs"]]
         assert [one, "3"] in list(csv.reader(io.StringIO(text)))
         assert "| True      |" in self.adjust("list").out
+        with fixtures.EnvironmentVariable("COLUMNS", None):
+            # Of no width that is known; more columns are in --long.
+            heads = heads_of(self.adjust("list").out)
+            assert heads == ["ID", "Name", "vCPUs", "Memory MiB", "Converged", "Reasons"]
+            assert heads_of(self.adjust("list", "--long").out) == list(listed[0])
+        assert heads_of(self.adjust("list", "-c", "Max vCPUs").out) == ["Max vCPUs"]
+
+    def test_a_table_breaks_no_id_and_leaves_it_out_where_it_has_no_room(self):
+        with mock.patch.object(service.Status, "from_body", troubled):
+            for columns in ("80", "100", "120", "160"):
+                with fixtures.EnvironmentVariable("COLUMNS", columns):
+                    table = self.adjust("list").out
+                    assert widest(table) <= int(columns), table
+                    assert ("ID" in heads_of(table)) == (self.server["id"] in table)
+                    assert ("ID" in heads_of(table)) == (int(columns) >= 120)
+                    named = self.adjust("list", "-c", "ID", "-c", "Reasons").out
+                    assert self.server["id"] in named
+            (row,) = self.adjust("list", "--name", self.server["name"], "-f", "json").json
+            assert row["Reasons"][0] == "xloud.guest_refused.no_statistics"
+        with fixtures.EnvironmentVariable("COLUMNS", "106"):
+            # Without reasons there is room for it.
+            table = self.adjust("list").out
+            assert (heads_of(table)[0], widest(table)) == ("ID", 106)
 
     def test_not_converged_is_listed_with_its_reason(self):
         with mock.patch("nova_xloud.compute.worker.Worker.submit"):
@@ -385,6 +501,9 @@ class ListOfMixedHosts(Shells, XloudTestCase):
         without = rows[theirs["id"]]
         assert (without["Converged"], without["vCPUs"]) == (None, None)
         assert "xloud.host_unsupported" in without["Reasons"][0]
+        for columns, width in ((None, 150), ("120", 120), ("80", 80)):
+            with fixtures.EnvironmentVariable("COLUMNS", columns):
+                assert widest(self.adjust("list").out) <= width
         listed = self.adjust("list", "--not-converged", "-f", "json").json
         assert [row["ID"] for row in listed] == [theirs["id"]]
         ended = self.adjust(theirs["id"], "--vcpus", "1")

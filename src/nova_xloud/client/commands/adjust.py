@@ -6,14 +6,13 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from osc_lib.command import command
-
 from nova_xloud.client import sizes
 from nova_xloud.client.advice import next_step
 from nova_xloud.client.commands.base import (
     EXIT_CODES,
     ExitCode,
-    XloudCommand,
+    ShowCommand,
+    Shown,
     add_server,
     as_argument,
     seconds,
@@ -36,8 +35,6 @@ from nova_xloud.client.resources import Adjustment, Plan, Status
 from nova_xloud.client.service import TIMEOUT
 from nova_xloud.client.waiting import Progress, Stage, unconfirmed
 
-Shown = tuple[tuple[str, ...], tuple[Any, ...]]
-
 _OUTCOMES = {
     TimedOut: "timed out",
     GuestRefused: "guest refused",
@@ -46,21 +43,23 @@ _OUTCOMES = {
 }
 
 
-class AdjustServer(XloudCommand, command.ShowOne):
+class AdjustServer(ShowCommand):
     """Adjust the vCPUs and memory of a server while it runs"""
 
     _description = """\
 Adjust the vCPUs and memory of a server while it runs
 
-Between its minimum and its flavor's size, without a reboot. It returns when it is admitted: what it
-needs is claimed then, and the guest is told. With --wait it returns when the guest has it."""
+The new size is between the server's minimum and its flavor's size. The server
+is not rebooted. The command returns when the adjustment is admitted: what it
+needs is then claimed in Placement, and nova-compute changes the guest. With
+--wait the command returns when the guest has the new size."""
 
     _epilog = f"""\
 examples:
   openstack server adjust web1 --vcpus 3 --memory 2G --wait
-  openstack server adjust web1 --memory 768 --no-persist     until it next stops
-  openstack server adjust web1 --vcpus 4 --dry-run           what would be done, or why not
-  openstack server adjust --vcpus 2 list                     of a server that is called list
+  openstack server adjust web1 --memory 768 --no-persist
+  openstack server adjust web1 --vcpus 4 --dry-run
+  openstack server adjust --vcpus 2 list     for a server named "list"
 
 {EXIT_CODES}"""  # type: ignore[assignment]
 
@@ -71,25 +70,26 @@ examples:
             "--vcpus",
             metavar="<count>",
             type=as_argument(sizes.vcpus),
-            help="vCPUs it is to have; without this they stay as they are",
+            help="Number of vCPUs that the server is to have (default: as it is)",
         )
         parser.add_argument(
             "--memory",
             metavar="<size>",
             type=as_argument(sizes.memory_mb),
-            help="Memory it is to have, in MiB, or with a unit, all powers of 1024: 512M or "
-            "512MiB, 2G, 1T; without this it stays as it is",
+            help="Memory that the server is to have (default: as it is): in MiB, or with a unit, "
+            "as in 512M or 512MiB, 2G, 1T. Units are powers of 1024",
         )
         parser.add_argument(
             "--no-persist",
             action="store_true",
-            help="Only until the guest next stops; then it has its former size back",
+            help="Keep the new size only until the guest next stops; the next start gives the "
+            "server the size back that it had before",
         )
         parser.add_argument(
             "--force",
             action="store_true",
-            help="Let memory go below what the guest's own statistics say that it needs. The guest "
-            "may then kill programs for want of memory, or panic",
+            help="Allow less memory than the guest needs by its own statistics. The guest may then "
+            "kill programs for lack of memory, or panic",
         )
         _add_modes(parser)
         return parser
@@ -114,13 +114,15 @@ examples:
         if parsed_args.vcpus is None and parsed_args.memory is None:
             self._parser.error("name at least one size: --vcpus, --memory, or both")
         if parsed_args.timeout is not None and not parsed_args.wait:
-            self._parser.error("--timeout is for --wait: add --wait")
+            self._parser.error("--timeout has an effect only with --wait: add --wait")
 
     def _show_plan(self, server: Any, plan: Plan) -> Shown:
         if plan.refusal is not None:
             self._exit_code = ExitCode.REFUSED
             advice = next_step(plan.refusal.code)
-            self.app.LOG.error("%s", " ".join(filter(None, ("It would be refused.", advice))))
+            self.app.LOG.error(
+                "%s", " ".join(filter(None, ("The adjustment would be refused.", advice)))
+            )
         body = plan.body
         fields = {
             "id": server.id,
@@ -146,19 +148,19 @@ examples:
             return _shown(server, adjustment, _OUTCOMES[type(error)], error.status)
         except KeyboardInterrupt:
             self.app.stderr.write(
-                f"\nThe adjustment goes on; openstack server adjust show {server.id} says how far "
-                f"it is.\n"
+                f"\nThe adjustment continues; openstack server adjust show {server.id} shows "
+                f"how far it is.\n"
             )
             raise
         if status.running:
             if said := unconfirmed(status):
                 self._say(said)
             return _shown(server, adjustment, "reached", status)
-        self._say("it does not run: it will have that when it starts")
+        self._say("the server does not run: the guest will have this size when the server starts")
         return _shown(server, adjustment, "claimed", status)
 
     def _tell_progress(self, progress: Progress, adjustment: Adjustment) -> None:
-        told = progress.stage.value if progress.stage else f"waits: {progress.note}"
+        told = progress.stage.value if progress.stage else f"waiting: {progress.note}"
         if progress.stage is Stage.ASKED:
             told += f"  {adjustment} (request {adjustment.request_id})"
         self._say(f"{progress.seconds:6.1f} s  {told}")
@@ -175,21 +177,21 @@ def _add_modes(parser: argparse.ArgumentParser) -> None:
     modes.add_argument(
         "--dry-run",
         action="store_true",
-        help="Change nothing; show whether it would be admitted, or why not, what would be "
-        "claimed, and the steps",
+        help="Change nothing; show whether the adjustment would be admitted or why not, what "
+        "would be claimed, and the steps",
     )
     modes.add_argument(
         "--wait",
         action="store_true",
-        help="Wait until the guest has it, and show how far it is on stderr (not with -q): asked, "
-        "claimed, set, seen in the guest. Without an agent in the guest, until it is set. Of a "
-        "server that does not run, until it is claimed",
+        help="Wait until the guest has the new size, and write each stage to stderr (not with "
+        "-q): asked, claimed, set, seen in the guest. If the guest has no agent, wait until the "
+        "size is set; if the server does not run, until the size is claimed",
     )
     parser.add_argument(
         "--timeout",
         metavar="<seconds>",
         type=as_argument(seconds),
-        help=f"How long to --wait (default: {TIMEOUT:g}). The adjustment goes on all the same",
+        help=f"How long to --wait (default: {TIMEOUT:g}). The adjustment continues afterwards",
     )
 
 

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the commands share: exit codes, how an error is told, how a server is found."""
+"""What the commands share: exit codes, messages of errors, tables, and how a server is found."""
 
 from __future__ import annotations
 
 import argparse
 import enum
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -14,22 +15,38 @@ from osc_lib.command import command
 from osc_lib.exceptions import CommandError
 
 from nova_xloud.client.advice import next_step
+from nova_xloud.client.commands.columns import TextColumn
 from nova_xloud.client.errors import AdjustmentRefused, ClientError, GuestRefused, TimedOut
 from nova_xloud.client.service import Xloud, connect
 
 EXIT_CODES = """\
 exit codes:
   0  done
-  1  any other error, also: superseded by another adjustment, or failed
+  1  any other error; also an adjustment that failed or was superseded
   2  the command line is wrong
-  3  refused, nothing was changed; of --dry-run: it would be
-  4  not reached within --timeout; it goes on
-  5  the guest refused; what it has stays claimed
+  3  the adjustment was refused and nothing was changed; with --dry-run: the
+     adjustment would be refused
+  4  the size was not reached within --timeout; the adjustment continues
+  5  the guest refused the size; what the guest has stays claimed
 """
+
+# For commands that only read.
+EXIT_CODES_OF_READING = """\
+exit codes:
+  0  done
+  1  any other error, for example: there is no such server
+  2  the command line is wrong
+  3  the API refused to answer, for example because the policy does not allow it
+"""
+
+# Longer lines of text are hard to read.
+MAX_WIDTH = 120
+
+Shown = tuple[tuple[str, ...], tuple[Any, ...]]
 
 
 class ExitCode(enum.IntEnum):
-    """Beside 0, 1 and 2, which cliff and argparse have."""
+    """The exit codes of these commands, beside 0, 1 and 2 of cliff and argparse."""
 
     ERROR = 1
     REFUSED = 3
@@ -38,6 +55,7 @@ class ExitCode(enum.IntEnum):
 
     @staticmethod
     def of(error: ClientError) -> ExitCode:
+        """The exit code of a command that ends with ``error``."""
         for kind, code in _EXITS:
             if isinstance(error, kind):
                 return code
@@ -52,19 +70,20 @@ _EXITS = (
 
 
 class XloudCommand(command.Command):
-    """A command whose errors say what to do next and have exit codes of their own."""
+    """A command that says what to do next after an error, and has exit codes of its own."""
 
     _exit_code = 0
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser: argparse.ArgumentParser = super().get_parser(prog_name)
-        # cliff would break the lines of the examples.
+        # The formatter of cliff would break the lines of the examples.
         parser.formatter_class = argparse.RawDescriptionHelpFormatter
         self._parser = parser
         return parser
 
     @property
     def xloud(self) -> Xloud:
+        """The service of the cloud that the user named."""
         return connect(self.app.client_manager.sdk_connection)
 
     def run(self, parsed_args: argparse.Namespace) -> int:
@@ -75,7 +94,7 @@ class XloudCommand(command.Command):
             return int(ExitCode.of(error))
 
     def tell(self, error: ClientError) -> None:
-        """Log the error, and what to do next; the command goes on."""
+        """Log the error, and what to do next."""
         request_id = getattr(error, "request_id", "")
         lines = [f"{error} (request {request_id})" if request_id else str(error)]
         lines += filter(None, [error.next_step])
@@ -83,12 +102,43 @@ class XloudCommand(command.Command):
         log("%s", "\n".join(lines))
 
     def find_server(self, name_or_id: str, *, all_projects: bool) -> Any:
-        """:raises CommandError: there is none"""
+        """Return the server with that name or ID.
+
+        :raises CommandError: there is no such server; the message says where else to look
+        """
         try:
             return self.xloud.find_server(name_or_id, all_projects=all_projects)
         except NotFoundException as error:
             where = "" if all_projects or _is_id(name_or_id) else next_step("", 404)
-            raise CommandError(f"{error}, or you may not see it. {where}".rstrip()) from error
+            raise CommandError(
+                f"{error}, or you may not see that server. {where}".rstrip()
+            ) from error
+
+
+class ShowCommand(XloudCommand, command.ShowOne):
+    """A command that shows one thing; as a table it is as wide as the terminal, or less.
+
+    The width is that of cliff's ``--max-width``; without that option, that of the terminal or of
+    the environment's ``COLUMNS``, 80 if neither is known, and at most ``MAX_WIDTH``.
+    """
+
+    def produce_output(
+        self, parsed_args: argparse.Namespace, column_names: Sequence[str], data: Sequence[Any]
+    ) -> int:
+        if parsed_args.formatter == "table":
+            if parsed_args.max_width < 1:
+                parsed_args.max_width = min(shutil.get_terminal_size().columns, MAX_WIDTH)
+            _fit(dict(zip(column_names, data, strict=True)), parsed_args.max_width)
+        return int(super().produce_output(parsed_args, column_names, data))
+
+
+def _fit(fields: Mapping[str, Any], width: int) -> None:
+    """Wrap long text, so that a table of the fields is not wider than ``width``."""
+    # "| field | value |"
+    room = width - max(len(name) for name in fields) - 7
+    for value in fields.values():
+        if isinstance(value, TextColumn):
+            value.width = max(room, 20)
 
 
 def _is_id(text: str) -> bool:
@@ -100,17 +150,20 @@ def _is_id(text: str) -> bool:
 
 
 def add_server(parser: argparse.ArgumentParser) -> None:
-    """The argument that names a server, and where it is looked for."""
+    """Add the argument that names a server, and the option that says where to look for the name."""
     parser.add_argument("server", metavar="<server>", help="Server (name or ID)")
     parser.add_argument(
         "--all-projects",
         action="store_true",
-        help="Look for the name in all projects (admin only); an ID is found without it",
+        help="Look for the name in all projects (admin only); an ID is found without this",
     )
 
 
 def as_argument(parse: Callable[[str], Any]) -> Callable[[str], Any]:
-    """For ``type=``: argparse shows the message of its own error only."""
+    """Return ``parse`` as a ``type=`` of argparse, which shows no message of other errors.
+
+    :param parse: raises ValueError with the message
+    """
 
     def convert(text: str) -> Any:
         try:
@@ -122,11 +175,14 @@ def as_argument(parse: Callable[[str], Any]) -> Callable[[str], Any]:
 
 
 def seconds(text: str) -> float:
-    """:raises ValueError:"""
+    """Parse a number of seconds.
+
+    :raises ValueError: it is no number, or not above 0
+    """
     try:
         value = float(text)
     except ValueError:
         value = 0.0
     if not 0 < value < float("inf"):
-        raise ValueError(f"{text!r} is no number of seconds above 0")
+        raise ValueError(f"{text!r} is not a number of seconds above 0")
     return value

@@ -1,83 +1,165 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How what is nested is shown: words in a table, itself in JSON and YAML."""
+"""Column formatters: nested values become text in tables, and stay as they are in JSON and YAML."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import textwrap
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from cliff.columns import FormattableColumn
 
+_INDENT = "  "
+# A space at which no line is broken.
+_NO_BREAK = "\N{NO-BREAK SPACE}"
+
 
 class SizeColumn(FormattableColumn):  # type: ignore[type-arg]
-    """``{"vcpus": 3, "memory_mb": 768}``; either may be absent; None: there is none."""
+    """``{"vcpus": 3, "memory_mb": 768}`` or None; either member may be absent."""
 
     def human_readable(self) -> str:
         return _size(self._value or {})
 
 
-class NumbersColumn(FormattableColumn):  # type: ignore[type-arg]
-    """The four numbers of one resource."""
+class TextColumn(FormattableColumn):  # type: ignore[type-arg]
+    """Text that may be long. In a table its lines are wrapped to ``width``.
+
+    :ivar width: characters; 0: the lines stay as they are
+    """
+
+    width = 0
 
     def human_readable(self) -> str:
-        return ", ".join(
-            f"{name} {'unknown' if number is None else number}"
+        return "\n".join(wrap(line, self.width) for line in self.lines())
+
+    def lines(self) -> Iterator[str]:
+        """The lines before they are wrapped. The indent of a line is kept where it is wrapped."""
+        raise NotImplementedError
+
+
+class NumbersColumn(TextColumn):
+    """The four numbers of one resource, each with its name in one line."""
+
+    def human_readable(self) -> str:
+        return super().human_readable().replace(_NO_BREAK, " ")
+
+    def lines(self) -> Iterator[str]:
+        yield ", ".join(
+            f"{name}{_NO_BREAK}{'unknown' if number is None else number}"
             for name, number in self._value.items()
         )
 
 
-class ConditionsColumn(FormattableColumn):  # type: ignore[type-arg]
-    """One a line."""
+class ConditionsColumn(TextColumn):
+    """Each condition as a line with its type and, indented, its reason and message.
 
-    def human_readable(self) -> str:
-        return "\n".join(_condition(told) for told in self._value)
+    A message that was shown with the same reason before is not repeated.
+    """
+
+    def lines(self) -> Iterator[str]:
+        said = set()
+        for condition in self._value:
+            since = f" since {condition['since']}" if condition["since"] else ""
+            yield f"{condition['type']}: {condition['status']}{since}"
+            code, message = condition["reason"], condition["message"]
+            # Converged has the reason of the condition that prevents it, with the same words.
+            yield _INDENT + _with_message(code, "" if (code, message) in said else message)
+            said.add((code, message))
 
 
-class BlockersColumn(FormattableColumn):  # type: ignore[type-arg]
-    """One a line."""
+class BlockersColumn(TextColumn):
+    """Each blocker as a line with its resource and code and, indented, its message."""
 
-    def human_readable(self) -> str:
-        return "\n".join(f"{b['resource']}: {b['code']}: {b['message']}" for b in self._value)
+    def lines(self) -> Iterator[str]:
+        for blocker in self._value:
+            yield f"{blocker['resource']}: {blocker['code']}"
+            yield _INDENT + blocker["message"]
 
 
-class RefusalColumn(FormattableColumn):  # type: ignore[type-arg]
+class RefusalColumn(TextColumn):
     """``{"code", "message"}`` or None."""
 
-    def human_readable(self) -> str:
-        return f"{self._value['code']}: {self._value['message']}" if self._value else ""
+    def lines(self) -> Iterator[str]:
+        if self._value:
+            yield _with_message(self._value["code"], self._value["message"])
 
 
-class StepsColumn(FormattableColumn):  # type: ignore[type-arg]
-    """Numbered, one a line."""
+class StepsColumn(TextColumn):
+    """The steps of a plan, numbered."""
 
-    def human_readable(self) -> str:
-        return "\n".join(f"{number}. {step(told)}" for number, told in enumerate(self._value, 1))
+    def lines(self) -> Iterator[str]:
+        for number, told in enumerate(self._value, 1):
+            yield f"{number}. {step(told)}"
 
 
-class ListColumn(FormattableColumn):  # type: ignore[type-arg]
-    """One a line."""
+class ListColumn(TextColumn):
+    """One element a line."""
 
-    def human_readable(self) -> str:
-        return "\n".join(self._value)
+    def lines(self) -> Iterator[str]:
+        yield from self._value
+
+
+def wrap(text: str, width: int) -> str:
+    """Break lines that are longer than ``width``, and indent what follows as the line is indented.
+
+    Words with hyphens are kept whole, because many are commands and options to be copied. A word
+    that is longer than ``width`` itself is broken behind a dot, as codes have them.
+
+    :param width: characters; 0: leave the text as it is
+    """
+    if not width:
+        return text
+    return "\n".join(part for line in text.splitlines() for part in _wrapped(line, width))
+
+
+def _wrapped(line: str, width: int) -> Iterator[str]:
+    indent = line[: len(line) - len(line.lstrip())]
+    room = width - len(indent)
+    parts = " ".join(
+        "\n".join(_pieces(word, room)) for word in line.strip(" ").split(" ")
+    ).splitlines()
+    for part in parts:
+        yield from textwrap.wrap(
+            part,
+            width,
+            initial_indent=indent,
+            subsequent_indent=indent,
+            break_on_hyphens=False,
+        )
+
+
+def _pieces(word: str, width: int) -> Iterator[str]:
+    while len(word) > width:
+        end = word.rfind(".", 0, width) + 1 or width
+        yield word[:end]
+        word = word[end:]
+    yield word
+
+
+def _with_message(code: str, message: str) -> str:
+    return f"{code}: {message}" if message else code
 
 
 def step(told: Mapping[str, Any]) -> str:
-    """A step of a plan in words; one that this version does not know, with all it has."""
+    """A step of a plan in words.
+
+    A step that only a later version of the API knows is shown with its name and all its values.
+    """
     match told:
         case {"step": "claim"}:
             return f"claim {_size(told)}"
         case {"step": "release"}:
-            return f"release all but {_size(told)}"
+            return f"release what is claimed beyond {_size(told)}"
         case {"step": "set_definition"}:
-            return f"what it starts with next to {_size(told)}"
+            return f"set the size of the next start to {_size(told)}"
         case {"step": "set_memory", "mib": mib}:
-            return f"balloon to {mib} MiB"
+            return f"set the guest's memory to {mib} MiB"
         case {"step": "set_vcpus", "count": count}:
-            return f"vCPUs to {count}"
+            return f"set the guest's vCPUs to {count}"
         case {"step": "set_online", "count": count}:
-            return f"CPUs online in the guest, through its agent, to {count}"
+            return f"bring {count} CPUs online in the guest, through the guest's agent"
         case {"step": "begin_removal", "count": count}:
-            return f"write down that vCPUs go, down to {count}"
+            return f"record that vCPUs are being removed, down to {count}"
         case {"step": "await", "what": what}:
             return f"wait until {what}"
         case {"step": "stuck" | "deferred" as name, "why": why}:
@@ -89,10 +171,3 @@ def step(told: Mapping[str, Any]) -> str:
 def _size(told: Mapping[str, Any]) -> str:
     units = {"vcpus": "vCPUs", "memory_mb": "MiB"}
     return ", ".join(f"{told[name]} {unit}" for name, unit in units.items() if name in told)
-
-
-def _condition(told: Mapping[str, Any]) -> str:
-    text = f"{told['type']} {told['status']}: {told['reason']}"
-    if told["since"]:
-        text += f" since {told['since']}"
-    return f"{text}: {told['message']}" if told["message"] else text

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+import shutil
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -11,7 +12,7 @@ from openstack.exceptions import ForbiddenException
 from osc_lib.command import command
 from osc_lib.exceptions import CommandError
 
-from nova_xloud.client.commands.base import EXIT_CODES, XloudCommand
+from nova_xloud.client.commands.base import EXIT_CODES_OF_READING, XloudCommand
 from nova_xloud.client.commands.columns import ListColumn
 from nova_xloud.client.resources import Listed, Status
 
@@ -41,17 +42,32 @@ _LONG = (
     "Source",
 )
 
-_ADMIN = "{} is for administrators; without it your project's servers are listed"
+# Of a table without --long and -c.
+_SHORT = ("ID", "Name", "vCPUs", "Memory MiB", "Converged", "Reasons")
+# The width of the reasons in a table: no narrower, because a code needs some room, and no wider.
+_MIN_REASONS, _MAX_REASONS = 20, 60
+_REASONS = 40
+
+_ADMIN = "{} is for administrators; without this option the servers of your project are listed"
+
+
+Listing = tuple[tuple[str, ...], Iterable[tuple[Any, ...]]]
 
 
 class ListAdjustments(XloudCommand, command.Lister):
-    """List servers with what they have and may become"""
+    """List servers with their sizes and whether they are converged"""
 
     _description = """\
-List servers with what they have and may become
+List servers with their sizes and whether they are converged
 
-Reasons are the codes of all that is not as it should be. A server whose status cannot be had (its
-host runs without nova-xloud, say) is listed with the reason, and Converged is not known."""
+A server is converged if the guest has the desired size. Reasons are the codes
+of everything that is not as it should be. If the status of a server cannot be
+read (its compute host runs without nova-xloud, for example), the reason says
+why, and sizes and Converged are None.
+
+A table has ID, Name, vCPUs, Memory MiB, Converged and Reasons, and leaves the
+ID out if the terminal is too narrow for it. --long has more columns, and -c
+those that you name. The other formats always have the bounds too."""
 
     _epilog = f"""\
 examples:
@@ -59,42 +75,45 @@ examples:
   openstack server adjust list --all-projects --host compute1 --long
   openstack server adjust list -f csv -c Name -c vCPUs -c "Memory MiB"
 
-{EXIT_CODES}"""  # type: ignore[assignment]
+{EXIT_CODES_OF_READING}"""  # type: ignore[assignment]
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
         parser.add_argument(
             "--host",
             metavar="<host>",
-            help="Only servers on that compute host (admin only); of your project, unless with "
-            "--all-projects",
+            help="List only servers on this compute host (admin only), of your project or, with "
+            "--all-projects, of all projects",
         )
         parser.add_argument(
-            "--all-projects", action="store_true", help="Servers of all projects (admin only)"
+            "--all-projects", action="store_true", help="List servers of all projects (admin only)"
         )
         parser.add_argument(
-            "--name", metavar="<regex>", help="Only servers whose name matches, as Nova matches it"
+            "--name", metavar="<regex>", help="List only servers whose name matches (by Nova)"
         )
         parser.add_argument(
             "--not-converged",
             action="store_true",
-            help="Only servers that are not (or not known to be) as they should be",
+            help="List only servers that are not converged, or whose status cannot be read",
         )
-        parser.add_argument("--long", action="store_true", help="More columns")
         parser.add_argument(
-            "--marker", metavar="<server>", help="Begin after that server of the list (ID)"
+            "--long",
+            action="store_true",
+            help="Show more columns: bounds, status, host, project, desired, reserved and observed "
+            "sizes, generation and source",
+        )
+        parser.add_argument(
+            "--marker", metavar="<server>", help="Begin after the server with this ID"
         )
         parser.add_argument(
             "--limit",
             metavar="<count>",
             type=_count,
-            help="Look at not more than so many servers",
+            help="Read at most this many servers, before --not-converged leaves some out",
         )
         return parser
 
-    def take_action(
-        self, parsed_args: argparse.Namespace
-    ) -> tuple[tuple[str, ...], Iterable[tuple[Any, ...]]]:
+    def take_action(self, parsed_args: argparse.Namespace) -> Listing:
         asked = {
             "compute_host": parsed_args.host,
             "all_projects": parsed_args.all_projects,
@@ -109,12 +128,20 @@ examples:
                 raise CommandError(_ADMIN.format("--all-projects")) from error
             raise
         if parsed_args.host and any(one.server.compute_host is None for one in found):
-            # To others Nova does not tell the host, and lists all their servers whatever is asked.
+            # Nova shows the host to administrators only. For others it ignores the query, and lists
+            # all their servers.
             raise CommandError(_ADMIN.format("--host"))
         if parsed_args.not_converged:
             found = [one for one in found if one.status is None or not one.status.converged]
         columns = _COLUMNS + (_LONG if parsed_args.long else ())
-        return columns, (tuple(_row(one, parsed_args.long)) for one in found)
+        rows = [tuple(_row(one, parsed_args.long)) for one in found]
+        if parsed_args.formatter == "table":
+            if not (parsed_args.long or parsed_args.columns):
+                rows = [_only(_SHORT, columns, row) for row in rows]
+                return _fit(_SHORT, rows, _width(parsed_args))
+            for row in rows:
+                row[columns.index("Reasons")].width = _REASONS
+        return columns, rows
 
 
 def _row(listed: Listed, is_long: bool) -> Iterator[Any]:
@@ -126,6 +153,38 @@ def _row(listed: Listed, is_long: bool) -> Iterator[Any]:
     if is_long:
         yield from (server.status, server.compute_host, server.project_id)
         yield from _more(status)
+
+
+def _only(names: Iterable[str], columns: tuple[str, ...], row: tuple[Any, ...]) -> tuple[Any, ...]:
+    return tuple(row[columns.index(name)] for name in names)
+
+
+def _width(parsed_args: argparse.Namespace) -> int:
+    """The width that a table may have; 0: it is not known, because nobody looks at a terminal."""
+    if parsed_args.max_width > 0:
+        return int(parsed_args.max_width)
+    return shutil.get_terminal_size(fallback=(0, 0)).columns
+
+
+def _fit(names: tuple[str, ...], rows: list[tuple[Any, ...]], width: int) -> Listing:
+    """A table that is not wider than ``width``: with narrower reasons, or without IDs.
+
+    cliff would break the IDs into lines of eight characters.
+
+    :param names: the columns, ID first and Reasons last
+    :param width: 0: any
+    """
+    # "| one | other | reasons |"
+    columns = list(zip(names, *rows, strict=True))[:-1]
+    widths = [max(len(str(cell)) for cell in column) + 3 for column in columns]
+    room = width - sum(widths) - 4 if width else _REASONS
+    longest = max((len(line) for *_, one in rows for line in one.lines()), default=0)
+    if room < min(_MIN_REASONS, max(longest, len(names[-1]))):
+        names, rows = names[1:], [row[1:] for row in rows]
+        room += widths[0]
+    for row in rows:
+        row[-1].width = min(max(room, _MIN_REASONS), _MAX_REASONS)
+    return names, rows
 
 
 def _sizes(status: Status | None) -> Iterator[int | None]:
@@ -150,5 +209,7 @@ def _more(status: Status | None) -> Iterator[Any]:
 
 def _count(text: str) -> int:
     if not text.isascii() or not text.isdigit() or int(text) == 0:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number from 1")
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a number of servers; write a whole number, at least 1"
+        )
     return int(text)
