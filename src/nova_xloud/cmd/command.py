@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How a command of ``nova-xloud-status`` looks: alike, with its text as it is written."""
+"""Add a command to ``nova-xloud-status``; its help keeps the line breaks of its text."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ def add(
     description: str | None = None,
     epilog: str | None = None,
 ) -> argparse.ArgumentParser:
-    """Add one to a parser's ``add_subparsers()``.
+    """Add a command to a parser's ``add_subparsers()``, and return the parser of the command.
 
-    :param what: its line in the list of commands
+    :param commands: what ``add_subparsers()`` returned
+    :param what: the line of the command in the list of commands
     """
     parser: argparse.ArgumentParser = commands.add_parser(
         name,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``nova-xloud-status invariants``: does Placement hold what every guest has?"""
+"""``nova-xloud-status invariants``: has Placement allocated what every guest has?"""
 
 from __future__ import annotations
 
@@ -19,38 +19,47 @@ if TYPE_CHECKING:
     from nova_xloud.core.instance.guest import DomainStats
 
 DESCRIPTION = """\
-Read Placement, Nova's databases and the guests, of all cells, and list what breaks a rule:
+Read Placement, Nova's databases and the guests, in all cells, and list every
+rule that is broken:
 
-  reserved_below_held     Placement has less for an instance than its guest holds
-  reserved_below_defined  Placement has less for it than libvirt would start its guest with
-  reserved_below_desired  Placement has less for it than is desired of it
-  columns_differ          Nova's database says another size than Placement
-  desired_out_of_bounds   what is desired of it is not a size that its flavor allows
-  record_unreadable       what is desired of it cannot be read
-  no_allocation           Placement has nothing for it on its host
-  allocation_elsewhere    Placement has something for it where it is not
-  host_oversold           a host's allocations are more than its capacity
-  orphaned_allocation     an allocation is of no instance and no migration
+  reserved_below_held     Placement has less for an instance than its guest has
+  reserved_below_defined  Placement has less for an instance than libvirt would
+                          start its guest with
+  reserved_below_desired  Placement has less for an instance than its desired
+                          size
+  columns_differ          Nova's database records another size for an instance
+                          than Placement
+  desired_out_of_bounds   the desired size of an instance is not one that its
+                          flavor allows
+  record_unreadable       the desired size of an instance cannot be read
+  no_allocation           Placement has nothing for an instance on its host
+  allocation_elsewhere    Placement has something for an instance on a host that
+                          the instance is not on
+  host_oversold           the allocations on a host exceed its capacity
+  orphaned_allocation     an allocation belongs to no instance and no migration
 
-All but the last two are asked of elastic instances only: those whose flavor names a minimum, and
-those that were ever adjusted.
+All rules but the last two are checked for elastic instances only: those whose
+flavor names a minimum, and those that were adjusted at least once.
 
-What a guest holds is told by the nova-compute of its host, or, as a witness of its own, by the
-libvirt there. Of a host that is down nobody is asked; that is a note, and no broken rule. So is
-memory beyond its claim in a guest that has just started.
+What a guest has is reported by the nova-compute of its host or, with --libvirt,
+by the libvirt of that host. The guests of a host that is down are not checked;
+that is reported as a note, and not as a broken rule. Another note is about a
+guest that has just started, and still has more memory than was claimed.
 
-Things go on while this reads. What seems broken is looked at again, and listed if it stays so.
+The cloud keeps running during the check. A rule that seems to be broken is
+checked once more, and reported only if it still is.
 
-Hosts are read side by side, each once. One that does not answer is not checked, and is asked no
-second time; nova-compute has [DEFAULT] rpc_response_timeout to answer, and a libvirt as long.
-How far it is is on stderr: on a terminal one line that is written anew, else a line for every 20
-hosts.
+Several hosts are read at the same time, each once. A host that does not answer
+in time is reported as not checked; the time is [DEFAULT] rpc_response_timeout,
+for nova-compute and for libvirt. Progress is written to stderr: on a terminal
+in one line, and otherwise in a line for every 20 hosts.
 """
 
 EPILOG = """\
-Exit codes: 0 every rule holds; 1 one is broken; 2 none was seen broken, but not all was checked:
-it is said what was not, and the way out; 130 it was interrupted (Ctrl-C), and nothing is printed.
-With -f json all of it is one object on stdout.
+Exit codes: 0 every rule holds; 1 a rule is broken; 2 no broken rule was found,
+but not everything could be checked: the report says what, and what to do about
+it; 130 interrupted (Ctrl-C): nothing is reported.
+With -f json the report is one object on stdout.
 
   nova-xloud-status invariants
   nova-xloud-status invariants -f json --no-guests
@@ -64,7 +73,7 @@ def add(commands: Any, parent: argparse.ArgumentParser) -> None:
         commands,
         "invariants",
         parent,
-        what="list what breaks the rule that Placement holds what every guest has",
+        what="check that Placement has allocated what every guest has",
         description=DESCRIPTION,
         epilog=EPILOG,
     )
@@ -74,43 +83,51 @@ def add(commands: Any, parent: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         type=_host_and_uri,
-        help="ask the libvirt at URI what the guests of HOST hold, read-only; may be repeated. "
-        "HOST as `openstack compute service list` has it",
+        help="ask the libvirt at URI, and not nova-compute, what the guests of HOST have; the "
+        "connection is read-only. HOST is a name in `openstack compute service list`; can be "
+        "repeated",
     )
     parser.add_argument(
-        "--no-guests", action="store_true", help="ask nobody: compare the databases only"
+        "--no-guests",
+        action="store_true",
+        help="compare the databases only; do not ask nova-compute or libvirt what the guests have",
     )
     parser.add_argument(
         "--settle",
         metavar="SECONDS",
         type=_seconds,
         default=5.0,
-        help="how long to look again at what seems broken (default: 5); once at the least",
+        help="how long to check again, once at least, what seems to be broken (default: 5)",
     )
     parser.add_argument(
         "--boot-grace",
         metavar="SECONDS",
         type=_seconds,
-        help="how long after its start a guest may hold more memory (default: [xloud] boot_grace)",
+        help="how long after its start a guest may have more memory than is claimed (default: "
+        "[xloud] boot_grace)",
     )
     parser.add_argument(
         "--parallel",
         metavar="HOSTS",
         type=_at_least_one,
         default=8,
-        help="how many hosts to read at the same time (default: 8); each has a few connections: to "
-        "Placement, to its cell's database and to the broker",
+        help="how many hosts to read at the same time (default: 8); each needs connections to "
+        "Placement, to the database of the host's cell and to the message broker",
     )
     parser.add_argument(
-        "-f", "--format", choices=("table", "json"), default="table", help="(default: table)"
+        "-f",
+        "--format",
+        choices=("table", "json"),
+        default="table",
+        help="format of the report (default: table)",
     )
     parser.set_defaults(run=run, unconfigured=NOT_CHECKED)
 
 
 def run(arguments: argparse.Namespace, survey: Survey | None = None) -> int:
-    """Check, print, and say it in the exit code.
+    """Check and print; the exit code says whether every rule holds.
 
-    :param survey: in place of the libvirt of ``--libvirt``
+    :param survey: replaces the libvirt of ``--libvirt``
     """
     try:
         report = _check(arguments, survey)
@@ -142,8 +159,9 @@ def _check(arguments: argparse.Namespace, survey: Survey | None) -> Report:
         )
     grace = arguments.boot_grace
     if arguments.libvirt:
-        # Here, and not by the threads that ask: on eventlet those may use nothing that it has
-        # replaced, and an import takes locks. What is missing is said of each host.
+        # Imported here, and not by the threads that ask libvirt: on eventlet those may use nothing
+        # that eventlet has replaced, and an import takes locks. A libvirt that is missing is
+        # reported for each host.
         with contextlib.suppress(ImportError):
             importlib.import_module("nova_xloud.libvirt.domain_stats")
     with Progress(sys.stderr) as progress:
@@ -157,7 +175,7 @@ def _check(arguments: argparse.Namespace, survey: Survey | None) -> Report:
 
 
 def _survey_at(uri: str) -> Mapping[str, DomainStats]:
-    # Here, because where no --libvirt is given there may be none to import.
+    # Imported here, because libvirt may not be installed where no --libvirt is given.
     from nova_xloud.libvirt.domain_stats import survey_at
 
     return survey_at(uri)
@@ -166,13 +184,15 @@ def _survey_at(uri: str) -> Mapping[str, DomainStats]:
 def _host_and_uri(text: str) -> tuple[str, str]:
     host, _, uri = text.partition("=")
     if not (host and uri):
-        raise argparse.ArgumentTypeError(f"{text!r} is not HOST=URI")
+        raise argparse.ArgumentTypeError(f"{text!r} is not of the form HOST=URI")
     return host, uri
 
 
 def _at_least_one(text: str) -> int:
     if not (text.isdecimal() and int(text)):
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of hosts")
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a number of hosts; write a whole number, at least 1"
+        )
     return int(text)
 
 
@@ -182,5 +202,5 @@ def _seconds(text: str) -> float:
     except ValueError:
         seconds = -1.0
     if not 0 <= seconds < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds; write 0 or more")
     return seconds

@@ -1,22 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How far a long reading is, for whoever waits for it."""
+"""Report the progress of a long check."""
 
 from __future__ import annotations
 
 from types import TracebackType
 from typing import TextIO
 
-# In a file, a line for so many hosts; fewer are read before anybody asks how far it is.
+# Where there is no terminal, a line for so many hosts. Fewer hosts are read in a moment.
 HOSTS_PER_LINE = 20
 
 
 class Progress:
-    """Writes how many hosts and instances are read. A context manager: its end ends the line.
+    """Write how many hosts and instances were read. A context manager: its end ends the line.
 
-    On a terminal one line, written anew each time. In a file or a pipe a line for every twenty
-    hosts, and none for a cloud that has fewer.
+    On a terminal this is one line, which is overwritten. In a file or a pipe it is a line for every
+    twenty hosts, and none for a cloud with fewer hosts.
 
-    :param stream: not the one that the report goes to
+    :param stream: another stream than that of the report
     """
 
     def __init__(self, stream: TextIO) -> None:
@@ -33,12 +33,12 @@ class Progress:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        # Also after Ctrl-C: what is written next begins a line of its own.
+        # After Ctrl-C too, so that whatever is written next begins a new line.
         if self._line_is_open:
             print(file=self._stream, flush=True)
 
     def __call__(self, hosts: int, of: int, instances: int) -> None:
-        """So many hosts of so many, and so many instances, are read; the numbers only grow."""
+        """Report that ``hosts`` of ``of`` hosts and ``instances`` instances were read."""
         if self._is_terminal:
             line = f"\r{hosts} of {of} hosts and {instances} instances read"
             print(line, end="", file=self._stream, flush=True)

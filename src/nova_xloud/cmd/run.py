@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``nova-xloud-run``: a stock Nova command, extended."""
+"""``nova-xloud-run``: run a command of stock Nova with nova-xloud."""
 
 from __future__ import annotations
 
@@ -17,49 +17,54 @@ USAGE = """\
 usage: nova-xloud-run COMMAND [ARGUMENT ...]
        nova-xloud-run -m MODULE [ARGUMENT ...]
 
-Run a command of an unmodified Nova with nova-xloud in it. All the arguments
-are the command's own; nova.conf, api-paste.ini and policies stay as they are.
+Run a command of an unmodified Nova with nova-xloud. All arguments after COMMAND
+or MODULE go to the command; nova.conf, api-paste.ini and policies stay as they
+are.
 
   nova-xloud-run nova-compute --config-file /etc/nova/nova.conf
   nova-xloud-run nova-scheduler
   nova-xloud-run nova-manage placement audit
   nova-xloud-run -m nova.cmd.conductor
 
-Use it for nova-conductor, nova-scheduler and every nova-compute. nova-api runs
-under a WSGI server: give that one the application
+Use nova-xloud-run for nova-conductor, nova-scheduler and every nova-compute.
+nova-api runs under a WSGI server: give the WSGI server the application
 nova_xloud.wsgi.osapi_compute:application instead of nova.wsgi.osapi_compute.
 The metadata API stays as it is.
 
-Exit codes: the command's own; 2 wrong usage; 78 this Nova does not fit
-(the seam that does not is named, and nothing was started).
+Exit codes: those of the command; 2 wrong usage; 78 this Nova does not fit
+nova-xloud (the message names what does not fit; nothing was started).
 """
 
 EX_CONFIG = 78
 
 
 def main() -> int:
-    """Run the command in this process; see USAGE."""
+    """Run the command in this process, as ``USAGE`` says; return its exit code."""
     arguments = sys.argv[1:]
     if not arguments or arguments[0] in ("-h", "--help"):
         print(USAGE, file=sys.stdout if arguments else sys.stderr)
         return 0 if arguments else 2
     if arguments[0] == "-m":
         if len(arguments) < 2:
-            return _usage_error("-m needs the name of a module")
+            return _usage_error("-m needs the name of a module, for example nova.cmd.conductor")
         return _run_module(arguments[1], arguments[1:])
     if arguments[0].startswith("-"):
-        return _usage_error(f"unknown option {arguments[0]}; options of the command go behind it")
+        return _usage_error(
+            f"unknown option {arguments[0]}; put options of a command after its name"
+        )
     return _run_command(arguments[0], arguments)
 
 
 def _run_command(command: str, argv: list[str]) -> int:
     found = importlib.metadata.entry_points(group="console_scripts", name=command)
     if not found:
-        return _usage_error(f"no installed package has a command {command!r}")
+        return _usage_error(
+            f"no installed package has a command {command!r}; is Nova installed here?"
+        )
     (entry_point,) = found
     sys.argv = argv
-    # Nova's command modules choose between threads and eventlet when they are imported, and want
-    # to be the first to be.
+    # Nova's command modules choose between threads and eventlet when they are imported, and have
+    # to be imported before other modules of Nova.
     start: Callable[[], Any] = entry_point.load()
     return _extended(start)
 
@@ -81,7 +86,7 @@ def _usage_error(message: str) -> int:
 
 
 def _extended(start: Callable[[], Any]) -> int:
-    """Start a command; Nova is extended when it has read its configuration."""
+    """Start a command of Nova, which is extended as soon as the command has read nova.conf."""
     try:
         _extend_when_configured()
         return start() or 0

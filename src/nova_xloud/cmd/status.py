@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``nova-xloud-status``: questions to a cloud, answered for people and by the exit code."""
+"""``nova-xloud-status``: check a cloud; answers for people, and in the exit code."""
 
 from __future__ import annotations
 
@@ -13,23 +13,27 @@ from nova_xloud import releases
 from nova_xloud.cmd import invariants, upgrade_check
 
 DESCRIPTION = """\
-Ask whether a cloud with nova-xloud is as it has to be. Run it where nova-manage runs: it reads the
-same nova.conf, and needs [api_database], [database], [placement], the cells that are mapped there,
-and for what it asks of nova-compute the message broker. It changes nothing.
+Check a cloud that runs nova-xloud. Run this command where nova-manage runs: it
+reads the same nova.conf, and needs [api_database], [database], [placement], the
+cells that are mapped there, and the message broker for its questions to
+nova-compute. It changes nothing.
 """
 
 EPILOG = """\
-Exit codes: 0 all is well; 2 the arguments are wrong; 130 interrupted (Ctrl-C). Each command has
-more, and says them.
+Exit codes: 0 all is well; 2 the arguments are wrong; 130 interrupted (Ctrl-C).
+Each command has more exit codes, which its own help lists.
 
-  nova-xloud-status upgrade check           is all of it as nova-xloud needs it?
-  nova-xloud-status upgrade check --help    says what is checked, and how
-  nova-xloud-status invariants --help       likewise
+  nova-xloud-status upgrade check           check that every part of the cloud
+                                            is as nova-xloud needs it
+  nova-xloud-status invariants              check that Placement has allocated
+                                            what every guest has
+  nova-xloud-status upgrade check --help    list what is checked, and how
+  nova-xloud-status invariants --help       list the rules that are checked
 """
 
 PROGRAM = "nova-xloud-status"
 
-# As shells say it of a program that SIGINT has ended.
+# The exit code that shells give a program that SIGINT has ended.
 INTERRUPTED = 130
 
 # Each has add(subparsers, parent), and sets `run`: from the arguments to an exit code, and
@@ -41,11 +45,11 @@ Configured = Callable[[Sequence[str]], AbstractContextManager[None]]
 
 
 def main(argv: Sequence[str] | None = None, configured: Configured | None = None) -> int:
-    """Answer one question.
+    """Run one command.
 
-    :param argv: default: the process's own
-    :param configured: default: as nova-manage does it
-    :returns: exit code; see the command's own EPILOG
+    :param argv: arguments; default: those of the process
+    :param configured: prepares Nova; default: as nova-manage does it
+    :returns: exit code; the EPILOG of each command lists its own
     """
     arguments = parser().parse_args(argv)
     given = vars(arguments)
@@ -60,12 +64,15 @@ def main(argv: Sequence[str] | None = None, configured: Configured | None = None
         unconfigured: int = arguments.unconfigured
         return unconfigured
     except KeyboardInterrupt:
-        print(f"{PROGRAM}: interrupted, so nothing is known", file=sys.stderr)
+        print(
+            f"{PROGRAM}: interrupted before the check was finished; nothing was reported",
+            file=sys.stderr,
+        )
         return INTERRUPTED
 
 
 def parser() -> argparse.ArgumentParser:
-    """The arguments; those of Nova's configuration are taken before and behind the command."""
+    """The parser. Options of Nova's configuration may be before the command or after it."""
     # As in Nova's own commands: its early parsing of sys.argv knows no abbreviations.
     nova = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     for option, what in (("--config-file", "nova.conf"), ("--config-dir", "nova.conf.d")):
@@ -74,7 +81,7 @@ def parser() -> argparse.ArgumentParser:
             metavar="PATH",
             action="append",
             default=argparse.SUPPRESS,
-            help=f"Nova's configuration; may be repeated (default: /etc/nova/{what})",
+            help=f"Nova's configuration; can be repeated (default: /etc/nova/{what})",
         )
     top = argparse.ArgumentParser(
         prog=PROGRAM,
@@ -109,10 +116,10 @@ def _configured(options: Sequence[str]) -> Iterator[None]:
         conf.register(nova.conf.CONF)
         config.parse_args([PROGRAM, *options])
     except cfg.Error as error:
-        raise Unconfigured(f"{error}; name the right one with --config-file") from error
+        raise Unconfigured(f"{error}; name the right file with --config-file") from error
     objects.register_all()
-    # What is imported stays. Looking for cycles in it took 12 times as long as without (measured),
-    # and a large cloud is read page by page with a look after each.
+    # Imported modules stay. To collect cycles took 12 times as long with them as without
+    # (measured), and a large cloud is read page by page, with a collection after each page.
     gc.freeze()
     try:
         yield

@@ -13,45 +13,55 @@ if TYPE_CHECKING:
     from nova_xloud.core.checks.upgrade_check import Verdict
 
 DESCRIPTION = """\
-Look at everything that nova-xloud needs to be so, and say of each what was seen, what is not so,
-and the way out:
+Check everything that nova-xloud needs. For each check, report what was found,
+what is wrong, and how to put it right:
 
-  Nova release         the Nova installed here belongs to a release that was tested
-  Seams                every point where it is extended or called is as expected
-  nova-api             it runs with nova-xloud: asked over HTTP, with the credentials of
-                       [placement], at the URL of the service catalogue, or at each --api URL
-  nova-conductor       each one of Nova's records that is up runs with nova-xloud, and with the
-  nova-scheduler       version that is here: asked over RPC
-  nova-compute         likewise; hosts without it, or with an older RPC version
-  Balloon statistics   [libvirt] mem_stats_period_seconds is not 0 on any compute host
-  Scheduler filters    no filter takes minimum_cpu and minimum_memory for what a host has to say
-  Minimums of flavors  those that stored flavors name are possible
-  Invariants           as nova-xloud-status invariants
+  Nova release         the installed Nova belongs to a release that was tested
+  Seams                every point of Nova that nova-xloud extends or calls is
+                       as nova-xloud expects it
+  nova-api             nova-api runs with nova-xloud; it is asked over HTTP,
+                       with the credentials of [placement], at the URL of the
+                       service catalogue, or at each --api URL
+  nova-conductor       every nova-conductor that is up in Nova's records runs
+                       with nova-xloud, in the version that is installed here;
+                       each one is asked over RPC
+  nova-scheduler       the same for every nova-scheduler
+  nova-compute         the same for every nova-compute; hosts without
+                       nova-xloud, or with an older RPC version, are reported
+  Balloon statistics   [libvirt] mem_stats_period_seconds is not 0 on any
+                       compute host
+  Scheduler filters    no filter reads minimum_cpu and minimum_memory as
+                       requirements on a host
+  Minimums of flavors  the minimums that flavors name are possible
+  Invariants           no rule of nova-xloud-status invariants is broken
 
-It changes nothing. A service that is down, or that does not answer, is a warning, and so is what
-could not be read; the other checks answer all the same.
+The command changes nothing. A service that is down or does not answer is a
+warning, and so is anything that could not be read; the other checks go ahead.
 """
 
 EPILOG = """\
-Exit codes, those of nova-status: 0 all is well; 1 the worst is a warning: something is not known,
-or works with less; 2 the worst is a failure: put it right before flavors name minimums; 255 it
-could not begin: nova.conf cannot be read, say. Wrong arguments are 2 too, and are told on stderr.
+Exit codes, as those of nova-status: 0 all is well; 1 the worst result is a
+warning: something is unknown, or works with restrictions; 2 the worst result
+is a failure: put it right before flavors name minimums; 255 the check could
+not begin, for example because nova.conf cannot be read. Wrong arguments end
+with 2 as well, with a message on stderr.
 
-With --json all of it is one object on stdout: {"name", "checks": [{"check", "result", "details"}]},
-result being 0, 1 or 2.
+With --json the result is one object on stdout, in which result is 0, 1 or 2:
+{"name", "checks": [{"check", "result", "details"}]}
 
   nova-xloud-status upgrade check
   nova-xloud-status upgrade check --json
-  nova-xloud-status upgrade check --api http://10.0.0.11:8774/v2.1 --api http://10.0.0.12:8774/v2.1
+  nova-xloud-status upgrade check --api http://10.0.0.11:8774/v2.1 \\
+                                  --api http://10.0.0.12:8774/v2.1
 """
 
-# oslo.upgradecheck's, for what is no outcome of a check.
+# The exit code of oslo.upgradecheck if no check could begin.
 ERROR = 255
 
 
 def add(commands: Any, parent: argparse.ArgumentParser) -> None:
     """Add this command to a parser's ``add_subparsers()``."""
-    what = "say what of a cloud is not as nova-xloud needs it"
+    what = "check that a cloud is as nova-xloud needs it"
     upgrade = command.add(commands, "upgrade", parent, what=what)
     checks = upgrade.add_subparsers(metavar="check", required=True)
     parser = command.add(checks, "check", parent, what=what, description=DESCRIPTION, epilog=EPILOG)
@@ -60,15 +70,18 @@ def add(commands: Any, parent: argparse.ArgumentParser) -> None:
         metavar="URL",
         action="append",
         default=[],
-        help="a nova-api to ask, as http://10.0.0.11:8774/v2.1; may be repeated, for each one "
-        "behind a load balancer (default: the one in the service catalogue)",
+        help="the URL of a nova-api to check, for example http://10.0.0.11:8774/v2.1; can be "
+        "repeated, for every nova-api behind a load balancer (default: the URL in the service "
+        "catalogue)",
     )
-    parser.add_argument("--json", action="store_true", help="(default: a table)")
+    parser.add_argument(
+        "--json", action="store_true", help="print one JSON object (default: a table)"
+    )
     parser.set_defaults(run=run, unconfigured=ERROR)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Check, print, and say the worst in the exit code."""
+    """Run all checks and print them; the exit code is that of the worst result."""
     # Here, so that --help needs no Nova, and Nova is configured before it is imported.
     from oslo_config import cfg
     from oslo_upgradecheck import upgradecheck
@@ -83,7 +96,7 @@ def run(arguments: argparse.Namespace) -> int:
             for name, check in Readiness(install.check, arguments.api).checks()
         )
 
-    # A configuration of its own: Nova's is read already, and oslo's is about the arguments only.
+    # oslo.upgradecheck gets a configuration of its own, for its arguments: Nova's is read already.
     code: int = upgradecheck.main(
         cfg.ConfigOpts(),
         "nova-xloud",

@@ -20,6 +20,8 @@ from nova_xloud.cmd import invariants, status
 from nova_xloud.core.checks.finding import REMEDIES, Finding
 from nova_xloud.core.checks.upgrade_check import Issue, Level, Verdict
 
+# Words that say nothing to who has not read the code.
+PRIVATE = ("likewise", "see there", "is told", "asked of", "looked at", "things go on", "anew")
 BREAK = Finding("columns_differ", "uuid-1", "host1", "its columns say so, and Placement so")
 SOLD = Finding("host_oversold", None, "host22", "9 of VCPU, and its capacity is 8", "VCPU")
 NOTE = Finding("guest_unknown", None, "host3", "nova-compute there is down", note=True)
@@ -63,7 +65,7 @@ def test_help_teaches_and_imports_no_nova() -> None:
     assert done.stderr == "False\n"
     for code in REMEDIES.keys() - {"guest_unknown"}:
         assert f"  {code} " in done.stdout
-    assert "Exit codes: 0 every rule holds; 1 one is broken; 2" in done.stdout
+    assert "Exit codes: 0 every rule holds; 1 a rule is broken; 2" in done.stdout
 
 
 def test_help_of_the_upgrade_check_names_each_check_and_imports_no_nova() -> None:
@@ -91,20 +93,32 @@ def test_help_of_all_names_the_commands(capsys: pytest.CaptureFixture[str]) -> N
     assert "upgrade" in printed
 
 
+@pytest.mark.parametrize("argv", [(), ("invariants",), ("upgrade",), ("upgrade", "check")])
+def test_help_fits_80_columns_and_is_of_plain_sentences(
+    argv: tuple[str, ...], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    with pytest.raises(SystemExit):
+        run(*argv, "--help")
+    printed = capsys.readouterr().out
+    assert [line for line in printed.splitlines() if len(line) > 80] == []
+    assert [word for word in PRIVATE if word in printed] == []
+
+
 @pytest.mark.parametrize(
     ("argv", "named"),
     [
         ((), "COMMAND"),
         (("nothing",), "invalid choice: 'nothing'"),
         (("invariants", "--no-guest"), "--no-guest"),
-        (("invariants", "--libvirt", "host1"), "'host1' is not HOST=URI"),
-        (("invariants", "--libvirt", "=qemu:///system"), "is not HOST=URI"),
-        (("invariants", "--settle", "soon"), "'soon' is no number of seconds"),
-        (("invariants", "--settle", "-1"), "'-1' is no number of seconds"),
-        (("invariants", "--boot-grace", "inf"), "'inf' is no number of seconds"),
-        (("invariants", "--boot-grace", "nan"), "'nan' is no number of seconds"),
-        (("invariants", "--parallel", "0"), "'0' is no number of hosts"),
-        (("invariants", "--parallel", "many"), "'many' is no number of hosts"),
+        (("invariants", "--libvirt", "host1"), "'host1' is not of the form HOST=URI"),
+        (("invariants", "--libvirt", "=qemu:///system"), "is not of the form HOST=URI"),
+        (("invariants", "--settle", "soon"), "'soon' is not a number of seconds"),
+        (("invariants", "--settle", "-1"), "'-1' is not a number of seconds"),
+        (("invariants", "--boot-grace", "inf"), "'inf' is not a number of seconds"),
+        (("invariants", "--boot-grace", "nan"), "'nan' is not a number of seconds"),
+        (("invariants", "--parallel", "0"), "'0' is not a number of hosts"),
+        (("invariants", "--parallel", "many"), "'many' is not a number of hosts"),
         (("invariants", "-f", "xml"), "invalid choice: 'xml'"),
         (("upgrade",), "check"),
         (("upgrade", "chuck"), "invalid choice: 'chuck'"),
@@ -362,7 +376,10 @@ def test_ctrl_c_waits_for_no_host_and_is_130() -> None:
     )
     assert (done.returncode, done.stdout) == (130, "")
     # Not behind the line that says how far it was.
-    assert done.stderr.splitlines()[-1] == "nova-xloud-status: interrupted, so nothing is known"
+    assert (
+        done.stderr.splitlines()[-1]
+        == "nova-xloud-status: interrupted before the check was finished; nothing was reported"
+    )
     assert "Traceback" not in done.stderr
 
 
