@@ -1,30 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """The site builds without a warning, and has every code that programs and people may meet."""
 
-import ast
-import pathlib
 import re
 import subprocess
 import sys
 
 import pytest
 
-import nova_xloud
 from nova_xloud import conf
 from nova_xloud.core.checks import finding
 from nova_xloud.core.instance import conditions
-from nova_xloud.core.instance.lifecycle import Phase
+from tests import codes
 from tests.generated import ROOT
 
-PACKAGE = pathlib.Path(nova_xloud.__file__).parent
-SOURCES = [
-    ast.parse(path.read_text())
-    for path in sorted(PACKAGE.rglob("*.py"))
-    if not path.is_relative_to(PACKAGE / "testing")
-]
-CODE = re.compile(r"xloud(\.[a-z_]+)+")
-# What begins like a code: a logger, and what a code is put together with.
-NO_CODES = {"xloud.refused", "xloud.blocked"}
 PAGES = ("docs/admin/errors.md", "docs/admin/conditions.md")
 
 
@@ -32,41 +20,8 @@ def _page(path):
     return (ROOT / path).read_text()
 
 
-def _constants():
-    for tree in SOURCES:
-        for node in ast.walk(tree):
-            if isinstance(node, ast.Constant) and isinstance(node.value, str):
-                yield node.value
-
-
-def _blockers():
-    """``why`` wherever one is made: ``Blocked(why, ...)``, ``Blocker(resource, why, ...)``, and
-    the pairs that the bounds make blockers of.
-    """
-    for tree in SOURCES:
-        for node in ast.walk(tree):
-            if not isinstance(node, ast.Call):
-                continue
-            match node.func, node.args:
-                case ast.Name(id="Blocked"), [ast.Constant(value=why), *_]:
-                    yield why
-                case ast.Name(id="Blocker"), [_, ast.Constant(value=why), *_]:
-                    yield why
-                case (
-                    ast.Attribute(attr="append"),
-                    [ast.Tuple(elts=[ast.Constant(value=why), ast.Constant() | ast.JoinedStr()])],
-                ):
-                    yield why
-
-
-def _codes():
-    spelled = {text for text in _constants() if CODE.fullmatch(text)}
-    made = {f"xloud.{phase.value}" for phase in Phase}
-    return sorted((spelled | made | {f"xloud.blocked.{why}" for why in _blockers()}) - NO_CODES)
-
-
 def test_codes_are_found():
-    found = _codes()
+    found = codes.all_codes()
     for one in (
         "xloud.no_capacity", "xloud.blocked.vfio", "xloud.blocked.boot_vcpus",
         "xloud.blocked.hypervisor", "xloud.blocked.locked_memory", "xloud.balloon.no_driver",
@@ -76,7 +31,7 @@ def test_codes_are_found():
     assert len(found) > 40
 
 
-@pytest.mark.parametrize("code", _codes())
+@pytest.mark.parametrize("code", codes.all_codes())
 def test_every_code_is_explained(code):
     assert any(f"`{code}`" in _page(path) for path in PAGES), f"{code} is in none of {PAGES}"
 
@@ -89,7 +44,7 @@ def test_every_condition_is_explained():
 
 
 def test_pages_name_no_code_that_is_not_there():
-    known = set(_codes()) | {"xloud.guest_refused"}
+    known = set(codes.all_codes()) | {"xloud.guest_refused"}
     for path in PAGES:
         named = {c for c in re.findall(r"`(xloud\.[a-z_.]+)`", _page(path))}
         assert named <= known, (path, named - known)
