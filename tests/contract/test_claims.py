@@ -152,7 +152,7 @@ def test_a_host_that_is_more_than_full_lets_go_since_14_0(
     assert _write(provider, Size(2, 1024)) == Size(2, 1024)
 
 
-def test_a_host_that_is_more_than_full_of_one_class_lets_go_of_the_other_since_14_0(
+def test_overfull_class_does_not_block_releasing_the_other_since_14_0(
     provider: Provider,
 ) -> None:
     provider.has(Size(8, 1024), max_unit=CAPACITY)

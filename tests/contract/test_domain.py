@@ -246,7 +246,7 @@ def test_how_often_it_was_asked_is_over_when_it_stops(hypervisor: Hypervisor) ->
     assert guest.domain.read().stats_period == 1
 
 
-def test_of_one_that_is_off_no_statistics_are_asked(hypervisor: Hypervisor) -> None:
+def test_statistics_period_of_a_stopped_domain_is_refused(hypervisor: Hypervisor) -> None:
     guest = hypervisor.define()
     with pytest.raises(errors.DomainNotRunning):
         guest.domain.set_statistics_period(1)
@@ -278,7 +278,7 @@ def test_the_definition_alone(hypervisor: Hypervisor, running: bool, size: Size)
 
 
 @needs("definition")
-def test_a_vcpu_of_boot_time_that_left_the_definition_can_be_removed_when_it_is_back(
+def test_boot_vcpu_can_be_removed_after_it_returned_to_the_definition(
     hypervisor: Hypervisor,
 ) -> None:
     """What libvirt does to vCPUs in the definition that are not hotpluggable (measured): the

@@ -46,7 +46,7 @@ def test_every_domain_is_in_it(hypervisor: Hypervisor) -> None:
 
 
 @needs("survey", "definition")
-def test_of_those_that_are_asked_for_the_definition_is_in_it(hypervisor: Hypervisor) -> None:
+def test_stats_of_requested_domains_include_the_definition(hypervisor: Hypervisor) -> None:
     off, running, other = hypervisor.define(), hypervisor.booted(), hypervisor.define()
     transient = hypervisor.create_transient()
     running.domain.set_vcpus(3)
@@ -69,7 +69,7 @@ def test_a_domain_that_is_gone_is_not_in_it(hypervisor: Hypervisor) -> None:
 
 
 @needs("survey", "busy")
-def test_a_domain_that_another_call_holds_keeps_nobody_waiting(hypervisor: Hypervisor) -> None:
+def test_stats_of_a_busy_domain_do_not_block_the_survey(hypervisor: Hypervisor) -> None:
     guest = hypervisor.booted()
     guest.domain.set_vcpus(3)
     hypervisor.wait(1.5)

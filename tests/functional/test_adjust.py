@@ -44,7 +44,7 @@ class Adjust(AdjustTestCase):
         self._adjust(current_memory_mb=600)
         self._has(2, 600)
 
-    def test_while_an_operation_without_a_task_state_holds_it_it_is_refused_at_once(self):
+    def test_operation_without_task_state_refuses_the_adjustment_in_2_s(self):
         # As nova-compute does while a volume is attached or detached.
         with lockutils.lock(self.server["id"]):
             text = self._refused(409, "xloud.invalid_state", current_vcpus=2)
@@ -143,7 +143,7 @@ class Status(AdjustTestCase):
 class WithoutNovaXloud(XloudTestCase):
     """A compute host that nobody has started with nova-xloud-run."""
 
-    def test_is_told_and_changes_nothing(self):
+    def test_stock_host_answers_host_unsupported_and_nothing_changes(self):
         stock = {"nova-compute": "nova.compute.manager.ComputeManager"}
         with mock.patch.dict("nova.service.SERVICE_MANAGERS", stock):
             self.start_compute("host1")
@@ -339,7 +339,7 @@ class Afterwards(AdjustTestCase):
         self._rebuild_server(self.server, self.server["image"]["id"])
         self._has(3, 768)
 
-    def test_a_failure_to_look_again_fails_nobody_elses_operation(self):
+    def test_failed_reconcile_does_not_fail_stop_and_start(self):
         manager = self.computes["host1"].manager
         with mock.patch.object(manager.xloud, "reconcile", side_effect=KeyError("no such node")):
             self._stop_server(self.server)

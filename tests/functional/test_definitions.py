@@ -120,7 +120,7 @@ class Attached(DefinitionTestCase):
         self._has(GROWN[0], 1024)
         self._refused(self.ports["direct"], by_us=False)
 
-    def test_of_somebody_elses_port_nothing_is_said(self):
+    def test_port_of_another_project_is_not_revealed(self):
         port = {**self.ports["direct"], "id": uuids.foreign, "tenant_id": uuids.other}
         self.neutron._ports[port["id"]] = port
         with self._shown_to_administrators_only():
@@ -169,7 +169,7 @@ class Attached(DefinitionTestCase):
         for part in ("xloud.blocked.vfio", "512 of 1024 MiB", "(vnic_type direct)"):
             assert part in error.response.text
 
-    def test_at_create_memory_that_is_all_there_and_other_ports_are_novas_to_say(self):
+    def test_create_with_full_memory_or_another_port_is_left_to_nova(self):
         for flavor, name in (
             (self._flavor(minimum_cpu=1), "direct"),
             (self._flavor(minimum_memory=512), "macvtap"),
@@ -178,7 +178,7 @@ class Attached(DefinitionTestCase):
         # The cloud is not taken away while it builds them.
         self._wait(lambda: self.assertEqual([], self._built()))
 
-    def test_attached_all_the_same_its_maximum_is_claimed_and_memory_is_blocked(self):
+    def test_attached_vdpa_device_claims_the_maximum_and_blocks_memory(self):
         connection = self.computes["host1"].driver._host.get_connection()
         domain = connection.lookupByUUIDString(self.server["id"])
         mac = "<mac address='52:54:00:00:00:01'/>"

@@ -265,7 +265,7 @@ class Crashed(EngineTestCase):
 
 
 class Afterwards(EngineTestCase):
-    def test_an_event_that_is_deferred_stays_open_and_is_ended_by_whoever_goes_on(self):
+    def test_deferred_event_stays_open_until_a_later_run_ends_it(self):
         self._adjust(current_vcpus=3)
         self._has(3, 512)
         self.admin_api.post_server_action(self.server["id"], {"pause": None})
@@ -286,7 +286,7 @@ class Afterwards(EngineTestCase):
 
         self._wait(ended)
 
-    def test_a_size_that_is_not_persisted_is_not_persisted_by_asking_for_the_other(self):
+    def test_unpersisted_vcpus_stay_unpersisted_when_memory_is_adjusted(self):
         self._adjust(current_vcpus=3, persist=False)
         self._has(3, 512)
         self._adjust(current_memory_mb=768)
@@ -341,7 +341,7 @@ class Afterwards(EngineTestCase):
         self.assertRaises(InvalidState, record.write, desired, recorded=Size(2, 512))
         assert self._record(self.server).system_metadata["xloud_vcpus"] == "1"
 
-    def test_who_writes_what_he_read_before_an_adjustment_does_not_write_over_it(self):
+    def test_stale_save_does_not_overwrite_the_record_of_an_adjustment(self):
         stale = self._record(self.server)
         self._adjust(current_vcpus=3)
         self._has(3, 512)
@@ -374,7 +374,7 @@ class Pass(EngineTestCase):
             tasks["xloud_reconcile"](manager, None)
         reconcile.assert_called_once_with()
 
-    def test_of_servers_that_nobody_touched_is_one_call_each_and_looks_at_none(self):
+    def test_pass_over_untouched_servers_makes_one_call_each_and_resumes_none(self):
         self._has(1, 512)
         self._boot(self._flavor())
         manager = self.computes["host1"].manager
@@ -548,7 +548,7 @@ class Asked(EngineTestCase):
 class Queued(AdjustTestCase):
     """A run may wait for minutes, and somebody comes first."""
 
-    def test_what_was_opened_before_a_change_of_the_flavor_reads_by_the_new_one(self):
+    def test_open_instance_reads_its_record_with_a_changed_flavor(self):
         manager = self.computes["host1"].manager
         context = nova_context.get_admin_context()
         instance = objects.Instance.get_by_uuid(context, self.server["id"], ATTRIBUTES)

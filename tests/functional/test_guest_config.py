@@ -102,7 +102,7 @@ class Balloon(XloudTestCase):
         ours = etree.tostring(xml.find("devices/memballoon"), encoding="unicode")
         return ours, written[-1]
 
-    def test_of_an_elastic_guest_is_held(self):
+    def test_elastic_guest_has_no_autodeflate(self):
         ours, stock = self._balloons(self._flavor(minimum_cpu=1, minimum_memory=512))
         if NOVA_LETS_DEFLATE:
             assert ours == stock.replace('autodeflate="on"', 'autodeflate="off"')
@@ -111,7 +111,7 @@ class Balloon(XloudTestCase):
             assert ours == stock.replace('model="virtio"', 'model="virtio" autodeflate="off"')
             assert 'autodeflate="off"><stats period="1"/>' in ours
 
-    def test_of_any_other_guest_is_novas(self):
+    def test_stock_guest_has_novas_balloon(self):
         ours, stock = self._balloons(self._flavor())
         assert ours == stock
         assert ('autodeflate="on"' in ours) is NOVA_LETS_DEFLATE

@@ -151,7 +151,7 @@ class Images(MovesTestCase):
         fresh["properties"] = {**image["properties"], **properties}
         return self.glance.create(None, fresh)["id"]
 
-    def test_that_needs_more_than_the_flavor_boots_with_is_refused(self):
+    def test_image_with_min_ram_above_the_boot_size_is_refused(self):
         image = self._image(600)
         error = self.assertRaises(OpenStackApiException, self._elastic, image_uuid=image)
         assert error.response.status_code == 400
@@ -160,7 +160,7 @@ class Images(MovesTestCase):
         error = self.assertRaises(OpenStackApiException, self._rebuild_server, self.server, image)
         assert error.response.status_code == 400
 
-    def test_that_locks_memory_is_no_image_to_rebuild_a_small_server_with(self):
+    def test_rebuild_of_a_small_server_with_a_memory_locking_image_is_refused(self):
         image = self._image(0, hw_locked_memory="true")
         flavor = self._flavor(hw__mem_page_size="small", minimum_memory=512)
         server = self._boot(flavor, host="host1")
@@ -173,7 +173,7 @@ class Images(MovesTestCase):
         self._rebuild_server(server, image)
         assert self._reserved(server)["MEMORY_MB"] == 1024
 
-    def test_that_needs_no_more_is_not(self):
+    def test_image_with_min_ram_of_the_boot_size_boots(self):
         server = self._elastic(image_uuid=self._image(512))
         assert self._reserved(server)["MEMORY_MB"] == 512
 

@@ -110,7 +110,7 @@ class Rebuild(ImagesTestCase):
         self._refused_with(400, {"rebuild": {"imageRef": self.image}}, *words)
         self._is_as_before()
 
-    def test_of_a_server_without_a_record_what_it_was_claimed_with_is_recorded_first(self):
+    def test_rebuild_records_the_claimed_size_of_a_server_without_record(self):
         self._forget_record()
         self._rebuild_server(self.server, self._image(os_type="linux"))
         record = self._record(self.server)
@@ -123,7 +123,7 @@ class Rebuild(ImagesTestCase):
         self._rebuild_server(self.server, self._image(hw_cpu_threads="4", **LOCKED))
         self._has(4, 1024)
 
-    def test_one_that_the_api_let_through_is_refused_by_the_host_before_the_old_guest_ends(self):
+    def test_host_refuses_the_rebuild_before_the_old_guest_ends(self):
         before = self._xml().findtext("uuid"), self._record(self.server).system_metadata
         with mock.patch.object(images, "_check_rebuild"):
             self.assertRaises(
@@ -195,7 +195,7 @@ class Rescue(ImagesTestCase):
     def _hotpluggable(self):
         return [v.get("hotpluggable") for v in self._xml().findall("vcpus/vcpu")]
 
-    def test_one_that_the_api_let_through_is_refused_by_the_host_before_it_is_powered_off(self):
+    def test_host_refuses_the_rescue_before_power_off(self):
         with (
             mock.patch.object(images, "_begins", return_value=False),
             mock.patch.object(ComputeManager, "_power_off_instance") as power_off,

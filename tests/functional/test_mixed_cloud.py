@@ -47,7 +47,7 @@ class SomeHostsAreStock(MovesTestCase):
         self._boot(self._flavor(minimum_cpu=1, minimum_memory=512), expected_state="ERROR")
         assert self._usage_of("host2") == (0, 0)
 
-    def test_nor_does_it_move_there(self):
+    def test_server_below_its_maximum_does_not_move_to_a_stock_host(self):
         self._is_refused(self._live_migrate, self.server)
         self._is_refused(self._migrate_server, self.server)
         self._has(*GROWN)
@@ -66,7 +66,7 @@ class SomeHostsAreStock(MovesTestCase):
         assert self._usage_of("host1") == GROWN
         assert "no trait CUSTOM_XLOUD_VCPUS and CUSTOM_XLOUD_MEMORY" in self.stdlog.logger.output
 
-    def test_nor_is_it_forced_there(self):
+    def test_forced_live_migration_to_a_stock_host_is_refused(self):
         self._is_refused(self._force, "os-migrateLive", block_migration="auto")
         self._wait_for_migration_status(self.server, ["error"])
         self._is_as_it_was()
@@ -77,7 +77,7 @@ class SomeHostsAreStock(MovesTestCase):
         self._wait_for_migration_status(self.server, ["completed"])
         assert self._claims_on("host2") == (4, 1024)
 
-    def test_nor_is_it_evacuated_there_by_force(self):
+    def test_forced_evacuation_to_a_stock_host_is_refused(self):
         self._goes_down("host1")
         # Or nothing would come back from the other.
         self.computes["host2"].manager.rebuild_instance = mock.Mock(side_effect=AssertionError)
@@ -112,7 +112,7 @@ class SomeHostsAreStock(MovesTestCase):
         assert self._host_of(server) == "host1"
         self._boot(self._flavor(minimum_memory=512), expected_state="ERROR")
 
-    def test_a_host_that_has_lost_it_since_refuses_what_the_scheduler_still_sends(self):
+    def test_host_without_balloon_refuses_a_server_scheduled_with_old_traits(self):
         self.flags(mem_stats_period_seconds=0, group="libvirt")
         self._boot(self._flavor(minimum_memory=512), expected_state="ERROR")
         assert self._usage_of("host1") == GROWN
@@ -135,7 +135,7 @@ class AComputeWithTheFirstVersion(MovesTestCase):
         self._adjust(current_vcpus=2)
         self._has(2, GROWN[1])
 
-    def test_one_that_grows_works_too_though_its_quota_is_looked_at_once_only(self):
+    def test_growth_on_an_older_host_checks_the_quota_once(self):
         self.flags(cores=4, ram=-1, group="quota")
         self._adjust(current_vcpus=4)
         self._has(4, GROWN[1])

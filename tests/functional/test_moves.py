@@ -53,7 +53,7 @@ class LiveMigration(MovesTestCase):
         boot_id = connection.lookupByUUIDString(self.server["id"]).ID()
         assert not manager._boot_grace.booting(self.server["id"], boot_id)
 
-    def test_that_fails_it_holds_what_it_held(self):
+    def test_failed_live_migration_keeps_the_claim_on_the_source(self):
         self.migration_fails = True
         self._live_migrate(self.server, migration_expected_state="failed", host="host2")
         assert self._host_of() == "host1"

@@ -51,7 +51,7 @@ def test_a_call_ends_when_it_has_taken_too_long(call):
             ask()
 
 
-def test_so_does_what_a_pass_asks():
+def test_allocations_of_a_pass_time_out_when_placement_hangs():
     with _hanging() as url, pytest.raises(ks_exc.ConnectTimeout):
         with_timeout(_client(url), SECONDS).get_allocations_for_resource_provider(
             nova_context.get_admin_context(), HERE
@@ -66,7 +66,7 @@ def test_whether_it_hangs_is_found_out_without_anybody_who_waits():
         assert not probe.answers(within=30.0)
 
 
-def test_one_that_cannot_be_reached_keeps_nobody_waiting():
+def test_refused_connection_to_placement_counts_as_an_answer():
     with _hanging() as url:
         pass
     assert PlacementProbe(with_timeout(_client(url), SECONDS)).answers(within=30.0)

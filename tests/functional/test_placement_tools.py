@@ -50,13 +50,13 @@ class Heal(Tools):
         self._heal()
         assert self._claims_on("host1") == GROWN
 
-    def test_of_a_stock_flavor_is_novas_own(self):
+    def test_heal_allocates_the_flavor_of_a_stock_server(self):
         server = self._boot(self._flavor(vcpus=2, memory_mb=256), host="host2")
         self._delete_server_allocations(server["id"])
         self._heal()
         assert self._claims_on("host2", server) == (2, 256)
 
-    def test_not_run_through_nova_xloud_it_allocates_the_maximum_and_a_pass_gives_back(self):
+    def test_stock_heal_allocates_the_maximum_and_a_pass_releases_it(self):
         """What the docs say: too much for a while, never too little."""
         self._delete_server_allocations(self.server["id"])
         with (

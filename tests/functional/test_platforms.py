@@ -22,7 +22,7 @@ class Images(AdjustTestCase):
     def _blockers(self):
         return [(b["resource"], b["code"]) for b in self._status()["blockers"]]
 
-    def test_that_keep_vcpus_grow_and_are_made_smaller_while_they_are_stopped(self):
+    def test_windows_guest_grows_while_it_runs_and_shrinks_while_stopped(self):
         self._of(os_type="windows")
         self._adjust(current_vcpus=3, current_memory_mb=768)
         self._has(3, 768)

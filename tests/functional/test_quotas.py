@@ -297,7 +297,7 @@ class EveryDriver:
             yield
         self._has(2, 512, other)
 
-    def test_of_two_at_once_only_one_is_admitted(self):
+    def test_of_two_concurrent_growths_the_quota_admits_one(self):
         before = dict(self._record(self.server).system_metadata)
         told = self.guests.domain(self.server["id"])
         with mock.patch.object(told, "set_vcpus") as set_vcpus:
@@ -312,7 +312,7 @@ class EveryDriver:
         assert self._events("xloud_adjust") == []
         assert dict(self._record(self.server).system_metadata) == before
 
-    def test_of_two_at_once_what_is_claimed_is_what_is_held(self):
+    def test_refused_concurrent_growth_leaves_no_claim(self):
         with self._racing():
             self._quota_exceeded("used 3, allowed 3", current_vcpus=2)
             self._has(1, 512)
@@ -419,7 +419,7 @@ class EveryDriver:
             self._refused(409, "xloud.no_capacity", current_vcpus=3)
         unreserve.assert_not_called()
 
-    def test_an_adjustment_without_an_answer_that_was_admitted_keeps_what_it_needs(self):
+    def test_admitted_adjustment_keeps_its_claim_when_the_answer_is_lost(self):
         adjust = XloudAPI.adjust
 
         def answer_is_lost(api, *arguments):
@@ -433,7 +433,7 @@ class EveryDriver:
     def _context(self):
         return nova_context.RequestContext("u", self.server["tenant_id"], is_admin=True)
 
-    def test_of_one_whose_api_dies_a_pass_gives_it_back(self):
+    def test_pass_releases_a_reservation_whose_api_died(self):
         self._has(1, 512)
         context = nova_context.get_admin_context()
         XloudAPI().reserve(context, self._record(self.server), AdjustRequest(3, None))
@@ -447,7 +447,7 @@ class EveryDriver:
             self._grown_to(2)
         reserve.assert_not_called()
 
-    def test_of_a_host_that_cannot_reserve_the_quota_is_looked_at_once(self):
+    def test_host_without_reserve_has_the_quota_checked_once(self):
         older = HostUnsupported("its nova-xloud does not know reserve 1.2")
         with mock.patch.object(XloudAPI, "reserve", side_effect=older):
             self._limit(cores=2)
@@ -673,7 +673,7 @@ def _instance(flavor, **columns):
         (seam.restore, ("context", _instance(STOCK))),
     ],
 )
-def test_of_stock_flavors_nova_is_asked_what_it_always_was(ours, arguments):
+def test_stock_flavor_arguments_reach_nova_unchanged(ours, arguments):
     asked = mock.Mock(return_value="answer")
     ours(asked, STOCK, *arguments)
     ((found, _),) = asked.call_args_list

@@ -167,9 +167,7 @@ class AdjustedFirst(RacesTestCase):
         self._comes_to(*LARGEST)
 
     @ddt.data(*BEGINS)
-    def test_adjusted_since_nova_read_the_server_the_operation_is_with_the_new_size(
-        self, operation
-    ):
+    def test_operation_uses_the_size_admitted_after_nova_read_the_server(self, operation):
         method = getattr(compute_api.API, BEGINS[operation])
 
         def adjusted_meanwhile(api, context, instance, *args, **kwargs):

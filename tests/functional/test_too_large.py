@@ -114,7 +114,7 @@ class HostsOfTwoSizes(MovesTestCase):
         self._stays()
         assert "4096 MEMORY_MB, and the host can never give more than" in self.stdlog.logger.output
 
-    def test_nor_resized_on_one_to_a_flavor_that_is_too_large(self):
+    def test_resize_on_the_same_host_to_a_too_large_flavor_is_refused(self):
         self.flags(allow_resize_to_same_host=True)
         self.server = self._boot(self._of(2, 1024))
         with contextlib.suppress(OpenStackApiException):

@@ -64,7 +64,7 @@ class Unreadable(AdjustTestCase):
         self._adjust(current_vcpus=2)
         self._has(2, 768)
 
-    def test_of_one_that_is_deleted_nothing_is_kept(self):
+    def test_deleted_server_is_dropped_from_the_unreadable_records(self):
         host_instances = self.manager.xloud._reconciler._host_instances
         host_instances._unreadable["deleted long ago"] = "why"
         write_into_record(self.server, xloud_vcpus="many")

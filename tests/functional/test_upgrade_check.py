@@ -181,7 +181,7 @@ class AnApiThatRunsStock(UpgradeCheckTestCase):
     def _has(self, vcpus, memory_mb, server=None):
         """It cannot be asked."""
 
-    def test_is_told_from_one_that_does_not(self):
+    def test_stock_api_is_told_from_one_with_nova_xloud(self):
         self._is("nova-api", FAILURE, "runs without", "nova_xloud.wsgi.osapi_compute:application")
 
 

@@ -16,8 +16,7 @@ WITNESSES = {
         "test_boot.py::Boot::test_metadata_mirrors_the_minimums"
     ),
     "nova.compute.api:API._validate_flavor_image_nostatus": (
-        "test_host_statistics.py::Images::"
-        "test_that_needs_more_than_the_flavor_boots_with_is_refused"
+        "test_host_statistics.py::Images::test_image_with_min_ram_above_the_boot_size_is_refused"
     ),
     "nova.compute.api:API.rebuild": (
         "test_images_at_hand.py::Rebuild::"
@@ -47,7 +46,7 @@ WITNESSES = {
     ),
     # Moves
     "nova.scheduler.utils:claim_resources_on_destination": (
-        "test_mixed_cloud.py::SomeHostsAreStock::test_nor_is_it_evacuated_there_by_force"
+        "test_mixed_cloud.py::SomeHostsAreStock::test_forced_evacuation_to_a_stock_host_is_refused"
     ),
     "nova.conductor.tasks.migrate:MigrationTask._schedule": (
         "test_moves.py::ColdMigration::test_no_room_for_the_persisted_size_is_no_valid_host"
@@ -64,8 +63,7 @@ WITNESSES = {
         "test_what_the_guest_holds_more_than_it_should_is_allocated_too"
     ),
     "nova.db.main.api:_instance_update": (
-        "test_engine.py::Afterwards::"
-        "test_who_writes_what_he_read_before_an_adjustment_does_not_write_over_it"
+        "test_engine.py::Afterwards::test_stale_save_does_not_overwrite_the_record_of_an_adjustment"
     ),
     # Quotas
     "nova.compute.utils:check_num_instances_quota": (
@@ -164,8 +162,7 @@ OVERRIDES = {
     f"{_MANAGER}.resume_instance": f"{_OPERATIONS}_03__suspend",
     f"{_MANAGER}.rebuild_instance": f"{_OPERATIONS}_09__rebuild",
     f"{_MANAGER}._get_rescue_image": (
-        "test_images_at_hand.py::Rescue::"
-        "test_one_that_the_api_let_through_is_refused_by_the_host_before_it_is_powered_off"
+        "test_images_at_hand.py::Rescue::test_host_refuses_the_rescue_before_power_off"
     ),
     f"{_MANAGER}.rescue_instance": f"{_OPERATIONS}_10__rescue",
     f"{_MANAGER}.unrescue_instance": f"{_OPERATIONS}_10__rescue",
@@ -200,7 +197,7 @@ OVERRIDES = {
         "test_host_statistics.py::HostStatistics::test_hypervisors_have_used_what_instances_hold"
     ),
     f"{_DRIVER}:BalloonWithoutAutodeflate.format_dom": (
-        "test_guest_config.py::Balloon::test_of_an_elastic_guest_is_held"
+        "test_guest_config.py::Balloon::test_elastic_guest_has_no_autodeflate"
     ),
     f"{_SPEC}.vcpus": "test_scheduler_utils.py::test_the_request_spec_itself_has_the_boot_size",
     f"{_SPEC}.memory_mb": "test_scheduler_utils.py::test_the_request_spec_itself_has_the_boot_size",

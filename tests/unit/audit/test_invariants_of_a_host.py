@@ -107,7 +107,7 @@ def test_no_more_are_read_at_a_time_than_was_asked_for() -> None:
     assert most == 1
 
 
-def test_one_that_tells_nothing_is_told_of_and_the_others_are_read() -> None:
+def test_silent_host_is_reported_and_the_others_are_read() -> None:
     def refuse() -> None:
         raise Unread("an example", "a way out")
 
@@ -133,7 +133,7 @@ def test_one_that_did_not_answer_is_not_asked_again() -> None:
     assert list(check._silent) == ["host0"]
 
 
-def test_of_guests_that_hold_the_same_one_is_kept() -> None:
+def test_guests_of_equal_size_share_one_object() -> None:
     told = read(check_of(Answers(), Answers(), Answers())[0])
     assert len({id(guest) for one in told.values() for guest in one.guests.values()}) == 1
 

@@ -23,7 +23,7 @@ def no_instances() -> Iterable[Any]:
     raise AssertionError("libvirt knows its domains by their UUIDs")
 
 
-def test_what_libvirt_knows_of_those_that_are_asked_for_is_told() -> None:
+def test_witness_reports_the_known_among_the_requested_guests() -> None:
     witness = LibvirtWitness("host1", "uri", lambda uri: {"one": ONE, "other": ONE}, LIMIT)
     assert witness.guests(["one", "unknown"], None, no_instances) == {"one": Guest(Size(2, 512))}
 

@@ -64,7 +64,7 @@ def everything_in(value: object) -> list[object]:
     return list(seen.values())
 
 
-def test_of_a_stock_instance_nothing_is_kept() -> None:
+def test_view_of_a_stock_instance_is_none() -> None:
     assert Views(HOSTS).of(instance("one", {})) is None
 
 

@@ -36,7 +36,7 @@ def test_a_stage_is_told_by_phase():
     assert found()["step: memory"] == [1, 0, 300, 0]
 
 
-def test_what_nobody_accounts_for_is_http_before_the_answer_and_waiting_after_it():
+def test_unaccounted_time_is_http_before_the_answer_and_waiting_after():
     assert found()[HTTP] == [1, pytest.approx(200), 0, 0]
     assert found()[WAITING] == [1, 0, pytest.approx(600), pytest.approx(400)]
 

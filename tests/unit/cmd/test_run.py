@@ -139,7 +139,7 @@ def unfit(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("unfit")
-def test_a_nova_that_does_not_fit_is_78_names_the_seam_and_starts_no_command(
+def test_unfit_nova_exits_with_78_and_names_the_seam(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     order: list[str] = []

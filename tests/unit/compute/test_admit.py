@@ -217,7 +217,7 @@ def _check_unchanged(rig: Rig) -> None:
     assert rig.size == NOW
 
 
-def test_while_placement_hangs_nobody_waits_for_it_with_the_lock() -> None:
+def test_hanging_placement_refuses_the_request_before_the_lock_is_taken() -> None:
     rig = Rig()
     rig.placement_answers = False
     locked: list[bool] = []
@@ -228,7 +228,7 @@ def test_while_placement_hangs_nobody_waits_for_it_with_the_lock() -> None:
     _check_unchanged(rig)
 
 
-def test_one_whose_qemu_hangs_is_refused_before_anybody_waits_for_it_with_the_lock() -> None:
+def test_hanging_qemu_refuses_the_request_before_the_lock_is_taken() -> None:
     rig = Rig()
     rig.answers = False
     locked: list[bool] = []
@@ -241,7 +241,7 @@ def test_one_whose_qemu_hangs_is_refused_before_anybody_waits_for_it_with_the_lo
 
 
 @pytest.mark.parametrize("ask", [Rig.admit, Rig.reserve])
-def test_one_that_an_operation_without_a_task_holds_is_refused_within_two_seconds(
+def test_operation_without_a_task_refuses_the_request_within_2_s(
     ask: Callable[..., object],
 ) -> None:
     rig = Rig()
@@ -394,7 +394,7 @@ def test_a_claim_that_cannot_be_given_back_does_not_hide_why_it_was_refused() ->
         rig.admit(6, 3072)
 
 
-def test_what_a_stopped_instance_is_asked_for_until_its_next_stop_is_refused_or_kept() -> None:
+def test_unpersisted_size_of_a_stopped_instance_is_refused_or_kept() -> None:
     rig = Rig(running=False)
     try:
         rig.admit(6, persist=False)
@@ -450,7 +450,7 @@ def test_when_a_task_starts_after_it_is_reserved_it_is_given_back() -> None:
     assert rig.claims.size == NOW
 
 
-def test_what_is_reserved_in_vain_is_released_and_the_guest_stays_as_it_is() -> None:
+def test_reservation_that_no_admission_follows_is_released() -> None:
     rig = Rig()
     rig.reserve(6, 3072)
     assert rig.converge().converged

@@ -109,7 +109,7 @@ def test_who_asks_beside_another_asks_after_it() -> None:
     assert done == ["slow", "quick"]
 
 
-def test_so_many_are_left_behind_and_no_more(hanging: Hanging) -> None:
+def test_threads_left_behind_are_limited(hanging: Hanging) -> None:
     """libvirtd answers five calls of nova-compute's connection at a time."""
     asked = agents()
     for number in range(LEFT_BEHIND + 3):

@@ -22,7 +22,7 @@ def boot_grace(grace: float = GRACE) -> tuple[BootGrace, ManualClock]:
     return known, clock
 
 
-def test_before_it_is_known_what_ran_already_nobody_is_taken_for_one_that_boots() -> None:
+def test_no_guest_is_booting_before_the_running_guests_are_known() -> None:
     clock = ManualClock()
     known = BootGrace(clock.now, GRACE)
     assert not known.booting("one", 7)
@@ -75,7 +75,7 @@ def test_what_ran_when_the_service_began_has_been_running_for_long() -> None:
     assert known.booting("one", 10)
 
 
-def test_who_is_not_on_this_host_any_more_is_forgotten_and_nobody_else() -> None:
+def test_only_guests_that_left_the_host_are_forgotten() -> None:
     known, _ = boot_grace()
     known.assume_booted({"one": 7, "other": 7})
     known.forget_others({"one"})
@@ -134,7 +134,7 @@ def test_a_guest_that_resets_itself_again_and_again_has_no_grace_for_ever() -> N
         assert reports(known, None, came_down=False) is in_time
 
 
-def test_of_readings_that_say_nothing_of_statistics_nothing_is_learnt() -> None:
+def test_reading_without_statistics_does_not_restart_the_grace() -> None:
     known, _ = boot_grace()
     known.assume_booted({"one": 7})
     spoke = DomainStats(True, 2, 512, 7, max_memory_mb=1024, stats_at=1000)

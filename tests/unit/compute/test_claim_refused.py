@@ -73,7 +73,7 @@ def test_the_next_tries_are_spaced_and_one_of_them_succeeds(refuses: Callable[[R
 
 
 @REFUSES
-def test_a_guest_that_refused_is_said_to_though_what_came_back_cannot_be_released(
+def test_guest_refused_is_reported_although_the_release_is_refused(
     refuses: Callable[[Rig], None],
 ) -> None:
     rig = Rig(behaviour=Behaviour.NO_BALLOON_DRIVER, now=Size(4, 4096))

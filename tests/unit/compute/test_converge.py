@@ -66,7 +66,7 @@ def test_the_order_of_effects(size: Size, effects: list[str]) -> None:
     assert rig.effects == ["set_definition", *effects]
 
 
-def test_with_nothing_to_do_the_balloon_is_told_again_and_no_more() -> None:
+def test_run_with_nothing_to_do_only_sets_the_balloon() -> None:
     rig = Rig()
     assert rig.converge().converged
     assert rig.effects == ["set_memory"]
@@ -132,7 +132,7 @@ def test_memory_is_released_when_the_balloon_has_it_and_not_before() -> None:
     assert rig.claims.written == [Size(4, 1024)]
 
 
-def test_what_libvirt_was_told_it_is_told_once() -> None:
+def test_each_size_is_set_once_a_run() -> None:
     rig = Rig(timing=Timing(balloon_rate=10))
     rig.adjust(6, 1024)
     assert rig.told("set_memory") == [2048, 1024]
@@ -158,7 +158,7 @@ def test_a_claim_that_fell_short_is_made_before_the_guest_is_told() -> None:
     assert rig.record.recorded == Size(6, 3072)
 
 
-def test_on_a_full_host_the_guest_is_told_nothing() -> None:
+def test_guest_is_not_called_when_the_host_is_full() -> None:
     rig = Rig(capacity=Size(5, 4096))
     rig.record.desired = Desired(Size(6, 3072), generation=1)
     with pytest.raises(NoCapacity):
@@ -280,7 +280,7 @@ def test_it_stands_back_when_another_operation_comes_between(
     assert rig.end == ("admitted", "xloud.admitted")
 
 
-def test_the_name_of_the_task_is_told() -> None:
+def test_deferral_names_the_task() -> None:
     rig = Rig()
     _task(rig)
     assert "migrating" in str(rig.converge().deferred)
@@ -358,7 +358,7 @@ def test_a_guest_that_gives_half_has_refused_and_the_claim_is_not_less_than_it_h
     assert rig.claims.size.covers(rig.size)
 
 
-def test_of_what_a_guest_gave_back_before_it_refused_nothing_stays_claimed() -> None:
+def test_memory_given_back_before_a_refusal_is_released() -> None:
     rig = Rig()
     rig.guest.keeps_kib = 1536 * 1024
     with pytest.raises(GuestRefused):
@@ -409,7 +409,7 @@ def test_a_guest_without_a_balloon_driver_has_refused() -> None:
     assert rig.recorded_conditions == ["BalloonNotEffective"]
 
 
-def test_of_a_guest_that_loses_its_balloon_driver_what_it_takes_is_claimed() -> None:
+def test_memory_taken_by_a_guest_without_balloon_driver_is_claimed() -> None:
     rig = Rig(behaviour=Behaviour.NO_BALLOON_DRIVER)
     rig.takes_memory = True
     with pytest.raises(GuestRefused):
@@ -507,7 +507,7 @@ def test_a_stopped_instance_releases_down_to_what_it_starts_with(undefined: bool
     assert rig.claims.size == rig.record.recorded == Size(2, 1024)
 
 
-def test_a_domain_that_goes_while_it_is_told_ends_the_run_with_the_claim_kept() -> None:
+def test_domain_lost_during_a_call_ends_the_run_with_its_claim_kept() -> None:
     rig = Rig()
 
     def gone() -> None:
@@ -806,7 +806,7 @@ def test_one_whose_qemu_begins_to_hang_while_it_is_waited_for_is_left() -> None:
     assert rig.claims.size == Size(4, 1024)
 
 
-def test_a_run_leaves_one_that_an_operation_holds_for_minutes_to_a_later_run() -> None:
+def test_run_is_deferred_while_another_operation_holds_the_instance() -> None:
     rig = Rig()
     rig.admit(6, 3072)
     rig.held_for = 200.0

@@ -147,7 +147,7 @@ def test_a_guest_that_takes_memory_back_after_it_was_reached_is_followed() -> No
     assert rig.claims.size.covers(rig.size)
 
 
-def test_a_growth_that_changes_its_mind_into_a_shrink_is_stopped_where_it_is() -> None:
+def test_shrink_admitted_during_a_growth_stops_the_balloon_first() -> None:
     rig = Rig(timing=Timing(balloon_rate=50))
     rig.admit(memory_mb=4096)
     slept = 0
@@ -165,7 +165,7 @@ def test_a_growth_that_changes_its_mind_into_a_shrink_is_stopped_where_it_is() -
     assert rig.size == rig.claims.size == Size(4, 1024)
 
 
-def test_what_a_run_that_was_killed_has_told_the_balloon_is_stopped_by_the_next() -> None:
+def test_next_run_stops_the_balloon_that_a_killed_run_set() -> None:
     rig = Rig(timing=Timing(balloon_rate=50))
     rig.admit(memory_mb=4096)
     rig.guest.set_memory(4096 * 1024, live=True, config=False)
@@ -192,7 +192,7 @@ def booted(**timing: float) -> Rig:
     return rig
 
 
-def test_a_guest_that_boots_has_its_time_and_nothing_is_claimed_for_its_balloon() -> None:
+def test_booting_guest_is_waited_for_and_its_balloon_not_claimed() -> None:
     rig = booted(driver_seconds=20)
     assert rig.converge().converged
     assert rig.claims.written == []
@@ -210,7 +210,7 @@ def test_a_guest_that_boots_is_not_waited_for_longer_than_any_other_and_has_not_
     assert rig.recorded_conditions == []
 
 
-def test_a_guest_whose_balloon_does_not_come_is_accounted_at_what_it_has_after_its_time() -> None:
+def test_guest_without_balloon_is_claimed_whole_after_the_boot_grace() -> None:
     rig = booted(driver_seconds=1000)
     rig.converge()
     rig.clock.advance(GRACE)
@@ -237,7 +237,7 @@ def test_a_guest_whose_balloon_comes_late_has_its_claim_back_afterwards() -> Non
     assert rig.size == rig.claims.size == rig.record.recorded == PERSISTED
 
 
-def test_what_is_reserved_of_a_guest_that_boots_is_not_given_back_before_it_is_there() -> None:
+def test_surplus_claim_of_a_booting_guest_is_released_after_it_arrived() -> None:
     rig = booted(driver_seconds=20)
     rig.claims.size = rig.record.recorded = Size(4, 3000)
     released: list[int] = []

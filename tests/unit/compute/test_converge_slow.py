@@ -65,7 +65,7 @@ def test_what_comes_late_is_asked_for_one_after_the_other_and_never_twice() -> N
     assert rig.claims.written == [Size(3, 2048)]
 
 
-def test_while_it_is_waited_for_nothing_is_released_and_nothing_is_unsettled_for_people() -> None:
+def test_late_removal_releases_and_records_nothing_while_it_is_awaited() -> None:
     rig, seen = late(20), []
     rig.before["sleep"] = lambda: seen.append((rig.claims.size, rig.recorded_conditions))
     assert rig.adjust(3).converged
@@ -371,7 +371,7 @@ def test_a_guest_that_resets_itself_has_a_grace_of_its_own() -> None:
     assert rig.claims.size == NOW
 
 
-def test_a_guest_that_resets_itself_into_a_system_without_a_driver_is_counted_after_it() -> None:
+def test_guest_reset_into_a_driverless_system_is_claimed_after_the_grace() -> None:
     rig = Rig(timing=BOOTS, grace=120)
     rig.clock.advance(300)
     rig.converge()

@@ -38,7 +38,7 @@ def record() -> FakeRecord:
     return FakeRecord(FlavorFacts(Size(8, 4096)), Desired(HELD))
 
 
-def test_they_are_the_ports(claims: FakeClaims, record: FakeRecord) -> None:
+def test_fakes_implement_the_ports(claims: FakeClaims, record: FakeRecord) -> None:
     # For mypy as much as for pytest.
     ports: tuple[Claims, Record, Actions, HostInstances] = (
         claims,

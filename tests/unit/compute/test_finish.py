@@ -149,7 +149,7 @@ def test_what_is_only_desired_and_has_no_room_is_no_alarm(
     assert (errors(caplog), rig.recorded_conditions) == ([], [])
 
 
-def test_with_an_agent_it_is_the_host_that_has_no_room_and_not_the_guest_that_refused() -> None:
+def test_full_host_with_an_agent_is_no_capacity_and_not_guest_refused() -> None:
     rig = Rig(capacity=Size(5, 4096), agent=True)
     rig.record.desired = Desired(Size(6, 3072), generation=1)
     with pytest.raises(NoCapacity):
@@ -178,7 +178,7 @@ def test_a_refused_removal_keeps_no_memory_from_being_given_back_and_released() 
     assert rig.end == ("guest_refused", "xloud.guest_refused.vcpus_not_removed")
 
 
-def test_what_came_back_half_way_is_released_and_recorded_with_how_it_ended() -> None:
+def test_partly_returned_memory_is_released_and_recorded_with_the_outcome() -> None:
     rig = Rig()
     rig.guest.keeps_kib = 1536 * 1024
     with pytest.raises(GuestRefused) as refusal:
@@ -236,7 +236,7 @@ def test_a_run_that_ends_as_the_last_one_did_writes_nothing_where_none_are_count
     assert rig.record.desired is before
 
 
-def test_what_came_back_is_recorded_although_the_run_ends_as_the_last_one_did() -> None:
+def test_returned_memory_is_recorded_although_the_outcome_is_the_same() -> None:
     rig = Rig()
     rig.guest.keeps_kib = 1536 * 1024
     with pytest.raises(GuestRefused):
@@ -269,7 +269,7 @@ def test_one_that_was_never_adjusted_and_is_well_stays_without_a_record() -> Non
     assert rig.record.desired == Desired(NOW, progress=NEVER_ADJUSTED)
 
 
-def test_one_that_was_never_adjusted_gets_a_record_when_there_is_something_to_tell() -> None:
+def test_never_adjusted_instance_gets_a_record_for_a_condition() -> None:
     rig = taker()
     with pytest.raises(GuestRefused):
         rig.converge()
@@ -277,7 +277,7 @@ def test_one_that_was_never_adjusted_gets_a_record_when_there_is_something_to_te
     assert "ReservedTooLittle" in rig.recorded_conditions
 
 
-def test_the_request_is_told_apart_to_the_end() -> None:
+def test_outcome_keeps_the_request_id() -> None:
     rig = Rig(behaviour=Behaviour.REFUSES)
     rig.request_id = "req-1"
     with pytest.raises(GuestRefused):
@@ -362,7 +362,7 @@ def test_a_guest_that_comes_round_later_is_not_squeezed_by_what_it_once_refused(
     rig.check_invariant()
 
 
-def test_a_step_that_was_left_half_way_for_another_operation_is_not_gone_on_with() -> None:
+def test_step_interrupted_by_an_operation_is_not_resumed() -> None:
     rig = Rig(timing=Timing(balloon_rate=50))
     rig.admit(memory_mb=1024)
 
@@ -442,7 +442,7 @@ def _lost(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rig.claims, "write", refused)
 
 
-def test_what_placement_has_lost_is_a_failure_that_says_so_and_the_columns_stay(
+def test_lost_allocation_fails_the_run_and_keeps_the_recorded_size(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     # A size that is off is the only one that breaks no rule of the rig meanwhile.

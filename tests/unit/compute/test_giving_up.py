@@ -103,7 +103,7 @@ def test_until_then_it_is_said_with_what_it_starts_next() -> None:
     assert "next start" not in said
 
 
-def test_of_a_size_until_it_stops_only_that_is_given_up() -> None:
+def test_giving_up_an_unpersisted_size_keeps_the_persisted_one() -> None:
     rig = Rig(behaviour=Behaviour.REFUSES, options=FEW)
     rig.admit(2, 1024, persist=False)
     said = _fail(rig, TRIES)

@@ -133,7 +133,7 @@ def test_what_is_refused_is_not_submitted() -> None:
     assert worker.submitted == []
 
 
-def test_what_is_reserved_begins_nothing_and_is_given_back_without_an_action() -> None:
+def test_reserve_starts_no_run_and_unreserve_writes_no_action() -> None:
     rig = Rig()
     host, worker = host_of(rig)
     host.reserve("context", "instance", AdjustRequest(6, None))
@@ -278,7 +278,7 @@ def test_hotplug_that_runs_when_the_service_ends_is_told_so() -> None:
     assert rig.end == ("admitted", "xloud.admitted")
 
 
-def test_what_another_operation_left_is_put_right_by_the_next_pass_without_an_event() -> None:
+def test_next_pass_releases_a_surplus_claim_without_an_event() -> None:
     rig = Rig()
     rig.claims.size = Size(8, 4096)
     host, worker = host_of(rig)
@@ -361,7 +361,7 @@ def test_an_action_that_cannot_be_recorded_does_not_leave_the_admitted_undone() 
     assert (rig.actions.events, rig.actions.notified) == ([], [])
 
 
-def test_nobody_waits_for_an_answer_that_comes_too_late_so_nothing_is_admitted() -> None:
+def test_request_is_not_admitted_after_its_deadline() -> None:
     rig = Rig()
     host, _ = host_of(rig)
     with pytest.raises(HostUnavailable):
@@ -563,7 +563,7 @@ def _wait(worker: Watched, count: int = 1) -> None:
     raise AssertionError("nothing was submitted")
 
 
-def test_when_the_service_starts_what_was_left_is_finished_and_had_its_answer() -> None:
+def test_service_start_finishes_an_adjustment_that_was_left() -> None:
     rig = Rig()
     _left_behind(rig)
     host, worker = host_of(rig)

@@ -162,7 +162,7 @@ def service(rig: Rig) -> tuple[Reconciler, Inline]:
 @pytest.mark.parametrize("agent", [False, True], ids=["no agent", "agent"])
 @pytest.mark.parametrize("point", range(POINTS))
 @pytest.mark.parametrize("scenario", SCENARIOS.values(), ids=SCENARIOS)
-def test_whoever_is_killed_is_followed_by_a_service_that_finishes_it_when_it_starts(
+def test_restarted_service_finishes_the_run_of_a_killed_one(
     scenario: Scenario, point: int, agent: bool
 ) -> None:
     rig = killed_at(point, scenario, agent=agent)

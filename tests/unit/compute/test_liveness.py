@@ -76,7 +76,7 @@ def test_one_that_hangs_has_none_and_says_so_once_it_has_hung_for_long(
     assert caplog.text.count("Instance one: its QEMU does not answer") == 1
 
 
-def test_one_that_hangs_is_asked_by_one_thread_only_that_the_process_does_not_wait_for(
+def test_hanging_guest_is_probed_by_one_daemon_thread(
     gate: threading.Event,
 ) -> None:
     probe = LivenessProbe()
@@ -88,7 +88,7 @@ def test_one_that_hangs_is_asked_by_one_thread_only_that_the_process_does_not_wa
     assert left.daemon
 
 
-def test_one_that_hangs_keeps_nobody_from_another(gate: threading.Event) -> None:
+def test_hanging_guest_does_not_block_the_probe_of_another(gate: threading.Event) -> None:
     probe = LivenessProbe()
     assert not probe.answers("one", hanging(gate, []), SHORT)
     assert probe.answers("other", lambda: None, LIMIT)

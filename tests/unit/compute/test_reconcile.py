@@ -76,7 +76,7 @@ def settled() -> Rig:
 # --- what it costs ---------------------------------------------------------------------------
 
 
-def test_where_all_is_as_it_should_be_it_is_three_calls_and_nothing_is_touched() -> None:
+def test_pass_without_drift_makes_three_calls_and_touches_nothing() -> None:
     rigs = [Rig(uuid=f"instance-{n}") for n in range(50)]
     rigs[7].adjust(6, 3072)
     rigs[8].stop()
@@ -228,7 +228,7 @@ def test_what_was_found_is_put_right_and_not_found_again(
     assert rig.size == (desired.target if rig.guest.active else Size(0, 0))
 
 
-def test_of_several_each_is_submitted_for_itself() -> None:
+def test_each_drifted_instance_is_submitted() -> None:
     clock = ManualClock()
     rigs = [Rig(uuid=name, clock=clock) for name in ("one", "two", "three")]
     for rig in rigs[1:]:
@@ -254,7 +254,7 @@ def test_one_that_is_busy_is_left_alone_and_looked_at_afterwards() -> None:
     assert floor.run() == 1
 
 
-def test_one_with_a_task_is_looked_at_after_that_and_not_after_a_run_of_it() -> None:
+def test_instance_with_a_task_is_resumed_after_the_task() -> None:
     rig = settled()
     _reserved(rig)
     rig.record.task_state = "rebooting"
@@ -275,7 +275,7 @@ def test_one_with_a_task_is_left_alone_and_looked_at_afterwards() -> None:
     assert floor.run() == 1
 
 
-def test_one_that_was_deleted_meanwhile_is_none_that_is_looked_at() -> None:
+def test_instance_deleted_during_the_pass_is_not_resumed() -> None:
     rig = settled()
     _reserved(rig)
     floor = Floor(rig)
@@ -362,7 +362,7 @@ def test_a_pass_that_is_asked_for_while_one_goes_follows_it_and_only_one_does() 
     assert held.asked == 3
 
 
-def test_between_two_passes_there_is_time_and_who_asks_in_it_asks_for_the_next() -> None:
+def test_requests_between_two_passes_begin_one_pass_after_the_rest() -> None:
     floor = Floor(settled())
     floor.reconciler.begin().join(LIMIT)
     assert floor.rested == []
@@ -470,7 +470,7 @@ def test_a_pass_that_fails_is_logged_and_the_next_is_begun(
 # --- how soon again --------------------------------------------------------------------------
 
 
-def test_the_pause_between_two_attempts_in_vain_doubles_up_to_the_longest() -> None:
+def test_pause_between_failed_attempts_doubles_up_to_the_longest() -> None:
     rig = settled()
     _phase(Phase.GUEST_REFUSED)(rig)
     floor = Floor(rig)
@@ -523,7 +523,7 @@ def test_it_is_tried_again_at_once_when_something_is_new(change: Callable[[Rig],
     assert floor.run() == 1
 
 
-def test_more_than_is_reserved_is_looked_at_by_every_pass() -> None:
+def test_every_pass_resumes_an_instance_above_its_claim() -> None:
     rig = settled()
     _phase(Phase.GUEST_REFUSED)(rig)
     floor = Floor(rig)
@@ -555,7 +555,7 @@ def test_one_that_was_well_in_between_begins_with_the_first_pause() -> None:
         assert floor.run() == 0
 
 
-def test_one_that_has_left_and_come_back_is_looked_at_at_once() -> None:
+def test_instance_that_left_and_returned_is_resumed_at_once() -> None:
     rig = settled()
     other = Rig(uuid="other", clock=rig.clock)
     _phase(Phase.GUEST_REFUSED)(rig)
@@ -590,7 +590,7 @@ def test_a_guest_that_boots_is_given_its_time_and_looked_at_after_it() -> None:
     assert floor.run() == 1
 
 
-def test_one_that_was_looked_at_while_it_booted_is_looked_at_as_soon_as_its_time_is_over() -> None:
+def test_instance_resumed_during_boot_is_resumed_again_after_the_grace() -> None:
     rig = booted(driver_seconds=1000.0)
     # All of it is reserved, so nothing is urgent.
     rig.claims.size = rig.record.recorded = Size(4, 4096)
@@ -662,7 +662,7 @@ def test_an_event_is_written_only_of_an_adjustment_that_has_not_had_its_answer(
     assert ("open", rig.uuid, "req-1") in floor.host_instances.calls
 
 
-def test_what_nobody_asked_for_is_no_event() -> None:
+def test_pass_writes_no_event_of_an_unrequested_run() -> None:
     rig = settled()
     progress = rig.record.desired.progress.after(Event.ADMIT, "now")
     rig.record.desired = replace(rig.record.desired, progress=progress)

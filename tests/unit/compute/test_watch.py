@@ -105,7 +105,7 @@ def test_between_two_readings_far_apart_it_was_not_watched(
     assert watch.judged(NAME, READING).balloon_driver is False
 
 
-def test_nobody_asks_it_to_report(watch: Watch, clock: ManualClock) -> None:
+def test_driver_without_a_statistics_period_is_not_judged(watch: Watch, clock: ManualClock) -> None:
     reading = replace(READING, stats_period=0, stats_at=None)
     assert watched(watch, clock, 600, reading) is None
 

@@ -219,7 +219,7 @@ def test_when_the_service_ends_nobody_is_waited_for() -> None:
 
 
 @pytest.mark.parametrize("error", [None, REFUSED, RuntimeError("bug")])
-def test_of_one_instance_one_run_goes_at_a_time_and_the_next_follows(
+def test_runs_of_one_instance_follow_each_other(
     error: Exception | None,
 ) -> None:
     running: list[int] = []
@@ -323,7 +323,7 @@ def test_an_instance_with_two_runs_is_busy_until_both_have_ended() -> None:
     assert not pool.is_busy(instance.uuid)
 
 
-def test_who_waits_for_an_instance_is_called_once_when_all_of_its_runs_have_ended() -> None:
+def test_idle_callback_is_called_once_after_the_last_run_of_an_instance() -> None:
     gates = [threading.Event(), threading.Event()]
     waiting = iter(gates)
 
@@ -604,7 +604,7 @@ def test_no_thread_that_must_not_wait_takes_it_at_the_place_that_it_has_left() -
     assert lanes[:3] == ["owed", "quick", "slow"]
 
 
-def test_when_the_service_ends_those_that_wait_go_on_and_see_it() -> None:
+def test_waiting_runs_end_when_the_service_ends() -> None:
     def run(instance: Instance, options: EngineOptions, clock: Clock) -> Waits[Outcome]:
         while not clock.closing():
             yield Pause(60)
@@ -618,7 +618,7 @@ def test_when_the_service_ends_those_that_wait_go_on_and_see_it() -> None:
     assert [future.result(LIMIT).deferred for future in futures] == ["stopping"] * 5
 
 
-def test_operations_that_have_their_instances_and_guests_that_hang_delay_no_other() -> None:
+def test_held_instances_and_hanging_guests_do_not_delay_others() -> None:
     pool = Worker(EngineOptions(converge_workers=1))
     stuck = []
     for number in range(6):
@@ -639,7 +639,7 @@ def test_operations_that_have_their_instances_and_guests_that_hang_delay_no_othe
     assert all("another operation" in why or "does not answer" in why for why in deferred), deferred
 
 
-def test_who_grows_goes_first_and_after_a_claim_without_room_whoever_makes_some() -> None:
+def test_growth_goes_first_until_a_full_host_puts_releases_first() -> None:
     gates = {"first": threading.Event(), "second": threading.Event()}
     order: list[str] = []
 

@@ -30,7 +30,7 @@ def test_on_an_idle_machine_it_is_the_clock() -> None:
     assert 10 <= waited(10, pause=0.05) < 10.2
 
 
-def test_on_a_machine_that_is_slow_so_many_looks_are_taken_as_on_one_that_is_not() -> None:
+def test_slow_machine_gets_as_many_looks_as_a_fast_one() -> None:
     assert 10 / LOOK * 3 <= waited(10, pause=3) < 10 / LOOK * 3 + 7
 
 

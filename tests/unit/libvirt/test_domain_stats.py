@@ -98,6 +98,6 @@ def test_one_that_is_asked_as_often_as_in_a_shrink(
     assert survey(connection, {"a"}, usual)["a"].asked_often is often
 
 
-def test_of_one_that_is_off_nobody_asks() -> None:
+def test_stopped_domain_is_not_asked_for_its_statistics() -> None:
     connection = Connection((Read(1, 1, number=-1), record(2, 524288)))
     assert not survey(connection, {"a"}, 10)["a"].asked_often

@@ -189,6 +189,6 @@ def test_a_crash_is_seen_by_novas_side(fixture: FakeLibvirtFixture) -> None:
     assert not dom.isActive()
 
 
-def test_an_instance_that_nobody_defined(fixture: FakeLibvirtFixture) -> None:
+def test_undefined_instance_has_no_domain(fixture: FakeLibvirtFixture) -> None:
     with pytest.raises(LookupError, match="no domain nothing"):
         fixture.domain("nothing")

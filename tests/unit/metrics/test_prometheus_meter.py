@@ -84,7 +84,7 @@ def test_one_that_another_has_overtaken_has_no_times(meter: PrometheusMeter) -> 
     assert adjustments(meter, "admitted") == 2
 
 
-def test_nobody_has_seen_one_that_is_off(meter: PrometheusMeter) -> None:
+def test_stopped_guest_is_not_counted_as_actuated(meter: PrometheusMeter) -> None:
     meter.admitted(UUID, 1, 99.0, nothing_to_do=False)
     off = replace(THERE, actuated=Size(0, 0), observed=Observed(0, 0))
     meter.sampled(UUID, off)
@@ -171,7 +171,7 @@ def test_what_a_pass_has_not_seen_is_as_it_was(meter: PrometheusMeter) -> None:
     assert set(gauges(meter, "new")) == {"desired", "reserved", "maximum"}
 
 
-def test_of_one_whose_run_is_on_its_way_the_run_tells(meter: PrometheusMeter) -> None:
+def test_pass_does_not_overwrite_the_sample_of_a_run_in_progress(meter: PrometheusMeter) -> None:
     meter.sampled(UUID, ON_ITS_WAY)
     meter.pass_finished(0.1, {UUID: PassEntry(None, MAXIMUM), "new": PassEntry(None, MAXIMUM)})
     assert gauges(meter, UUID)["actuated"] == (1, 512 * 2**20)

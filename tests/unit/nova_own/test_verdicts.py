@@ -77,7 +77,7 @@ class TestDifferences:
         [found] = differences(ours, stock)
         assert (found.ours, found.stock) == verdicts
 
-    def test_of_a_module_that_one_cannot_import_just_the_module(self):
+    def test_unimportable_module_is_one_difference(self):
         ours = Run({B: "passed"}, {MODULE: "ImportError"}, frozenset({MODULE}))
         stock = Run({A: "passed", B: "passed"})
         assert differences(ours, stock) == [Difference(MODULE, "failed", "missing", "ImportError")]

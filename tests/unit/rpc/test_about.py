@@ -91,7 +91,7 @@ class Stock:
     ],
     ids=["stock", "1.0", "1.2"],
 )
-def test_that_is_what_oslo_messaging_says_to_the_first_version(
+def test_oslo_messaging_raises_these_for_a_missing_endpoint(
     endpoints: list[Any], raised: type[Exception]
 ) -> None:
     message = {"method": "about", "namespace": NAMESPACE, "version": FIRST, "args": {}}

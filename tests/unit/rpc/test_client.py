@@ -134,7 +134,7 @@ def test_a_plan_is_of_1_1_and_always_says_force(wire: Wire, force: bool) -> None
     ]
 
 
-def test_a_reservation_is_of_1_2_and_nobody_waits_for_its_end(wire: Wire) -> None:
+def test_reserve_needs_version_1_2_and_unreserve_is_a_cast(wire: Wire) -> None:
     wire.older = True
     client.XloudAPI().reserve("context", INSTANCE, AdjustRequest(3, None, False))
     client.XloudAPI().unreserve("context", INSTANCE)
@@ -194,7 +194,7 @@ def test_a_time_that_was_told_long_ago_is_asked_for_again(wire: Wire, clock: Man
     assert wire.calls[-1][1]["answer_by"]["seconds"] == 1000 + 48
 
 
-def test_where_nova_compute_was_started_anew_it_is_asked_again_by_its_own_time(
+def test_restarted_nova_compute_is_asked_again_with_its_own_clock(
     wire: Wire, clock: ManualClock
 ) -> None:
     api = client.XloudAPI()
@@ -245,7 +245,7 @@ def test_an_instance_on_no_host_has_nothing_that_a_host_could_give_back(wire: Wi
     assert wire.prepared == []
 
 
-def test_that_a_reservation_cannot_be_given_back_now_hides_nothing(wire: Wire) -> None:
+def test_failed_unreserve_raises_nothing(wire: Wire) -> None:
     wire.answer = messaging.MessageDeliveryFailure("the broker is away")
     client.XloudAPI().unreserve("context", INSTANCE)
     assert len(wire.calls) == 1
@@ -299,7 +299,7 @@ def test_the_guests_of_a_host_are_one_question(wire: Wire) -> None:
     assert wire.calls == [("guests", {"uuids": ["one", "other"]})]
 
 
-def test_nobody_is_told_that_a_question_may_have_changed_something(wire: Wire) -> None:
+def test_timeout_of_a_read_says_that_nothing_was_changed(wire: Wire) -> None:
     wire.answer = messaging.MessagingTimeout()
     with pytest.raises(HostUnavailable, match="in time; nothing was changed"):
         client.XloudAPI().guests("context", "host-2", ["one"])

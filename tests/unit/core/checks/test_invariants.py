@@ -136,7 +136,7 @@ def test_memory_of_a_guest_that_has_just_started_is_a_note() -> None:
     assert found(booting) == [("reserved_below_held", True)]
 
 
-def test_a_guest_of_which_nobody_told_is_a_note() -> None:
+def test_unread_guest_is_a_note() -> None:
     assert found(instance(guest=Guest(None))) == [("guest_unknown", True)]
 
 
@@ -206,7 +206,7 @@ def test_a_class_that_the_host_no_longer_has_has_no_capacity() -> None:
     assert found(instance(), nodes=(strange,)) == [("host_oversold", False)]
 
 
-def test_a_consumer_that_is_nobody() -> None:
+def test_allocation_of_an_unknown_consumer_is_orphaned() -> None:
     left = node(instance_1=claim(), nobody={"VCPU": 1})
     assert found(instance(), nodes=(left,), consumers=frozenset({ONE})) == [
         ("orphaned_allocation", False)

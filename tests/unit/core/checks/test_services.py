@@ -72,7 +72,7 @@ def test_options_are_no_difference() -> None:
     assert judge_services("nova-x", [other], HERE).level is SUCCESS
 
 
-def test_nobody_of_a_kind() -> None:
+def test_no_service_of_a_kind_is_a_warning() -> None:
     verdict = judge_services("nova-x", [], HERE)
     assert verdict.level is WARNING
     assert "no record of a nova-x" in verdict.details

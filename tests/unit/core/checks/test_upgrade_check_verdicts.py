@@ -150,7 +150,7 @@ def test_invariants() -> None:
     assert "host_oversold: host h: 9 of 8" in verdict.details
 
 
-def test_of_notes_only_what_was_not_looked_at_counts() -> None:
+def test_only_a_note_about_an_unread_guest_is_a_warning() -> None:
     boots = Finding("reserved_below_held", "i1", "h", "its balloon is on the way", note=True)
     down = Finding("guest_unknown", None, "h", "nova-compute there is down", note=True)
     assert judge_invariants([boots], 1).level is SUCCESS

@@ -85,13 +85,13 @@ def test_what_grows_is_waited_for_until_it_is_there() -> None:
     assert step(2048, reports(2048), RunState(balloon_target_mb=2048)) is None
 
 
-def test_what_has_the_right_size_is_told_it_once_a_run() -> None:
+def test_balloon_of_the_right_size_is_set_once_a_run() -> None:
     assert step(2048, reports(2048), RunState()) == SetMemory(2048)
     assert step(2048, reports(2048), RunState(balloon_target_mb=1024)) == SetMemory(2048)
     assert step(2048, reports(2048), RunState(balloon_target_mb=2048)) is None
 
 
-def test_where_there_is_no_balloon_device_nobody_is_told_the_size_it_has() -> None:
+def test_guest_without_balloon_device_is_not_set_to_its_own_size() -> None:
     assert step(4096, guest(2, 4096, balloon_driver=None), RunState()) is None
     assert step(4096, guest(2, 4096, balloon_driver=False), RunState()) == SetMemory(4096)
 
@@ -104,7 +104,7 @@ def test_before_it_shrinks_it_is_told_the_size_it_has() -> None:
     assert step(1024, reports(2048), RunState()) == SetMemory(2048)
 
 
-def test_where_its_driver_has_not_said_anything_the_size_it_has_is_not_known() -> None:
+def test_size_is_unknown_before_the_driver_reports() -> None:
     waits = awaited(step(1024, reports(2048, None, stats_at=None), RunState()))
     assert waits.code == "xloud.guest_refused.no_statistics"
 
@@ -217,7 +217,7 @@ def test_a_run_waits_for_the_first_report_whatever_is_known_from_before() -> Non
     assert awaited(step(1024, silent, seen(2000), before="xloud.guest_refused.memory_floor"))
 
 
-def test_a_driver_that_was_waited_for_in_vain_is_not_waited_for_again() -> None:
+def test_silent_driver_is_not_awaited_twice() -> None:
     silent = reports(2000, None, stats_at=None, balloon_driver=False)
     waited = replace(seen(2000), statistics_given_up=True)
     answer = step(1024, silent, waited)

@@ -36,12 +36,12 @@ def why(**changes: Any) -> str | None:
     return None if found is None else found.why
 
 
-def test_where_all_is_as_it_should_be_nobody_looks() -> None:
+def test_settled_instance_has_no_drift() -> None:
     assert why() is None
 
 
 @pytest.mark.parametrize("stats", [None, OFF])
-def test_of_one_that_is_off_only_what_it_starts_with_counts(stats: DomainStats | None) -> None:
+def test_drift_of_a_stopped_guest_counts_only_its_next_start(stats: DomainStats | None) -> None:
     assert why(stats=stats) is None
 
 
@@ -97,7 +97,7 @@ def test_each_reason_to_look(changes: dict[str, Any], reason: str) -> None:
 
 
 @pytest.mark.parametrize("phase", Phase)
-def test_what_was_not_reached_is_looked_at(phase: Phase) -> None:
+def test_unreached_adjustment_is_drift(phase: Phase) -> None:
     desired = Desired(SIZE, generation=1, progress=Progress(phase, "xloud.whatever"))
     for stats in (THERE["stats"], OFF, None):
         found = why(desired=desired, stats=stats)
@@ -131,7 +131,7 @@ def test_a_live_size_is_what_a_running_guest_should_have_and_the_larger_of_both_
         {"stats": None, **_claim(1, 1)},
     ],
 )
-def test_what_nobody_ever_adjusted_is_left_as_it_is_while_it_is_claimed(
+def test_never_adjusted_instance_has_no_drift_while_it_is_claimed(
     changes: dict[str, Any],
 ) -> None:
     # It may have been started before nova-xloud was here, with more than it would boot with now.
@@ -155,7 +155,7 @@ def test_what_nobody_ever_adjusted_is_left_as_it_is_while_it_is_claimed(
         ),
     ],
 )
-def test_what_nobody_ever_adjusted_is_looked_at_where_the_books_do_not_balance(
+def test_never_adjusted_instance_drifts_when_claim_and_record_differ(
     changes: dict[str, Any], reason: str
 ) -> None:
     assert reason in str(why(**{"desired": Desired(SIZE), **changes}))

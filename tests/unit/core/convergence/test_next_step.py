@@ -225,7 +225,7 @@ def test_a_size_that_is_not_persisted_keeps_the_persisted_claim() -> None:
         Desired(Size(2, 1024), removal_pending=1),
     ],
 )
-def test_a_stopped_guest_has_what_was_of_the_running_one_forgotten_then_released(
+def test_stopped_guest_drops_its_live_size_before_the_release(
     reading: DomainReading | None, desired: Desired
 ) -> None:
     stopped = state(desired, FULL, reading)
@@ -417,7 +417,7 @@ class TestNoRoom:
         assert next_step(before, self.TOLD) == steps.NoRoom(Size(6, 4096))
 
 
-def test_of_a_guest_that_boots_memory_is_not_claimed_and_waited_for_without_end() -> None:
+def test_memory_of_a_booting_guest_is_awaited_and_not_claimed() -> None:
     booting = state(Size(4, 1024), Size(4, 1024), guest(4, 4096))
     assert next_step(booting, RunState()) == steps.Claim(Size(4, 4096))
     step = next_step(replace(booting, booting=True), RunState())
@@ -425,7 +425,7 @@ def test_of_a_guest_that_boots_memory_is_not_claimed_and_waited_for_without_end(
     assert step.booting
 
 
-def test_of_a_guest_that_boots_no_memory_is_released_before_it_is_there() -> None:
+def test_memory_of_a_booting_guest_is_released_after_it_arrived() -> None:
     before = InstanceState(Desired(Size(4, 1024)), Size(6, 3000), guest(4, 1025), booting=True)
     assert isinstance(next_step(before, RunState()), steps.Await)
     arrived = replace(before, guest=guest(4, 1024))
@@ -575,7 +575,7 @@ def test_an_ideal_guest_always_ends_with_what_is_desired_and_no_more_is_reserved
 
 
 @given(desireds, guests(), sizes, strides)
-def test_whoever_was_stopped_half_way_is_followed_by_somebody_who_goes_on(
+def test_next_run_finishes_an_interrupted_run(
     desired: Desired, reading: DomainReading, reserved: Size, strides: list[int]
 ) -> None:
     whole = IdealGuest(InstanceState(desired, reserved, reading), list(strides))

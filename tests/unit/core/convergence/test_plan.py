@@ -300,7 +300,7 @@ def test_what_is_planned_is_what_was_asked_for_to_the_last_unit(
 
 
 @given(states, sizes, st.booleans())
-def test_where_there_is_nothing_to_do_the_claim_and_the_sizes_are_as_they_were(
+def test_nothing_to_do_leaves_claim_and_sizes_unchanged(
     before: InstanceState, size: Size, persist: bool
 ) -> None:
     settled = replace(before, reserved=before.desired.claim)
@@ -331,7 +331,7 @@ def test_what_is_planned_says_for_whom_and_since_when_and_whether_by_force(
 
 
 @pytest.mark.parametrize("event", [Event.DEFER, Event.REFUSE, Event.FAIL])
-def test_the_same_is_not_nothing_where_it_was_not_reached_when_it_was_last_looked_at(
+def test_same_size_is_planned_again_when_the_last_run_did_not_reach_it(
     event: Event,
 ) -> None:
     progress = Progress().after(Event.BEGIN, "").after(event, "")
@@ -347,7 +347,7 @@ def test_the_same_by_force_is_something_to_do_and_a_generation() -> None:
     assert plan.desired.generation == RUNNING.desired.generation + 1
 
 
-def test_of_a_guest_that_boots_the_memory_its_balloon_will_take_is_not_claimed() -> None:
+def test_memory_above_the_target_of_a_booting_guest_is_not_claimed() -> None:
     booting = replace(state(Size(4, 2048), reading=guest(4, 4096)), booting=True)
     assert planned(AdjustRequest(6, 1024), booting).claim == Size(6, 2048)
     assert planned(AdjustRequest(6, 3072), booting).claim == Size(6, 3072)
@@ -368,7 +368,7 @@ BOTH_LIVE = Desired(Size(4, 2048), live=Size(6, 1024), generation=1)
         (AdjustRequest(None, None), Size(4, 2048), Size(6, 1024)),
     ],
 )
-def test_of_what_was_not_asked_for_a_live_size_stays_one(
+def test_live_size_of_the_resource_left_out_stays_live(
     request_: AdjustRequest, persisted: Size, target: Size
 ) -> None:
     plan = planned(request_, state(BOTH_LIVE, Size(8, 4096), guest(6, 1024)))
@@ -430,12 +430,12 @@ OLDER = replace(
 )
 
 
-def test_of_a_guest_that_is_older_than_the_package_what_is_not_asked_for_stays() -> None:
+def test_stock_started_guest_keeps_the_resource_left_out() -> None:
     plan = planned(AdjustRequest(None, 2048), OLDER)
     assert plan.desired.target == plan.desired.persisted == Size(MAXIMUM.vcpus, 2048)
 
 
-def test_of_a_guest_of_ours_whose_balloon_is_on_the_way_it_is_what_is_desired() -> None:
+def test_elastic_guest_with_a_moving_balloon_keeps_its_desired_memory() -> None:
     # 3000 MiB were claimed for it a moment ago, and it is to have 1024.
     reading = guest(2, 3000)
     on_the_way = replace(state(Size(2, 1024), Size(2, 3000), reading), recorded=Size(2, 3000))
@@ -444,6 +444,6 @@ def test_of_a_guest_of_ours_whose_balloon_is_on_the_way_it_is_what_is_desired() 
     assert planned(AdjustRequest(4, None), stock).desired.target == Size(4, 3000)
 
 
-def test_of_one_that_was_adjusted_it_is_what_is_desired() -> None:
+def test_adjusted_guest_keeps_the_desired_size_of_the_resource_left_out() -> None:
     adjusted = replace(OLDER, desired=Desired(Size(4, 1024), generation=1))
     assert planned(AdjustRequest(None, 2048), adjusted).desired.target == Size(4, 2048)

@@ -44,7 +44,7 @@ def running(progress: Progress = REACHED, reserved: Size | None = None, **other:
     return state(Desired(SIZE, progress=progress), reserved, guest(**reading))
 
 
-def test_of_an_instance_that_is_as_it_should_be_one_thing_is_said() -> None:
+def test_settled_instance_has_one_condition() -> None:
     assert judge(running(), REACHED, "now") == (
         Condition("Converged", True, "xloud.converged", "", "then"),
     )
@@ -211,7 +211,7 @@ def test_nothing_of_it_is_said_where_it_is_not_so(before: InstanceState) -> None
     assert set(judged(before)) == {"Converged"}
 
 
-def test_that_a_guest_refused_is_judged_by_how_the_run_ends_and_not_by_the_one_before() -> None:
+def test_guest_refused_is_judged_by_the_run_that_ends() -> None:
     # As it is when a run ends: the record still says where the run began.
     admitted = REACHED.after(Event.ADMIT, "then")
     before = running(admitted, memory_mb=4096, reserved=Size(4, 4096))

@@ -50,7 +50,7 @@ def test_a_record_of_an_earlier_time_with_the_new_flavor_counts_for_nothing() ->
     assert from_metadata(once_large, LARGE, LARGE_BOOT, SMALL) == Desired(LARGE_BOOT)
 
 
-def test_of_two_copies_the_record_that_was_changed_last_counts() -> None:
+def test_record_changed_last_wins_over_a_stale_copy() -> None:
     before = replaced(OTHERS, Desired(BOOT), SMALL)
     after = replaced(before, GROWN, SMALL)
     stale = {**before, "theirs": "new"}

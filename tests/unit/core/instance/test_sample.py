@@ -39,7 +39,7 @@ def guest(**changes: Any) -> DomainReading:
     return replace(sample, **changes)
 
 
-def test_of_one_that_is_as_it_should_be_both_say_the_same() -> None:
+def test_run_and_pass_sample_a_settled_instance_alike() -> None:
     assert sample_of_pass() == THERE
     assert of_run(InstanceState(DESIRED, SIZE, guest()), "now") == THERE
 
@@ -50,7 +50,7 @@ def test_a_run_knows_how_many_cpus_are_online() -> None:
     assert "CpusNotOnline" in sample.conditions
 
 
-def test_a_pass_does_not_say_that_they_are_online_where_a_run_found_that_they_are_not() -> None:
+def test_pass_leaves_vcpus_unobserved_when_a_run_found_some_offline() -> None:
     sample = sample_of_pass(desired=replace(DESIRED, recorded_conditions=(OFFLINE,)))
     assert (sample.actuated, sample.observed) == (SIZE, Observed(None, 2048))
     assert sample.conditions == {"Converged", "CpusNotOnline"}
@@ -63,7 +63,7 @@ def test_what_is_off_has_nothing_and_is_no_alarm() -> None:
         assert seen.conditions == {"Converged"}
 
 
-def test_of_what_was_not_seen_nothing_is_said() -> None:
+def test_sample_of_an_unread_guest_has_no_sizes() -> None:
     sample = sample_of_pass(stats=None, desired=replace(DESIRED, recorded_conditions=(ALARM,)))
     assert (sample.actuated, sample.observed) == (None, Observed(None, None))
     assert "ReservedTooLittle" in sample.conditions

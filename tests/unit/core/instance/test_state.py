@@ -25,7 +25,7 @@ def test_the_four_numbers() -> None:
     assert numbers.observed == Observed(3, 1500)
 
 
-def test_where_nobody_can_tell_nothing_is_observed_and_vcpus_count_by_qemu() -> None:
+def test_vcpus_without_an_agent_are_unobserved_and_held_as_actuated() -> None:
     seen = state(LIVE, Size(7, 3000), guest(5, 1500))
     assert seen.numbers.observed == Observed(None, 1500)
     assert seen.invariant_holds

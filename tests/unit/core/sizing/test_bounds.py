@@ -117,7 +117,7 @@ def test_the_flavor_goes_before_the_image() -> None:
 
 
 @pytest.mark.parametrize(("specs", "image", "resource", "why"), FLAVOR_BLOCKERS)
-def test_where_a_flavor_blocks_a_resource_its_minimum_is_ignored_and_the_others_is_not(
+def test_minimum_of_a_blocked_resource_is_ignored(
     specs: dict[str, str], image: dict[str, str], resource: str, why: str
 ) -> None:
     boot = bounds_of(facts({**SMALL, **specs}, image=image)).boot

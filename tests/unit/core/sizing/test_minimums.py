@@ -186,9 +186,7 @@ SIZES = st.builds(Size, st.integers(1, 64), st.integers(1, 2000))
 
 
 @given(SPECS, SIZES)
-def test_whatever_is_stored_a_minimum_is_within_the_flavor_or_there_is_none(
-    specs: dict[str, str], maximum: Size
-) -> None:
+def test_read_minimum_is_within_the_flavor_or_none(specs: dict[str, str], maximum: Size) -> None:
     found = read_minimums(specs, maximum)
     assert found.vcpus is None or 1 <= found.vcpus <= maximum.vcpus
     assert found.memory_mb is None or 1 <= found.memory_mb <= maximum.memory_mb
