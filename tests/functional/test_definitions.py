@@ -18,7 +18,7 @@ from oslo_utils.fixture import uuidsentinel as uuids
 
 from nova_xloud.compute.host import Host
 from tests.functional.clouds import GROWN, MovesTestCase
-from tests.functional.test_invariant_checker import InvariantsTestCase
+from tests.functional.invariants import InvariantsTestCase
 
 LARGEST = (4, 1024)
 

@@ -2,9 +2,7 @@
 """The engine in real Nova services: many at once, crashes, drift, alarms, dry runs."""
 
 import contextlib
-import logging
 import threading
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from unittest import mock
 
@@ -15,119 +13,13 @@ from nova.virt.libvirt.driver import LibvirtDriver
 from oslo_concurrency import lockutils
 
 from lab.patience import LIMIT
-from nova_xloud.adapters.host_instances import ATTRIBUTES
 from nova_xloud.adapters.locks import InstanceLocks
 from nova_xloud.adapters.record import NovaRecord
-from nova_xloud.compute.observe import observe
 from nova_xloud.compute.worker import Worker
 from nova_xloud.core.instance.desired import AdmittedRequest
 from nova_xloud.core.size import Size
 from nova_xloud.errors import InvalidState
-from nova_xloud.testing import Behaviour
-from tests.functional.base import AdjustTestCase, XloudTestCase
-from tests.functional.clouds import let_guests_move
-
-
-class EngineTestCase(AdjustTestCase):
-    @property
-    def host(self):
-        return self.computes["host1"].manager.xloud
-
-    def _guest(self, server=None):
-        return self.guests.domain((server or self.server)["id"])
-
-    def _condition(self, kind, server=None):
-        found = [c for c in self._status(server)["conditions"] if c["type"] == kind]
-        return found[0] if found else None
-
-    def _crashes_before_converging(self):
-        """As after kill -9: what is admitted is with nobody."""
-        return mock.patch.object(Worker, "submit", autospec=True)
-
-
-class Concurrent(EngineTestCase):
-    def test_many_adjustments_of_one_server_at_once(self):
-        sizes = [(v, m) for v in (1, 2, 3, 4) for m in (512, 640, 768, 1024)]
-
-        def adjust(size):
-            self._adjust(current_vcpus=size[0], current_memory_mb=size[1])
-
-        with ThreadPoolExecutor(8) as pool:
-            list(pool.map(adjust, sizes))
-        desired = {r: self._status()[r]["desired"] for r in ("vcpus", "memory_mb")}
-        assert tuple(desired.values()) in sizes
-        self._has(*desired.values())
-        metadata = self._record(self.server).system_metadata
-        # Each was admitted as it stood: the first of (1, 512) alone may have asked for nothing new.
-        assert len(sizes) - 1 <= int(metadata["xloud_generation"]) <= len(sizes)
-        events = [e for a in self._events("xloud_adjust") for e in a["events"]]
-        assert {e["result"] for e in events} <= {"Success", None}
-
-    def test_a_claim_that_somebody_changes_at_every_try(self):
-        client = self.computes["host1"].manager.xloud_ports.placement
-        put, tries = client._put_allocations, []
-
-        def changed_meanwhile(context, consumer, payload):
-            tries.append(dict(payload))
-            if len(tries) <= 2:
-                fresh = client.get_allocs_for_consumer(context, consumer)
-                for one in fresh["allocations"].values():
-                    one.pop("generation", None)
-                assert put(context, consumer, fresh).status_code == 204
-            return put(context, consumer, payload)
-
-        with mock.patch.object(client, "_put_allocations", changed_meanwhile):
-            self._adjust(current_vcpus=3)
-        assert len(tries) == 3
-        self._has(3, 512)
-
-    def test_a_claim_that_never_succeeds_is_503_and_nothing_is_changed(self):
-        client = self.computes["host1"].manager.xloud_ports.placement
-        conflict = mock.Mock(status_code=409, text="code: placement.concurrent_update")
-        with mock.patch.object(client, "_put_allocations", return_value=conflict):
-            self._refused(503, "xloud.placement_unavailable", current_vcpus=3)
-        self._has(1, 512)
-        assert self._record(self.server).system_metadata["xloud_generation"] == "0"
-
-
-class Fifty(XloudTestCase):
-    def _active(self):
-        return self.api.get_servers(detail=False, search_opts={"status": "ACTIVE"})
-
-    def test_fifty_servers_grow_at_once_and_the_host_is_never_oversold(self):
-        self.flags(instances=-1, group="quota")
-        self.flags(cpu_allocation_ratio=50.0, disk_allocation_ratio=100.0)
-        self.flags(memory_floor_mb=64, memory_floor_percent=0, group="xloud")
-        self.start_compute("host1")
-        flavor = self._flavor(vcpus=2, memory_mb=128, minimum_cpu=1, minimum_memory=64)
-        for there in range(0, 50, 5):
-            body = self._build_server(flavor_id=flavor, networks="none") | {"min_count": 5}
-            self.api.post_server({"server": body})
-            self._wait(lambda some=there + 5: self.assertEqual(some, len(self._active())), LIMIT)
-        servers = self._active()
-        (provider,) = self._get_allocations_by_server_uuid(servers[0]["id"])
-        inventory = self._get_provider_inventory(provider)["MEMORY_MB"]
-        # Room for thirty of the fifty.
-        inventory["reserved"] = inventory["total"] - 50 * 64 - 30 * 64
-        self._update_inventory_of(provider, inventory)
-
-        def grow(server):
-            answer = self.admin_api.api_post(
-                f"/os-xloud-adjust/{server['id']}",
-                {"current_memory_mb": 128},
-                check_response_status=[202, 409],
-            )
-            return answer.status, str(answer.body)
-
-        with ThreadPoolExecutor(10) as pool:
-            answers = list(pool.map(grow, servers))
-        admitted = [status == 202 for status, _ in answers]
-        assert sum(admitted) == 30
-        assert all("xloud.no_capacity" in body for status, body in answers if status == 409)
-        used = self._get_provider_usages(provider)["MEMORY_MB"]
-        assert used == inventory["total"] - inventory["reserved"]
-        for server, grown in zip(servers, admitted, strict=True):
-            assert self._reserved(server)["MEMORY_MB"] == (128 if grown else 64)
+from tests.functional.engine import EngineTestCase
 
 
 class Held(EngineTestCase):
@@ -363,115 +255,6 @@ class Afterwards(EngineTestCase):
         assert (record.vcpus, record.memory_mb) == (3, 512)
 
 
-class Pass(EngineTestCase):
-    boot_grace = 0
-
-    def test_is_a_periodic_task_of_nova_compute(self):
-        manager = self.computes["host1"].manager
-        assert manager._periodic_spacing["xloud_reconcile"] == 60
-        with mock.patch.object(manager.xloud, "reconcile") as reconcile:
-            tasks = dict(manager._periodic_tasks)
-            tasks["xloud_reconcile"](manager, None)
-        reconcile.assert_called_once_with()
-
-    def test_pass_over_untouched_servers_makes_one_call_each_and_resumes_none(self):
-        self._has(1, 512)
-        self._boot(self._flavor())
-        manager = self.computes["host1"].manager
-        driver_host, client = manager.driver._host, manager.xloud_ports.placement
-        with (
-            mock.patch.object(
-                driver_host, "get_connection", wraps=driver_host.get_connection
-            ) as libvirt,
-            mock.patch.object(client, "get", wraps=client.get) as placement,
-            mock.patch.object(Worker, "submit", autospec=True) as submit,
-        ):
-            self.host.reconcile().join()
-        assert (libvirt.call_count, placement.call_count) == (1, 1)
-        submit.assert_not_called()
-
-    def _read_by_a_pass(self):
-        """How many instances a pass reads with their records."""
-        read = []
-        by_filters = objects.InstanceList.get_by_filters
-
-        def counted(context, filters, **kwargs):
-            read.append(sorted(filters["uuid"]))
-            return by_filters(context, filters, **kwargs)
-
-        with mock.patch.object(objects.InstanceList, "get_by_filters", counted):
-            self.host.reconcile().join()
-        return read
-
-    def test_what_is_not_ours_is_read_once_until_it_becomes_ours(self):
-        self._has(1, 512)
-        stock = self._boot(self._flavor())
-        ours = [self.server["id"]]
-        assert self._read_by_a_pass() == [sorted([*ours, stock["id"]])]
-        assert self._read_by_a_pass() == [ours]
-        self.flags(allow_resize_to_same_host=True)
-        let_guests_move(self, None)
-        with_minimum = self._flavor(vcpus=2, memory_mb=2048, minimum_cpu=1)
-        self._resize_server(stock, with_minimum)
-        assert self._read_by_a_pass() == [sorted([*ours, stock["id"]])]
-        self._delete_server(self.server)
-        self._delete_server(stock)
-        self._boot(self._flavor())
-        assert len(self._read_by_a_pass()) == 1
-        # Of a host of stock instances only columns are read.
-        assert self._read_by_a_pass() == []
-
-    def test_memory_that_a_guest_took_back_is_claimed_and_told(self):
-        self._has(1, 512)
-        self._guest().behaviour = Behaviour.NO_BALLOON_DRIVER
-        self._guest().memory.actual_kib = 1024 * 1024
-        self.host.reconcile().join()
-        self._wait(lambda: self.assertEqual(1024, self._reserved(self.server)["MEMORY_MB"]))
-
-        def told():
-            condition = self._condition("BalloonNotEffective")
-            assert condition is not None
-            assert condition["reason"] == "xloud.balloon.holds_more"
-            assert condition["since"].endswith("Z")
-
-        self._wait(told)
-        assert self._status()["memory_mb"]["desired"] == 512
-
-    def test_memory_that_the_host_has_no_room_for_is_an_alarm(self):
-        self._has(1, 512)
-        (provider,) = self._get_allocations_by_server_uuid(self.server["id"])
-        inventory = self._get_provider_inventory(provider)["MEMORY_MB"]
-        inventory["reserved"] = inventory["total"] - 600
-        self._update_inventory_of(provider, inventory)
-        self._guest().behaviour = Behaviour.NO_BALLOON_DRIVER
-        self._guest().memory.actual_kib = 1024 * 1024
-        with self.assertLogs("nova_xloud.compute.finish", logging.ERROR) as logs:
-            self.host.reconcile().join()
-
-            def alarmed():
-                condition = self._condition("ReservedTooLittle")
-                assert condition is not None
-                assert condition["reason"] == "xloud.reserved_too_little"
-                metadata = self._record(self.server).system_metadata
-                assert "xloud_condition_ReservedTooLittle" in metadata
-
-            self._wait(alarmed, 15)
-        assert self.server["id"] in logs.output[0]
-        assert "1024 MiB" in logs.output[0]
-        assert self._reserved(self.server)["MEMORY_MB"] == 512
-        # It goes away with its cause.
-        self._guest().behaviour = Behaviour.COOPERATIVE
-        self.host.reconcile().join()
-        self._has(1, 512)
-
-        def over():
-            assert self._condition("ReservedTooLittle") is None
-            metadata = self._record(self.server).system_metadata
-            assert "xloud_condition_ReservedTooLittle" not in metadata
-
-        self._wait(over, 15)
-
-
 class Asked(EngineTestCase):
     boot_grace = 0
 
@@ -543,22 +326,3 @@ class Asked(EngineTestCase):
             assert sent[0].payload["instance_id"] == self.server["id"]
 
         self._wait(notified, 5)
-
-
-class Queued(AdjustTestCase):
-    """A run may wait for minutes, and somebody comes first."""
-
-    def test_open_instance_reads_its_record_with_a_changed_flavor(self):
-        manager = self.computes["host1"].manager
-        context = nova_context.get_admin_context()
-        instance = objects.Instance.get_by_uuid(context, self.server["id"], ATTRIBUTES)
-        waiting = manager.xloud_ports.open(context, instance)
-        assert observe(waiting).reservation.size == Size(1, 512)
-        other = self._record(self.server)
-        other.flavor.extra_specs = {**other.flavor.extra_specs, "resources:MEMORY_MB": "1024"}
-        other.save()
-        seen = observe(waiting)
-        assert seen.reservation.size == Size(1, 1024)
-        # Nor is it written as the old one would have it.
-        waiting.claims.write(seen.reservation, Size(2, 768))
-        assert self._reserved(self.server) == {"VCPU": 2, "MEMORY_MB": 512}
