@@ -6,87 +6,32 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Future
-from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from lab.patience import LIMIT
 from nova_xloud.clock import Clock
-from nova_xloud.compute.agenda import Urgency
-from nova_xloud.compute.converge import Outcome, converge
+from nova_xloud.compute.converge import Outcome
 from nova_xloud.compute.deadline import Deadline, HostClock
 from nova_xloud.compute.host import READINGS, Host
 from nova_xloud.compute.ports import Instance
 from nova_xloud.compute.worker import Worker
 from nova_xloud.conf import EngineOptions
 from nova_xloud.core.convergence.plan import AdjustRequest
-from nova_xloud.core.instance.desired import Desired
-from nova_xloud.core.instance.lifecycle import Phase, Progress
+from nova_xloud.core.instance.lifecycle import Phase
 from nova_xloud.core.size import Size
 from nova_xloud.core.sizing.bounds import HostFacts
 from nova_xloud.errors import (
     GuestRefused,
     HostUnavailable,
     NoCapacity,
-    NotFound,
-    OutOfBounds,
     PlacementUnavailable,
 )
 from nova_xloud.testing import Behaviour
 from nova_xloud.testing.fake_ports import FakeHostInstances
-from tests.unit.compute.rig import NOW, OPTIONS, Rig, at_once
-
-
-def _in_the_rigs_time(
-    rig: Rig, instance: Instance, options: EngineOptions, clock: Clock
-) -> Outcome:
-    its = Clock(rig.clock.now, closing=clock.closing, date=rig.date)
-    return rig.carry_out(converge(instance, options, its))
-
-
-class Watched(Worker):
-    """The real worker, in the test's time.
-
-    :ivar submitted: the action of each submission
-    :ivar hold: the runs begin when it is set
-    """
-
-    def __init__(self, rig: Rig) -> None:
-        def run(instance: Instance, options: EngineOptions, clock: Clock) -> Outcome:
-            assert self.hold.wait(LIMIT)
-            return _in_the_rigs_time(rig, instance, options, clock)
-
-        super().__init__(rig.options, at_once(run))
-        self.hold = threading.Event()
-        self.hold.set()
-        self.submitted: list[str | None] = []
-        self.futures: list[Future[Outcome]] = []
-
-    def submit(
-        self,
-        instance: Instance,
-        action: str | None = None,
-        urgency: Urgency = Urgency.ASKED,
-        *,
-        shrinks: bool = False,
-    ) -> Future[Outcome]:
-        future = super().submit(instance, action, urgency, shrinks=shrinks)
-        self.submitted.append(action)
-        self.futures.append(future)
-        return future
-
-
-def host_of(rig: Rig, facts: HostFacts | None = None) -> tuple[Host, Watched]:
-    def opens(context: Any, nova_instance: Any) -> Instance:
-        assert (context, nova_instance) == ("context", "instance")
-        return rig.instance
-
-    worker = Watched(rig)
-    host_instances = FakeHostInstances([rig.instance])
-    host = Host(opens, host_instances, facts or HostFacts(), rig.options, rig.boot_grace, worker)
-    return host, worker
+from tests.unit.compute.host_rig import _in_the_rigs_time, host_of, untouched
+from tests.unit.compute.rig import NOW, Rig, at_once
 
 
 def test_adjust_answers_before_the_guest_is_done() -> None:
@@ -183,99 +128,6 @@ def test_a_guest_that_refuses_fails_the_event_and_not_the_answer() -> None:
     assert rig.actions.events[0].result == "Error"
     assert rig.actions.notified == ["xloud_adjust.start", "xloud_adjust.error"]
     assert rig.claims.size == NOW
-
-
-@pytest.mark.parametrize("count", [6, 2])
-def test_hotplug_answers_when_the_guest_is_done(count: int) -> None:
-    rig = Rig()
-    host, _ = host_of(rig)
-    host.hotplug_vcpus("context", "instance", count)
-    assert rig.size == rig.claims.size == Size(count, NOW.memory_mb)
-    assert rig.record.desired.persisted.vcpus == count
-    assert rig.actions.started == ["hotplug_vcpus"]
-    assert [e.name for e in rig.actions.events] == ["compute_hotplug_vcpus"]
-    assert rig.actions.notified == ["hotplug_vcpus.start", "hotplug_vcpus.end"]
-
-
-def test_hotplug_above_the_flavor_is_refused() -> None:
-    rig = Rig()
-    host, _ = host_of(rig)
-    with pytest.raises(OutOfBounds):
-        host.hotplug_vcpus("context", "instance", 9)
-    assert rig.effects == []
-
-
-def test_hotplug_tells_that_the_guest_refused() -> None:
-    rig = Rig(behaviour=Behaviour.REMOVAL_TIMES_OUT)
-    host, _ = host_of(rig)
-    with pytest.raises(GuestRefused, match="down to 2"):
-        host.hotplug_vcpus("context", "instance", 2)
-
-
-def test_hotplug_does_not_wait_longer_than_its_timeout_and_it_is_done_all_the_same() -> None:
-    rig = Rig(options=replace(OPTIONS, hotplug_timeout=0.01))
-    host, worker = host_of(rig)
-    worker.hold.clear()
-    with pytest.raises(GuestRefused, match="being worked on") as refusal:
-        host.hotplug_vcpus("context", "instance", 6)
-    assert refusal.value.code == "xloud.guest_refused.not_in_time"
-    worker.hold.set()
-    assert worker.futures[0].result(LIMIT).converged
-    assert rig.size.vcpus == 6
-
-
-def test_hotplug_that_had_to_stand_back_is_not_told_as_done() -> None:
-    rig = Rig()
-    rig.guest.pause()
-    rig.record.vm_state = "paused"
-    host, _ = host_of(rig)
-    with pytest.raises(GuestRefused, match="paused") as refusal:
-        host.hotplug_vcpus("context", "instance", 2)
-    assert refusal.value.code == "xloud.guest_refused.not_in_time"
-
-
-def test_hotplug_whose_run_finds_placement_away_was_admitted_all_the_same() -> None:
-    rig = Rig()
-    host, _ = host_of(rig)
-    # The admission only writes; the claim is released after the removal.
-    rig.before["set_vcpus"] = lambda: setattr(rig.claims, "unreachable", True)
-    with pytest.raises(GuestRefused, match=r"admitted.*placement_unavailable") as refusal:
-        host.hotplug_vcpus("context", "instance", 2)
-    assert refusal.value.code == "xloud.guest_refused.not_in_time"
-    assert rig.record.desired.target.vcpus == 2
-
-
-def test_hotplug_that_waits_for_a_worker_when_the_service_ends_is_told_so() -> None:
-    rig = Rig(options=replace(OPTIONS, converge_workers=1))
-    host, worker = host_of(rig)
-    worker.hold.clear()
-    worker.submit(Rig(uuid="other").instance)
-
-    def ends() -> None:
-        while len(worker.submitted) < 2:
-            time.sleep(0.001)
-        host.close()
-
-    ending = threading.Thread(target=ends)
-    ending.start()
-    with pytest.raises(HostUnavailable, match="nova-compute is stopping"):
-        host.hotplug_vcpus("context", "instance", 6)
-    ending.join(LIMIT)
-    worker.hold.set()
-    # It is written, and found by whoever starts next.
-    assert rig.record.desired.target.vcpus == 6
-    assert rig.size == NOW
-
-
-def test_hotplug_that_runs_when_the_service_ends_is_told_so() -> None:
-    rig = Rig(behaviour=Behaviour.NO_ONLINE, agent=True)
-    rig.guest.set_online = lambda count: None  # type: ignore[method-assign]
-    host, _ = host_of(rig)
-    rig.once_before("sleep", host.close)
-    with pytest.raises(GuestRefused, match="nova-compute is stopping"):
-        host.hotplug_vcpus("context", "instance", 6)
-    # A run that ends so writes nothing: it is as if it had been killed.
-    assert rig.end == ("admitted", "xloud.admitted")
 
 
 def test_next_pass_releases_a_surplus_claim_without_an_event() -> None:
@@ -446,208 +298,6 @@ def test_status_of_one_that_nobody_works_on_says_where_the_last_run_ended() -> N
     assert told["Converged"]["reason"] == "xloud.guest_refused.vcpus_not_removed"
     assert told["RemovalUnsettled"]["since"] == rig.date()
 
-
-# --- plan ------------------------------------------------------------------------------------
-
-
-def untouched(rig: Rig) -> bool:
-    return (rig.effects, rig.actions.started, rig.actions.notified, rig.actions.events) == (
-        [],
-        [],
-        [],
-        [],
-    )
-
-
-def test_a_plan_has_the_steps_and_changes_nothing() -> None:
-    rig = Rig()
-    host, worker = host_of(rig)
-    assert host.plan("context", "instance", AdjustRequest(6, 3072)) == {
-        "admitted": True,
-        "refusal": None,
-        "desired": {"vcpus": 6, "memory_mb": 3072},
-        "claim": {"vcpus": 6, "memory_mb": 3072},
-        "steps": [
-            {"step": "claim", "vcpus": 6, "memory_mb": 3072},
-            {"step": "set_definition", "vcpus": 6, "memory_mb": 3072},
-            {"step": "set_memory", "mib": 3072},
-            {"step": "set_vcpus", "count": 6},
-        ],
-        "blockers": [],
-    }
-    assert untouched(rig)
-    assert worker.submitted == []
-
-
-def test_a_plan_and_a_status_are_told_though_an_operation_has_the_instance() -> None:
-    rig = Rig()
-    host, _ = host_of(rig)
-    rig.held_for = 600
-    assert host.plan("context", "instance", AdjustRequest(6, 3072))["admitted"]
-    assert host.status("context", "instance")["vcpus"]["actuated"] == NOW.vcpus
-    assert rig.clock.now() == 0
-
-
-def test_a_plan_of_what_it_has_is_empty() -> None:
-    rig = Rig()
-    host, _ = host_of(rig)
-    told = host.plan("context", "instance", AdjustRequest(NOW.vcpus, NOW.memory_mb))
-    assert (told["admitted"], told["steps"]) == (True, [])
-    assert told["desired"] == told["claim"] == {"vcpus": 4, "memory_mb": 2048}
-
-
-def test_a_plan_that_is_refused_says_why_and_what_blocks() -> None:
-    rig = Rig()
-    host, _ = host_of(rig, HostFacts(balloon_device=False))
-    told = host.plan("context", "instance", AdjustRequest(None, 3072))
-    assert told["admitted"] is False
-    assert told["refusal"]["code"] == "xloud.blocked.no_balloon"
-    assert "mem_stats_period_seconds" in told["refusal"]["message"]
-    assert [b["code"] for b in told["blockers"]] == ["xloud.blocked.no_balloon"]
-    assert (told["desired"], told["claim"], told["steps"]) == (None, None, [])
-
-
-def test_a_plan_for_which_the_host_has_no_room_is_refused_with_its_steps() -> None:
-    rig = Rig(capacity=Size(5, 4096))
-    host, _ = host_of(rig)
-    told = host.plan("context", "instance", AdjustRequest(6, None))
-    assert told["admitted"] is False
-    assert told["refusal"]["code"] == "xloud.no_capacity"
-    assert told["claim"] == {"vcpus": 6, "memory_mb": 2048}
-    steps = [step["step"] for step in told["steps"]]
-    assert steps == ["claim", "set_definition", "set_memory", "set_vcpus"]
-    assert untouched(rig)
-
-
-def test_a_plan_of_a_busy_instance_is_refused() -> None:
-    rig = Rig()
-    rig.record.task_state = "rebooting"
-    host, _ = host_of(rig)
-    told = host.plan("context", "instance", AdjustRequest(6, None))
-    assert told["refusal"]["code"] == "xloud.invalid_state"
-    assert told["admitted"] is False
-
-
-def test_a_plan_is_of_the_operators_limits() -> None:
-    rig = Rig()
-    rig.options = replace(OPTIONS, limits=replace(OPTIONS.limits, step_mb=600))
-    host, _ = host_of(rig)
-    told = host.plan("context", "instance", AdjustRequest(None, 1024, force=True))
-    assert [step.get("mib") for step in told["steps"]] == [None, 1448, 1024, None]
-
-
-@pytest.mark.parametrize("error", [NotFound, PlacementUnavailable])
-def test_a_plan_of_what_cannot_be_read_is_refused_outright(error: type[Exception]) -> None:
-    rig = Rig()
-    rig.record.deleted = error is NotFound
-    rig.claims.unreachable = error is PlacementUnavailable
-    host, _ = host_of(rig)
-    with pytest.raises(error):
-        host.plan("context", "instance", AdjustRequest(6, None))
-
-
-# --- passes ----------------------------------------------------------------------------------
-
-
-def _left_behind(rig: Rig) -> None:
-    """What a service that was killed after an admission leaves."""
-    rig.request_id = "req-1"
-    rig.admit(6, 3072)
-
-
-def _wait(worker: Watched, count: int = 1) -> None:
-    for _ in range(1000 * LIMIT):
-        if len(worker.futures) >= count:
-            return
-        time.sleep(0.001)
-    raise AssertionError("nothing was submitted")
-
-
-def test_service_start_finishes_an_adjustment_that_was_left() -> None:
-    rig = Rig()
-    _left_behind(rig)
-    host, worker = host_of(rig)
-    host.service_starts()
-    _wait(worker)
-    assert worker.futures[0].result(LIMIT).converged
-    assert rig.size == rig.claims.size == Size(6, 3072)
-    assert worker.submitted == ["xloud_adjust"]
-    assert [(e.name, e.result) for e in rig.actions.events] == [
-        ("compute_xloud_adjust", "Success"),
-    ]
-
-
-def test_the_start_of_the_service_does_not_wait_for_the_pass() -> None:
-    rig = Rig()
-    _left_behind(rig)
-    host, worker = host_of(rig)
-    gate = threading.Event()
-    taken = rig.record.refresh
-
-    def slow() -> Any:
-        assert gate.wait(LIMIT)
-        return taken()
-
-    rig.record.refresh = slow  # type: ignore[method-assign]
-    host.service_starts()
-    assert worker.submitted == []
-    gate.set()
-    _wait(worker)
-    worker.futures[0].result(LIMIT)
-
-
-def test_what_runs_when_the_service_starts_is_not_booting() -> None:
-    rig = Rig(grace=120)
-    host, worker = host_of(rig)
-    host.service_starts()
-    assert not rig.boot_grace.booting(rig.uuid, rig.guest.boot_id)
-    worker.close()
-
-
-def test_a_pass_submits_what_has_drifted() -> None:
-    rig = Rig()
-    rig.adjust(6, 3072)
-    rig.claims.size = Size(8, 4096)
-    host, worker = host_of(rig)
-    host.reconcile().join(LIMIT)
-    assert worker.submitted == [None]
-    assert worker.futures[0].result(LIMIT).converged
-    assert rig.claims.size == Size(6, 3072)
-
-
-def test_a_pass_leaves_alone_what_converges() -> None:
-    rig = Rig()
-    host, worker = host_of(rig)
-    worker.hold.clear()
-    host.adjust("context", "instance", AdjustRequest(6, None))
-    host.reconcile().join(LIMIT)
-    assert worker.submitted == ["xloud_adjust"]
-    worker.hold.set()
-    worker.futures[0].result(LIMIT)
-
-
-def test_by_itself_a_host_has_a_worker_of_its_own() -> None:
-    rig = Rig(running=False)
-    rig.record.desired = Desired(
-        Size(2, 1024), generation=1, progress=Progress(Phase.ADMITTED, "xloud.admitted")
-    )
-    host = Host(
-        lambda context, instance: rig.instance,
-        FakeHostInstances([rig.instance]),
-        HostFacts(),
-        OPTIONS,
-        rig.boot_grace,
-    )
-    host.reconcile()
-    for _ in range(1000 * LIMIT):
-        if rig.end == ("converged", "xloud.converged"):
-            break
-        time.sleep(0.001)
-    assert rig.claims.size == Size(2, 1024)
-    host.close()
-
-
-# --- a guest whose QEMU hangs ----------------------------------------------------------------
 
 ASKS: dict[str, Callable[[Host], Any]] = {
     "adjust": lambda host: host.adjust("context", "instance", AdjustRequest(6, None)),
