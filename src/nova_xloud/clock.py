@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Time, so that tests need not wait."""
+"""The clocks of nova-compute, as values that tests can replace so that they need not wait."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from dataclasses import dataclass
 
 
 def utc_now() -> str:
-    """ISO 8601, UTC, to the second."""
+    """Return the time now as ISO 8601 text in UTC, to the second: ``2026-01-31T12:00:00Z``."""
     return datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 @dataclass(slots=True)
 class Clock:
-    """What the time is, and whether there is any left.
+    """The two clocks that a run uses, and whether nova-compute is stopping.
 
-    :ivar now: seconds that only grow
-    :ivar closing: the service is about to end: stand back
-    :ivar date: for people: ISO 8601, UTC
+    :ivar now: returns monotonic seconds
+    :ivar closing: returns True once nova-compute is stopping; a run then ends before its next step
+    :ivar date: returns the time of day for people: ISO 8601, UTC
     """
 
     now: Callable[[], float] = time.monotonic

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whose turn it is among those who can go on now."""
+"""The order in which the runs that can go on now get a thread."""
 
 from __future__ import annotations
 
@@ -12,55 +12,61 @@ T = TypeVar("T")
 
 
 class Urgency(enum.IntEnum):
-    """Why a run is there; the smaller goes first."""
+    """Why a run was queued; the smaller value goes first."""
 
     OWED = 0
-    """Its guest holds, or would start with, more than is reserved."""
+    """The guest holds more than is reserved, or would start with more."""
     ASKED = 1
-    """Somebody has asked for it, and may be waiting."""
+    """A user has asked for an adjustment, and may be waiting."""
     AGAIN = 2
-    """A pass has found it, or it is tried again."""
+    """A pass has found a drift, or an earlier run is retried."""
 
 
-# The smaller goes first.
+# The smaller rank goes first.
 Rank = tuple[Urgency, bool]
 
 
 def rank(urgency: Urgency, *, shrinks: bool, room_is_short: bool) -> Rank:
-    """Among equally urgent ones a guest that grows goes before one that shrinks, as somebody waits
-    for what it gets.
+    """Return the rank of a run, by its urgency and then by whether its guest grows or shrinks.
 
-    :param shrinks: it gets nothing more
-    :param room_is_short: the host has none for what another guest holds: whoever makes room goes
-        first
+    Among equally urgent runs one that grows a guest goes before one that shrinks a guest, because
+    somebody waits for what a guest gets. While the host is full it is the other way round.
+
+    :param shrinks: the run gives its guest nothing more
+    :param room_is_short: Placement lately had no capacity on this host for a claim, so a run that
+        releases some goes first
     """
     return urgency, shrinks is not room_is_short
 
 
 class Lane(enum.Enum):
-    """Who has threads of their own, so that no others keep these from them."""
+    """A kind of work that has threads of its own, so that other work cannot occupy them."""
 
     OWED = "owed"
+    """Runs of :attr:`Urgency.OWED`, as long as no call of theirs is slow."""
     QUICK = "quick"
-    """What libvirt, Placement and the database answer at once."""
+    """Calls that libvirt, Placement and the database answer at once."""
     SLOW = "slow"
     """Calls in which libvirt waits for the guest."""
 
 
 class Agenda(Generic[T]):
-    """Those who can go on now: of each lane by rank, and among equals who came first."""
+    """A priority queue for each lane: by rank, and first come, first served within a rank."""
 
     def __init__(self) -> None:
         self._lanes: dict[Lane, list[tuple[Rank, int, T]]] = {lane: [] for lane in Lane}
         self._came = 0
 
     def add(self, one: T, lane: Lane, rank: Rank) -> None:
-        """``one`` can go on."""
+        """Add ``one``, which can go on now, to the queue of ``lane``."""
         self._came += 1
         heapq.heappush(self._lanes[lane], (rank, self._came, one))
 
     def take(self, lanes: Iterable[Lane]) -> T | None:
-        """Who goes on next, of the first of ``lanes`` that has any; None: none of them has."""
+        """Remove and return the next item of the first of ``lanes`` that has one; None if none has.
+
+        :param lanes: the lanes to look into, the first one first
+        """
         for lane in lanes:
             if self._lanes[lane]:
                 return heapq.heappop(self._lanes[lane])[2]

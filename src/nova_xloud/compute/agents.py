@@ -1,15 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Ask guests' agents, without being kept by one that does not answer.
+"""Call QEMU guest agents without waiting for one that does not answer.
 
-An agent is its tenant's. One that answers libvirt's greeting and then nothing more keeps the call
-for ever, because libvirt gives it no time-out of its own; the one that can be set is state of the
-domain, and Nova's quiesced snapshots rely on what it is. So each call is made in a thread that may
-be left behind, at most one a domain. It is a thread of the machine also where eventlet has replaced
-those: there, Nova's own calls to libvirt share twenty of them, and an agent could take them all.
+An agent belongs to the tenant. An agent that answers libvirt's greeting and then nothing more
+blocks the call for ever, because libvirt sets no time-out for a command. libvirt has a time-out
+that can be set, but it is state of the domain, and Nova's quiesced snapshots rely on its value. So
+each call is made in a thread that can be abandoned, at most one for each domain. It is an operating
+system thread also where eventlet has replaced ``threading``: under eventlet Nova's own calls to
+libvirt share twenty threads, and agents could occupy all of them.
 
-libvirtd answers five calls of one client at a time (``max_client_requests``), and one that was left
-behind is one of them. So no more than a few are made at a time, since all of them may be left
-behind; and while as many have been, no agent is asked.
+libvirtd answers five calls of one client at a time (``max_client_requests``), and an abandoned call
+still counts as one of them. So at most :data:`LEFT_BEHIND` calls are made at a time, since all of
+them may have to be abandoned; and while that many are abandoned, no agent is called.
 """
 
 from __future__ import annotations
@@ -21,16 +22,16 @@ from typing import Any
 
 from nova_xloud.errors import AgentUnavailable
 
-# What libvirt itself gives an agent to answer its greeting.
+# Seconds: as long as libvirt itself waits for an agent to answer its greeting.
 SECONDS = 5.0
-# How many calls may be on their way or left behind on a host: fewer than libvirtd's five.
+# How many calls may run or be abandoned at a time on a host: fewer than libvirtd's five.
 LEFT_BEHIND = 3
-# Seconds between two looks whether it has answered; answers take 4 to 6 ms (measured).
+# Seconds between two checks whether an agent has answered; answers take 4 to 6 ms (measured).
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.002, 0.05
 
 
 class _Call:
-    """One call, in a thread of its own."""
+    """One call to an agent, in a thread of its own."""
 
     def __init__(self, do: Callable[[], Any], threads: Any) -> None:
         self._do = do
@@ -40,26 +41,30 @@ class _Call:
         self._thread.start()
 
     def _run(self) -> None:
-        # Nothing of eventlet's may be used in here, not even a log.
+        # This thread must not use anything that eventlet has patched, and logging is.
         try:
             self._answer = self._do()
-        except BaseException as error:  # noqa: BLE001 - whoever waits for it gets it
+        except BaseException as error:  # noqa: BLE001 - answer() raises it
             self._error = error
 
     def is_over(self) -> bool:
+        """Return whether the call has returned or raised."""
         return not self._thread.is_alive()
 
     def answer(self) -> Any:
+        """Return what the call returned, or raise what the call raised."""
         if self._error is not None:
             raise self._error
         return self._answer
 
 
 class Agents:
-    """The agents of one host's guests.
+    """Calls the guest agents of one host's instances.
 
-    :param threads: the module ``threading`` of the machine
+    :param threads: the module ``threading``, not patched by eventlet
     :param seconds: how long an answer may take
+    :param now: returns monotonic seconds
+    :param sleep: sleeps for so many seconds
     """
 
     def __init__(
@@ -73,17 +78,18 @@ class Agents:
         self._seconds = seconds
         self._now = now
         self._sleep = sleep
-        # Of each domain the call that is on its way, or was left behind.
+        # By UUID of the instance: the call that runs, or was abandoned.
         self._calls: dict[str, _Call] = {}
         self._given_up: set[str] = set()
         self._lock = threading.Lock()
 
     def ask(self, uuid: str, do: Callable[[], Any]) -> Any:
-        """What ``do`` returns or raises.
+        """Return what ``do`` returns, or raise what ``do`` raises.
 
-        :param uuid: of the instance
+        :param uuid: the UUID of the instance
         :param do: a call to libvirt that the guest's agent has to answer
-        :raises AgentUnavailable: not in time; a call before, or too many others, are not answered
+        :raises AgentUnavailable: the agent did not answer in time, or has not answered an earlier
+            call yet, or too many other agents have not
         """
         until = self._now() + self._seconds
         while True:
@@ -91,17 +97,23 @@ class Agents:
                 for other in [u for u, call in self._calls.items() if call.is_over()]:
                     self._forget(other)
                 if len(self._given_up) >= LEFT_BEHIND:
-                    raise AgentUnavailable(f"{LEFT_BEHIND} agents on this host owe an answer")
+                    raise AgentUnavailable(
+                        f"{LEFT_BEHIND} guest agents of this host still owe an answer; "
+                        f"no agent is asked until one has answered"
+                    )
                 is_free = len(self._calls) < LEFT_BEHIND
                 if is_free and uuid not in self._calls:
                     mine = self._calls[uuid] = _Call(do, self._threads)
                     break
                 left_behind = uuid in self._given_up
             if left_behind or self._now() >= until:
-                who = "its agent still owes" if uuid in self._calls else "other agents still owe"
-                raise AgentUnavailable(f"instance {uuid}: {who} an answer")
+                if uuid in self._calls:
+                    who = "its guest agent still owes an answer to an earlier call"
+                else:
+                    who = "other guest agents of this host still owe an answer"
+                raise AgentUnavailable(f"instance {uuid}: {who}")
             self._sleep(_LONGEST_PAUSE)
-        # However long others were waited for: one that answers is not left behind for it.
+        # The time spent waiting for other agents does not count against this one.
         return self._answer(uuid, mine, self._now() + self._seconds)
 
     def _answer(self, uuid: str, mine: _Call, until: float) -> Any:
@@ -113,7 +125,7 @@ class Agents:
                     if self._calls.get(uuid) is mine:
                         self._given_up.add(uuid)
                 raise AgentUnavailable(
-                    f"instance {uuid}: its agent did not answer in {self._seconds:g} s"
+                    f"instance {uuid}: its guest agent did not answer in {self._seconds:g} s"
                 )
             self._sleep(min(pause, left))
             pause = min(2 * pause, _LONGEST_PAUSE)

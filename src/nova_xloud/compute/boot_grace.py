@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""When the guests of this host were first seen running, or to have restarted themselves.
+"""When each guest of this host was first seen running, or was seen to have reset itself.
 
-It is kept in memory only. Whoever has forgotten it takes a guest for one that has been running for
-long, and claims for it what it holds: the safe side.
+This is kept in memory only. When nova-compute restarts, it takes every guest that runs for one that
+has been running for long, and claims all that the guest holds, which is the safe side.
 """
 
 from __future__ import annotations
@@ -18,10 +18,11 @@ from nova_xloud.core.instance.guest import DomainReading, DomainStats
 class _Start:
     """When one guest started, and what it has reported since.
 
-    :ivar boot_id: libvirt's id of its running domain
-    :ivar since: from when on it is known to run
-    :ivar stats_at: of when its last statistics were; None: it has not reported since it started
-    :ivar came_down: its balloon has taken memory since it started
+    :ivar boot_id: libvirt's id of the running domain
+    :ivar since: monotonic seconds since when the guest is known to run
+    :ivar stats_at: the time of the last balloon statistics; None if the guest has not reported any
+        since it started
+    :ivar came_down: the balloon has taken memory from the guest since the guest started
     """
 
     boot_id: int
@@ -31,10 +32,10 @@ class _Start:
 
 
 class BootGrace:
-    """The guests that have just started, which may hold more than is reserved for a while.
+    """Knows which guests have just started, and so may hold more than is reserved for a while.
 
-    :param now: seconds that only grow
-    :param grace: seconds after its start in which a guest's balloon may be on the way
+    :param now: returns monotonic seconds
+    :param grace: seconds after the start of a guest in which its balloon may still be inflating
     """
 
     def __init__(self, now: Callable[[], float], grace: float) -> None:
@@ -45,34 +46,39 @@ class BootGrace:
         self._lock = threading.Lock()
 
     def assume_booted(self, boot_ids: Mapping[str, int]) -> None:
-        """Take these guests for booted: they ran already when this service began."""
+        """Take the guests of ``boot_ids`` for booted: they ran already when nova-compute started.
+
+        :param boot_ids: libvirt's id of the running domain, by UUID of the instance
+        """
         long_ago = self._now() - self._grace
         with self._lock:
             self._starts |= {uuid: _Start(number, long_ago) for uuid, number in boot_ids.items()}
             self._is_begun = True
 
     def arrived_by_migration(self, uuid: str, boot_id: int) -> None:
-        """Take this guest for booted: it has come by live migration."""
+        """Take the guest of ``uuid`` for booted: it has arrived by live migration."""
         with self._lock:
             self._starts[uuid] = _Start(boot_id, self._now() - self._grace)
 
     def forget_others(self, uuids: Collection[str]) -> None:
-        """Forget all guests but these: the others are not on this host any more."""
+        """Forget all guests but those of ``uuids``: the others are not on this host any more."""
         with self._lock:
             self._starts = {u: start for u, start in self._starts.items() if u in uuids}
 
     def is_booting(self, uuid: str, guest: DomainReading | DomainStats) -> bool:
-        """What :meth:`booting` says of it once :meth:`reported` has what it reports."""
-        # Of a domain that is busy, or whose statistics cannot be read, nothing is known of them.
+        """Return whether the guest is booting, after its reading was passed to :meth:`reported`."""
+        # A reading of a busy domain, or without readable statistics, does not show a reset.
         if guest.memory_confirmed is False or guest.stats_at is not None:
             came_down = guest.memory_mb < guest.max_memory_mb
             self.reported(uuid, guest.boot_id, guest.stats_at, came_down=came_down)
         return self.booting(uuid, guest.boot_id)
 
     def booting(self, uuid: str, boot_id: int | None) -> bool:
-        """True if the guest that runs as ``boot_id`` was first seen less than the grace ago.
+        """Return whether the guest was first seen running less than ``grace`` seconds ago.
 
         False for a guest that is off, and always before :meth:`assume_booted` was called.
+
+        :param boot_id: libvirt's id of the running domain; None for a guest that is off
         """
         if boot_id is None or not self._is_begun:
             return False
@@ -82,13 +88,16 @@ class BootGrace:
     def reported(
         self, uuid: str, boot_id: int | None, stats_at: int | None, *, came_down: bool
     ) -> None:
-        """Have statistics that begin anew, of the same domain, be a start: it has reset itself.
+        """Note the balloon statistics of a guest, and count a reset of the guest as a start.
 
-        A guest may do so again and again. It has another grace only if its balloon had come down
-        since the last, so that none has all of its memory for ever by that.
+        A guest has reset itself if the domain is the same and its statistics begin again. A guest
+        may reset itself again and again, so it gets another grace only if its balloon had taken
+        memory since the last start: otherwise it could keep all of its memory for ever.
 
-        :param stats_at: of when its last statistics are; None: it has not reported (again)
-        :param came_down: its balloon holds memory, by its driver's own report
+        :param stats_at: the time of the last statistics; None if the guest has not reported any
+            since it started or reset itself
+        :param came_down: the guest has less than its maximum of memory; without statistics this is
+            not counted
         """
         if boot_id is None or not self._is_begun:
             return

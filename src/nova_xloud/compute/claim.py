@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Change what Placement holds, whoever else is writing."""
+"""Change the allocation of an instance in Placement while others may change it too."""
 
 from __future__ import annotations
 
@@ -17,13 +17,17 @@ def change_claim(
     attempts: int,
     on_conflict: Callable[[], object] = lambda: None,
 ) -> Reservation:
-    """Write what ``wanted`` makes of what is reserved now, retrying on conflict.
+    """Reserve the size that ``wanted`` returns for the size reserved now; retry on conflict.
 
-    :param wanted: from the size reserved now to the size to reserve; asked again at each try,
-        because a conflict means that the first has changed
-    :param on_conflict: asked before the next try, and may refuse it
-    :raises NoCapacity:
-    :raises PlacementUnavailable: it could not be asked, or conflicted at every attempt
+    :param current: the allocation as it was read last
+    :param wanted: takes the size reserved now and returns the size to reserve. It is called at each
+        attempt, because a conflict means that the reserved size has changed
+    :param attempts: how often to try in all
+    :param on_conflict: called after a conflict, once the allocation is read again; it raises where
+        there shall be no further attempt
+    :returns: the allocation as it is now
+    :raises NoCapacity: the host has no room for the size
+    :raises PlacementUnavailable: Placement could not be asked, or each attempt met a conflict
     """
     for _ in range(attempts):
         size = wanted(current.size)
@@ -32,7 +36,7 @@ def change_claim(
         try:
             return claims.write(current, size)
         except ClaimConflict:
-            # In this order: see observe().
+            # The claim is read before the record, which on_conflict reads: observe() explains why.
             current = claims.read()
             on_conflict()
     raise PlacementUnavailable(

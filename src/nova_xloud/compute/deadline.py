@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Until when somebody waits for an answer, in seconds of whoever answers.
+"""The time until which a caller waits for an answer, by the clock of the host that answers.
 
-A request may lie in a queue for long before it is begun, and its caller's clock may be wrong. So
-the caller first asks for the time here (``now``), and then names a time of this clock. The time was
-read before its answer came back, so at the named time the caller still waits. No clock has to agree
-with another; they only have to be equally fast.
+A request may lie in a queue for long before it is begun, and the clock of its caller may be wrong.
+So the caller first asks this host for the time (:meth:`HostClock.now`), and then names a later time
+of the same clock. The host read that time before its answer came back, so at the named time the
+caller is still waiting. The two clocks need not agree; they only have to be equally fast.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class Deadline:
-    """A moment of one :class:`HostClock`.
+    """A moment by one :class:`HostClock`.
 
-    :ivar clock: its id
-    :ivar seconds: its reading
+    :ivar clock: the id of the clock
+    :ivar seconds: what the clock shows at that moment
     """
 
     clock: str
@@ -28,17 +28,22 @@ class Deadline:
 
 @dataclass(frozen=True)
 class HostClock:
-    """Seconds of this process, which only grow and begin anywhere.
+    """The monotonic clock of this process, which starts at an arbitrary number.
 
-    :ivar id: of this process: the clock of another begins elsewhere
+    :ivar seconds: returns monotonic seconds
+    :ivar id: identifies this process, because the clock of another starts at another number
     """
 
     seconds: Callable[[], float]
     id: str = field(default_factory=lambda: uuid.uuid4().hex)
 
     def now(self) -> Deadline:
+        """Return the moment of the call."""
         return Deadline(self.id, self.seconds())
 
     def is_over(self, deadline: Deadline) -> bool:
-        """True too where the process that was asked for the time has ended."""
+        """Return whether ``deadline`` has passed.
+
+        True also for a deadline of another process: the one that was asked for the time has ended.
+        """
         return deadline.clock != self.id or self.seconds() > deadline.seconds

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Calls that are made later, by one thread for all of them."""
+"""A timer: makes calls after a delay, all of them in one thread."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from collections.abc import Callable
 
 
 class Later:
-    """Makes each call when its time has come; its thread ends when there are none left.
+    """Makes each call when its delay has passed, in a thread that ends when no call is left.
 
-    A call has to be short: the others wait for it.
+    A call has to be short, because the other calls wait for it.
     """
 
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
@@ -23,7 +23,7 @@ class Later:
         self._changed = threading.Condition()
 
     def call(self, seconds: float, call: Callable[[], object]) -> None:
-        """Have ``call`` made in so many seconds."""
+        """Make ``call`` after ``seconds`` seconds; return at once."""
         with self._changed:
             self._came += 1
             heapq.heappush(self._calls, (self._now() + seconds, self._came, call))
@@ -36,7 +36,7 @@ class Later:
                 self._changed.notify()
 
     def forget(self) -> None:
-        """Make none of the calls that are not made yet."""
+        """Drop all calls that are not made yet."""
         with self._changed:
             self._calls.clear()
             self._changed.notify()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The port for metrics of this host, and the one where none are served."""
+"""The port through which the engine reports to metrics, and a meter that counts nothing."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ from nova_xloud.errors import GuestRefused, Refused
 
 @dataclass(frozen=True, slots=True)
 class PassEntry:
-    """One instance in a pass: its sample, and what does not change from sample to sample.
+    """One instance in a pass: its sample, and what is the same in all samples of the instance.
 
-    :ivar sample: None: a run was on its way, which reports its own
-    :ivar maximum: the flavor's size
+    :ivar sample: None if a run was queued or going on, which reports its own samples
+    :ivar maximum: the size of the flavor
+    :ivar project_id: the project that the instance belongs to
     """
 
     sample: Sample | None
@@ -27,66 +28,74 @@ class PassEntry:
 
 
 class Meter(Protocol):
-    """Hears what happens on this host. Never raises, and keeps nobody waiting.
+    """Is called for each event on this host that metrics count; must neither raise nor block.
 
-    Times are seconds that only grow: ``time.monotonic()``.
+    Times are monotonic seconds: ``time.monotonic()``.
     """
 
     def refused(self, code: str) -> None:
-        """An adjustment was refused here.
+        """Count an adjustment that this host refused.
 
-        :param code: ``xloud.<something>``
+        :param code: the stable reason code, ``xloud.<something>``
         """
 
     def admitted(self, uuid: str, generation: int, began: float, *, nothing_to_do: bool) -> None:
-        """An adjustment was admitted: what it needs is claimed, and written down.
+        """Count an adjustment that this host admitted: its claim and its record are written.
 
-        :param began: when it came to this host
+        :param generation: the generation of the desired size
+        :param began: when the request came to this host
+        :param nothing_to_do: the instance had the size already, so no run follows
         """
 
     def sampled(self, uuid: str, sample: Sample) -> None:
-        """A run has read the instance: these are its sizes and conditions."""
+        """Take a new sample of an instance, which a run has read: its sizes and conditions."""
 
     def ended(self, uuid: str, phase: Phase, code: str, *, asked: bool) -> None:
-        """A run has ended so.
+        """Count a run that has ended.
 
-        :param asked: it was an adjustment's, which has not had its answer before
+        :param phase: how the run ended
+        :param code: the stable reason code of its error; empty if it ended without one
+        :param asked: the run ends an instance action, whose outcome was not recorded before
         """
 
     def drifted(self, uuid: str, why: str) -> None:
-        """A pass has found that an instance is not as it should be, and has it converge.
+        """Count a drift that a pass has found, and for which it has started a run.
 
-        :param why: a :class:`nova_xloud.core.convergence.drift.Drift`'s code
+        :param why: the code of the :class:`nova_xloud.core.convergence.drift.Drift`
         """
 
     def pass_finished(self, seconds: float, entries: Mapping[str, PassEntry]) -> None:
-        """A pass over the host took so long, and these are all its instances, by UUID."""
+        """Count a pass over the host, and take the samples of all its instances.
+
+        :param seconds: how long the pass took
+        :param entries: all elastic instances of the host, by UUID
+        """
 
 
 class NoMeter:
-    """A meter where no metrics are served: it counts nothing."""
+    """A :class:`Meter` that counts nothing, for a host where no metrics are served."""
 
     def refused(self, code: str) -> None:
-        pass
+        """See :meth:`nova_xloud.compute.meter.Meter.refused`."""
 
     def admitted(self, uuid: str, generation: int, began: float, *, nothing_to_do: bool) -> None:
-        pass
+        """See :meth:`nova_xloud.compute.meter.Meter.admitted`."""
 
     def sampled(self, uuid: str, sample: Sample) -> None:
-        pass
+        """See :meth:`nova_xloud.compute.meter.Meter.sampled`."""
 
     def ended(self, uuid: str, phase: Phase, code: str, *, asked: bool) -> None:
-        pass
+        """See :meth:`nova_xloud.compute.meter.Meter.ended`."""
 
     def drifted(self, uuid: str, why: str) -> None:
-        pass
+        """See :meth:`nova_xloud.compute.meter.Meter.drifted`."""
 
     def pass_finished(self, seconds: float, entries: Mapping[str, PassEntry]) -> None:
-        pass
+        """See :meth:`nova_xloud.compute.meter.Meter.pass_finished`."""
 
 
 def ending(error: Exception) -> tuple[Phase, str]:
-    """How a run ended that raised this: its phase and stable code."""
+    """Return the phase and the stable reason code of a run that ended with ``error``."""
     match error:
         case GuestRefused(code=code):
             return Phase.GUEST_REFUSED, code

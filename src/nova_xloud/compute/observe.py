@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Read all that is known of an instance at one moment."""
+"""Read the record, the claim and the guest of an instance, as they are at one moment."""
 
 from __future__ import annotations
 
@@ -12,17 +12,21 @@ from nova_xloud.core.instance.state import DRIVEN_STATES, InstanceState, lacks_g
 from nova_xloud.core.sizing.bounds import bounds_of
 from nova_xloud.errors import DomainNotFound, DomainNotRunning, InvalidState
 
-# How often an instance is read at the most: again only where an operation came into a reading.
+# How often observe() reads an instance at most: again only if an operation came into a reading.
 READINGS = 3
 
 
 @dataclass(slots=True)
 class Observation:
-    """One reading of record, claim and guest.
+    """One reading of the record, the claim and the guest of an instance.
 
-    Whoever calls the guest gives the claim away: a call may take seconds, a whole live migration
-    fits into them, and Placement begins to count the consumer's generations anew. A claim that was
-    read before would be written over the target's, and no conflict would say so.
+    The claim cannot be written any more once the guest has been called. Such a call may take
+    seconds, into which a whole live migration fits, and after one Placement counts the consumer's
+    generations from the beginning again. A write by a claim that was read before would overwrite
+    the claim of the migration's target host, and Placement would report no conflict.
+
+    :ivar view: the record as it was read
+    :ivar state: record, claim and guest, as what decides takes them
     """
 
     view: RecordView
@@ -33,31 +37,32 @@ class Observation:
 
     @property
     def reservation(self) -> Reservation:
-        """The claim as it was read, to be written back. For its size alone: ``state.reserved``.
+        """The claim as it was read, to be written back; its size alone is in ``state.reserved``.
 
-        :raises ReservationSpent: the guest has been called since it was read
+        :raises ReservationSpent: the guest has been called since the claim was read
         """
         if self._guest_called:
             raise ReservationSpent("the guest was called after its claim was read; observe again")
         return self._reservation
 
     def guest(self) -> Domain:
-        """The domain, to be told something: from now on the claim can not be written.
+        """Return the domain, to be called; from now on :attr:`reservation` raises.
 
-        :raises DomainNotRunning: libvirt had none (the instance is stopped, say)
+        :raises DomainNotRunning: libvirt had no such domain when the instance was read, for example
+            because the instance is stopped
         """
         self._guest_called = True
         if self._domain is None:
-            raise DomainNotRunning("the domain has gone")
+            raise DomainNotRunning("libvirt has no domain for the instance")
         return self._domain
 
 
 class ReservationSpent(Exception):
-    """A mistake of the caller's: a claim was to be written that is too old for it."""
+    """A bug in the caller: it wanted to write a claim that was read before the guest was called."""
 
 
 def _may_ask_agent(view: RecordView) -> bool:
-    """Whether the guest's agent may be asked: not that of a guest that is not elastic."""
+    """Return whether the guest's agent may be asked: only in an instance that is elastic."""
     return bool(view.desired.generation) or bounds_of(view.facts).elastic
 
 
@@ -66,26 +71,28 @@ def observe(
     check: Callable[[RecordView], None] = lambda view: None,
     last_view: RecordView | None = None,
 ) -> Observation:
-    """Read guest, claim and record.
+    """Read the guest, then the claim, then the record, in this order.
 
-    The claim before the record: another operation sets task_state before it changes the claim. So
-    where the record says that there is none, a change of the claim after this is a conflict.
+    The claim is read before the record, because another operation sets task_state before it changes
+    the claim. So if the record shows no task, any later change of the claim is a conflict.
 
-    The guest, who may take seconds to answer, before both. Placement forgets the generation of a
-    consumer whose allocation is moved away, and counts from the beginning when there is one again.
-    In a time as long as that a whole move could begin; a write by a claim that was read before it
-    would be no conflict, and take from the server what was claimed on its target.
+    The guest is read before both, because it may take seconds to answer. Placement forgets the
+    generation of a consumer whose allocation is moved away, and counts from the beginning again for
+    the next allocation. A whole move could fit into those seconds; a write by a claim that was read
+    before them would not conflict, and would take away what was claimed on the target host.
 
-    All of it again where an operation has begun or ended meanwhile: the guest may be another by
-    now, and the claim was read by the flavor and image of before.
+    Everything is read again if an operation has begun or ended meanwhile: the guest may be another
+    one by then, and the claim was read by the flavor and image from before.
 
-    :param check: may refuse the record; one that is not ``last_view`` before the guest is read too
-    :param last_view: the record as it was read last. Where it is the same once guest and claim are
-        read, no operation has come since, and one reading of it was enough
-    :raises NotFound: it was deleted
-    :raises PlacementUnavailable:
-    :raises DomainError: other than that there is no such domain
-    :raises InvalidState: operations came into each of the readings
+    :param check: raises if the record does not allow to go on. It is called with the record that
+        is read last, and also before the guest is read, unless that record is ``last_view``
+    :param last_view: the record as it was read last. If the record is still the same once guest and
+        claim are read, no operation has come since, and one reading of the record is enough
+    :raises NotFound: the instance was deleted, or ``check`` raises it
+    :raises PlacementUnavailable: Placement could not be asked
+    :raises DomainError: libvirt failed a call for another reason than that there is no such domain
+    :raises InvalidState: operations came into each of :data:`READINGS` readings, or ``check``
+        raises it
     """
     if last_view is not None:
         seen = _observe_once(instance, check, last_view)
@@ -97,13 +104,13 @@ def observe(
         seen = _observe_once(instance, check, before)
         if seen is not None:
             return seen
-    raise InvalidState("the instance is being changed; try again")
+    raise InvalidState("the instance is being changed by other operations; try again")
 
 
 def _observe_once(
     instance: Instance, check: Callable[[RecordView], None], before: RecordView
 ) -> Observation | None:
-    """One reading; None: an operation has come since ``before``."""
+    """Read the instance once; None if an operation has begun or ended since ``before`` was read."""
     domain, guest, booting = read_guest(instance, before)
     reservation = instance.claims.read()
     view = instance.record.refresh()
@@ -130,14 +137,15 @@ def _is_undisturbed(before: RecordView, after: RecordView) -> bool:
 def read_guest(
     instance: Instance, view: RecordView
 ) -> tuple[Domain | None, DomainReading | None, bool]:
-    """Its domain, what it says, and whether it is booting; None, None, False: there is none.
+    """Return the domain, its reading, and whether the guest is booting.
 
-    :raises DomainError: other than that there is no such domain
+    :returns: None, None, False if libvirt has no such domain
+    :raises DomainError: libvirt failed a call for another reason
     """
     try:
         domain = instance.domain()
-        # Of a server that is not elastic nothing is asked that could be felt: an agent's time-out,
-        # its lock, and what it does are its owner's.
+        # The agent of a server that is not elastic is left alone: its owner could notice a call, by
+        # the agent's time-out, its lock, or what it logs.
         guest = instance.watched(domain.read(agent=_may_ask_agent(view)))
     except DomainNotFound:
         return None, None, False

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the package compute needs of the outside, and no more.
+"""The ports of the engine: all that it needs of libvirt, Placement and Nova.
 
-Each port has one adapter to the real thing and one fake in
-:mod:`nova_xloud.testing`.
+Each port has one adapter to the real service and one fake in :mod:`nova_xloud.testing`.
 """
 
 from __future__ import annotations
@@ -19,61 +18,69 @@ from nova_xloud.core.sizing.bounds import FlavorFacts
 
 
 class Domain(Protocol):
-    """One libvirt domain. Calls return when libvirt answered, not when the guest did.
+    """One libvirt domain.
 
-    Every method may raise a :class:`nova_xloud.errors.DomainError`.
+    Calls return when libvirt has answered, not when the guest has followed. Every method may raise
+    a :class:`nova_xloud.errors.DomainError`.
     """
 
     def read(self, *, agent: bool = True) -> DomainReading:
-        """One reading of it.
+        """Read the domain once.
 
-        :param agent: ask the guest's agent too; without it ``vcpus_online`` is None
+        :param agent: also ask the guest's agent; without that ``vcpus_online`` is None
         """
 
     def ping(self) -> None:
-        """Ask its QEMU something that it answers at once; returns when it has."""
+        """Ask QEMU something that it answers at once, and return when QEMU has answered."""
 
     def set_vcpus(self, count: int) -> None:
-        """Hot-plug or unplug up to ``count``, live; the definition it starts from next stays.
+        """Hot-plug or unplug vCPUs so that the running guest has ``count``.
 
-        :raises VcpuNotRemovable: a vCPU to remove was there at boot
-        :raises RemovalTimedOut: libvirt has waited 5 s for the guest, which may still give it back
+        The definition, from which the guest starts next, stays as it is.
+
+        :raises VcpuNotRemovable: a vCPU to remove was there at boot and is not hotpluggable
+        :raises RemovalTimedOut: libvirt has waited 5 s for the guest, which may still give the vCPU
+            back
         """
 
     def set_memory(self, mib: int) -> None:
-        """Set the balloon's target, live; the definition it starts from next stays."""
+        """Set the balloon's target in the running guest; the definition stays as it is."""
 
     def set_statistics_period(self, seconds: int) -> None:
-        """Have QEMU ask the balloon's driver for statistics so often, live; the definition stays.
+        """Have QEMU ask the balloon driver for statistics every ``seconds`` seconds.
 
-        :raises DomainNotRunning: it is shut off
+        This is set in the running guest only; the definition stays as it is.
+
+        :raises DomainNotRunning: the domain is shut off
         """
 
     def set_definition(self, size: Size) -> None:
-        """Set what it is started with next, vCPUs and memory; a running guest is left alone.
+        """Set vCPUs and memory in the definition, from which the guest starts next.
 
-        Every vCPU that this adds can be removed again when the guest runs. For a domain that is
-        shut off too. Two changes: after an error only one of them may be there.
+        A running guest is not changed; the domain may also be shut off. Every vCPU that this adds
+        can be removed again once the guest runs. The size is set in two calls, so after an error
+        only one of vCPUs and memory may be set.
 
-        :raises DomainNotRunning: it is transient, and has no definition
-        :raises InvalidSize: 0, negative, or above the maximum
+        :raises DomainNotRunning: the domain is transient, and so has no definition
+        :raises InvalidSize: the size is 0, negative, or above the maximum
         """
 
     def set_vcpus_online(self, count: int) -> None:
         """Have the guest's agent bring CPUs online, or take them offline, up to ``count``.
 
-        :raises AgentUnavailable: there is none, or it does not answer
+        :raises AgentUnavailable: the guest has no agent, or the agent does not answer
         """
 
 
 class ClaimConflict(Exception):
-    """Somebody else changed the allocation since it was read: read again."""
+    """Somebody else changed the allocation after it was read; the caller has to read it again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reservation:
-    """What Placement holds for an instance on its host, as read once.
+    """The allocation of an instance on its host in Placement, as it was read once.
 
+    :ivar size: the vCPUs and the memory that are allocated
     :ivar body: the whole allocation, to be written back with its consumer generation
     """
 
@@ -85,36 +92,43 @@ class Claims(Protocol):
     """The allocation of one instance in Placement."""
 
     def read(self) -> Reservation:
-        """:raises PlacementUnavailable: it could not be asked"""
+        """Read the allocation from Placement.
+
+        :raises PlacementUnavailable: Placement could not be asked
+        """
 
     def check(self, current: Reservation, size: Size) -> None:
-        """Raise unless ``write(current, size)`` would succeed now; changes nothing, for dry runs.
+        """Raise unless ``write(current, size)`` would succeed now.
 
-        :raises NoCapacity: as that does
-        :raises PlacementUnavailable: it could not be asked
+        It changes nothing; dry runs use it.
+
+        :raises NoCapacity: :meth:`write` would raise it
+        :raises PlacementUnavailable: Placement could not be asked
         """
 
     def write(self, current: Reservation, size: Size) -> Reservation:
-        """Make it ``size``, if it is still as ``current``.
+        """Change the allocation to ``size``, if it is still as ``current``; return the new one.
 
-        :raises ClaimConflict: it is not
-        :raises NoCapacity: more was asked for than the host can give; names what was asked and
-            what is free
-        :raises ClaimRefused: no more was asked for than is held, and Placement does not take it; or
-            it does not know the host
-        :raises NoAllocation: Placement holds nothing for it here
-        :raises PlacementUnavailable: it could not be asked
+        :raises ClaimConflict: the allocation has changed since ``current`` was read
+        :raises NoCapacity: the host has no room for ``size``; the message names what was asked for
+            and what is free
+        :raises ClaimRefused: Placement refuses ``size`` though it is no more than is allocated, or
+            Placement does not know the host
+        :raises NoAllocation: Placement has no allocation for the instance on this host
+        :raises PlacementUnavailable: Placement could not be asked
         """
 
 
 @dataclass(frozen=True, slots=True)
 class RecordView:
-    """What Nova's database says of an instance, as read once.
+    """What Nova's database has of an instance, as it was read once.
 
-    :ivar on_this_host: this host is its host
-    :ivar recorded: what its own columns say that it holds
-    :ivar version: another one once anything has been written of the instance, as at both ends of an
-        operation; Nova's database may count in whole seconds
+    :ivar on_this_host: the instance's host is this host
+    :ivar facts: what of the flavor and the image bounds the size
+    :ivar desired: the instance's record
+    :ivar recorded: the size in the instance's own columns, vcpus and memory_mb
+    :ivar version: changes whenever the instance is written, as at the beginning and the end of an
+        operation; Nova's database may count it in whole seconds
     """
 
     vm_state: str
@@ -130,31 +144,35 @@ class Record(Protocol):
     """The database record of one instance."""
 
     def refresh(self) -> RecordView:
-        """Read it again.
+        """Read the record from the database again.
 
-        :raises NotFound: it was deleted
+        :raises NotFound: the instance was deleted
         """
 
     def write(self, desired: Desired, recorded: Size) -> None:
-        """Write ``desired``, and the size for the instance's columns, only if no task is running.
+        """Write ``desired``, and ``recorded`` into the instance's columns, if no task is running.
 
         :raises InvalidState: a task has started meanwhile; nothing was written
         """
 
 
 class Actions(Protocol):
-    """Instance actions and their events, as people see them."""
+    """The instance action of a request: its events and its notifications."""
 
     def start(self, name: str) -> None:
-        """Record that the action has begun."""
+        """Record that the instance action ``name`` has begun."""
 
     def event(self, name: str) -> AbstractContextManager[Any]:
-        """Record an event of it, with the error that leaves the block, if one does."""
+        """Return a context in which the event ``name`` of the action takes place.
+
+        The event is recorded with the error that leaves the context, if one does.
+        """
 
     def notify(self, name: str, error: Exception | None = None) -> None:
-        """Send a notification; never raises.
+        """Send a notification; never raise.
 
         :param name: ``<action>.start``, ``<action>.end`` or ``<action>.error``
+        :param error: the error that the notification reports
         """
 
 
@@ -162,27 +180,33 @@ class InstanceLock(Protocol):
     """Nova's own lock of one instance."""
 
     def __call__(self, within: float) -> AbstractContextManager[Any]:
-        """Have it.
+        """Take the lock, and return a context that releases it.
 
-        :param within: seconds that an operation of Nova's may keep it from us, while what we do
-            with it ourselves is waited for; 0: nobody is waited for
-        :raises InvalidState: one has kept it for longer
+        :param within: seconds to wait for an operation of Nova's that has the lock, while what
+            nova-xloud itself does under the lock is waited for without a limit; 0: do not wait
+        :raises InvalidState: the lock was not free in that time
         """
 
 
 @dataclass(frozen=True, slots=True)
 class Instance:
-    """One instance, through its ports.
+    """The ports of one instance, opened for one request.
 
-    :ivar domain: opens its domain; :class:`DomainNotFound` where there is none
-    :ivar lock: Nova's own per-instance lock
-    :ivar booting: whether the guest has started so lately that its balloon may be on the way
-    :ivar watched: the same reading with what is known of its balloon driver by who has watched it
-    :ivar request_id: of the request for which it was opened
-    :ivar answers: whether its QEMU answers within so many seconds, or there is none; not asked
-        under the lock
-    :ivar placement_answers: the same of Placement
-    :ivar logged: in it, what this thread logs has that request's id
+    :ivar domain: opens the instance's domain; raises :class:`DomainNotFound` if there is none
+    :ivar claims: the allocation in Placement
+    :ivar record: the record in Nova's database
+    :ivar actions: the instance action of the request
+    :ivar lock: Nova's own lock of the instance
+    :ivar booting: returns whether the guest has started so lately that its balloon may still be
+        inflating
+    :ivar watched: returns the reading with ``balloon_driver`` set: see
+        :meth:`nova_xloud.compute.watch.Watch.judged`
+    :ivar request_id: the id of the request for which the instance was opened
+    :ivar answers: returns whether the guest's QEMU answers within so many seconds; True if there is
+        no QEMU. Not to be called under the lock
+    :ivar placement_answers: returns whether Placement answers within so many seconds. Not to be
+        called under the lock
+    :ivar logged: returns a context in which this thread logs with the id of the request
     """
 
     uuid: str
@@ -203,8 +227,9 @@ class Instance:
 class ManagedInstance:
     """One elastic instance of this host, as Nova's database has it.
 
-    :ivar node: the compute node it is on
-    :ivar project_id: whose it is
+    :ivar node: the compute node that the instance is on
+    :ivar view: the record
+    :ivar project_id: the project that the instance belongs to
     """
 
     uuid: str
@@ -217,30 +242,32 @@ class HostInstances(Protocol):
     """All elastic instances of this host, read in as few calls as possible."""
 
     def domain_stats(self, uuids: Collection[str]) -> Mapping[str, DomainStats]:
-        """What libvirt says of its domains, by instance: one call, and two for each of ``uuids``.
+        """Return the statistics of libvirt's domains on this host, by UUID of the instance.
 
-        :param uuids: whose definition and devices are read too; of no other is anything more asked
+        It takes one call to libvirt, and two more for each of ``uuids``. A domain that is busy just
+        now may be missing. A QEMU that hangs delays the answer for as long as it hangs.
 
-        One that is busy just now may be missing. One that hangs delays the answer for as long.
-
-        :raises DomainError: libvirt was not to be asked
+        :param uuids: the instances whose definition and devices are read too
+        :raises DomainError: libvirt could not be asked
         """
 
     def boot_ids(self) -> Mapping[str, int]:
-        """libvirt's ids of the domains that ran already when the service began, by instance."""
+        """Return the ids of the domains that ran already when nova-compute started, by UUID."""
 
     def records(self) -> Sequence[ManagedInstance]:
-        """All of them, as Nova's database has them: two queries at the most."""
+        """Return all elastic instances of this host, read in two queries at most."""
 
     def allocations(self, instances: Sequence[ManagedInstance]) -> Mapping[str, Size]:
-        """What Placement has allocated to them on this host: one call a compute node.
+        """Return the size that Placement has allocated to each instance on this host, by UUID.
 
-        :raises PlacementUnavailable:
+        It takes one call to Placement for each compute node.
+
+        :raises PlacementUnavailable: Placement could not be asked
         """
 
     def open(self, uuid: str, request_id: str) -> Instance:
-        """Open one of these instances.
+        """Open the ports of one of these instances.
 
-        :param request_id: of whose instance action the events shall be; may be empty
-        :raises NotFound: it was deleted
+        :param request_id: the request whose instance action gets the events; may be empty
+        :raises NotFound: the instance was deleted
         """

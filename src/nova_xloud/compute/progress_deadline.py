@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Until when a run waits for its guest."""
+"""The time after which a run stops waiting for its guest."""
 
 from __future__ import annotations
 
@@ -8,19 +8,22 @@ import math
 from nova_xloud.clock import Clock
 from nova_xloud.core.convergence import steps
 
-# Between two readings of a guest a tenth of the time passes that it has been waited for: what comes
-# late is seen little later, and many that are slow cost little. Seconds, at the most:
+# A run reads its guest again after a tenth of the time that it has waited for the guest so far: so
+# a late change is seen a little later, and many slow guests cost little. Seconds, at most:
 MAX_PAUSE = 2.0
 _SHARE = 0.1
-# How long one step may take though the guest comes nearer all the time.
+# How long one step may take, in step_timeout, even if the guest comes nearer all the time.
 MAX_STEP_IN_TIMEOUTS = 5
 
 
 class ProgressDeadline:
-    """When a guest is waited for no more: it has not come nearer than it ever was for a time-out,
-    or one step takes :data:`MAX_STEP_IN_TIMEOUTS` though it comes nearer all the time.
+    """Decides when a run stops waiting for its guest in one step.
 
-    So a run ends: a guest that only wavers is given up, and one that comes nearer too slowly.
+    That is when the guest has not come nearer to the goal than ever before for ``timeout`` seconds,
+    or when the step takes longer than :data:`MAX_STEP_IN_TIMEOUTS` time-outs, even if the guest
+    comes nearer all the time. So a run ends also with a guest that only wavers, or is too slow.
+
+    :param timeout: seconds: ``step_timeout``
     """
 
     def __init__(self, clock: Clock, timeout: float) -> None:
@@ -30,11 +33,11 @@ class ProgressDeadline:
         self._since = self._begun = 0.0
 
     def reset(self) -> None:
-        """Another step was begun: its time begins now."""
+        """Start the time of another step."""
         self._nearest = None
 
     def passed(self, step: steps.Await) -> bool:
-        """Whether the guest has been waited for in ``step`` for too long."""
+        """Return whether the run has waited too long for the guest in ``step``."""
         now = self._clock.now()
         if self._nearest is None:
             self._begun = now
@@ -45,6 +48,9 @@ class ProgressDeadline:
         return too_slow or now - self._since > timeout
 
     def pause(self, shortest: float) -> float:
-        """Seconds until the next reading of the guest."""
+        """Return how many seconds to wait before the next reading of the guest.
+
+        :param shortest: the least number of seconds
+        """
         waited = self._clock.now() - self._begun
         return max(shortest, min(MAX_PAUSE, waited * _SHARE))

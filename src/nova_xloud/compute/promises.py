@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What was reserved a moment ago for requests whose quota is being looked at once more."""
+"""Reservations that were made a moment ago, for requests whose quota is checked a second time."""
 
 from __future__ import annotations
 
@@ -8,15 +8,17 @@ from collections.abc import Callable
 
 from nova_xloud.compute.admit import Reserved
 
-# Seconds for which the reading that a reservation was made by is good enough to admit by it. The
-# second look at a quota takes far less; after that all is read again.
+# Seconds for which a request may be admitted by the reading that its reservation was made by. The
+# second check of a quota takes far less; after that everything is read again.
 GOOD_FOR = 10.0
 
 
 class Promises:
-    """By instance what was reserved last. Losing one costs a reading and nothing else.
+    """Remembers the last reservation of each instance.
 
-    :param now: monotonic seconds
+    Losing one costs one more reading of the instance and nothing else.
+
+    :param now: returns monotonic seconds
     """
 
     def __init__(self, now: Callable[[], float]) -> None:
@@ -25,7 +27,7 @@ class Promises:
         self._made: dict[str, tuple[float, Reserved]] = {}
 
     def put(self, uuid: str, reserved: Reserved) -> None:
-        """Remember it; what is too old is forgotten, of all instances."""
+        """Remember ``reserved`` for the instance, and forget all reservations that are too old."""
         with self._lock:
             now = self._now()
             self._made = {
@@ -34,7 +36,7 @@ class Promises:
             self._made[uuid] = (now, reserved)
 
     def take(self, uuid: str) -> Reserved | None:
-        """What was reserved for this instance, once; None: nothing, or too long ago."""
+        """Return and forget the instance's reservation; None if there is none, or it is too old."""
         with self._lock:
             when, reserved = self._made.pop(uuid, (0.0, None))
             return reserved if self._now() - when <= GOOD_FOR else None

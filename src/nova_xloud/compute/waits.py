@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a run waits for, without a thread: a lock, a QEMU that answers, or only some time."""
+"""What a run waits for without a thread: a lock, an answer of QEMU or Placement, or time."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ from nova_xloud.clock import Clock
 from nova_xloud.compute.ports import Instance
 from nova_xloud.errors import InvalidState
 
-# Seconds that a run goes on trying for the lock of an instance that an operation has, and between
-# two tries. Most are done sooner; after one that takes minutes a pass looks at the instance.
+# Seconds for which a run tries to take the lock of an instance that an operation has, and seconds
+# between two tries. Most operations end sooner; after one that takes minutes, a pass resumes the
+# instance.
 LOCK_WAITS = 10.0
 LOCK_AGAIN = 0.25
-# Seconds in which QEMU has to answer, those in which it nearly always does, and between two looks
-# at one that has not yet.
+# Seconds in which QEMU has to answer, seconds in which it nearly always does, and seconds between
+# two checks of one that has not answered yet.
 ANSWER_WAITS = 10.0
 ANSWER_AT_ONCE = 0.05
 ANSWER_AGAIN = 0.2
@@ -26,10 +27,12 @@ ANSWER_AGAIN = 0.2
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """A run has nothing to do for a while; it holds no lock and no thread meanwhile.
+    """A time in which a run has nothing to do; the run holds no lock and no thread meanwhile.
 
-    :ivar seconds: until it goes on; it goes on sooner where somebody asks for something new
-    :ivar may_wait: what it does next is a call in which libvirt waits for the guest, for seconds
+    :ivar seconds: how long the pause lasts; it ends sooner if another run is submitted for the
+        instance
+    :ivar may_wait: after the pause the run may make a call in which libvirt waits for the guest,
+        for seconds
     """
 
     seconds: float
@@ -37,14 +40,15 @@ class Pause:
 
 
 T = TypeVar("T")
-# A part of a run: it is sent True where somebody has asked for something since it yielded.
+# A part of a run; it is sent True if another run was submitted since it yielded.
 Waits = Generator[Pause, bool | None, T]
 
 
 def in_the_same_lane(wait: Waits[T], *, may_wait: bool) -> Waits[T]:
-    """``wait``, where each pause says of the run that it may wait for its guest afterwards, or not.
+    """Run ``wait`` with ``may_wait`` set in each of its pauses; return what ``wait`` returns.
 
-    So a run that was given a thread for that has one still when a lock or an answer came late.
+    So a run that was given a thread in which libvirt may wait for the guest still has such a thread
+    after it has had to wait for a lock or an answer.
     """
     try:
         pause = next(wait)
@@ -56,7 +60,9 @@ def in_the_same_lane(wait: Waits[T], *, may_wait: bool) -> Waits[T]:
 
 
 def answers(ask: Callable[[float], bool], clock: Clock) -> Waits[bool]:
-    """Whether the guest's QEMU, or Placement, answers; true too where there is no QEMU.
+    """Return whether the guest's QEMU, or Placement, answers within :data:`ANSWER_WAITS` seconds.
+
+    True also if there is no QEMU.
 
     :param ask: ``answers`` or ``placement_answers`` of an :class:`Instance`
     """
@@ -70,9 +76,11 @@ def answers(ask: Callable[[float], bool], clock: Clock) -> Waits[bool]:
 
 
 def locked(instance: Instance, clock: Clock) -> Waits[AbstractContextManager[object]]:
-    """The instance's lock, taken: to be left in the same turn.
+    """Take the instance's lock, and return a context that releases it.
 
-    :raises InvalidState: an operation has kept it for longer than is waited
+    The run must leave the context before it yields again.
+
+    :raises InvalidState: an operation has kept the lock for longer than :data:`LOCK_WAITS` seconds
     """
     began = clock.now()
     while True:

@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which balloon drivers report, by who has watched them: never by one reading, nor by the calendar.
+"""Find out which guests have a balloon driver that reports, by watching each guest for some time.
 
-QEMU says when the driver reported last, in seconds since 1970 by its host's clock. That clock may
-step, a guest that was paused has not reported meanwhile, and one that has just started has not
-yet: none of them has no driver. So silence is counted on a clock that only grows, while the guest
-is seen to run, and begins anew after whatever was done to it.
+One reading does not show it, nor does the time of day. QEMU gives the time of the driver's last
+report in seconds since 1970 by the host's clock. That clock may step, a guest that was paused has
+not reported meanwhile, and a guest that has just started has not reported yet; all of these may
+have a driver. So silence is counted in monotonic seconds, only while the guest is seen to run, and
+from zero again after anything was done to the guest.
 
-It is kept in memory only. Whoever has forgotten it knows nothing, and watches anew.
+This is kept in memory only. When nova-compute restarts, it knows nothing of any driver, and watches
+each guest from the beginning again.
 """
 
 from __future__ import annotations
@@ -17,20 +19,20 @@ from dataclasses import dataclass, replace
 
 from nova_xloud.core.instance.guest import DomainReading, DomainStats
 
-# Seconds: more than that between two readings are not counted as watched. Somebody beside Nova may
-# have paused the guest between them.
+# Seconds; of a longer time between two readings only this many count as watched. Somebody may have
+# paused the guest meanwhile without Nova.
 UNWATCHED_AFTER = 30.0
 
 
 @dataclass(frozen=True, slots=True)
 class _Watched:
-    """One guest.
+    """What is known of the balloon driver of one guest.
 
-    :ivar boot_id: libvirt's id of its domain
-    :ivar stats_at: what its last report had as its time; None: it has not reported
-    :ivar at: when it was last read
-    :ivar silence: for how many seconds it has been watched since its last report
-    :ivar heard: a report was seen to come
+    :ivar boot_id: libvirt's id of the running domain
+    :ivar stats_at: the time of the driver's last report; None if it has not reported
+    :ivar at: when the guest was last read, in monotonic seconds
+    :ivar silence: for how many seconds the guest has been watched since the last report
+    :ivar heard: a new report was seen to arrive
     """
 
     boot_id: int | None
@@ -41,9 +43,9 @@ class _Watched:
 
 
 class Watch:
-    """The guests of one host.
+    """Watches the balloon drivers of one host's guests.
 
-    :param now: seconds that only grow
+    :param now: returns monotonic seconds
     """
 
     def __init__(self, now: Callable[[], float]) -> None:
@@ -52,20 +54,20 @@ class Watch:
         self._lock = threading.Lock()
 
     def changed(self, uuid: str) -> None:
-        """Something was done to this guest: whether it reports is not known from before."""
+        """Forget what is known of a guest's balloon driver: something was done to the guest."""
         with self._lock:
             self._watched.pop(uuid, None)
 
     def forget_others(self, uuids: Collection[str]) -> None:
-        """Forget all guests but these: the others are not on this host any more."""
+        """Forget all guests but those of ``uuids``: the others are not on this host any more."""
         with self._lock:
             self._watched = {u: one for u, one in self._watched.items() if u in uuids}
 
     def judged(self, uuid: str, reading: DomainReading) -> DomainReading:
-        """The same reading with what is known of its driver.
+        """Return ``reading`` with ``balloon_driver`` set to what is known of the guest's driver.
 
-        ``balloon_driver`` is True where it reports, False where it was watched for long enough and
-        did not, None where that cannot be told.
+        True if the driver reports, False if the guest was watched for long enough and the driver
+        did not report, None if it is not known.
         """
         if not reading.running or not reading.has_balloon:
             self.changed(uuid)
@@ -80,12 +82,15 @@ class Watch:
         return replace(reading, balloon_driver=reports)
 
     def silence(self, uuid: str, stats: DomainStats) -> float:
-        """For how many seconds a guest that has reported before was watched and has not since."""
+        """Return for how many watched seconds a driver that has reported before has been silent.
+
+        0.0 if the guest is off, has not reported yet, or cannot be judged now.
+        """
         if not stats.running:
             self.changed(uuid)
             return 0.0
         if stats.stats_at is None and stats.memory_confirmed is not False:
-            # The domain is busy, or nobody asks for statistics.
+            # The domain is busy, or QEMU does not ask the driver for statistics.
             return 0.0
         one = self._watched_now(uuid, stats.boot_id, stats.stats_at, paused=stats.paused)
         return one.silence if stats.stats_at is not None else 0.0
@@ -101,7 +106,7 @@ class Watch:
             elif stats_at is not None and stats_at != last.stats_at:
                 one = _Watched(boot_id, stats_at, now, heard=True)
             elif stats_at is None and last.stats_at is not None:
-                # It has reset itself.
+                # The guest has reset itself.
                 one = _Watched(boot_id, stats_at, now)
             else:
                 watched = min(now - last.at, UNWATCHED_AFTER)

@@ -116,7 +116,7 @@ def test_threads_left_behind_are_limited(hanging: Hanging) -> None:
         with pytest.raises(AgentUnavailable):
             asked.ask(f"server {number}", hanging.call(f"server {number}"))
     assert len(hanging.begun) == LEFT_BEHIND < 5
-    with pytest.raises(AgentUnavailable, match="owe an answer"):
+    with pytest.raises(AgentUnavailable, match="still owe an answer"):
         asked.ask("another", lambda: "well")
     hanging.on.set()
     assert ended(asked, "another") == "again"
