@@ -115,7 +115,9 @@ class OneRequest(LogsTestCase):
         self._has(3, 512)
         self._ends_with("has reached its desired size")
         said = self._said()
-        assert any("is looked at: its adjustment is admitted" in line for line in said), said
+        assert any("resuming convergence: its adjustment is admitted" in line for line in said), (
+            said
+        )
         assert any("its QEMU was told: 3 vCPUs" in line for line in said), said
 
     def test_a_guest_that_refuses_is_a_warning_without_traceback(self):

@@ -42,10 +42,10 @@ def test_each_line_of_an_instance_names_it() -> None:
     of_the_engine = [c for c in calls() if c[0].startswith(ours) and c[1] != "debug"]
     nameless = {message for _, _, message in of_the_engine if not message.startswith("Instance %s")}
     assert nameless == {
-        "A pass over the host's instances failed.",
+        "A reconcile pass over the host's instances failed.",
         "Flavor %s has a minimum that is not used as it stands: %s.",
         "Notification %s was not sent.",
         "Placement does not answer.",
-        "The last pass over the host's instances hangs: so does a guest.",
-        "This pass over the host's instances is left out: %s",
+        "Skipping this reconcile pass: %s",
+        "The last reconcile pass hangs, because the QEMU of a guest hangs; another pass begins.",
     }

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Admit an adjustment: decide, claim, write desired. In that order, under the instance's lock.
+"""Admit an adjustment: decide, claim in Placement, then write the desired size to the record.
 
-A crash between claim and write leaves more reserved than is desired: wasteful until the next
-pass over the host, never unsafe. The guest is not called here.
+All three happen in this order under the instance's lock. A crash between the claim and the write
+leaves more reserved than is desired: that is wasteful until the next pass over the host releases
+it, and never unsafe. Nothing is set in the guest here; the guest is only read.
 """
 
 from __future__ import annotations
@@ -33,8 +34,8 @@ from nova_xloud.errors import (
 LOG = logging.getLogger(__name__)
 
 _SAME = "nothing was changed"
-# Seconds that a request waits for an operation that holds the instance: some do so for minutes, and
-# without a task_state by which nova-api could know.
+# Seconds that a request waits for an operation that has the instance's lock. Some operations keep
+# the lock for minutes, and set no task_state by which nova-api could know.
 LOCKED_OUT_AFTER = 2.0
 
 
@@ -42,9 +43,9 @@ LOCKED_OUT_AFTER = 2.0
 class Admission:
     """The answer to an adjustment that was admitted.
 
-    :ivar generation: of the desired size that was asked for
+    :ivar generation: the generation of the desired size that was asked for
     :ivar nothing_to_do: the instance has that size already
-    :ivar shrinks: its guest gets nothing more by it
+    :ivar shrinks: the adjustment gives the guest nothing more, neither vCPUs nor memory
     """
 
     generation: int
@@ -54,12 +55,13 @@ class Admission:
 
 @dataclass(frozen=True, slots=True)
 class Reserved:
-    """What was reserved for a request, and by which reading.
+    """What :func:`reserve` claimed for a request, with the reading that it was decided by.
 
-    :ivar request_id: of whoever asked
-    :ivar view: the record as it was left
-    :ivar plan: what was decided; all of its claim is reserved
-    :ivar claim: what is reserved
+    :ivar request: the request that the claim is for
+    :ivar request_id: the id of the API request that asked for it
+    :ivar view: the record as :func:`reserve` left it
+    :ivar plan: what was decided; all of ``plan.claim`` is reserved
+    :ivar claim: the size that is reserved
     """
 
     request: AdjustRequest
@@ -69,11 +71,14 @@ class Reserved:
     claim: Size
 
     def is_of(self, request: AdjustRequest, instance: Instance) -> bool:
-        """Whether it is this request that it was reserved for."""
+        """Return whether the claim was made for ``request``, and by the same API request."""
         return (self.request, self.request_id) == (request, instance.request_id)
 
     def still_holds(self, now: RecordView) -> bool:
-        """Whether nobody has written anything of the instance that was decided by."""
+        """Return whether ``now`` is the record as :func:`reserve` left it.
+
+        The version may differ, because :func:`reserve` wrote the record after it was read.
+        """
         as_left = replace(now, version=self.view.version)
         return as_left == self.view and now.desired.same_record(self.view.desired)
 
@@ -89,12 +94,14 @@ def admit(
 ) -> Admission:
     """Admit ``request`` or refuse it; a refusal changes nothing.
 
-    :param reserved: for it, a moment ago: where that is claimed still, and the record is as it was
-        left then, the guest is not read again. The run that follows reads it before it does more
-    :param too_late: nobody waits for the answer any more; asked once the lock is had, which
-        another operation may have kept for long, and once the guest and Placement have answered
-    :param date: ISO 8601, UTC
-    :raises Refused: with the reason
+    :param too_late: returns True once nobody waits for the answer any more. It is called when the
+        lock is taken, which another operation may have kept for long, and again when the guest and
+        Placement have answered
+    :param date: returns the time now: ISO 8601, UTC
+    :param reserved: what :func:`reserve` claimed for ``request`` a moment ago. Where that is still
+        claimed, and the record is still as it was left then, the guest is not read again: the run
+        that follows reads the guest before it changes anything
+    :raises Refused: the request is not admitted; the message says why
     :raises DomainError: the guest could not be read
     """
     if reserved is not None and reserved.is_of(request, instance):
@@ -122,12 +129,14 @@ def reserve(
 ) -> Reserved | None:
     """Claim what ``request`` needs without making it desired.
 
-    So quotas count it while they are checked a second time. If no :func:`admit` follows, the next
-    run releases it.
+    The size that is reserved then is also written into the instance's columns, so quotas count it
+    while they are checked a second time. If no :func:`admit` follows, the next run releases the
+    claim and sets the columns back.
 
-    :param too_late: as of :func:`admit`
-    :returns: what :func:`admit` may go on with; None: there is nothing to do
-    :raises Refused: with the reason; nothing was changed
+    :param too_late: the same as the parameter of :func:`admit`
+    :param date: returns the time now: ISO 8601, UTC
+    :returns: what :func:`admit` takes as ``reserved``; None if there is nothing to do
+    :raises Refused: the request is not admitted; nothing was changed, and the message says why
     :raises DomainError: the guest could not be read
     """
     check_answers(instance)
@@ -142,9 +151,13 @@ def reserve(
 
 
 def _is_as_left(instance: Instance, reserved: Reserved) -> bool:
-    """The claim too: a run may have released it, and the record is written in its next step."""
+    """Return whether the claim of ``reserved`` and the record are still as they were left.
+
+    The record alone does not show it: a run may have released the claim, and writes the record
+    only in the step after that.
+    """
     is_claimed = instance.claims.read().size.covers(reserved.claim)
-    # In this order: see observe().
+    # The claim is read before the record: observe() explains why.
     return is_claimed and reserved.still_holds(instance.record.refresh())
 
 
@@ -156,10 +169,13 @@ def _admit_reserved(instance: Instance, reserved: Reserved) -> Admission:
 
 
 def check_answers(instance: Instance) -> None:
-    """Not to be called under the lock, which these two would be asked under.
+    """Raise unless the guest's QEMU and Placement answer within :data:`PROBE_SECONDS`.
 
-    :raises HostUnavailable: its QEMU hangs
-    :raises PlacementUnavailable: Placement does
+    Call it before the instance's lock is taken: while the lock is held, one that hangs would keep
+    all other operations from the instance.
+
+    :raises HostUnavailable: the guest's QEMU does not answer
+    :raises PlacementUnavailable: Placement does not answer
     """
     if not instance.answers(PROBE_SECONDS):
         raise HostUnavailable("the guest's QEMU does not answer; nothing was changed")
@@ -174,11 +190,12 @@ def _check_placement_answers(instance: Instance) -> None:
 def decide_now(
     instance: Instance, request: AdjustRequest, host: HostFacts, now: str
 ) -> tuple[Observation, Plan]:
-    """Read the instance and decide.
+    """Read the instance, and decide what ``request`` needs.
 
-    The caller holds the instance's lock; the plan is valid until the lock is released.
+    The caller has the instance's lock; the plan is valid until the lock is released.
 
-    :raises Refused: with the reason
+    :param now: the time now: ISO 8601, UTC
+    :raises Refused: the request is not allowed, or the instance is not in a state for it
     :raises DomainError: the guest could not be read
     """
     seen = observe(instance, check_adjustable)
@@ -198,7 +215,7 @@ def _decide_in_time(
 ) -> tuple[Observation, Plan]:
     if too_late():
         raise HostUnavailable(
-            "the request was kept too long by a queue or by another operation on the instance; "
+            "the request waited too long in a queue or for another operation on the instance; "
             + _SAME
         )
     decided = decide_now(instance, request, host, now)
@@ -208,19 +225,26 @@ def _decide_in_time(
 
 
 def check_adjustable(view: RecordView) -> None:
-    """:raises Refused: unless the instance is here, in a fit state, and no task is running"""
+    """Raise unless the instance may be adjusted now.
+
+    :raises NotFound: the instance is not on this host
+    :raises InvalidState: a task is running, or the vm_state is not in ``ADJUSTABLE_STATES``
+    """
     check_followed(view)
     if view.vm_state not in ADJUSTABLE_STATES:
         raise InvalidState(
-            f"the instance's vm_state is {view.vm_state}; only {', '.join(ADJUSTABLE_STATES)} will "
-            f"do"
+            f"the instance's vm_state is {view.vm_state}; an instance can be adjusted only while "
+            f"its vm_state is one of {', '.join(ADJUSTABLE_STATES)}"
         )
 
 
 def check_followed(view: RecordView) -> None:
-    """Its vm_state does not matter: a guest that runs here holds what it holds.
+    """Raise unless the instance is on this host and no task is running.
 
-    :raises Refused: unless the instance is here, and no task is running
+    The vm_state does not matter here: what a guest holds has to be claimed in any vm_state.
+
+    :raises NotFound: the instance is not on this host
+    :raises InvalidState: a task is running
     """
     if not view.on_this_host:
         raise NotFound("the instance has left this host; ask again")
@@ -229,7 +253,12 @@ def check_followed(view: RecordView) -> None:
 
 
 def _commit(instance: Instance, seen: Observation, plan: Plan, options: EngineOptions) -> Size:
-    """Claim, and write the record; what is claimed then."""
+    """Claim what ``plan`` needs, and write the record; return the size that is reserved then.
+
+    If the record cannot be written, what was claimed for it is released again.
+
+    :raises Refused: Placement or the record refuses; the message says why
+    """
     before = seen.reservation.size
 
     def enough(now: Size) -> Size:
@@ -248,7 +277,7 @@ def _commit(instance: Instance, seen: Observation, plan: Plan, options: EngineOp
     try:
         instance.record.write(plan.desired, recorded=claimed.size)
     except Refused:
-        # A user's operation came between. It goes on with the size there was.
+        # A user's operation came between. That operation goes on with the size from before.
         _give_back(instance, claimed, before)
         raise
     _log_desired(instance, plan.desired, claimed.size)
@@ -269,13 +298,14 @@ def _give_back(instance: Instance, claimed: Reservation, before: Size) -> None:
     if claimed.size == before:
         return
     try:
-        # Once: what has changed meanwhile belongs to the operation that came between. The database
-        # may have taken long to say no, and a whole move fits into that: see observe().
+        # No retry after a conflict: a claim that has changed meanwhile belongs to the other
+        # operation. It is read again first, because the database may have taken long to refuse
+        # the write, and a whole move fits into that time: observe() explains this.
         if instance.claims.read().size == claimed.size:
             instance.claims.write(claimed, before)
     except (ClaimConflict, Refused) as error:
         LOG.warning(
-            "Instance %s keeps a claim of %s that it does not need until it is looked at again: %s",
+            "Instance %s keeps %s reserved, more than needed, until the next pass releases it: %s",
             instance.uuid,
             claimed.size,
             error,

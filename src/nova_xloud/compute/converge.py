@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Drive one instance to its desired size: read, execute one step, read again.
+"""Drive one instance to its desired size: read the instance, execute one step, read it again.
 
-Each step runs under the instance's lock and is computed from what was read under it. Between
-steps the lock is free, so a user's operation is never kept waiting for a guest; when one has
-begun, this stands back.
+Each step runs under the instance's lock and is computed from what was read under that lock. Between
+two steps the lock is free, so a user's operation never has to wait for a guest; once such an
+operation has begun, the run yields to it and ends.
 
-A run is a generator. It yields where there is nothing to do but wait, and holds nothing then, no
-lock and no thread: thousands of runs may wait at once. :class:`nova_xloud.compute.worker.Worker`
-lets each go on when its time has come.
+A run is a generator. It yields a pause where there is nothing to do but wait, and while it pauses
+it holds no lock and no thread: thousands of runs may wait at once.
+:class:`nova_xloud.compute.worker.Worker` resumes each run when its pause is over.
 """
 
 from __future__ import annotations
@@ -53,11 +53,11 @@ LOG = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-# How long a run may take; after that a pass finds the instance and begins another.
+# How long a run may take, in step_timeout; after that a pass finds the instance and begins another.
 MAX_RUN_IN_TIMEOUTS = 10
 _NO_REFUSAL = (DomainNotFound, DomainNotRunning, RemovalTimedOut)
-# A guest that is waited for is read alone; seconds after which record and claim are read too, as
-# somebody may have begun an operation.
+# While a run waits for its guest, it reads only the guest. Seconds after which it reads the record
+# and the claim too, because another operation may have begun.
 REREAD_AFTER = 10.0
 
 
@@ -65,8 +65,8 @@ REREAD_AFTER = 10.0
 class Outcome:
     """How a run ended.
 
-    :ivar converged: the guest has the desired size and no more is reserved
-    :ivar deferred: why the run ended before that, for people; None when it did not
+    :ivar converged: the guest has the desired size, and no more than that is reserved
+    :ivar deferred: why the run ended before that, as text for people; None if it converged
     """
 
     converged: bool
@@ -75,15 +75,16 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Yield:
-    """Another operation on the instance goes first, so a run does not begin or go on.
+    """The reason why a run does not begin or go on: another operation on the instance goes first.
 
-    :ivar reason: what is known of that operation, for people
+    :ivar reason: what is known of that operation, as text for people
     """
 
     reason: str
 
     @property
     def outcome(self) -> Outcome:
+        """The outcome of the run that yields: deferred, with the reason."""
         return Outcome(False, f"another operation goes first ({self.reason})")
 
 
@@ -93,24 +94,30 @@ def converge(
     clock: Clock | None = None,
     meter: Meter | None = None,
 ) -> Waits[Outcome]:
-    """Take steps until there are none left, or the guest does not follow; write how it ended.
+    """Execute steps until none is left or the guest does not follow, and record the outcome.
 
-    :raises GuestRefused: a step was not seen within ``step_timeout``; what the guest still
-        has stays claimed. After the last try it is desired too
-    :raises NoCapacity: more must be reserved first and the host has no room
-    :raises ClaimRefused: Placement refuses what is to be reserved, or released; that stays reserved
-    :raises PlacementUnavailable: it cannot be asked, or conflicts ``claim_attempts`` times running
-    :raises DomainError:
+    :returns: a generator that yields each :class:`~.waits.Pause` and returns the outcome
+    :raises GuestRefused: the guest did not follow a step within ``step_timeout``, or refused it.
+        What the guest still has stays claimed; once ``give_up_after`` tries have failed, it becomes
+        the desired size too
+    :raises NoCapacity: more must be reserved first, and the host has no room for it
+    :raises ClaimRefused: Placement refuses a claim or a release; what was reserved stays reserved
+    :raises NoAllocation: Placement has no allocation for the instance on this host
+    :raises PlacementUnavailable: Placement cannot be asked, or ``claim_attempts`` writes in a row
+        met a conflict
+    :raises DomainError: libvirt refused or failed a call for another reason than a busy domain
     """
     run = _Run(instance, options, clock or Clock(), meter or NoMeter())
     try:
         outcome = yield from run.to_the_end()
     except DomainBusy as busy:
-        outcome = Outcome(False, f"another call goes first, which holds its domain ({busy})")
+        outcome = Outcome(
+            False, f"another libvirt call has the instance's domain and goes first ({busy})"
+        )
     except GuestRefused as refused:
-        said = yield from run.finish(Event.REFUSE, refused.code, refused.message)
+        message = yield from run.finish(Event.REFUSE, refused.code, refused.message)
         yield from run.settle()
-        raise GuestRefused(refused.code, said) from refused
+        raise GuestRefused(refused.code, message) from refused
     except Refused as failed:
         yield from run.finish(Event.FAIL, failed.reason_code, failed.message)
         raise
@@ -124,7 +131,7 @@ def converge(
 
 
 class _Run:
-    """One run of :func:`converge`, and what it remembers between two steps."""
+    """One run of :func:`converge`: its steps, and what it remembers from one step to the next."""
 
     def __init__(
         self, instance: Instance, options: EngineOptions, clock: Clock, meter: Meter
@@ -141,18 +148,24 @@ class _Run:
         self._step_failed = False
         self._gave_up = False
         self._may_wait = False
-        # The record as it is by our last reading or writing, where that is known.
+        # The record as this run read it last; None once this run has written it.
         self._last_view: RecordView | None = None
-        # What was read last under the lock.
+        # What was last read under the lock.
         self._seen: Observation
 
     def to_the_end(self) -> Waits[Outcome]:
+        """Execute steps until the run has an outcome; return the outcome without recording it.
+
+        The errors of :func:`converge` are raised as they come.
+        """
         while not self._clock.closing():
             silent = yield from self._in_its_lane(self.who_is_silent())
             if silent is not None:
                 return Outcome(False, f"{silent} does not answer")
             if self._clock.now() - self._begun > self._options.step_timeout * MAX_RUN_IN_TIMEOUTS:
-                return Outcome(False, "it takes long, so others go first; it goes on later")
+                return Outcome(
+                    False, "the run takes long, so others go first; the next pass resumes it"
+                )
             try:
                 with (yield from self._in_its_lane(locked(self._instance, self._clock))):
                     done = self._locked_step()
@@ -167,7 +180,10 @@ class _Run:
         return in_the_same_lane(wait, may_wait=self._may_wait)
 
     def who_is_silent(self) -> Waits[str | None]:
-        """Who of those that are asked under the lock does not answer; None: both do."""
+        """Return which of QEMU and Placement does not answer; None if both answer.
+
+        Both are called under the lock afterwards, where one that hangs would keep the lock.
+        """
         instance, clock = self._instance, self._clock
         if not (yield from answers(instance.answers, clock)):
             return "the guest's QEMU"
@@ -177,15 +193,22 @@ class _Run:
 
     @property
     def is_closing(self) -> bool:
+        """Whether nova-compute is stopping."""
         return self._clock.closing()
 
     def finish(self, event: Event, code: str = "", message: str = "") -> Waits[str]:
-        """Write how the run ended, and release what the guest gave back.
+        """Record the outcome of the run, and release what the guest gave back.
 
-        :returns: ``message``, and what becomes of what was asked for
+        Never raises: what fails here is logged, and a pass makes up for it.
+
+        :param event: how the run ended
+        :param code: the stable reason code of the error that ended the run, if one did
+        :param message: why the run ended, for people
+        :returns: ``message``; after a step that failed, with what the guest starts with next, or
+            with the reason why the size was given up
         """
         if (yield from self.who_is_silent()) is not None:
-            # Whoever comes next finds that it was not written.
+            # The record still shows the run as not ended, so the next pass resumes the instance.
             return message
         try:
             with (yield from locked(self._instance, self._clock)):
@@ -196,13 +219,23 @@ class _Run:
                     self._gave_up = ended.given_up != seen.view.desired.given_up
                     self._sample(seen, ended, reserved)
         except (InvalidState, NotFound, ClaimConflict) as busy:
-            # A user's operation has begun; a pass comes after it.
-            LOG.info("Instance %s: how it ended was not written: %s", self._instance.uuid, busy)
+            # A user's operation has begun; a pass follows after that operation.
+            LOG.info(
+                "Instance %s: the outcome of the run was not recorded: %s",
+                self._instance.uuid,
+                busy,
+            )
         except (Refused, DomainError) as error:
-            LOG.warning("Instance %s: how it ended was not written: %s", self._instance.uuid, error)
+            LOG.warning(
+                "Instance %s: the outcome of the run was not recorded: %s",
+                self._instance.uuid,
+                error,
+            )
         except Exception:
-            # What is raised is why the run ended, and not this.
-            LOG.exception("Instance %s: how it ended was not written.", self._instance.uuid)
+            # The caller raises the error that ended the run, which matters more than this one.
+            LOG.exception(
+                "Instance %s: the outcome of the run was not recorded.", self._instance.uuid
+            )
         return message
 
     def _ended(
@@ -216,11 +249,18 @@ class _Run:
         ended = giving_up.after_try(ended, state, code, self._options.give_up_after, now)
         if ended.given_up is not None and ended.given_up != seen.view.desired.given_up:
             message = ended.given_up.message
-            LOG.warning("Instance %s: given up: %s", self._instance.uuid, message)
+            LOG.warning(
+                "Instance %s: the size that was asked for was given up: %s",
+                self._instance.uuid,
+                message,
+            )
         return ended, message
 
     def settle(self) -> Waits[None]:
-        """Where it was given up: do now what is desired instead, and release the rest."""
+        """If the size was given up: converge to what is desired instead, and release the rest.
+
+        Raises no :class:`XloudError`: what fails here is logged, and the next pass does it again.
+        """
         if not self._gave_up:
             return
         again = _Run(self._instance, self._options, self._clock, self._meter)
@@ -228,15 +268,16 @@ class _Run:
             yield from again.to_the_end()
         except XloudError as error:
             LOG.info(
-                "Instance %s: what it keeps is settled by the next pass: %s",
+                "Instance %s: the next pass has to claim or release what the instance keeps: %s",
                 self._instance.uuid,
                 error,
             )
 
     def _locked_step(self) -> steps.Step | Outcome | None:
-        """Read, decide, execute the step: under the lock, so that nothing comes between.
+        """Read the instance, decide on the next step, and execute it, all under the lock.
 
-        :returns: what was done; None: nothing, because it takes a thread that may wait for a guest
+        :returns: the step that was executed; an outcome if another operation goes first; None if
+            nothing was done, because the step needs a thread that may wait for a guest
         """
         seen = observe_or_yield(self._instance, self._last_view)
         if isinstance(seen, Yield):
@@ -273,7 +314,7 @@ class _Run:
             self._log_step(step, seen.view.desired.progress.request_id)
         except (NoCapacity, ClaimRefused) as no_room:
             if not isinstance(step, steps.Claim):
-                # A release, which Placement refuses at every try: one is enough.
+                # Placement would refuse this release at every try, so the run tries it once.
                 self._run_state = replace(self._run_state, release_refused=True)
                 raise
             is_first, self._no_room = self._no_room is None, no_room
@@ -286,23 +327,26 @@ class _Run:
             alarm(self._instance, seen, date, lost.message)
             raise
         except DomainError as error:
-            # One that is not there any more, or busy, has not refused anything.
+            # A domain that has gone or is busy has not refused anything.
             self._step_failed = not isinstance(error, _NO_REFUSAL)
-            # Whether the target was set all the same is not known.
+            # libvirt may have set the target before the error, so the target is unknown.
             self._run_state = replace(self._run_state, balloon_target_mb=None)
             raise
 
     def _log_step(self, step: steps.Step, asked_by: str) -> None:
-        said = steps.in_words(step)
-        if said is None:
+        done = steps.in_words(step)
+        if done is None:
             LOG.debug("Instance %s: %s", self._instance.uuid, step)
             return
-        # A run does what was asked last, which may be another request than it was begun for.
+        # A run does what was asked for last, which may be another request than its own.
         for_whom = "" if asked_by in ("", self._instance.request_id) else f", as {asked_by} asked"
-        LOG.info("Instance %s: %s%s.", self._instance.uuid, said, for_whom)
+        LOG.info("Instance %s: %s%s.", self._instance.uuid, done, for_whom)
 
     def _after(self, done: steps.Step | None) -> Waits[Outcome | None]:
-        """What the step that was executed means for the run; None: it goes on."""
+        """Return the outcome that the executed step ends the run with; None if the run goes on.
+
+        :param done: the step; None if the run first needs a thread that may wait for the guest
+        """
         self._may_wait = done is None
         match done:
             case None:
@@ -324,14 +368,15 @@ class _Run:
             case steps.SetDefinition() | steps.SetMemory() | steps.SetVcpus() | steps.SetOnline():
                 self._progress_deadline.reset()
             case steps.Claim():
-                # It took more on its own; one that does so again and again is not raced.
+                # The guest took more on its own. The pause keeps the run from racing a guest that
+                # takes more again and again.
                 yield Pause(self._options.poll_interval)
         return None
 
     def _wait_for_the_guest(self) -> Waits[None]:
-        """Until it is time for another step, or to read record and claim again.
+        """Wait until another step is due, or until the record and the claim have to be read again.
 
-        Only the guest is read meanwhile. Nothing is written by what is read here.
+        Only the guest is read meanwhile, without the lock, and nothing is written from it.
         """
         read_at = self._clock.now()
         while True:
@@ -345,7 +390,7 @@ class _Run:
                 return
 
     def _next_step_by_the_guest(self) -> steps.Step | None:
-        """What comes next if record and claim are as they were; None: the guest is not there."""
+        """Return the next step if record and claim are unchanged; None: the guest is unreadable."""
         seen = self._seen
         try:
             _, guest, booting = read_guest(self._instance, seen.view)
@@ -357,9 +402,15 @@ class _Run:
 
     def _give_up(self, waited_for: steps.Await) -> Outcome | None:
         if waited_for.booting:
-            return Outcome(False, f"the guest has just started; {waited_for.what} later")
+            return Outcome(
+                False,
+                f"the guest has just started, and this has to wait until later: {waited_for.what}",
+            )
         seconds = min(self._options.step_timeout, waited_for.within or math.inf)
-        why = f"waited {seconds:g} s that {waited_for.what}; what it has stays claimed"
+        why = (
+            f"waited {seconds:g} s, and this did not happen: {waited_for.what}; "
+            f"what the guest has stays claimed"
+        )
         run_state = self._run_state.given_up(waited_for, why)
         if run_state is None:
             raise GuestRefused(waited_for.code, why)
@@ -369,15 +420,20 @@ class _Run:
     def _count(self, conflict: ClaimConflict) -> None:
         self._conflicts += 1
         if self._conflicts >= self._options.claim_attempts:
-            raise PlacementUnavailable(f"{self._conflicts} conflicts running") from conflict
+            raise PlacementUnavailable(
+                f"{self._conflicts} conflicts in a row: each time somebody else had changed the "
+                f"instance's allocation; the next pass tries again"
+            ) from conflict
 
 
 def observe_or_yield(
     instance: Instance, last_view: RecordView | None = None
 ) -> Observation | Yield:
-    """Read the instance, unless another operation on it goes first.
+    """Read the instance, or return why another operation on it goes first.
 
-    :param last_view: see :func:`observe`
+    :param last_view: the record as it was read last, as for :func:`observe`
+    :raises DomainError: the guest could not be read
+    :raises PlacementUnavailable: Placement could not be asked
     """
     try:
         return observe(instance, check_followed, last_view)

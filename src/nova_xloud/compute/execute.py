@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Execute one step of convergence: the effect, and what the run has to remember of it."""
+"""Execute one step of a run: cause its effect, and return what the run has to remember of it."""
 
 from __future__ import annotations
 
@@ -30,13 +30,15 @@ LOG = logging.getLogger(__name__)
 def execute(
     step: steps.Step, instance: Instance, seen: Observation, run: steps.RunState, now: str
 ) -> steps.RunState:
-    """Execute ``step``, computed from ``seen``, under the instance's lock.
+    """Execute ``step``, which was computed from ``seen``; the caller has the instance's lock.
 
-    :param now: ISO 8601, UTC
+    :param run: what the run has commanded and learned before
+    :param now: the time now: ISO 8601, UTC
     :returns: ``run``, with what was commanded now
     :raises InvalidState: another operation has begun
     :raises ClaimConflict: somebody else changed the claim; nothing was done
-    :raises NoCapacity: there is no room for the claim; nothing was done
+    :raises NoCapacity: the host has no room for the claim; nothing was done
+    :raises DomainError: libvirt refused or failed the call
     """
     match step:
         case steps.Claim(size) | steps.Release(size):
@@ -65,11 +67,11 @@ def execute(
 
 
 def _write(step: steps.Step, instance: Instance, seen: Observation, now: str) -> None:
-    """The steps that are only written down; those that wait write nothing."""
+    """Write the record for a step that changes only the record; other steps write nothing."""
     desired = record = seen.view.desired
     match step:
         case steps.SetRecorded() | steps.Converged():
-            # One that is not driven has reached nothing by that: only its columns are written.
+            # An instance that is not driven has reached nothing: only its columns are written.
             event = Event.REACH if seen.state.driven else Event.DEFER
             record = outcome_record(seen, event, now)
         case steps.DropLiveSize():
@@ -90,9 +92,9 @@ def _set_definition(
     except (DomainBusy, DomainNotFound):
         raise
     except DomainError as error:
-        # The running guest can be driven all the same, and what its definition has stays claimed.
+        # The run can still drive the running guest, and the size in the definition stays claimed.
         LOG.warning(
-            "Instance %s: libvirt's definition of it could not be set to %s: %s",
+            "Instance %s: the size in its libvirt definition could not be set to %s: %s",
             instance.uuid,
             size,
             error,
@@ -108,28 +110,28 @@ def _set_vcpus(
         seen.guest().set_vcpus(count)
     except RemovalTimedOut as error:
         if count >= seen.state.held.vcpus:
-            # Nothing was to go: what timed out is the lock of the domain.
+            # No vCPU was to be removed: what timed out is the lock of the domain.
             raise DomainBusy(str(error)) from error
-        # libvirt has waited for 5 s, which is not what a guest has for a step.
+        # libvirt has waited for 5 s; a guest has step_timeout for a step.
         LOG.info(
-            "Instance %s: it has not given its vCPU back yet, which is waited for: %s",
+            "Instance %s: the guest has not given a vCPU back yet; the run goes on waiting: %s",
             instance.uuid,
             error,
         )
         return replace(run, vcpus_requested=count, removal_late=True, vcpus_when_late=None)
     except DomainBusy as error:
-        # Nothing was begun, and what was written down of it goes before the run ends.
+        # No removal was begun, so the mark in the record is taken back before the run ends.
         return replace(run, domain_busy=str(error), removal_undone=run.removal_marked)
     except (RemovalRejected, VcpuNotRemovable, DomainCallFailed) as error:
         if count >= seen.state.held.vcpus:
             raise
         # An event's details are cut at 255 characters: what matters comes first.
         refused = (
-            f"the guest did not give vCPUs back down to {count}; what it has stays claimed "
+            f"the guest did not give vCPUs back down to {count}; what the guest has stays claimed "
             f"({error})"
         )
-        # Nothing was begun: unlike after a time-out, the count is known. A mark of an earlier run's
-        # stays: what that one began may still happen.
+        # No removal was begun: unlike after a time-out, the count is known. The mark of an earlier
+        # run stays: the removal which that run began may still happen.
         undone = run.removal_marked
         return replace(run, vcpus_requested=count, removal_error=refused, removal_undone=undone)
     return replace(run, vcpus_requested=count, vcpus_when_late=None, removal_late=False)
@@ -141,6 +143,11 @@ def _set_online(
     try:
         seen.guest().set_vcpus_online(count)
     except (AgentUnavailable, DomainBusy, DomainCallFailed, InvalidSize) as error:
-        # The guest is read again anyway, and what it did not do is said then.
-        LOG.info("Instance %s: its agent did not do it: %s", instance.uuid, error)
+        # The next reading of the guest shows what the agent did not do, and that is recorded.
+        LOG.info(
+            "Instance %s: its guest agent did not set the CPUs online to %d: %s",
+            instance.uuid,
+            count,
+            error,
+        )
     return replace(run, online_requested=count)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Finish a run: release what the guest gave back, write phase and conditions, stop the balloon."""
+"""Finish a run: release what the guest gave back, record the outcome, and stop the balloon."""
 
 from __future__ import annotations
 
@@ -29,14 +29,18 @@ LOG = logging.getLogger(__name__)
 def outcome_record(
     seen: Observation, event: Event, now: str, code: str = "", message: str = ""
 ) -> Desired:
-    """The record to store for a run that ended with ``event``: the current one, unchanged, where
-    phase, code and conditions are the same.
+    """Return the record to store for a run that ended with ``event``.
 
-    So an instance that was never adjusted, and has no condition, stays without a record.
+    That is the current record, unchanged, where phase, code, tries and conditions are the same. So
+    an instance that was never adjusted, and has no condition, stays without a record.
+
+    :param now: the time now: ISO 8601, UTC
+    :param code: the stable reason code of the error that ended the run, if one did
+    :param message: why the run ended, for people
     """
     desired = seen.view.desired
     if event is Event.DEFER and not seen.state.driven:
-        # Nobody's adjustment waits for anything: it is one that is not driven.
+        # No adjustment waits for anything here, because the instance is not driven.
         progress = desired.progress
         recorded_conditions = conditions.worth_recording(
             conditions.judge(seen.state, progress, now)
@@ -63,14 +67,14 @@ def outcome_record(
 def finish(instance: Instance, seen: Observation, run: RunState, record: Desired) -> Size:
     """Release what the guest gave back, write ``record``, and stop a balloon that did not follow.
 
-    It is called under the instance's lock. The guest is called last, because the claim must not be
-    written after a call to the guest. Meanwhile the balloon may still go down to its target, which
-    is safe: at least the size that was just read stays reserved.
+    The caller has the instance's lock. The guest is called last, because the claim must not be
+    written after a call to the guest. Meanwhile the balloon may still inflate towards its target,
+    which is safe: the guest then holds less than what stays reserved.
 
     :param run: what the run has commanded
-    :param record: of :func:`outcome_record`
-    :returns: what is reserved now
-    :raises Refused: another operation has begun, or Placement is not to be asked
+    :param record: what :func:`outcome_record` returned
+    :returns: the size that is reserved now
+    :raises Refused: another operation has begun, or Placement could not be asked
     :raises ClaimConflict: somebody else changed the claim
     :raises DomainError: the guest could not be called
     """
@@ -85,19 +89,22 @@ def finish(instance: Instance, seen: Observation, run: RunState, record: Desired
 
 
 def alarm(
-    instance: Instance, seen: Observation, now: str, why: str = "its host has no room"
+    instance: Instance, seen: Observation, now: str, why: str = "the host has no room for more"
 ) -> None:
-    """Log and record that more is held than reserved, now and not when the run is over.
+    """Log and record that the guest holds more than is reserved, without waiting for the run's end.
 
-    :param why: no more can be reserved
+    Does nothing where what the guest holds is reserved.
+
+    :param now: the time now: ISO 8601, UTC
+    :param why: why no more can be reserved, for people
     :raises InvalidState: another operation has begun
     """
     state = seen.state
     if state.reserved.covers(state.must_be_claimed):
         return
     LOG.error(
-        "Instance %s holds %s, only %s are reserved, and %s: "
-        "xloud.reserved_too_little. Make room, or move or stop it.",
+        "Instance %s holds %s, only %s are reserved, and %s: xloud.reserved_too_little. "
+        "Make room on the host, or move or stop the instance.",
         instance.uuid,
         state.held,
         state.reserved,
@@ -111,22 +118,24 @@ def alarm(
 
 
 def _recorded_as(seen: Observation, reserved: Size) -> Size:
-    """Where Placement has lost it, what it held is still known from its columns.
+    """Return the size to write into the instance's columns: what is reserved, with two exceptions.
 
-    So they are left to one that is neither driven nor runs: that they say another size than is
-    reserved is how a pass finds it once it is driven again.
+    Where Placement has no allocation any more, the columns stay, because only they still show what
+    was reserved. Where the instance is neither driven nor running, they stay too: the difference
+    between the columns and what is reserved is how a pass finds the instance once it is driven
+    again.
     """
     is_left_alone = not (seen.state.driven or seen.state.running)
     return seen.view.recorded if is_left_alone or reserved == NOTHING else reserved
 
 
 def _leave(instance: Instance, seen: Observation, run: RunState) -> None:
-    """Set the balloon's target back to its size, and the usual period of its statistics.
+    """Set the balloon's target back to its size, and its statistics to the usual period.
 
-    If this run asked for less memory and the guest did not follow, a driver that loads later must
-    not shrink it on outdated statistics. Not with ``force``.
+    The target is set back if this run asked for less memory and the guest did not follow: a driver
+    that loads later must not shrink the guest on outdated statistics. With ``force`` it stays.
 
-    :raises DomainError:
+    :raises DomainError: the guest could not be called
     """
     guest, desired = seen.state.guest, seen.view.desired
     if guest is None or not (guest.running and seen.state.driven):
@@ -143,9 +152,11 @@ def _leave(instance: Instance, seen: Observation, run: RunState) -> None:
 
 
 def set_statistics_period(seconds: int, instance: Instance, seen: Observation) -> None:
-    """Have QEMU ask the balloon's driver so often; where that is refused, all goes on without it.
+    """Have QEMU ask the balloon driver for its statistics every ``seconds`` seconds.
 
-    :raises DomainError: there is no domain any more, or another call holds it
+    Where libvirt refuses the period, that is only logged, and the run goes on without it.
+
+    :raises DomainError: the domain has gone or does not run, or another call holds it
     """
     try:
         seen.guest().set_statistics_period(seconds)
@@ -153,7 +164,7 @@ def set_statistics_period(seconds: int, instance: Instance, seen: Observation) -
         raise
     except DomainError as error:
         LOG.warning(
-            "Instance %s: its balloon's statistics are not asked for every %d s: %s",
+            "Instance %s: the period of the balloon's statistics could not be set to %d s: %s",
             instance.uuid,
             seconds,
             error,
@@ -161,10 +172,12 @@ def set_statistics_period(seconds: int, instance: Instance, seen: Observation) -
 
 
 def _release_what_came_back(instance: Instance, seen: Observation, run: RunState) -> Size:
-    """Release what the guest does not hold any more, though it has not reached the desired size.
+    """Release what the guest no longer holds, also short of the desired size; return what is left.
 
-    Its memory only where this run has set the balloon's target: else the balloon may be on its way
-    to a larger size that somebody set before.
+    Memory is released only if this run has set the balloon's target: otherwise the balloon may be
+    on the way to a larger size that somebody set before.
+
+    :returns: the size that is reserved now
     """
     reserved = seen.state.reserved
     if not seen.state.driven:
@@ -173,13 +186,13 @@ def _release_what_came_back(instance: Instance, seen: Observation, run: RunState
     needed = seen.state.minimum_claim
     if seen.state.running:
         needed = needed.at_least(Size(0, min(on_its_way, reserved.memory_mb)))
-    # Each resource for itself: where one has no room to be reserved, the other is released.
+    # By resource: where the host has no room for more of one, the other is released all the same.
     left = Size(min(reserved.vcpus, needed.vcpus), min(reserved.memory_mb, needed.memory_mb))
     if left == reserved or run.release_refused:
         return reserved
     try:
         return instance.claims.write(seen.reservation, left).size
     except ClaimRefused as error:
-        # Why the run ended is written all the same. The next run tries again.
+        # The outcome of the run is recorded all the same, and the next run tries again.
         LOG.warning("Instance %s keeps %s reserved: %s", instance.uuid, reserved, error)
         return reserved

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The front door of the package compute: everything that RPC may ask of a compute host."""
+"""The entry to the engine: everything that an RPC request may ask of a compute host."""
 
 from __future__ import annotations
 
@@ -41,20 +41,20 @@ from nova_xloud.core.instance.status import blockers, status
 from nova_xloud.core.sizing.bounds import HostFacts, bounds_of
 from nova_xloud.errors import GuestRefused, HostUnavailable, Refused
 
-# A guest's agent may take 5 s, and is the tenant's: no more RPC threads wait for one at a time, and
-# the others no longer than so many seconds.
+# A guest's agent may take 5 s to answer, and belongs to the tenant. So at most this many RPC
+# threads read guests at a time, and others wait this many seconds for their turn.
 READINGS = 4
 READING_WAITS = 1.0
 
 
-# From a context and a ``nova.objects.Instance`` to its ports, for one request.
+# Takes a context and a ``nova.objects.Instance``, and returns the ports of that instance.
 OpensInstances = Callable[[Any, Any], Instance]
 
 
 class Host:
-    """One compute host.
+    """One compute host: answers requests, converges its instances, and runs its passes.
 
-    :ivar clock: that of which callers name their deadlines
+    :ivar clock: the clock by which callers name their deadlines
     """
 
     def __init__(
@@ -91,7 +91,7 @@ class Host:
         )
 
     def learn(self, facts: HostFacts) -> None:
-        """From now on the host is one with these facts."""
+        """Use ``facts`` as what is known of the host from now on."""
         self._facts = facts
 
     def adjust(
@@ -102,11 +102,12 @@ class Host:
         answer_within: float = float("inf"),
         answer_by: Deadline | None = None,
     ) -> Admission:
-        """Admit, and begin to converge; returns without waiting for the guest.
+        """Admit an adjustment, and start a run for it; return without waiting for the guest.
 
         :param answer_within: seconds from now after which nobody waits for the answer
-        :param answer_by: the same as a time of :attr:`clock`
-        :raises Refused:
+        :param answer_by: the moment of :attr:`clock` after which nobody waits for the answer
+        :raises Refused: the adjustment is not admitted; the message says why
+        :raises DomainError: the guest could not be read
         """
         instance = self._open(context, nova_instance)
         admission = self._admit(instance, request, self._too_late(answer_within, answer_by))
@@ -153,10 +154,12 @@ class Host:
         answer_within: float = float("inf"),
         answer_by: Deadline | None = None,
     ) -> None:
-        """Claim what :meth:`adjust` would, and no more: see :func:`~.admit.reserve`.
+        """Claim what :meth:`adjust` would claim, and do no more: see :func:`~.admit.reserve`.
 
-        :param answer_within: as of :meth:`adjust`, and ``answer_by`` too
-        :raises Refused:
+        :param answer_within: the same as the parameter of :meth:`adjust`
+        :param answer_by: the same as the parameter of :meth:`adjust`
+        :raises Refused: the adjustment would not be admitted; nothing was changed
+        :raises DomainError: the guest could not be read
         """
         instance = self._open(context, nova_instance)
         too_late = self._too_late(answer_within, answer_by)
@@ -165,7 +168,7 @@ class Host:
             self._promises.put(instance.uuid, reserved)
 
     def unreserve(self, context: Any, nova_instance: Any) -> None:
-        """Have a run release what no :meth:`adjust` followed; returns without waiting for it."""
+        """Start a run that releases a claim of :meth:`reserve`, without waiting for the run."""
         instance = self._open(context, nova_instance)
         self._promises.take(instance.uuid)
         self._worker.submit(instance, shrinks=True)
@@ -178,12 +181,13 @@ class Host:
         answer_within: float = float("inf"),
         answer_by: Deadline | None = None,
     ) -> None:
-        """Make it ``new_count`` vCPUs; returns when the guest has them.
+        """Give the instance ``new_count`` vCPUs, and return when the guest has them.
 
-        :param answer_within: seconds in which it has to be admitted; ``answer_by``: as of
-            :meth:`adjust`
-        :raises Refused:
-        :raises GuestRefused: not within ``[xloud] hotplug_timeout``
+        :param answer_within: seconds from now within which the request has to be admitted
+        :param answer_by: the moment of :attr:`clock` until which it has to be admitted
+        :raises Refused: the request is not admitted; the message says why
+        :raises GuestRefused: the guest did not follow, or not within ``[xloud] hotplug_timeout``
+        :raises DomainError: libvirt failed a call
         """
         instance = self._open(context, nova_instance)
         request = AdjustRequest(vcpus=new_count, memory_mb=None)
@@ -196,22 +200,31 @@ class Host:
         try:
             outcome = future.result(timeout)
         except FutureTimeoutError as error:
-            raise _not_in_time(f"not done within {timeout:g} s; it is being worked on") from error
+            raise _not_in_time(
+                f"the request is not done within {timeout:g} s; it is still being worked on"
+            ) from error
         except CancelledError as error:
             raise HostUnavailable(
-                "admitted, but nova-compute is stopping; it goes on when that is back"
+                "the request is admitted, but nova-compute is stopping; the work goes on once "
+                "nova-compute is back"
             ) from error
         except Refused as refused:
-            # Of the run, not of the admission: what was asked for is written and goes on.
+            # The run raised this, not the admission: the size is desired, and a pass retries.
             raise _not_in_time(f"admitted, but not done yet: {refused}") from refused
         if outcome.deferred:
             raise _not_in_time(f"admitted, but not done yet: {outcome.deferred}")
 
     def plan(self, context: Any, nova_instance: Any, request: AdjustRequest) -> dict[str, Any]:
-        """What :meth:`adjust` would do, with nothing changed; whoever has the instance's lock.
+        """Return what :meth:`adjust` would do, without changing anything.
+
+        The instance's lock is not taken, so the answer does not wait for another operation.
 
         :returns: ``admitted`` (bool), ``refusal`` (``{code, message}`` or None), ``claim`` and
-            ``desired`` (sizes), ``steps`` (each ``{step, ...}``), ``blockers``
+            ``desired`` (``{vcpus, memory_mb}`` or None), ``steps`` (a list of ``{step, ...}``),
+            ``blockers``
+        :raises HostUnavailable: the guest's QEMU does not answer
+        :raises PlacementUnavailable: Placement could not be asked
+        :raises DomainError: the guest could not be read
         """
         instance = self._open(context, nova_instance)
         check_answers(instance)
@@ -241,25 +254,28 @@ class Host:
         try:
             instance.actions.start(action)
         except Exception:
-            # It is admitted: it has to be done, though nobody will read of it.
+            # The adjustment is admitted, so it has to be done even if no instance action shows it.
             self._worker.submit(instance, shrinks=shrinks)
             raise
         instance.actions.notify(f"{action}.start")
         return self._worker.submit(instance, action, shrinks=shrinks)
 
     def status(self, context: Any, nova_instance: Any) -> dict[str, Any]:
-        """See :func:`nova_xloud.core.instance.status.status`; and for the checker ``definition``.
+        """Return the status of an instance, and the size in its libvirt definition.
 
-        That is what libvirt would start the guest with, ``{vcpus, memory_mb}`` or None. The API
-        leaves it out.
-
-        :raises HostUnavailable: guests that are slow to answer keep too many others waiting
+        :returns: what :func:`nova_xloud.core.instance.status.status` returns, and ``definition``:
+            what libvirt would start the guest with, ``{vcpus, memory_mb}``, or None. It is there
+            for the checker of the invariants; the API leaves it out
+        :raises HostUnavailable: the guest's QEMU does not answer, or the host is reading too many
+            other guests
+        :raises PlacementUnavailable: Placement could not be asked
+        :raises DomainError: the guest could not be read
         """
         instance = self._open(context, nova_instance)
         check_answers(instance)
         with self._one_of_few():
             seen = observe(instance)
-        told = status(
+        answer = status(
             seen.state,
             bounds_of(seen.view.facts, self._facts),
             utc_now(),
@@ -267,16 +283,17 @@ class Host:
         )
         guest = seen.state.guest
         defined = None if guest is None or guest.defined is None else asdict(guest.defined)
-        return told | {"definition": defined}
+        return answer | {"definition": defined}
 
     def guests(self, uuids: Collection[str]) -> dict[str, dict[str, Any]]:
-        """What libvirt says that the guests of these instances hold: one question for all.
+        """Return what the guests of these instances hold, read from libvirt for all at once.
 
-        :returns: by instance, without those that libvirt does not tell of just now: ``held``, and
-            ``defined``, what it would start them with (None: there is no definition), both
-            ``{vcpus, memory_mb}``; ``booting``; ``pinned``: all of its memory stays in the host's
-        :raises HostUnavailable: guests that are slow to answer keep too many others waiting
-        :raises DomainError: libvirt was not to be asked
+        :returns: by UUID, without the instances that libvirt does not report just now: ``held``,
+            ``{vcpus, memory_mb}``; ``defined``, what libvirt would start the guest with, in the
+            same form or None if there is no definition; ``booting`` (bool); ``pinned`` (bool): all
+            of the guest's memory stays in the host's memory
+        :raises HostUnavailable: too many guests are being read
+        :raises DomainError: libvirt could not be asked
         """
         with self._one_of_few():
             domain_stats = self._host_instances.domain_stats(uuids)
@@ -291,23 +308,23 @@ class Host:
     @contextlib.contextmanager
     def _one_of_few(self) -> Iterator[None]:
         if not self._readings.acquire(timeout=READING_WAITS):
-            raise HostUnavailable("too many guests are being read just now")
+            raise HostUnavailable("the host is reading too many guests just now; ask again")
         try:
             yield
         finally:
             self._readings.release()
 
     def service_starts(self) -> None:
-        """Finish what was left when the service ended, however it ended. Does not wait for it."""
+        """Start a pass that resumes what nova-compute had not done when it ended; do not wait."""
         self._reconciler.service_starts()
         self.reconcile()
 
     def reconcile(self) -> threading.Thread:
-        """Begin a pass over all instances of the host; returns at once, with the thread of it."""
+        """Start a pass over all instances of the host; return the thread of the pass at once."""
         return self._reconciler.begin()
 
     def close(self) -> None:
-        """End all runs where they are: the service ends."""
+        """Stop all runs where they are, because nova-compute is stopping."""
         self._worker.close()
 
 

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whether a guest's QEMU, or Placement, answers; found out without being kept by one that does not.
+"""Find out whether a guest's QEMU, or Placement, answers, without waiting for one that hangs.
 
-A libvirt call that asks a QEMU that hangs waits for as long (measured). Under an instance's lock it
-would keep all other operations from it, those that could end it among them. So before the lock is
-taken QEMU is asked something in a thread that may be left behind.
+A libvirt call to a QEMU that hangs waits for as long as QEMU hangs (measured). Under an instance's
+lock such a call would keep all other operations from the instance, also those that could end the
+hang. So before the lock is taken, QEMU is asked something in a thread that can be abandoned.
 """
 
 from __future__ import annotations
@@ -16,11 +16,12 @@ from dataclasses import dataclass
 
 LOG = logging.getLogger(__name__)
 
-# More than libvirt's own 5 s for an unplug that the guest does not answer, which others wait for.
+# Seconds; more than the 5 s for which libvirt itself waits for an unplug that the guest does not
+# answer, because other calls to that guest wait as long.
 PROBE_SECONDS = 10.0
 
 
-# Seconds for which an answer counts that came when nobody waited for it.
+# Seconds for which an answer is valid that came when nobody waited for it any more.
 _FRESH = 1.0
 
 
@@ -30,7 +31,7 @@ def _log_silent(uuid: str) -> None:
 
 @dataclass(slots=True)
 class _Question:
-    """What somebody was asked, in a thread of its own, and when the answer came."""
+    """A call to one QEMU or to Placement, in a thread of its own, and when it came back."""
 
     thread: threading.Thread
     since: float
@@ -39,9 +40,11 @@ class _Question:
 
 
 class LivenessProbe:
-    """Asks guests' QEMUs, or Placement, and remembers those that have not answered yet.
+    """Asks QEMUs or Placement whether they answer, and remembers which have not answered yet.
 
-    :param log_silent: logs once of each, by its UUID, that it does not answer
+    :param log_silent: called once for each call that has not come back within
+        :data:`PROBE_SECONDS`, with the UUID
+    :param now: returns monotonic seconds
     """
 
     def __init__(
@@ -55,10 +58,13 @@ class LivenessProbe:
         self._lock = threading.Lock()
 
     def answers(self, uuid: str, ask: Callable[[], object], within: float) -> bool:
-        """Whether ``ask`` comes back within so many seconds, with an answer or an error.
+        """Return whether ``ask`` comes back within ``within`` seconds, with a result or an error.
 
-        Who asks while another asks waits for the same answer, and no new thread is begun for one
-        that hangs. Who asks again and again has the answer that has come between.
+        While an earlier call for the same ``uuid`` has not come back, no new thread is begun: this
+        one waits for that call. A call that came back less than a second ago, when nobody waited
+        for it any more, counts as an answer now.
+
+        :param uuid: the UUID of the instance whose QEMU is asked, or a name for what else is asked
         """
         with self._lock:
             self._forget_old_answers()
@@ -80,7 +86,7 @@ class LivenessProbe:
         return False
 
     def _forget_old_answers(self) -> None:
-        """Of whomever they are: nobody may ever ask again for one that is gone."""
+        """Forget all answers that are too old: of an instance that is gone nobody asks again."""
         now = self._now()
         for uuid, question in list(self._questions.items()):
             if question.answered is not None and now - question.answered >= _FRESH:
@@ -102,5 +108,5 @@ def _ask(ask: Callable[[], object]) -> None:
     try:
         ask()
     except Exception as error:  # noqa: BLE001 - any answer is one
-        # An answer too; whoever reads next gets it himself.
-        LOG.debug("Asked, and answered with an error: %s", error)
+        # An error is an answer too. Whoever calls next gets the error for himself.
+        LOG.debug("The liveness probe was answered with an error: %s", error)

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A pass over all instances of this host: find those that are not as they should be.
+"""A pass over all elastic instances of this host: find those that differ from their record.
 
-It reads much at once (one call to libvirt, one query, one call to Placement for each compute node)
-and touches nothing. What it finds goes to the worker, which converges it as it does any other; so
-an instance that nobody touched costs its line in three answers.
+A pass reads all instances together: at most two queries to the database, one call to libvirt with
+two more for each instance, and one call to Placement for each compute node. It changes nothing:
+each instance that it finds goes to the worker, which converges it like any other. So an instance
+that does not differ costs no more than its part of these readings.
 """
 
 from __future__ import annotations
@@ -32,24 +33,24 @@ from nova_xloud.errors import DomainError, NotFound, Refused
 
 LOG = logging.getLogger(__name__)
 
-# Seconds for which a host has no elastic instance until all are forgotten that it had. A live
-# migration is over before the database says where the instance is: of one that arrives, some is
-# known before.
+# Seconds for which a host must have no elastic instance before it forgets all that it had. A live
+# migration ends before the database names the new host, and this host knows something of an
+# arriving instance before that.
 EMPTY_FOR = 60.0
-# Seconds; a pass takes a fraction of one.
+# Seconds after which a pass counts as hanging; it usually takes a fraction of a second.
 HANGS_AFTER = 30.0
-# Seconds from the end of a pass to the next: many operations that end at once ask for one each.
+# Seconds from the end of a pass to the next: operations that end together each ask for a pass.
 REST = 1.0
 
 
 class Converges(Protocol):
-    """The worker, as a pass needs it."""
+    """The methods of :class:`nova_xloud.compute.worker.Worker` that a pass needs."""
 
     def is_busy(self, uuid: str) -> bool:
-        """Whether a run of this instance is waiting or on its way."""
+        """See :meth:`nova_xloud.compute.worker.Worker.is_busy`."""
 
     def on_idle(self, uuid: str, then: Callable[[], object]) -> bool:
-        """Have ``then`` called when none is any more; False if none is now."""
+        """See :meth:`nova_xloud.compute.worker.Worker.on_idle`."""
 
     def submit(
         self,
@@ -59,13 +60,16 @@ class Converges(Protocol):
         *,
         shrinks: bool = False,
     ) -> object:
-        """Converge it; with the name of its action, if nobody has written how that ended."""
+        """See :meth:`nova_xloud.compute.worker.Worker.submit`."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Attempt:
-    """The last try of an instance: what it was like, how many tries there were since it was last
-    otherwise, and when the next is due.
+    """The last try to repair an instance.
+
+    :ivar like: what the instance was like then; any change makes the next try the first again
+    :ivar count: the number of tries since the instance was last different from ``like``
+    :ivar again_at: when the next try is due, in monotonic seconds
     """
 
     like: object
@@ -78,12 +82,16 @@ def _is_driven(one: ManagedInstance) -> bool:
 
 
 def _is_followed(one: ManagedInstance, stats: DomainStats | None) -> bool:
-    """Whether it is driven to its size, or its guest runs whatever its vm_state is."""
+    """Return whether a pass checks the instance: it is driven to its size, or its guest runs."""
     return _is_driven(one) or (stats is not None and stats.running)
 
 
 class Reconciler:
-    """The passes of one host, and what they remember: only when to try again."""
+    """Runs the passes of one host, and remembers when to try each instance again.
+
+    :param now: returns monotonic seconds
+    :param sleep: sleeps for so many seconds
+    """
 
     def __init__(
         self,
@@ -104,7 +112,7 @@ class Reconciler:
         self._now = now
         self._sleep = sleep
         self._meter = meter or NoMeter()
-        # Since when passes have found no elastic instance; None: the last has found some.
+        # Since when passes have found no elastic instance; None: the last pass found some.
         self._empty_since: float | None = None
         self._attempts: dict[str, _Attempt] = {}
         self._lock = threading.Lock()
@@ -114,23 +122,27 @@ class Reconciler:
         self._again = False
 
     def service_starts(self) -> None:
-        """Take the guests that run already for booted: nobody knows for how long they run."""
+        """Take the guests that run already for booted: nobody knows when they started."""
         self._boot_grace.assume_booted(self._host_instances.boot_ids())
 
     def begin(self) -> threading.Thread:
-        """Start a pass in its own thread and return the thread; if one is running, have another
-        follow it. None begins sooner than :data:`REST` after the last has ended.
+        """Start a pass in its own thread, and return the thread.
 
-        A pass older than :data:`HANGS_AFTER` is left behind: libvirt blocks on a QEMU that hangs,
-        and whoever asks libvirt after it is not kept waiting (both measured). Nothing waits for a
-        pass, not even the end of the process.
+        If a pass is running, another one follows it. No pass begins sooner than :data:`REST`
+        seconds after the last one has ended. A pass older than :data:`HANGS_AFTER` seconds is
+        abandoned and another begins: libvirt blocks on a QEMU that hangs, and a later call to
+        libvirt is not kept waiting by that (both measured). Nothing waits for a pass, not even the
+        end of the process.
         """
         with self._lock:
             if self._pass is not None:
                 if self._now() - self._begun_at <= HANGS_AFTER:
                     self._again = True
                     return self._pass
-                LOG.warning("The last pass over the host's instances hangs: so does a guest.")
+                LOG.warning(
+                    "The last reconcile pass hangs, because the QEMU of a guest hangs; "
+                    "another pass begins."
+                )
             self._again, self._begun_at = False, self._now()
             self._pass = threading.Thread(target=self._passes, name="xloud-reconcile", daemon=True)
             self._pass.start()
@@ -142,7 +154,7 @@ class Reconciler:
             try:
                 self.run()
             except Exception:
-                LOG.exception("A pass over the host's instances failed.")
+                LOG.exception("A reconcile pass over the host's instances failed.")
             with self._lock:
                 self._ended_at = self._now()
                 if self._pass is not threading.current_thread():
@@ -158,13 +170,13 @@ class Reconciler:
             return
         self._sleep(left)
         with self._lock:
-            # Whoever has asked meanwhile asked for this one.
+            # A pass that was asked for during the rest is this one.
             self._again, self._begun_at = False, self._now()
 
     def run(self) -> int:
-        """One pass.
+        """Make one pass in this thread.
 
-        :returns: how many instances it has the worker converge
+        :returns: how many instances it has submitted to the worker
         """
         began = self._now()
         instances = self._host_instances.records()
@@ -179,9 +191,9 @@ class Reconciler:
             instances = [one for one in instances if _is_followed(one, domain_stats.get(one.uuid))]
             reserved = self._host_instances.allocations(instances)
         except (DomainError, Refused) as error:
-            LOG.warning("This pass over the host's instances is left out: %s", error)
+            LOG.warning("Skipping this reconcile pass: %s", error)
             return 0
-        # One that is busy has no stats, and has not started anew for that.
+        # A busy domain has no statistics; that does not mean that its guest has started again.
         here = {*domain_stats, *(one.uuid for one in instances)}
         self._boot_grace.forget_others(here)
         self._watch.forget_others(here)
@@ -190,7 +202,7 @@ class Reconciler:
             self._check_safely(one, domain_stats.get(one.uuid), reserved[one.uuid])
             for one in instances
         )
-        LOG.debug("Of %d instances %d are looked at.", len(instances), resumed)
+        LOG.debug("Checked %d instances, resumed %d.", len(instances), resumed)
         busy |= {one.uuid for one in instances if self._worker.is_busy(one.uuid)}
         entries = {
             one.uuid: PassEntry(
@@ -204,7 +216,11 @@ class Reconciler:
         return resumed
 
     def _forget_those_who_left(self, now: float) -> None:
-        """All of them, and libvirt is not asked who is there: a stock host costs nothing more."""
+        """Forget all instances once the host has had no elastic one for :data:`EMPTY_FOR` seconds.
+
+        libvirt is not asked which guests are here, so a host without elastic instances costs
+        nothing more.
+        """
         if self._empty_since is None:
             self._empty_since = now
         if now - self._empty_since >= EMPTY_FOR:
@@ -218,7 +234,10 @@ class Reconciler:
         domain_stats: Mapping[str, DomainStats],
         reserved: Mapping[str, Size],
     ) -> Sample:
-        """The sample of an instance that no run has changed between the three answers."""
+        """Return the sample of an instance, made of its record, its statistics and its allocation.
+
+        No run of the instance may have gone on while these three were read.
+        """
         stats = domain_stats.get(one.uuid)
         booting = stats is not None and self._boot_grace.is_booting(one.uuid, stats)
         view = one.view
@@ -237,13 +256,13 @@ class Reconciler:
         try:
             return self._check(one, stats, reserved)
         except Exception:
-            # The others are checked all the same.
-            LOG.exception("Instance %s could not be looked at.", one.uuid)
+            # The other instances are checked all the same.
+            LOG.exception("Instance %s could not be checked by this reconcile pass.", one.uuid)
             return False
 
     def _check(self, one: ManagedInstance, stats: DomainStats | None, reserved: Size) -> bool:
-        # A run may stand back for an operation that ends before the run does. The pass that comes
-        # after the operation finds it busy, and nobody else would look.
+        # A run may yield to an operation that ends before the run does. The pass that follows the
+        # operation finds the instance busy, and without on_idle no other pass would check it.
         if one.view.task_state is not None or self._worker.on_idle(one.uuid, self.begin):
             return False
         desired = one.view.desired
@@ -271,12 +290,15 @@ class Reconciler:
         return self._take_up(one.uuid, desired.progress, found, shrinks=shrinks)
 
     def _is_silent(self, uuid: str, stats: DomainStats) -> bool:
-        """Whether its driver, which has reported before, was watched for long and does not."""
+        """Return whether a balloon driver that has reported before has been silent for long."""
         silence = self._watch.silence(uuid, stats)
         return silence > self._options.boot_grace and stats.memory_mb < stats.max_memory_mb
 
     def _is_due(self, uuid: str, like: object) -> bool:
-        """Whether something is new about it, or it has been left alone for long enough."""
+        """Return whether a try is due: the instance has changed, or its pause is over.
+
+        If so, the try is counted.
+        """
         last, now = self._attempts.get(uuid), self._now()
         count = 1
         if last is not None and last.like == like:
@@ -288,18 +310,21 @@ class Reconciler:
         return True
 
     def _take_up(self, uuid: str, progress: Progress, found: Drift, *, shrinks: bool) -> bool:
-        """Have the worker converge an instance, as its action if that has had no answer yet."""
+        """Submit the instance to the worker; return whether it was submitted.
+
+        The run is an event of the instance action if that has no outcome yet.
+        """
         try:
             instance = self._host_instances.open(uuid, progress.request_id)
-            # All were read some time ago, and a run may have ended since.
+            # The pass read all records some time ago, and a run may have ended since.
             progress_now = instance.record.refresh().desired.progress
         except NotFound:
             return False
         if progress_now.request_id != progress.request_id:
-            # Somebody else has asked since, and has a run of his own.
+            # Another request has been admitted since, and has its own run.
             return False
         with instance.logged():
-            LOG.info("Instance %s is looked at: %s.", uuid, found.why)
+            LOG.info("Instance %s: resuming convergence: %s.", uuid, found.why)
         self._meter.drifted(uuid, found.code)
         unanswered = progress_now.request_id and not progress_now.finished
         urgency = Urgency.OWED if found.urgent else Urgency.AGAIN

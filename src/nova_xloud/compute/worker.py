@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who carries out runs: a few threads for any number of instances, and none waits for a guest."""
+"""Carries out runs: a few threads serve any number of instances, and no run waits in a thread."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ from nova_xloud.errors import AdjustmentDeferred, NoCapacity, XloudError
 LOG = logging.getLogger(__name__)
 
 
-# Threads for claims that are owed, which nothing else may keep waiting.
+# Threads that do nothing but claim what is held and not reserved, so that nothing delays that.
 OWED_THREADS = 1
 
-# What a thread of each pool takes, the first first.
+# The lanes that the threads of each pool serve, the first one first.
 _SERVES = {
     Lane.OWED: (Lane.OWED,),
     Lane.QUICK: (Lane.OWED, Lane.QUICK),
@@ -44,14 +44,17 @@ Converging = Callable[[Instance, EngineOptions, Clock], Waits[Outcome]]
 class _QueuedRun:
     """One run from its submission to its end.
 
-    :ivar shrinks: its guest gets nothing more by it
-    :ivar steps: what is left of it; None: it has not begun
-    :ivar pauses: how often it has paused: by this a call that wakes it knows that it is too late
-    :ivar is_paused: it waits until it is woken
-    :ivar is_due: it waits for a thread
-    :ivar place: the last of its places in the agenda; at one that it has left nobody takes it
-    :ivar may_wait: in what it does next libvirt may wait for the guest
-    :ivar news: somebody has asked for something since it was last read
+    :ivar action: the instance action that the run is an event of; None: of none
+    :ivar urgency: why the run was queued
+    :ivar shrinks: the run gives its guest nothing more
+    :ivar future: gets the outcome or the error
+    :ivar steps: the generator that makes the run; None: the run has not begun
+    :ivar pauses: how often the run has paused; a wake-up for an earlier pause is ignored by this
+    :ivar is_paused: the run waits until it is woken
+    :ivar is_due: the run waits for a thread
+    :ivar place: the number of the run's newest place in the agenda; older places are ignored
+    :ivar may_wait: libvirt may wait for the guest in the run's next call
+    :ivar news: another run was submitted for the instance since the run last yielded
     """
 
     instance: Instance
@@ -69,10 +72,10 @@ class _QueuedRun:
 
 
 class Worker:
-    """Carries out :func:`converge` for many instances: each for a moment, then the next.
+    """Carries out :func:`converge` for many instances in a few threads.
 
-    A run that waits is put aside until its time has come, so no guest waits for another. The
-    threads are begun by the first submission, so it may be made before a service forks.
+    A run that pauses gives its thread away until its pause is over, so no guest waits for another.
+    The threads start with the first submission, so a worker may be made before a service forks.
     """
 
     def __init__(
@@ -86,16 +89,16 @@ class Worker:
         self._closing = threading.Event()
         self._clock = Clock(closing=self._closing.is_set)
         self._run = run
-        # Of each instance the run that is on its way, and those that follow it.
+        # By UUID: the run that is going on, and the runs that follow it.
         self._runs: dict[str, deque[_QueuedRun]] = {}
-        # Of each instance what is called when there is none of it any more.
+        # By UUID: what is called when the instance has no run any more.
         self._then: dict[str, Callable[[], object]] = {}
-        # With the place of each, as it was when it was added.
+        # Each run with its place as it was when the run was added.
         self._agenda: Agenda[tuple[_QueuedRun, int]] = Agenda()
         self._later = Later()
-        # Until when whoever makes room goes first.
+        # Until when runs that make room go before runs that need room.
         self._room_is_short_until = -math.inf
-        # Called back by the future of a run, that may be cancelled under it.
+        # Reentrant: cancelling a future under the lock may call back into this worker.
         self._lock = threading.RLock()
         threads = {
             Lane.OWED: OWED_THREADS,
@@ -115,14 +118,16 @@ class Worker:
         *,
         shrinks: bool = False,
     ) -> Future[Outcome]:
-        """Queue a run for ``instance``; the result or error is in the future, and in the log.
+        """Queue a run for ``instance``; its outcome or error goes to the future and to the log.
 
         Runs of one instance never overlap: libvirt reports a balloon's size but not its target, so
-        only the run that set the target knows it. A run that is on its way is woken for those that
-        are submitted meanwhile, which follow it and find little left to do.
+        only the run that set the target knows it. A run that is going on is woken when another is
+        submitted, and does what that was submitted for; the other follows it and finds little left
+        to do.
 
-        :param action: record the run as the event of this instance action, and notify how it ended
-        :param shrinks: its guest gets nothing more by it
+        :param action: the instance action that the run is recorded in and notified for; None: none
+        :param urgency: why the run is queued
+        :param shrinks: the run gives its guest nothing more
         """
         run = _QueuedRun(instance, action, urgency, shrinks, Future())
         with self._lock:
@@ -142,14 +147,14 @@ class Worker:
         return run.future
 
     def is_busy(self, uuid: str) -> bool:
-        """Whether a run of this instance is waiting or on its way."""
+        """Return whether a run of this instance is queued or going on."""
         with self._lock:
             return uuid in self._runs
 
     def on_idle(self, uuid: str, then: Callable[[], object]) -> bool:
-        """Have ``then`` called when no run of this instance is waiting or on its way any more.
+        """Call ``then`` once no run of this instance is queued or going on any more.
 
-        :returns: False, and nobody is called: there is none now
+        :returns: False if there is no run now; ``then`` is not called in that case
         """
         with self._lock:
             if uuid not in self._runs:
@@ -158,7 +163,7 @@ class Worker:
             return True
 
     def close(self) -> None:
-        """Let runs end where they are; what is left is found by a pass of the next service."""
+        """Stop all runs where they are; the first pass of the next nova-compute resumes them."""
         self._closing.set()
         with self._lock:
             for waiting in self._runs.values():
@@ -170,7 +175,7 @@ class Worker:
             pool.shutdown(wait=False)
 
     def _wake(self, run: _QueuedRun, pause: int) -> None:
-        """Queue the run, if it still waits in that pause."""
+        """Queue the run, if it is still in its pause number ``pause``."""
         with self._lock:
             if run.is_paused and run.pauses == pause:
                 run.is_paused = False
@@ -192,14 +197,14 @@ class Worker:
                 if lane in lanes:
                     self._pools[pool].submit(self._serve, lanes)
         except RuntimeError:
-            # The pools take nobody when they are closed.
+            # A closed pool takes no more work.
             run.future.cancel()
 
     def _serve(self, lanes: Iterable[Lane]) -> None:
         with self._lock:
             taken = self._agenda.take(lanes)
             if taken is None:
-                # Who served two lanes was quicker.
+                # A thread that serves two lanes was quicker.
                 return
             run, place = taken
             if place != run.place:
@@ -210,7 +215,7 @@ class Worker:
             self._finish(run, end)
 
     def _with_future(self, run: _QueuedRun) -> Callable[[], None] | None:
-        """Let the run go on until it waits; if it has ended, what sets its future."""
+        """Carry on the run until it pauses; if it has ended, return a call that sets its future."""
         if run.steps is None and not run.future.set_running_or_notify_cancel():
             return lambda: None
         try:
@@ -220,12 +225,15 @@ class Worker:
                     pause = self._next_pause(run)
         except StopIteration as end:
             return functools.partial(run.future.set_result, end.value)
-        except BaseException as error:  # noqa: BLE001 - whoever waits for it gets it
+        except BaseException as error:  # noqa: BLE001 - the future raises it
             return functools.partial(run.future.set_exception, error)
         return None
 
     def _next_pause(self, run: _QueuedRun) -> Pause:
-        """:raises StopIteration: it has ended, with its outcome"""
+        """Carry on the run up to its next pause, and return the pause.
+
+        :raises StopIteration: the run has ended, with its outcome
+        """
         with self._lock:
             news, run.news = run.news, False
         if run.steps is None:
@@ -234,7 +242,10 @@ class Worker:
         return run.steps.send(news)
 
     def _put_aside(self, run: _QueuedRun, pause: Pause) -> bool:
-        """False: the run goes on here and now, to its end, because the service ends."""
+        """Put the run aside for ``pause``, and return True.
+
+        Return False if nova-compute is stopping: then the run goes on at once, to its end.
+        """
         with self._lock:
             if self._closing.is_set():
                 return False
@@ -257,7 +268,7 @@ class Worker:
             else:
                 del self._runs[run.instance.uuid]
                 then = self._then.pop(run.instance.uuid, None)
-        # Last: whoever has waited for it finds the instance free.
+        # The future is set last, so that whoever waits for it finds the instance free.
         set_future()
         if then is not None and not self._closing.is_set():
             then()
@@ -268,7 +279,7 @@ class Worker:
             outcome = yield from self._with_log(instance, action)
         except Exception as error:
             if isinstance(error, NoCapacity):
-                # It is tried again at the latest then.
+                # The run is retried by then at the latest.
                 until = self._clock.now() + self._options.retry_max_interval
                 self._room_is_short_until = until
             self._meter.ended(instance.uuid, *ending(error), asked=asked)
@@ -282,7 +293,7 @@ class Worker:
             with _with_action_event(instance, action):
                 outcome = yield from self._run(instance, self._options, self._clock)
                 if outcome.deferred and action:
-                    # Nova knows Success and Error only, and a success this is not.
+                    # An event of Nova ends with Success or Error only, and this is no success.
                     raise AdjustmentDeferred(outcome.deferred)
         except AdjustmentDeferred as deferred:
             LOG.info("Instance %s: %s.", instance.uuid, deferred)
@@ -292,7 +303,7 @@ class Worker:
             LOG.warning("Instance %s did not reach its desired size: %s", instance.uuid, error)
             raise
         except Exception:
-            LOG.exception("Instance %s: converging failed.", instance.uuid)
+            LOG.exception("Instance %s: the run failed with an unexpected error.", instance.uuid)
             raise
         LOG.info(
             "Instance %s: %s.", instance.uuid, outcome.deferred or "has reached its desired size"
@@ -304,7 +315,7 @@ class Worker:
 def _with_action_event(instance: Instance, action: str | None) -> Iterator[None]:
     """Record the run as an event of its instance action, and send ``.end`` or ``.error``.
 
-    A deferred run gets neither, because it has not ended.
+    A deferred run gets neither notification, because the adjustment has not ended.
     """
     if action is None:
         yield

@@ -316,7 +316,7 @@ def test_how_it_ended_hides_nothing_when_it_cannot_be_written(
     rig.before["claim"] = fails
     with caplog.at_level(logging.INFO), pytest.raises(GuestRefused):
         rig.adjust(memory_mb=1024)
-    assert "was not written" in caplog.text
+    assert "was not recorded" in caplog.text
     assert rig.claims.size == NOW
     assert not rig.record.desired.progress.finished
 
@@ -424,7 +424,7 @@ def test_a_guest_that_cannot_be_told_to_stay_does_not_hide_how_it_ended(
     monkeypatch.setattr(rig.guest, "set_memory", only_down)
     with pytest.raises(GuestRefused, match="memory becomes 1024"):
         rig.adjust(memory_mb=1024)
-    assert "was not written" in caplog.text
+    assert "was not recorded" in caplog.text
     assert rig.claims.size == NOW
 
 
@@ -470,4 +470,4 @@ def test_a_fault_of_ours_while_it_is_written_does_not_hide_how_it_ended(
     with pytest.raises(GuestRefused):
         rig.converge()
     (said,) = [r for r in caplog.records if r.exc_info]
-    assert "how it ended was not written" in said.getMessage()
+    assert "the outcome of the run was not recorded" in said.getMessage()
