@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The ports of the engine over the Nova that it runs in, and Nova's objects in core's terms.
+"""Adapters that implement the ports of :mod:`nova_xloud.compute.ports` with Nova's own objects.
 
-open_instance   how an instance gets its ports
-nova_objects    what an instance is and holds, from its record, flavor and image
-record          the record of one instance, read and written
-placement       its claim in Placement
-host_instances  all instances of a host, for a pass
-locks           Nova's lock of an instance
-logs            the instance that a log line is of
-capacity        what a host can give to one instance
-answers         what Placement's answers mean
+open_instance   builds the ports of one instance
+nova_objects    reads and writes sizes, records and flavor facts in Nova's objects
+record          reads and writes the database record and the instance actions of one instance
+placement       reads and writes the allocation of one instance in Placement
+host_instances  reads all instances of a host, for a reconcile pass
+locks           takes Nova's own lock of an instance
+logs            sets the request id of the log lines of a thread
+capacity        reads the largest amounts that a host can give to one instance
+answers         turns Placement's HTTP answers into errors
 """

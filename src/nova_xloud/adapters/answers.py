@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What each answer of Placement to a write means."""
+"""Turn Placement's answers to a write of allocations into errors."""
 
 from __future__ import annotations
 
@@ -16,12 +16,13 @@ _PREAMBLE = "There was a conflict when trying to complete your request. "
 
 
 def error_of(answer: Any, refused: Callable[[str], Refused]) -> Exception:
-    """What an answer that is not 204 becomes.
+    """Return the exception for an answer of Placement whose status is not 204.
 
-    :param answer: has ``status_code`` and ``text``
-    :param refused: from Placement's words to what a refusal of the amounts is
-    :returns: :class:`ClaimConflict`, :class:`PlacementUnavailable`, :class:`ClaimRefused`, or what
-        ``refused`` says
+    :param answer: the HTTP response, with ``status_code``, ``text`` and ``json()``
+    :param refused: makes the exception for a 409 that refuses the amounts, from Placement's reason
+    :returns: :class:`ClaimConflict` for a 409 with another generation, the result of ``refused``
+        for any other 409, :class:`ClaimRefused` for 400 and 404, :class:`PlacementUnavailable` for
+        all other statuses
     """
     status, words = int(answer.status_code), in_words(answer)
     if status == 409:
@@ -32,13 +33,17 @@ def error_of(answer: Any, refused: Callable[[str], Refused]) -> Exception:
             "[placement] in its nova.conf and Placement's policy"
         )
     if status in (400, 404):
-        # Nova makes the host's resource provider again where that is gone.
+        # A 404 does not last: Nova creates the host's resource provider again if it is gone.
         return ClaimRefused(f"Placement refuses the allocation ({status}): {words}")
     return PlacementUnavailable(f"Placement answered {status}: {words}")
 
 
 def in_words(answer: Any) -> str:
-    """Placement's reason, in one line; of an answer that is not Placement's, how it begins."""
+    """Return Placement's reason in one line of at most 200 characters.
+
+    If the answer is not Placement's JSON (a proxy's error page, for example), return the beginning
+    of its text.
+    """
     try:
         text = "; ".join(str(error["detail"]) for error in answer.json()["errors"])
     except (ValueError, KeyError, TypeError, AttributeError):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a host could ever hold of one instance, as Placement has it."""
+"""Read from Placement the largest amounts that a host could ever give to one instance."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from nova_xloud.core.sizing.allocation import most_of
 
 
 def most_on(reportclient: Any, context: Any, provider: str) -> dict[str, int] | None:
-    """The largest amount of each resource class that one consumer could have of a provider.
+    """Return the largest amount of each resource class that one consumer could have of a provider.
 
     :param reportclient: ``nova.scheduler.client.report.SchedulerReportClient``
-    :param provider: its UUID, that of the compute node
-    :returns: None where Placement did not say it
+    :param provider: the UUID of the resource provider, which is that of the compute node
+    :returns: amounts by resource class; None if Placement did not return the inventories
     """
     url = f"/resource_providers/{provider}/inventories"
     try:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The ``HostInstances`` port, over nova-compute: all of its instances at once."""
+"""The adapter of the ``HostInstances`` port: all instances of one nova-compute at once."""
 
 from __future__ import annotations
 
@@ -28,38 +28,43 @@ ATTRIBUTES = ["flavor", "metadata", "system_metadata"]
 class NovaHostInstances:
     """The instances of one ``nova.compute.manager.ComputeManager``.
 
-    :param ports: what opens them, and has the connection to libvirt
-    :param usual_period: as in :class:`nova_xloud.libvirt.domain.LibvirtDomain`
+    :param ports: opens single instances, and has the connection to libvirt
+    :param usual_period: ``[libvirt] mem_stats_period_seconds`` of this host; see
+        :class:`nova_xloud.libvirt.domain.LibvirtDomain`
     """
 
     def __init__(self, manager: Any, ports: InstancePorts, usual_period: int) -> None:
         self._manager = manager
         self._ports = ports
         self._usual_period = usual_period
-        # By instance: the error of its last reading, so that it is logged once.
+        # The last error of reading each instance, so that the same error is logged once only.
         self._unreadable: dict[str, str] = {}
-        # By instance that is not elastic: the id of its flavor. Only a resize makes it so, and that
-        # changes the id: without a minimum in its flavor nothing else than its size is admitted.
+        # The flavor id of each instance that is not elastic. Such an instance becomes elastic only
+        # by a resize, which changes the id: an instance whose flavor names no minimum may be
+        # adjusted to no other size than its flavor's.
         self._stock: dict[str, int] = {}
 
     def domain_stats(self, uuids: Collection[str]) -> Mapping[str, DomainStats]:
-        # Here, because this module is loaded in nova-api too, and there may be no libvirt there.
+        """See :meth:`nova_xloud.compute.ports.HostInstances.domain_stats`."""
+        # Imported here, because nova-api loads this module too and may have no libvirt-python.
         from nova_xloud.libvirt.domain_stats import survey
 
         connection = self._ports.connection()
         return survey(connection, uuids, self._usual_period) if connection is not None else {}
 
     def boot_ids(self) -> Mapping[str, int]:
+        """See :meth:`nova_xloud.compute.ports.HostInstances.boot_ids`."""
         driver = self._manager.driver
         found: Mapping[str, int] = getattr(driver, "xloud_ran_already", {})
-        # The service starts once: what they were is not kept for longer than they are.
+        # The service starts once, so the ids are needed once: drop them.
         driver.xloud_ran_already = {}
         return found
 
     def records(self) -> Sequence[ManagedInstance]:
         """See :meth:`nova_xloud.compute.ports.HostInstances.records`.
 
-        Of an instance that is not elastic only columns are read, once that is known.
+        The first pass finds out which instances are not elastic; for these, later passes read only
+        the columns of the instance.
         """
         context, host = nova_context.get_admin_context(), self._manager.host
         here = objects.InstanceList.get_by_host(context, host, expected_attrs=[])
@@ -84,7 +89,10 @@ class NovaHostInstances:
         nova_objects.keep_logged_of(here)
 
     def _managed(self, instance: Any) -> ManagedInstance | None:
-        """None: it is not elastic, or Nova's data of it cannot be read; the others go on."""
+        """Return the instance for a pass; None if it is not elastic or Nova's data is unreadable.
+
+        Unreadable data of one instance is logged and does not keep the pass from the others.
+        """
         try:
             if not nova_objects.is_elastic(instance):
                 self._stock[instance.uuid] = instance.instance_type_id
@@ -93,12 +101,17 @@ class NovaHostInstances:
         except (exception.NovaException, AttributeError, TypeError, ValueError) as error:
             if self._unreadable.get(instance.uuid) != str(error):
                 self._unreadable[instance.uuid] = str(error)
-                LOG.warning("Instance %s is not followed: %s", instance.uuid, error)
+                LOG.warning(
+                    "Instance %s is skipped by every pass: Nova's data of it cannot be read: %s",
+                    instance.uuid,
+                    error,
+                )
             return None
         self._unreadable.pop(instance.uuid, None)
         return ManagedInstance(instance.uuid, instance.node, view, instance.project_id)
 
     def allocations(self, instances: Sequence[ManagedInstance]) -> Mapping[str, Size]:
+        """See :meth:`nova_xloud.compute.ports.HostInstances.allocations`."""
         held: dict[str, dict[str, Any]] = {}
         for node in {one.node for one in instances}:
             held |= self._allocations(self._manager.rt.compute_nodes[node].uuid)
@@ -121,14 +134,15 @@ class NovaHostInstances:
             exception.ResourceProviderAllocationRetrievalFailed,
         ) as error:
             raise PlacementUnavailable(
-                f"Placement did not say what is allocated on {provider}: {error}"
+                f"Placement did not return the allocations of resource provider {provider}: {error}"
             ) from error
         return found
 
     def open(self, uuid: str, request_id: str) -> Instance:
+        """See :meth:`nova_xloud.compute.ports.HostInstances.open`."""
         context = nova_context.get_admin_context()
         if request_id:
-            # Of whoever asked: the events go to that action.
+            # Nova finds the instance action, and so where events go, by the request id.
             context.request_id = request_id
         try:
             instance = objects.Instance.get_by_uuid(context, uuid, expected_attrs=ATTRIBUTES)

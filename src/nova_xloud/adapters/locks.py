@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Nova's own lock of each instance, waited for no longer than its user wants to be kept waiting.
+"""Take Nova's own lock of an instance, and stop waiting for it after a time limit.
 
-Attaching and detaching a volume, a soft reboot and others keep it for minutes, the first two
-without a ``task_state`` by which anybody could know.
+Attaching and detaching a volume, a soft reboot and other operations of Nova hold the lock for
+minutes. Attaching and detaching a volume set no ``task_state`` from which that could be seen.
 """
 
 from __future__ import annotations
@@ -17,7 +17,10 @@ from nova_xloud.errors import InvalidState
 
 
 class InstanceLocks:
-    """The locks that ``@nova.utils.synchronized(uuid)`` takes, and which of them are ours now."""
+    """The locks that ``@nova.utils.synchronized(uuid)`` takes.
+
+    It knows which of the locks nova-xloud holds itself, because these are released within seconds.
+    """
 
     def __init__(self) -> None:
         self._ours: set[str] = set()
@@ -25,11 +28,12 @@ class InstanceLocks:
 
     @contextmanager
     def hold(self, uuid: str, within: float) -> Iterator[None]:
-        """Have the lock of an instance.
+        """Hold the lock of an instance while the block runs.
 
-        :param within: seconds that an operation of Nova's may keep it from us. What nova-xloud
-            itself does under it takes seconds, and is waited for. 0: nobody is waited for
-        :raises InvalidState: another operation has kept it for longer
+        :param within: seconds to wait for an operation of Nova that holds the lock. While
+            nova-xloud itself holds the lock the wait goes on, since that takes seconds only. 0: do
+            not wait for anybody
+        :raises InvalidState: another operation has held the lock for longer than ``within``
         """
         semaphore = lockutils.internal_lock(uuid)
         while not semaphore.acquire(timeout=within):

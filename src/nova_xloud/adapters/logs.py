@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whose request a thread works on, as oslo.log writes it before each line."""
+"""Set the request id that oslo.log writes before each line of a thread."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from oslo_context import context as oslo_context
 
 @contextlib.contextmanager
 def logged_as(context: Any) -> Iterator[None]:
-    """What this thread logs has the request id of ``context``.
+    """Give the log lines of this thread the request id of ``context`` while the block runs.
 
-    oslo.log reads the context from the thread, and a thread of a pool has none, or that of whoever
-    first made one in it.
+    oslo.log reads the context from the thread. A thread of a pool has no context, or the first one
+    that was ever made in that thread. The context before is restored when the block ends.
     """
     before = oslo_context.get_current()
     context.update_store()

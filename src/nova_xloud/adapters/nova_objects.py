@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an instance is and holds, from Nova's own objects: ``core``'s view for all packages."""
+"""Read and write the sizes, records and flavor facts of ``core`` in Nova's own objects."""
 
 from __future__ import annotations
 
@@ -34,19 +34,19 @@ CONF = nova.conf.CONF
 
 _MINIMUMS = frozenset(ALL_SPECS)
 _WARNED: set[str] = set()
-# By instance: what is wrong with its record, so that it is logged once and not with every reading.
+# What is wrong with the record of each instance, so that it is logged once and not at each read.
 _UNREADABLE: dict[str, str] = {}
-# No more of them are kept: nova-api is not told when one is deleted.
+# The most entries of _UNREADABLE: nova-api does not learn when an instance is deleted.
 _MOST_UNREADABLE = 1000
 
 
 def has_minimums(flavor: Any) -> bool:
-    """Whether a ``nova.objects.Flavor`` has a minimum: the quick way out for all others."""
+    """Return whether a ``nova.objects.Flavor`` names a minimum of vCPUs or memory."""
     return "extra_specs" in flavor and not _MINIMUMS.isdisjoint(flavor.extra_specs)
 
 
 def facts_of(flavor: Any, image_meta: Any) -> FlavorFacts:
-    """``core``'s view of a flavor and an image.
+    """Return what ``core`` needs to know of a flavor and an image.
 
     :param flavor: ``nova.objects.Flavor``
     :param image_meta: ``nova.objects.ImageMeta``, or None
@@ -65,9 +65,10 @@ def facts_of(flavor: Any, image_meta: Any) -> FlavorFacts:
 
 
 def memory_floor(maximum: Size) -> int:
-    """The least memory of an instance of a flavor of this size, MiB.
+    """Return the least memory, in MiB, of an instance whose flavor has the size ``maximum``.
 
-    It goes into the boot size, so the options have to be the same on all services.
+    It is computed from ``[xloud] memory_floor_mb`` and ``memory_floor_percent``. The boot size
+    depends on it, so both options have to be the same in the nova.conf of all services.
     """
     options = CONF.xloud
     floor = MemoryFloor(options.memory_floor_mb, options.memory_floor_percent)
@@ -75,12 +76,15 @@ def memory_floor(maximum: Size) -> int:
 
 
 def facts_of_instance(instance: Any) -> FlavorFacts:
-    """:func:`facts_of` for the flavor and image that a ``nova.objects.Instance`` has now."""
+    """Return :func:`facts_of` for the flavor and image that a ``nova.objects.Instance`` has now."""
     return facts_of(instance.flavor, instance.image_meta)
 
 
 def bounds_of_flavor(flavor: Any, image_meta: Any) -> Bounds:
-    """The bounds of a flavor and an image on any host; logs a warning of each bad spec once."""
+    """Return the bounds of a flavor and an image, regardless of the host.
+
+    Logs one warning per flavor, process and minimum that is not used as it stands.
+    """
     bounds = bounds_of(facts_of(flavor, image_meta))
     for problem in bounds.problems:
         key = f"{flavor.flavorid}: {problem}"
@@ -95,9 +99,10 @@ def bounds_of_flavor(flavor: Any, image_meta: Any) -> Bounds:
 
 
 def desired_of(instance: Any, facts: FlavorFacts) -> Desired:
-    """What is desired of a ``nova.objects.Instance`` with the flavor that it has.
+    """Return the desired sizes of a ``nova.objects.Instance`` with its current flavor.
 
-    Where its record is unreadable, what its own columns say: no guest changes its size for that.
+    If the record is unreadable, the size in the instance's columns is desired, so that no guest
+    changes its size because of it; a warning is logged once.
     """
     try:
         desired = read_desired(instance, facts)
@@ -110,9 +115,11 @@ def desired_of(instance: Any, facts: FlavorFacts) -> Desired:
 
 
 def read_desired(instance: Any, facts: FlavorFacts) -> Desired:
-    """:func:`desired_of`, by its record alone.
+    """Return the desired sizes of an instance from its record alone.
 
-    :raises nova_xloud.core.instance.desired.UnreadableRecord: nobody can read that
+    An instance without a record desires what it was claimed with at boot.
+
+    :raises nova_xloud.core.instance.values.UnreadableRecord: the record cannot be read
     """
     return read_record(
         instance.system_metadata,
@@ -124,7 +131,11 @@ def read_desired(instance: Any, facts: FlavorFacts) -> Desired:
 
 
 def desired_with(instance: Any, flavor: Any) -> Desired:
-    """:func:`desired_of`, with a flavor that it may have had before, or shall have."""
+    """Return the desired sizes that an instance has, had or will have with ``flavor``.
+
+    If ``flavor`` is not the instance's own, and the record does not name it or cannot be read, that
+    is the boot size of ``flavor``.
+    """
     facts = facts_of(flavor, instance.image_meta)
     if same_flavor(flavor, instance.flavor):
         return desired_of(instance, facts)
@@ -137,10 +148,11 @@ def desired_with(instance: Any, flavor: Any) -> Desired:
 
 
 def keep_what_is_claimed(instance: Any) -> None:
-    """Have a record of what the instance was claimed with; the caller saves.
+    """Set the record of an elastic instance if it has none that can be read; the caller saves.
 
-    One that was created before there were such records gets it here, and so does one whose record
-    is unreadable. To be called before its image or its flavor becomes another.
+    The record then has what the instance was claimed with. An instance has no record if it was
+    created by a stock Nova or by a nova-xloud that did not write records at create. Call this
+    before the image or the flavor of the instance is replaced.
     """
     if not is_elastic(instance):
         return
@@ -150,21 +162,21 @@ def keep_what_is_claimed(instance: Any) -> None:
 
 
 def _is_missing(instance: Any) -> bool:
-    """Only where the flavor has a minimum: none is written for one that was never elastic."""
+    """Return whether the flavor of the instance names a minimum and the instance has no record."""
     key = instance.system_metadata.get("xloud_flavor")
     return has_minimums(instance.flavor) and key is None
 
 
 def record_at_create(flavor: Any, boot: Size) -> dict[str, str]:
-    """The keys of ours in the ``system_metadata`` of a new instance: what it is claimed with."""
+    """Return the ``system_metadata`` keys of a new instance, which record its boot size."""
     return replaced({}, Desired(boot), _flavor_key(flavor))
 
 
 def _claimed_at_boot(instance: Any, facts: FlavorFacts) -> Size:
-    """What an instance without a record was claimed with.
+    """Return the size that an instance without a record was claimed with when it was created.
 
-    Not more than its own columns say, whatever the image that it has now, or an option of today,
-    makes of its flavor.
+    That is the boot size of the flavor, but at most the size in the instance's columns: the image
+    or an option may have changed since, and the boot size with it.
     """
     boot, recorded = bounds_of(facts).boot, recorded_size(instance)
     return Size(min(boot.vcpus, recorded.vcpus), min(boot.memory_mb, recorded.memory_mb))
@@ -176,54 +188,57 @@ def _log_once(uuid: str, problem: str) -> None:
             _UNREADABLE.clear()
         _UNREADABLE[uuid] = problem
         LOG.warning(
-            "Instance %s: its record in system_metadata cannot be read: %s. It keeps the size in "
-            "its columns until it is adjusted, which writes the record anew.",
+            "Instance %s: the record in system_metadata cannot be read: %s. The instance keeps the "
+            "size in its columns; adjust the instance to write a new record.",
             uuid,
             problem,
         )
 
 
 def keep_logged_of(uuids: Collection[str]) -> None:
-    """Forget what was logged of all others: this service has no other instances any more."""
+    """Forget which warnings were logged, except for the instances ``uuids`` of this host."""
     for uuid in _UNREADABLE.keys() - uuids:
         _UNREADABLE.pop(uuid, None)
 
 
 def recorded_size(instance: Any) -> Size:
-    """The size in the columns of a ``nova.objects.Instance``."""
+    """Return the size in the columns of a ``nova.objects.Instance``."""
     return Size(instance.vcpus, instance.memory_mb)
 
 
 def size_to_count(instance: Any) -> Size:
-    """The size that a move or a host's usage counts an instance with: the larger of its columns
-    and of what its record requires, per resource.
+    """Return the size with which a move or the usage of a host counts an instance.
 
-    Never less than what is reserved once its adjustment is done. For an instance that is not
+    That is the larger of the instance's columns and of what its record requires, per resource. It
+    is never less than what is reserved once the adjustment is done. For an instance that is not
     elastic it is the size in its columns.
     """
     return recorded_size(instance).at_least(desired_of(instance, facts_of_instance(instance)).claim)
 
 
 def has_record(instance: Any) -> bool:
-    """Whether it has a record, readable or not. An object that was in no database has none."""
+    """Return whether an instance has a record of nova-xloud, readable or not.
+
+    May load ``system_metadata`` from the database; an object without a context has no record.
+    """
     if instance._context is None and "system_metadata" not in instance:
         return False
     return any(name.startswith(PREFIX) for name in instance.system_metadata)
 
 
 def has_loaded_record(instance: Any) -> bool:
-    """:func:`has_record`, of an instance that a user's operation is done to.
+    """Return :func:`has_record` without any database access.
 
-    Those come with their system_metadata, and nothing is read for one that stock Nova would not
-    read.
+    For instances that a user's operation is done to: Nova has loaded their ``system_metadata``, and
+    for a stock instance nothing is read that stock Nova would not read. False if it is not loaded.
     """
     return "system_metadata" in instance and has_record(instance)
 
 
 def is_elastic_as_loaded(instance: Any, flavor: Any = None) -> bool:
-    """:func:`is_elastic`, by what the instance comes with: for a stock server nothing is read.
+    """Return :func:`is_elastic` from what is loaded of the instance, without any database access.
 
-    :param flavor: as of that; default: its own, if it comes with one
+    :param flavor: the flavor that the instance has or will have; default: its own, if it is loaded
     """
     if flavor is None and "flavor" in instance:
         flavor = instance.flavor
@@ -231,25 +246,27 @@ def is_elastic_as_loaded(instance: Any, flavor: Any = None) -> bool:
 
 
 def record_of(instance: Any) -> dict[str, str]:
-    """Our keys in its ``system_metadata``."""
+    """Return the ``system_metadata`` of an instance, reduced to the keys of nova-xloud."""
     return record_in(instance.system_metadata)
 
 
 def is_elastic(instance: Any, flavor: Any = None) -> bool:
-    """Whether an instance may have another size than its flavor's; all others are Nova's alone.
+    """Return whether an instance is elastic: it may have another size than its flavor's.
 
-    :param flavor: that it has or shall have; default: its own
+    It is if the flavor names a minimum or if the instance has a record.
+
+    :param flavor: the flavor that the instance has or will have; default: its own
     """
     return has_minimums(instance.flavor if flavor is None else flavor) or has_record(instance)
 
 
 def same_flavor(one: Any, other: Any) -> bool:
-    """Whether an instance that goes from one to the other is not resized by it."""
+    """Return whether two flavors have the same ``flavorid``, vCPUs and memory."""
     return _flavor_key(one) == _flavor_key(other)
 
 
 def set_desired(instance: Any, desired: Desired) -> None:
-    """Set the record in ``system_metadata``; the caller saves."""
+    """Set the record in the ``system_metadata`` of an instance; the caller saves the instance."""
     instance.system_metadata = replaced(
         instance.system_metadata, desired, _key(instance), _resized_from(instance)
     )
@@ -258,8 +275,9 @@ def set_desired(instance: Any, desired: Desired) -> None:
 def refresh_record(instance: Any) -> None:
     """Refresh our keys of ``instance.system_metadata`` from the database, in place.
 
-    Needed because an operation may have loaded the instance before an adjustment was admitted. From
-    the moment that the operation has set its task_state no more are admitted, so this is the last.
+    Needed because an operation may have loaded the instance before an adjustment was admitted. Once
+    the operation has set its ``task_state`` no adjustment is admitted, so a record that is read
+    after that stays current until the operation ends.
     """
     fresh = objects.Instance.get_by_uuid(
         instance._context, instance.uuid, expected_attrs=["system_metadata"]
@@ -270,10 +288,11 @@ def refresh_record(instance: Any) -> None:
 
 
 def restart_record(instance: Any) -> Desired:
-    """Bring the record up to a guest that is about to start anew, and save it if that changes it.
+    """Update the record of an instance whose guest is about to start, and return what it desires.
 
-    What was asked only until the guest stops is over; so is, once it is resized, what was desired
-    with a flavor that it comes back to.
+    Sizes that were asked only until the guest stops end here. If a resize was confirmed or reverted
+    since the record was written, the record becomes that of the current flavor alone. Refreshes the
+    record from the database first, and saves the instance if the record changes.
     """
     refresh_record(instance)
     desired = desired_of(instance, facts_of_instance(instance))
@@ -286,7 +305,7 @@ def restart_record(instance: Any) -> Desired:
 
 
 def _resized_from(instance: Any) -> str | None:
-    """Of an instance whose resize is not confirmed the flavor before; None for all others."""
+    """Return the key of the flavor before a resize that is not confirmed yet; None otherwise."""
     old_flavor = instance.old_flavor
     if old_flavor is None or same_flavor(old_flavor, instance.flavor):
         return None
@@ -308,7 +327,7 @@ def _image_properties(image_meta: Any) -> dict[str, str]:
     return {
         name: str(getattr(properties, name))
         for name in IMAGE_PROPERTIES
-        # Nova has had some of them for a few releases only.
+        # Older supported releases of Nova do not have all of these properties.
         if name in properties.fields
         and name in properties
         and getattr(properties, name) is not None
@@ -333,7 +352,7 @@ def _dedicated(flavor: Any, image_meta: Any) -> int:
             cpus = cpus or hardware.get_realtime_cpu_constraint(flavor, image_meta)
             return len(cpus or ())
     except exception.NovaException as error:
-        # Nova's own validation refuses such a flavor where it matters; here it has no policy.
+        # Nova's own validation refuses such a flavor; here the flavor counts as without a policy.
         LOG.debug("Flavor %s has no usable CPU policy: %s", flavor.flavorid, error)
     return 0
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How an instance gets its ports: over the Nova and the libvirt of one nova-compute."""
+"""Build the ports of an instance from the Nova objects and the libvirt of one nova-compute."""
 
 from __future__ import annotations
 
@@ -34,7 +34,8 @@ CONF = nova.conf.CONF
 class InstancePorts:
     """Opens the instances of one ``nova.compute.manager.ComputeManager``.
 
-    What is known of guests from one call to the next is here too: who answers, whose agent hangs.
+    It also keeps what is known of the guests from one call to the next: which QEMU answers, and
+    which guest agent hangs.
 
     :ivar placement: Nova's report client, whose requests end after ``[xloud] placement_timeout``
     """
@@ -50,7 +51,7 @@ class InstancePorts:
         self._agents = Agents(releases.machine_threads())
 
     def open(self, context: Any, instance: Any) -> Instance:
-        """The ports of a ``nova.objects.Instance``; requests are made with ``context``."""
+        """Return the ports of a ``nova.objects.Instance``; Placement is asked with ``context``."""
         return Instance(
             uuid=instance.uuid,
             domain=functools.partial(self._domain, instance),
@@ -69,29 +70,32 @@ class InstancePorts:
         )
 
     def connection(self) -> Any:
-        """The connection that the libvirt driver has; None with another driver.
+        """Return the libvirt connection of Nova's libvirt driver; None with another driver.
 
-        :raises DomainCallFailed: libvirt is not there
+        :raises DomainCallFailed: the driver has no connection to libvirt
         """
         if not isinstance(self._manager.driver, driver.LibvirtDriver):
             return None
         try:
             return self._manager.driver._host.get_connection()
         except exception.HypervisorUnavailable as error:
-            raise DomainCallFailed(f"libvirt was not to be asked: {error}") from error
+            raise DomainCallFailed(f"libvirt could not be reached: {error}") from error
 
     def _claims(self, context: Any, instance: Any) -> PlacementClaims:
-        """By what ``instance`` was when it was last read."""
+        """Return the claims port for the node, flavor and image that ``instance`` was read with.
+
+        :raises NotFound: the instance's compute node is not on this host
+        """
         node = self._manager.rt.compute_nodes.get(instance.node)
         if node is None:
-            raise NotFound("the instance has left this host; ask again")
+            raise NotFound("the instance is no longer on this host; try again")
         facts = nova_objects.facts_of_instance(instance)
         return PlacementClaims(self.placement, context, instance.uuid, node.uuid, facts)
 
     def _domain(self, instance: Any) -> Domain:
         if not isinstance(self._manager.driver, driver.LibvirtDriver):
             raise DomainNotFound(f"{CONF.compute_driver} has no libvirt domains")
-        # Here, because this module is loaded in nova-api too, and there may be no libvirt there.
+        # Imported here, because nova-api loads this module too and may have no libvirt-python.
         from nova_xloud.libvirt.domain import LibvirtDomain
 
         try:
@@ -99,7 +103,7 @@ class InstancePorts:
         except exception.InstanceNotFound as error:
             raise DomainNotFound(f"libvirt has no domain of instance {instance.uuid}") from error
         except (exception.InternalError, exception.HypervisorUnavailable) as error:
-            raise DomainCallFailed(f"libvirt was not to be asked: {error}") from error
+            raise DomainCallFailed(f"libvirt could not be reached: {error}") from error
         return LibvirtDomain(
             guest._domain,
             direct=releases.without_proxy(guest._domain),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The ``Claims`` port, over nova-compute's own Placement client."""
+"""The adapter of the ``Claims`` port: allocations through nova-compute's own Placement client."""
 
 from __future__ import annotations
 
@@ -24,22 +24,23 @@ from nova_xloud.errors import NoAllocation, PlacementUnavailable, Refused
 
 LOG = logging.getLogger(__name__)
 
-# Seconds for which an answer of Placement says that it does not hang.
+# Seconds after an answer of Placement during which it counts as answering.
 _LATELY = 5.0
 
 
 def with_timeout(reportclient: Any, seconds: float) -> TimedClient:
-    """A Placement client like Nova's own, of which each call ends after so many seconds.
+    """Return a Placement client like Nova's own whose calls time out.
 
-    It shares that one's session, so its token and its connections.
+    It shares the session of ``reportclient``, so also the token and the connections.
 
     :param reportclient: ``nova.scheduler.client.report.SchedulerReportClient``
+    :param seconds: the timeout of each call
     """
     return TimedClient(adapter=_EndsInTime(reportclient._client, seconds))
 
 
 class _EndsInTime:
-    """A keystoneauth adapter, as far as Nova's Placement client uses one."""
+    """The methods of a keystoneauth adapter that we call, with a timeout added to each call."""
 
     def __init__(self, adapter: Any, seconds: float) -> None:
         self._adapter = adapter
@@ -53,9 +54,10 @@ class _EndsInTime:
 
 
 class TimedClient(report.SchedulerReportClient):  # type: ignore[misc]
-    """Remembers when Placement was last known not to hang.
+    """Nova's Placement client, which also records when Placement last answered.
 
-    :ivar answered: when a call ended last that did not run out of time, monotonic seconds
+    :ivar answered: monotonic seconds when the last call ended without a timeout; minus infinity
+        before the first call and after a timeout
     """
 
     def __init__(self, adapter: Any) -> None:
@@ -63,9 +65,11 @@ class TimedClient(report.SchedulerReportClient):  # type: ignore[misc]
         self.answered = -math.inf
 
     def get(self, *args: Any, **kwargs: Any) -> Any:
+        """See ``nova.scheduler.client.report.SchedulerReportClient.get``."""
         return self._in_time(super().get, *args, **kwargs)
 
     def put(self, *args: Any, **kwargs: Any) -> Any:
+        """See ``nova.scheduler.client.report.SchedulerReportClient.put``."""
         return self._in_time(super().put, *args, **kwargs)
 
     def _in_time(self, ask: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
@@ -75,7 +79,7 @@ class TimedClient(report.SchedulerReportClient):  # type: ignore[misc]
             self.answered = -math.inf
             raise
         except ks_exc.ClientException:
-            # One that cannot be reached says so at once, and keeps nobody waiting.
+            # A Placement that refuses connections fails at once: nobody has to wait for it.
             self.answered = time.monotonic()
             raise
         self.answered = time.monotonic()
@@ -83,11 +87,11 @@ class TimedClient(report.SchedulerReportClient):  # type: ignore[misc]
 
 
 class PlacementProbe:
-    """Whether Placement answers, found out by who holds no lock of an instance.
+    """Finds out whether Placement answers. To be used while no lock of an instance is held.
 
-    A call under such a lock keeps a user's operation waiting for as long as Placement hangs.
+    A call to Placement under such a lock keeps a user's operation waiting while Placement hangs.
 
-    :param client: of :func:`with_timeout`
+    :param client: the result of :func:`with_timeout`
     """
 
     def __init__(self, client: TimedClient) -> None:
@@ -95,10 +99,10 @@ class PlacementProbe:
         self._probe = LivenessProbe(lambda _: LOG.warning("Placement does not answer."))
 
     def answers(self, within: float) -> bool:
-        """Whether it has answered lately, or does within so many seconds."""
+        """Return whether Placement answered in the last 5 s, or answers in ``within`` seconds."""
         if self._has_answered():
             return True
-        # Its versions: it tells them without asking its database.
+        # The root URL lists the versions; Placement answers it without a query to its database.
         asked = self._probe.answers("", lambda: self._client.get("/"), within)
         return asked and self._has_answered()
 
@@ -107,28 +111,31 @@ class PlacementProbe:
 
 
 class CurrentClaims:
-    """The ``Claims`` port of an instance by the flavor, image and node that it has now.
+    """The ``Claims`` port of an instance, with the flavor, image and node that it has at each call.
 
-    A run may be queued for minutes, and a resize or a rebuild come first.
+    A run may be queued for minutes, and a resize or a rebuild may come before it.
 
-    :param now: the port by the instance's last reading
+    :param now: makes the port from what was last read of the instance
     """
 
     def __init__(self, now: Callable[[], Claims]) -> None:
         self._now = now
 
     def read(self) -> Reservation:
+        """See :meth:`nova_xloud.compute.ports.Claims.read`."""
         return self._now().read()
 
     def check(self, current: Reservation, size: Size) -> None:
+        """See :meth:`nova_xloud.compute.ports.Claims.check`."""
         self._now().check(current, size)
 
     def write(self, current: Reservation, size: Size) -> Reservation:
+        """See :meth:`nova_xloud.compute.ports.Claims.write`."""
         return self._now().write(current, size)
 
 
 class PlacementClaims:
-    """The allocation of one instance against one compute node.
+    """The allocation of one instance against one compute node, read and written in Placement.
 
     :param reportclient: ``nova.scheduler.client.report.SchedulerReportClient``
     :param provider: the compute node's resource provider UUID
@@ -149,39 +156,41 @@ class PlacementClaims:
         self._facts = facts
 
     def read(self) -> Reservation:
+        """See :meth:`nova_xloud.compute.ports.Claims.read`."""
         try:
             body = self._client.get_allocs_for_consumer(self._context, self._consumer)
         except (
             ks_exc.ClientException,
             exception.ConsumerAllocationRetrievalFailed,
-            # What is between it and Placement answered, and that was no JSON.
+            # A proxy between nova-compute and Placement answered, and not with JSON.
             ValueError,
         ) as error:
             raise PlacementUnavailable(
-                f"Placement did not say what is allocated to {self._consumer}: {error}"
+                f"Placement did not return the allocation of instance {self._consumer}: {error}"
             ) from error
         return Reservation(self._size(body), body)
 
     def write(self, current: Reservation, size: Size) -> Reservation:
+        """See :meth:`nova_xloud.compute.ports.Claims.write`."""
         if self._provider not in current.body["allocations"]:
             raise NoAllocation(
-                "Placement holds nothing for it on this host: it is being moved, or its allocation "
-                "is lost (nova-manage placement heal_allocations)"
+                "Placement has no allocation for the instance on this host: the instance is being "
+                "moved, or the allocation is lost (nova-manage placement heal_allocations)"
             )
         body = copy.deepcopy(current.body)
         mine = body["allocations"][self._provider]
         mine["resources"] = allocation.resized(mine["resources"], size, self._facts)
         for provider_allocation in body["allocations"].values():
-            # The providers' generations are for readers; Placement refuses nothing by them.
+            # Placement only reports the generations of the providers; a write needs none.
             provider_allocation.pop("generation", None)
         try:
-            # Not put_allocations(): it answers a full host with a bare False.
+            # Not put_allocations(): it returns a bare False for a full host, without the reason.
             answer = self._client._put_allocations(self._context, self._consumer, body)
         except ks_exc.ClientException as error:
             raise PlacementUnavailable(f"Placement could not be reached: {error}") from error
         if answer.status_code == 204:
-            # Placement counts the consumer's generation up by one. Were that ever wrong, the next
-            # write would conflict, and read.
+            # Placement increments the consumer generation by one. Should that ever be wrong, the
+            # next write conflicts, and the caller reads again.
             if body["consumer_generation"] is not None:
                 body["consumer_generation"] += 1
             return Reservation(size, body)
@@ -200,14 +209,15 @@ class PlacementClaims:
         return mine
 
     def check(self, current: Reservation, size: Size) -> None:
+        """See :meth:`nova_xloud.compute.ports.Claims.check`."""
         held = self._allocated(current.body)
         asked = allocation.resized(held, size, self._facts)
         try:
             amounts = self._judged(asked, held)
         except (ks_exc.ClientException, ValueError) as error:
             raise PlacementUnavailable(f"Placement could not be reached: {error}") from error
-        # A class of which no more is asked for is refused by Placement before 14.0 only, and only
-        # where the host is more than full; which Placement it is, is not known here.
+        # A class of which no more is asked for than is held is refused by Placement before 14.0
+        # only, and only if the host is more than full. The version of Placement is not known here.
         if any(
             one.fault and not (one.has_too_little and one.asked <= held.get(one.name, 0))
             for one in amounts
@@ -215,11 +225,11 @@ class PlacementClaims:
             raise allocation.refusal_of("", amounts, is_release=False)
 
     def _refusal(self, words: str, asked: dict[str, int], *, is_release: bool) -> Refused:
-        """Why Placement refused the amounts; what is there now is asked for the numbers."""
+        """Return why Placement refused the amounts, with the numbers that Placement has now."""
         try:
             amounts = self._judged(asked, self._allocated(self.read().body))
         except (ks_exc.ClientException, ValueError, PlacementUnavailable) as error:
-            why = f"{words}; how much there is, is not known: {error}"
+            why = f"{words}; the free amounts are not known: {error}"
             return allocation.refusal_of(why, (), is_release=is_release)
         return allocation.refusal_of(words, amounts, is_release=is_release)
 
@@ -228,7 +238,10 @@ class PlacementClaims:
         return list(allocation.judged(asked, held, inventories, usages))
 
     def _ask(self, what: str) -> dict[str, Any]:
-        """:raises ValueError: Placement does not say"""
+        """Return ``inventories`` or ``usages`` of the host's resource provider from Placement.
+
+        :raises ValueError: Placement answered with an error
+        """
         answer = self._client.get(
             f"/resource_providers/{self._provider}/{what}",
             version="1.29",

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The ``Record`` and ``Actions`` ports, over Nova's objects."""
+"""The adapters of the ``Record`` and ``Actions`` ports, over Nova's objects."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ LOG = logging.getLogger(__name__)
 
 
 def view_of(instance: Any, host: str) -> RecordView:
-    """What a ``nova.objects.Instance`` says, as seen from ``host``."""
+    """Return the view of a ``nova.objects.Instance`` for the compute host ``host``."""
     facts = nova_objects.facts_of_instance(instance)
     return RecordView(
         vm_state=instance.vm_state,
@@ -31,15 +31,15 @@ def view_of(instance: Any, host: str) -> RecordView:
         facts=facts,
         desired=nova_objects.desired_of(instance, facts),
         recorded=nova_objects.recorded_size(instance),
-        # Nova writes task_state at both ends of each, and with it this.
+        # Nova writes task_state at the start and the end of each operation, and updated_at with it.
         version=instance.updated_at,
     )
 
 
 class NovaRecord:
-    """One ``nova.objects.Instance``.
+    """The database record of one ``nova.objects.Instance``.
 
-    :param host: this compute host
+    :param host: the name of this compute host
     """
 
     def __init__(self, instance: Any, host: str) -> None:
@@ -47,6 +47,7 @@ class NovaRecord:
         self._host = host
 
     def refresh(self) -> RecordView:
+        """See :meth:`nova_xloud.compute.ports.Record.refresh`."""
         try:
             _read_anew(self._instance)
         except exception.InstanceNotFound as error:
@@ -54,16 +55,17 @@ class NovaRecord:
         return view_of(self._instance, self._host)
 
     def write(self, desired: Desired, recorded: Size) -> None:
-        # system_metadata is saved whole, and others have keys in it: of what they wrote since it
-        # was read, nothing shall be lost.
+        """See :meth:`nova_xloud.compute.ports.Record.write`."""
+        # Nova saves system_metadata whole, and other operations have keys in it: what they wrote
+        # since the last read must not be lost.
         before = _decided_on(self._instance)
         try:
             _read_anew(self._instance)
             if _decided_on(self._instance) != before:
-                raise InvalidState("the instance was changed meanwhile; try again")
+                raise InvalidState("another operation changed the instance meanwhile; try again")
             facts = nova_objects.facts_of_instance(self._instance)
             if not desired.same_record(nova_objects.desired_of(self._instance, facts)):
-                # One that was never adjusted stays without a record: only what it holds changes.
+                # A never adjusted instance stays without a record: only its columns change.
                 nova_objects.set_desired(self._instance, desired)
             self._instance.vcpus = recorded.vcpus
             self._instance.memory_mb = recorded.memory_mb
@@ -71,7 +73,7 @@ class NovaRecord:
                 expected_vm_state=[self._instance.vm_state], expected_task_state=[None]
             )
         except exception.InstanceUpdateConflict as error:
-            # Of its task_state or its vm_state.
+            # The conflict is of task_state or vm_state.
             self._instance.obj_reset_changes()
             raise InvalidState(f"the instance is busy: {error.format_message()}") from error
         except exception.InstanceNotFound as error:
@@ -79,12 +81,13 @@ class NovaRecord:
 
 
 def _read_anew(instance: Any) -> None:
-    """Bring up to date what a record is made of, in one question.
+    """Refresh the columns, flavor and ``system_metadata`` of an instance with one query, in place.
 
-    ``Instance.refresh`` reads whatever was ever loaded, and asks a second time for the network's
-    cache: in the lab it took half as long again and more (medians of 25 to 56 ms for 16 to 26).
+    ``Instance.refresh`` reads all attributes that were ever loaded, with a second query for the
+    network cache: in the lab it took half as long again and more (medians of 25 to 56 ms instead of
+    16 to 26 ms).
 
-    :raises nova.exception.InstanceNotFound:
+    :raises nova.exception.InstanceNotFound: the instance was deleted
     """
     current = objects.Instance.get_by_uuid(
         instance._context, instance.uuid, expected_attrs=["flavor", "system_metadata"]
@@ -98,7 +101,7 @@ def _read_anew(instance: Any) -> None:
 
 
 def _decided_on(instance: Any) -> tuple[Any, ...]:
-    """What a decision about an instance was made of."""
+    """Return what a decision about an instance depends on, to see later whether it has changed."""
     return (
         instance.host,
         instance.vm_state,
@@ -109,9 +112,9 @@ def _decided_on(instance: Any) -> tuple[Any, ...]:
 
 
 class NovaActions:
-    """Instance actions of one instance, found by the request id of ``context``.
+    """The instance action of one instance with the request id of ``context``.
 
-    :param notifier: ``nova.rpc.get_notifier``'s: legacy (unversioned) notifications
+    :param notifier: from ``nova.rpc.get_notifier``, for legacy (unversioned) notifications
     """
 
     def __init__(self, context: Any, instance: Any, host: str, notifier: Any) -> None:
@@ -121,13 +124,18 @@ class NovaActions:
         self._notifier = notifier
 
     def start(self, name: str) -> None:
+        """See :meth:`nova_xloud.compute.ports.Actions.start`."""
         objects.InstanceAction.action_start(
             self._context, self._instance.uuid, name, want_result=False
         )
 
     @contextlib.contextmanager
     def event(self, name: str) -> Iterator[None]:
-        """One that is deferred stays open: whoever goes on ends it, a crash later too."""
+        """See :meth:`nova_xloud.compute.ports.Actions.event`.
+
+        If the block raises :class:`AdjustmentDeferred`, the event stays open: the run that resumes
+        the adjustment finishes the event, also after a crash of nova-compute.
+        """
         if not self._is_open(name):
             objects.InstanceActionEvent.event_start(
                 self._context, self._instance.uuid, name, want_result=False, host=self._host
@@ -152,10 +160,14 @@ class NovaActions:
                 want_result=False,
             )
         except (exception.InstanceActionNotFound, exception.InstanceActionEventNotFound) as gone:
-            LOG.info("Instance %s: %s", self._instance.uuid, gone)
+            LOG.info(
+                "Instance %s: the outcome is recorded in no instance action: %s",
+                self._instance.uuid,
+                gone,
+            )
 
     def _is_open(self, name: str) -> bool:
-        """Whether an earlier run has begun the event and not ended it."""
+        """Return whether an earlier run has started the event and has not finished it."""
         action = objects.InstanceAction.get_by_request_id(
             self._context, self._instance.uuid, self._context.request_id
         )
@@ -165,7 +177,10 @@ class NovaActions:
         return any(event.event == name and event.finish_time is None for event in events)
 
     def notify(self, name: str, error: Exception | None = None) -> None:
-        """``compute.instance.<name>``, with the desired and the recorded size."""
+        """Send the notification ``compute.instance.<name>`` with the desired and the recorded size.
+
+        An error of sending is logged and not raised.
+        """
         desired = nova_objects.desired_of(
             self._instance, nova_objects.facts_of_instance(self._instance)
         )
@@ -185,5 +200,5 @@ class NovaActions:
                 best_effort=True,
             )
         except Exception:
-            # Nobody's adjustment fails because nobody could be told of it.
+            # An adjustment must not fail because its notification could not be sent.
             LOG.warning("Notification %s was not sent.", name, exc_info=True)
