@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every point where stock Nova is extended: :mod:`.table` is the list, :mod:`.install` does it."""
+"""The points where stock Nova is extended: :mod:`.table` lists them, :mod:`.install` extends."""

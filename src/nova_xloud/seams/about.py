@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Services say that they run with nova-xloud: the upgrade check asks them."""
+"""Let Nova's services report their nova-xloud version and options to the upgrade check."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ CONF = nova.conf.CONF
 
 
 def conductor_starts(original: Callable[..., None], manager: Any, service_ref: Any) -> None:
-    """Nova's hook before the service makes its RPC server: it answers ``about`` too."""
+    """Add the ``about`` endpoint to nova-conductor, before Nova makes its RPC server."""
     original(manager, service_ref)
     manager.additional_endpoints.append(AboutEndpoint(dict))
 
 
 def scheduler_starts(original: Callable[..., None], manager: Any, service_ref: Any) -> None:
-    """The same of nova-scheduler."""
+    """Add the ``about`` endpoint to nova-scheduler; it also reports the enabled filters."""
     original(manager, service_ref)
     manager.additional_endpoints.append(
         AboutEndpoint(lambda: {FILTERS: CONF.filter_scheduler.enabled_filters})
@@ -29,5 +29,5 @@ def scheduler_starts(original: Callable[..., None], manager: Any, service_ref: A
 
 
 def of_compute() -> AboutEndpoint:
-    """What nova-compute says of itself."""
+    """Return the ``about`` endpoint of nova-compute, which reports its statistics period."""
     return AboutEndpoint(lambda: {STATISTICS_PERIOD: CONF.libvirt.mem_stats_period_seconds})

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Ports whose device is passed through, at create or later: they pin all of the guest's memory."""
+"""Refuse ports whose device is passed through, because they pin all of the guest's memory."""
 
 from __future__ import annotations
 
@@ -23,12 +23,15 @@ PINS_MEMORY = (
 
 
 class PortPinsMemory(exception.PortNotUsable):  # type: ignore[misc]
-    """A port cannot be attached to a server that holds less than its maximum of memory: 400."""
+    """A passed-through port cannot be attached to a server that holds less memory than its maximum.
+
+    Nova's API answers 400.
+    """
 
     msg_fmt = (
         "xloud.blocked.vfio: port %(port_id)s (vnic_type %(vnic_type)s) would pin all of the "
-        "%(maximum)s MiB of server %(instance)s, and %(held)s MiB are held for it. Adjust its "
-        "memory to %(maximum)s MiB first, or attach a port of vnic_type normal or macvtap."
+        "%(maximum)s MiB of server %(instance)s, and the server holds %(held)s MiB. Adjust the "
+        "server's memory to %(maximum)s MiB first, or attach a port of vnic_type normal or macvtap."
     )
 
 
@@ -42,10 +45,10 @@ def attach_interface(
     *args: Any,
     **kwargs: Any,
 ) -> Any:
-    """Nova's, for servers that hold their maximum of memory, and for all other ports.
+    """Attach an interface as Nova does, unless its port pins more memory than the server holds.
 
-    :raises PortPinsMemory: 400
-    :raises nova.exception.PortNotFound: 404; the caller may not see it
+    :raises PortPinsMemory: 400; the port pins all memory and the server holds less than its maximum
+    :raises nova.exception.PortNotFound: 404; the port does not exist or the caller may not see it
     """
     if port_id and nova_objects.is_elastic_as_loaded(instance):
         maximum = instance.flavor.memory_mb
@@ -65,9 +68,10 @@ def attach_interface(
 
 
 def why_not_at_create(api: Any, context: Any, networks: Any) -> str | None:
-    """Why a server that boots below its maximum of memory cannot have the ports; None: it can.
+    """Return why a server that boots below its maximum of memory cannot have these ports.
 
-    :param networks: ``NetworkRequestList``, of ports that the caller may use; None: of none
+    :param networks: ``NetworkRequestList`` with ports that the caller may use; None: no ports
+    :returns: the reason, which names the port; None if no port pins memory
     """
     for port_id in filter(None, (network.port_id for network in networks or ())):
         vnic_type = _pinning_type(api, context, port_id)
@@ -77,7 +81,7 @@ def why_not_at_create(api: Any, context: Any, networks: Any) -> str | None:
 
 
 def _pinning_type(api: Any, context: Any, port_id: str) -> str | None:
-    """The ``vnic_type`` of a port that the caller may see; None: it pins nothing."""
+    """Return the ``vnic_type`` of a port if such a port pins memory, else None."""
     port = api.network_api.show_port(context, port_id)["port"]
     vnic_type: str = port.get("binding:vnic_type", "normal")
     return vnic_type if vnic_type in PINS_MEMORY else None

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every point of stock Nova that we call or override, as data; the rest of :mod:`.table`.
+"""The points of stock Nova that nova-xloud calls or overrides, as data; :mod:`.table` adds them.
 
-Where a method of Nova is called through an object at hand (``self.rt``, ``instance.save``), its
-row is here too, so that a Nova that has changed it is refused at start and not at use.
+A method of Nova that is called through an object (``self.rt``, ``instance.save``) has its row here
+too, so that a Nova release that has changed the method is refused at start and not at use.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ CALLED = (
         ("nova.scheduler.client.report:SchedulerReportClient", "class"),
     ),
     *_calls(
-        "the record is read and written as Nova does",
+        "the record of an instance is read and written as Nova does it",
         ("nova.objects.instance:Instance.get_by_uuid", "context, uuid, expected_attrs"),
         ("nova.objects.instance:Instance.save", "self, expected_vm_state, expected_task_state"),
         (
@@ -78,26 +78,26 @@ CALLED = (
         ("nova.compute.manager:ComputeManager.pre_start_hook", "self, service_ref"),
     ),
     *_calls(
-        "the domain is found as the libvirt driver finds it",
+        "the domain of an instance is found as the libvirt driver finds it",
         ("nova.virt.libvirt.host:Host.get_guest", "self, instance"),
         ("nova.virt.libvirt.guest:Guest", "class"),
     ),
     *_calls(
-        "libvirt says what a host's guests are, which decides whether vCPUs can be plugged",
+        "the architecture and machine type of guests decide whether vCPUs can be plugged",
         ("nova.virt.libvirt.host:Host.get_capabilities", "self"),
         ("nova.virt.libvirt.utils:get_default_machine_type", "arch"),
         ("nova.objects.fields:Architecture.from_host", ""),
     ),
     *_calls(
-        "the XML of a guest that was rescued is found where the driver keeps it",
+        "the XML of a rescued guest is found where the libvirt driver keeps it",
         ("nova.virt.libvirt.utils:get_instance_path", "instance"),
     ),
     *_calls(
-        "a port is read as Nova does when it is attached",
+        "a port is read as Nova reads it when it is attached",
         ("nova.network.neutron:API.show_port", "self, context, port_id"),
     ),
     *_calls(
-        "our subclasses override it, and call it",
+        "our subclasses override this method or class, and call it",
         (
             "nova.compute.resource_tracker:ResourceTracker.instance_claim",
             "self, context, instance",
@@ -145,13 +145,14 @@ CALLED = (
         ("nova.db.main.api:instance_system_metadata_get", "context, instance_uuid"),
     ),
     *_calls(
-        "our subclass overrides it, and calls it",
+        "our subclass overrides this method, and calls it; before Nova 33",
         ("nova.compute.manager:ComputeManager.start_instance", "self, context, instance"),
         ("nova.compute.manager:ComputeManager.reboot_instance", "self, context, instance"),
         until=33,
     ),
     *_calls(
-        "likewise; its arguments are hidden by a decorator since then",
+        "our subclass overrides this method, and calls it; since Nova 33 a decorator hides the "
+        "arguments",
         ("nova.compute.manager:ComputeManager.start_instance", "*args, **kwargs"),
         ("nova.compute.manager:ComputeManager.reboot_instance", "*args, **kwargs"),
         since=33,
@@ -179,18 +180,19 @@ CALLED = (
         since=31,
     ),
     *_calls(
-        "our API and commands choose threads or eventlet as Nova's own do",
+        "our API and commands choose threads or eventlet as Nova's own do; in Nova 32",
         ("nova.monkey_patch:patch", ""),
         since=32,
         until=33,
     ),
     *_calls(
-        "likewise; the choice is an argument since then",
+        "our API and commands choose threads or eventlet as Nova's own do; since Nova 33 the "
+        "choice is an argument",
         ("nova.monkey_patch:patch", "backend"),
         since=33,
     ),
     *_calls(
-        "the API checks as Nova's own does",
+        "our API makes the same checks as Nova's own",
         ("nova.compute.api:_get_image_meta_obj", "image_meta_dict"),
         ("nova.compute.api:check_instance_state", "vm_state, task_state, must_have_launched"),
         ("nova.compute.api:check_instance_host", "check_is_up"),
@@ -246,7 +248,7 @@ CALLED = (
         ("nova.policy:get_enforcer", ""),
     ),
     *_calls(
-        "an image that a guest is to be made of is read as Nova reads it",
+        "the image that a guest will be made of is read as Nova reads it",
         (
             "nova.objects.image_meta:ImageMeta.from_image_ref",
             "context, image_api, image_ref",
@@ -265,7 +267,7 @@ CALLED = (
         ),
     ),
     *_calls(
-        "a rebuild that is refused on its host ends as Nova's operations do",
+        "a rebuild that is refused on the compute host ends as a failed operation of Nova does",
         ("nova.compute.manager:wrap_exception", "service, binary"),
         ("nova.compute.manager:reverts_task_state", "function"),
         ("nova.compute.manager:wrap_instance_fault", "function"),

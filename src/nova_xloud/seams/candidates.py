@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The scheduler: a host that can never hold a flavor's maximum is no candidate for it.
+"""Drop scheduler candidates that can never hold the maximum of an instance's flavor.
 
-Stock Nova claims the whole flavor, so Placement offers no such host. Ours claims what the instance
-is going to hold, which is less, and so the rest is looked at here: of every request that the
-scheduler gets, so of a boot, each kind of move, and an unshelve, forced to a host or not.
+Stock Nova claims the whole flavor, so Placement offers no such host. nova-xloud claims what the
+instance will hold, which may be less, and so the maximum is checked here. That is done for every
+request of the scheduler: boot, each kind of move, and unshelve, forced to a host or not.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from nova_xloud.seams.request_spec import facts_below_maximum
 
 
 class _AllTooSmall(Exception):
-    """Placement's candidates are all too small, and there may be more than it was asked for."""
+    """All candidates were too small, and Placement may have more than it returned."""
 
     def __init__(self, spec: Any) -> None:
         super().__init__()
@@ -26,10 +26,12 @@ class _AllTooSmall(Exception):
 def host_states(
     original: Callable[..., Any], manager: Any, context: Any, spec: Any, summaries: Any
 ) -> Any:
-    """Nova's picture of the candidates, without those that are too small.
+    """Return Nova's host states of the candidates, without the hosts that are too small.
 
     :param spec: ``RequestSpec``
-    :param summaries: Placement's, by provider; None: Nova schedules without Placement
+    :param summaries: Placement's provider summaries by UUID; None if Nova schedules without
+        Placement, and then no host is dropped
+    :raises _AllTooSmall: no candidate is left and Placement's answer was limited
     """
     states = original(manager, context, spec, summaries)
     facts = facts_below_maximum(spec) if summaries else None
@@ -45,10 +47,10 @@ def host_states(
 def select_destinations(
     original: Callable[..., Any], manager: Any, *args: Any, **kwargs: Any
 ) -> Any:
-    """Nova's; where all candidates were too small, once more with all that there are.
+    """Select hosts as Nova does; if all candidates were too small, again without a limit of them.
 
-    Placement answers with so many of them as [scheduler] max_placement_results allows, chosen by
-    chance. In a large cloud the few large hosts may not be among them.
+    Placement returns at most ``[scheduler] max_placement_results`` candidates, chosen by chance. In
+    a large cloud the few large hosts may not be among them.
     """
     try:
         return original(manager, *args, **kwargs)
@@ -62,11 +64,12 @@ def select_destinations(
 
 
 def _most(state: Any, summaries: Mapping[str, Any]) -> dict[str, int]:
-    """The most that one instance could have of a host.
+    """Return the largest amount of each resource class that one instance could have on a host.
 
-    A summary has each class's capacity: total less host reserve, times the allocation ratio. What
-    one consumer may have at most is not in it: for the libvirt driver that is the total, and of
-    VCPU and memory Nova's own record of the host has that. PCPU has no allocation ratio.
+    A summary has the capacity of each class: the total less the host reserve, times the allocation
+    ratio. It lacks ``max_unit``, the most that one consumer may have. For the libvirt driver
+    ``max_unit`` is the total, which Nova's own record of the host has for VCPU and memory. PCPU has
+    no allocation ratio.
 
     :param state: ``nova.scheduler.host_manager.HostState``
     """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""nova-compute: our RPC endpoint beside Nova's, and what its own operations do to a size."""
+"""Extend the manager of nova-compute: the RPC endpoint, the reconcile passes and image checks."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ CONF = nova.conf.CONF
 
 MANAGER = "nova_xloud.seams.compute_manager.XloudComputeManager"
 
-# After these the guest may be another one than before: a pass begins.
+# These operations may start or change the guest, so a reconcile pass begins after each.
 _RECONCILE_AFTER = (
     "start_instance",
     "stop_instance",
@@ -54,7 +54,15 @@ _RECONCILE_AFTER = (
 
 
 class XloudComputeManager(manager.ComputeManager):  # type: ignore[misc]
-    """Nova's, with the ``xloud`` namespace among its endpoints."""
+    """Nova's compute manager with nova-xloud added.
+
+    It answers the RPC namespace ``xloud``, runs reconcile passes periodically and after operations
+    that may change a guest, keeps the columns of elastic instances at what they hold, and refuses
+    images with which a guest would need more than is claimed.
+
+    :ivar xloud: the engine of this host, :class:`nova_xloud.compute.host.Host`
+    :ivar xloud_ports: builds the ports of an instance
+    """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -76,8 +84,9 @@ class XloudComputeManager(manager.ComputeManager):  # type: ignore[misc]
         self.add_periodic_task(_reconcile_every(CONF.xloud.reconcile_interval))
 
     def pre_start_hook(self, service_ref: Any) -> None:
+        """Read the host's facts, serve metrics and start the first pass, after Nova's own hook."""
         super().pre_start_hook(service_ref)
-        # When the manager was made there was no libvirt to ask yet.
+        # Only now is the virt driver initialized, and libvirt can be asked.
         self.xloud.learn(host_facts(self.driver))
         self._metrics.start()
         self.xloud.service_starts()
@@ -87,15 +96,19 @@ class XloudComputeManager(manager.ComputeManager):  # type: ignore[misc]
         self.xloud.hotplug_vcpus(context, instance, new_count)
 
     def cleanup_host(self) -> None:
+        """Stop nova-xloud's runs, clean up as Nova does, and stop serving metrics."""
         self.xloud.close()
         super().cleanup_host()
-        # Last: it waits for up to half a second, which Nova's part shall not.
+        # Last, because it may wait for half a second, which must not delay Nova's own cleanup.
         self._metrics.stop()
 
     def post_live_migration_at_destination(
         self, context: Any, instance: Any, *args: Any, **kwargs: Any
     ) -> Any:
-        """Its guest is new here and has been running for long: it has no grace any more."""
+        """End the boot grace of a guest that arrived, then do what Nova does.
+
+        The guest is new on this host, but it has booted long before on the source.
+        """
         self._has_arrived(instance)
         return super().post_live_migration_at_destination(context, instance, *args, **kwargs)
 
@@ -104,28 +117,33 @@ class XloudComputeManager(manager.ComputeManager):  # type: ignore[misc]
             connection = self.xloud_ports.connection()
             if connection is None:
                 return
-            # Here, because this module is loaded in nova-api too.
+            # Imported here, because nova-api loads this module too.
             from nova_xloud.libvirt.domain_stats import boot_ids
 
             running = boot_ids(connection)
         except DomainError as error:
-            LOG.warning("Instance %s has arrived; libvirt did not say so: %s", instance.uuid, error)
+            LOG.warning(
+                "Instance %s: after the live migration libvirt did not return its domain id: %s",
+                instance.uuid,
+                error,
+            )
             return
         if instance.uuid in running:
             self._boot_grace.arrived_by_migration(instance.uuid, running[instance.uuid])
 
     @staticmethod
     def _set_instance_info(instance: Any, flavor: Any) -> None:
-        """After a resize or a revert the columns say what the instance holds, not the flavor's.
+        """Set flavor and columns as Nova does, but the columns to what the instance holds.
 
-        What it was claimed with before is kept for a revert, and what it is claimed with now is
-        recorded. Nova saves it.
+        Nova calls this at a resize and at its revert, and saves the instance afterwards. The record
+        gets the size that is claimed with the new flavor, and keeps the one before for a revert.
         """
         nova_objects.keep_what_is_claimed(instance)
         manager.ComputeManager._set_instance_info(instance, flavor)
         if nova_objects.is_elastic(instance, flavor):
             facts = nova_objects.facts_of_instance(instance)
-            # Not the flavor's: that is more than is claimed, should the record be unreadable.
+            # If the record is unreadable the columns count as desired: the flavor's size would be
+            # more than is claimed.
             boot = bounds_of(facts).boot
             instance.vcpus, instance.memory_mb = boot.vcpus, boot.memory_mb
             desired = nova_objects.desired_of(instance, facts)
@@ -145,7 +163,11 @@ class XloudComputeManager(manager.ComputeManager):  # type: ignore[misc]
         *args: Any,
         **kwargs: Any,
     ) -> Any:
-        """The old guest is not ended where the new one would need more than is claimed."""
+        """Rebuild as Nova does, unless the new guest would need more than is claimed.
+
+        If so, the rebuild is refused before the old guest is destroyed, and the properties of the
+        old image are put back.
+        """
         if image_ref and orig_sys_metadata and nova_objects.is_elastic(instance):
             try:
                 images.check_rebuild_image(
@@ -170,34 +192,50 @@ class XloudComputeManager(manager.ComputeManager):  # type: ignore[misc]
     @manager.reverts_task_state
     @manager.wrap_instance_fault
     def _refuse_rebuild(self, context: Any, instance: Any, refused: Exception) -> None:
-        """End it as Nova ends an operation that fails before it has done anything."""
+        """End a rebuild as Nova ends an operation that fails before it has changed anything."""
         with compute_utils.EventReporter(
             context, "compute_rebuild_instance", self.host, instance.uuid
         ):
             raise refused
 
     def _get_rescue_image(self, context: Any, instance: Any, *args: Any, **kwargs: Any) -> Any:
-        """Before the guest is powered off, which it would be in vain."""
+        """Return the rescue image as Nova does, unless the guest would need more with it.
+
+        Nova calls this before it powers off the guest, so a refusal leaves the guest running.
+
+        :raises nova.exception.InstanceNotRescuable: the guest would need more than is claimed
+        """
         image = super()._get_rescue_image(context, instance, *args, **kwargs)
         if nova_objects.is_elastic(instance):
             images.check_rescue_image(context, self, instance, image)
         return image
 
     def _reconcile_after(self, done_to: Any) -> None:
-        """Have a pass see what another operation has just done to an elastic instance.
+        """Start a reconcile pass if Nova's operation was done to an elastic instance.
 
-        That operation is over or goes on without us: whatever happens here is not its failure.
+        An error here is logged and not raised, because the operation itself has succeeded.
         """
         try:
             self._watch.changed(done_to.uuid)
             if nova_objects.is_elastic_as_loaded(done_to):
                 self.xloud.reconcile()
         except Exception:
-            LOG.warning("Instance %s could not be looked at again.", done_to.uuid, exc_info=True)
+            LOG.warning(
+                "Instance %s: no reconcile pass could be started after the operation.",
+                done_to.uuid,
+                exc_info=True,
+            )
 
 
 def _put_image_back(instance: Any, ref: Any, before: Any) -> None:
-    """Nova's API has written the new image's properties already, by which guests are made."""
+    """Restore the image of an instance whose rebuild is refused, and save the instance.
+
+    Nova's API has already written the properties of the new image into ``system_metadata``, and the
+    next guest would be made with them.
+
+    :param ref: the image before the rebuild
+    :param before: the ``system_metadata`` before the rebuild
+    """
     prefix = utils.SM_IMAGE_PROP_PREFIX
     others = {k: v for k, v in instance.system_metadata.items() if not k.startswith(prefix)}
     image = {k: v for k, v in before.items() if k.startswith(prefix)}

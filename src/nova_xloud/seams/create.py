@@ -24,12 +24,13 @@ def build_base_options(
     *args: Any,
     **kwargs: Any,
 ) -> tuple[Any, ...]:
-    """Nova's options of the new instance, with the size it boots with.
+    """Return Nova's options of the new instance, with the boot size in place of the flavor's.
 
-    ``metadata`` mirrors the minimums for people to see; nothing ever reads them there.
+    The record goes into ``system_metadata``. ``metadata`` shows the minimums to the user; nothing
+    reads them from there. The flavor is set to count as the boot size in quota checks.
 
-    :raises nova.exception.ValidationError: 400; the flavor's minimums cannot be, or are below what
-        a port of the server pins
+    :raises nova.exception.ValidationError: 400; the flavor's minimums are impossible, or the server
+        has a port that pins more memory than the boot size
     """
     if not nova_objects.has_minimums(flavor):
         return original(api, context, flavor, boot_meta, *args, **kwargs)
@@ -39,7 +40,7 @@ def build_base_options(
         raise exception.ValidationError(
             detail=f"flavor {flavor.flavorid}: {'; '.join(bounds.problems)}"
         )
-    # For one of its arguments by name: it is the nineteenth.
+    # Binding gives requested_networks, the nineteenth argument, its name.
     call = inspect.signature(original).bind(api, context, flavor, boot_meta, *args, **kwargs)
     answer = original(*call.args, **call.kwargs)
     if bounds.boot.memory_mb < flavor.memory_mb:
@@ -50,7 +51,7 @@ def build_base_options(
     options = answer[0]
     options["vcpus"] = bounds.boot.vcpus
     options["memory_mb"] = bounds.boot.memory_mb
-    # It is claimed with this, whatever its image or its flavor's extra specs become.
+    # The record keeps what is claimed, whatever the image or the flavor's extra specs become.
     record = nova_objects.record_at_create(flavor, bounds.boot)
     options["system_metadata"] = {**options["system_metadata"], **record}
     mirror = {}

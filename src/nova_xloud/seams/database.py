@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The database: an adjustment's record is not lost with what somebody else writes beside it."""
+"""Keep an adjustment's record when Nova writes an instance whose ``system_metadata`` is older."""
 
 from __future__ import annotations
 
@@ -19,12 +19,13 @@ def update_instance(
     expected: Any,
     original: Any = None,
 ) -> Any:
-    """Write an instance; of its ``system_metadata`` our keys as they were changed last.
+    """Update an instance row as Nova does, but keep the newer of two records of nova-xloud.
 
-    Nova writes all of it as it was when an operation began: with an adjustment that was admitted
-    since, the guest would be driven back to where it was. This is inside of Nova's transaction.
+    Nova writes ``system_metadata`` whole, as it was when an operation began. If an adjustment was
+    admitted since, its record would be lost and the guest set back to the size before. The stored
+    record is read in Nova's own transaction.
 
-    :param original: the instance as this transaction has read it; None: it has not
+    :param original: the instance as this transaction has read it; None if it has not read it
     """
     if "system_metadata" in values:
         stored = _loaded(original) or api.instance_system_metadata_get(context, instance_uuid)
@@ -33,6 +34,6 @@ def update_instance(
 
 
 def _loaded(original: Any) -> dict[str, str]:
-    """What came with the instance; empty as well where it was read without."""
+    """Return the ``system_metadata`` of an instance row; empty if the row was read without it."""
     rows = () if original is None else original["system_metadata"]
     return {row["key"]: row["value"] for row in rows}

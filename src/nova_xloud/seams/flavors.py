@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Flavors: what the API lets be written into one."""
+"""Check the minimums that the flavor extra specs API writes into a flavor."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from nova_xloud.core.sizing.minimums import ALL_SPECS, MEMORY_SPECS, VCPU_SPECS,
 def check_extra_specs(
     original: Callable[..., None], controller: Any, req: Any, specs: dict[str, Any]
 ) -> None:
-    """Refuse minimums that are no integers, larger than the flavor, or less than a guest needs to
-    live, at every microversion.
+    """Refuse minimums that are no integers, above the flavor's size or below the memory floor.
 
-    Nova validates values from 2.86 on only; a bad minimum would be ignored later.
+    This holds at every microversion: Nova validates values from 2.86 on only, and a bad minimum
+    would be ignored later.
 
-    :raises nova.exception.ValidationError: 400; names both numbers
+    :raises nova.exception.ValidationError: 400; the message names both numbers
     """
     if any(name in specs for name in ALL_SPECS):
-        # Ahead of Nova's validators, whose message does not name the extra spec.
+        # Before Nova's validators, because their message does not name the extra spec.
         _check_minimums(req, specs)
     original(controller, req, specs)
 
@@ -33,8 +33,8 @@ def check_extra_specs(
 def _check_minimums(req: Any, specs: dict[str, Any]) -> None:
     arguments = req.environ["wsgiorg.routing_args"][1]
     flavor = common.get_flavor(req.environ["nova.context"], arguments["flavor_id"])
-    # Of the resource that is being set, in both spellings. The other one's stored minimum may be
-    # one that was good once, and is not what this request is about.
+    # Check only the resources that the request sets, in both spellings of each. A minimum that is
+    # stored for another resource may have been valid when it was set, and this request leaves it.
     asked = [names for names in (VCPU_SPECS, MEMORY_SPECS) if not specs.keys().isdisjoint(names)]
     stored = {n: v for n, v in flavor.extra_specs.items() if any(n in names for names in asked)}
     maximum = Size(flavor.vcpus, flavor.memory_mb)

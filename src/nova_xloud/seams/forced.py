@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Moves that are forced to a host: nobody has asked the scheduler whether the host can keep it."""
+"""Check the destination of moves that are forced to a host, since no scheduler checks it."""
 
 from __future__ import annotations
 
@@ -26,13 +26,14 @@ def claim_on_destination(
     source_allocations: Mapping[str, Any] | None = None,
     **kwargs: Any,
 ) -> None:
-    """Nova's claim on the host that a live migration or an evacuation is forced to.
+    """Claim as Nova does on the host that a live migration or an evacuation is forced to.
 
-    Nova calls this when the operation has set its task_state, before it changes anything else. Of
-    NoValidHost both operations make an answer that leaves the instance as it was.
+    Before that, the host is refused if the instance would hold less than its maximum there and the
+    host cannot keep it at that size or can never give it the maximum. Nova calls this after the
+    operation has set its ``task_state`` and before it changes anything else. If this raises
+    ``NoValidHost``, both operations leave the instance as it was.
 
-    :raises nova.exception.NoValidHost: the instance would have less than its maximum there, and the
-        host cannot keep it so, or can never hold the maximum
+    :raises nova.exception.NoValidHost: the host is refused
     """
     if nova_objects.is_elastic_as_loaded(instance, instance.flavor):
         nova_objects.refresh_record(instance)
@@ -61,16 +62,17 @@ def _refusal(
     try:
         traits = reportclient.get_provider_traits(context, dest_node.uuid).traits
     except (exception.ResourceProviderTraitRetrievalFailed, keystone.ClientException) as error:
-        return f"Placement did not say what the host can do: {error}"
+        return f"Placement did not return the traits of the host: {error}"
     missing = [trait for trait in needed if trait not in traits]
     if missing:
         return (
-            f"it would have {smallest} there, less than its flavor's maximum of {facts.maximum}, "
-            f"and the host has no trait {' and '.join(missing)}: it runs without nova-xloud, or "
-            f"cannot adjust that. Adjust the instance to its maximum first, or choose another host"
+            f"the instance would have {smallest} there, less than its flavor's maximum of "
+            f"{facts.maximum}, and the host has no trait {' and '.join(missing)}: the host runs "
+            f"without nova-xloud, or cannot adjust that. Adjust the instance to its maximum first, "
+            f"or choose another host"
         )
     most = capacity.most_on(reportclient, context, dest_node.uuid)
-    # What Placement did not say now, it says to Nova's own claim.
+    # If Placement did not return the inventories, Nova's own claim finds out what is wrong.
     return None if most is None else allocation.never_fits(facts, most)
 
 
@@ -80,9 +82,12 @@ def _smallest(
     source_node: Any,
     source_allocations: Mapping[str, Any] | None,
 ) -> Size:
-    """The least of what it would have there, now or after its next start, each resource for itself.
+    """Return the smallest size, per resource, that the instance may have on the destination.
 
-    :param source_allocations: of a live migration; an evacuated instance starts there anew
+    An evacuated instance starts there with its persisted size. A live migrated one may keep its
+    live size or what is allocated on the source until the next start.
+
+    :param source_allocations: the allocations of a live migration's source; None if evacuated
     """
     desired = nova_objects.desired_of(instance, facts)
     sizes = [desired.persisted]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Images: what one asks for is not less than what the guest boots with, or is made anew with."""
+"""Refuse images with which a guest would need more memory or vCPUs than are claimed for it."""
 
 from __future__ import annotations
 
@@ -21,11 +21,13 @@ _REMEDY = "Take another image, or adjust the server first."
 def validate_flavor_image(
     original: Callable[..., None], context: Any, image: Any, flavor: Any, *args: Any, **kwargs: Any
 ) -> None:
-    """Nova's checks of a flavor and an image, at create, rebuild and resize, and ours.
+    """Check a flavor and an image as Nova does, and then the boot size against the image.
 
-    :param image: as Glance has it, a dict; None: a volume without one
-    :raises nova.exception.FlavorMemoryTooSmall: 400
-    :raises nova.exception.ImageUnacceptable: 400; of a rebuild
+    Nova calls this at create, rebuild and resize.
+
+    :param image: Glance's image as a dict; None for a volume without image properties
+    :raises nova.exception.FlavorMemoryTooSmall: 400; the boot size is below the image's min_ram
+    :raises nova.exception.ImageUnacceptable: 400; a rebuilt guest would need more than is claimed
     """
     original(context, image, flavor, *args, **kwargs)
     if not image:
@@ -50,10 +52,12 @@ def validate_flavor_image(
 def rebuild(
     original: Callable[..., None], api: Any, context: Any, instance: Any, *args: Any, **kwargs: Any
 ) -> None:
-    """Nova's rebuild, whose image is checked where Nova reads it: see :func:`_check_rebuild`.
+    """Rebuild as Nova does, and have :func:`validate_flavor_image` check the image as well.
 
-    Nova checks flavor and image at every rebuild, with the same image and with a volume too, but
-    without the server; so that is noted on its flavor, as long as the request is.
+    Nova calls that at every rebuild, also with the same image or a volume, but without the server.
+    So the server is set on its flavor object while the request lasts.
+
+    :raises nova.exception.ImageUnacceptable: 400; the guest would need more than is claimed
     """
     if not nova_objects.is_elastic_as_loaded(instance, instance.flavor):
         original(api, context, instance, *args, **kwargs)
@@ -72,9 +76,13 @@ def _noted_on(flavor: Any, instance: Any) -> Iterator[None]:
 
 
 def _check_rebuild(instance: Any, image: Any) -> None:
-    """A rebuild claims nothing: with an image that locks memory, say, the guest would have it all.
+    """Raise if a guest that is rebuilt with ``image`` would need more than is claimed.
 
-    What is claimed is recorded before the image is another one; Nova saves it with its own changes.
+    A rebuild claims nothing in Placement: with an image that locks memory, for example, the guest
+    would have its maximum. The record gets what is claimed before the image is replaced; Nova saves
+    the record with its own changes.
+
+    :raises nova.exception.ImageUnacceptable: the guest would need more
     """
     nova_objects.refresh_record(instance)
     before = nova_objects.facts_of_instance(instance)
@@ -95,9 +103,9 @@ def rescue(
     *args: Any,
     **kwargs: Any,
 ) -> None:
-    """Nova's rescue, with an image with which the guest needs no more than is claimed.
+    """Rescue as Nova does, unless the guest would need more with the rescue image than is claimed.
 
-    :raises nova.exception.InstanceNotRescuable: 400
+    :raises nova.exception.InstanceNotRescuable: 400; the guest would need more
     """
     if _begins(context, instance, vm_states.ACTIVE, vm_states.STOPPED, vm_states.ERROR):
         image = _rescue_image(context, api, instance, rescue_image_ref)
@@ -107,11 +115,11 @@ def rescue(
 
 
 def check_rescue_image(context: Any, apis: Any, instance: Any, image: Any) -> None:
-    """Whether the guest of a rescue can be as small as what is claimed.
+    """Raise if the guest of a rescue would need more than is claimed.
 
-    :param apis: has ``image_api`` and ``volume_api``: Nova's API or its compute manager
+    :param apis: Nova's API or its compute manager, with ``image_api`` and ``volume_api``
     :param image: the image to rescue with, a ``nova.objects.ImageMeta``
-    :raises nova.exception.InstanceNotRescuable:
+    :raises nova.exception.InstanceNotRescuable: the guest would need more
     """
     why = _refusal(instance, _guest_image(context, apis, instance, image))
     if why is not None:
@@ -121,9 +129,9 @@ def check_rescue_image(context: Any, apis: Any, instance: Any, image: Any) -> No
 def unshelve(
     original: Callable[..., None], api: Any, context: Any, instance: Any, *args: Any, **kwargs: Any
 ) -> None:
-    """Nova's unshelve, of a snapshot with which the guest needs no more than will be claimed.
+    """Unshelve as Nova does, unless the guest of the snapshot would need more than will be claimed.
 
-    :raises nova.exception.InvalidRequest: 400
+    :raises nova.exception.InvalidRequest: 400; the guest would need more
     """
     if _begins(context, instance, vm_states.SHELVED_OFFLOADED):
         snapshot = instance.system_metadata.get("shelved_image_id")
@@ -138,10 +146,14 @@ def unshelve(
 
 
 def check_rebuild_image(context: Any, image_api: Any, instance: Any, before: Any, ref: str) -> None:
-    """On the compute host, before the old guest is ended: as the API has checked it, or had not.
+    """Raise if a rebuilt guest would need more than is claimed; for the compute host.
+
+    It is called before the old guest is destroyed. The API makes the same check, but the image may
+    have changed since, or the API may run without nova-xloud.
 
     :param before: the server's ``system_metadata`` before the rebuild
-    :raises nova.exception.ImageUnacceptable:
+    :param ref: the id of the image to rebuild with
+    :raises nova.exception.ImageUnacceptable: the guest would need more
     """
     nova_objects.refresh_record(instance)
     image = objects.ImageMeta.from_image_ref(context, image_api, ref)
@@ -160,9 +172,12 @@ def _refusal(instance: Any, image: Any) -> str | None:
 
 
 def _begins(context: Any, instance: Any, *states: str) -> bool:
-    """Whether the instance is elastic and Nova will do it; else Nova says why not.
+    """Return whether the instance is elastic and Nova will begin the operation.
 
-    Nova does not read the flavor there, and for a stock server nothing is read that it does not.
+    If Nova will not, its own error is the answer. Nova does not load the flavor for these
+    operations, and for a stock instance nothing is read that stock Nova does not read.
+
+    :param states: the ``vm_state`` values in which Nova allows the operation
     """
     if not nova_objects.is_elastic_as_loaded(instance):
         return False
@@ -171,15 +186,16 @@ def _begins(context: Any, instance: Any, *states: str) -> bool:
 
 
 def _rescue_image(context: Any, api: Any, instance: Any, ref: str | None) -> Any:
-    """The image that the compute host will rescue with; None: there is none, and Nova says so."""
+    """Return the image that the compute host will rescue with; None if there is none."""
     ref = ref or instance.system_metadata.get("image_base_image_ref") or instance.image_ref
     return _image_meta(context, api, ref) if ref else None
 
 
 def _guest_image(context: Any, apis: Any, instance: Any, rescue_image: Any) -> Any:
-    """The image that the driver makes the guest of.
+    """Return the image whose properties the driver uses to make the guest of a rescue.
 
-    With a stable rescue device that is the server's own, as Glance or its volume has it now.
+    With a stable rescue device that is the server's own image, as Glance or its volume has it now;
+    otherwise it is the rescue image.
     """
     if not hardware.check_hw_rescue_props(rescue_image):
         return rescue_image
@@ -191,13 +207,13 @@ def _guest_image(context: Any, apis: Any, instance: Any, rescue_image: Any) -> A
             context, apis.image_api, apis.volume_api, bdms, legacy_bdm=False
         )
     except exception.InvalidBDM:
-        # Of a volume that cannot be read; Nova says so, and the driver looks at the image again.
+        # A volume cannot be read: Nova reports that, and the driver checks the image once more.
         return instance.image_meta
     return objects.ImageMeta.from_dict(of_volume)
 
 
 def _image_meta(context: Any, apis: Any, ref: str) -> Any:
-    """None: Glance has no such image."""
+    """Return the ``ImageMeta`` of an image; None if Glance has no such image for the caller."""
     try:
         return objects.ImageMeta.from_image_ref(context, apis.image_api, ref)
     except (exception.ImageNotFound, exception.ImageBadRequest, exception.ImageNotAuthorized):

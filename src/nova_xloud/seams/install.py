@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Check every seam, then extend Nova; or refuse and leave it as it was."""
+"""Check every seam and extend Nova, or refuse and leave Nova unchanged."""
 
 from __future__ import annotations
 
@@ -23,9 +23,10 @@ _INSTALLED: set[Seam] = set()
 
 
 def check(seams: tuple[Seam, ...] = SEAMS) -> list[str]:
-    """What does not fit, one line a seam; empty if all is well.
+    """Return one line for each seam that does not fit the installed Nova; empty if all fit.
 
-    The seams decide, not the number: a release that was not tested is used if it has them all.
+    The seams decide and not the version number: a release that was not tested is accepted if it has
+    all seams.
     """
     found = releases.version()
     if found is None:
@@ -36,9 +37,9 @@ def check(seams: tuple[Seam, ...] = SEAMS) -> list[str]:
 
 
 def install(seams: tuple[Seam, ...] = SEAMS) -> None:
-    """Extend Nova in this process. Again is harmless.
+    """Extend Nova in this process; a second call changes nothing.
 
-    :raises UnfitNova: a seam does not fit; nothing was changed then
+    :raises UnfitNova: a seam does not fit; Nova was not changed
     """
     with _LOCK:
         wanted = tuple(seam for seam in seams if seam not in _INSTALLED)
@@ -49,7 +50,7 @@ def install(seams: tuple[Seam, ...] = SEAMS) -> None:
             raise UnfitNova(misfits)
         _warn_if_not_tested()
         wanted = seams_of(releases.major(), wanted)
-        # What may still fail is done for all of them before Nova is touched at the first.
+        # Do for all seams what may still fail before the first seam changes Nova.
         changes = [_prepared(seam, seam.extension) for seam in wanted if seam.extension is not None]
         _register_options()
         for change in changes:
@@ -60,10 +61,10 @@ def install(seams: tuple[Seam, ...] = SEAMS) -> None:
 def install_when_configured() -> None:
     """Extend Nova as soon as it has read its configuration, and not before.
 
-    Modules that have seams read options while they are imported: the intervals of periodic tasks,
-    say. Imported earlier, they would have the defaults in place of an operator's nova.conf.
-
-    :raises UnfitNova: from Nova's own ``config.parse_args``; nothing was changed or started then
+    Modules that have seams read options while they are imported, the intervals of periodic tasks
+    for example. If they were imported earlier they would have the defaults and not the values of an
+    operator's nova.conf. Wraps ``nova.config.parse_args``, which then raises :class:`UnfitNova` if
+    a seam does not fit; nothing is changed or started in that case.
     """
     from nova import config
 
@@ -82,7 +83,7 @@ def _warn_if_not_tested() -> None:
     if _INSTALLED or found is None or releases.is_supported(found):
         return
     LOG.warning(
-        "%s. It has all that nova-xloud extends and calls, so nova-xloud is used; run "
+        "%s. This Nova has all that nova-xloud extends and calls, so nova-xloud is used; run "
         "nova-xloud-status upgrade check.",
         releases.not_tested(found),
     )
@@ -97,7 +98,7 @@ def _register_options() -> None:
 
 
 def _prepared(seam: Seam, target_of_extension: str) -> Callable[[], Any]:
-    """What extends Nova there; only the assignment itself is left to do."""
+    """Return a function that extends Nova at ``seam``: it only assigns, so it cannot fail."""
     owner, name, original = resolve(seam.target)
     extension = resolve(target_of_extension)[2]
     put = functools.partial(setattr, owner, name)
@@ -109,7 +110,7 @@ def _prepared(seam: Seam, target_of_extension: str) -> Callable[[], Any]:
         case Kind.SUBCLASS:
             return functools.partial(put, extension)
         case Kind.REGISTER:
-            # Here, because without Nova there is something to say.
+            # Imported here, so that check() can report a Nova that is not installed.
             from nova.objects import base
 
             return functools.partial(base.NovaObjectRegistry.register, extension(original))
@@ -124,7 +125,7 @@ def _wrap(
     def around(*args: Any, **kwargs: Any) -> Any:
         return extension(original, *args, **kwargs)
 
-    # For who compares signatures and does not look behind a wrapper.
+    # Some code compares signatures and does not follow __wrapped__.
     around.__signature__ = inspect.signature(original)  # type: ignore[attr-defined]
     # The original of a class method is bound to its class already.
     is_bound = isinstance(inspect.getattr_static(owner, name), staticmethod | classmethod)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Guest XML: Nova's ``LibvirtConfigGuest`` learns of a size below the maximum, both ways."""
+"""Extend Nova's ``LibvirtConfigGuest`` to write and read a size below the maximum."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ from nova_xloud.libvirt import guest_xml
 
 @dataclass(frozen=True, slots=True)
 class ConfiguredSize:
-    """What a ``LibvirtConfigGuest`` has in ``xloud_size``; None: as the maximum says.
+    """The attribute ``xloud_size`` of a ``LibvirtConfigGuest``: the size that a guest starts with.
 
-    :ivar vcpus: ``<vcpu current=>``
-    :ivar removable_from: vCPUs from this id up are hotpluggable
-    :ivar memory_kib: ``<currentMemory>``
+    :ivar vcpus: ``<vcpu current=>``; None: all vCPUs
+    :ivar removable_from: vCPUs from this id up are hotpluggable; None: no vCPU that is on is
+        hotpluggable
+    :ivar memory_kib: ``<currentMemory>`` in KiB; None: all memory
     """
 
     vcpus: int | None = None
@@ -28,7 +29,7 @@ _MAXIMUM = ConfiguredSize()
 
 
 def format_basic_props(original: Callable[..., None], config: Any, root: Any) -> None:
-    """Write the size into the ``<domain>`` that Nova has begun; without one, nothing."""
+    """Write ``config.xloud_size`` into the ``<domain>`` that Nova formats, if it is set."""
     original(config, root)
     size: ConfiguredSize = getattr(config, "xloud_size", _MAXIMUM)
     if size == _MAXIMUM:
@@ -43,7 +44,10 @@ def format_basic_props(original: Callable[..., None], config: Any, root: Any) ->
 
 
 def parse_basic_props(original: Callable[..., None], config: Any, xmldoc: Any) -> None:
-    """Read the size back, an element at a time; what says the maximum says nothing."""
+    """Read the size from one child of ``<domain>``; Nova calls this once an element.
+
+    An element that only repeats the maximum leaves ``config.xloud_size`` unset.
+    """
     original(config, xmldoc)
     size: ConfiguredSize = getattr(config, "xloud_size", _MAXIMUM)
     if xmldoc.tag == "vcpu" and xmldoc.get("current") is not None:

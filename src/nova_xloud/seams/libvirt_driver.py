@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The libvirt driver: a guest is defined with the size that is desired of it."""
+"""Extend the libvirt driver: guests start with their desired size, and traits show what it can."""
 
 from __future__ import annotations
 
@@ -25,9 +25,12 @@ KIB_PER_MIB = 1024
 
 
 def init_host(original: Callable[..., None], driver: Any, host: str) -> None:
-    """Nova's; and note which guests run already, before nova-compute starts the others again."""
+    """Initialize the host as Nova does, and keep the ids of the domains that run already.
+
+    The ids are kept in ``driver.xloud_ran_already``, before nova-compute starts other guests again.
+    """
     original(driver, host)
-    # Here, because where no guest is run there may be no libvirt to import.
+    # Imported here, because a service that runs no guests may have no libvirt-python.
     from nova_xloud.libvirt.domain_stats import boot_ids
 
     driver.xloud_ran_already = boot_ids(driver._host.get_connection())
@@ -41,7 +44,10 @@ def update_provider_tree(
     *args: Any,
     **kwargs: Any,
 ) -> None:
-    """Nova's, with the traits that say what this host can keep below its maximum."""
+    """Update the provider tree as Nova does, and set the traits of nova-xloud on the provider.
+
+    The traits show whether this host can keep vCPUs, or memory, of a guest below the maximum.
+    """
     original(driver, provider_tree, nodename, *args, **kwargs)
     offered = offered_by(bounds_of(FlavorFacts(Size(2, 1024)), host_facts(driver)))
     provider_tree.remove_traits(nodename, *(set(TRAITS) - set(offered)))
@@ -59,12 +65,13 @@ def guest_config(
 ) -> Any:
     """Nova's guest config, with the start size added for elastic instances.
 
-    Side effect: ends what was asked only until the next stop, and saves the instance if that
+    Side effect: ends sizes that were asked only until the next stop, and saves the instance if that
     changes its record.
 
-    :param image_meta: what Nova makes the guest of: not the instance's own when it is rescued or
-        unshelved
-    :raises nova.exception.ImageUnacceptable: with this image it would need more than is claimed
+    :param image_meta: the image that Nova makes the guest of; another than the instance's own if
+        the instance is rescued or unshelved
+    :raises nova.exception.ImageUnacceptable: the guest would need more with this image than is
+        claimed
     """
     if not nova_objects.is_elastic(instance):
         return original(driver, instance, network_info, image_meta, *args, **kwargs)
@@ -79,10 +86,13 @@ def guest_config(
 
 
 def _check_image(instance: Any, image_meta: Any, facts: FlavorFacts) -> None:
-    """Refuse the guest of another image than the instance's own, if it would need too much.
+    """Raise if the guest of another image than the instance's own would need more than is claimed.
 
-    The API has done so before; this is for an image or a server that was changed since. What the
-    instance's own image does to a guest that is there is claimed by the next pass.
+    The API makes the same check; this one catches an image or an instance that was changed since.
+    The instance's own image is not checked: if the guest needs more with it, the next pass claims
+    that.
+
+    :raises nova.exception.ImageUnacceptable: the guest would need more
     """
     own = nova_objects.facts_of_instance(instance)
     if facts == own:
@@ -102,10 +112,11 @@ def unrescue(
     *args: Any,
     **kwargs: Any,
 ) -> None:
-    """Nova's, which starts what the guest was defined as when the rescue began.
+    """Unrescue as Nova does, after the kept guest XML got the size that the guest is to start with.
 
-    What is desired may have been made smaller since, or the definition may have been one that a
-    live migration made of the live size. So the file gets the size that is to be started first.
+    Nova starts the XML that was the definition when the rescue began, from ``unrescue.xml``. The
+    desired size may have become smaller since, or that definition may have been written by a live
+    migration with the live size.
     """
     if nova_objects.is_elastic(instance):
         size = _size_to_start_with(instance, nova_objects.facts_of_instance(instance))
@@ -126,16 +137,18 @@ def _resize_unrescue_xml(instance: Any, size: ConfiguredSize) -> None:
         removable_from=size.removable_from,
         memory_kib=size.memory_kib,
     )
-    # Not half of it, whatever happens: it is all that is left of the guest's own XML.
+    # The file is replaced at once, because it is the only copy of the guest's own XML.
     new = path.with_suffix(".new")
     new.write_text(etree.tostring(root, encoding="unicode"))
     new.replace(path)
 
 
 def _size_to_start_with(instance: Any, facts: FlavorFacts) -> ConfiguredSize | None:
-    """The size in XML that is made where the guest starts anew; None: Nova's own.
+    """Return the size to write into the XML of a guest that starts; None to leave Nova's own.
 
-    :param facts: of the image that the guest is made of
+    Updates the record, see :func:`nova_xloud.adapters.nova_objects.restart_record`.
+
+    :param facts: the facts of the flavor and of the image that the guest is made of
     """
     desired = nova_objects.restart_record(instance)
     bounds = bounds_of(facts)
@@ -143,27 +156,29 @@ def _size_to_start_with(instance: Any, facts: FlavorFacts) -> ConfiguredSize | N
         return None
     return ConfiguredSize(
         vcpus=desired.persisted.vcpus,
-        # Another image, by a rebuild, may have another vCPU step and so another minimum.
+        # After a rebuild the image may have another vCPU step, and so another minimum.
         removable_from=min(bounds.minimum.vcpus, desired.persisted.vcpus),
         memory_kib=desired.persisted.memory_mb * KIB_PER_MIB,
     )
 
 
 class BalloonWithoutAutodeflate(config.LibvirtConfigMemoryBalloon):  # type: ignore[misc]
-    """Nova's, without autodeflate: the guest does not take back what its claim does not hold.
+    """Nova's memory balloon device without autodeflate.
 
-    See docs/decisions: a guest that has too little then kills a program, and not its host another
-    guest.
+    With autodeflate a guest could take back memory that is not claimed for it. Without it, a guest
+    that has too little memory kills one of its own programs; with it, the host might kill another
+    guest. See docs/decisions.
     """
 
     def format_dom(self) -> Any:
+        """Return the ``<memballoon>`` element with ``autodeflate="off"``."""
         dev = super().format_dom()
         dev.set("autodeflate", "off")
         return dev
 
 
 def _without_autodeflate(device: Any) -> Any:
-    """The same device; in place of a balloon one without autodeflate."""
+    """Return the device itself, or for a balloon a copy without autodeflate."""
     if not isinstance(device, config.LibvirtConfigMemoryBalloon):
         return device
     balloon = BalloonWithoutAutodeflate()

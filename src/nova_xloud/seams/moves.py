@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Moves: what the conductor has the scheduler claim on the target is what the instance holds.
+"""Make moves claim what the instance holds on the destination, and not the flavor's size.
 
-Each of these runs when the operation has set its task_state, so no adjustment is admitted any
-more; one that was admitted before is read here, and the claim is for its size. A stock instance is
-not read again. Should its first adjustment ever have come in the very transaction that set the
-task_state, the maximum is claimed, which that size is below; a pass gives back what is too much.
+Each function here runs after the operation has set its ``task_state``, so no adjustment is admitted
+any more. An adjustment that was admitted before is read from the database here, and the claim is
+for its size. A stock instance is not read again. If its first adjustment was admitted in the moment
+in which the ``task_state`` was set, the maximum is claimed. That covers the adjusted size, and a
+later reconcile pass releases the rest.
 """
 
 from __future__ import annotations
@@ -18,11 +19,11 @@ from nova_xloud.core.sizing import allocation
 
 
 def schedule_migration(original: Callable[..., Any], task: Any) -> Any:
-    """Cold migration: the persisted size. Resize: what the new flavor boots with.
+    """Schedule a cold migration with the persisted size, or a resize with the new boot size.
 
     :param task: ``nova.conductor.tasks.migrate.MigrationTask``
     """
-    # The request has the new flavor already.
+    # Not the flavor of the request, which is the new one already.
     flavor = task.instance.flavor
     size = _persisted(task.instance, flavor)
     task.request_spec.xloud_size = size if nova_objects.same_flavor(task.flavor, flavor) else None
@@ -30,11 +31,11 @@ def schedule_migration(original: Callable[..., Any], task: Any) -> Any:
 
 
 def live_migration_request(original: Callable[..., Any], task: Any, *args: Any) -> Any:
-    """Live migration: all that is reserved for the guest on its source, adjusted half way or not.
+    """Return the request spec of a live migration, for all that is reserved on the source.
 
-    The source's allocation was moved to the migration a moment ago. What is claimed for a guest is
-    claimed before it is plugged, and what it gives back is released after; so whatever the guest
-    does now, that allocation covers it.
+    Nova has just moved the source's allocation to the migration. Resources are claimed before they
+    are plugged and released after they are given back. So that allocation covers whatever the guest
+    does now, even in the middle of an adjustment.
 
     :param task: ``nova.conductor.tasks.live_migrate.LiveMigrationTask``
     """
@@ -49,9 +50,10 @@ def live_migration_request(original: Callable[..., Any], task: Any, *args: Any) 
 def restrict_to_cell(
     original: Callable[..., None], context: Any, instance: Any, request_spec: Any
 ) -> None:
-    """Evacuate, unshelve and rebuild with another image: the persisted size.
+    """Restrict a request spec to its cell as Nova does, and set the persisted size as its size.
 
-    Nova calls this just before each of the three is scheduled, and never else.
+    Nova calls this just before it schedules an evacuation, an unshelve, or a rebuild with another
+    image, and nowhere else.
     """
     original(context, instance, request_spec)
     request_spec.xloud_size = _persisted(instance, _flavor(request_spec))
@@ -60,7 +62,10 @@ def restrict_to_cell(
 def resources_to_heal(
     original: Callable[..., dict[str, int]], instance: Any, flavor: Any
 ) -> dict[str, int]:
-    """``nova-manage placement heal_allocations``: an allocation for what the instance holds."""
+    """Return the resources of an instance for ``nova-manage placement heal_allocations``.
+
+    For an elastic instance these are what it holds, and for all others the flavor's.
+    """
     resources = original(instance, flavor)
     if not nova_objects.is_elastic(instance, flavor):
         return resources
@@ -75,14 +80,14 @@ def _flavor(request_spec: Any) -> Any:
 
 
 def _is_elastic(instance: Any, flavor: Any) -> bool:
-    """By what the operation came with: of a stock instance nothing more is read."""
+    """Return whether an instance is elastic, from what the operation has loaded of it."""
     if flavor is None:
         return nova_objects.has_loaded_record(instance)
     return nova_objects.is_elastic_as_loaded(instance, flavor)
 
 
 def _persisted(instance: Any, flavor: Any) -> Size | None:
-    """As it is in the database now; None: of a stock instance."""
+    """Return the persisted size as the database has it now; None for a stock instance."""
     if not _is_elastic(instance, flavor):
         return None
     nova_objects.refresh_record(instance)
@@ -92,7 +97,8 @@ def _persisted(instance: Any, flavor: Any) -> Size | None:
 def _reserved_on_source(task: Any) -> Size:
     held = nova_objects.size_to_count(task.instance)
     if not task._held_allocations:
-        # Placement had nothing for it. Nova goes on without; so do we, with what the record says.
+        # Placement had no allocation for the instance. Nova goes on without it, and so does this,
+        # with the size of the record.
         return held
     source = task._held_allocations.get(task._source_cn.uuid, {}).get("resources", {})
     return allocation.allocated_size(source, nova_objects.facts_of_instance(task.instance))

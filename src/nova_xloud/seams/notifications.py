@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Our notifications among those that Nova lets through."""
+"""Add the event types of nova-xloud to those that Nova's unversioned notifier allows."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from nova_xloud.core.instance.lifecycle import ADJUST, HOTPLUG
 
 
 def event_types() -> list[str]:
-    """``compute.instance.<action>.<phase>``, unversioned."""
+    """Return our unversioned event types, ``compute.instance.<action>.<phase>``."""
     return [
         f"compute.instance.{action}.{phase}"
         for action in (ADJUST, HOTPLUG)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Our policies among Nova's."""
+"""Add the policies of nova-xloud to Nova's."""
 
 from __future__ import annotations
 
@@ -11,5 +11,5 @@ from nova_xloud.api import policies
 
 
 def list_rules(original: Callable[[], Iterable[Any]]) -> Iterable[Any]:
-    """Nova's rules, and ours behind them."""
+    """Return Nova's policy rules followed by those of nova-xloud."""
     return itertools.chain(original(), policies.list_rules())

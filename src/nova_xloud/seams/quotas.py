@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Nova's own quota checks: a request is counted by what it will hold, not by the flavor's size.
+"""Make Nova's own quota checks count what an instance will hold, and not the flavor's size.
 
-Nova hands a flavor to all of them. What that flavor counts for in the request at hand is noted on
-the object, which lives as long as the request; where nothing is noted, the check is Nova's.
+Nova passes a flavor to each of these checks. What the flavor counts for in this request is set on
+the flavor object, which lives as long as the request. If nothing is set, Nova's check is unchanged.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ CONF = nova.conf.CONF
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """What a flavor counts for.
+    """What a flavor counts for in quota checks.
 
-    :ivar size: by cores and memory
-    :ivar classes: by Placement's resource classes, ``class:VCPU`` and so on
+    :ivar size: vCPUs and memory in MiB, for Nova's own quotas of cores and ram
+    :ivar classes: amounts by resource class (``class:VCPU`` and so on), for unified limits
     """
 
     size: Size
@@ -37,11 +37,17 @@ class Counted:
 
 
 def count_as(flavor: Any, size: Size, image_meta: Any) -> None:
-    """Note that ``flavor``, with this image, counts as ``size`` from now on."""
+    """Make Nova's quota checks count ``flavor`` as ``size`` for the rest of this request.
+
+    Sets ``flavor.xloud_counted``, which the wraps in this module read.
+
+    :param image_meta: the server's image, which may make vCPUs dedicated; may be None
+    """
     facts = nova_objects.facts_of(flavor, image_meta)
     classes = quota.class_amounts(size, facts)
     if facts.dedicated_vcpus and not nova_objects.facts_of(flavor, None).dedicated_vcpus:
-        # The image makes them dedicated, and Nova counts without one: not twice.
+        # Only the image makes the vCPUs dedicated, and Nova counts the flavor without an image, as
+        # VCPU: they must not be counted twice.
         classes.setdefault("class:VCPU", 0)
     flavor.xloud_counted = Counted(size, classes)
 
@@ -62,17 +68,18 @@ def _counted(flavor: Any) -> Counted | None:
 def check_num_instances(
     original: Callable[..., int], context: Any, flavor: Any, *args: Any, **kwargs: Any
 ) -> int:
-    """Create, its recheck, and restore; by cores and memory.
+    """Check the quota of instances, cores and ram as Nova does, with what the flavor counts for.
 
-    The recheck knows of no image. It adds nothing to what is held: there the size is only told.
+    Nova calls this at create, at the recheck after create, and at restore. The recheck knows of no
+    image; it adds nothing to the usage, so the size only appears in its message.
     """
     counted: Any = flavor
     if (counts_as := _counted(flavor)) is not None:
         counted = counts_as.size
     elif not isinstance(flavor, Size) and nova_objects.has_minimums(flavor):
         counted = nova_objects.bounds_of_flavor(flavor, None).boot
-    # Of a flavor it reads vcpus and memory_mb only, which a size has too; it may ask again, with
-    # the same and fewer instances.
+    # Nova reads only vcpus and memory_mb of a flavor, which a Size has too. Nova's function may
+    # call itself with this Size and fewer instances, and so come through here again.
     return original(context, counted, *args, **kwargs)
 
 
@@ -86,7 +93,10 @@ def enforce(
     enforcer: Any = None,
     delta_updates: Mapping[str, int] | None = None,
 ) -> int:
-    """Create, restore and resize; by unified limits. It may ask again, with fewer instances."""
+    """Enforce unified limits as Nova does, with what the request's flavor counts for.
+
+    Nova calls this at create, restore and resize, and may call it again with fewer instances.
+    """
     has_flavor = request_spec is not None and "flavor" in request_spec
     if has_flavor:
         delta_updates = _with_counted(request_spec.flavor, max_count, delta_updates)
@@ -106,7 +116,7 @@ def enforce_flavor(
     enforcer: Any = None,
     delta_updates: Mapping[str, int] | None = None,
 ) -> int:
-    """:func:`enforce` before Nova 34."""
+    """Enforce unified limits before Nova 34, which passes a flavor; see :func:`enforce`."""
     delta_updates = _with_counted(flavor, max_count, delta_updates)
     return original(
         context, project_id, flavor, is_bfvm, min_count, max_count, enforcer, delta_updates
@@ -126,7 +136,7 @@ def _with_counted(
 def upsize_delta(
     original: Callable[..., dict[str, int]], new_flavor: Any, old_flavor: Any
 ) -> dict[str, int]:
-    """Resize and its revert; by cores and memory."""
+    """Return how a resize or its revert changes cores and ram, by what the flavors count for."""
     new, old = _counted(new_flavor), _counted(old_flavor)
     if new is None or old is None:
         return original(new_flavor, old_flavor)
@@ -142,16 +152,19 @@ def check_upsize(
     is_bfv: bool,
     is_revert: bool,
 ) -> None:
-    """From what it holds now to what the new flavor boots with, or to what it held before.
+    """Check the quota of a resize or a revert by what the instance holds and will hold.
 
-    :raises nova.exception.OverQuota: 403
-    :raises nova.exception.Forbidden: 403; a revert
+    A resize goes from what the instance holds to the new flavor's boot size, and a revert to what
+    the instance held before the resize.
+
+    :raises nova.exception.OverQuota: 403; a resize exceeds the quota
+    :raises nova.exception.Forbidden: 403; a revert exceeds the quota
     """
     if not (nova_objects.is_elastic(instance) or nova_objects.has_minimums(new_flavor)):
         original(context, instance, current_flavor, new_flavor, is_bfv, is_revert)
         return
     if is_revert and _counted_in_placement():
-        # There it holds both sizes until the resize is confirmed: to revert only gives back.
+        # In Placement the instance holds both sizes until the resize ends: a revert only releases.
         return
     image = instance.image_meta
     if is_revert:
@@ -167,16 +180,18 @@ def check_upsize(
         except exception.OverQuota as over:
             if not is_revert:
                 raise
-            # Nova does not expect it there, and would answer 500; this is 403.
+            # Nova does not expect OverQuota at a revert and would answer 500; Forbidden is 403.
             raise exception.Forbidden(over.format_message()) from over
 
 
 def check_unshelve(
     original: Callable[..., None], context: Any, instance: Any, request_spec: Any
 ) -> None:
-    """An offloaded instance holds nothing in Placement, and will hold its persisted size.
+    """Check the quota of an unshelve with the persisted size, if usage is counted in Placement.
 
-    :raises nova.exception.OverQuota: 403
+    An offloaded instance holds nothing in Placement, and will hold its persisted size.
+
+    :raises nova.exception.OverQuota: 403; the quota is exceeded
     """
     if not nova_objects.is_elastic(instance):
         original(context, instance, request_spec)
@@ -201,7 +216,7 @@ def check_unshelve(
 
 
 def restore(original: Callable[..., None], api: Any, context: Any, instance: Any) -> None:
-    """A soft-deleted instance is counted again with what it held when it was deleted."""
+    """Restore a soft-deleted instance; the quota counts what it held when it was deleted."""
     if not nova_objects.is_elastic(instance):
         original(api, context, instance)
         return

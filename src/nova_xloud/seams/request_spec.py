@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the scheduler asks Placement for: a size below the flavor's, and hosts that can keep it."""
+"""Make the scheduler ask Placement for what an instance will hold, on hosts that can keep it."""
 
 from __future__ import annotations
 
@@ -12,36 +12,39 @@ from nova_xloud.core.sizing.allocation import PCPU, VCPU, cpu_resources
 from nova_xloud.core.sizing.bounds import FlavorFacts
 from nova_xloud.core.sizing.traits import needed_by
 
-# Beside the fields in the primitive: a service without nova-xloud does not look at it, and the
-# object has the version and the fields that Nova gave it.
+# The key beside the object's fields in its primitive. A service without nova-xloud ignores it, and
+# the object keeps Nova's version and fields.
 _ON_THE_WIRE = "xloud_size"
 
 
 def subclass(original: type[Any]) -> type[Any]:
-    """Our RequestSpec, of the same name and version, to be registered in place of ``original``."""
+    """Return a subclass of Nova's RequestSpec, to be registered under the same name and version."""
 
     class RequestSpec(original):  # type: ignore[misc]
-        """Nova's, but ``vcpus`` and ``memory_mb`` are what the instance is going to hold.
+        """Nova's RequestSpec, whose ``vcpus`` and ``memory_mb`` are what the instance will hold.
 
-        :ivar xloud_size: of an instance that is moved; None: what the flavor boots with. It goes
-            with the object to the scheduler and is never stored: the next move asks anew
+        :ivar xloud_size: the size of an instance that is moved; None: the flavor's boot size. It is
+            sent to the scheduler with the object and never stored, so each move sets its own
         """
 
         xloud_size: Size | None = None
-        # In the scheduler only: ask Placement for all candidates, see seams/candidates.py.
+        # Used in the scheduler only: ask Placement for all candidates; see seams/candidates.py.
         xloud_unlimited: bool = False
 
         @property
         def vcpus(self) -> int:
+            """The vCPUs that the instance will hold."""
             size = size_of(self)
             return super().vcpus if size is None else size.vcpus
 
         @property
         def memory_mb(self) -> int:
+            """The memory that the instance will hold, MiB."""
             size = size_of(self)
             return super().memory_mb if size is None else size.memory_mb
 
         def obj_to_primitive(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+            """Return Nova's primitive, with ``xloud_size`` beside the fields if it is set."""
             primitive: dict[str, Any] = super().obj_to_primitive(*args, **kwargs)
             if self.xloud_size is not None:
                 size = [self.xloud_size.vcpus, self.xloud_size.memory_mb]
@@ -60,7 +63,7 @@ def subclass(original: type[Any]) -> type[Any]:
 
 
 def size_of(spec: Any) -> Size | None:
-    """What an instance of this ``RequestSpec`` is going to hold; None: just its flavor's size."""
+    """Return what an instance of a ``RequestSpec`` will hold; None if that is the flavor's size."""
     if spec.xloud_size is not None:
         size: Size = spec.xloud_size
         return size
@@ -70,7 +73,7 @@ def size_of(spec: Any) -> Size | None:
 
 
 def facts_below_maximum(spec: Any) -> FlavorFacts | None:
-    """The facts of an instance that is going to hold less than its maximum; None: of any other."""
+    """Return the facts of an instance that will hold less than its maximum; None for any other."""
     size = size_of(spec)
     if size is None:
         return None
@@ -81,9 +84,11 @@ def facts_below_maximum(spec: Any) -> FlavorFacts | None:
 def resource_request(
     original: Callable[..., Any], request_spec: Any, enable_pinning_translate: bool = True
 ) -> Any:
-    """Nova's request for resources, for what the instance is going to hold.
+    """Return Nova's resource request, with the amounts that the instance will hold.
 
-    Memory is ``request_spec.memory_mb`` already, and so are vCPUs that share host CPUs.
+    Nova already takes memory and shared vCPUs from ``request_spec``, whose properties return the
+    right size. This corrects dedicated vCPUs, requires the traits of a host that can keep a size
+    below the maximum, and may lift the limit of candidates.
     """
     request = original(request_spec, enable_pinning_translate)
     size = size_of(request_spec)
@@ -102,7 +107,7 @@ def resource_request(
 
 
 def _cpus(size: Size, facts: FlavorFacts, translate: bool) -> dict[str, int]:
-    # Untranslated is for hosts that have no PCPU yet: there all are VCPU.
+    # An untranslated request is for hosts that have no PCPU inventory yet: all CPUs are VCPU there.
     return cpu_resources(size.vcpus, facts) if translate else {VCPU: size.vcpus}
 
 

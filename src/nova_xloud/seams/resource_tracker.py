@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The resource tracker: what an instance uses of its host is what it holds, and who may arrive."""
+"""Extend the resource tracker: count what instances hold, and refuse those a host cannot keep."""
 
 from __future__ import annotations
 
@@ -21,14 +21,19 @@ CONF = nova.conf.CONF
 
 
 class XloudResourceTracker(resource_tracker.ResourceTracker):  # type: ignore[misc]
-    """Nova's, for instances between a minimum and a maximum; for all others just Nova's.
+    """Nova's resource tracker, which counts elastic instances with what they hold.
 
-    Hypervisor statistics and the scheduler's picture of a host are made of its sums.
+    Hypervisor statistics and the scheduler's view of a host are computed from its sums. For
+    instances that are not elastic nothing changes.
     """
 
     def instance_claim(
         self, context: Any, instance: Any, nodename: str, *args: Any, **kwargs: Any
     ) -> Any:
+        """Claim resources for a new instance as Nova does, unless this host cannot keep it.
+
+        :raises nova.exception.ComputeResourcesUnavailable: Nova tries another host
+        """
         self._check_this_host_can(context, instance, instance.flavor, nodename)
         return super().instance_claim(context, instance, nodename, *args, **kwargs)
 
@@ -45,12 +50,12 @@ class XloudResourceTracker(resource_tracker.ResourceTracker):  # type: ignore[mi
         return super()._move_claim(context, instance, new_flavor, nodename, *args, **kwargs)
 
     def _check_this_host_can(self, context: Any, instance: Any, flavor: Any, nodename: str) -> None:
-        """Refuse to have here a guest that this host could not keep at less than its maximum, or
-        could never give its maximum.
+        """Raise if this host cannot keep the guest below its maximum or never give it the maximum.
 
-        The scheduler does not send one; but who says a host has taken other options since.
+        The scheduler does not choose such a host, but the options of the host may have changed
+        since.
 
-        :param flavor: with which it arrives
+        :param flavor: the flavor with which the instance arrives
         :raises nova.exception.ComputeResourcesUnavailable: Nova tries another host
         """
         if not nova_objects.is_elastic_as_loaded(instance, flavor):
@@ -64,7 +69,7 @@ class XloudResourceTracker(resource_tracker.ResourceTracker):  # type: ignore[mi
         )
         if reason is not None:
             raise exception.ComputeResourcesUnavailable(
-                reason=f"it is to have less than its flavor's maximum, but {reason}"
+                reason=f"the instance is to have less than its flavor's maximum, but {reason}"
             )
 
     def _too_small(self, context: Any, facts: FlavorFacts, nodename: str) -> str | None:
@@ -83,9 +88,9 @@ class XloudResourceTracker(resource_tracker.ResourceTracker):  # type: ignore[mi
 
 
 def host_facts(driver: Any) -> HostFacts:
-    """What nova.conf and libvirt say of this compute host.
+    """Return what ``core`` needs to know of this compute host, from nova.conf and libvirt.
 
-    :param driver: Nova's virt driver, once it is initialized
+    :param driver: Nova's virt driver, initialized; None: architecture and machine type stay unknown
     """
     architecture, machine = _platform(driver)
     is_libvirt = CONF.compute_driver.startswith("libvirt.")
@@ -100,21 +105,24 @@ def host_facts(driver: Any) -> HostFacts:
 
 
 def _platform(driver: Any) -> tuple[str | None, str | None]:
-    """Architecture and machine type of guests whose image names none; None: not libvirt's."""
+    """Return the architecture and machine type of guests whose image names neither.
+
+    Both are None without an initialized libvirt driver.
+    """
     if not isinstance(driver, LibvirtDriver):
         return None, None
     try:
         architecture = driver._host.get_capabilities().host.cpu.arch
     except exception.HypervisorUnavailable:
-        # What the kernel of this host says then.
+        # Without libvirt the architecture of this host's kernel is used.
         architecture = fields.Architecture.from_host()
     return architecture, libvirt_utils.get_default_machine_type(architecture)
 
 
 def _used(object_or_dict: Any, instance: Any) -> Size | None:
-    """What to count; None: as Nova does.
+    """Return the size that an instance uses of this host; None to count as Nova does.
 
-    :param object_or_dict: the instance, or of one that is being moved the flavor on this host
+    :param object_or_dict: the instance, or the flavor that it has on this host while it is moved
     """
     if isinstance(object_or_dict, objects.Instance):
         return (

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Our URLs, in the form of Nova's ``ROUTE_LIST``."""
+"""Return the URLs of nova-xloud for Nova's ``ROUTE_LIST``."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from nova_xloud.api.controllers import XloudAdjustController, XloudStatusControl
 
 
 def routes() -> tuple[tuple[str, dict[str, list[Any]]], ...]:
-    """``(path, {method: [resource factory, action]})``, one a resource."""
+    """Return ``(path, {method: [resource factory, action]})`` for each of our two resources."""
     adjust = functools.partial(_resource, XloudAdjustController)
     status = functools.partial(_resource, XloudStatusController)
     return (

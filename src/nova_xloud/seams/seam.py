@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a seam is: one point of stock Nova that we extend or call, as data."""
+"""Define a seam: one point of stock Nova that nova-xloud extends or calls, as data."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 
 class Kind(enum.Enum):
-    """How a seam is used, from the gentlest down."""
+    """How a seam is used, from the least to the most intrusive."""
 
     CALL = "we call it; nothing is changed"
     APPEND = "our entries are added to a list"
@@ -29,10 +29,11 @@ class Seam:
     :ivar expect: for a function or method, its first parameters as ``a, b, c``; for anything
         else the name of its type, as ``class``, ``tuple``, ``dict``
     :ivar extension: ``module:attribute`` of what extends it; None for ``CALL``
-    :ivar why: what we do there, for people
+    :ivar why: what nova-xloud does there, as text for people
     :ivar key: the entry of the mapping, for ``ITEM``
-    :ivar since: the first release of Nova that has it, by its number: 34; None: the first supported
-    :ivar until: the first that has it no longer
+    :ivar since: the major number of the first Nova release with this row (34 for Nova 34.0); None:
+        the first supported release
+    :ivar until: the major number of the first Nova release without this row; None: it still holds
     """
 
     target: str
@@ -45,11 +46,11 @@ class Seam:
     until: int | None = None
 
     def is_in(self, release: int) -> bool:
-        """Whether the row holds for a release, 34 for Nova 34.0."""
+        """Return whether the row holds for a Nova release, given as 34 for Nova 34.0."""
         return (self.since or 0) <= release and (self.until is None or release < self.until)
 
     def misfit(self) -> str | None:
-        """None if the installed Nova has it as expected, else what was found, for people."""
+        """Return what the installed Nova has instead of the expected target; None if it fits."""
         try:
             _, _, found = resolve(self.target)
         except (ImportError, AttributeError) as error:
@@ -66,14 +67,18 @@ class Seam:
             if self.extension is not None:
                 resolve(self.extension)
         except (ImportError, AttributeError) as error:
-            # It needs something of Nova that has no row of its own.
+            # The extension imports something of Nova that has no row of its own.
             expected = f"{self.target}: expected {self.extension} to load"
             return f"{expected}, found that it does not ({error})"
         return None
 
 
 def resolve(target: str) -> tuple[Any, str, Any]:
-    """``module:a.b`` as (what holds ``b``, ``"b"``, ``b``)."""
+    """Import ``module:a.b`` and return ``a``, the name ``"b"``, and ``b``.
+
+    :raises ImportError: the module cannot be imported
+    :raises AttributeError: the module has no such attribute
+    """
     module, _, path = target.partition(":")
     owner: Any = importlib.import_module(module)
     *parents, name = path.split(".")

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every point where stock Nova is extended or called: the whole surface, as data.
+"""The table of all seams: every point where stock Nova is extended or called, as data.
 
-What is extended is here, what is called is in :mod:`.calls`. A row that not every supported release
-has says ``since`` or ``until``.
+The points that are extended are in this module, and those that are called are in :mod:`.calls`. A
+row that does not hold for every supported release has ``since`` or ``until``.
 """
 
 from __future__ import annotations
@@ -29,37 +29,37 @@ EXTENDED = (
         "self, context, flavor, boot_meta, image_href, image_id, kernel_id, ramdisk_id, "
         "display_name, display_description, hostname, key_name, key_data, security_groups, "
         "availability_zone, user_data, metadata, access_ip_v4, access_ip_v6, requested_networks",
-        "refuse a flavor with impossible minimums, or below what a port pins; record what the "
-        "instance boots with",
+        "refuse a flavor with impossible minimums, or with a boot size below what a port pins; "
+        "record the boot size",
         extension=f"{_HERE}.create:build_base_options",
     ),
     Seam(
         "nova.compute.api:API._validate_flavor_image_nostatus",
         Kind.WRAP,
         "context, image, flavor",
-        "an image's min_ram holds for what the instance boots with; a rebuild's is checked",
+        "the image's min_ram applies to the boot size; the image of a rebuild is checked",
         extension=f"{_HERE}.images:validate_flavor_image",
     ),
-    # Images that tenants choose, or change, for a server that is there
+    # Images that tenants choose, or change, for an existing server
     Seam(
         "nova.compute.api:API.rebuild",
         Kind.WRAP,
         "self, context, instance, image_href, admin_password",
-        "every rebuild: not with an image with which the guest would need more than is claimed",
+        "a rebuild is refused if the guest would need more with its image than is claimed",
         extension=f"{_HERE}.images:rebuild",
     ),
     Seam(
         "nova.compute.api:API.rescue",
         Kind.WRAP,
         "self, context, instance, rescue_password, rescue_image_ref",
-        "the same of a rescue",
+        "a rescue is refused if the guest would need more with its image than is claimed",
         extension=f"{_HERE}.images:rescue",
     ),
     Seam(
         "nova.compute.api:API.unshelve",
         Kind.WRAP,
         "self, context, instance",
-        "the same of an unshelve",
+        "an unshelve is refused if the guest would need more with its image than is claimed",
         extension=f"{_HERE}.images:unshelve",
     ),
     Seam(
@@ -73,14 +73,14 @@ EXTENDED = (
         "nova.objects.request_spec:RequestSpec",
         Kind.REGISTER,
         "class",
-        "vcpus and memory_mb, which the claim is made of, are what the instance is to hold",
+        "vcpus and memory_mb, from which the claim is made, are what the instance will hold",
         extension=f"{_HERE}.request_spec:subclass",
     ),
     Seam(
         "nova.scheduler.utils:ResourceRequest.from_request_spec",
         Kind.WRAP,
         "request_spec, enable_pinning_translate",
-        "PCPU and VCPU are for that size too; a host must be able to keep it",
+        "PCPU and VCPU are what the instance will hold; a host must be able to keep that size",
         extension=f"{_HERE}.request_spec:resource_request",
     ),
     Seam(
@@ -94,7 +94,7 @@ EXTENDED = (
         "nova.scheduler.manager:SchedulerManager.select_destinations",
         Kind.WRAP,
         "*args, **kwargs",
-        "where all candidates were too small, Placement is asked for those beyond its limit",
+        "if all candidates were too small, Placement is asked again without a limit",
         extension=f"{_HERE}.candidates:select_destinations",
     ),
     # Moves
@@ -154,7 +154,7 @@ EXTENDED = (
         "nova.limit.placement:enforce_num_instances_and_resources",
         Kind.WRAP,
         "context, project_id, request_spec, min_count, max_count, enforcer, delta_updates",
-        "the same by unified limits, and resize",
+        "create, restore and resize count by what the instance will hold, with unified limits",
         extension=f"{_HERE}.quotas:enforce",
         since=34,
     ),
@@ -162,7 +162,7 @@ EXTENDED = (
         "nova.limit.placement:enforce_num_instances_and_flavor",
         Kind.WRAP,
         "context, project_id, flavor, is_bfvm, min_count, max_count, enforcer, delta_updates",
-        "likewise; it knew no RequestSpec then",
+        "the same before Nova 34, which passes a flavor and no RequestSpec",
         extension=f"{_HERE}.quotas:enforce_flavor",
         until=34,
     ),
@@ -170,14 +170,14 @@ EXTENDED = (
         "nova.compute.api:API._check_quota_for_upsize",
         Kind.WRAP,
         "context, instance, current_flavor, new_flavor, is_bfv, is_revert",
-        "resize counts from what it holds to what it will hold; so does its revert",
+        "a resize and its revert count from what the instance holds to what it will hold",
         extension=f"{_HERE}.quotas:check_upsize",
     ),
     Seam(
         "nova.compute.utils:upsize_quota_delta",
         Kind.WRAP,
         "new_flavor, old_flavor",
-        "the difference of these two",
+        "the difference of a resize is that of what the two flavors count for",
         extension=f"{_HERE}.quotas:upsize_delta",
     ),
     Seam(
@@ -199,28 +199,28 @@ EXTENDED = (
         "nova.virt.libvirt.driver:LibvirtDriver._get_guest_config",
         Kind.WRAP,
         "self, instance, network_info, image_meta",
-        "the guest is defined with the size that is desired of it",
+        "the guest is defined with its desired size",
         extension=f"{_HERE}.libvirt_driver:guest_config",
     ),
     Seam(
         "nova.virt.libvirt.driver:LibvirtDriver.unrescue",
         Kind.WRAP,
         "self, context, instance",
-        "the XML that was kept while it was rescued gets the size that is desired of it",
+        "the XML that was kept during the rescue gets the desired size of the guest",
         extension=f"{_HERE}.libvirt_driver:unrescue",
     ),
     Seam(
         "nova.virt.libvirt.driver:LibvirtDriver.init_host",
         Kind.WRAP,
         "self, host",
-        "guests that ran before nova-compute started have no grace to boot",
+        "guests that ran before nova-compute started get no boot grace",
         extension=f"{_HERE}.libvirt_driver:init_host",
     ),
     Seam(
         "nova.virt.libvirt.driver:LibvirtDriver.update_provider_tree",
         Kind.WRAP,
         "self, provider_tree, nodename",
-        "traits say what this host can keep below its maximum",
+        "traits show whether this host can keep a guest below its maximum",
         extension=f"{_HERE}.libvirt_driver:update_provider_tree",
     ),
     Seam(
@@ -242,14 +242,14 @@ EXTENDED = (
         "nova.api.openstack.compute.routes:ROUTE_LIST",
         Kind.APPEND,
         "tuple",
-        "our two resources",
+        "our two resources are added",
         extension=f"{_HERE}.routes:routes",
     ),
     Seam(
         "nova.policies:list_rules",
         Kind.WRAP,
         "",
-        "our two policies, wherever Nova registers its own",
+        "our two policies are added wherever Nova registers its own",
         extension=f"{_HERE}.policies:list_rules",
     ),
     # Usage reports
@@ -258,22 +258,22 @@ EXTENDED = (
         "SimpleTenantUsageController._get_instances_all_cells",
         Kind.WRAP,
         "self, context, period_start, period_stop",
-        "the flavor's size or, if an operator wants that, what is held",
+        "usage has the flavor's size or, if [xloud] usage_reports is held, what is held",
         extension=f"{_HERE}.usage:instances_of_tenants",
     ),
     Seam(
         "nova.notifications.base:info_from_instance",
         Kind.WRAP,
         "context, instance",
-        "likewise in unversioned notifications",
+        "unversioned notifications have the same size as usage reports",
         extension=f"{_HERE}.usage:info_from_instance",
     ),
     Seam(
-        # A second name of the same, bound when Nova's package was imported.
+        # A second name of info_from_instance, bound when nova.notifications was imported.
         "nova.notifications:info_from_instance",
         Kind.WRAP,
         "context, instance",
-        "likewise",
+        "unversioned notifications have the same size as usage reports",
         extension=f"{_HERE}.usage:info_from_instance",
     ),
     # Notifications
@@ -289,14 +289,14 @@ EXTENDED = (
         "nova.compute.resource_tracker:ResourceTracker",
         Kind.SUBCLASS,
         "class",
-        "an instance uses of its host what it holds; a host that cannot keep it refuses it",
+        "an instance counts on its host as what it holds; a host that cannot keep it refuses it",
         extension=f"{_HERE}.resource_tracker:XloudResourceTracker",
     ),
     Seam(
         "nova.service:SERVICE_MANAGERS",
         Kind.ITEM,
         "dict",
-        "nova-compute answers the xloud namespace too",
+        "nova-compute answers the RPC namespace xloud too",
         key="nova-compute",
         extension=f"{_HERE}.compute_manager:MANAGER",
     ),
@@ -305,14 +305,14 @@ EXTENDED = (
         "nova.conductor.manager:ConductorManager.pre_start_hook",
         Kind.WRAP,
         "self, service_ref",
-        "nova-conductor says that it runs with nova-xloud",
+        "nova-conductor reports that it runs with nova-xloud",
         extension=f"{_HERE}.about:conductor_starts",
     ),
     Seam(
         "nova.scheduler.manager:SchedulerManager.pre_start_hook",
         Kind.WRAP,
         "self, service_ref",
-        "nova-scheduler says so too, and which filters it has",
+        "nova-scheduler reports that it runs with nova-xloud, and its filters",
         extension=f"{_HERE}.about:scheduler_starts",
     ),
 )
@@ -321,5 +321,5 @@ SEAMS = EXTENDED + CALLED
 
 
 def seams_of(release: int, seams: tuple[Seam, ...] = SEAMS) -> tuple[Seam, ...]:
-    """The rows that hold for a release, 34 for Nova 34.0."""
+    """Return the rows that hold for a Nova release, given as 34 for Nova 34.0."""
     return tuple(seam for seam in seams if seam.is_in(release))

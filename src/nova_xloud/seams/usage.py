@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Usage reports, which billing reads: the flavor's size as in stock Nova, or what is held now.
+"""Choose the size in usage reports, which billing reads: the flavor's, or what is held now.
 
-``[xloud] usage_reports`` chooses. What is held now is no history: an hour at the maximum is not in
-it once the instance is small again.
+The option ``[xloud] usage_reports`` chooses; the flavor's size is that of stock Nova. What is held
+now is no history: an hour at the maximum no longer shows once the instance is small again.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ CONF = nova.conf.CONF
 def instances_of_tenants(
     original: Callable[..., list[Any]], *args: Any, **kwargs: Any
 ) -> list[Any]:
-    """What ``GET /os-simple-tenant-usage`` adds up."""
+    """Return the instances that ``GET /os-simple-tenant-usage`` adds up, with the chosen size."""
     instances = original(*args, **kwargs)
     if _held_counts():
         for instance in instances:
-            # Of the answer alone: nobody saves it.
+            # A copy of the flavor, for this answer only; the instance is never saved.
             flavor = instance.flavor.obj_clone()
             flavor.vcpus, flavor.memory_mb = instance.vcpus, instance.memory_mb
             instance.flavor = flavor
@@ -32,7 +32,10 @@ def instances_of_tenants(
 def info_from_instance(
     original: Callable[..., dict[str, Any]], context: Any, instance: Any, *args: Any, **kwargs: Any
 ) -> dict[str, Any]:
-    """The payload of unversioned notifications, ``compute.instance.exists`` among them."""
+    """Return the payload of an unversioned notification, with the chosen size.
+
+    ``compute.instance.exists`` is one of them.
+    """
     info = original(context, instance, *args, **kwargs)
     if _held_counts():
         info |= {"vcpus": instance.vcpus, "memory_mb": instance.memory_mb}
