@@ -141,7 +141,7 @@ class NotChecked(InvariantsTestCase):
         raise ks_exc.ConnectFailure("connection refused")
 
     def _silent(self, *args, **kwargs):
-        raise HostUnavailable("its compute host did not answer in time")
+        raise HostUnavailable("the server's compute host did not answer in time")
 
     def test_placement_away(self):
         with mock.patch.object(report.SchedulerReportClient, "get", self._away):

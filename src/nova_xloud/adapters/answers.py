@@ -30,7 +30,7 @@ def error_of(answer: Any, refused: Callable[[str], Refused]) -> Exception:
     if status in (401, 403):
         return PlacementUnavailable(
             f"Placement does not let nova-compute write allocations ({status}: {words}); check "
-            "[placement] in its nova.conf and Placement's policy"
+            "[placement] in the nova.conf of nova-compute and Placement's policy"
         )
     if status in (400, 404):
         # A 404 does not last: Nova creates the host's resource provider again if it is gone.

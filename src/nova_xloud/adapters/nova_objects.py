@@ -76,7 +76,7 @@ def memory_floor(maximum: Size) -> int:
 
 
 def facts_of_instance(instance: Any) -> FlavorFacts:
-    """Return :func:`facts_of` for the flavor and image that a ``nova.objects.Instance`` has now."""
+    """Return what ``core`` needs to know of the flavor and image of a ``nova.objects.Instance``."""
     return facts_of(instance.flavor, instance.image_meta)
 
 
@@ -219,7 +219,8 @@ def size_to_count(instance: Any) -> Size:
 def has_record(instance: Any) -> bool:
     """Return whether an instance has a record of nova-xloud, readable or not.
 
-    May load ``system_metadata`` from the database; an object without a context has no record.
+    May load ``system_metadata`` from the database. An object without a context has no record if its
+    ``system_metadata`` is not loaded.
     """
     if instance._context is None and "system_metadata" not in instance:
         return False
@@ -305,7 +306,7 @@ def restart_record(instance: Any) -> Desired:
 
 
 def _resized_from(instance: Any) -> str | None:
-    """Return the key of the flavor before a resize that is not confirmed yet; None otherwise."""
+    """Return the ``flavor_key`` of the flavor before an unconfirmed resize, or None."""
     old_flavor = instance.old_flavor
     if old_flavor is None or same_flavor(old_flavor, instance.flavor):
         return None

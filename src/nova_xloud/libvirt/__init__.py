@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The only package that imports libvirt: the few domain calls we use, and guest XML.
+"""The only package that imports libvirt: the domain calls that we use, and guest XML.
 
-``domain``      the :class:`nova_xloud.compute.ports.Domain` port over a libvirt domain
-``survey``      all domains of a host in one call
-``statistics``  what a guest's own memory statistics say; pure
-``guest_xml``   sizes in a ``<domain>`` document, both ways; pure
-``error_codes`` which libvirt error becomes which of ours; a table, needs no libvirt
+``domain``        the adapter of the :class:`nova_xloud.compute.ports.Domain` port
+``domain_stats``  reads all domains of a host in one call
+``memory_stats``  interprets the memory statistics of a guest; pure functions
+``guest_xml``     writes and reads sizes in a ``<domain>`` document; pure functions
+``pinned``        finds what pins a guest's memory in a ``<domain>`` document; a pure function
+``error_codes``   maps libvirt's errors to ours; a table that does not import libvirt
 """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The Domain port over a libvirt domain: the only place that calls libvirt."""
+"""The adapter of the ``Domain`` port: reads and resizes one libvirt domain."""
 
 from __future__ import annotations
 
@@ -26,22 +26,34 @@ AGENT_CHANNEL = "org.qemu.guest_agent.0"
 
 
 class VirDomain(Protocol):
-    """The calls we use of libvirt-python's virDomain; all sizes of memory in KiB."""
+    """The calls of libvirt-python's virDomain that we use; all memory sizes are in KiB."""
 
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """Return the name of the domain."""
+
     def info(self) -> list[int]:
-        """[state, maximum memory, memory, vCPUs, CPU time]; memory may be a second old."""
+        """Return [state, maximum memory, memory, vCPUs, CPU time]; memory may be a second old."""
 
-    def XMLDesc(self, flags: int) -> str: ...
-    def isPersistent(self) -> int: ...
-    def memoryStats(self) -> dict[str, int]: ...
+    def XMLDesc(self, flags: int) -> str:
+        """Return the ``<domain>`` document, the live or with a flag the inactive one."""
+
+    def isPersistent(self) -> int:
+        """Return 1 if the domain has a persistent definition, else 0."""
+
+    def memoryStats(self) -> dict[str, int]:
+        """Return the balloon's statistics, as ``{"actual": KiB, "last_update": seconds, ...}``."""
+
     def guestVcpus(self) -> dict[str, str] | None:
-        """{"online": "0-1,3", ...}; None where the driver or the agent has no answer."""
+        """Return ``{"online": "0-1,3", ...}`` from the guest's agent; None without an answer."""
 
-    def setVcpusFlags(self, nvcpus: int, flags: int) -> int: ...
-    def setMemoryFlags(self, memory: int, flags: int) -> int: ...
+    def setVcpusFlags(self, nvcpus: int, flags: int) -> int:
+        """Set the number of vCPUs live, in the definition, or online in the guest, by flags."""
+
+    def setMemoryFlags(self, memory: int, flags: int) -> int:
+        """Set the balloon's target in KiB: of the live domain or the definition, by flags."""
+
     def setMemoryStatsPeriod(self, period: int, flags: int) -> int:
-        """Seconds; 0 ends the collection."""
+        """Set the seconds between two statistics of the balloon's driver; 0 ends the collection."""
 
 
 AskAgent = Callable[[Callable[[], Any]], Any]
@@ -52,19 +64,21 @@ def _at_once(do: Callable[[], Any]) -> Any:
 
 
 class LibvirtDomain:
-    """A libvirt domain: libvirt-python's, Nova's proxy of it, or a fake with the same calls.
+    """Reads and resizes one libvirt domain.
 
-    It never verifies: libvirt answers 0 for what the guest will not do, so callers read back.
+    Nothing is verified: libvirt returns 0 for changes that the guest will not make, so callers read
+    the domain again.
 
-    libvirt waits for an agent for ever, unless the domain was told a time-out. That one is state of
-    the domain, which Nova's quiesced snapshots rely on: it is left as it is.
+    libvirt waits for a guest agent without a limit, unless a timeout was set on the domain. That
+    timeout is state of the domain, and Nova's quiesced snapshots rely on it, so it is not changed.
 
-    :param wall: seconds since 1970, by the clock of the host that runs QEMU
+    :param dom: libvirt-python's virDomain, Nova's proxy of it, or a fake with the same calls
+    :param wall: returns seconds since 1970, by the clock of the host that runs QEMU
     :param direct: the domain without Nova's proxy, for calls that are not made in Nova's threads
-    :param ask_agent: makes a call that the guest's agent has to answer, and returns what it returns
-        or raises; bounds how long that takes. See :class:`nova_xloud.compute.agents.Agents`
-    :param usual_period: seconds between two statistics of its balloon's driver as the host is
-        configured; 0: it asks no guest
+    :param ask_agent: makes a call that the guest's agent has to answer, and returns or raises what
+        the call does; limits how long that takes. See :class:`nova_xloud.compute.agents.Agents`
+    :param usual_period: the configured seconds between two statistics of the balloon's driver,
+        ``[libvirt] mem_stats_period_seconds``; 0: this host asks no guest for statistics
     """
 
     def __init__(
@@ -85,20 +99,21 @@ class LibvirtDomain:
     def read(self, *, agent: bool = True) -> DomainReading:
         """See :meth:`nova_xloud.compute.ports.Domain.read`.
 
-        Two calls when it is shut off, five when it runs, more only with a connected agent.
-        While another call holds the domain (an unplug waits 5 s) this waits with it, for libvirt's
-        30 s at the most.
+        Makes two calls to libvirt if the domain is shut off, five if it runs, and one more if a
+        guest agent is connected. While another call holds the domain (an unplug waits 5 s) this
+        waits too, for libvirt's limit of 30 s at the most.
 
-        :raises DomainNotRunning: it was shut off in between; read again
+        :raises DomainNotRunning: the domain was shut off between two of the calls; read again
         """
         state, _, memory_kib, _, _ = self._call("info")
         root = etree.fromstring(self._call("XMLDesc", 0))
         size = read_size(root)
         inactive = self._inactive(root)
-        # Only a domain that QEMU runs has an id; a paused one has too.
+        # Only a domain that QEMU runs has an id, and a paused domain has one too.
         running = root.get("id") is not None
         paused = running and state in STOPPED_STATES
-        # Ahead of info() and the XML, which follow an event that QEMU sends once a second.
+        # Its "actual" is more current than info() and the XML, which follow an event that QEMU
+        # sends once a second.
         stats = self._statistics() if running else {}
         period = stats_period(root)
         usual = max(period, self._usual_period) if period else 0
@@ -120,7 +135,7 @@ class LibvirtDomain:
             has_virtiomem=root.find("devices/memory[@model='virtio-mem']") is not None,
             boot_id=int(root.get("id", "")) if running else None,
             usable_mb=memory_stats.usable_mb(stats or {}),
-            # 0 before the first.
+            # 0 before the first statistics.
             stats_at=(stats or {}).get("last_update") or None,
             autodeflate=root.find("devices/memballoon[@autodeflate='on']") is not None,
             defined=None if inactive is None else defined_size(inactive),
@@ -132,9 +147,9 @@ class LibvirtDomain:
         )
 
     def _inactive(self, root: etree._Element) -> etree._Element | None:
-        """The document of its persistent definition; None: it has none.
+        """Return the document of the domain's persistent definition; None if it is transient.
 
-        :param root: the one of what there is now
+        :param root: the document of the domain as it is now, which of a shut off domain is the same
         """
         if root.get("id") is None:
             return root
@@ -143,13 +158,13 @@ class LibvirtDomain:
         return etree.fromstring(self._call("XMLDesc", libvirt.VIR_DOMAIN_XML_INACTIVE))
 
     def _statistics(self) -> dict[str, int] | None:
-        """None where it runs and they cannot be had: it is read all the same."""
+        """Return the balloon's statistics of a running domain; None if libvirt cannot read them."""
         try:
             stats: dict[str, int] = self._call("memoryStats")
         except (DomainBusy, DomainNotFound, DomainNotRunning):
             raise
         except DomainError as error:
-            LOG.warning("The balloon's statistics cannot be read: %s", error)
+            LOG.warning("A domain's balloon statistics cannot be read: %s", error)
             return None
         return stats
 
@@ -164,22 +179,22 @@ class LibvirtDomain:
     def set_memory(self, mib: int) -> None:
         """See :meth:`nova_xloud.compute.ports.Domain.set_memory`.
 
-        :raises InvalidSize: 0, negative, or above the maximum
+        :raises InvalidSize: ``mib`` is 0, negative, or above the maximum
         """
         self._call("setMemoryFlags", mib * KIB, libvirt.VIR_DOMAIN_MEM_LIVE)
 
     def set_statistics_period(self, seconds: int) -> None:
         """See :meth:`nova_xloud.compute.ports.Domain.set_statistics_period`.
 
-        QEMU begins to count anew: the next statistics come in so many seconds (measured).
+        QEMU restarts its timer: the next statistics come after ``seconds`` (measured).
         """
         self._call("setMemoryStatsPeriod", seconds, libvirt.VIR_DOMAIN_AFFECT_LIVE)
 
     def set_definition(self, size: Size) -> None:
         """See :meth:`nova_xloud.compute.ports.Domain.set_definition`.
 
-        No guest and no QEMU is asked. libvirt takes away the vCPUs with the highest ids, whether
-        they can be unplugged from a running guest or not (measured).
+        libvirt changes the definition without asking QEMU or the guest. It removes the vCPUs with
+        the highest ids, whether they can be unplugged from a running guest or not (measured).
         """
         # Without HOTPLUGGABLE a vCPU that is added cannot be removed again.
         of_vcpus = libvirt.VIR_DOMAIN_VCPU_CONFIG | libvirt.VIR_DOMAIN_VCPU_HOTPLUGGABLE
@@ -189,33 +204,36 @@ class LibvirtDomain:
     def set_vcpus_online(self, count: int) -> None:
         """See :meth:`nova_xloud.compute.ports.Domain.set_vcpus_online`.
 
-        libvirt takes away the CPUs with the lowest ids first, never CPU 0, and by the agent's word
-        only those that can go.
+        libvirt takes offline the CPUs with the lowest ids first, never CPU 0, and only CPUs that
+        the agent reports as able to go offline.
 
-        :raises InvalidSize: 0, or more than are present
-        :raises DomainNotRunning: shut off or paused
-        :raises DomainCallFailed: the agent said no, or knows of too few
+        :raises InvalidSize: ``count`` is 0 or more than the vCPUs that are present
+        :raises DomainNotRunning: the domain is shut off or paused
+        :raises DomainCallFailed: the agent refused, or reports too few CPUs
         """
         self._ask("setVcpusFlags", count, libvirt.VIR_DOMAIN_VCPU_GUEST)
 
     def _online(self, present: int) -> int | None:
-        """How many CPUs the agent says are online; None where it does not say, or not sensibly."""
+        """Return how many CPUs the guest's agent reports online.
+
+        :returns: None if no agent answers, or if its answer makes no sense
+        """
         try:
             answer = self._ask("guestVcpus")
         except DomainError as error:
-            LOG.debug("No agent says how many CPUs are online: %s", error)
+            LOG.debug("The guest agent did not report how many CPUs are online: %s", error)
             return None
         return online_of(answer, present)
 
     def _driver(self, stats: dict[str, int] | None, period: int, *, paused: bool) -> bool | None:
         if not period or not stats:
             return None
-        # A paused guest has not reported since it was paused.
+        # A paused guest has reported nothing since it was paused: do not count its age.
         now = stats.get("last_update", 0) if paused else self._wall()
         return memory_stats.reports(stats, period=period, now=now) or None
 
     def _ask(self, method: str, *arguments: int) -> Any:
-        """A call that the guest's agent has to answer."""
+        """Make a libvirt call that the guest's agent has to answer, and return its result."""
         try:
             return self._ask_agent(lambda: getattr(self._direct, method)(*arguments))
         except libvirt.libvirtError as error:
@@ -229,7 +247,7 @@ class LibvirtDomain:
 
 
 def translate(error: Exception, method: str, arguments: tuple[int, ...], name: str) -> DomainError:
-    """Our error for a libvirtError; the message names call, domain and libvirt's own words."""
+    """Return our error for a libvirtError, with the call, the domain and libvirt's message."""
     code = error.get_error_code()  # type: ignore[attr-defined]
     known = [
         name for name in CONSTANTS if getattr(libvirt, name, NUMBERS_OF_NEW.get(name, -1)) == code
@@ -250,7 +268,7 @@ def _kind(method: str, arguments: tuple[int, ...]) -> Call:
 
 
 def count_ids(bitmap: str) -> int:
-    """How many ids a bitmap as libvirt writes it has: ``0-1,3`` has 3."""
+    """Return the number of ids in a bitmap in libvirt's notation: 3 for ``0-1,3``."""
     total = 0
     for part in filter(None, bitmap.split(",")):
         first, _, last = part.partition("-")
@@ -259,9 +277,9 @@ def count_ids(bitmap: str) -> int:
 
 
 def online_of(answer: dict[str, str] | None, present: int) -> int | None:
-    """How many CPUs are online by an answer of guestVcpus; None where it makes no sense.
+    """Return how many CPUs are online by an answer of guestVcpus; None if it makes no sense.
 
-    :param answer: the tenant's, whatever it says
+    :param answer: comes from the tenant's guest, so it may have any content
     :param present: how many vCPUs QEMU has
     """
     try:
@@ -274,7 +292,10 @@ def online_of(answer: dict[str, str] | None, present: int) -> int | None:
 
 
 def _confirmed(root: etree._Element, stats: dict[str, int] | None) -> bool | None:
-    """See :attr:`DomainReading.memory_confirmed`; True where nobody asks the driver to report."""
+    """Return :attr:`DomainReading.memory_confirmed` of a running domain.
+
+    True if QEMU does not ask the balloon's driver for statistics, None if they cannot be read.
+    """
     if stats is None:
         return None
     asked_to_report = root.find("devices/memballoon/stats") is not None
@@ -282,7 +303,10 @@ def _confirmed(root: etree._Element, stats: dict[str, int] | None) -> bool | Non
 
 
 def _agent_connected(root: etree._Element) -> bool:
-    """Without this check every read of a guest without an agent would cost a failing call."""
+    """Return whether a guest agent is connected, by the ``<domain>`` document.
+
+    Without this check every read of a guest without an agent would cost a failing call.
+    """
     path = f"devices/channel/target[@name='{AGENT_CHANNEL}'][@state='connected']"
     return root.find(path) is not None
 
@@ -292,5 +316,5 @@ def _dimms_kib(root: etree._Element) -> int:
 
 
 def _mib(size_kib: int) -> int:
-    """Rounded up: what is held may be claimed too large, never too small."""
+    """Return KiB as MiB, rounded up: a claim may be too large, but never too small."""
     return -(-size_kib // KIB)

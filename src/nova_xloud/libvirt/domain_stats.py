@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""All domains of a host in one call."""
+"""Read all domains of a host in one call to libvirt."""
 
 from __future__ import annotations
 
@@ -16,37 +16,38 @@ from nova_xloud.errors import DomainCallFailed
 from nova_xloud.libvirt.guest_xml import KIB, defined_size, read_size, stats_period
 from nova_xloud.libvirt.pinned import pinned_by
 
-# virDomainState of a domain whose QEMU runs and whose vCPUs do not: paused, crashed, asleep
-# (libvirt-domain.h; Nova's fake has not got them all).
+# virDomainState of a domain whose QEMU runs and whose vCPUs do not: paused, crashed, suspended by
+# the guest (libvirt-domain.h; Nova's fake libvirt lacks some of the constants).
 STOPPED_STATES = (3, 6, 7)
 # libvirt's id of a domain that QEMU does not run.
 NO_ID = -1
 
 
 class VirConnect(Protocol):
-    """The calls we use of libvirt-python's virConnect."""
+    """The calls of libvirt-python's virConnect that we use."""
 
     def listAllDomains(self, flags: int) -> list[Any]:
-        """[virDomain, ...]"""
+        """Return [virDomain, ...]."""
 
     def getAllDomainStats(self, stats: int, flags: int) -> list[tuple[Any, dict[str, Any]]]:
-        """[(virDomain, {"vcpu.current": 1, "balloon.current": KiB, ...}), ...]"""
+        """Return [(virDomain, {"vcpu.current": 1, "balloon.current": KiB, ...}), ...]."""
 
 
 def survey(
     connection: VirConnect, uuids: Collection[str] | None = (), usual_period: int = 0
 ) -> dict[str, DomainStats]:
-    """Every domain of a host by its UUID, those that are shut off too.
+    """Return the statistics of every domain of a host by UUID, also of domains that are shut off.
 
-    One call. A domain that another call holds (an unplug waits 5 s) delays nobody: libvirt tells
-    what it knows of it without asking QEMU. Where that is not all, the domain is left out: not
-    known is not gone. A QEMU that hangs delays it until it goes on (measured).
+    That is one call. A domain that another call holds (an unplug waits 5 s) does not delay it:
+    libvirt returns what it knows of the domain without asking QEMU. If vCPUs or memory are missing
+    in that, the domain is missing in the result, which does not mean that it is gone. A QEMU that
+    hangs delays the call until QEMU answers again (measured).
 
-    For each of ``uuids`` two documents more, the live one and the definition. libvirt makes both of
-    what it knows, without asking QEMU.
+    For each of ``uuids`` two documents are read as well, the live one and the definition. libvirt
+    makes both from what it knows, without asking QEMU.
 
     :param uuids: the domains whose definition and devices are read too; None: all
-    :param usual_period: as in :class:`nova_xloud.libvirt.domain.LibvirtDomain`
+    :param usual_period: see :class:`nova_xloud.libvirt.domain.LibvirtDomain`
     :raises DomainCallFailed: libvirt did not answer
     """
     groups = (
@@ -71,13 +72,14 @@ def survey(
 
 
 def survey_at(uri: str) -> dict[str, DomainStats]:
-    """:func:`survey` over a connection of its own that can only read.
+    """Return :func:`survey` of all domains over a read-only connection of its own.
 
-    The definition and the devices of each domain are read too.
+    The definition and the devices of each domain are read too. Errors of libvirt are no longer
+    written to stderr by this process afterwards.
 
     :raises DomainCallFailed: there is no libvirt at ``uri``, or it did not answer
     """
-    # libvirt writes every error to stderr besides raising it.
+    # Without this handler libvirt writes every error to stderr besides raising it.
     libvirt.registerErrorHandler(lambda context, error: None, None)
     try:
         connection = libvirt.openReadOnly(uri)
@@ -95,7 +97,7 @@ def _with_xml(stats: DomainStats, dom: Any, usual_period: int) -> DomainStats:
         live = etree.fromstring(dom.XMLDesc(0))
         inactive = etree.fromstring(dom.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE))
     except libvirt.libvirtError:
-        # It has gone just now; the next pass will not find it any more.
+        # The domain was just removed; the next pass will not find it any more.
         return stats
     return replace(
         stats,
@@ -116,7 +118,7 @@ def _stats_of(number: int, record: dict[str, Any]) -> DomainStats | None:
         memory_mb=-(-memory_kib // KIB),
         boot_id=None if number == NO_ID else number,
         max_memory_mb=-(-record.get("balloon.maximum", memory_kib) // KIB),
-        # See LibvirtDomain: what its balloon has given back is not known to be given back.
+        # 0: no report since power-on or reset, so the guest may have all of its memory.
         memory_confirmed=reported_at != 0,
         stats_at=reported_at or None,
         paused=number != NO_ID and record.get("state.state") in STOPPED_STATES,
@@ -124,9 +126,10 @@ def _stats_of(number: int, record: dict[str, Any]) -> DomainStats | None:
 
 
 def boot_ids(connection: VirConnect) -> dict[str, int]:
-    """The libvirt ids of the domains that QEMU runs, by UUID.
+    """Return libvirt's ids of the domains that QEMU runs, by UUID.
 
-    No QEMU is asked, so one that hangs does not delay this, as it does :func:`survey`.
+    libvirt asks no QEMU for this, so a QEMU that hangs does not delay it. It does delay
+    :func:`survey`.
 
     :raises DomainCallFailed: libvirt did not answer
     """

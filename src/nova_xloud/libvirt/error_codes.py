@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which libvirt error becomes which of ours: one code has many meanings, told apart by its words.
+"""Map libvirt's errors to ours by code, message and call, because one code has many meanings.
 
-By the constant's name and not its number: Nova's fake libvirt has other numbers on purpose.
-Numbers in the comments are libvirt's (virterror.h). The words were read in libvirt 9.0 and 11.3
-(``strings`` of libvirt.so.0 and libvirt_driver_qemu.so), and most were seen there too. A libvirtd
-that speaks another language has other words: then the code and the call decide, on the safe side.
+The table has the names of libvirt's constants and not their numbers: Nova's fake libvirt has other
+numbers on purpose. The numbers in the comments are libvirt's (virterror.h). The messages were read
+in libvirt 9.0 and 11.3 (``strings`` of libvirt.so.0 and libvirt_driver_qemu.so), and most of them
+were seen there too. A libvirtd with another language has other messages: then the code and the call
+decide, on the safe side.
 """
 
 from __future__ import annotations
@@ -18,13 +19,14 @@ from nova_xloud import errors
 
 
 class Call(enum.Enum):
-    """What was called, as far as it decides what an error means."""
+    """The kind of libvirt call, as far as it decides what an error means."""
 
     VCPUS = "vcpus"
-    """setVcpusFlags on QEMU: may add vCPUs, or wait for the guest to give them back."""
+    """setVcpusFlags on QEMU, which adds vCPUs or waits for the guest to give them back."""
     AGENT = "agent"
-    """Whatever the guest's agent does: guestVcpus, and setVcpusFlags with VCPU_GUEST."""
+    """A call that the guest's agent answers: guestVcpus, and setVcpusFlags with VCPU_GUEST."""
     OTHER = "other"
+    """Any other call."""
 
 
 EVERY: Final = frozenset(Call)
@@ -35,8 +37,8 @@ class Meaning:
     """One meaning of one libvirt error.
 
     :ivar constant: the name of libvirt's constant
-    :ivar error: what it is for us
-    :ivar words: in libvirt's message, in lower case; empty: whatever it says
+    :ivar error: our class for this error
+    :ivar words: a part of libvirt's message, in lower case; empty: any message
     :ivar calls: the calls on which it has this meaning
     """
 
@@ -46,7 +48,7 @@ class Meaning:
     calls: frozenset[Call] = EVERY
 
     def fits(self, constant: str | None, message: str, call: Call) -> bool:
-        """Whether this is what ``constant`` with that message means on that call."""
+        """Return whether an error with this constant and message on this call fits the row."""
         return constant == self.constant and self.words in message.lower() and call in self.calls
 
 
@@ -55,7 +57,7 @@ AGENT: Final = frozenset({Call.AGENT})
 SIZES: Final = frozenset({Call.VCPUS, Call.OTHER})
 BUSY: Final = "state change lock"
 
-# The first that fits. Those with words come before those without, of each code.
+# The first row that fits counts: of each code, the rows with words come before the row without.
 MEANINGS: Final = (
     # 1: anything. "unable to execute QEMU command 'device_del': Device vcpu3 is already in the
     # process of unplug"; "core-id 3 unplug is still pending" on ppc64
@@ -108,7 +110,7 @@ MEANINGS: Final = (
     Meaning("VIR_ERR_AGENT_COMMAND_FAILED", errors.AgentUnavailable),
 )
 
-# libvirtd may be newer than the library that we talk to it with, which then lacks the name.
+# Numbers of constants that an older client library lacks while a newer libvirtd sends them.
 NUMBERS_OF_NEW: Final[Mapping[str, int]] = {
     "VIR_ERR_AGENT_COMMAND_TIMEOUT": 112,
     "VIR_ERR_AGENT_COMMAND_FAILED": 113,
@@ -119,11 +121,11 @@ CONSTANTS: Final = tuple(dict.fromkeys(meaning.constant for meaning in MEANINGS)
 def error_class(
     constant: str | None, message: str = "", call: Call = Call.OTHER
 ) -> type[errors.DomainError]:
-    """The class for a libvirt error.
+    """Return our class for a libvirt error; ``DomainCallFailed`` if no row of the table fits.
 
-    :param constant: the name of libvirt's constant; None when the table has not got it
-    :param message: libvirt's own words
-    :param call: what was called
+    :param constant: the name of libvirt's constant; None if the table does not have it
+    :param message: libvirt's own message
+    :param call: the kind of call that failed
     """
     fitting = (one.error for one in MEANINGS if one.fits(constant, message, call))
     return next(fitting, errors.DomainCallFailed)

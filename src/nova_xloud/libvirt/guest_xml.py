@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Sizes in a libvirt ``<domain>`` document: put in, and read back.
+"""Write and read sizes in a libvirt ``<domain>`` document, with pure functions on lxml elements.
 
-Pure functions on lxml elements. What libvirt accepts was measured on libvirt 11.3 and QEMU 11.1:
+What libvirt accepts was measured on libvirt 11.3 and QEMU 11.1:
 
 * vCPU 0 has to be enabled and not hotpluggable, else VIR_ERR_CONFIG_UNSUPPORTED;
 * vCPUs that are not hotpluggable have to be enabled, and come before all others;
-* ``order`` is on all enabled vCPUs or on none; libvirt itself leaves a stale one on a vCPU that it
-  removed, and fills it in for a running domain;
-* with ``<vcpus>`` its enabled ones are counted, whatever ``current`` says;
+* ``order`` is on all enabled vCPUs or on none; libvirt itself leaves a stale ``order`` on a vCPU
+  that it removed, and fills it in for a running domain;
+* with ``<vcpus>`` its enabled vCPUs are counted, whatever ``current`` is;
 * a ``<currentMemory>`` above ``<memory>`` is not an error: it is silently made equal.
 """
 
@@ -31,7 +31,7 @@ UNIT_BYTES = {
 
 @dataclass(frozen=True, slots=True)
 class Vcpu:
-    """One ``<vcpu id=.../>`` of ``<vcpus>``."""
+    """One vCPU as its ``<vcpu id=.../>`` in ``<vcpus>`` describes it."""
 
     enabled: bool
     hotpluggable: bool
@@ -39,12 +39,12 @@ class Vcpu:
 
 @dataclass(frozen=True, slots=True)
 class GuestSize:
-    """What a ``<domain>`` document says of the guest's size.
+    """The size of a guest by its ``<domain>`` document.
 
-    :ivar each: every vCPU by its id, up to the maximum; as libvirt fills it in when the document
-        has no ``<vcpus>``: those that are there are not hotpluggable
-    :ivar max_memory_kib: ``<memory>``, KiB; hot-plugged DIMMs are in it
-    :ivar memory_kib: ``<currentMemory>``, KiB; ``<memory>`` where it is absent
+    :ivar each: every vCPU up to the maximum, by its id. Without ``<vcpus>`` it is what libvirt
+        fills in: the enabled vCPUs are not hotpluggable
+    :ivar max_memory_kib: ``<memory>`` in KiB, which includes hot-plugged DIMMs
+    :ivar memory_kib: ``<currentMemory>`` in KiB; ``<memory>`` if that element is absent
     """
 
     each: tuple[Vcpu, ...]
@@ -53,26 +53,29 @@ class GuestSize:
 
     @property
     def max_vcpus(self) -> int:
+        """The maximum number of vCPUs."""
         return len(self.each)
 
     @property
     def vcpus(self) -> int:
+        """The number of enabled vCPUs."""
         return sum(vcpu.enabled for vcpu in self.each)
 
     @property
     def removable_vcpus(self) -> int:
+        """The number of enabled vCPUs that can be removed while the guest runs."""
         return sum(vcpu.enabled and vcpu.hotpluggable for vcpu in self.each)
 
 
 def apply_size(root: etree._Element, *, vcpus: int, removable_from: int, memory_kib: int) -> None:
-    """Give a ``<domain>`` formatted for its maximum the size it starts with, in place.
+    """Set the size that a guest starts with in a ``<domain>`` formatted for its maximum, in place.
 
     Sets ``<vcpu current>`` (cpuset and the maximum stay), puts ``<currentMemory>`` after
-    ``<memory>`` and ``<vcpus>`` after ``<vcpu>``. Applying it again replaces, never repeats.
+    ``<memory>`` and ``<vcpus>`` after ``<vcpu>``. A second call replaces what the first one set.
 
-    :param vcpus: how many are enabled, from id 0 up
-    :param removable_from: vCPUs from this id up can be removed while the guest runs; vCPU 0
-        never can, so 0 is the same as 1
+    :param vcpus: how many vCPUs are enabled, from id 0 up
+    :param removable_from: vCPUs from this id up can be removed while the guest runs. vCPU 0 never
+        can, so 0 is the same as 1
     :param memory_kib: the balloon's target at start, KiB
     :raises ValueError: unless 1 <= vcpus <= maximum, 0 <= removable_from <= vcpus and
         1 <= memory_kib <= maximum; libvirt would refuse such a domain, or change it silently
@@ -93,9 +96,9 @@ def apply_size(root: etree._Element, *, vcpus: int, removable_from: int, memory_
 
 
 def read_size(root: etree._Element) -> GuestSize:
-    """The size in a ``<domain>``, of Nova's making or as libvirt dumped it.
+    """Return the size in a ``<domain>`` document of Nova or of libvirt.
 
-    :raises ValueError: it has no ``<vcpu>`` or no ``<memory>``
+    :raises ValueError: the document has no ``<vcpu>`` or no ``<memory>``
     """
     vcpu = _child(root, "vcpu")
     maximum = int(vcpu.text or "")
@@ -103,7 +106,7 @@ def read_size(root: etree._Element) -> GuestSize:
     each = [Vcpu(enabled=i < current, hotpluggable=i >= current) for i in range(maximum)]
     listed = root.findall("vcpus/vcpu")
     if listed:
-        # Left out ones are off.
+        # vCPUs that are not listed are off.
         each = [Vcpu(enabled=False, hotpluggable=True)] * maximum
     for entry in listed:
         each[int(entry.get("id", ""))] = Vcpu(
@@ -120,16 +123,19 @@ def read_size(root: etree._Element) -> GuestSize:
 
 
 def defined_size(root: etree._Element) -> Size:
-    """What a guest would be started with by a ``<domain>``; memory rounded up to MiB.
+    """Return the size that a guest starts with by its ``<domain>``, memory rounded up to MiB.
 
-    :raises ValueError: it has no ``<vcpu>`` or no ``<memory>``
+    :raises ValueError: the document has no ``<vcpu>`` or no ``<memory>``
     """
     size = read_size(root)
     return Size(size.vcpus, -(-size.memory_kib // KIB))
 
 
 def stats_period(root: etree._Element) -> int:
-    """Seconds between two statistics that QEMU asks the balloon's driver for; 0: it does not."""
+    """Return the seconds between two statistics that QEMU asks the balloon's driver for.
+
+    0 if QEMU does not ask for them or the guest has no balloon.
+    """
     balloon = root.find("devices/memballoon")
     if balloon is None or balloon.get("model") == "none":
         return 0
@@ -138,7 +144,7 @@ def stats_period(root: etree._Element) -> int:
 
 
 def kib(element: etree._Element) -> int:
-    """A size of libvirt's, in KiB, rounded up as libvirt does."""
+    """Return the memory size in an element of libvirt, in KiB, rounded up as libvirt does."""
     size = int(element.text or "") * UNIT_BYTES[element.get("unit", "KiB")]
     return -(-size // KIB)
 
@@ -171,6 +177,6 @@ def _replace_after(element: etree._Element, new: etree._Element) -> None:
         raise ValueError(f"<{element.tag}> is in no document")
     for old in parent.findall(new.tag):
         parent.remove(old)
-    # The text that follows an element belongs to it in lxml: keep it where it was.
+    # In lxml the whitespace that follows an element is its tail: keep it where it was.
     new.tail, element.tail = element.tail, None
     element.addnext(new)

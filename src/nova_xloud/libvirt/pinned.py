@@ -1,16 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What in a ``<domain>`` document pins all of the guest's memory in the host's RAM.
+"""Find in a ``<domain>`` document what pins all of the guest's memory in the host's RAM.
 
-VFIO and vhost-vdpa pin what a device may write to, and that is all of it: QEMU then ignores what a
-balloon gives back (its ``ram_block_discard_disable``), though the balloon's size changes. A macvtap
-interface (``type='direct'``), a USB or SCSI host device and a vhost-user interface pin nothing.
+VFIO and vhost-vdpa pin the memory that a device may write to, which is all of it. QEMU then ignores
+what a balloon gives back (``ram_block_discard_disable``), though the balloon's size changes. A
+macvtap interface (``type='direct'``), a USB or SCSI host device and a vhost-user interface pin
+nothing.
 """
 
 from __future__ import annotations
 
 from lxml import etree
 
-# XPath of what pins, by the code of :mod:`nova_xloud.core.instance.pinned`.
+# (code of nova_xloud.core.instance.pinned, XPath of an element that pins memory)
 _PINS = (
     ("huge_pages", "memoryBacking/hugepages"),
     ("locked_memory", "memoryBacking/locked"),
@@ -28,5 +29,9 @@ _PINS = (
 
 
 def pinned_by(root: etree._Element) -> tuple[str, ...]:
-    """The reasons, each once; empty for a guest whose balloon frees memory."""
+    """Return the codes of what pins the guest's memory, each once.
+
+    Empty if nothing pins memory, so that a balloon frees memory of the host. The codes are those of
+    :mod:`nova_xloud.core.instance.pinned`.
+    """
     return tuple(dict.fromkeys(code for code, path in _PINS if root.find(path) is not None))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a service of Nova that runs with nova-xloud says of itself."""
+"""The RPC endpoint by which a service of Nova reports its nova-xloud version and options."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ import oslo_messaging as messaging
 
 from nova_xloud.rpc.versions import NAMESPACE, VERSION
 
-# Options by ``[group] name``, as the service has them.
+# Returns the values of options by ``[group] name``, as this service has them.
 Options = Callable[[], Mapping[str, Any]]
 
 
 class AboutEndpoint:
-    """One call, beside whatever else a service answers: of conductor and scheduler the only one.
+    """Answers the call ``about``: the only call of nova-xloud on nova-conductor and nova-scheduler.
 
-    :param options: those that the service is asked for
+    :param options: returns the options to report, each time it is called
     """
 
     target = messaging.Target(namespace=NAMESPACE, version=VERSION)
@@ -27,7 +27,7 @@ class AboutEndpoint:
         self._options = options
 
     def about(self, context: Any) -> dict[str, Any]:
-        """``{"result": {"package": version, "rpc_version": version, "options": {...}}}``"""
+        """Return ``{"result": {"package": version, "rpc_version": version, "options": {...}}}``."""
         return {
             "result": {
                 "package": package_version(),
@@ -38,5 +38,5 @@ class AboutEndpoint:
 
 
 def package_version() -> str:
-    """Of the nova-xloud that is installed here."""
+    """Return the version of the nova-xloud that is installed here."""
     return importlib.metadata.version("nova-xloud")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Ask an instance's compute host."""
+"""The RPC client of nova-xloud: calls an instance's compute host and other Nova services."""
 
 from __future__ import annotations
 
@@ -22,26 +22,26 @@ from nova_xloud.rpc.versions import FIRST, NAMESPACE, VERSION
 
 LOG = logging.getLogger(__name__)
 
-_MAY_BE_TAKEN = "the server's xloud-status says whether the request was taken"
+_MAY_BE_TAKEN = "the server's xloud-status shows whether the request was taken"
 _ONLY_READS = ("now", "guests")
 CONF = nova.conf.CONF
 
-# The first version in which a host can be told until when we wait.
+# The first version in which a call can have a deadline by the clock of the host.
 _IN_TIME = "1.4"
-# Seconds; what a service says of itself it knows without looking.
+# Timeout in seconds: a service answers about without any other call.
 ABOUT_WITHIN = 10
-# Seconds for which a host's time is reckoned from what it told. Two clocks of which one is wrong by
-# half a part in a thousand, which is the most that is allowed to slew, come 0.3 s apart by then.
+# Seconds for which the time of a host is computed from its last answer. Clocks may slew by at most
+# half a part in a thousand, so two clocks are at most 0.3 s apart by then.
 TIME_IS_KNOWN_FOR = 600.0
 
 
 @dataclass(frozen=True, slots=True)
 class _HostTime:
-    """What a host's clock said.
+    """A reading of a host's clock.
 
-    :ivar clock: its id
-    :ivar seconds: its reading
-    :ivar came: our monotonic seconds when the answer was here, which is after it was read there
+    :ivar clock: the id of the clock, another one for each process of nova-compute
+    :ivar seconds: the reading
+    :ivar came: our monotonic seconds when the answer arrived, which is after the clock was read
     """
 
     clock: str
@@ -49,24 +49,25 @@ class _HostTime:
     came: float
 
     def age(self) -> float:
+        """Return the seconds since the answer arrived."""
         return time.monotonic() - self.came
 
     def until(self) -> dict[str, Any]:
-        """How long we wait from now, as arguments of a call.
+        """Return until when we wait from now, as the arguments ``answer_within`` and ``answer_by``.
 
-        The host's clock is further on than is reckoned, by what the answer took to come here: so
-        at the time that is named we wait still.
+        The host's clock is ahead of the computed time, by what its answer took to arrive. So at the
+        deadline we still wait.
         """
         by = {"clock": self.clock, "seconds": self.seconds + self.age() + _answer_within()}
         return {"answer_within": _answer_within(), "answer_by": by}
 
 
 class XloudAPI:
-    """Client of the ``xloud`` namespace on nova-compute's topic.
+    """Client of the RPC namespace ``xloud`` on nova-compute's topic.
 
-    Every call raises a :class:`nova_xloud.errors.Refused`: what the host refused, or
-    ``HostUnsupported`` where it runs without nova-xloud, or ``HostUnavailable`` where it does
-    not answer within Nova's ``rpc_response_timeout``.
+    Every call may raise a :class:`nova_xloud.errors.Refused`: the refusal of the host,
+    ``HostUnsupported`` if the host runs without nova-xloud or with one that does not know the call,
+    or ``HostUnavailable`` if the host does not answer within Nova's ``rpc_response_timeout``.
     """
 
     def __init__(self) -> None:
@@ -77,19 +78,19 @@ class XloudAPI:
             serializer=objects_base.NovaObjectSerializer(),
         )
         self._router = rpc.ClientRouter(client)
-        # The time of each host as it was told last.
+        # The last reading of each host's clock.
         self._times: dict[str, _HostTime] = {}
 
     def answered_within(self) -> float:
-        """The seconds that a host may take to answer.
+        """Return Nova's ``rpc_response_timeout``, the seconds that a host may take to answer.
 
-        oslo.messaging registers the option for it when a client is made, and not before: so only a
-        client can be asked.
+        This is a method of the client because oslo.messaging registers the option only when a
+        client is made.
         """
         return float(CONF.rpc_response_timeout)
 
     def adjust(self, context: Any, instance: Any, request: AdjustRequest) -> dict[str, Any]:
-        """See :meth:`XloudEndpoint.adjust`."""
+        """Admit an adjustment; see :meth:`nova_xloud.rpc.endpoint.XloudEndpoint.adjust`."""
         arguments = asdict(request)
         if not request.force:
             del arguments["force"]
@@ -98,17 +99,18 @@ class XloudAPI:
         return self._call_in_time(context, instance, "adjust", version, older, **arguments)
 
     def plan(self, context: Any, instance: Any, request: AdjustRequest) -> dict[str, Any]:
-        """See :meth:`XloudEndpoint.plan`."""
+        """Return a dry run; see :meth:`nova_xloud.rpc.endpoint.XloudEndpoint.plan`."""
         return self._call(context, instance, "plan", "1.1", **asdict(request))
 
     def reserve(self, context: Any, instance: Any, request: AdjustRequest) -> None:
-        """See :meth:`XloudEndpoint.reserve`."""
+        """Claim for an adjustment; see :meth:`nova_xloud.rpc.endpoint.XloudEndpoint.reserve`."""
         self._call_in_time(context, instance, "reserve", "1.2", {}, **asdict(request))
 
     def unreserve(self, context: Any, instance: Any) -> None:
-        """See :meth:`XloudEndpoint.unreserve`; nobody waits for it, and nothing is raised.
+        """Cast :meth:`nova_xloud.rpc.endpoint.XloudEndpoint.unreserve`, and do not wait.
 
-        Where it does not arrive, a pass over the host does the same.
+        An error of the broker is logged and not raised: if the message does not arrive, a reconcile
+        pass of the host releases the claim.
         """
         if not instance.host:
             return
@@ -116,29 +118,36 @@ class XloudAPI:
         try:
             client.cast(context, "unreserve", instance=instance)
         except messaging.MessagingException as error:
-            LOG.warning("Instance %s keeps for now what it reserved: %s", instance.uuid, error)
+            LOG.warning(
+                "Instance %s: the reservation is released only by the next pass: %s",
+                instance.uuid,
+                error,
+            )
 
     def status(self, context: Any, instance: Any) -> dict[str, Any]:
-        """See :meth:`XloudEndpoint.status`."""
+        """Return a server's status; see :meth:`nova_xloud.rpc.endpoint.XloudEndpoint.status`."""
         return self._call(context, instance, "status", FIRST)
 
     def guests(self, context: Any, host: str, uuids: Sequence[str]) -> dict[str, Any]:
-        """See :meth:`XloudEndpoint.guests`.
+        """Return what guests hold; see :meth:`nova_xloud.rpc.endpoint.XloudEndpoint.guests`.
 
-        :param context: targeted at the host's cell
+        :param context: a context that is targeted at the host's cell
         """
         answer = self._ask_host(context, host, "guests", "1.5", uuids=list(uuids))
         told: dict[str, Any] = _result(answer)
         return told
 
     def about(self, context: Any, topic: str, host: str) -> dict[str, Any] | None:
-        """What a service says of itself; see :meth:`nova_xloud.rpc.about.AboutEndpoint.about`.
+        """Return a service's versions and options.
 
-        :param context: targeted at the cell whose broker it listens to; else nova.conf's is used
-        :param topic: nova-compute's, nova-conductor's or nova-scheduler's
-        :returns: None: it runs with a nova-xloud that is older than this call
-        :raises HostUnsupported: it runs without nova-xloud
-        :raises HostUnavailable: it does not answer
+        See :meth:`nova_xloud.rpc.about.AboutEndpoint.about`.
+
+        :param context: targeted at the cell to whose broker the service listens; otherwise the
+            broker of nova.conf is used
+        :param topic: the topic of nova-compute, nova-conductor or nova-scheduler
+        :returns: None if the service runs with a nova-xloud that is older than this call
+        :raises HostUnsupported: the service runs without nova-xloud
+        :raises HostUnavailable: the service does not answer within 10 s
         """
         client = self._router.client(context).prepare(
             topic=topic, server=host, version=FIRST, timeout=ABOUT_WITHIN
@@ -156,10 +165,11 @@ class XloudAPI:
         return answer
 
     def hotplug_vcpus(self, context: Any, instance: Any, new_count: int) -> None:
-        """Make it ``new_count`` vCPUs; returns when the guest has them.
+        """Set the number of vCPUs to ``new_count``, and return when the guest has them.
 
-        Never more than the flavor's. The size is persisted, as by an adjustment. Quotas are not
-        looked at: nobody's request comes this way, and a caller that has one looks first.
+        ``new_count`` is at most the flavor's vCPUs, and the size is persisted as by an adjustment.
+        Quotas are not checked: no user's request comes this way, and a caller that acts for a user
+        has to check the quota first.
         """
         timeout = math.ceil(CONF.xloud.hotplug_timeout) + CONF.rpc_response_timeout
         self._call_in_time(
@@ -176,10 +186,11 @@ class XloudAPI:
         timeout: int | None = None,
         **arguments: Any,
     ) -> Any:
-        """A call that the host does not begin any more when we have given it up.
+        """Make a call that the host refuses to begin once we no longer wait for the answer.
 
-        :param version: the lowest that has it; for a host that cannot be told until when
-        :param older: what such a host is sent instead
+        :param version: the lowest RPC version that has the method, for a host that is too old to
+            know deadlines
+        :param older: the arguments that such a host gets in place of a deadline
         """
         remembered = self._times.pop(instance.host, None)
         answer = None
@@ -190,7 +201,7 @@ class XloudAPI:
                     context, instance, method, _IN_TIME, timeout, **arguments, **until
                 )
             except HostUnsupported:
-                # An older nova-xloud has been started there: as one that was never asked.
+                # An older nova-xloud was started on the host: go on as with an unknown host.
                 answer = None
             else:
                 if not _may_be_another_process(answer):
@@ -198,16 +209,19 @@ class XloudAPI:
                     return _result(answer)
         now = self._time_of(context, instance)
         if now is None:
-            # An older one. One without nova-xloud says so again.
+            # The host has an older nova-xloud; if it has none, this raises HostUnsupported again.
             return self._call(context, instance, method, version, timeout, **arguments, **older)
         if answer is not None and remembered is not None and remembered.clock == now.clock:
             return _result(answer)
-        # The process that told the time has ended, and the other has refused: so it is asked again.
+        # The process whose clock was read has ended, and the next one refused its time: retry.
         arguments |= now.until()
         return self._call(context, instance, method, _IN_TIME, timeout, **arguments)
 
     def _time_of(self, context: Any, instance: Any) -> _HostTime | None:
-        """What its host's clock says, remembered for the next call; None: it does not know."""
+        """Read the clock of the instance's host, and keep the reading for the next call.
+
+        :returns: None if the host has no nova-xloud, or one that is too old for deadlines
+        """
         try:
             now = self._call(context, instance, "now", _IN_TIME)
         except HostUnsupported:
@@ -236,9 +250,9 @@ class XloudAPI:
         timeout: int | None = None,
         **arguments: Any,
     ) -> dict[str, Any]:
-        """The answer, a refusal too."""
+        """Call the instance's host and return its answer, which may be a refusal."""
         if not instance.host:
-            raise HostUnavailable("it is on no compute host")
+            raise HostUnavailable("the server is on no compute host")
         return self._ask_host(
             context, instance.host, method, version, timeout, instance=instance, **arguments
         )
@@ -258,7 +272,9 @@ class XloudAPI:
             answer: dict[str, Any] = client.call(context, method, **arguments)
         except messaging.MessagingTimeout as error:
             asked = "nothing was changed" if method in _ONLY_READS else _MAY_BE_TAKEN
-            raise HostUnavailable(f"its compute host did not answer in time; {asked}") from error
+            raise HostUnavailable(
+                f"the server's compute host did not answer in time; {asked}"
+            ) from error
         except messaging.RPCVersionCapError as error:
             raise HostUnsupported(
                 f"{method} {version} is later than [upgrade_levels] xloud in nova-api's nova.conf, "
@@ -267,8 +283,8 @@ class XloudAPI:
         except (messaging.UnsupportedVersion, messaging.RemoteError) as error:
             if _not_known(error):
                 raise HostUnsupported(
-                    "its compute host runs without nova-xloud, or with one that does not know "
-                    f"{method} {version}; start nova-compute there with nova-xloud-run"
+                    "the server's compute host runs without nova-xloud, or with one that does not "
+                    f"know {method} {version}; start nova-compute there with nova-xloud-run"
                 ) from error
             raise
         return answer
@@ -281,12 +297,15 @@ def _result(answer: dict[str, Any]) -> Any:
 
 
 def _may_be_another_process(answer: dict[str, Any]) -> bool:
-    """Whether it may have refused because the clock it was told a time of has ended."""
+    """Return whether the refusal may be due to a deadline of the clock of an ended process."""
     return bool(answer.get("refused", {}).get("code") == HostUnavailable.code)
 
 
 def _answer_within() -> float:
-    """Seconds: a little less than we wait, so that no answer crosses with our giving up."""
+    """Return the seconds within which a host may begin a call.
+
+    That is less than we wait for the answer, so that no admission crosses with our timeout.
+    """
     return float(CONF.rpc_response_timeout * 0.8)
 
 
@@ -295,5 +314,5 @@ def _not_known(error: Exception) -> bool:
 
 
 def _names(error: Exception) -> set[str]:
-    """What it is here, and what it was where it comes from."""
+    """Return the class names of an error: here and, for a remote error, on the other side."""
     return {type(error).__name__, getattr(error, "exc_type", None) or ""}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The calls that a compute host answers; see :mod:`nova_xloud.rpc.versions`."""
+"""The RPC calls that a compute host answers; see :mod:`nova_xloud.rpc.versions`."""
 
 from __future__ import annotations
 
@@ -17,13 +17,16 @@ from nova_xloud.core.convergence.plan import AdjustRequest
 from nova_xloud.errors import DomainError, GuestRefused, HostUnavailable, Refused
 from nova_xloud.rpc.versions import NAMESPACE, VERSION
 
-# Of a caller that does not say how long it waits.
+# The value of answer_within for a caller that does not send one.
 FOR_EVER = float("inf")
 LOG = logging.getLogger(__name__)
 
 
 def _answers(method: Callable[..., Any]) -> Callable[..., dict[str, Any]]:
-    """A refusal is an answer, not a failure of the call: no traceback on either side."""
+    """Wrap a method so that it returns ``{"result": ...}``, or ``{"refused": ...}`` for a refusal.
+
+    A refusal is an answer and not a failure of the call, so neither side logs a traceback.
+    """
 
     @functools.wraps(method)
     def call(self: Any, context: Any, instance: Any, *args: Any, **kwargs: Any) -> dict[str, Any]:
@@ -41,13 +44,13 @@ def _answers(method: Callable[..., Any]) -> Callable[..., dict[str, Any]]:
                 method.__name__,
                 error,
             )
-            return {"refused": HostUnavailable(f"libvirt on its host: {error}").to_wire()}
+            return {"refused": _libvirt_failed(error)}
 
     return call
 
 
 class XloudEndpoint:
-    """Dispatched to by nova-compute's own RPC server."""
+    """Answers the RPC calls of the namespace ``xloud``; nova-compute's own RPC server calls it."""
 
     target = messaging.Target(namespace=NAMESPACE, version=VERSION)
 
@@ -66,12 +69,16 @@ class XloudEndpoint:
         force: bool = False,
         answer_by: dict[str, Any] | None = None,
     ) -> dict[str, Any]:
-        """Admit an adjustment.
+        """Admit an adjustment and start it, without waiting for the guest.
 
-        :param answer_within: seconds from now that the caller waits for the answer; later none is
-            admitted
-        :param answer_by: the same as a time that :meth:`now` told, so that the time in which the
-            call lay in a queue counts
+        :param vcpus: the vCPUs to have; None: unchanged
+        :param memory_mb: the memory to have, MiB; None: unchanged
+        :param persist: whether the size is kept after the next stop of the guest
+        :param answer_within: seconds from now that the caller waits for the answer; after that
+            nothing is admitted
+        :param force: reduce memory even below what the guest reports that it needs
+        :param answer_by: the deadline ``{"clock": id, "seconds": float}`` by the clock of
+            :meth:`now`, so that time in a queue counts; None: only ``answer_within`` counts
         :returns: ``{"generation": int, "nothing_to_do": bool}``
         """
         request = AdjustRequest(vcpus, memory_mb, persist, force)
@@ -90,7 +97,7 @@ class XloudEndpoint:
         persist: bool,
         force: bool,
     ) -> dict[str, Any]:
-        """What an adjustment would do; see :meth:`nova_xloud.compute.host.Host.plan`."""
+        """Return what an adjustment would do; see :meth:`nova_xloud.compute.host.Host.plan`."""
         request = AdjustRequest(vcpus, memory_mb, persist, force)
         return self.host.plan(context, instance, request)
 
@@ -106,18 +113,21 @@ class XloudEndpoint:
         answer_within: float = FOR_EVER,
         answer_by: dict[str, Any] | None = None,
     ) -> None:
-        """Claim what an adjustment needs; see :meth:`nova_xloud.compute.host.Host.reserve`."""
+        """Claim what an adjustment needs; see :meth:`nova_xloud.compute.host.Host.reserve`.
+
+        The parameters are those of :meth:`adjust`.
+        """
         request = AdjustRequest(vcpus, memory_mb, persist, force)
         self.host.reserve(context, instance, request, answer_within, _deadline(answer_by))
 
     @_answers
     def unreserve(self, context: Any, instance: Any) -> None:
-        """Release what :meth:`reserve` claimed and no adjustment followed."""
+        """Start the release of what :meth:`reserve` claimed, if no adjustment followed."""
         self.host.unreserve(context, instance)
 
     @_answers
     def status(self, context: Any, instance: Any) -> dict[str, Any]:
-        """The body of ``xloud_status``."""
+        """Return the body of ``xloud_status``; see :meth:`nova_xloud.compute.host.Host.status`."""
         return self.host.status(context, instance)
 
     @_answers
@@ -129,28 +139,34 @@ class XloudEndpoint:
         answer_within: float = FOR_EVER,
         answer_by: dict[str, Any] | None = None,
     ) -> None:
-        """Make it ``new_count`` vCPUs; answers when the guest has them.
+        """Set the number of vCPUs to ``new_count``, and answer when the guest has them.
 
-        :param answer_within: seconds in which it has to be admitted; ``answer_by``: as of adjust
+        :param answer_within: seconds in which the change has to be admitted
+        :param answer_by: the deadline of the admission; see :meth:`adjust`
         """
         self.host.hotplug_vcpus(context, instance, new_count, answer_within, _deadline(answer_by))
 
     def guests(self, context: Any, uuids: list[str]) -> dict[str, Any]:
-        """What the guests of these instances hold; see
-        :meth:`nova_xloud.compute.host.Host.guests`.
+        """Return what the guests of these instances hold.
+
+        See :meth:`nova_xloud.compute.host.Host.guests`.
         """
         try:
             return {"result": self.host.guests(uuids)}
         except Refused as refusal:
             return {"refused": refusal.to_wire()}
         except DomainError as error:
-            LOG.warning("libvirt did not say what the guests of this host hold: %s", error)
-            return {"refused": HostUnavailable(f"libvirt on its host: {error}").to_wire()}
+            LOG.warning("libvirt did not return what the guests of this host hold: %s", error)
+            return {"refused": _libvirt_failed(error)}
 
     @_answers
     def now(self, context: Any, instance: Any) -> dict[str, Any]:
-        """This service's time, of which ``answer_by`` is: ``{"clock": id, "seconds": float}``."""
+        """Return the clock by which ``answer_by`` counts: ``{"clock": id, "seconds": float}``."""
         return asdict(self.host.clock.now())
+
+
+def _libvirt_failed(error: DomainError) -> dict[str, Any]:
+    return HostUnavailable(f"libvirt on the server's compute host: {error}").to_wire()
 
 
 def _deadline(answer_by: dict[str, Any] | None) -> Deadline | None:

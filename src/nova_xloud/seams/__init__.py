@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The points where stock Nova is extended: :mod:`.table` lists them, :mod:`.install` extends."""
+"""Extend stock Nova: :mod:`.table` lists the points to extend, :mod:`.install` applies them."""

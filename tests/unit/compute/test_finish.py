@@ -437,7 +437,7 @@ def _lost(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     rig.takes_memory = rig.defined_by_hand = True
 
     def refused(current: Reservation, size: Size) -> Reservation:
-        raise NoAllocation("Placement holds nothing for it on this host")
+        raise NoAllocation("Placement has no allocation for the instance on this host")
 
     monkeypatch.setattr(rig.claims, "write", refused)
 

@@ -200,7 +200,11 @@ def test_a_fault_of_ours_is_not_dressed_up_as_a_refusal(name: str) -> None:
         ),
         (
             errors.DomainCallFailed("lost"),
-            {"refused": errors.HostUnavailable("libvirt on its host: lost").to_wire()},
+            {
+                "refused": errors.HostUnavailable(
+                    "libvirt on the server's compute host: lost"
+                ).to_wire()
+            },
         ),
     ],
 )
