@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the API checks before it asks the compute host, and the asking."""
+"""Check requests in nova-api, and send them to the server's compute host."""
 
 from __future__ import annotations
 
@@ -28,10 +28,13 @@ CONF = nova.conf.CONF
 
 
 class AdjustmentAPI:
-    """Beside ``nova.compute.api.API``, and checked by its own decorators."""
+    """The operations of nova-xloud in nova-api, beside ``nova.compute.api.API``.
+
+    The decorators of ``nova.compute.api`` check the state and the host of the server.
+    """
 
     def __init__(self) -> None:
-        # The name is what check_instance_host() looks for.
+        # Nova's check_instance_host() uses the attribute of this name.
         self.servicegroup_api = servicegroup.API()
 
     @functools.cached_property
@@ -42,14 +45,16 @@ class AdjustmentAPI:
         vm_state=[vm_states.ACTIVE, vm_states.PAUSED, vm_states.STOPPED]
     )
     def xloud_adjust(self, context: Any, instance: Any, request: AdjustRequest) -> None:
-        """Adjust a server; returns when it is admitted.
+        """Adjust a server, and return when the compute host has admitted the adjustment.
 
-        Where it grows, the quota of the server's project and user is looked at first, unless
-        all that grows is unlimited.
+        If the server grows, the quota of its project and user is checked first, unless all that
+        grows is unlimited.
 
-        :raises Refused:
-        :raises nova.exception.InstanceIsLocked: for an admin too: who locked it meant it
-        :raises nova.exception.InstanceInvalidState:
+        :raises Refused: the quota or the compute host refuses the adjustment, or the host is down
+        :raises nova.exception.InstanceIsLocked: the server is locked; for an admin too, because a
+            lock is set on purpose
+        :raises nova.exception.InstanceInvalidState: the server is not active, paused or stopped, or
+            another operation is in progress
         """
         self._check_free(context, instance)
         growth = quotas.growth_of(instance, request)
@@ -62,13 +67,21 @@ class AdjustmentAPI:
             self._rpc.adjust(context, instance, request)
         else:
             self._adjust_in_turn(context, instance, request, limit)
-        LOG.info("Instance %s: host %s has admitted it.", instance.uuid, instance.host)
+        LOG.info("Instance %s: host %s has admitted the adjustment.", instance.uuid, instance.host)
 
     @compute_api.check_instance_state(
         vm_state=[vm_states.ACTIVE, vm_states.PAUSED, vm_states.STOPPED]
     )
     def plan(self, context: Any, instance: Any, request: AdjustRequest) -> dict[str, Any]:
-        """What :meth:`xloud_adjust` would do; changes nothing. Raises as that does."""
+        """Return what :meth:`xloud_adjust` would do, and change nothing.
+
+        A refusal by the quota or the host is in the result and not raised.
+
+        :returns: see :meth:`nova_xloud.compute.host.Host.plan`
+        :raises Refused: the compute host is down or did not answer
+        :raises nova.exception.InstanceIsLocked: the server is locked
+        :raises nova.exception.InstanceInvalidState: as in :meth:`xloud_adjust`
+        """
         self._check_free(context, instance)
         growth = quotas.growth_of(instance, request)
         refusal = None if growth is None else quotas.refusal(context, growth)
@@ -81,14 +94,16 @@ class AdjustmentAPI:
     def _adjust_in_turn(
         self, context: Any, instance: Any, request: AdjustRequest, limit: Quota
     ) -> None:
-        """Others of the project may have been let through at the same moment: what it needs is
-        reserved, so that theirs and this are counted, and the quota is looked at once more. The
-        host then admits by what it read when it reserved.
+        """Adjust a server with a recheck of the quota, as ``[quota] recheck_quota`` asks for.
+
+        Other requests of the project may have passed the first check at the same moment. So the
+        host first reserves what this one needs, which makes it count, and the quota is checked
+        again. The host then admits by what it read when it reserved.
         """
         try:
             self._rpc.reserve(context, instance, request)
         except HostUnsupported:
-            # An older one cannot. One without nova-xloud says so again.
+            # An older nova-xloud cannot reserve. Without nova-xloud, adjust() is refused as well.
             self._rpc.adjust(context, instance, request)
             return
         except BaseException as error:
@@ -99,9 +114,9 @@ class AdjustmentAPI:
             _check_quota(limit, is_held=True)
             self._rpc.adjust(context, instance, request)
         except BaseException:
-            # Whatever it is, the end of this thread too. An adjustment that has got no answer may
-            # have been admitted: what that needs is desired then, and a run does not release it.
-            # Were this lost too, a pass over the host would find it.
+            # Whatever the error is, also the end of this thread. An adjustment without an answer
+            # may have been admitted: what it needs is desired then, so a run does not release it.
+            # If unreserve() is lost too, a pass of the host releases the claim.
             self._rpc.unreserve(context, instance)
             raise
 
@@ -109,23 +124,23 @@ class AdjustmentAPI:
         if instance.locked:
             raise exception.InstanceIsLocked(instance_uuid=instance.uuid)
         if not self._host_is_up(context, instance):
-            raise HostUnavailable("its compute host is down; nothing was changed")
+            raise HostUnavailable("the server's compute host is down; nothing was changed")
 
     def status(self, context: Any, instance: Any) -> dict[str, Any]:
-        """The body of ``xloud_status``: from the host, or without it from the database."""
+        """Return the body of ``xloud_status``, from the database if the compute host is down."""
         if self._host_is_up(context, instance):
             try:
                 told = self._rpc.status(context, instance)
                 told.pop("definition", None)
                 return told
             except HostUnavailable:
-                # It went down just now, or cannot keep up: what is recorded is still true.
+                # The host went down just now or is overloaded: the database is still right.
                 return self._recorded(instance)
         return self._recorded(instance)
 
     def _recorded(self, instance: Any) -> dict[str, Any]:
         facts = nova_objects.facts_of_instance(instance)
-        # One that is on no host, shelved and offloaded, has no claim.
+        # A server that is on no host (shelved and offloaded) has no claim.
         state = InstanceState(
             desired=nova_objects.desired_of(instance, facts),
             reserved=nova_objects.recorded_size(instance) if instance.host else NOTHING,
@@ -143,11 +158,14 @@ class AdjustmentAPI:
 
     @compute_api.check_instance_host(check_is_up=True)
     def _check_host(self, context: Any, instance: Any) -> None:
-        """Only for its decorator."""
+        """Do nothing: the decorator raises if the host of the instance is down."""
 
 
 def _may_be_reserved(error: BaseException) -> bool:
-    """Whether ``reserve`` may have claimed all the same: it, or Placement, gave no answer."""
+    """Return whether a failed ``reserve`` may have claimed nevertheless.
+
+    That is so if the compute host or Placement gave no answer.
+    """
     is_answer = isinstance(error, Refused)
     return not is_answer or isinstance(error, HostUnavailable | PlacementUnavailable)
 

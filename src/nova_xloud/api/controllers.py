@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The two resources: request in, answer out."""
+"""The controllers of the two REST resources of nova-xloud."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class _XloudController(wsgi.Controller):  # type: ignore[misc]
 
 @releases.validated
 class XloudAdjustController(_XloudController):
-    """``POST /os-xloud-adjust/{server_id}``"""
+    """The controller of ``POST /os-xloud-adjust/{server_id}``."""
 
     @wsgi.response(202)
     @wsgi.expected_errors(EXPECTED)
@@ -45,27 +45,30 @@ class XloudAdjustController(_XloudController):
     @validation.schema(schemas.ADJUST)
     @releases.response_body_schema(schemas.ADJUST_RESPONSE)
     def adjust(self, req: Any, server_id: str, body: dict[str, Any]) -> Any:
-        """Adjust a server between its minimum and its flavor's size."""
+        """Adjust a server to a size between its minimum and its flavor's size.
+
+        Answers 202 with the URL of the server's xloud-status; with ``dry_run`` 200 with the plan.
+        """
         context, instance = self._server(req, server_id, policies.ADJUST)
         if _is_true(body, "dry_run"):
             plan = self.adjustment_api.plan(context, instance, _request(body))
             return wsgi.ResponseObject({"plan": plan}, code=200)
         self.adjustment_api.xloud_adjust(context, instance, _request(body))
-        # Nova's own way of making links, with [api] compute_link_prefix and the path's project.
+        # Nova's link builder honors [api] compute_link_prefix and a project id in the path.
         server = common.ViewBuilder()._get_href_link(req, server_id, "servers")
         return wsgi.ResponseObject({}, headers={"Location": f"{server}/xloud-status"})
 
 
 @releases.validated
 class XloudStatusController(_XloudController):
-    """``GET /servers/{server_id}/xloud-status``"""
+    """The controller of ``GET /servers/{server_id}/xloud-status``."""
 
     @wsgi.expected_errors(EXPECTED)
     @coded("xloud_status")
     @validation.query_schema(schemas.STATUS_QUERY)
     @releases.response_body_schema(schemas.STATUS_RESPONSE)
     def show(self, req: Any, server_id: str) -> dict[str, Any]:
-        """Show what a server has, holds, and may become."""
+        """Show the size of a server, its bounds, conditions and blockers."""
         context, instance = self._server(req, server_id, policies.STATUS)
         return {"xloud_status": self.adjustment_api.status(context, instance)}
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Our extra specs, for Nova's own validation (entry point ``nova.api.extra_spec_validators``)."""
+"""Register our extra specs for Nova's validation (entry point nova.api.extra_spec_validators)."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ _MEMORY = "The memory, in MiB, that an instance boots with; at most the flavor's
 
 
 def register() -> list[base.ExtraSpecValidator]:
-    """One validator a name: an integer of at least 1."""
+    """Return one validator for each name of an extra spec; each accepts integers from 1 up."""
     return [
         base.ExtraSpecValidator(
             name=name,
-            description=f"{text} Beyond that it grows and shrinks while it runs.",
+            description=f"{text} While the instance runs it can grow from that and shrink again.",
             value={"type": int, "description": text, "min": 1},
         )
         for names, text in ((VCPU_SPECS, _VCPUS), (MEMORY_SPECS, _MEMORY))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every way that an error of ours becomes an HTTP answer."""
+"""Turn errors of nova-xloud and Nova into HTTP answers."""
 
 from __future__ import annotations
 
@@ -17,9 +17,12 @@ EXPECTED = (400, 403, 404, 409, 503)
 
 
 def coded(action: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Turn refusals, ours and Nova's, into answers whose message begins with a stable code.
+    """Return a decorator that turns refusals into HTTP answers with the code in front.
 
-    :param action: what Nova's own messages call the operation
+    Errors of nova-xloud, of validation and of policies become messages that begin with a stable
+    code. Errors about the state of the server become Nova's own messages.
+
+    :param action: the name of the operation in Nova's own messages
     """
 
     def decorate(method: Callable[..., Any]) -> Callable[..., Any]:

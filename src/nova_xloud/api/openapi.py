@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The two resources as an OpenAPI 3.1 document, made of what the API itself is made of.
+"""Make an OpenAPI 3.1 document of the two REST resources, from the definitions of the API itself.
 
 ::
 
     python -m nova_xloud.api.openapi > openapi.json
 
-Bodies are :mod:`.schemas`, methods and paths are those of :mod:`.policies`, statuses are
-:data:`.http_errors.EXPECTED`, codes are those of :mod:`nova_xloud.errors`. Nova validates with
-JSON schema draft 4 and OpenAPI 3.1 has 2020-12; what is used of it means the same in both, but for
-``1.0``, which is an integer in the later one only. A test sees to both.
+Bodies come from :mod:`.schemas`, methods and paths from :mod:`.policies`, statuses from
+:data:`.http_errors.EXPECTED`, and codes from :mod:`nova_xloud.errors`. Nova validates with JSON
+schema draft 4 and OpenAPI 3.1 uses 2020-12. The keywords that are used mean the same in both,
+except that ``1.0`` is an integer in 2020-12 only. Tests check both.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from nova_xloud.api.http_errors import EXPECTED
 from nova_xloud.core.convergence.dry_run import STEP_NAMES
 from nova_xloud.errors import Blocked, Refused
 
-# What Nova calls an error in its body.
+# The key of the error in Nova's response body, by status.
 FAULTS = {
     400: "badRequest",
     403: "forbidden",
@@ -32,15 +32,15 @@ FAULTS = {
     503: "serviceUnavailable",
 }
 _MEANINGS = {
-    400: "The body is wrong, or the size is out of bounds",
-    403: "By policy, or by the quota of the server's project or user",
-    404: "There is no such server, or it is not visible",
-    409: "This server, its state, or its host does not allow it",
+    400: "The body is not valid, or the size is out of bounds",
+    403: "A policy, or the quota of the server's project or user, does not allow it",
+    404: "The server does not exist, or is not visible to the caller",
+    409: "The server, its state, or its host does not allow it",
     503: "Placement does not answer",
 }
 _REQUEST_ID = {
     "x-openstack-request-id": {
-        "description": "The id of this request; it finds the instance action.",
+        "description": "The id of this request, by which the instance action can be found.",
         "schema": {"type": "string"},
     }
 }
@@ -53,7 +53,7 @@ _LOCATION = {
 
 
 def document() -> dict[str, Any]:
-    """The document, fit for JSON."""
+    """Return the OpenAPI document as a dict that can be serialized as JSON."""
     made = {policies.ADJUST: _adjust(), policies.STATUS: _status()}
     paths: dict[str, Any] = {}
     for rule in policies.RULES:
@@ -61,7 +61,7 @@ def document() -> dict[str, Any]:
             item = paths.setdefault(operation["path"], {"parameters": _PARAMETERS})
             item[operation["method"].lower()] = {
                 "summary": rule.description,
-                "description": f"By policy `{rule.name}`, default `{rule.check_str}`.",
+                "description": f"The policy is `{rule.name}`, its default `{rule.check_str}`.",
                 **made[rule.name],
             }
     return {
@@ -70,7 +70,7 @@ def document() -> dict[str, Any]:
             "title": "nova-xloud",
             "version": "1.0",
             "description": "Live vertical scaling: two resources beside those of Nova's compute "
-            "API, at every microversion alike.",
+            "API, the same at every microversion.",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "servers": [
@@ -104,7 +104,7 @@ _PARAMETERS = [
 
 def _adjust() -> dict[str, Any]:
     nothing, plan = copy.deepcopy(schemas.ADJUST_RESPONSE["oneOf"])
-    # Not in the schema that answers are validated by: a host with a later nova-xloud may have more.
+    # The schema that validates answers has no enum: a later nova-xloud on a host may add steps.
     step = plan["properties"]["plan"]["properties"]["steps"]["items"]["properties"]["step"]
     step["enum"] = list(STEP_NAMES)
     return {
@@ -114,20 +114,22 @@ def _adjust() -> dict[str, Any]:
             "content": {"application/json": {"schema": _ref("Adjust")}},
         },
         "responses": {
-            "200": _answer("With `dry_run`: the plan; nothing was changed", plan),
-            "202": _answer("Admitted", nothing, _LOCATION),
+            "200": _answer("With `dry_run`: the plan. Nothing was changed", plan),
+            "202": _answer("The adjustment is admitted", nothing, _LOCATION),
             **_refusals(EXPECTED),
         },
     }
 
 
 def _status() -> dict[str, Any]:
-    # There is no body to be wrong, and any query is let through.
+    # 400 cannot occur: the request has no body, and any query is accepted.
     refused = tuple(status for status in EXPECTED if status != 400)
     return {
         "operationId": "xloud_status",
         "responses": {
-            "200": _answer("What it has, holds, and may become", schemas.STATUS_RESPONSE),
+            "200": _answer(
+                "The size, bounds and conditions of the server", schemas.STATUS_RESPONSE
+            ),
             **_refusals(refused),
         },
     }
@@ -144,7 +146,7 @@ def _answer(
 
 
 def _refusals(statuses: tuple[int, ...]) -> dict[str, Any]:
-    without_token = {"description": "Without a valid token; said by keystonemiddleware"}
+    without_token = {"description": "The request has no valid token; keystonemiddleware answers"}
     refused = {str(s): _answer(_MEANINGS[s], _ref(FAULTS[s])) for s in statuses}
     return {"401": without_token, **refused}
 
@@ -157,7 +159,7 @@ def _fault(status: int) -> dict[str, Any]:
     codes = codes_of(status)
     message = {
         "type": "string",
-        "description": f"Begins with one of {', '.join(codes)}, and a colon; or is Nova's own.",
+        "description": f"Begins with one of {', '.join(codes)}, and a colon, or is Nova's own.",
     }
     properties = {"code": {"type": "integer", "const": status}, "message": message}
     inner = {"type": "object", "properties": properties, "required": ["code", "message"]}
@@ -166,14 +168,14 @@ def _fault(status: int) -> dict[str, Any]:
 
 
 def codes_of(status: int) -> list[str]:
-    """The codes that a message with this status may begin with."""
+    """Return the codes with which a message of this status may begin."""
     refusals = [cls for cls in Refused.__subclasses__() if "code" in vars(cls)]
     codes = [cls.code for cls in refusals if cls.status == status]
     return sorted([*codes, f"{Blocked.PREFIX}<why>"] if status == Blocked.status else codes)
 
 
 def text() -> str:
-    """The document as the file ``api-ref/openapi.json`` has it."""
+    """Return the document as JSON, as in the file ``api-ref/openapi.json``."""
     return json.dumps(document(), indent=2) + "\n"
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who may adjust, and who may look."""
+"""The policies of nova-xloud: who may adjust a server, and who may see its status."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ RULES = [
     policy.DocumentedRuleDefault(
         name=STATUS,
         check_str=base.PROJECT_READER_OR_ADMIN,
-        description="Show the live size of a server and what bounds it",
+        description="Show the live size of a server, its bounds and conditions",
         operations=[{"method": "GET", "path": "/servers/{server_id}/xloud-status"}],
         scope_types=["project"],
     ),
@@ -31,14 +31,17 @@ RULES = [
 
 
 def list_rules() -> list[policy.DocumentedRuleDefault]:
-    """For Nova's enforcer, and for ``oslopolicy-sample-generator --namespace nova-xloud``."""
+    """Return the policies of nova-xloud.
+
+    Nova's enforcer and ``oslopolicy-sample-generator --namespace nova-xloud`` call this.
+    """
     return RULES
 
 
 def get_enforcer() -> Any:
-    """Nova's enforcer with our rules; ``oslopolicy-policy-generator`` asks for it."""
+    """Return Nova's enforcer with our rules, for ``oslopolicy-policy-generator``."""
     enforcer = nova_policy.get_enforcer()
-    # Both are there already where Nova is extended.
+    # In a process in which Nova is extended, both rules are registered already.
     known = enforcer.registered_rules
     enforcer.register_defaults([rule for rule in RULES if rule.name not in known])
     return enforcer

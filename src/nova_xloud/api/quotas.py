@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whether an adjustment fits the quota of the server's project, by each of Nova's drivers.
+"""Check whether an adjustment fits the quota of the server's project, with each quota driver.
 
-A quota counts what instances hold. At the API that is in the instance's own columns, which the
-compute host keeps so (:mod:`nova_xloud.adapters.record`).
+A quota counts what instances hold. The API reads that from the instance's own columns, which the
+compute host keeps at what the instance holds (:mod:`nova_xloud.adapters.record`).
 """
 
 from __future__ import annotations
@@ -33,10 +33,13 @@ CONF = nova.conf.CONF
 
 @dataclass(frozen=True, slots=True)
 class Growth:
-    """What an adjustment makes a server hold more.
+    """The growth of a server by an adjustment.
 
-    :ivar project_id: the server's, whoever asks
-    :ivar user_id: the server's, whoever asks
+    :ivar project_id: the server's project, whoever sent the request
+    :ivar user_id: the server's user, whoever sent the request
+    :ivar facts: the facts of the server's flavor and image
+    :ivar held: what the server holds now
+    :ivar wanted: what the server will hold
     """
 
     project_id: str
@@ -47,9 +50,10 @@ class Growth:
 
 
 def growth_of(instance: Any, request: AdjustRequest) -> Growth | None:
-    """What ``request`` makes a ``nova.objects.Instance`` hold more; None: no quota is asked.
+    """Return by how much ``request`` makes a ``nova.objects.Instance`` grow.
 
-    That is where nothing grows, and above the flavor's size: the host refuses that, and says why.
+    :returns: None if no quota has to be checked: nothing grows, or the size is above the flavor's,
+        which the host refuses with a reason
     """
     facts = nova_objects.facts_of_instance(instance)
     held, desired = nova_objects.recorded_size(instance), nova_objects.desired_of(instance, facts)
@@ -60,20 +64,21 @@ def growth_of(instance: Any, request: AdjustRequest) -> Growth | None:
 
 
 class Quota(Protocol):
-    """What limits a growth."""
+    """A quota that a growth has to fit: by Nova's own limits, or by unified limits of Keystone."""
 
     def refusal(self, *, is_held: bool = False) -> QuotaExceeded | None:
-        """Why it does not allow the growth, with the numbers; None if it does.
+        """Return why the quota does not allow the growth, with the numbers; None if it does.
 
-        :param is_held: the growth is reserved already, and so among what is counted
-        :raises PlacementUnavailable: usage is counted there, and it did not answer
+        :param is_held: the growth is already reserved, so the usage includes it
+        :raises PlacementUnavailable: usage is counted in Placement, and Placement did not answer
         """
 
 
 def quota_of(context: Any, growth: Growth) -> Quota | None:
-    """The quota that a growth has to fit; None: all that grows is unlimited. Nothing is counted.
+    """Return the quota that a growth has to fit, without counting any usage.
 
-    :raises PlacementUnavailable: Keystone, which has the limits, did not answer
+    :returns: None if all that grows is unlimited
+    :raises PlacementUnavailable: Keystone, which has the unified limits, did not answer
     """
     if limit_utils.use_unified_limits():
         with _answered():
@@ -82,9 +87,10 @@ def quota_of(context: Any, growth: Growth) -> Quota | None:
 
 
 def refusal(context: Any, growth: Growth) -> QuotaExceeded | None:
-    """Why no quota allows a growth that is not reserved; None if it fits, or is unlimited.
+    """Return why the quota does not allow a growth that is not reserved yet.
 
-    :raises PlacementUnavailable: as :func:`quota_of` and :meth:`Quota.refusal`
+    :returns: None if the growth fits or is unlimited
+    :raises PlacementUnavailable: the limits or the usage could not be read
     """
     limit = quota_of(context, growth)
     return None if limit is None else limit.refusal()
@@ -100,7 +106,7 @@ def _answered() -> Iterator[None]:
 
 def _by_cores_and_ram(context: Any, growth: Growth) -> Quota | None:
     more = quota.growth(quota.legacy_amounts(growth.held), quota.legacy_amounts(growth.wanted))
-    # Of the project first: where that has a limit, which is usual, the user's is not read.
+    # The project's limits come first: if there is one, as usual, the user's are not read.
     limits = QUOTAS.get_project_quotas(context, growth.project_id, usages=False)
     if not _limited(limits, more):
         limits = QUOTAS.get_user_quotas(context, growth.project_id, growth.user_id, usages=False)
@@ -115,7 +121,7 @@ def _limited(limits: Mapping[str, Mapping[str, int]], more: Iterable[str]) -> bo
 
 @dataclass(frozen=True, slots=True)
 class _CoresAndRam:
-    """Limits of Nova's own database."""
+    """The quota by limits in Nova's own database."""
 
     context: Any
     growth: Growth
@@ -151,10 +157,10 @@ def _by_class(context: Any, growth: Growth) -> Quota | None:
     )
     more = quota.growth(held, wanted)
     if not more:
-        # The flavor fixes what Placement holds of it, and the host says so.
+        # The flavor's extra specs fix the amounts in Placement; the host refuses with that reason.
         return None
     enforcer = placement_limits._get_enforcer(context, growth.project_id)
-    # Asked for once: it keeps the limits, which the looks at the quota use.
+    # Read once: the enforcer caches the limits for the checks of the quota that follow.
     limits = enforcer.get_project_limits(growth.project_id, sorted(more))
     if all(limit < 0 for _, limit in limits):
         return None
@@ -163,7 +169,7 @@ def _by_class(context: Any, growth: Growth) -> Quota | None:
 
 @dataclass(frozen=True, slots=True)
 class _Classes:
-    """Limits of Keystone, as oslo.limit enforces them."""
+    """The quota by unified limits in Keystone, as oslo.limit enforces them."""
 
     enforcer: Any
     growth: Growth
@@ -180,7 +186,7 @@ class _Classes:
             excesses = [
                 _excess(one, self.more[one.resource_name], is_held=is_held)
                 for one in over.over_limit_info_list
-                # oslo.limit finds everything to be more than -1, which is Keystone's unlimited.
+                # In Keystone -1 means unlimited, but oslo.limit takes any usage as more than -1.
                 if one.limit >= 0
             ]
             return quota.refusal(excesses, "project")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What requests and answers look like, as JSON schemas (draft 4, as Nova's validator has it)."""
+"""The JSON schemas of requests and answers, in draft 4, which Nova's validator uses."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ PLAN_RESPONSE = _object(
                         "type": "object",
                         "properties": {"step": {"type": "string"}},
                         "required": ["step"],
-                        # What a step has beside its name is the step's.
+                        # The keys beside the name differ from step to step.
                         "additionalProperties": True,
                     },
                 },
@@ -97,7 +97,7 @@ PLAN_RESPONSE = _object(
     }
 )
 
-# 202: nothing; 200, of a dry run: the plan.
+# 202 has an empty body; 200 is the answer to a dry run and has the plan.
 ADJUST_RESPONSE = {
     "oneOf": [
         {"type": "object", "properties": {}, "additionalProperties": False},
