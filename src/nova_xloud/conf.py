@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The ``[xloud]`` options, read from Nova's own configuration files."""
+"""The options of the group ``[xloud]``, which are read from Nova's own configuration files."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from nova_xloud.core.convergence.balloon import DEFAULTS, Limits
 GROUP = cfg.OptGroup(
     "xloud",
     title="nova-xloud",
-    help="Live vertical scaling of instances between a flavor's minimum and its maximum.",
+    help="Options of nova-xloud, which changes the vCPUs and memory of a running instance between "
+    "its flavor's minimum and its flavor's maximum.",
 )
 
 OPTS = [
@@ -23,142 +24,157 @@ OPTS = [
             ("flavor", "the flavor's maximum, as without nova-xloud"),
             ("held", "what the instance holds at the moment of the report"),
         ],
-        help="Which vCPUs and memory the API's simple tenant usage and the unversioned "
-        "notifications have of an instance. Billing reads them. Neither is a history of sizes; for "
-        "one, read the notifications compute.instance.xloud_adjust.",
+        help="Which vCPUs and memory of an instance the API's simple tenant usage and Nova's "
+        "unversioned notifications report. Billing systems read both. Neither is a history of "
+        "sizes; for a history, read the notifications compute.instance.xloud_adjust.",
     ),
     cfg.IntOpt(
         "memory_floor_mb",
         default=256,
         min=64,
-        help="Memory, in MiB, that any guest needs to live: kernel, initramfs and system. Neither "
-        "may a flavor name less as its minimum, nor can an instance whose flavor names none be "
-        "adjusted below it. A flavor that is smaller as a whole boots with all of its memory. Have "
-        "the same value on all services of Nova: it goes into what is claimed.",
+        help="The memory, in MiB, that every guest needs for its kernel, initramfs and system. A "
+        "flavor's minimum_memory must not be less, and an instance whose flavor has no "
+        "minimum_memory cannot be adjusted below this value. An instance of a flavor with less "
+        "memory than this boots with all of the flavor's memory. Set the same value for all Nova "
+        "services, because the size that is claimed depends on it.",
     ),
     cfg.IntOpt(
         "memory_floor_percent",
         default=4,
         min=0,
         max=100,
-        help="A flavor may not name a minimum below 160 MiB and this share of its memory, in "
-        "percent; 0: memory_floor_mb alone counts. A guest's kernel keeps 1/64 of the most memory "
-        "that it may have for describing its pages, and more for what is sized by it, however much "
-        "the balloon takes: with 4096 MiB, Debian's lives with no less than 320. Have the same "
-        "value on all services of Nova.",
+        help="A flavor's minimum_memory must not be less than 160 MiB plus this share, in percent, "
+        "of the flavor's memory. With 0, only memory_floor_mb limits it. A guest's kernel uses "
+        "1/64 of the guest's maximum memory to describe its pages, and more for tables that are "
+        "sized by the maximum; the balloon cannot reclaim that. With a maximum of 4096 MiB, a "
+        "Debian guest needs at least 320 MiB. Set the same value for all Nova services.",
     ),
     cfg.IntOpt(
         "converge_workers",
         default=4,
         min=1,
         help="How many instances of one compute host take a step towards their size at the same "
-        "time, and how many more wait in libvirt for a vCPU to go. However many are on their way: "
-        "one that waits for its guest keeps none from taking a step.",
+        "time. As many more can wait in libvirt for their guest to release a vCPU. The number of "
+        "adjustments under way is not limited: an instance that waits for its guest does not keep "
+        "another instance from taking a step.",
     ),
     cfg.FloatOpt(
         "placement_timeout",
         default=10.0,
         min=1.0,
-        help="Seconds after which a compute host does not wait for Placement's answer to a call of "
-        "nova-xloud any more. What the call was for is tried again later, and a claim is never "
-        "taken for released. Nova's own calls have [placement] timeout.",
+        help="How many seconds a compute host waits for Placement to answer a call of nova-xloud. "
+        "After that, nova-xloud retries the operation later, and does not assume that a claim was "
+        "released. Nova's own calls to Placement use [placement] timeout instead.",
     ),
     cfg.FloatOpt(
         "step_timeout",
         default=60.0,
         min=1.0,
-        help="Seconds that a guest has for one step (a vCPU coming or going, the balloon reaching "
-        "its size) before the adjustment is reported as refused by the guest. libvirt waits 5 s "
-        "for a vCPU to go; what the guest gives back after that counts.",
+        help="How many seconds a guest has for one step (adding or removing a vCPU, or moving the "
+        "balloon to its target) before the adjustment is reported as refused by the guest. libvirt "
+        "itself waits 5 s for the removal of a vCPU; a vCPU that the guest releases after those "
+        "5 s still counts as removed.",
     ),
     cfg.FloatOpt(
         "poll_interval",
         default=0.25,
         min=0.01,
-        help="Seconds between two readings of a guest that is waited for; the longer it is, the "
-        "more, up to 2 s.",
+        help="Seconds between two readings of a guest while a step waits for it. The interval "
+        "grows with the time waited, up to 2 s.",
     ),
     cfg.IntOpt(
         "claim_attempts",
         default=5,
         min=1,
-        help="How often a claim is tried when Placement answers that the allocation has changed "
-        "meanwhile.",
+        help="How many times a write of an instance's allocation is tried when Placement answers "
+        "that the allocation was changed concurrently.",
     ),
     cfg.FloatOpt(
         "hotplug_timeout",
         default=90.0,
         min=1.0,
-        help="Seconds that hotplug_vcpus waits for the guest.",
+        help="How many seconds the RPC method hotplug_vcpus waits for the guest.",
     ),
     cfg.IntOpt(
         "balloon_step_mb",
         default=1024,
         min=16,
-        help="The largest step, in MiB, by which a guest's memory is made smaller. Before each, "
-        "the guest's own statistics are waited for, which it sends every [libvirt] "
-        "mem_stats_period_seconds.",
+        help="The largest step, in MiB, by which a guest's memory is reduced. Before each step "
+        "nova-xloud waits for new memory statistics of the guest, which the guest's balloon driver "
+        "reports every [libvirt] mem_stats_period_seconds.",
     ),
     cfg.IntOpt(
         "balloon_reserve_mb",
         default=64,
         min=0,
-        help="Memory, in MiB, that a guest keeps beyond what it uses by its own statistics when it "
-        "is made smaller. Only an adjustment with force goes below.",
+        help="The memory, in MiB, that a guest keeps when its memory is reduced, in addition to "
+        "what the guest uses according to its own statistics. Only an adjustment with force leaves "
+        "the guest less.",
     ),
     cfg.BoolOpt(
         "offline_vcpus",
         default=False,
-        help="Where vCPUs cannot be removed from a guest that has an agent, have the agent take "
-        "them offline. Their claim stays, because nothing keeps the guest from using them again.",
+        help="Whether vCPUs that cannot be removed from a guest are taken offline by the guest's "
+        "agent instead, if the guest has an agent. Such vCPUs stay claimed, because the guest can "
+        "bring them online again at any time.",
     ),
     cfg.FloatOpt(
         "boot_grace",
         default=120.0,
         min=0.0,
-        help="Seconds that a guest has after its start, or after it has restarted itself, until "
-        "its balloon has the size it boots with. After them what it holds is claimed.",
+        help="How many seconds a guest has, after its start or after it has restarted itself, "
+        "until its balloon has reached the size that the guest boots with. After that time all "
+        "memory that the guest holds is claimed.",
     ),
     cfg.IntOpt(
         "reconcile_interval",
         default=60,
-        help="Seconds between two passes over all instances of a compute host, which finish what "
-        "was left and repair what has changed; negative: none but at the service's start.",
+        help="Seconds between two passes over all instances of a compute host. A pass resumes "
+        "unfinished adjustments, and repairs instances that differ from their desired size. With a "
+        "negative value there is only one pass, when the service starts.",
     ),
     cfg.FloatOpt(
         "retry_max_interval",
         default=3600.0,
         min=1.0,
-        help="The longest time, in seconds, between two attempts on a guest that has refused. It "
-        "begins with reconcile_interval and doubles.",
+        help="The longest time, in seconds, between two attempts to adjust a guest that has "
+        "refused. The first retry comes after reconcile_interval, and the time doubles with each "
+        "further attempt.",
     ),
     cfg.IntOpt(
         "give_up_after",
         default=10,
         min=0,
-        help="How many attempts are made to get a guest to a size that was asked for. After the "
-        "last one, what the guest holds is desired again and persisted, what is claimed beyond it "
-        "is released, and the condition GaveUp says so. 0: a size is never given up, and one that "
-        "a guest refused to shrink to is what it boots with next.",
+        help="How many attempts are made to bring a guest to a requested size. After the last "
+        "attempt the size that the guest holds becomes its desired size and is persisted, the rest "
+        "of its claim is released, and the condition GaveUp becomes true. With 0 a requested size "
+        "is never given up, and a guest that refused to shrink boots with the smaller size at its "
+        "next start.",
     ),
     cfg.PortOpt(
         "metrics_port",
         min=1,
-        help="The port on which nova-compute serves its metrics to Prometheus; unset, it serves "
-        "none. It needs prometheus_client: install nova-xloud[metrics].",
+        help="The port on which nova-compute serves its metrics to Prometheus. If it is not set, "
+        "nova-compute serves no metrics. Metrics need the package prometheus_client: install "
+        "nova-xloud[metrics].",
     ),
     cfg.HostAddressOpt(
         "metrics_host",
         default="127.0.0.1",
-        help="The address on which metrics_port is listened on. Whoever reaches it can read "
-        "which instances are on the host, whose they are, and their sizes; there is no password.",
+        help="The address on which nova-compute listens for metrics_port. There is no password: "
+        "whoever can connect to the address can read the UUIDs, projects and sizes of all "
+        "instances on the host.",
     ),
 ]
 
 
 @dataclass(frozen=True, slots=True)
 class EngineOptions:
-    """The options that the package ``compute`` works with, as values."""
+    """The values of the options that the package ``compute`` uses.
+
+    Names ending in ``_timeout``, ``_interval`` or ``_grace`` are seconds. ``retry_interval`` is the
+    option ``reconcile_interval``, or 60 if that is not above 0.
+    """
 
     converge_workers: int = 4
     step_timeout: float = 60.0
@@ -172,28 +188,28 @@ class EngineOptions:
     limits: Limits = DEFAULTS
 
 
-# Nova's own group, where each of its RPC interfaces has its cap.
+# Nova's own group: it has one option for each RPC interface, which caps the version to send.
 UPGRADE_LEVELS = "upgrade_levels"
 UPGRADE_OPTS: list[cfg.Opt] = [
     cfg.StrOpt(
         "xloud",
-        help="The highest version of nova-xloud's RPC interface that is sent to compute hosts, "
-        "such as 1.0, while some have an older one. What needs a later version is refused, with "
-        "xloud.host_unsupported. Not needed where compute hosts may be asked: each refuses what "
-        "it does not know.",
+        help="The highest version of nova-xloud's RPC interface, such as 1.0, that is sent to "
+        "compute hosts. Set it while some hosts run an older version. A request that needs a later "
+        "version is refused with xloud.host_unsupported. Without this option every request is sent "
+        "to the host, and a host refuses a request that the host does not know.",
     ),
 ]
 
 
 def register(conf: cfg.ConfigOpts) -> None:
-    """Register the options on Nova's configuration; again is harmless."""
+    """Register the options on Nova's configuration; registering them again is harmless."""
     conf.register_group(GROUP)
     conf.register_opts(OPTS, group=GROUP)
     conf.register_opts(UPGRADE_OPTS, group=UPGRADE_LEVELS)
 
 
 def engine_options(conf: cfg.ConfigOpts) -> EngineOptions:
-    """The options as frozen values."""
+    """Return the current values of the options; later changes of ``conf`` do not change them."""
     group = conf.xloud
     return EngineOptions(
         converge_workers=group.converge_workers,
@@ -215,5 +231,5 @@ def engine_options(conf: cfg.ConfigOpts) -> EngineOptions:
 
 
 def list_opts() -> list[tuple[cfg.OptGroup | str, list[cfg.Opt]]]:
-    """For ``oslo-config-generator --namespace nova-xloud``."""
+    """Return all groups and options for ``oslo-config-generator --namespace nova-xloud``."""
     return [(GROUP, OPTS), (UPGRADE_LEVELS, UPGRADE_OPTS)]

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where the supported releases of Nova differ in what nova-xloud asks of them: one function each.
+"""The differences between the supported releases of Nova, with one function for each difference.
 
-A difference of signature is two rows in :mod:`nova_xloud.seams.table` (``since``, ``until``).
+A function of Nova whose signature differs between releases is not here: such a function has two
+rows in :mod:`nova_xloud.seams.table` (``since``, ``until``).
 """
 
 from __future__ import annotations
@@ -13,13 +14,13 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
-# 2024.1 to 2026.2, by Nova's own numbers. constraints/ has a file for each; 31.0 is Debian 13's,
-# and was tested with that of 31.3.
+# 2024.1 to 2026.2, by Nova's own numbers. constraints/ has a file for each but 31.0: 31.0 is the
+# Nova of Debian 13, and was tested with the constraints of 31.3.
 SUPPORTED = ("29.4", "30.3", "31.0", "31.3", "32.2", "33.0", "34.0")
 
 
 def version() -> str | None:
-    """The installed Nova's version, as ``34.0.0``; None without one."""
+    """Return the version of the installed Nova, such as ``34.0.0``; None if there is no Nova."""
     try:
         return importlib.metadata.version("nova")
     except importlib.metadata.PackageNotFoundError:
@@ -27,24 +28,25 @@ def version() -> str | None:
 
 
 def is_supported(found: str) -> bool:
-    """Whether a version belongs to a release that nova-xloud was tested with.
+    """Return whether the version ``found`` of Nova belongs to a release that was tested.
 
-    Another one may fit as well, a later point release (34.1.0) nearly always does: the table of
-    seams judges that.
+    A version that was not tested may fit as well, and a later point release (34.1.0) nearly always
+    does: :mod:`nova_xloud.seams.table` decides that.
     """
     return any(found == release or found.startswith(f"{release}.") for release in SUPPORTED)
 
 
 def not_tested(found: str) -> str:
-    """What people are told of a version that :func:`is_supported` does not know."""
+    """Return the warning for a version that is not supported; see :func:`is_supported`."""
     return f"Nova {found} is none of the releases that were tested: {', '.join(SUPPORTED)}"
 
 
 def major(found: str | None = None) -> int:
-    """A release's number, 34 for 2026.2.
+    """Return the major number of a version of Nova, such as 34 for 2026.2.
 
-    :param found: a version; default: the installed Nova's, which must be there. One that does not
-        begin with a number (a build of one's own) counts as the newest that was tested
+    :param found: a version; default: the version of the installed Nova, which must be there. A
+        version that does not begin with a number (a private build) counts as the newest release
+        that was tested
     """
     found = found or importlib.metadata.version("nova")
     # PEP 440: a version may begin with an epoch, as 1!34.0.0.
@@ -54,18 +56,18 @@ def major(found: str | None = None) -> int:
 
 
 def choose_backend() -> None:
-    """Choose threads or eventlet as Nova's own API does: it wants to be the first import of all."""
+    """Choose threads or eventlet as Nova's own API does; call this before any import of Nova."""
     from nova import monkey_patch
 
     if major() >= 33:
         monkey_patch.patch(backend="threading")
     elif major() >= 32:
         monkey_patch.patch()
-    # Before that, to import it is the choice.
+    # Before Nova 32 the import of monkey_patch alone makes the choice.
 
 
 def machine_threads() -> Any:
-    """The module ``threading`` of the machine, also where eventlet has put its own in its place."""
+    """Return Python's own module ``threading``, even if eventlet has replaced that module."""
     patcher = sys.modules.get("eventlet.patcher")
     if patcher is None or not patcher.is_monkey_patched("thread"):
         return threading
@@ -73,15 +75,16 @@ def machine_threads() -> Any:
 
 
 def without_proxy(domain: Any) -> Any:
-    """libvirt's own object. On eventlet Nova has it behind a proxy that calls it in threads of its
-    pool, of which there are twenty.
+    """Return libvirt's own domain object, without the proxy that Nova puts around it on eventlet.
+
+    The proxy makes each call in a thread of eventlet's pool, which has twenty threads.
     """
     tpool = sys.modules.get("eventlet.tpool")
     return domain._obj if tpool is not None and isinstance(domain, tpool.Proxy) else domain
 
 
 def compute_api_application() -> Any:
-    """Nova's own WSGI application."""
+    """Return the WSGI application of Nova's compute API."""
     if major() >= 30:
         from nova.wsgi.osapi_compute import application
 
@@ -94,9 +97,10 @@ def compute_api_application() -> Any:
 def enforce_unified_limits(
     context: Any, project_id: str, request_spec: Any, more: Mapping[str, int]
 ) -> None:
-    """Whether a project may hold ``more`` of each unified limit.
+    """Raise unless the unified limits of a project allow it to hold ``more`` of each resource.
 
-    :raises nova.exception.TooManyInstances: it may not
+    :param more: by resource, the amount to add to the project's usage
+    :raises nova.exception.TooManyInstances: the project would exceed a limit
     """
     from nova.limit import placement
 
@@ -117,10 +121,12 @@ def enforce_unified_limits(
 
 
 def should_enforce(over: Any) -> bool:
-    """Whether Nova refuses what ``oslo_limit.exception.ProjectOverLimit`` says is over.
+    """Return whether Nova refuses a request because of ``oslo_limit``'s ``ProjectOverLimit``.
 
-    Since 31 an operator says which limits may be unset; before, each counts that is a number: -1 is
-    Keystone's unlimited.
+    Since Nova 31 an operator configures which limits may be unset. Before Nova 31 every limit
+    counts that is not negative; -1 is Keystone's value for unlimited.
+
+    :param over: ``oslo_limit.exception.ProjectOverLimit``
     """
     from nova.limit import utils
 
@@ -130,19 +136,24 @@ def should_enforce(over: Any) -> bool:
 
 
 def whose_quota(over: Any) -> str:
-    """Of ``nova.exception.OverQuota``: ``project`` or ``user``. Nova says it since 34."""
+    """Return whose quota was exceeded: ``project``, ``user``, or ``project or user``.
+
+    Nova's exception has the scope since Nova 34; before that the scope is not known.
+
+    :param over: ``nova.exception.OverQuota``
+    """
     return over.kwargs["scope"] if major() >= 34 else "project or user"
 
 
 def validated(controller: type) -> type:
-    """A controller's decorator: all its methods have schemas. Nova's guard asks since 32."""
+    """Decorate a controller whose methods all have schemas, which Nova checks since Nova 32."""
     from nova.api import validation
 
     return validation.validated(controller) if major() >= 32 else controller
 
 
 def response_body_schema(schema: Mapping[str, Any]) -> Callable[..., Any]:
-    """A method's decorator: what its answers look like. Nova checks that since 30."""
+    """Return a decorator that gives a method the schema of its answers; Nova has it since 30."""
     from nova.api import validation
 
     return validation.response_body_schema(schema) if major() >= 30 else lambda method: method
