@@ -216,7 +216,7 @@ class ServicesThatDoNotAnswer(UpgradeCheckTestCase):
         assert [compute[0], balloons[0], invariants[0]] == [WARNING] * 3
         assert "host1: it is down" in compute[1]
         assert "host1 did not say" in balloons[1]
-        assert "the guests of 1 instances on it were not looked at" in invariants[1]
+        assert "the guests of 1 instances on this host were not checked" in invariants[1]
 
     def test_a_conductor_that_is_up_and_silent(self):
         self.useFixture(fixtures.MonkeyPatch("nova_xloud.rpc.client.ABOUT_WITHIN", 1))
@@ -230,8 +230,8 @@ class ServicesThatDoNotAnswer(UpgradeCheckTestCase):
         assert "no record of a nova-scheduler" in scheduler[1]
         assert filters == (
             SUCCESS,
-            "No filter that clashes is enabled, says nova.conf here, as no scheduler was to be "
-            "asked.",
+            "No filter that clashes is enabled, says nova.conf on this host, because no "
+            "nova-scheduler answered.",
         )
 
     def _filters(self):

@@ -1,17 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Looks at a whole cloud from outside of its services, and changes nothing.
+"""Checks of a whole cloud, made from outside of Nova's services without changing anything.
 
-Whether the invariants hold:
+Modules that check whether the invariants hold:
 
-``cells``   Nova's databases, and those of them that cannot be read
-``cloud``   instances and hosts in them, and Placement
-``guests``  what the guests hold: from their libvirt, or from nova-compute
-``check``   the passes over them, and looking again
-``report``  what came of it, as text and as JSON
+``aside``       calls to many hosts at the same time
+``cells``       Nova's databases, and which of them cannot be read
+``cloud``       the instances and hosts in the databases, and Placement
+``guests``      what the guests hold, from their libvirt or from nova-compute
+``views``       the data of elastic instances that the rules need
+``invariants``  the check itself, which repeats what seems to be broken
+``report``      the outcome of a check, as text and as JSON
 
-Whether all of it is as nova-xloud needs it:
+Modules that check whether a cloud is ready for nova-xloud:
 
-``services``   what Nova's services say of themselves over RPC
-``osapi``      what nova-api shows of itself over HTTP
-``readiness``  what each check reads; :mod:`nova_xloud.core.checks.upgrade_check` judges
+``services``       the services of Nova, and their answers over RPC
+``osapi``          the answer of nova-api over HTTP
+``upgrade_check``  the data of each check; :mod:`nova_xloud.core.checks.upgrade_check` judges it
 """

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Calls to many hosts at a time, none of which keeps the command from going on, or from ending.
+"""Calls to many hosts at a time, none of which can block the command or the end of the process.
 
-All threads are daemons. Those of ``concurrent.futures`` are waited for when the process ends, so
-that Ctrl-C would take as long as the slowest host.
+All threads are daemons. Python waits for the threads of ``concurrent.futures`` when the process
+ends, so with those Ctrl-C would take as long as the slowest host.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ from typing import Any, TypeVar
 K = TypeVar("K")
 T = TypeVar("T")
 
-# Seconds between two looks whether a call that may be left behind has answered.
+# Seconds between two checks whether a call that can be abandoned has returned.
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.002, 0.05
 
 
 def side_by_side(do: Callable[[K], T], things: Sequence[K], at_once: int) -> Iterator[tuple[K, T]]:
-    """Each of ``things`` with what ``do`` returns for it, as the answers come.
+    """Call ``do`` for each of ``things`` in threads, and yield each thing with its result.
 
-    When the caller stops early, or one call raises, no further call is begun, and none that is on
-    its way is waited for.
+    Results are yielded in the order in which the calls return. When the caller stops iterating, or
+    one call raises, no further call is started, and nobody waits for the calls under way.
 
     :param at_once: the largest number of calls at a time
-    :raises BaseException: what the first call that failed raised
+    :raises BaseException: the error of the first call that failed
     """
     left, came = deque(things), queue.Queue[tuple[K, Callable[[], T]]]()
     stopped = threading.Event()
@@ -53,12 +53,14 @@ def side_by_side(do: Callable[[K], T], things: Sequence[K], at_once: int) -> Ite
 
 
 def within(seconds: float, do: Callable[[], T], threads: Any = threading) -> T:
-    """What ``do`` returns or raises, in a thread that is left behind when the time is over.
+    """Call ``do`` in a thread and return its result, but abandon the thread after ``seconds``.
 
-    :param threads: the module ``threading`` of the machine. On eventlet a call to libvirt in any
-        other thread stops the whole process, and in one of the machine nothing of eventlet's may
-        be used; so the caller looks again and again, in place of being woken
-    :raises TimeoutError: there was no answer within so many seconds
+    An error that ``do`` raises is raised here.
+
+    :param threads: Python's own module ``threading``. On eventlet a call to libvirt in a green
+        thread stops the whole process, and a thread of the operating system must not use eventlet's
+        locks; so the caller polls for the result instead of being woken
+    :raises TimeoutError: ``do`` has not returned within so many seconds
     """
     came: list[Callable[[], T]] = []
     threads.Thread(
@@ -75,7 +77,7 @@ def within(seconds: float, do: Callable[[], T], threads: Any = threading) -> T:
 
 
 def _outcome(do: Callable[[], T]) -> Callable[[], T]:
-    """Make the call. What comes back returns the answer, or raises the error, when it is called."""
+    """Call ``do``, and return a function that returns the result of ``do`` or raises its error."""
     try:
         answer = do()
     except BaseException as error:  # noqa: BLE001 - who waits for the call raises it

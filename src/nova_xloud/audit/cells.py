@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Nova's databases: the one of the API, and that of each cell."""
+"""Read access to Nova's databases: the API database and the database of each cell."""
 
 from __future__ import annotations
 
@@ -31,19 +31,21 @@ _WHERE = (
 
 
 class Cells:
-    """All cells.
+    """All cells of a cloud.
 
-    A cell that cannot be read is left out from then on and told of in ``unread``.
+    A cell that cannot be read is not read again, and is recorded in ``unread``.
 
     :ivar context: an admin's ``nova.context.RequestContext``, targeted at no cell
-    :raises Unread: the API database cannot be read, or knows no cell, or there is no [database]
+    :ivar unread: one error for each cell that could not be read
+    :raises Unread: the API database cannot be read or has no cell, or nova.conf has no
+        ``[database] connection``
     """
 
     def __init__(self, context: Any) -> None:
         if nova.conf.CONF.database.connection is None:
             raise Unread(
-                "nova.conf has no [database] connection, by which Nova's queries tell what kind of "
-                "database they are for",
+                "nova.conf has no [database] connection, which Nova needs to know the kind of its "
+                "databases",
                 _WHERE.format("database"),
             )
         self.context = context
@@ -57,7 +59,7 @@ class Cells:
                 self._leave_out(cell.identity, error)
         if not (self._contexts or self.unread):
             raise Unread(
-                "the API database knows no cell",
+                "the API database has no cell mapping",
                 f"{_WHERE.format('api_database')}, after nova-manage cell_v2 create_cell",
             )
 
@@ -67,9 +69,9 @@ class Cells:
         return not self.unread
 
     def api_database(self, read: Callable[[Any], T]) -> T:
-        """What ``read`` reads there, given a context.
+        """Return what ``read``, called with a context, reads from the API database.
 
-        :raises Unread: it cannot
+        :raises Unread: the API database cannot be read
         """
         try:
             return read(self.context)
@@ -80,7 +82,10 @@ class Cells:
             ) from error
 
     def every(self, read: Callable[[Any], Iterable[T]]) -> Iterator[T]:
-        """What ``read`` reads in each cell, given a context that is targeted at it."""
+        """Yield all that ``read`` returns for each cell, given a context targeted at the cell.
+
+        A cell that cannot be read is recorded in ``unread`` and left out.
+        """
         for identity, context in list(self._contexts.items()):
             try:
                 yield from read(context)
@@ -92,11 +97,12 @@ class Cells:
         self.unread.append(
             Unread(
                 f"cell {identity} could not be read: {_first_line(error)}",
-                "compare nova-manage cell_v2 list_cells with where its database is",
+                "check that the database of the cell runs, and that nova-manage cell_v2 list_cells "
+                "shows the right connection",
             )
         )
 
 
 def _first_line(error: Exception) -> str:
-    """SQLAlchemy adds the statement, and where to read about it."""
+    """Return the first line of an error; SQLAlchemy adds the statement and a link in others."""
     return str(error).partition("\n")[0]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A whole cloud in Nova's databases and in Placement: read, never written."""
+"""Reads a whole cloud from Nova's databases and from Placement, and never writes to them."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ from nova_xloud.core.checks.invariants import Node
 
 # Instances read by one query.
 PAGE = 500
-# The same, where several hosts are read at a time: each has so many in memory.
+# The same where several hosts are read at a time, each with so many instances in memory.
 CHUNK = 100
-# How many of its newest actions tell when a guest was last started.
+# How many of an instance's newest actions are searched for the last start of its guest.
 ACTIONS = 20
 
 _ATTRIBUTES = ["flavor", "system_metadata"]
@@ -54,11 +54,13 @@ _STARTS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """One compute node and the service that it belongs to.
+    """One compute node and its nova-compute service.
 
-    :ivar provider: its resource provider, which has the compute node's own UUID
-    :ivar context: targeted at its cell
-    :ivar up: nova-compute reports that it lives
+    :ivar name: the host name of the service
+    :ivar node: the hypervisor's host name
+    :ivar provider: UUID of the node's resource provider, which is the compute node's own UUID
+    :ivar context: ``nova.context.RequestContext``, targeted at the cell of the host
+    :ivar up: whether Nova's service group has nova-compute as up
     """
 
     name: str
@@ -70,11 +72,11 @@ class Host:
 
 @dataclass(frozen=True, slots=True)
 class Moves:
-    """The migrations of a cloud that are not over.
+    """The migrations of a cloud that have not ended.
 
-    :ivar running: their UUIDs by instance
-    :ivar left_behind: hosts by instance that it was evacuated from and that hold its allocation
-        until they come back
+    :ivar running: the UUIDs of migrations in progress, by instance
+    :ivar left_behind: by instance, the hosts from which the instance was evacuated. Such a host
+        keeps an allocation for the instance until nova-compute there is up again
     """
 
     running: dict[str, frozenset[str]]
@@ -82,14 +84,14 @@ class Moves:
 
 
 class Cloud:
-    """A whole cloud.
+    """A whole cloud, as Nova's databases and Placement have it.
 
-    :raises Unread: there is no Placement
+    :raises Unread: Placement could not be reached
     """
 
     def __init__(self, cells: Cells) -> None:
         self.cells = cells
-        # What is allocated, by itself: a cloud has few flavors, so most allocations are equal.
+        # One mapping for all equal allocations: a cloud has few flavors, so most are equal.
         self._shapes: dict[tuple[tuple[str, int], ...], Mapping[str, int]] = {}
         try:
             self._placement = report.report_client_singleton()
@@ -97,7 +99,7 @@ class Cloud:
             raise Unread(f"Placement could not be reached: {error}", _PLACEMENT) from error
 
     def hosts(self) -> list[Host]:
-        """Every compute node."""
+        """Return every compute node of every cell that can be read."""
         group = servicegroup.API()
 
         def read(context: Any) -> list[Host]:
@@ -113,7 +115,10 @@ class Cloud:
         return list(self.cells.every(read))
 
     def instances(self, uuids: Iterable[str] | None = None) -> Iterator[Any]:
-        """Every ``nova.objects.Instance`` that is not deleted, or those of ``uuids``."""
+        """Yield every ``nova.objects.Instance`` that is not deleted, or only those of ``uuids``.
+
+        A soft-deleted instance is among them, because it keeps its allocation.
+        """
         every: dict[str, Any] = {"deleted": False, "soft_deleted": True}
         if uuids is None:
             yield from self.cells.every(lambda context: _pages(context, every))
@@ -123,18 +128,19 @@ class Cloud:
             yield from self.cells.every(functools.partial(_pages, filters=filters))
 
     def instances_on(self, host: Host, uuids: Sequence[str]) -> Iterator[Any]:
-        """Those of ``uuids`` that are on ``host``, as ``nova.objects.Instance``, some at a time.
+        """Yield the ``nova.objects.Instance`` of each of ``uuids`` that is on ``host``.
 
-        May be called in any thread. Each instance has the context that it was read with.
+        ``CHUNK`` instances are read at a time. This may be called in any thread. Each instance has
+        the context that it was read with.
 
         :raises Unread: the host's cell cannot be read
         """
-        # A context is one thread's: its database session hangs on it.
+        # Only one thread may use a context, because the database session belongs to the context.
         context = copy.copy(host.context)
         for some in chunks(uuids, CHUNK):
             for instance in self._some_on(host, context, some):
-                # One that has moved to another host since is left out here; the second look asks
-                # the other host about it.
+                # An instance that has moved to another host since is left out here; the recheck
+                # asks the other host about it.
                 if instance.host == host.name:
                     yield instance
 
@@ -147,12 +153,12 @@ class Cloud:
         except DATABASE_ERRORS as error:
             raise Unread(
                 f"the instances of host {host.name} could not be read: {error}",
-                "check that its cell's database runs",
+                "check that the database of the host's cell runs",
             ) from error
         return found
 
     def moves(self, hosts: Iterable[Host]) -> Moves:
-        """The migrations from and to ``hosts`` that are not over."""
+        """Return the migrations from and to ``hosts`` that have not ended."""
         running: dict[str, set[str]] = {}
         left_behind: dict[str, set[str]] = {}
         by_cell: dict[str, list[Host]] = {}
@@ -166,7 +172,7 @@ class Cloud:
                     context, host.name, host.node
                 )
                 found += [("running", migration) for migration in migrations]
-            # The host that it was evacuated from drops its allocation when it is back.
+            # nova-compute of the source host drops the allocation when it is up again.
             done = {"status": "done", "migration_type": "evacuation"}
             evacuated = objects.MigrationList.get_by_filters(context, done)
             return found + [("evacuated", migration) for migration in evacuated]
@@ -180,7 +186,7 @@ class Cloud:
         return Moves(_frozen(running), _frozen(left_behind))
 
     def consumers_among(self, uuids: Iterable[str]) -> frozenset[str]:
-        """Which of ``uuids`` are an instance, one that is being built, or a migration."""
+        """Return those of ``uuids`` that belong to an instance, also in build, or a migration."""
         wanted = sorted(uuids)
         if not wanted:
             return frozenset()
@@ -190,21 +196,24 @@ class Cloud:
         return frozenset(found)
 
     def _in_no_page(self, uuids: Sequence[str]) -> set[str]:
-        """Which of ``uuids`` are a migration, or an instance that is in no cell yet."""
+        """Return those of ``uuids`` that belong to a migration, or an instance in no cell yet."""
         migrations = self.cells.every(
             lambda context: objects.MigrationList.get_by_filters(context, {"uuid": list(uuids)})
         )
         mappings = self.cells.api_database(
             lambda context: objects.InstanceMappingList.get_by_instance_uuids(context, list(uuids))
         )
-        # Claimed by the scheduler, and not yet in any cell.
+        # The scheduler has claimed resources for them, and they are not in any cell yet.
         being_built = {m.instance_uuid for m in mappings if m.cell_mapping is None}
         return being_built | {migration.uuid for migration in migrations}
 
     def seconds_since_start(self, context: Any, instance_uuid: str) -> float | None:
-        """How long ago an action last had its guest started; None: not known.
+        """Return the seconds since Nova last started the guest, by the newest instance actions.
 
-        That a guest was started without Nova, by its host coming up, is no action.
+        The newest 20 actions are searched (``ACTIONS``). A guest that was started without Nova (by
+        the boot of its host, or by virsh) leaves no action, so that start is not seen.
+
+        :returns: None if none of these actions starts a guest
         """
         actions = objects.InstanceActionList.get_by_instance_uuid(
             context, instance_uuid, limit=ACTIONS
@@ -215,9 +224,11 @@ class Cloud:
         return float((timeutils.utcnow(with_timezone=True) - max(times)).total_seconds())
 
     def node(self, host: Host) -> Node:
-        """A compute node in Placement; one that Placement does not know has nothing.
+        """Return the inventories and allocations that Placement has for a compute node.
 
-        :raises Unread:
+        Both are empty for a node that Placement does not know.
+
+        :raises Unread: Placement could not be asked, or answered with an error
         """
         inventories = self._ask(host, "inventories")
         allocations = self._ask(host, "allocations")
@@ -229,7 +240,7 @@ class Cloud:
         )
 
     def _shape(self, resources: Mapping[str, int]) -> Mapping[str, int]:
-        """An equal mapping, the same for all allocations that are equal."""
+        """Return one shared mapping for all allocations that are equal, to save memory."""
         return self._shapes.setdefault(tuple(sorted(resources.items())), resources)
 
     def _ask(self, host: Host, what: str) -> dict[str, Any]:
@@ -276,6 +287,7 @@ def _pages(context: Any, filters: dict[str, Any]) -> Iterator[Any]:
 
 
 def chunks(uuids: Sequence[str], size: int) -> Iterator[Sequence[str]]:
+    """Yield ``uuids`` in slices of at most ``size``."""
     for start in range(0, len(uuids), size):
         yield uuids[start : start + size]
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the guests of a host hold, by one of two witnesses."""
+"""Two ways to ask what the guests of a host hold: its libvirt, and its nova-compute."""
 
 from __future__ import annotations
 
@@ -21,45 +21,47 @@ from nova_xloud.core.size import Size
 from nova_xloud.errors import DomainError, HostUnavailable, HostUnsupported, NotFound, Refused
 from nova_xloud.rpc.client import XloudAPI
 
-# Instances that one answer of a nova-compute is about.
+# The number of instances in one RPC call to a nova-compute.
 AT_A_TIME = 500
-# From the URI of a libvirt to its domains by UUID.
+# Returns the domains of the libvirt at a URI, by UUID.
 Survey = Callable[[str], Mapping[str, DomainStats]]
-# Reads the instances that are asked about, as ``nova.objects.Instance``, some at a time.
+# Reads the instances of one host as ``nova.objects.Instance``, some at a time.
 Read = Callable[[], Iterable[Any]]
 
 
 class Witness(Protocol):
-    """Tells what the guests of one host hold."""
+    """A source that reports what the guests of one host hold."""
 
     def guests(self, uuids: Sequence[str], context: Any, read: Read) -> dict[str, Guest]:
-        """By the UUID of the instance; one that the witness knows nothing of may be left out.
+        """Return what each guest holds, by the UUID of its instance.
 
-        May be called in any thread.
+        An instance that the witness does not know may be absent. This may be called in any thread.
 
         :param uuids: of the instances
         :param context: ``nova.context.RequestContext`` of this thread alone, targeted at the cell
-        :param read: for a witness that needs more than UUIDs
-        :raises Unread: it does not answer
+        :param read: reads the same instances, for a witness that needs more than UUIDs
+        :raises Unread: the witness does not answer
         """
 
 
 def witnesses(
     hosts: Mapping[str, bool], uris: Mapping[str, str], survey: Survey
 ) -> dict[str, Witness | None]:
-    """Who is asked for the guests of each host: its libvirt where that is named, else nova-compute.
+    """Choose the witness of each host: its libvirt if ``uris`` has the host, else its nova-compute.
 
-    A libvirt may take as long to answer as a nova-compute.
+    A libvirt has as many seconds to answer as a nova-compute has for an RPC call.
 
-    :param hosts: every host, and whether it is up
-    :param uris: of libvirt, by host
-    :returns: by host; None where there is nobody to ask
-    :raises Unread: there is no host of such a name
+    :param hosts: every host, and whether its nova-compute is up
+    :param uris: URIs of libvirt, by host
+    :param survey: reads all domains of the libvirt at a URI
+    :returns: by host; None for a host that is down and not in ``uris``
+    :raises Unread: ``uris`` has a host that is not in ``hosts``
     """
     if strange := sorted(uris.keys() - hosts.keys()):
         raise Unread(
             f"there is no compute host {', '.join(strange)}",
-            f"name them as Nova does: {', '.join(sorted(hosts)) or 'there is none yet'}",
+            "name a host as Nova does: "
+            f"{', '.join(sorted(hosts)) or 'there is no compute host yet'}",
         )
     rpc = XloudAPI()
     asked: dict[str, Witness | None] = {}
@@ -72,9 +74,10 @@ def witnesses(
 
 
 class LibvirtWitness:
-    """The libvirt of the host itself: independent of nova-compute, one call for all domains.
+    """Asks the libvirt of a host, independently of nova-compute, in one call for all domains.
 
-    libvirt has no time-out of its own, so the call is left behind when its time is over.
+    libvirt has no timeout of its own, so the call is made in a thread, which is abandoned after
+    ``seconds``.
     """
 
     def __init__(self, host: str, uri: str, survey: Survey, seconds: float) -> None:
@@ -84,6 +87,7 @@ class LibvirtWitness:
         self._seconds = seconds
 
     def guests(self, uuids: Sequence[str], context: Any, read: Read) -> dict[str, Guest]:
+        """See :meth:`Witness.guests`."""
         try:
             seen = within(
                 self._seconds, lambda: self._survey(self._uri), releases.machine_threads()
@@ -98,15 +102,16 @@ class LibvirtWitness:
 
 
 def _guest_from_stats(stats: DomainStats) -> Guest:
-    # No guest has more CPUs online than QEMU has.
+    # A guest cannot have more CPUs online than QEMU has, so stats.held is an upper bound.
     held = stats.held if stats.running else Size(0, 0)
     return Guest(held, defined=stats.defined, pinned=stats.pinned_mb > 0)
 
 
 class ComputeWitness:
-    """nova-compute of the host, asked about many instances at a time.
+    """Asks the nova-compute of a host over RPC, for many instances in one call.
 
-    An older one, which cannot be asked so, is asked for the status of one after the other.
+    A nova-compute with an older RPC version, which does not know that call, is asked for the status
+    of one instance after the other.
 
     :param rpc: :class:`nova_xloud.rpc.client.XloudAPI`
     """
@@ -116,6 +121,7 @@ class ComputeWitness:
         self._rpc = rpc
 
     def guests(self, uuids: Sequence[str], context: Any, read: Read) -> dict[str, Guest]:
+        """See :meth:`Witness.guests`."""
         with self._answering():
             try:
                 return {
@@ -129,7 +135,7 @@ class ComputeWitness:
     def _one_by_one(self, read: Read) -> dict[str, Guest]:
         seen = {}
         for instance in read():
-            # Else deleted since its record was read.
+            # NotFound: the instance was deleted since it was read.
             with contextlib.suppress(NotFound):
                 seen[instance.uuid] = _guest_from_status(
                     self._rpc.status(instance._context, instance)
@@ -138,13 +144,18 @@ class ComputeWitness:
 
     @contextlib.contextmanager
     def _answering(self) -> Iterator[None]:
-        """:raises Unread: the call within is not answered; more would be waited for as long"""
+        """Turn errors of an RPC call inside the block into ``Unread``.
+
+        :raises Unread: nova-compute does not answer. Each further call would take as long again,
+            so no further call is made
+        """
         try:
             yield
         except HostUnavailable as error:
-            raise self._unread(str(error), "see its log") from error
+            raise self._unread(str(error), "see the log of that nova-compute") from error
         except Refused as error:
-            raise self._unread(str(error), "start it with nova-xloud-run") from error
+            remedy = "start that nova-compute with nova-xloud-run"
+            raise self._unread(str(error), remedy) from error
         except (messaging.MessagingException, messaging.RemoteError) as error:
             raise self._unread(
                 f"{type(error).__name__}: {error}", "check transport_url and the broker"
@@ -152,9 +163,9 @@ class ComputeWitness:
 
     def _unread(self, why: str, remedy: str) -> Unread:
         return Unread(
-            f"nova-compute of host {self._host} did not tell what its guests hold: {why}",
-            f"{remedy}, or ask libvirt itself: --libvirt {self._host}=URI, or leave all guests "
-            "out: --no-guests",
+            f"nova-compute of host {self._host} did not report what its guests hold: {why}",
+            f"{remedy}, or ask libvirt instead with --libvirt {self._host}=URI, or leave all "
+            "guests out with --no-guests",
         )
 
 
@@ -172,13 +183,13 @@ def _guest_from_status(status: Mapping[str, Any]) -> Guest:
     vcpus, memory = status["vcpus"], status["memory_mb"]
     memory_mb = memory["observed"]
     if memory_mb is None and memory["actuated"]:
-        # Its driver has not reported: for all that is known it has everything.
+        # The balloon driver has not reported, so the guest may have all of its memory.
         memory_mb = status["max_memory_mb"]
     held = Size(
         max(vcpus["actuated"], vcpus["observed"] or 0), max(memory["actuated"], memory_mb or 0)
     )
     true = [condition for condition in status["conditions"] if condition["status"]]
-    # A nova-compute of before does not tell of it.
+    # The status of an older nova-compute has no "definition".
     defined = status.get("definition")
     return Guest(
         held,

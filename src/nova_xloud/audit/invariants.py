@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Look at a whole cloud, and again at what seems to break a rule.
+"""Checks the invariants of a whole cloud, and rechecks every rule that seems to be broken.
 
-Things go on meanwhile: an adjustment between two readings looks like a broken rule. So whatever is
-found is looked at again until it is gone once, or its time is over.
+The cloud keeps working during the check, and an adjustment between two readings looks like a broken
+rule. So each finding is checked again until it is gone once, or until ``settle`` seconds are over.
 
-A cloud may be large: of its instances, read page by page, only what the rules need of elastic ones
-is kept; hosts are read some at a time, each once, and one that hangs keeps no other waiting.
+A cloud may be large. Its instances are read page by page, and only the data of elastic instances
+that the rules need are kept. Hosts are read several at a time, each once, and a host that hangs
+does not delay another host.
 """
 
 from __future__ import annotations
@@ -25,26 +26,28 @@ from nova_xloud.audit.views import Once, Views
 from nova_xloud.core.checks.finding import Finding
 from nova_xloud.core.checks.invariants import ElasticInstance, Guest, Node, Snapshot, findings
 
-# Seconds between two checks of what was found.
+# Seconds between two checks of the same findings.
 RECHECK_INTERVAL = 1.0
 
 # Each call of frozenset() makes another one, of 216 bytes.
 _NONE: frozenset[str] = frozenset()
 
 Key = tuple[str | None, ...]
-# Told how many hosts are read, of how many, and how many instances.
+# Called with the number of hosts that are read, of all hosts, and of instances that are read.
 Progress = Callable[[int, int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How to look.
+    """The options of a check.
 
-    :ivar settle: seconds for which what was found is looked at again before it is believed; it is
-        looked at again once at the least
-    :ivar boot_grace: seconds after its start during which a guest may hold more memory
+    :ivar settle: seconds for which a finding is rechecked before it is reported; each finding is
+        rechecked at least once
+    :ivar boot_grace: seconds after its start during which a guest may hold more memory than is
+        claimed
     :ivar parallel: how many hosts are read at the same time
-    :ivar progress: told how far the first reading is
+    :ivar progress: called during the first reading, with the number of hosts that are read, of all
+        hosts, and of instances that are read
     """
 
     settle: float = 5.0
@@ -55,10 +58,11 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class _HostRead:
-    """What one host, and Placement, told of it.
+    """What one host and Placement reported about the host.
 
-    :ivar guests: by UUID, of the instances that were asked for
-    :ivar silent: why it has told nothing of its guests
+    :ivar node: inventories and allocations in Placement
+    :ivar guests: what the guests hold, by the UUID of the instance
+    :ivar silent: why the host did not report its guests; None if it did, or was not asked
     """
 
     node: Node
@@ -67,9 +71,10 @@ class _HostRead:
 
 
 class Check:
-    """One check of one cloud.
+    """One check of the invariants of one cloud.
 
-    :param witnesses: by host name; None: there is nobody to ask; absent: nobody shall be asked
+    :param witnesses: who reports the guests of each host, by host name. None: the host is down, and
+        nobody can be asked. A host that is absent is not to be asked
     """
 
     def __init__(
@@ -89,9 +94,11 @@ class Check:
         self._silent: dict[str, Unread] = {}
 
     def run(self) -> Report:
-        """Look, and look again.
+        """Check the whole cloud, recheck what seems to be broken, and return the report.
 
-        :raises Unread: Placement, or the API database, does not answer
+        This takes up to ``settle`` seconds more than reading the cloud.
+
+        :raises Unread: Placement or the API database does not answer
         """
         elastic = self._elastic()
         suspects = self._examine(elastic, list(self._hosts.values()), self._options.progress)
@@ -106,7 +113,7 @@ class Check:
     def _elastic(self) -> list[ElasticInstance]:
         elastic = []
         for instance in self._cloud.instances():
-            # The same string is in Placement's answer, and is kept once.
+            # Placement's answer has the same string, of which only one copy is to be kept.
             self._instances.add(sys.intern(instance.uuid))
             if (view := self._views.of(instance)) is not None:
                 elastic.append(view)
@@ -115,7 +122,7 @@ class Check:
         return elastic
 
     def _settled(self, suspects: dict[Key, Finding]) -> Iterable[Finding]:
-        """What of ``suspects`` is still found, each time it is looked at again."""
+        """Return those of ``suspects`` that are found again by every recheck."""
         deadline = time.monotonic() + self._options.settle
         while suspects:
             time.sleep(max(0.0, min(RECHECK_INTERVAL, deadline - time.monotonic())))
@@ -126,7 +133,7 @@ class Check:
         return suspects.values()
 
     def _examine_again(self, suspects: Iterable[Finding]) -> dict[Key, Finding]:
-        """Look at the instances and the nodes that ``suspects`` are about, and no others."""
+        """Check again only the instances and the nodes that ``suspects`` are about."""
         uuids = {finding.instance for finding in suspects if finding.instance}
         found = (self._views.of(instance) for instance in self._cloud.instances(uuids))
         views = [view for view in found if view is not None]
@@ -140,7 +147,11 @@ class Check:
         hosts: Sequence[Host],
         progress: Progress | None = None,
     ) -> dict[Key, Finding]:
-        """:param progress: given at the first look, which does without what costs a query each"""
+        """Read ``hosts`` and return what breaks a rule, by the key of the finding.
+
+        :param progress: given for the first check only. A recheck, without it, also reads when the
+            guests were started, which takes one query for each instance
+        """
         moves = self._cloud.moves(hosts)
         read = self._read(hosts, views, progress or (lambda hosts, of, instances: None))
         guests = {uuid: guest for one in read.values() for uuid, guest in one.guests.items()}
@@ -157,7 +168,7 @@ class Check:
         views: Iterable[ElasticInstance],
         progress: Progress,
     ) -> dict[str, _HostRead]:
-        """Each of ``hosts``, by its provider.
+        """Read each of ``hosts``, and return the results by resource provider.
 
         :raises Unread: Placement does not answer
         """
@@ -179,7 +190,7 @@ class Check:
 
     def _read_host(self, host: Host, uuids: Sequence[str]) -> _HostRead:
         node, witness = self._cloud.node(host), self._witnesses.get(host.name)
-        # One that did not answer is noted already, and would be waited for as long again.
+        # A host that did not answer once is in _silent; asking it again would take as long again.
         if witness is None or not uuids or host.name in self._silent:
             return _HostRead(node, {})
         try:
@@ -195,13 +206,16 @@ class Check:
         there = {consumer for node in nodes for consumer in node.allocations}
         unknown = there - self._instances - moving
         found = self._cloud.consumers_among(unknown)
-        # In a cell that could not be read there may be what is known nowhere else.
+        # A consumer that is not found may be in a cell that could not be read.
         return frozenset(there - (unknown - found)) if self._cloud.cells.complete else None
 
     def _with_their_starts(
         self, views: Iterable[ElasticInstance], guests: Mapping[str, Guest]
     ) -> dict[str, Guest]:
-        """The guests that may have started lately, with whether they have."""
+        """Return the guests that hold something, each marked as booting or not.
+
+        A guest is booting if Nova started it less than ``boot_grace`` seconds ago.
+        """
         told = {}
         for view in views:
             guest, host = guests.get(view.uuid), self._hosts.get(view.provider or "")
@@ -216,8 +230,8 @@ class Check:
         on = Counter(view.host for view in views)
         for name, witness in self._witnesses.items():
             if witness is None and on[name]:
-                what = f"nova-compute there is down; the guests of {on[name]} instances on it "
-                what += "were not looked at"
+                what = f"nova-compute of this host is down; the guests of {on[name]} instances on "
+                what += "this host were not checked"
                 yield Finding("guest_unknown", None, name, what, note=True)
 
 

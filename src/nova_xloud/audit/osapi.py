@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""nova-api: it has no RPC, so it is asked over HTTP."""
+"""Asks nova-api over HTTP whether it runs with nova-xloud, because nova-api has no RPC server."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ CATALOGUE = "the URL of the service catalogue"
 
 
 def compute_api() -> adapter.Adapter:
-    """nova-api, with the credentials that nova.conf has for Placement.
+    """Return a client of nova-api with the credentials that nova.conf has for Placement.
 
-    :raises keystoneauth1.exceptions.ClientException: there are none
+    :raises keystoneauth1.exceptions.ClientException: nova.conf has no such credentials
     """
     auth = ks_loading.load_auth_from_conf_options(CONF, "placement")
     session = ks_loading.load_session_from_conf_options(
@@ -39,9 +39,12 @@ def compute_api() -> adapter.Adapter:
 
 
 def ask_api(url: str | None = None) -> ApiAnswer:
-    """Ask for the status of a server that is not there, which changes nothing.
+    """Ask nova-api for the xloud status of a server that does not exist, which changes nothing.
 
-    :param url: None: where the service catalogue says
+    The answer shows whether nova-api knows the URL of nova-xloud.
+
+    :param url: of the nova-api, such as ``http://10.0.0.11:8774/v2.1``; None: the URL of the
+        service catalogue
     """
     uuid = uuidutils.generate_uuid()
     path = f"/servers/{uuid}/xloud-status"

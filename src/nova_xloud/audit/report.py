@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What came of a check, for people and for programs."""
+"""The outcome of a check of the invariants, as text for people and as JSON for programs."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ HOLDS, BROKEN, NOT_CHECKED = 0, 1, 2
 
 
 class Unread(XloudError):
-    """Something could not be read, so what depends on it was not checked.
+    """Raised when something could not be read, so that what depends on it was not checked.
 
-    :ivar what: what, and why not
+    :ivar what: what could not be read, and why
     :ivar remedy: what to do about it
     """
 
@@ -30,11 +30,12 @@ class Unread(XloudError):
 class Report:
     """The outcome of one check.
 
-    :ivar found: what breaks a rule, and notes
-    :ivar unread: what was not checked
-    :ivar instances: how many there are
-    :ivar elastic: how many of those are looked at one by one; the others count in sums only
-    :ivar hosts: compute nodes
+    :ivar found: broken rules, and notes
+    :ivar unread: what could not be read, and so was not checked
+    :ivar instances: the number of instances of the cloud
+    :ivar elastic: the number of elastic instances, each of which is checked. The allocations of the
+        other instances count only in the sums of their host
+    :ivar hosts: the number of compute nodes
     """
 
     found: tuple[Finding, ...] = ()
@@ -60,7 +61,7 @@ class Report:
 
 
 def as_json(report: Report) -> str:
-    """One object: ``breaks``, ``notes``, ``not_checked``, ``counts``, ``exit_code``."""
+    """Return a JSON object: ``breaks``, ``notes``, ``not_checked``, ``counts``, ``exit_code``."""
     return json.dumps(
         {
             "breaks": [_as_dict(finding) for finding in report.breaks],
@@ -86,7 +87,7 @@ def _as_dict(finding: Finding) -> dict[str, object]:
 
 
 def as_text(report: Report) -> str:
-    """A table of what is broken, what to do about it, notes, and the counts in the last line."""
+    """Return a table of the broken rules, their remedies, notes, and counts in the last line."""
     lines: list[str] = []
     if report.breaks:
         lines += [*_table(report.breaks), "", "What to do:"]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Nova's services: their records in all cells, and what each says of itself over RPC."""
+"""Reads the records of Nova's services in all cells, and asks each service over RPC."""
 
 from __future__ import annotations
 
@@ -14,12 +14,17 @@ from nova_xloud.rpc.client import XloudAPI
 
 SCHEDULER = "nova-scheduler"
 CONDUCTOR = "nova-conductor"
-# nova-api registers itself by this name when it is started, and never again.
+# nova-api registers itself by this name when it starts, and does not update the record later.
 API = "nova-osapi_compute"
 
 
 def services(cells: Cells, binary: str) -> list[Service]:
-    """Every service of a kind, asked if it is up: the call is short, one after the other."""
+    """Return every service with the name ``binary``, with the answer of each that is up.
+
+    The services are asked over RPC, one after the other: such a call is short.
+
+    :param binary: ``nova-compute``, ``nova-conductor`` or ``nova-scheduler``
+    """
     group = servicegroup.API()
     rpc = XloudAPI()
     return [
@@ -31,12 +36,15 @@ def services(cells: Cells, binary: str) -> list[Service]:
 
 
 def api_hosts(cells: Cells) -> list[str]:
-    """Hosts where a nova-api was ever started; whether it still runs is recorded nowhere."""
+    """Return the hosts where a nova-api was ever started.
+
+    Nova does not record whether a nova-api still runs.
+    """
     return sorted({record.host for _, record in _records(cells, API)})
 
 
 def _records(cells: Cells, binary: str) -> list[tuple[Any, Any]]:
-    """Each ``nova.objects.Service``, with a context that is targeted at its cell."""
+    """Return each ``nova.objects.Service``, after a context that is targeted at its cell."""
 
     def read(context: Any) -> list[tuple[Any, Any]]:
         found = objects.ServiceList.get_by_binary(context, binary, include_disabled=True)
@@ -46,7 +54,8 @@ def _records(cells: Cells, binary: str) -> list[tuple[Any, Any]]:
 
 
 def _asked(rpc: XloudAPI, cells: Cells, context: Any, record: Any) -> Service:
-    # A scheduler is of all cells, wherever its record is; cell0 has no broker of its own.
+    # A scheduler serves all cells and listens on the API's broker, wherever its record is: cell0
+    # has no broker.
     by_broker_of = cells.context if record.binary == SCHEDULER else context
     try:
         told = rpc.about(by_broker_of, record.topic, record.host)

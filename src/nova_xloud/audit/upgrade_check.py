@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The checks of ``nova-xloud-status upgrade check``: what each reads, and who judges it."""
+"""The checks of ``nova-xloud-status upgrade check``: each reads its data and has them judged."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ CONF = nova.conf.CONF
 
 
 class Readiness:
-    """One look at one cloud. What several checks need is read once.
+    """The checks of one cloud, which share what they read, so that it is read only once.
 
-    :param misfits: what of the seams does not fit, a line each
-    :param api_urls: of each nova-api; none: the one in the service catalogue is asked
+    :param misfits: returns one line for each point where the installed Nova does not fit
+    :param api_urls: URL of each nova-api; if empty, the URL of the service catalogue is used
     """
 
     def __init__(self, misfits: Callable[[], Sequence[str]], api_urls: Sequence[str]) -> None:
@@ -45,7 +45,7 @@ class Readiness:
         self._asked: dict[str, list[Service]] = {}
 
     def checks(self) -> tuple[tuple[str, Callable[[], Verdict]], ...]:
-        """Name and check, in the order in which they are printed. None of them raises."""
+        """Return each check with its name, in the order of printing; no check raises an error."""
         checks = (
             ("Nova release", self._release),
             ("Seams", self._seams),
@@ -71,7 +71,7 @@ class Readiness:
     def _api(self) -> Verdict:
         urls = self._api_urls or (None,)
         answers = [osapi.ask_api(url) for url in urls]
-        # Whoever named them knows them better than the records, which nobody deletes.
+        # The user's list is better than Nova's records, which keep hosts that are long gone.
         if self._api_urls:
             return judge_api(answers, ())
         try:
@@ -93,7 +93,7 @@ class Readiness:
         told, _ = _option_by_host(self._services(services.SCHEDULER), upgrade_check.FILTERS)
         enabled = {f"nova-scheduler on {host}": filters for host, filters in told.items()}
         if not enabled:
-            enabled["nova.conf here, as no scheduler was to be asked"] = (
+            enabled["nova.conf on this host, because no nova-scheduler answered"] = (
                 CONF.filter_scheduler.enabled_filters
             )
         return upgrade_check.judge_filters(enabled, self._flavors)
@@ -119,7 +119,7 @@ class Readiness:
 
     @functools.cached_property
     def _databases(self) -> Cells | Unread:
-        # One that cannot be read takes its time to say so, and is not asked again by each check.
+        # A database that cannot be read may take long to fail, so only one check tries.
         try:
             return Cells(nova_context.get_admin_context())
         except Unread as error:
@@ -127,7 +127,7 @@ class Readiness:
 
     @functools.cached_property
     def _flavors(self) -> list[StoredFlavor]:
-        """All of them, private ones too."""
+        """All flavors of the cloud, private flavors too."""
         stored = self._cells.api_database(objects.FlavorList.get_all)
         return [_stored(flavor) for flavor in stored]
 
@@ -141,21 +141,22 @@ class Readiness:
 
 
 def _stored(flavor: Any) -> StoredFlavor:
-    """:param flavor: ``nova.objects.Flavor``"""
+    """Return the part of a ``nova.objects.Flavor`` that the checks need."""
     maximum = Size(flavor.vcpus, flavor.memory_mb)
     floor = nova_objects.memory_floor(maximum)
     return StoredFlavor(flavor.name, maximum, dict(flavor.extra_specs), floor)
 
 
 def _answered(check: Callable[[], Verdict]) -> Verdict:
-    """What one check cannot reach keeps no other from answering."""
+    """Return the verdict of ``check``; an error becomes a warning, so that other checks can run."""
     try:
         return check()
     except Unread as error:
         return Verdict("Not checked", _not_read([error]))
     except Exception as error:
-        LOG.warning("a check failed", exc_info=True)
-        issue = Issue(Level.WARNING, f"{type(error).__name__}: {error}", "see stderr")
+        LOG.warning("A check ended with an unexpected error.", exc_info=True)
+        remedy = "see the traceback on stderr"
+        issue = Issue(Level.WARNING, f"{type(error).__name__}: {error}", remedy)
         return Verdict("Not checked", (issue,))
 
 
@@ -164,7 +165,7 @@ def _not_read(unread: Iterable[Unread]) -> tuple[Issue, ...]:
 
 
 def _option_by_host(asked: Iterable[Service], option: str) -> tuple[dict[str, Any], list[str]]:
-    """An option by the hosts whose service says it, and the hosts whose service does not."""
+    """Return the value of ``option`` by host, and the hosts whose service did not report it."""
     told, silent = {}, []
     for service in asked:
         if service.about is not None and option in service.about.options:

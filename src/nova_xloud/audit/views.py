@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the rules need of Nova's instances, made to be kept for a whole cloud.
+"""Small copies ("views") of Nova's instances, with only the data that the rules need.
 
-A ``nova.objects.Instance`` takes tens of KiB. A view takes some hundred bytes: it has no object of
-Nova's, and what is equal in two views (flavors, sizes) is in memory once.
+The views of a whole cloud are kept in memory. A ``nova.objects.Instance`` takes tens of KiB. A view
+takes some hundred bytes: it refers to no object of Nova, and values that are equal in several views
+(flavors, sizes) are in memory once.
 """
 
 from __future__ import annotations
@@ -21,24 +22,24 @@ T = TypeVar("T")
 
 
 class Once:
-    """Keeps one of all values that are equal."""
+    """Keeps one copy of all values that are equal."""
 
     def __init__(self) -> None:
         self._kept: dict[Hashable, Any] = {}
 
     def of(self, value: T, key: Hashable = None) -> T:
-        """The value that was kept first of those equal to ``value``.
+        """Return the first value that was equal to ``value``; ``value`` itself if it is the first.
 
-        :param key: in place of a value that cannot be hashed
+        :param key: compared in place of ``value``, for a value that cannot be hashed
         """
         kept: T = self._kept.setdefault(value if key is None else key, value)
         return kept
 
 
 class Views:
-    """Makes views.
+    """Makes views of instances.
 
-    :param hosts: where instances may be
+    :param hosts: all compute nodes of the cloud
     """
 
     def __init__(self, hosts: Iterable[Host]) -> None:
@@ -46,15 +47,15 @@ class Views:
         self._once = Once()
 
     def of(self, instance: Any) -> ElasticInstance | None:
-        """What the rules need of a ``nova.objects.Instance``, without what others tell of it.
+        """Return the view of a ``nova.objects.Instance``, without its migrations and its guest.
 
-        :returns: None for one that is not elastic: of it the rules need only what its node's
-            allocations say
+        :returns: None for an instance that is not elastic: the rules need nothing of it but its
+            allocation, which Placement has
         """
         if not nova_objects.is_elastic(instance):
             return None
         facts = nova_objects.facts_of_instance(instance)
-        # Its dicts cannot be hashed; its text says all that is in it.
+        # FlavorFacts has dicts and cannot be hashed; its repr has all of its members.
         facts = self._once.of(facts, repr(facts))
         host = self._by_node.get((instance.host, instance.node))
         return ElasticInstance(
@@ -68,7 +69,7 @@ class Views:
         )
 
     def _desired(self, instance: Any, facts: FlavorFacts) -> Desired | None:
-        """The sizes of its record, and nothing else of it; None: nobody can read it."""
+        """Return the sizes of the instance's record alone; None if the record is unreadable."""
         try:
             desired = nova_objects.read_desired(instance, facts)
         except UnreadableRecord:
