@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""nova-compute as a Prometheus target; imported only where ``[xloud] metrics_port`` is set."""
+"""Metrics of nova-compute for Prometheus, imported only if ``[xloud] metrics_port`` is set."""

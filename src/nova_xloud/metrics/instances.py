@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The gauges of each instance, made of what was read last: who has left the host has none."""
+"""The gauges of each instance of this host, made from the last sample of the instance.
+
+An instance that has left the host has no gauges after the next pass.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,11 @@ MIB = 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class _Exported:
-    """One instance; what a pass tells of it is not known before there was one."""
+    """What is exported of one instance.
+
+    :ivar maximum: None before the first pass over the instance
+    :ivar project_id: empty before the first pass over the instance
+    """
 
     sample: Sample
     maximum: Size | None = None
@@ -28,14 +35,14 @@ class _Exported:
 
 
 class Instances(Collector):
-    """Is asked at each scrape, and asks nobody."""
+    """Returns the gauges at each scrape from memory, without asking Placement, libvirt or Nova."""
 
     def __init__(self) -> None:
         self._exported: dict[str, _Exported] = {}
         self._lock = threading.Lock()
 
     def sampled(self, uuid: str, sample: Sample) -> None:
-        """A run has sampled one instance."""
+        """Keep the sample that a run has taken of one instance."""
         with self._lock:
             exported = self._exported.get(uuid)
             self._exported[uuid] = (
@@ -43,7 +50,7 @@ class Instances(Collector):
             )
 
     def pass_finished(self, entries: Mapping[str, PassEntry]) -> None:
-        """A pass has ended; these are all instances of the host."""
+        """Keep the entries of a pass, and drop all instances that are not in ``entries``."""
         with self._lock:
             self._exported = {
                 uuid: _Exported(sample, one.maximum, one.project_id)
@@ -52,9 +59,11 @@ class Instances(Collector):
             }
 
     def describe(self) -> Iterable[GaugeMetricFamily]:
+        """Return the families without values, as prometheus_client asks when it registers this."""
         return _families().values()
 
     def collect(self) -> Iterable[GaugeMetricFamily]:
+        """Return the families with the values of all instances, for one scrape."""
         with self._lock:
             exported = dict(self._exported)
         families = _families()
@@ -64,7 +73,12 @@ class Instances(Collector):
 
 
 def _merged(sample: Sample | None, exported: _Exported | None) -> Sample | None:
-    """What was not seen this time is as it was; None: it never was."""
+    """Return ``sample``, with the exported values where ``sample`` has none.
+
+    :param sample: None if the pass took none, because a run was under way
+    :param exported: None for an instance that has not been exported yet
+    :returns: None if there is neither
+    """
     if exported is None:
         return sample
     if sample is None:
@@ -73,7 +87,8 @@ def _merged(sample: Sample | None, exported: _Exported | None) -> Sample | None:
     if sample.actuated is None:
         return replace(sample, actuated=before.actuated, observed=before.observed)
     if sample.observed.vcpus is None and sample.actuated == before.actuated:
-        # A pass asks no agent. What a run was told by one is true of the vCPUs of then.
+        # A pass does not ask the guest's agent. The number of online CPUs that a run has read from
+        # an agent is still right while the number of vCPUs is the same.
         seen = replace(sample.observed, vcpus=before.observed.vcpus)
         return replace(sample, observed=seen)
     return sample
@@ -83,22 +98,24 @@ def _families() -> dict[str, GaugeMetricFamily]:
     return {
         "vcpus": GaugeMetricFamily(
             "nova_xloud_instance_vcpus",
-            "vCPUs of an instance: the four numbers, and its flavor's maximum.",
+            "vCPUs of an instance: desired, reserved, actuated, observed, and the flavor's "
+            "maximum.",
             labels=("instance_uuid", "kind"),
         ),
         "memory": GaugeMetricFamily(
             "nova_xloud_instance_memory_bytes",
-            "Memory of an instance, likewise.",
+            "Memory of an instance in bytes: desired, reserved, actuated, observed, and the "
+            "flavor's maximum.",
             labels=("instance_uuid", "kind"),
         ),
         "condition": GaugeMetricFamily(
             "nova_xloud_instance_condition",
-            "Whether a condition of an instance is true (1) or not (0).",
+            "Whether a condition of an instance is true (1) or false (0).",
             labels=("instance_uuid", "type"),
         ),
         "info": GaugeMetricFamily(
             "nova_xloud_instance_info",
-            "Always 1: whose an instance is.",
+            "Always 1; the label project_id names the project that owns the instance.",
             labels=("instance_uuid", "project_id"),
         ),
     }
@@ -110,7 +127,7 @@ def _add(families: Mapping[str, GaugeMetricFamily], uuid: str, one: _Exported) -
             families["vcpus"].add_metric((uuid, kind), size.vcpus)
         if size.memory_mb is not None:
             families["memory"].add_metric((uuid, kind), size.memory_mb * MIB)
-    # All are listed, true or not, so that an alert sees the end of one.
+    # Conditions that are false are exported too, so that an alert sees when one ends.
     for name in conditions.TYPES:
         families["condition"].add_metric((uuid, name), name in one.sample.conditions)
     if one.project_id:
@@ -118,7 +135,7 @@ def _add(families: Mapping[str, GaugeMetricFamily], uuid: str, one: _Exported) -
 
 
 def _sizes(one: _Exported) -> Iterator[tuple[str, Size | Observed]]:
-    """The sizes that are known; of what was observed, a resource may not be."""
+    """Yield each known size with its label; in ``observed`` a resource may be None."""
     sizes = {
         name: getattr(one.sample, name) for name in ("desired", "reserved", "actuated", "observed")
     }

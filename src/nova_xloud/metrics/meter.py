@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The Meter port, over prometheus_client; docs/metrics.md says what each metric is."""
+"""The Meter port, implemented with prometheus_client; docs/metrics.md explains each metric."""
 
 from __future__ import annotations
 
@@ -20,14 +20,19 @@ from nova_xloud.metrics.instances import Instances
 
 LOG = logging.getLogger(__name__)
 
-# Seconds: a claim takes some hundredths, a guest that comes slowly minutes.
+# Upper bounds in seconds: a claim takes some hundredths of a second, a slow guest takes minutes.
 ADJUSTMENT = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
 PASS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
 
 @dataclass(frozen=True, slots=True)
 class _Admitted:
-    """An adjustment that is on its way, and what of it was seen."""
+    """An adjustment that was admitted, and which the guest has not been seen to have yet.
+
+    :ivar generation: of the desired size
+    :ivar began: when the request came to this host, in seconds of the meter's ``now``
+    :ivar actuated: whether QEMU was read to have the desired size
+    """
 
     generation: int
     began: float
@@ -35,7 +40,7 @@ class _Admitted:
 
 
 def _never_raises(method: Callable[..., None]) -> Callable[..., None]:
-    """Whatever goes wrong in counting is not a failure of what is counted."""
+    """Wrap ``method`` to log its errors: a failure to count must not fail what is counted."""
 
     @functools.wraps(method)
     def call(*args: Any, **kwargs: Any) -> None:
@@ -48,10 +53,13 @@ def _never_raises(method: Callable[..., None]) -> Callable[..., None]:
 
 
 class PrometheusMeter:
-    """Counts for one nova-compute, in a registry of its own.
+    """Keeps the metrics of one nova-compute in a registry of its own.
 
-    :param now: seconds that only grow
-    :param date: seconds since 1970
+    The public methods are those of :class:`nova_xloud.compute.meter.Meter`. They may be called in
+    any thread, and never raise.
+
+    :param now: returns monotonic seconds
+    :param date: returns seconds since 1970
     """
 
     def __init__(
@@ -69,11 +77,11 @@ class PrometheusMeter:
         self.registry.register(self._instances)
         self._adjustments = self._counter(
             "nova_xloud_adjustments",
-            "Adjustments by what became of them on this host.",
+            "Adjustments on this host, by their result and code.",
             ("result", "code"),
         )
         self._claimed = self._seconds(
-            "claimed", "until what it needs was reserved and its desired size written"
+            "claimed", "until its claim was in Placement and its desired size in Nova's database"
         )
         self._actuated = self._seconds("actuated", "until QEMU was read to have the desired size")
         self._observed = self._seconds(
@@ -87,17 +95,19 @@ class PrometheusMeter:
         )
         self._last_pass = Gauge(
             "nova_xloud_reconcile_last_pass_timestamp_seconds",
-            "When the last pass ended that was not left out; 0: none yet.",
+            "When the last pass over the instances of this host ended, in seconds since 1970; 0 if "
+            "there was none yet. A pass that was skipped does not count.",
             registry=self.registry,
         )
         self._found = self._counter(
             "nova_xloud_drift_found",
-            "Instances that a pass found not to be as they should, by why.",
+            "Instances that a pass found to differ from their desired state, by the reason why.",
             ("why",),
         )
         self._repaired = self._counter(
             "nova_xloud_drift_repaired",
-            "Those of them that a run has then brought to their desired size.",
+            "Instances that a pass found to differ, and that a run has then brought to their "
+            "desired size, by the reason why.",
             ("why",),
         )
 
@@ -114,10 +124,12 @@ class PrometheusMeter:
 
     @_never_raises
     def refused(self, code: str) -> None:
+        """Count an adjustment that was refused."""
         self._adjustments.labels("refused", code).inc()
 
     @_never_raises
     def admitted(self, uuid: str, generation: int, began: float, *, nothing_to_do: bool) -> None:
+        """Count an adjustment that was admitted, and begin to time it unless nothing is to do."""
         if nothing_to_do:
             self._adjustments.labels("nothing_to_do", "").inc()
             return
@@ -128,6 +140,7 @@ class PrometheusMeter:
 
     @_never_raises
     def sampled(self, uuid: str, sample: Sample) -> None:
+        """Export the sample, and observe the times of the adjustment under way, if reached."""
         self._instances.sampled(uuid, sample)
         with self._lock:
             self._time(uuid, sample)
@@ -146,12 +159,16 @@ class PrometheusMeter:
 
     @_never_raises
     def ended(self, uuid: str, phase: Phase, code: str, *, asked: bool) -> None:
+        """Count the end of a run, and the repair of a drift if the run has converged.
+
+        The run's result counts as the result of an adjustment only if ``asked``.
+        """
         if asked:
             self._adjustments.labels(phase.value, code).inc()
         if phase is not Phase.CONVERGED:
             return
         with self._lock:
-            # What is off has its size without anybody having seen it.
+            # A guest that is off converges without being observed: stop timing the adjustment.
             self._admitted.pop(uuid, None)
             why = self._drifted.pop(uuid, None)
         if why is not None:
@@ -159,12 +176,14 @@ class PrometheusMeter:
 
     @_never_raises
     def drifted(self, uuid: str, why: str) -> None:
+        """Count a drift that a pass found, and remember ``why`` to count its repair later."""
         self._found.labels(why).inc()
         with self._lock:
             self._drifted[uuid] = why
 
     @_never_raises
     def pass_finished(self, seconds: float, entries: Mapping[str, PassEntry]) -> None:
+        """Observe the duration of a pass, and forget all instances that are not in ``entries``."""
         self._pass.observe(seconds)
         self._last_pass.set(self._date())
         self._instances.pass_finished(entries)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The port that Prometheus scrapes."""
+"""The HTTP server that Prometheus scrapes."""
 
 from __future__ import annotations
 
@@ -16,14 +16,16 @@ from prometheus_client import CollectorRegistry, make_wsgi_app
 
 LOG = logging.getLogger(__name__)
 
-# Seconds.
+# Seconds to wait after a failed accept().
 _PAUSE = 0.1
 
 
 class Server:
-    """One HTTP server beside the service, in threads (green ones before Nova 34).
+    """An HTTP server in threads of nova-compute, which are green threads before Nova 34.
 
-    :param host: address to listen on
+    :param registry: the metrics to serve
+    :param host: the address to listen on
+    :param port: the port to listen on; 0 for any free port
     """
 
     def __init__(self, registry: CollectorRegistry, host: str, port: int) -> None:
@@ -33,7 +35,7 @@ class Server:
         self._http: _Threaded | None = None
 
     def start(self) -> None:
-        """Listen. Where it cannot, that is logged, and nothing else is kept from working."""
+        """Start to serve in a thread; if the port cannot be bound, only log an error."""
         try:
             kind = _V6 if ":" in self._host else _Threaded
             self._http = simple_server.make_server(
@@ -41,7 +43,7 @@ class Server:
             )
         except OSError as error:
             LOG.error(
-                "No metrics are served: %s port %d cannot be listened on: %s",
+                "No metrics are served, because nova-compute cannot listen on %s port %d: %s",
                 self._host,
                 self._port,
                 error,
@@ -52,7 +54,7 @@ class Server:
 
     @property
     def port(self) -> int:
-        """The port that it listens on; 0 when it does not."""
+        """The port that the server listens on; 0 while the server does not listen."""
         return self._http.server_port if self._http is not None else 0
 
     def stop(self) -> None:
@@ -63,22 +65,22 @@ class Server:
 
 
 class _Threaded(ThreadingMixIn, simple_server.WSGIServer):
-    """Who is slow to read keeps no other waiting, nor the end of the service."""
+    """Answers each request in a thread, so that a slow client delays neither others nor the end."""
 
     daemon_threads = True
     block_on_close = False
     _ended = False
 
     def serve(self) -> None:
-        """Answer until :meth:`end`.
+        """Accept and answer requests until :meth:`end` is called.
 
-        Not by ``serve_forever()``: on eventlet the poll in that one holds the whole service.
+        This replaces ``serve_forever()``, whose poll blocks the whole service on eventlet.
         """
         while not self._ended:
             try:
                 request, client = self.get_request()
             except OSError:
-                # It was ended; or there is no file descriptor left just now.
+                # end() has closed the socket, or there is no free file descriptor at the moment.
                 time.sleep(_PAUSE)
                 continue
             self.process_request(request, client)
@@ -87,12 +89,13 @@ class _Threaded(ThreadingMixIn, simple_server.WSGIServer):
         """Stop serving and close the socket; the port can be bound again when this returns."""
         self._ended = True
         with contextlib.suppress(OSError):
-            # Else who waits in accept() would go on to.
+            # Without this the thread that waits in accept() would go on waiting.
             self.socket.shutdown(socket.SHUT_RDWR)
         self.server_close()
 
     def server_bind(self) -> None:
-        # HTTPServer's asks the resolver for the address's name, which may take long.
+        """Bind the socket without looking up the name of its address."""
+        # HTTPServer.server_bind() asks the resolver for the address's name, which may take long.
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self.socket.bind(self.server_address)
         self.server_address = self.socket.getsockname()
@@ -101,14 +104,16 @@ class _Threaded(ThreadingMixIn, simple_server.WSGIServer):
 
 
 class _V6(_Threaded):
+    """The same server on an IPv6 address."""
+
     address_family = socket.AF_INET6
 
 
 class _Silent(simple_server.WSGIRequestHandler):
-    """A scrape is no event."""
+    """A request handler that does not log requests, because a scrape is not an event."""
 
-    # Seconds: who sends no request is hung up on.
+    # Seconds after which a connection that has sent no request is closed.
     timeout = 10
 
     def log_message(self, format: str, *args: Any) -> None:
-        pass
+        """Log nothing."""

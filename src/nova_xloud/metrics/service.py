@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a nova-compute counts and serves: nothing, unless an operator has named a port."""
+"""The metrics of a nova-compute, which has none unless the operator has set a port."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ LOG = logging.getLogger(__name__)
 
 
 class Metrics:
-    """A meter, and the port on which it is read.
+    """A meter, and the HTTP server that serves its metrics.
 
-    :param port: None: off; prometheus_client is not imported then
-    :ivar meter: hears what happens
+    :param host: the address to listen on
+    :param port: the port to listen on. None: no metrics, and prometheus_client is not imported
+    :ivar meter: counts what happens on this host; a ``NoMeter`` if there are no metrics
     """
 
     def __init__(self, host: str, port: int | None) -> None:
@@ -38,7 +39,7 @@ class Metrics:
         self.meter, self._server = meter, Server(meter.registry, host, port)
 
     def start(self) -> None:
-        """To be called in the process that serves, which a service forks."""
+        """Start to serve; call this in the process that serves, which the service may fork."""
         if self._server is not None:
             self._server.start()
 

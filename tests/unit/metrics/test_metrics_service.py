@@ -72,7 +72,7 @@ def test_a_port_that_is_taken_is_an_error_in_the_log(
     with caplog.at_level(logging.ERROR, "nova_xloud.metrics"):
         second.start()
     second.stop()
-    assert f"No metrics are served: {HERE} port {port} cannot be listened on" in caplog.text
+    assert f"nova-compute cannot listen on {HERE} port {port}" in caplog.text
 
 
 def test_ipv6(port: int) -> None:
