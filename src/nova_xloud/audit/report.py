@@ -46,15 +46,17 @@ class Report:
 
     @property
     def breaks(self) -> list[Finding]:
+        """The broken rules."""
         return [finding for finding in self.found if not finding.note]
 
     @property
     def notes(self) -> list[Finding]:
+        """What is worth knowing and breaks no rule."""
         return [finding for finding in self.found if finding.note]
 
     @property
     def exit_code(self) -> int:
-        """A broken rule is known for certain, whatever else could not be read."""
+        """The command's exit code: 1 if a rule is broken, else 2 if not all was read, else 0."""
         if self.breaks:
             return BROKEN
         return NOT_CHECKED if self.unread else HOLDS

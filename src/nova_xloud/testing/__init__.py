@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Fakes for what nova-xloud talks to, for its own tests and for yours.
+"""Fakes of libvirt, of guests and of nova-xloud's ports, for its own tests and for yours.
 
-``FakeGuest``            a domain and the guest in it, as a state machine (``guest``)
-``FakeDomain``           the Domain port over one (``port``)
-``FakeLibvirtFixture``   makes Nova's fake libvirt answer our calls (``fixture``); needs nova
+``FakeGuest``           a libvirt domain and its guest, as a state machine (``fake_guest``)
+``FakeDomain``          the Domain port over a ``FakeGuest`` (``fake_domain``)
+``FakeLibvirtFixture``  adds nova-xloud's calls to Nova's fake libvirt (``fixture``); needs nova
 
 Import the fixture at the top of a test module: Nova's test base refuses a first ``import libvirt``
 while a test runs.
@@ -34,7 +34,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    # The one name that needs nova's test fixtures and libvirt, imported when it is asked for.
+    # FakeLibvirtFixture alone needs Nova's test fixtures and libvirt, so it is imported on demand.
     if name == "FakeLibvirtFixture":
         from nova_xloud.testing.fixture import FakeLibvirtFixture
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a fake guest does, how fast, and how its libvirt says no."""
+"""How a fake guest behaves, how fast it is, and how its libvirt refuses a call."""
 
 from __future__ import annotations
 
@@ -8,37 +8,38 @@ from dataclasses import dataclass
 
 
 class Behaviour(enum.Enum):
-    """What a guest does with what it is asked for."""
+    """How a guest reacts to requests to change its vCPUs and memory."""
 
     COOPERATIVE = "cooperative"
     REMOVAL_TIMES_OUT = "removal_times_out"
-    """The vCPU goes, libvirt never hears of it, and the next add crashes QEMU."""
+    """The vCPU is removed, libvirt gets no event of it, and the next added vCPU crashes QEMU."""
     REFUSES = "refuses"
-    """Gives neither vCPU nor memory back."""
+    """The guest gives back neither vCPUs nor memory."""
     NO_BALLOON_DRIVER = "no_balloon_driver"
-    """Holds the maximum, whatever it is asked; a driver that goes gives all back first."""
+    """The guest holds its maximum of memory: a driver that is unloaded deflates the balloon."""
     TAKES_BACK = "takes_back"
-    """Some seconds after its balloon was told to shrink the guest, lets it grow to its maximum."""
+    """The guest grows to its maximum again some seconds after its balloon target was set."""
     SILENT_DRIVER = "silent_driver"
-    """Its balloon driver does what it is told and reports nothing, as FreeBSD's does."""
+    """The balloon driver follows its target and reports no statistics, as FreeBSD's does."""
     INTERMITTENT = "intermittent"
-    """Its balloon driver works for some seconds, then for as many does not."""
+    """The balloon driver works for some seconds, does nothing for as many, and so on."""
     NO_ONLINE = "no_online"
-    """Does not bring hot-added CPUs online."""
+    """The guest does not bring hot-added CPUs online."""
 
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """How fast a guest is; seconds, MiB per second.
+    """How fast a guest is, in seconds, and in MiB per second for ``balloon_rate``.
 
-    :ivar balloon_rate: either way; the lab's guest: 330 to 1200
-    :ivar driver_seconds: from start until the balloon driver works; the lab's guest: 3.5
-    :ivar stats_seconds: between two statistics of the driver; 0: always fresh
-    :ivar takes_back_seconds: how long ``TAKES_BACK`` does what it was told
-    :ivar intermittent_seconds: how long the driver of ``INTERMITTENT`` works, and then does not
-    :ivar online_seconds: from the add until the guest uses the CPU
-    :ivar removal_timeout: how long libvirt waits for a vCPU before it gives up
-    :ivar removal_seconds: how long the guest takes to give one back
+    :ivar balloon_rate: of growing and of shrinking; the lab's guest has 330 to 1200
+    :ivar driver_seconds: from the start until the balloon driver works; the lab's guest needs 3.5
+    :ivar stats_seconds: between two statistics of the balloon driver; 0: they are always fresh
+    :ivar takes_back_seconds: how long a guest that ``TAKES_BACK`` follows its balloon target first
+    :ivar intermittent_seconds: how long the driver of an ``INTERMITTENT`` guest works, and how long
+        it then does not
+    :ivar online_seconds: from adding a vCPU until the guest uses the CPU
+    :ivar removal_timeout: how long libvirt waits for the removal of a vCPU before it gives up
+    :ivar removal_seconds: how long the guest takes to give a vCPU back
     """
 
     balloon_rate: float = 450.0
@@ -52,19 +53,19 @@ class Timing:
 
 
 class Power(enum.Enum):
-    """What QEMU does."""
+    """The state of a fake domain's QEMU process."""
 
     OFF = "off"
     RUNNING = "running"
     PAUSED = "paused"
     CRASHED = "crashed"
-    """The guest has, and QEMU is kept."""
+    """The guest has crashed, and its QEMU process is kept."""
 
 
 class Rejected(Exception):
-    """A libvirt error.
+    """Raised in place of a ``libvirtError``, by fakes that do not import libvirt.
 
-    :ivar constant: its name, ``VIR_ERR_...``
+    :ivar constant: the name of the error code, ``VIR_ERR_...``
     """
 
     def __init__(self, constant: str, message: str) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Time for the fakes: real, or moved by the test."""
+"""Clocks for the fakes: one with real time, and one that the test advances."""
 
 from __future__ import annotations
 
@@ -8,21 +8,24 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """Seconds that only grow, those of the host's calendar, and a way to wait."""
+    """Monotonic seconds, wall-clock seconds, and sleep."""
 
-    def now(self) -> float: ...
+    def now(self) -> float:
+        """Return monotonic seconds."""
+
     def wall(self) -> float:
-        """Seconds since 1970."""
+        """Return wall-clock seconds since 1970, which somebody may set forward or back."""
 
-    def sleep(self, seconds: float) -> None: ...
+    def sleep(self, seconds: float) -> None:
+        """Return after so many seconds of this clock."""
 
 
-# 2001-09-09; far from 0, which libvirt tells for never.
+# 2001-09-09; far from 0, which is libvirt's value for never.
 EPOCH = 1_000_000_000.0
 
 
 class RealClock:
-    """Time as it passes."""
+    """The time of the machine."""
 
     def now(self) -> float:
         return time.monotonic()
@@ -35,7 +38,7 @@ class RealClock:
 
 
 class ManualClock:
-    """Time stands still until the test advances it; who sleeps on it advances it."""
+    """A clock that stands still until :meth:`advance` or :meth:`sleep` is called."""
 
     def __init__(self) -> None:
         self._now = 0.0
@@ -48,10 +51,11 @@ class ManualClock:
         return EPOCH + self._now + self._stepped
 
     def step(self, seconds: float) -> None:
-        """Somebody sets the calendar's clock, forward or back."""
+        """Set the wall clock forward, or back if ``seconds`` is negative; ``now()`` stays."""
         self._stepped += seconds
 
     def advance(self, seconds: float) -> None:
+        """Let so many seconds pass."""
         self._now += seconds
 
     def sleep(self, seconds: float) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The vCPUs of a fake guest, as libvirt counts them and as the guest uses them."""
+"""The vCPUs of a fake guest, as libvirt has them and as the guest uses them."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from nova_xloud.testing.behaviour import Rejected
 
 
 class GuestCpus:
-    """What is plugged, and what of it is online.
+    """The vCPUs that are plugged into one guest, and which of them are online.
 
-    :ivar each: as libvirt dumps them
-    :ivar dropped: gone from QEMU, but libvirt has not heard of it
-    :ivar asked_for: they go as soon as the guest runs again
-    :ivar late: the guest gives them back at that time; libvirt waits for none of them any more
+    :ivar each: the vCPUs by id, as libvirt's XML has them
+    :ivar dropped: ids that QEMU has removed without libvirt having got an event of it
+    :ivar asked_for: ids that the guest will give back as soon as it runs again
+    :ivar late: by id, the time at which the guest gives the vCPU back; libvirt has stopped waiting
     """
 
     def __init__(self, each: vcpu_list.Vcpus) -> None:
@@ -21,51 +21,55 @@ class GuestCpus:
         self.dropped: list[int] = []
         self.asked_for: list[int] = []
         self.late: dict[int, float] = {}
-        # Hot-added ones that the guest does not use yet, and from when it will; None: not in sight.
+        # By id of a hot-added vCPU: from when the guest uses it; None while that is not known.
         self._online_from: dict[int, float | None] = {}
-        # Taken offline in the guest.
+        # Ids that were taken offline in the guest.
         self._offline: set[int] = set()
 
     def add(self, count: int) -> None:
-        """Plug up to ``count``; none of them is online yet."""
+        """Plug vCPUs until there are ``count``; those added are not online yet."""
         added = vcpu_list.to_add(self.each, count)
         self.each = vcpu_list.changed(self.each, added, vcpu_list.HOTPLUGGED)
         self._online_from |= dict.fromkeys(added)
 
     def come_online(self, at: float) -> None:
-        """The guest brings what it does not use yet online at that time."""
+        """Let the guest bring all vCPUs that it does not use yet online at the time ``at``."""
         waiting = [i for i, known in self._online_from.items() if known is None]
         self._online_from |= dict.fromkeys(waiting, at)
 
     def remove(self, number: int) -> None:
+        """Remove the vCPU with the id ``number``, for QEMU and for libvirt."""
         self.each = vcpu_list.changed(self.each, [number], vcpu_list.OFF)
         self._online_from.pop(number, None)
         self._offline.discard(number)
 
     def settle(self) -> None:
-        """libvirt hears of all that has gone or was to go."""
+        """Remove all vCPUs whose removal was begun, also for libvirt."""
         for number in (*self.dropped, *self.asked_for, *self.late):
             self.remove(number)
         self.dropped, self.asked_for, self.late = [], [], {}
 
     def come_back(self, now: float) -> None:
-        """What the guest gives back late and has given back by now is gone."""
+        """Remove the vCPUs that the guest was to give back late, if their time has come."""
         for number in [number for number, at in self.late.items() if at <= now]:
             self.remove(number)
             del self.late[number]
 
     def present(self) -> list[int]:
-        """Ids that the guest sees."""
+        """Return the ids of the CPUs that the guest has, online or not."""
         return [i for i, vcpu in enumerate(self.each) if vcpu.enabled and i not in self.dropped]
 
     def online(self, now: float) -> list[int]:
-        """Ids that the guest uses."""
+        """Return the ids of the CPUs that are online in the guest."""
         return [i for i in self.present() if i not in self._offline and self._is_up(i, now)]
 
     def set_online(self, count: int, now: float) -> None:
-        """What the agent does for libvirt: the lowest ids first, either way; never CPU 0.
+        """Set how many CPUs are online, as the agent does for libvirt.
 
-        :raises Rejected: there are fewer
+        The CPUs with the lowest ids are taken offline first, and brought online first. CPU 0 always
+        stays online.
+
+        :raises Rejected: the guest has fewer than ``count`` vCPUs, or ``count`` is negative
         """
         present, online = self.present(), self.online(now)
         # libvirt takes a negative count for a very large one.

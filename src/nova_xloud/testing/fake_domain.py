@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The Domain port over a fake guest, without libvirt."""
+"""The Domain port over a fake guest, for tests that need no libvirt."""
 
 from __future__ import annotations
 
@@ -14,9 +14,11 @@ from nova_xloud.testing.fake_guest import FakeGuest
 
 
 class FakeDomain:
-    """What :class:`nova_xloud.libvirt.domain.LibvirtDomain` is to a libvirt domain.
+    """The Domain port over a :class:`FakeGuest`.
 
-    :ivar guest: to advance time, change behaviour, and look inside
+    :class:`nova_xloud.libvirt.domain.LibvirtDomain` is the same over a libvirt domain.
+
+    :ivar guest: the guest, whose state and behaviour a test may read and change
     """
 
     def __init__(self, guest: FakeGuest) -> None:
@@ -37,7 +39,7 @@ class FakeDomain:
             removable_vcpus=size.removable_vcpus,
             max_memory_mb=_mib(size.max_memory_kib),
             memory_mb=_mib(size.memory_kib),
-            # One reading never says that it does not: see LibvirtDomain.
+            # A single reading cannot show that there is no driver (see LibvirtDomain): never False.
             balloon_driver=guest.driver_reports() or None,
             vcpus_online=self._online() if agent else None,
             boot_id=guest.boot_id if guest.active else None,
@@ -68,7 +70,7 @@ class FakeDomain:
         return max(1, int(self.guest.timing.stats_seconds))
 
     def stats(self) -> DomainStats:
-        """What :func:`nova_xloud.libvirt.domain_stats.survey` tells of it."""
+        """Return the same as :func:`nova_xloud.libvirt.domain_stats.survey` for this domain."""
         return stats_of(self.read(agent=False))
 
     def ping(self) -> None:
@@ -101,7 +103,7 @@ class FakeDomain:
 
 
 def stats_of(reading: DomainReading) -> DomainStats:
-    """What a survey tells of a domain that reads so."""
+    """Return the stats that a survey would return for a domain with the reading ``reading``."""
     return DomainStats(
         running=reading.running,
         vcpus=reading.vcpus,

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A libvirt domain and the guest in it, as a state machine in memory.
+"""A libvirt domain and its guest, as a state machine in memory.
 
-It answers as libvirt 11.3 with QEMU 11.1 was measured to, and for the removal that times out and
-the crash that follows it, as libvirt 9.0 with QEMU 7.2. ``REFUSES`` is the one behaviour that is
-not measured: its answer is from libvirt's own message table.
+The fake answers as libvirt 11.3 with QEMU 11.1 (measured). A removal that times out, and the crash
+that follows it, are as with libvirt 9.0 and QEMU 7.2 (measured). Only ``REFUSES`` is not measured:
+its answer is from libvirt's own message table.
 """
 
 from __future__ import annotations
@@ -17,22 +17,24 @@ from nova_xloud.testing.memory import GuestMemory, Statistics
 
 
 class FakeGuest:
-    """One domain and its guest, shut off at first.
+    """One domain and its guest, which is shut off at first.
 
-    :param definition: see :meth:`define`
-    :ivar power: what QEMU does
-    :ivar persistent: it has a configuration
-    :ivar exists: False once it is undefined and off: every call is then refused (42)
-    :ivar config: size in the configuration
-    :ivar agent: a guest agent answers
-    :ivar agent_says: instead of an answer: an error, or whatever an agent makes of ``online``
-    :ivar agent_answers_after: seconds that the agent takes for an answer
-    :ivar busy: another call holds the domain: libvirt refuses all others after its 30 s
-    :ivar statistics_fail: libvirt cannot read the balloon's statistics
-    :ivar boot_id: another one after every start
-    :ivar asked_every: seconds between two statistics since they were set live; None: as defined
-    :ivar memory: what the guest does with it; ``memory.uses_kib`` and others are for tests to set
-    :ivar pinned: what pins its memory, as :func:`nova_xloud.libvirt.pinned.pinned_by` tells
+    :param config: the size in the domain's configuration
+    :param definition: further arguments of :meth:`define`
+    :ivar power: the state of QEMU
+    :ivar persistent: whether the domain has a configuration
+    :ivar exists: False once the domain is undefined and off; every call is then refused (42)
+    :ivar config: the size in the domain's configuration
+    :ivar agent: whether a guest agent answers
+    :ivar agent_says: what the agent answers instead of the CPUs online: an error, or any text
+    :ivar agent_answers_after: seconds that the agent takes to answer
+    :ivar busy: whether another call holds the domain; libvirt refuses all other calls after 30 s
+    :ivar statistics_fail: whether libvirt cannot read the balloon's statistics
+    :ivar boot_id: a number that changes with every start
+    :ivar asked_every: the statistics period in seconds, once it was set live; None: as defined
+    :ivar memory: the guest's memory; tests may set ``memory.uses_kib`` and others
+    :ivar pinned: what pins the guest's memory, as :func:`nova_xloud.libvirt.pinned.pinned_by`
+        returns it
     """
 
     def __init__(
@@ -68,12 +70,15 @@ class FakeGuest:
         statistics: bool = True,
         autodeflate: bool = False,
     ) -> None:
-        """Define it anew while it is off, undefined before or not.
+        """Define the domain, also again with another configuration while the domain is off.
 
-        :param agent: there is a guest agent
-        :param balloon_device: there is a balloon
-        :param statistics: its driver is asked for statistics
-        :param autodeflate: the guest takes memory back from it before it dies of having too little
+        :param config: the size in the configuration
+        :param persistent: whether the domain keeps its configuration when it stops
+        :param agent: whether there is a guest agent
+        :param balloon_device: whether there is a balloon
+        :param statistics: whether the balloon driver is asked for statistics
+        :param autodeflate: whether the guest takes memory back from the balloon before it kills
+            programs for want of memory
         """
         self.config = config
         self.persistent = persistent
@@ -85,7 +90,10 @@ class FakeGuest:
 
     @staticmethod
     def size(max_vcpus: int, vcpus: int, max_memory_mb: int, memory_mb: int) -> GuestSize:
-        """A configuration; vCPUs above ``vcpus`` can be removed again."""
+        """Return the size of a configuration with ``vcpus`` boot-time vCPUs of ``max_vcpus``.
+
+        Boot-time vCPUs cannot be removed from the running guest; vCPUs added later can.
+        """
         each = vcpu_list.at_boot(max_vcpus, vcpus, vcpus)
         return GuestSize(each, max_memory_mb * 1024, memory_mb * 1024)
 
@@ -96,15 +104,17 @@ class FakeGuest:
 
     @property
     def active(self) -> bool:
+        """Whether there is a QEMU process, running, paused or crashed."""
         return self.power is not Power.OFF
 
     @property
     def unsettled(self) -> bool:
-        """A removal timed out, and the number of vCPUs is not what libvirt says."""
+        """Whether a removal has timed out, so that libvirt's number of vCPUs may be wrong."""
         return bool(self._cpus.dropped or self._cpus.asked_for or self._cpus.late)
 
     @property
     def behaviour(self) -> Behaviour:
+        """How the guest behaves; setting it takes effect from now on."""
         return self._behaviour
 
     @behaviour.setter
@@ -114,7 +124,7 @@ class FakeGuest:
 
     @property
     def uses_kib(self) -> int:
-        """What its programs need; see :class:`GuestMemory`."""
+        """The KiB that the guest's programs need; see :class:`GuestMemory`."""
         return self.memory.uses_kib
 
     @uses_kib.setter
@@ -124,7 +134,7 @@ class FakeGuest:
 
     @property
     def keeps_kib(self) -> int:
-        """It gives nothing below this back."""
+        """The KiB below which the guest gives back no memory."""
         return self.memory.keeps_kib
 
     @keeps_kib.setter
@@ -134,14 +144,14 @@ class FakeGuest:
 
     @property
     def oom_kills(self) -> int:
-        """How often the guest died of having too little memory."""
+        """How often the guest died because it had too little memory, over all boots."""
         self._advance()
         return self.memory.oom_kills
 
     def start(self, *, arrived: bool = False) -> None:
-        """Start it from its configuration, or from where it was saved.
+        """Start the guest from its configuration, or from its saved state if there is one.
 
-        :param arrived: it comes from another host, running, with the balloon as it was
+        :param arrived: the guest comes by live migration, and its balloon has its size already
         """
         if not self._saved:
             self._boot(self.config)
@@ -153,24 +163,25 @@ class FakeGuest:
         self.power = Power.RUNNING
 
     def stop(self, *, save: bool = False) -> None:
-        """End QEMU; with ``save``, the next start goes on from here."""
+        """End QEMU; with ``save`` the guest's state is kept, and the next start resumes it."""
         self._advance()
         self._saved = save
         self.power = Power.OFF
         self.exists = self.persistent
 
     def undefine(self) -> None:
-        """Drop the configuration; a running domain goes on as a transient one."""
+        """Drop the configuration; a running domain becomes transient and goes on running."""
         self.persistent = False
         self.exists = self.active
         self._saved = False
 
     def pause(self) -> None:
+        """Pause the guest."""
         self._advance()
         self.power = Power.PAUSED
 
     def resume(self) -> None:
-        """Go on; what was asked for meanwhile is done now."""
+        """Resume the guest, which then does what was requested while it was paused."""
         self._advance()
         self.power = Power.RUNNING
         self._begin_online()
@@ -179,39 +190,41 @@ class FakeGuest:
             self.settle()
 
     def reset(self) -> None:
-        """The guest restarts itself: the same domain, with all of its vCPUs and of its memory."""
+        """Let the guest restart itself: in the same QEMU, with all vCPUs and all its memory."""
         self._advance()
         self.memory.reset()
 
     def crash(self) -> None:
-        """The guest crashes, and its QEMU is kept (``on_crash`` is ``preserve``)."""
+        """Let the guest crash, with its QEMU process kept (``on_crash`` is ``preserve``)."""
         self._advance()
         self.power = Power.CRASHED
 
     def settle(self) -> None:
-        """A vCPU that libvirt gave up waiting for is reported gone after all."""
+        """Let libvirt get the events of all removals that it has stopped waiting for."""
         self._cpus.settle()
 
     def memory_kib(self) -> int:
-        """The balloon's size as QEMU tells it; the maximum where there is no balloon."""
+        """Return the balloon's size as QEMU reports it; the maximum if there is no balloon."""
         self._advance()
         return self.memory.told_kib
 
     def online_ids(self) -> list[int]:
-        """Ids of the CPUs the guest uses."""
+        """Return the ids of the CPUs that are online in the guest."""
         return self._cpus.online(self.clock.now())
 
     def online(self) -> int:
-        """How many CPUs the guest uses."""
+        """Return how many CPUs are online in the guest."""
         return len(self.online_ids())
 
     def agent_answers(self) -> bool:
+        """Return whether there is an agent, and the guest runs."""
         return self.agent and self._awake
 
     def agent_online(self) -> str | None:
-        """What the agent says is online, as libvirt tells it: ``0,1,3``; None without an agent.
+        """Return the ids of the CPUs online, as libvirt has them from the agent: ``0,1,3``.
 
-        :raises Rejected:
+        :returns: None if no agent answers
+        :raises Rejected: the domain is busy, or ``agent_says`` is an error
         """
         self.check_free()
         if not self.agent_answers():
@@ -223,30 +236,36 @@ class FakeGuest:
         return self.agent_says or ",".join(map(str, self.online_ids()))
 
     def statistics(self) -> Statistics | None:
-        """What the guest's driver reported last of its memory; None when it has not."""
+        """Return what the balloon driver reported last; None if it has not, or is not asked."""
         self._advance()
         return self.memory.statistics if self.active and self.memory.collects else None
 
     def has_reported(self) -> bool:
-        """Its driver has reported since it started; or nobody asks it to, or it is off."""
+        """Return whether the balloon driver has reported since the start.
+
+        True also for a driver that is not asked for statistics, and for a guest that is off.
+        """
         return not (self.active and self.memory.collects) or self.statistics() is not None
 
     def driver_reports(self) -> bool | None:
-        """Whether its balloon driver reports; None: nobody asks it to."""
+        """Return whether the balloon driver reports in time; None if it is not asked to."""
         if not (self.active and self.memory.collects):
             return None
         self._advance()
         return self.memory.reports(paused=self.power is not Power.RUNNING)
 
     def live(self) -> GuestSize:
-        """The size as libvirt dumps it now: of the running guest, else of the configuration."""
+        """Return the size in libvirt's XML, of the guest or, if it is off, of the configuration."""
         if not self.active:
             return self.config
         self._advance()
         return GuestSize(self._cpus.each, self.config.max_memory_kib, self.memory_kib())
 
     def memory_stats(self) -> dict[str, int]:
-        """As virDomainMemoryStats; KiB."""
+        """Return the same as virDomainMemoryStats, in KiB.
+
+        :raises Rejected: the guest is off or busy, or ``statistics_fail`` is set
+        """
         self.check_running()
         self.check_free()
         if self.statistics_fail:
@@ -255,10 +274,12 @@ class FakeGuest:
         return self.memory.stats()
 
     def check_exists(self) -> None:
+        """Raise ``Rejected`` if there is no such domain."""
         if not self.exists:
             raise Rejected("VIR_ERR_NO_DOMAIN", "Domain not found")
 
     def check_free(self) -> None:
+        """Raise ``Rejected`` if another call holds the domain."""
         if self.busy:
             message = (
                 "cannot acquire state change lock (held by monitor=remoteDispatchDomainBlockCopy)"
@@ -266,14 +287,15 @@ class FakeGuest:
             raise Rejected("VIR_ERR_OPERATION_TIMEOUT", message)
 
     def check_running(self) -> None:
+        """Raise ``Rejected`` if there is no such domain, or if the domain is off."""
         self.check_exists()
         if not self.active:
             raise Rejected("VIR_ERR_OPERATION_INVALID", "domain is not running")
 
     def set_vcpus(self, count: int, *, live: bool, config: bool, hotpluggable: bool) -> None:
-        """As virDomainSetVcpusFlags.
+        """Set the number of vCPUs, as virDomainSetVcpusFlags does.
 
-        :raises Rejected:
+        :raises Rejected: with the error that libvirt has (see the module)
         """
         self.check_exists()
         if count == 0:
@@ -291,9 +313,9 @@ class FakeGuest:
             self.config = GuestSize(each, self.config.max_memory_kib, self.config.memory_kib)
 
     def set_memory(self, kib: int, *, live: bool, config: bool) -> None:
-        """As virDomainSetMemoryFlags.
+        """Set the balloon target or the configured memory, as virDomainSetMemoryFlags does.
 
-        :raises Rejected:
+        :raises Rejected: with the error that libvirt has (see the module)
         """
         self.check_exists()
         if kib == 0:
@@ -313,9 +335,9 @@ class FakeGuest:
             self.config = GuestSize(self.config.each, self.config.max_memory_kib, kib)
 
     def set_statistics_period(self, seconds: int) -> None:
-        """As virDomainSetMemoryStatsPeriod, live.
+        """Set the statistics period of the running guest, as virDomainSetMemoryStatsPeriod does.
 
-        :raises Rejected:
+        :raises Rejected: the guest is off or busy, or has no balloon
         """
         self.check_running()
         self.check_free()
@@ -327,9 +349,9 @@ class FakeGuest:
         self.asked_every = seconds
 
     def set_online(self, count: int) -> None:
-        """As virDomainSetVcpusFlags with VIR_DOMAIN_VCPU_GUEST.
+        """Set how many CPUs are online, as virDomainSetVcpusFlags with VIR_DOMAIN_VCPU_GUEST does.
 
-        :raises Rejected:
+        :raises Rejected: with the error that libvirt has (see the module), or ``agent_says``
         """
         self.check_exists()
         if count == 0:
@@ -401,7 +423,7 @@ class FakeGuest:
 
     @property
     def _awake(self) -> bool:
-        """The guest itself does something when it is asked."""
+        """Whether the guest's own kernel can react to requests."""
         return self.power is Power.RUNNING and not self.memory.dead
 
     def _advance(self) -> None:

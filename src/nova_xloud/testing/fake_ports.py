@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The ports Claims, Record, Actions and HostInstances in memory; Domain is :class:`FakeDomain`."""
+"""The ports Claims, Record, Actions and HostInstances in memory.
+
+The Domain port is :class:`nova_xloud.testing.fake_domain.FakeDomain`.
+"""
 
 from __future__ import annotations
 
@@ -37,26 +40,26 @@ ELSEWHERE = "another-provider"
 
 
 class FakeClaims:
-    """One instance's allocation against a provider that others use too.
+    """The Claims port over one instance's allocation from a provider that others use too.
 
-    As Placement: a write is refused when the consumer generation has moved on, when the provider
-    would be left more than full by it, when it has no inventory of a class, and when an amount is
-    no unit of it. A consumer that has nothing is forgotten, and one that has something again begins
-    with generation 1.
+    It refuses a write as Placement does: if the consumer generation has changed, if the write would
+    leave the provider more than full, if the provider has no inventory of a resource class, and if
+    an amount is above ``max_unit`` or no multiple of ``step_size``. A consumer without allocations
+    is forgotten, and begins with generation 1 when it has some again.
 
-    :ivar size: what is allocated here
-    :ivar elsewhere: what it has is on another provider, where a live migration has claimed it
+    :ivar size: the instance's allocation from this host's provider
+    :ivar elsewhere: whether the allocation is from another provider, the target of a live migration
     :ivar capacity: of the provider
-    :ivar others: what other consumers have there
+    :ivar others: what other consumers have allocated from the provider
     :ivar max_unit: the most that one consumer may have; None: the capacity
-    :ivar step_size: amounts are multiples of it
+    :ivar step_size: every amount must be a multiple of it
     :ivar without: resource classes of which the provider has no inventory
-    :ivar refuses_when_overfull: as Placement before 14.0: a provider that is more than full takes
-        no write, not even one that makes it less so
-    :ivar conflicts: before each of that many next writes somebody else writes the same size
-    :ivar unreachable: Placement answers nobody
+    :ivar refuses_when_overfull: whether a provider that is more than full refuses every write, also
+        one that reduces its usage, as Placement does before 14.0
+    :ivar conflicts: for so many of the next writes, somebody else writes the same size just before
+    :ivar unreachable: whether Placement does not answer
     :ivar asked: every size that the port was asked to write
-    :ivar written: those that were written
+    :ivar written: every size that was written
     """
 
     def __init__(self, size: Size, *, capacity: Size, others: Size = NOTHING) -> None:
@@ -75,22 +78,25 @@ class FakeClaims:
         self._generation: int | None = 1
 
     def somebody_else_writes(self, size: Size) -> None:
-        """Change the allocation behind the port's back."""
+        """Change the allocation as another client of Placement would, with a new generation."""
         self.size = size
         self._generation = (self._generation or 0) + 1
 
     def move_away(self) -> None:
-        """A migration begins: what it has here is the migration's, and Placement forgets it."""
+        """Begin a migration: the allocation passes to the migration's own consumer.
+
+        Placement then forgets the instance as a consumer.
+        """
         self.size = NOTHING
         self.elsewhere = True
         self._generation = None
 
     def claim_elsewhere(self) -> None:
-        """The scheduler has claimed its target for it, as for a consumer that is new."""
+        """Claim the target host of a migration, as the scheduler does for a new consumer."""
         self._generation = 1
 
     def come_back(self, size: Size) -> None:
-        """The migration has failed: it has what it had, as a consumer that is new."""
+        """End a migration that has failed: the instance, a new consumer, has ``size`` again."""
         self.size = size
         self.elsewhere = False
         self._generation = 1
@@ -122,7 +128,7 @@ class FakeClaims:
             is_release=current.size.covers(size),
             lets_go=not self.refuses_when_overfull,
         )
-        # Whoever has the right generation writes all of it: what it had elsewhere is gone.
+        # A write replaces all allocations of the consumer, also those from another provider.
         self.size, self.elsewhere = size, False
         self.written.append(size)
         self._generation = (self._generation or 0) + 1
@@ -140,9 +146,14 @@ class FakeClaims:
         )
 
     def _check_amounts(self, size: Size, *, is_release: bool, lets_go: bool) -> None:
-        """:param lets_go: a class of which no more is asked than is held may be more than full"""
+        """Raise the refusal that Placement has for ``size``, if it has one.
+
+        :param is_release: whether the write asks for no more than it had, which words the refusal
+        :param lets_go: whether a resource class may be more than full if the write asks for no more
+            of it than the instance holds
+        """
         held = _resources(self.size)
-        # What is free to this one is said in numbers of others, which a subclass may know better.
+        # What is free to this instance is computed in _free, which a subclass may override.
         free, units = _resources(self._free), _resources(self.max_unit or self.capacity)
         steps = _resources(self.step_size)
         inventories = {
@@ -178,14 +189,16 @@ def _resources(size: Size) -> dict[str, int]:
 
 
 class FakeRecord:
-    """One row of Nova's database.
+    """The Record port over one row of a database in memory.
 
-    :ivar desired: as last written
+    :ivar facts: what the instance's flavor allows
+    :ivar desired: the desired size as last written
     :ivar recorded: the size in the instance's own columns, as last written
-    :ivar task_state: while it is set, every write is refused
-    :ivar on_this_host: the instance is still on this host
-    :ivar deleted: reading and writing find no row
-    :ivar written: every record that was written
+    :ivar vm_state: as Nova has it, such as ``active``
+    :ivar task_state: every write is refused while this is not None
+    :ivar on_this_host: whether the instance is still on this host
+    :ivar deleted: whether the row is gone, so that reading and writing raise ``NotFound``
+    :ivar written: every ``Desired`` that was written, in order
     """
 
     def __init__(
@@ -209,6 +222,7 @@ class FakeRecord:
 
     @property
     def task_state(self) -> str | None:
+        """Nova's task_state; setting it counts as a change of the row by somebody else."""
         return self._task_state
 
     @task_state.setter
@@ -234,7 +248,7 @@ class FakeRecord:
         self._version += 1
         self.recorded = recorded
         if not desired.same_record(self.desired):
-            # As Nova's record: what is the same is not written again.
+            # Nova's record does not write an equal value again either.
             self.desired = desired
         self.written.append(desired)
 
@@ -251,8 +265,8 @@ class FakeRecord:
 class FakeEvent:
     """One event of an instance action.
 
-    :ivar result: ``Success`` or ``Error`` as Nova writes them; None until it has ended
-    :ivar error: what left the block
+    :ivar result: ``Success`` or ``Error``, Nova's own words; None until the event has ended
+    :ivar error: the error with which the event has ended
     """
 
     name: str
@@ -261,11 +275,11 @@ class FakeEvent:
 
 
 class FakeActions:
-    """Instance actions of one instance.
+    """The Actions port: the instance actions of one instance in memory.
 
-    :ivar started: names of the actions that were begun
-    :ivar events: in the order they were begun
-    :ivar notified: names of the notifications, in their order
+    :ivar started: names of the actions that were begun, in order
+    :ivar events: the events of all actions, in the order in which they were begun
+    :ivar notified: names of the notifications that were sent, in order
     """
 
     def __init__(self) -> None:
@@ -288,7 +302,7 @@ class FakeActions:
         try:
             yield event
         except AdjustmentDeferred:
-            # It has not ended: whoever goes on does so with it.
+            # A deferred run has not ended: the run that resumes it continues the same event.
             raise
         except BaseException as error:
             event.result, event.error = "Error", error
@@ -297,14 +311,14 @@ class FakeActions:
 
 
 class FakeHostInstances:
-    """The instances of one host, each on its own fakes.
+    """The HostInstances port over instances that each have their own fakes.
 
-    :param instances: as they are opened when nobody asks for them
-    What runs when this is made has run already when the service began.
+    A guest that runs when this is created counts as running already when the service started.
 
-    :ivar calls: the name of every call, in order; of ``open`` with UUID and request id
-    :ivar libvirt_away: it answers nobody
-    :ivar left_out: UUIDs of domains that have no stats, because they are busy just now
+    :param instances: all instances of the host; :meth:`open` returns copies with a request id
+    :ivar calls: the name of every call, in order; a call of ``open`` with UUID and request id
+    :ivar libvirt_away: whether libvirt does not answer
+    :ivar left_out: UUIDs of domains without stats, as if they were busy
     """
 
     NODE = "fake-node"

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A fake guest with the methods of libvirt-python's virDomain, for Nova's fake libvirt.
 
-:class:`VirDomainFace` is mixed over the ``Domain`` of ``nova.tests.fixtures.libvirt`` by
-:class:`nova_xloud.testing.fixture.FakeLibvirtFixture`; this module needs neither.
+:class:`nova_xloud.testing.fixture.FakeLibvirtFixture` mixes :class:`VirDomainFace` into the
+``Domain`` of ``nova.tests.fixtures.libvirt``. This module imports neither of the two.
 """
 
 from __future__ import annotations
@@ -26,37 +26,42 @@ Answer = TypeVar("Answer")
 
 
 class Hypervisor(Protocol):
-    """Who makes the guests: the fixture."""
+    """Creates the guests of domains; implemented by the fixture."""
 
     def make_guest(self, domain: Any, root: etree._Element, *, transient: bool) -> FakeGuest:
-        """The guest of a domain that was just defined from ``root``."""
+        """Return the guest of ``domain``, which was just defined.
+
+        :param root: the element ``<domain>`` of the domain's XML
+        :param transient: whether the domain has no configuration
+        """
 
     def libvirt_error(self, rejected: Rejected) -> Exception:
-        """The libvirtError for it."""
+        """Return the ``libvirtError`` with the code and the message of ``rejected``."""
 
 
 class VirDomainFace:
-    """The calls on a domain that tell or change its size, or begin or end it.
+    """The methods of virDomain that read or change a domain's size, or start or stop the domain.
 
-    Everything else is the base's: names, devices, snapshots, jobs.
+    A method has the name of libvirt-python's, and does what that does. The base class, Nova's fake
+    ``Domain``, has all other methods: names, devices, snapshots, jobs.
     """
 
     hypervisor: ClassVar[Hypervisor]
 
     agent_timeout: int | None = None
-    """What the domain's agent was given by :meth:`agentSetResponseTimeout`; others rely on it."""
+    """The seconds set by :meth:`agentSetResponseTimeout`, for tests; None if it was not called."""
 
     def __init__(self, connection: Any, xml: str, running: bool = False, transient: bool = False):
         super().__init__(connection, xml, running, transient)  # type: ignore[call-arg]
-        # What Nova's base keeps of itself, under the names it has there.
+        # The methods and the state of Nova's fake, under their own names.
         self._base: Any = super()
         self.connection = connection
         self._state: int
         root = etree.fromstring(xml)
-        # libvirt tells vCPUs one by one only if it was told so, or has hot-plugged one.
+        # libvirt's XML lists vCPUs one by one only if the definition did, or one was hot-plugged.
         self._listed = root.find("vcpus") is not None
         self._balloon = root.find("devices/memballoon")
-        # Nova's fake forgets them; see nova_xloud.libvirt.pinned.
+        # Nova's fake drops these elements, which nova_xloud.libvirt.pinned reads.
         self._pins = [root.find(tag) for tag in ("memoryBacking", "launchSecurity")]
         self._agent_channel = root.find(AGENT_CHANNEL) is not None
         self.guest = self.hypervisor.make_guest(self, root, transient=transient)
@@ -64,40 +69,50 @@ class VirDomainFace:
             self.guest.start(arrived=True)
 
     def createWithFlags(self, flags: int) -> None:
+        """Start the guest."""
         self._base.createWithFlags(flags)
         self.guest.start()
 
     def destroy(self) -> None:
+        """End QEMU."""
         self.guest.stop()
         self._base.destroy()
 
     def shutdown(self) -> None:
+        """Shut the guest down; the fake does it at once."""
         self.guest.stop()
         self._base.shutdown()
 
     def managedSave(self, flags: int = 0) -> None:
+        """Save the guest's state and end QEMU."""
         self.guest.stop(save=True)
         self._base.managedSave(flags)
 
     def undefine(self) -> None:
+        """Drop the domain's configuration."""
         self.guest.undefine()
         self._base.undefine()
 
     def suspend(self) -> None:
+        """Pause the guest."""
         self.guest.pause()
         self._base.suspend()
 
     def resume(self) -> None:
+        """Resume the paused guest."""
         self.guest.resume()
         self._base.resume()
 
     def ID(self) -> int:
+        """Return a number that changes with every start; -1 while the domain is off."""
         return self.guest.boot_id if self.guest.active else -1
 
     def isPersistent(self) -> int:
+        """Return 1 if the domain has a configuration, else 0."""
         return int(self.guest.persistent)
 
     def state(self, flags: int = 0) -> list[int]:
+        """Return the state of the domain, and 0 for the reason."""
         self._answered(self.guest.check_exists)
         return [self._state_now(), 0]
 
@@ -105,19 +120,22 @@ class VirDomainFace:
         return CRASHED if self.guest.power is Power.CRASHED else self._state
 
     def info(self) -> list[int]:
+        """Return state, maximum memory and memory in KiB, vCPUs, and a constant CPU time."""
         self._answered(self.guest.check_exists)
         size = self.guest.live()
         return [self._state_now(), size.max_memory_kib, size.memory_kib, size.vcpus, 123456789]
 
     def memoryStats(self) -> dict[str, int]:
+        """Return the balloon's statistics in KiB."""
         return self._answered(self.guest.memory_stats)
 
     def maxVcpus(self) -> int:
+        """Return the maximum of vCPUs of the running guest."""
         self._answered(self.guest.check_running)
         return self.guest.live().max_vcpus
 
     def vcpusFlags(self, flags: int = 0) -> int:
-        """vCPUs, or with MAXIMUM the maximum, or with GUEST those the guest uses."""
+        """Return the number of vCPUs; with MAXIMUM the maximum, with GUEST the CPUs online."""
         if flags & LIVE:
             self._answered(self.guest.check_running)
         self._answered(self.guest.check_exists)
@@ -127,15 +145,17 @@ class VirDomainFace:
         return size.max_vcpus if flags & MAXIMUM else size.vcpus
 
     def vcpus(self) -> tuple[list[Any], list[Any]]:
+        """Return the vCPUs, and the host CPUs that each may use, both with constant figures."""
         enabled = [i for i, vcpu in enumerate(self.guest.live().each) if vcpu.enabled]
         return [(i, 1, 120405, i) for i in enabled], [(True,) * 4 for _ in enabled]
 
     def agentSetResponseTimeout(self, timeout: int, flags: int = 0) -> int:
+        """Record the timeout in ``agent_timeout``; the fake does not use it."""
         self.agent_timeout = timeout
         return 0
 
     def guestVcpus(self, flags: int = 0) -> dict[str, str] | None:
-        """As libvirt-python: None, and no error, where there is no agent."""
+        """Return the guest's CPUs; None, as libvirt-python does, if there is no agent."""
         online = self._answered(self.guest.agent_online)
         if online is None:
             return None
@@ -143,6 +163,8 @@ class VirDomainFace:
         return {"vcpus": f"0-{last}", "online": online, "offlinable": f"1-{last}"}
 
     def setVcpusFlags(self, nvcpus: int, flags: int = 0) -> int:
+        """Set the number of vCPUs, or with GUEST how many CPUs are online."""
+
         def call() -> None:
             if flags & GUEST:
                 self.guest.set_online(nvcpus)
@@ -155,6 +177,8 @@ class VirDomainFace:
         return 0
 
     def setMemoryFlags(self, memory: int, flags: int = 0) -> int:
+        """Set the balloon target or the configured memory, in KiB."""
+
         def call() -> None:
             live, config = self._affects(flags)
             self.guest.set_memory(memory, live=live, config=config)
@@ -163,11 +187,15 @@ class VirDomainFace:
         return 0
 
     def setMemoryStatsPeriod(self, period: int, flags: int = 0) -> int:
+        """Set the seconds between two statistics of the balloon driver."""
         self._answered(lambda: self.guest.set_statistics_period(period))
         return 0
 
     def stats(self, groups: int) -> dict[str, int]:
-        """Its record in what getAllDomainStats returns."""
+        """Return this domain's part of what getAllDomainStats returns.
+
+        :param groups: a bit for each group of figures, ``STATS_...``
+        """
         size = self.guest.live()
         record: dict[str, int] = {}
         if groups & STATS_STATE:
@@ -176,14 +204,14 @@ class VirDomainFace:
             record |= {"vcpu.current": size.vcpus, "vcpu.maximum": size.max_vcpus}
         if groups & STATS_BALLOON:
             record |= {"balloon.current": size.memory_kib, "balloon.maximum": size.max_memory_kib}
-            # Of one that is busy libvirt tells what it knows without asking QEMU.
+            # For a busy domain libvirt returns only what it knows without asking QEMU.
             asked = self.guest.active and not self.guest.busy and not self.guest.statistics_fail
             if asked and self._balloon is not None:
                 record["balloon.last-update"] = self.guest.memory_stats().get("last_update", 0)
         return record
 
     def XMLDesc(self, flags: int) -> str:
-        """The base's, with the size, the balloon and the agent's channel as they are."""
+        """Return the XML of Nova's fake, with the actual size, balloon and agent channel."""
         self._answered(self.guest.check_exists)
         inactive = bool(flags & XML_INACTIVE) or not self.guest.active
         root = etree.fromstring(self._base.XMLDesc(flags))
@@ -223,7 +251,11 @@ class VirDomainFace:
             etree.SubElement(channel, "target", type="virtio", name=name, state=state)
 
     def _affects(self, flags: int) -> tuple[bool, bool]:
-        """Which of the running guest and the configuration; with neither flag, what is there."""
+        """Return whether a call changes the running guest, and whether the configuration.
+
+        With neither LIVE nor CONFIG a call changes the running guest; the configuration if the
+        domain is off.
+        """
         if flags & (LIVE | CONFIG):
             return bool(flags & LIVE), bool(flags & CONFIG)
         return self.guest.active, not self.guest.active
@@ -242,5 +274,8 @@ class VirDomainFace:
 def all_domain_stats(
     connection: Any, stats: int, flags: int = 0
 ) -> list[tuple[Any, dict[str, int]]]:
-    """virConnect.getAllDomainStats: of each domain the groups of figures that ``stats`` names."""
+    """Return each domain of a connection with its stats, as virConnect.getAllDomainStats does.
+
+    :param stats: a bit for each group of figures, ``STATS_...``
+    """
     return [(dom, dom.stats(stats)) for dom in list(connection._vms.values())]

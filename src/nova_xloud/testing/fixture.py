@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Nova's fake libvirt with guests that grow and shrink, chosen for a test."""
+"""A fixture for Nova's fake libvirt whose guests grow and shrink as a test wants them to."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from nova_xloud.testing.behaviour import Behaviour, Rejected, Timing
 from nova_xloud.testing.clock import Clock, RealClock
 from nova_xloud.testing.fake_guest import FakeGuest
 
-# What Nova's fake has not got, with libvirt's numbers (libvirt-fake_virdomain.h, virterror.h).
+# Constants that Nova's fake lacks, with libvirt's numbers (libvirt-domain.h, virterror.h).
 CONSTANTS = {
     "VIR_DOMAIN_VCPU_LIVE": fake_virdomain.LIVE,
     "VIR_DOMAIN_VCPU_CONFIG": fake_virdomain.CONFIG,
@@ -40,16 +40,16 @@ CONSTANTS = {
 
 
 class FakeLibvirtFixture(fixtures.Fixture):
-    """Every domain of Nova's fake libvirt gets a :class:`FakeGuest`.
+    """Gives every domain of Nova's fake libvirt a :class:`FakeGuest`.
 
-    Use it after Nova's own ``LibvirtFixture`` (``ServersTestBase`` has it); where that is not in
-    use, this one brings it. ``nova_xloud.libvirt`` speaks to the same fake.
+    Use this fixture after Nova's own ``LibvirtFixture`` (``ServersTestBase`` has that); if Nova's
+    is not in use, this one uses it. ``nova_xloud.libvirt`` then calls the same fake.
 
-    :param behaviour: of guests; of one alone: ``fixture.domain(uuid).behaviour = ...``
-    :param balloon_rate: MiB per second; ``math.inf`` for at once
-    :param timing: all of the guests' times, instead of ``balloon_rate``
-    :param clock: real time by default
-    :param agent: guests that have an agent's channel have an agent that answers
+    :param behaviour: of all guests; set one guest's with ``fixture.domain(uuid).behaviour = ...``
+    :param balloon_rate: MiB per second; ``math.inf``: the balloon moves at once
+    :param timing: all times of the guests, instead of ``balloon_rate``
+    :param clock: default: real time
+    :param agent: whether an agent answers in each guest that has a channel for one
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class FakeLibvirtFixture(fixtures.Fixture):
         self.timing = timing or Timing(balloon_rate=balloon_rate)
         self.clock = clock or RealClock()
         self.agent = agent
-        # Of each instance the domain that was defined last.
+        # By UUID of the instance: the domain that was defined last.
         self._domains: dict[str, fake_virdomain.VirDomainFace] = {}
 
     def _setUp(self) -> None:
@@ -90,9 +90,9 @@ class FakeLibvirtFixture(fixtures.Fixture):
         self.useFixture(of_all)
 
     def domain(self, uuid: str) -> FakeGuest:
-        """The guest of an instance; after a migration, the one where it went.
+        """Return the guest of an instance; after a migration, the guest on the target host.
 
-        :raises LookupError: none was defined
+        :raises LookupError: no domain with this UUID was defined
         """
         if uuid not in self._domains:
             raise LookupError(f"no domain {uuid} among {sorted(self._domains)}")
@@ -114,7 +114,7 @@ class FakeLibvirtFixture(fixtures.Fixture):
             "autodeflate": balloon is not None and balloon.get("autodeflate") == "on",
         }
         if before and here and not before.guest.active:
-            # The same domain with another configuration: it may have a saved state.
+            # The same domain with another configuration: keep its guest, which may be saved.
             before.guest.define(**definition)
             return before.guest
         if before and before.guest.active and not here:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The memory of a fake guest: its balloon, what it uses, and what it reports of both."""
+"""The memory of a fake guest: the balloon, the memory in use, and the driver's statistics."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ DEFAULT_USES_KIB = 32 * KIB
 
 
 class Statistics(NamedTuple):
-    """What the guest's driver reported last.
+    """The last statistics of the guest's balloon driver.
 
-    :ivar available_kib: what the guest calls its total
-    :ivar usable_kib: what it has beyond what it uses
-    :ivar at: when, by the clock's ``now``
-    :ivar wall: the same in whole seconds since 1970
+    :ivar available_kib: the total memory that the guest has by its own account
+    :ivar usable_kib: the memory that the guest does not use
+    :ivar at: when the driver reported, in seconds of the clock's ``now``
+    :ivar wall: when the driver reported, in whole seconds since 1970
     """
 
     available_kib: int
@@ -33,16 +33,16 @@ class Statistics(NamedTuple):
 class GuestMemory:
     """A balloon that moves to its target at a rate, in a guest that needs some of its memory.
 
-    :ivar actual_kib: as of the last :meth:`advance`
-    :ivar uses_kib: what its programs need; with less than that it dies of OOM, or with autodeflate
-        takes it back
-    :ivar keeps_kib: it gives nothing below this back
-    :ivar autodeflate: it takes memory back from the balloon before it dies of OOM
-    :ivar device: there is a balloon
-    :ivar collects: its driver is asked for statistics
-    :ivar oom_kills: how often it died of OOM, over all boots
-    :ivar dead: it did, and has not been started again: it answers nobody
-    :ivar statistics: None before the driver has reported any
+    :ivar actual_kib: the guest's memory as of the last :meth:`advance`
+    :ivar uses_kib: what the guest's programs need. With less than that the guest dies of OOM or,
+        with autodeflate, takes memory back from the balloon
+    :ivar keeps_kib: the guest gives back no memory below this size
+    :ivar autodeflate: whether the guest takes memory back from the balloon before it dies of OOM
+    :ivar device: whether there is a balloon
+    :ivar collects: whether QEMU asks the balloon driver for statistics
+    :ivar oom_kills: how often the guest died of OOM, over all boots
+    :ivar dead: whether the guest died of OOM since its last start; a dead guest does not react
+    :ivar statistics: the last statistics; None before the driver has reported any
     """
 
     def __init__(self, timing: Timing, clock: Clock) -> None:
@@ -53,11 +53,11 @@ class GuestMemory:
         self.device = self.collects = True
         self._timing = timing
         self._clock = clock
-        # Services and tests read from different threads; each step is to count once.
+        # Services and tests call advance() from different threads, and time must count only once.
         self._lock = threading.Lock()
 
     def boot(self, *, maximum_kib: int, target_kib: int) -> None:
-        """The guest begins with all of its memory."""
+        """Start the guest, with all of its memory, and with the balloon's target set."""
         self.actual_kib = self._maximum_kib = maximum_kib
         self._before_reset_kib: int | None = None
         self.dead = False
@@ -68,9 +68,10 @@ class GuestMemory:
         self._target_kib = target_kib
 
     def reset(self) -> None:
-        """The guest resets itself: it has all of its memory, and QEMU goes on telling what it had
-        before, until a driver sets something, and asks as often as it did (both measured);
-        :meth:`advance` first.
+        """Reset the guest: it has all of its memory again. Call :meth:`advance` first.
+
+        QEMU keeps reporting the size from before the reset until a driver sets a size, and keeps
+        its statistics period (both measured).
         """
         before, seconds = self.told_kib, self._stats_seconds
         self.boot(maximum_kib=self._maximum_kib, target_kib=self._target_kib)
@@ -78,23 +79,23 @@ class GuestMemory:
 
     @property
     def told_kib(self) -> int:
-        """What QEMU tells of the balloon's size."""
+        """The balloon's size that QEMU reports."""
         return self.actual_kib if self._before_reset_kib is None else self._before_reset_kib
 
     def tell(self, target_kib: int) -> None:
-        """The balloon is told a target; :meth:`advance` first."""
+        """Set the balloon's target; call :meth:`advance` first."""
         self._target_kib = target_kib
         self._told_at = self._clock.now()
 
     def collect_every(self, seconds: float) -> None:
-        """QEMU asks the driver so often, and begins to count now; :meth:`advance` first."""
+        """Set the statistics period, which begins now; call :meth:`advance` first."""
         self._stats_seconds = seconds
         self._collects_from = max(self._driver_from, self._clock.now())
 
     def advance(self, behaviour: Behaviour, *, runs: bool) -> None:
-        """Bring all of it up to now.
+        """Move the balloon, and collect statistics, for the time since the last call.
 
-        :param runs: the guest has run since the last time
+        :param runs: whether the guest has run since the last call; nothing moves if not
         """
         now = self._clock.now()
         if not self.device:
@@ -115,14 +116,17 @@ class GuestMemory:
                     self._collect(moment)
 
     def reports(self, *, paused: bool) -> bool:
-        """The driver has reported, and its next statistics are not overdue."""
+        """Return whether the driver has reported, and its next statistics are not overdue.
+
+        :param paused: whether the guest is paused; its statistics are not overdue then
+        """
         if self.statistics is None:
             return False
         now = self.statistics.at if paused else self._clock.now()
         return now - self.statistics.at <= reports_within(self._stats_seconds)
 
     def stats(self) -> dict[str, int]:
-        """As virDomainMemoryStats, KiB, of a guest that runs."""
+        """Return the same as virDomainMemoryStats for a guest that runs, in KiB."""
         if not self.device:
             return {"rss": self.actual_kib}
         of_host = {"actual": self.told_kib, "last_update": 0, "rss": self.actual_kib}
@@ -133,7 +137,7 @@ class GuestMemory:
         return of_host | of_guest | {"last_update": self.statistics.wall}
 
     def _collect(self, at: float) -> None:
-        # With autodeflate a guest still counts as its own what is in the balloon.
+        # With autodeflate a guest still counts the memory in the balloon as its own.
         available = self._maximum_kib if self.autodeflate else self.actual_kib
         usable = max(self.actual_kib - self.uses_kib, 0)
         wall = int(self._clock.wall() - (self._clock.now() - at))
@@ -156,7 +160,7 @@ class GuestMemory:
 
     def _move_balloon(self, seconds: float, behaviour: Behaviour) -> None:
         goal = max(self._goal_kib(behaviour), min(self.keeps_kib, self.actual_kib))
-        # An infinite rate is allowed: there in no time, but not in the moment of the call.
+        # With an infinite rate the balloon arrives at the next advance(), not when it is set.
         step = self._timing.balloon_rate * KIB * seconds
         if step >= abs(goal - self.actual_kib):
             self.actual_kib = goal
@@ -166,7 +170,7 @@ class GuestMemory:
     def _goal_kib(self, behaviour: Behaviour) -> int:
         if behaviour is Behaviour.REFUSES:
             return max(self._target_kib, self.actual_kib)
-        # A driver that goes gives all back before it does.
+        # A driver that is unloaded deflates the balloon first.
         takes_back = (
             behaviour is Behaviour.TAKES_BACK
             and self._at > self._told_at + self._timing.takes_back_seconds
@@ -176,7 +180,7 @@ class GuestMemory:
         return self._target_kib
 
     def _worked(self, until: float, behaviour: Behaviour) -> float:
-        """For how many seconds since boot the driver has worked."""
+        """Return for how many seconds from the boot to ``until`` the balloon driver has worked."""
         seconds = max(until - self._driver_from, 0.0)
         if behaviour is not Behaviour.INTERMITTENT:
             return seconds
@@ -185,14 +189,14 @@ class GuestMemory:
         return rounds * period + min(rest, period)
 
     def _last_collection(self, now: float, behaviour: Behaviour) -> float | None:
-        """When the driver last reported; None: not since the last one that is known."""
+        """Return when the driver last reported; None if not since the statistics that are kept."""
         silent = (Behaviour.NO_BALLOON_DRIVER, Behaviour.SILENT_DRIVER)
         if behaviour in silent or now < self._collects_from:
             return None
         since, period = now - self._collects_from, self._stats_seconds
         at = now if period == 0 else self._collects_from + since // period * period
         if at == self._collects_from > self._driver_from:
-            # The first comes a period after it was set.
+            # The first statistics come one period after the period was set.
             return None
         if self.statistics is not None and at <= self.statistics.at and period:
             return None
