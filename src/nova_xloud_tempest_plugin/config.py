@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Options of the tests in tempest.conf."""
+"""The options of the tests, which are set in tempest.conf."""
 
 from __future__ import annotations
 
@@ -13,38 +13,50 @@ GROUP = cfg.OptGroup(name="xloud", title="Live vertical scaling of servers (nova
 
 OPTIONS = [
     cfg.IntOpt(
-        "min_vcpus", default=1, min=1, help="minimum_cpu of the flavors that the tests create."
+        "min_vcpus",
+        default=1,
+        min=1,
+        help="The extra spec minimum_cpu of the flavors that the tests create.",
     ),
     cfg.IntOpt(
         "max_vcpus",
         default=4,
         min=3,
-        help="vCPUs of these flavors; at least two more than min_vcpus. An emulated guest (no KVM) "
-        "can be given only as many in its life as lie between the two: leave it more there.",
+        help="The vCPUs of the flavors that the tests create; at least two more than min_vcpus. "
+        "Without KVM, a guest can be given only as many more vCPUs in its life as max_vcpus "
+        "exceeds min_vcpus: set a larger value there.",
     ),
     cfg.IntOpt(
         "min_memory_mb",
         default=512,
         min=64,
-        help="minimum_memory of these flavors: what the guest of [compute] image_ref can run in.",
+        help="The extra spec minimum_memory, in MiB, of the flavors that the tests create. The "
+        "guest of [compute] image_ref must be able to run with that much memory.",
     ),
     cfg.IntOpt(
         "max_memory_mb",
         default=1024,
         min=128,
-        help="RAM of these flavors; at least 128 more than min_memory_mb.",
+        help="The memory, in MiB, of the flavors that the tests create; at least 128 more than "
+        "min_memory_mb.",
     ),
-    cfg.IntOpt("disk_gb", default=1, min=0, help="Disk of these flavors."),
+    cfg.IntOpt(
+        "disk_gb",
+        default=1,
+        min=0,
+        help="The disk, in GiB, of the flavors that the tests create.",
+    ),
     cfg.IntOpt(
         "adjust_timeout",
         default=180,
         min=1,
-        help="Seconds until the guest must have followed an adjustment.",
+        help="How many seconds a guest may take to reach the size of an adjustment.",
     ),
     cfg.BoolOpt(
         "guest_follows",
         default=True,
-        help="Whether the guest of [compute] image_ref gives back vCPUs and memory: it needs ACPI "
-        "and a balloon driver. Without it nothing is tested that makes a running server smaller.",
+        help="Whether the guest of [compute] image_ref gives back vCPUs and memory, for which it "
+        "needs ACPI and a balloon driver. If false, the tests that make a running server smaller "
+        "are skipped.",
     ),
 ]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What Tempest asks a plugin for."""
+"""The class by which Tempest loads the plugin's tests, options and client."""
 
 from __future__ import annotations
 
@@ -13,26 +13,28 @@ from nova_xloud_tempest_plugin import config as xloud_config
 
 
 class XloudTempestPlugin(plugins.TempestPlugin):  # type: ignore[misc]
-    """Entry point ``tempest.test_plugins``."""
+    """The plugin, registered under the entry point ``tempest.test_plugins``."""
 
     def load_tests(self) -> tuple[str, str]:
-        """The folder of the tests, and the folder that their module names begin in."""
+        """Return the folder of the tests, and the folder that is the root of their module names."""
         package = Path(__file__).resolve().parent
         return str(package / "tests"), str(package.parent)
 
     def register_opts(self, conf: Any) -> None:
+        """Register the plugin's options on Tempest's configuration."""
         conf.register_opt(xloud_config.AVAILABLE, group="service_available")
         conf.register_group(xloud_config.GROUP)
         conf.register_opts(xloud_config.OPTIONS, group=xloud_config.GROUP)
 
     def get_opt_lists(self) -> list[tuple[str, list[Any]]]:
+        """Return the plugin's options by group, for the sample of tempest.conf."""
         return [
             ("service_available", [xloud_config.AVAILABLE]),
             (xloud_config.GROUP.name, xloud_config.OPTIONS),
         ]
 
     def get_service_clients(self) -> list[dict[str, Any]]:
-        """One client, of nova's own endpoint: our resources are part of the compute API."""
+        """Return the one client, which uses Nova's endpoint, as nova-xloud extends Nova's API."""
         return [
             {
                 "name": "xloud",

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Clients that Tempest registers under the name "xloud"."""
+"""The clients that Tempest registers under the name "xloud"."""
 
 from nova_xloud_tempest_plugin.services.xloud_client import XloudClient
 

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What answers look like, written down a second time: the tests hold the API to its documentation,
-and not to its own schemas.
+"""JSON schemas of the API's answers, written from the API's documentation.
+
+They are not the schemas of the API itself, so that the tests find where the API and its
+documentation differ.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The two resources of nova-xloud, with every answer checked against its schema."""
+"""A client of nova-xloud's two resources, which checks every answer against its schema."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from nova_xloud_tempest_plugin.services import schemas
 
 
 class XloudClient(base_compute_client.BaseComputeClient):  # type: ignore[misc]
-    """``POST /os-xloud-adjust/{id}`` and ``GET /servers/{id}/xloud-status``."""
+    """Sends ``POST /os-xloud-adjust/{id}`` and ``GET /servers/{id}/xloud-status``."""
 
     def adjust(self, server_id: str, **body: Any) -> rest_client.ResponseBody:
-        """Ask for sizes; with dry_run=True only for the plan."""
+        """Request an adjustment with the members ``body``; with ``dry_run=True`` only its plan."""
         return self.adjust_with(server_id, json.dumps(body))
 
     def adjust_with(self, server_id: str, body: str) -> rest_client.ResponseBody:
-        """POST a body as it is, be it good or not."""
+        """POST ``body`` unchanged, even if it is not valid JSON of a request."""
         resp, answer = self.post(f"os-xloud-adjust/{server_id}", body)
         answer = json.loads(answer)
         schema = schemas.PLAN if resp.status == 200 else schemas.ADJUSTED
@@ -28,6 +28,7 @@ class XloudClient(base_compute_client.BaseComputeClient):  # type: ignore[misc]
         return rest_client.ResponseBody(resp, answer)
 
     def show_status(self, server_id: str) -> rest_client.ResponseBody:
+        """Return the xloud-status of a server."""
         resp, answer = self.get(f"servers/{server_id}/xloud-status")
         answer = json.loads(answer)
         self.validate_response(schemas.STATUS, resp, answer)

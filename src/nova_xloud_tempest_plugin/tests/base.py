@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What all tests share: a flavor with minimums, a server of it, and the two witnesses that a user
-of the cloud can ask, Nova's status and Placement's allocations.
+"""The base class of all tests: flavors with minimums, servers, and the two sources of their sizes.
 
-Only what Tempest calls stable for plugins is used. Servers have no network: none is needed here.
+A user of the cloud can read a server's size from its xloud-status and from Placement's allocations.
+Only interfaces that Tempest calls stable for plugins are used. Servers have no network, because no
+test needs one.
 """
 
 from __future__ import annotations
@@ -24,22 +25,27 @@ POLL_SECONDS = 0.5
 
 @dataclass(frozen=True)
 class Size:
-    """vCPUs, and memory in MiB."""
+    """A number of vCPUs, and memory in MiB."""
 
     vcpus: int
     memory_mb: int
 
     @property
     def asked(self) -> dict[str, int]:
-        """As a request names it."""
+        """The size as the members of an adjust request."""
         return {"current_vcpus": self.vcpus, "current_memory_mb": self.memory_mb}
 
 
 class BaseXloudTest(api_version_utils.BaseMicroversionTest, test.BaseTestCase):  # type: ignore[misc]
-    """Servers that can grow and shrink, as their owner, an administrator and others see them."""
+    """Creates elastic servers and adjusts them, with clients of their owner and an administrator.
+
+    :ivar minimum: the minimum of the flavor ``flavor_id``
+    :ivar maximum: the vCPUs and memory of the flavor ``flavor_id``
+    :ivar larger: a size between both: one vCPU and 64 MiB above the minimum
+    """
 
     credentials = ["primary", "admin"]
-    # From here on a server can be asked for without a network.
+    # The first microversion with which a server can be created without a network.
     min_microversion = "2.37"
 
     @classmethod
@@ -81,13 +87,13 @@ class BaseXloudTest(api_version_utils.BaseMicroversionTest, test.BaseTestCase): 
         options = CONF.xloud
         cls.minimum = Size(options.min_vcpus, options.min_memory_mb)
         cls.maximum = Size(options.max_vcpus, options.max_memory_mb)
-        # Inside of the bounds, and near: an emulated guest can be given few vCPUs in its life.
+        # Close to the minimum, because an emulated guest can be given few vCPUs in its life.
         cls.larger = Size(cls.minimum.vcpus + 1, cls.minimum.memory_mb + 64)
         cls.flavor_id = cls.create_flavor(cls.maximum, cls.minimum)
 
     @classmethod
     def create_flavor(cls, maximum: Size, minimum: Size | None = None) -> str:
-        """A flavor for the time of the class; returns its id."""
+        """Create a flavor that is deleted after the tests of the class, and return its id."""
         flavor = cls.flavors.create_flavor(
             name=_name(cls),
             vcpus=maximum.vcpus,
@@ -105,14 +111,17 @@ class BaseXloudTest(api_version_utils.BaseMicroversionTest, test.BaseTestCase): 
 
     @classmethod
     def create_server(cls, flavor_id: str | None = None) -> str:
-        """An active server for the time of the class; returns its id."""
+        """Create a server, wait until it is active, and return its id.
+
+        The server is deleted after the tests of the class.
+        """
         server = cls.servers.create_server(
             name=_name(cls),
             flavorRef=flavor_id or cls.flavor_id,
             imageRef=CONF.compute.image_ref,
             networks="none",
         )["server"]
-        # Taken in reverse: deleted first, then waited for.
+        # Cleanups run in reverse order: the server is deleted, and then waited for.
         cls.addClassResourceCleanup(cls.wait_gone, server["id"])
         cls.addClassResourceCleanup(_forgiving(cls.servers.delete_server), server["id"])
         cls.wait_server(server["id"], "ACTIVE")
@@ -120,6 +129,12 @@ class BaseXloudTest(api_version_utils.BaseMicroversionTest, test.BaseTestCase): 
 
     @classmethod
     def wait_until(cls, what: str, probe: Callable[[], bool], seconds: float | None = None) -> None:
+        """Call ``probe`` again and again until it returns True.
+
+        :param what: names what is waited for, in the message of the error
+        :param seconds: default: ``[xloud] adjust_timeout``
+        :raises tempest.lib.exceptions.TimeoutException: ``probe`` did not return True in time
+        """
         if not test_utils.call_until_true(
             probe, seconds or CONF.xloud.adjust_timeout, POLL_SECONDS
         ):
@@ -127,7 +142,7 @@ class BaseXloudTest(api_version_utils.BaseMicroversionTest, test.BaseTestCase): 
 
     @classmethod
     def wait_server(cls, server_id: str, wanted: str) -> None:
-        """Until the server has a status and nothing is done with it."""
+        """Wait until the server has the status ``wanted`` and no task state."""
 
         def reached() -> bool:
             server = cls.servers.show_server(server_id)["server"]
@@ -139,6 +154,8 @@ class BaseXloudTest(api_version_utils.BaseMicroversionTest, test.BaseTestCase): 
 
     @classmethod
     def wait_gone(cls, server_id: str) -> None:
+        """Wait until Nova does not find the server any more."""
+
         def gone() -> bool:
             try:
                 cls.servers.show_server(server_id)
@@ -149,11 +166,11 @@ class BaseXloudTest(api_version_utils.BaseMicroversionTest, test.BaseTestCase): 
         cls.wait_until(f"{server_id} to be gone", gone, CONF.compute.build_timeout)
 
     def status(self, server_id: str) -> dict[str, Any]:
-        """xloud_status, as the server's owner sees it."""
+        """Return the server's xloud_status, as the server's owner sees it."""
         return dict(self.xloud.show_status(server_id)["xloud_status"])
 
     def claim(self, server_id: str) -> Size | None:
-        """What Placement holds for the server, over all hosts; None when nothing."""
+        """Return the sum of the server's allocations in Placement; None if there are none."""
         allocations = self.placement.list_allocations(server_id)["allocations"]
         held = [provider["resources"] for provider in allocations.values()]
         if not held:
@@ -164,23 +181,25 @@ class BaseXloudTest(api_version_utils.BaseMicroversionTest, test.BaseTestCase): 
         )
 
     def witnesses(self, server_id: str) -> tuple[dict[str, Any], Size | None]:
-        """Status and claim, to be compared with what they are later."""
+        """Return the server's status and claim, to be compared with later ones."""
         status = self.status(server_id)
         for condition in status["conditions"]:
-            # Of a server that was never adjusted this is the time of the answer.
+            # For a server that was never adjusted, "since" is the time of the answer.
             del condition["since"]
         return status, self.claim(server_id)
 
     def holders(self, server_id: str) -> list[str]:
-        """The names of the hosts on which the server holds something."""
+        """Return the names of the hosts on which the server has an allocation, sorted."""
         allocations = self.placement.list_allocations(server_id)["allocations"]
         found = self.providers.list_resource_providers()["resource_providers"]
         names = {provider["uuid"]: provider["name"] for provider in found}
         return sorted(names[uuid] for uuid in allocations)
 
     def wait_settled(self, server_id: str, size: Size) -> None:
-        """Until all four numbers of a running server are this size, and nothing is under way.
-        Placement has to agree. What nobody has observed (vCPUs without an agent) is left out.
+        """Wait until all four numbers of a running server are ``size``, and it does not converge.
+
+        Then assert that the server's claim in Placement is ``size`` too. A number that is not known
+        (observed vCPUs of a guest without an agent) is ignored.
         """
         wanted = [{size.vcpus}, {size.memory_mb}]
 
@@ -197,11 +216,12 @@ class BaseXloudTest(api_version_utils.BaseMicroversionTest, test.BaseTestCase): 
         self.assertEqual(size, self.claim(server_id))
 
     def adjust_to(self, server_id: str, size: Size, **more: Any) -> None:
-        """Ask for both sizes, and wait until the running guest has them."""
+        """Adjust vCPUs and memory to ``size``, and wait until the running guest has both."""
         self.admin_xloud.adjust(server_id, **size.asked, **more)
         self.wait_settled(server_id, size)
 
     def need_following_guest(self) -> None:
+        """Skip the test if the guest does not give back vCPUs and memory."""
         if not CONF.xloud.guest_follows:
             raise self.skipException("[xloud] guest_follows is false")
 
@@ -211,7 +231,7 @@ def _name(cls: type) -> str:
 
 
 def _forgiving(call: Callable[..., Any]) -> Callable[..., Any]:
-    """The same call; that something is not there any more is no error."""
+    """Wrap ``call`` to ignore that what it is about is not found any more."""
 
     def forgiving(*args: Any) -> Any:
         return test_utils.call_and_ignore_notfound_exc(call, *args)
@@ -225,7 +245,7 @@ def _four_numbers(status: dict[str, Any]) -> set[Any]:
 
 
 def _is_converging(status: dict[str, Any]) -> bool:
-    """A server that was never adjusted has no such condition."""
+    """Return whether the condition Converged is false; a server never adjusted does not have it."""
     return any(
         condition["type"] == "Converged" and not condition["status"]
         for condition in status["conditions"]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A server is grown and shrunk while it runs."""
+"""Tests of adjustments that are accepted, of running and of stopped servers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from nova_xloud_tempest_plugin.tests import base
 
 
 class AdjustTest(base.BaseXloudTest):
-    """Each test begins and ends at the minimum."""
+    """Adjustments of one running server, which has its minimum size before and after each test."""
 
     @classmethod
     def resource_setup(cls) -> None:
@@ -21,7 +21,7 @@ class AdjustTest(base.BaseXloudTest):
         self.wait_settled(self.server_id, self.minimum)
 
     def _given_back(self) -> None:
-        """After the test the server shall be at its minimum again."""
+        """Have the server adjusted back to its minimum after the test."""
         self.need_following_guest()
         self.addCleanup(self.adjust_to, self.server_id, self.minimum)
 
@@ -55,7 +55,7 @@ class AdjustTest(base.BaseXloudTest):
 
     @decorators.idempotent_id("36484c4a-8a57-400d-8c97-aa78f9330bcc")
     def test_claimed_when_answered(self) -> None:
-        """202 means that Placement holds it, whatever the guest does afterwards."""
+        """When the answer is 202, Placement has the new claim already, whatever the guest does."""
         self._given_back()
         self.admin_xloud.adjust(self.server_id, **self.larger.asked)
         self.assertEqual(self.larger, self.claim(self.server_id))
@@ -91,7 +91,7 @@ class AdjustTest(base.BaseXloudTest):
 
     @decorators.idempotent_id("d0d0fcfc-ae6c-4f1a-8302-a58799fad008")
     def test_dry_run_out_of_bounds(self) -> None:
-        """A plan that would be refused is an answer, and names the code."""
+        """A dry run that would be refused is answered with a plan that has the code."""
         asked = self.maximum.vcpus + 1
         plan = self.admin_xloud.adjust(self.server_id, current_vcpus=asked, dry_run=True)["plan"]
         self.assertIs(False, plan["admitted"])
@@ -99,7 +99,7 @@ class AdjustTest(base.BaseXloudTest):
 
     @decorators.idempotent_id("a8068378-10c8-4cda-85ab-ce0627b30607")
     def test_what_it_has(self) -> None:
-        """Asking for what it has is accepted, and nothing is done."""
+        """An adjustment to the size that the server has is accepted, and changes nothing."""
         before = self.status(self.server_id)
         self.admin_xloud.adjust(self.server_id, **self.minimum.asked)
         after = self.status(self.server_id)
@@ -108,7 +108,7 @@ class AdjustTest(base.BaseXloudTest):
 
 
 class AdjustStoppedTest(base.BaseXloudTest):
-    """What a stop and a start have to do with a size."""
+    """Adjustments of a stopped server, and sizes that end with a stop."""
 
     def _stopped(self) -> str:
         server_id = self.create_server()
@@ -126,7 +126,7 @@ class AdjustStoppedTest(base.BaseXloudTest):
 
     @decorators.idempotent_id("f7f342c2-9ff3-480f-8e72-5b586e7341bb")
     def test_stopped_server(self) -> None:
-        """Accepted and claimed at once; the guest has it when it starts."""
+        """A stopped server's new size is claimed at once, and its guest starts with it."""
         server_id = self._stopped()
         self.admin_xloud.adjust(server_id, **self.larger.asked)
         self.assertEqual(self.larger, self.claim(server_id))
@@ -135,7 +135,7 @@ class AdjustStoppedTest(base.BaseXloudTest):
 
     @decorators.idempotent_id("2a967292-0c5c-4059-85cd-50a130f72697")
     def test_not_persisted(self) -> None:
-        """With persist=false the size is gone when the guest stops."""
+        """A size requested with persist=false ends when the guest stops."""
         server_id = self.create_server()
         self.wait_settled(server_id, self.minimum)
         self.adjust_to(server_id, self.larger, persist=False)

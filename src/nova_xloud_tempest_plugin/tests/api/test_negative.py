@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is refused, with which status and code; and that nothing has changed then."""
+"""Tests of refused requests: their HTTP status and code, and that nothing was changed."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from nova_xloud_tempest_plugin.tests import base
 
 CONF = config.CONF
 
-# PCs of QEMU end here (i440fx).
+# The largest number of vCPUs of QEMU's PC machine type (i440fx).
 MOST_VCPUS_OF_A_GUEST = 255
 
 
 class _RefusedTest(base.BaseXloudTest):
-    """Refusals of one server's adjustment, each compared with what was before."""
+    """Adjustments of one server that are refused and must change nothing."""
 
     def _refused(self, kind: type[Exception], says: str, body: Any) -> None:
-        """The body is refused so, with this text in the message, and nothing has changed."""
+        """Assert that ``body`` is refused with ``kind``, ``says`` in the message, and no change."""
         before = self.witnesses(self.server_id)
         text = json.dumps(body)
         try:
@@ -36,7 +36,7 @@ class _RefusedTest(base.BaseXloudTest):
 
 
 class InvalidTest(_RefusedTest):
-    """400."""
+    """Requests that are answered with 400, because they are malformed or out of bounds."""
 
     @classmethod
     def resource_setup(cls) -> None:
@@ -119,7 +119,7 @@ class InvalidTest(_RefusedTest):
     @decorators.idempotent_id("226481d9-199d-4b19-80b0-fb3fbb0058b9")
     @decorators.attr(type="negative")
     def test_both_or_neither(self) -> None:
-        """One size that cannot be takes the other one with it."""
+        """A request with one size out of bounds is refused as a whole."""
         self._out_of_bounds(
             current_vcpus=self.larger.vcpus, current_memory_mb=self.maximum.memory_mb + 1
         )
@@ -134,7 +134,10 @@ class InvalidTest(_RefusedTest):
 
 
 class BelowMinimumTest(_RefusedTest):
-    """400, where the minimum of vCPUs is not one already."""
+    """A request below the minimum of vCPUs is answered with 400.
+
+    The server has a flavor of its own, whose minimum is more than one vCPU.
+    """
 
     @decorators.idempotent_id("47c101b1-1ca7-4ecd-b8c9-f42c785823de")
     @decorators.attr(type="negative")
@@ -147,7 +150,7 @@ class BelowMinimumTest(_RefusedTest):
 
 
 class UnknownTest(base.BaseXloudTest):
-    """404."""
+    """Requests about a server that does not exist, which are answered with 404."""
 
     @decorators.idempotent_id("a4b74ccc-2605-4d9f-8fcb-3406d304c371")
     @decorators.attr(type="negative")
@@ -162,7 +165,7 @@ class UnknownTest(base.BaseXloudTest):
 
 
 class ConflictTest(_RefusedTest):
-    """409."""
+    """Requests that are answered with 409, because of the server's state or its host's capacity."""
 
     @decorators.idempotent_id("e864aa72-775c-426b-bc7a-8043cbdd400d")
     @decorators.attr(type="negative")
@@ -184,7 +187,7 @@ class ConflictTest(_RefusedTest):
         self._refused(lib_exc.Conflict, "shelved", self.larger.asked)
 
     def _is_shelved(self) -> bool:
-        """Whether it is shelved, and where it is also offloaded, on no host any more."""
+        """Return whether the server is shelved; if it is offloaded too, it must have no host."""
         server = self.admin_servers.show_server(self.server_id)["server"]
         if server["OS-EXT-STS:task_state"]:
             return False
@@ -194,7 +197,7 @@ class ConflictTest(_RefusedTest):
     @decorators.idempotent_id("59553641-70c2-40ba-857f-db0b75d20ab7")
     @decorators.attr(type="negative")
     def test_no_capacity(self) -> None:
-        """More vCPUs than any host gives one server: it boots, and grows only to where it can."""
+        """Growth is refused to more vCPUs than any host gives one server."""
         vcpus = self._most_of_a_host() + 1
         if vcpus > MOST_VCPUS_OF_A_GUEST:
             raise self.skipException(f"hosts give a server {vcpus - 1} vCPUs: no guest has more")
@@ -205,7 +208,7 @@ class ConflictTest(_RefusedTest):
         self._refused(lib_exc.Conflict, "xloud.no_capacity", body)
 
     def _most_of_a_host(self) -> int:
-        """The most vCPUs that Placement lets a server have on any host."""
+        """Return the most vCPUs that Placement lets one server have, over all hosts."""
         found = self.providers.list_resource_providers()["resource_providers"]
         inventories = [
             self.providers.list_resource_provider_inventories(provider["uuid"])["inventories"]

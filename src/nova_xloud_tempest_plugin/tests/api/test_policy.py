@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who may adjust a server, and who may look, by the default policies."""
+"""Tests of who may adjust a server and read its status, with the default policies."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from nova_xloud_tempest_plugin.tests import base
 
 
 class PolicyTest(base.BaseXloudTest):
-    """The server's owner, a reader of the same project, somebody of another one."""
+    """Requests by the owner, a reader of the same project, and a user of another project."""
 
     credentials = ["primary", "admin", "project_reader", "alt"]
 

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a server's owner sees of its size. The client checks the shape of every answer."""
+"""Tests of a server's xloud-status, as the server's owner sees it.
+
+The client checks every answer against its schema.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,8 @@ from nova_xloud_tempest_plugin.tests import base
 
 
 class StatusTest(base.BaseXloudTest):
+    """The status of servers that were never adjusted."""
+
     @decorators.idempotent_id("8e2cd981-c928-414a-a43f-1c960420c28a")
     @decorators.attr(type="smoke")
     def test_boots_with_the_minimum(self) -> None:
@@ -23,7 +28,7 @@ class StatusTest(base.BaseXloudTest):
 
     @decorators.idempotent_id("4413989b-e6fd-4da1-85b9-de9019d4b85a")
     def test_flavor_without_minimums(self) -> None:
-        """It has all of its flavor, as without nova-xloud."""
+        """A server of a flavor without minimums boots with all that the flavor has."""
         whole = base.Size(self.minimum.vcpus, self.minimum.memory_mb)
         server_id = self.create_server(self.create_flavor(whole))
         self.wait_settled(server_id, whole)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A server's life from its boot to its end, with Placement asked at every step."""
+"""Tests of a server from its boot to its deletion, with its claim checked at every step."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ CONF = config.CONF
 
 
 class LifeTest(base.BaseXloudTest):
-    """What a server holds is right after each operation, on one host only, and gone at the end."""
+    """A server's claim is right after each operation, on one host only, and gone at the end."""
 
     @classmethod
     def skip_checks(cls) -> None:
@@ -23,7 +23,7 @@ class LifeTest(base.BaseXloudTest):
     @decorators.idempotent_id("0f805336-7920-4e23-90ca-5d131dfd844b")
     @decorators.attr(type="slow")
     def test_life(self) -> None:
-        """Boot, grow, stop, start, hard reboot, shrink, delete."""
+        """A server keeps its size over stop, start and hard reboot, then shrinks and is deleted."""
         server_id = self._booted_and_grown()
         self.servers.stop_server(server_id)
         self.wait_server(server_id, "SHUTOFF")
@@ -51,7 +51,7 @@ class LifeTest(base.BaseXloudTest):
             CONF.compute.build_timeout,
         )
         self.wait_server(server_id, "ACTIVE")
-        # The migration's own claim on the source goes last.
+        # Nova drops the migration's own claim on the source last.
         target = self._host(server_id)
         self.wait_until("one claim", lambda: self.holders(server_id) == [target])
         self.wait_settled(server_id, self.larger)
