@@ -1,6 +1,6 @@
-"""How to go on by hand: what the demo ends with. A test pastes every line of it.
+"""Shell lines that the demo prints at its end, for going on by hand; a test runs every line.
 
-Lines work as pasted into a new shell, in any folder.
+The lines work when pasted into a new shell, in any folder.
 """
 
 import os
@@ -13,7 +13,7 @@ SERVER = "by-hand"
 
 
 def lines(layout: Layout) -> list[str]:
-    """Shell lines from a server's creation to its deletion, to be pasted in this order."""
+    """Return shell lines from a server's creation to its deletion, to be pasted in this order."""
     return [
         _source(layout),
         f"openstack server create --flavor {contents.DEMO.name} --image {contents.IMAGE}"
@@ -30,7 +30,7 @@ def lines(layout: Layout) -> list[str]:
 
 
 def checks(layout: Layout) -> list[str]:
-    """The two questions to the whole cloud; each line works alone."""
+    """Return the two commands that check the whole cloud; each line works alone."""
     questions = (["upgrade", "check", *configuration(layout)], invariants(layout))
     return [
         f"{_source(layout)} && nova-xloud-status {shlex.join(question)}" for question in questions
@@ -38,7 +38,7 @@ def checks(layout: Layout) -> list[str]:
 
 
 def invariants(layout: Layout) -> list[str]:
-    """Arguments of ``nova-xloud-status``: every invariant, libvirt asked directly."""
+    """Return arguments of ``nova-xloud-status`` to check all invariants by asking libvirt."""
     witnesses = [
         word
         for compute in layout.computes
@@ -48,12 +48,12 @@ def invariants(layout: Layout) -> list[str]:
 
 
 def configuration(layout: Layout) -> list[str]:
-    """The option by which a command of Nova's or ours finds the lab's nova.conf."""
+    """Return the option by which a command of Nova or nova-xloud finds the lab's nova.conf."""
     return ["--config-file", str(layout.etc / "nova" / "nova.conf")]
 
 
 def lab_run(layout: Layout, *arguments: str) -> str:
-    """The line that runs ``lab/run`` for this very lab."""
+    """Return the shell line that runs ``lab/run`` for this lab's state folder."""
     usual = {"LAB_STATE": REPOSITORY / ".lab", "LAB_VENV": REPOSITORY / ".venv"}
     own = {"LAB_STATE": layout.state, "LAB_VENV": layout.venv}
     set_before = [f"{name}={own[name]}" for name in own if own[name] != usual[name]]
@@ -62,7 +62,7 @@ def lab_run(layout: Layout, *arguments: str) -> str:
 
 
 def text(layout: Layout) -> str:
-    """All of it, with what it is for; the lines to paste are indented."""
+    """Return all shell lines with explanations; the lines to paste are indented."""
     parts = [
         "By hand, in a new shell (the cloud stays up):",
         _indented(lines(layout)),
@@ -76,7 +76,7 @@ def text(layout: Layout) -> str:
 
 
 def _limit() -> list[str]:
-    """What stops who goes on and on: a limit of QEMU without KVM."""
+    """Return a text on the number of vCPUs that QEMU without KVM can be given; empty with KVM."""
     if os.environ.get("LAB_VIRT_TYPE", "qemu") != "qemu":
         return []
     most = contents.DEMO.vcpus - int(contents.DEMO.extra_specs["minimum_cpu"])

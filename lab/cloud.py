@@ -42,7 +42,7 @@ def _liveliness(domain: libvirt.virDomain) -> int:
 
 
 class Cloud:
-    """The lab's cloud as one user of it sees it."""
+    """The lab's cloud as one of its users sees it, and the libvirt domains of its servers."""
 
     def __init__(self, layout: Layout, user: str = "admin", project: str = "admin") -> None:
         self.layout = layout
@@ -62,9 +62,9 @@ class Cloud:
     def ask_for_server(
         self, name: str, flavor: str, image: str = contents.IMAGE, host: str | None = None
     ) -> Answer:
-        """POST servers, without a network; does not wait.
+        """Send a request to create a server without a network, and return the answer at once.
 
-        :param host: where it shall be; only an administrator may say that
+        :param host: the host for the server, which only an administrator may choose
         """
         wanted = {
             "name": name,
@@ -76,7 +76,7 @@ class Cloud:
         return self.call("POST", "/servers", json={"server": wanted})
 
     def delete(self, server_id: str) -> Answer:
-        """Delete a server, if it is there, and wait until Nova knows it no more."""
+        """Delete a server, if there is one, and wait until Nova does not find it any more."""
         answer = self.call("DELETE", f"/servers/{server_id}")
         self.wait("deletion", lambda: self.vm_status(server_id) is None, BUILD_SECONDS)
         return answer
@@ -84,7 +84,10 @@ class Cloud:
     def act(
         self, server_id: str, action: str, arguments: Any = None, microversion: str | None = None
     ) -> Answer:
-        """POST an action, as os-stop; does not wait. Most are methods of lab.operations."""
+        """Send a server action such as ``os-stop``, and return the answer at once.
+
+        :class:`lab.operations.Operations` has methods that wait for most actions.
+        """
         return self.call(
             "POST",
             f"/servers/{server_id}/action",
@@ -98,13 +101,18 @@ class Cloud:
             self.delete(server.id)
 
     def vm_status(self, server_id: str) -> str | None:
-        """ACTIVE, SHUTOFF, ...; None when there is no such server."""
+        """Return the server's status, such as ACTIVE or SHUTOFF; None if there is no server."""
         try:
             return str(self.connection.compute.get_server(server_id).status)
         except NotFoundException:
             return None
 
     def wait_status(self, server_id: str, wanted: str, seconds: float = SETTLE_SECONDS) -> None:
+        """Wait until the server's status is ``wanted``.
+
+        :raises LabError: the server is in ERROR, or ``seconds`` are over (``NotSettled``)
+        """
+
         def reached() -> bool:
             status = self.vm_status(server_id)
             if status == "ERROR":
@@ -114,43 +122,45 @@ class Cloud:
         self.wait(f"{server_id} to be {wanted}", reached, seconds)
 
     def host(self, server_id: str) -> str | None:
-        """The compute host that Nova says a server is on; None where it is on none."""
+        """Return the compute host that Nova has the server on; None if it is on no host."""
         found = self.connection.compute.get_server(server_id).compute_host
         return str(found) if found else None
 
     def fault(self, server_id: str) -> str:
+        """Return the message of the fault that Nova has recorded for a server."""
         fault = self.connection.compute.get_server(server_id).fault
         return str((fault or {}).get("message", "no fault recorded"))
 
     def adjust(self, server_id: str, body: object) -> Answer:
-        """POST os-xloud-adjust with a body as it is."""
+        """Send an adjust request with ``body`` unchanged, and return the answer at once."""
         return self.call("POST", f"/os-xloud-adjust/{server_id}", json=body)
 
     def resize(self, server_id: str, size: Size) -> Answer:
-        """Ask for both sizes."""
+        """Send an adjust request for vCPUs and memory, and return the answer at once."""
         body = {"current_vcpus": size.vcpus, "current_memory_mb": size.memory_mb}
         return self.adjust(server_id, body)
 
     def xloud_status(self, server_id: str) -> Answer:
+        """Return the API's answer to a request for the server's xloud-status."""
         return self.call("GET", f"/servers/{server_id}/xloud-status")
 
     def events(self, server_id: str) -> list[str]:
-        """The names of the server's instance actions, the newest first."""
+        """Return the names of the server's instance actions, the newest first."""
         return [action.action for action in self.connection.compute.server_actions(server_id)]
 
     def conditions(self, server_id: str) -> dict[str, str]:
-        """{type: reason code} of the conditions that nova-xloud says are true of a server."""
+        """Return {type: reason code} of the server's conditions that are true."""
         told = self.xloud_status(server_id).body["xloud_status"]["conditions"]
         return {each["type"]: each["reason"] for each in told if each["status"] is True}
 
     def outcomes(self, server_id: str, request_id: str) -> list[tuple[str | None, str]]:
-        """(result, details) of each event of the instance action that a request began."""
+        """Return (result, details) of each event of the instance action of a request."""
         path = f"/servers/{server_id}/os-instance-actions/{request_id}"
         events = self.call("GET", path).body["instanceAction"]["events"]
         return [(event["result"], event["details"] or "") for event in events]
 
     def call(self, method: str, path: str, microversion: str = MICROVERSION, **more: Any) -> Answer:
-        """Ask Nova's API; an error is an answer too."""
+        """Send a request to Nova's API and return the answer, also if the answer is an error."""
         response = self.connection.compute.request(
             path, method, microversion=microversion, raise_exc=False, **more
         )
@@ -160,7 +170,7 @@ class Cloud:
         return Answer(response.status_code, body, response.headers)
 
     def allocation(self, server_id: str) -> dict[str, int]:
-        """What Placement holds for the server, over all providers; {} when nothing."""
+        """Return the server's allocations by resource class, summed over all providers."""
         answer = self.connection.placement.get(f"/allocations/{server_id}").json()
         total: dict[str, int] = {}
         for provider in answer["allocations"].values():
@@ -169,12 +179,12 @@ class Cloud:
         return total
 
     def claimed(self, server_id: str) -> Size | None:
-        """The server's claim as a size."""
+        """Return the sum of the server's allocations as a size; None if there are none."""
         held = self.allocation(server_id)
         return _size(held) if held else None
 
     def claims(self, server_id: str) -> dict[str, Size]:
-        """The server's claim on each host, by the host's name; not those of its migrations."""
+        """Return the server's claim on each host, by host name, without its migrations' claims."""
         placement = self.connection.placement
         answer = placement.get(f"/allocations/{server_id}").json()
         names = {provider.id: provider.name for provider in placement.resource_providers()}
@@ -184,7 +194,7 @@ class Cloud:
         }
 
     def used(self, host: str) -> Size:
-        """What Placement holds on a host for all, the migrations of servers among them."""
+        """Return the usage that Placement has for a host, which includes claims of migrations."""
         placement = self.connection.placement
         (provider,) = placement.resource_providers(name=host)
         answer = placement.get(f"/resource_providers/{provider.id}/usages").json()
@@ -192,10 +202,11 @@ class Cloud:
 
     @contextmanager
     def domain(self, server_id: str) -> Iterator[libvirt.virDomain | None]:
-        """The server's libvirt domain; None where no compute has one.
+        """Open the server's libvirt domain for the block; None if no compute has one.
 
-        While it moves two computes have one, and until a migration or an evacuation is cleaned up:
-        it is the one that runs, and before one that is paused.
+        Two computes have a domain while the server moves, and until a migration or an evacuation is
+        cleaned up. Then a running domain is preferred to a paused one, and a paused one to one that
+        is shut off.
         """
         with ExitStack() as connections:
             found = []
@@ -210,7 +221,7 @@ class Cloud:
             yield max(found, key=_liveliness, default=None)
 
     def actuated(self, server_id: str) -> Size | None:
-        """What libvirt has set the running domain to; None when it does not run."""
+        """Return the size that libvirt has set the running domain to; None if it does not run."""
         with self.domain(server_id) as domain:
             if domain is None or not domain.isActive():
                 return None
@@ -218,7 +229,7 @@ class Cloud:
             return Size(domain.vcpusFlags(live), domain.info()[2] // 1024)
 
     def configured(self, server_id: str) -> Size | None:
-        """What libvirt would start the domain with next; None where no compute has one."""
+        """Return the size that libvirt would start the domain with; None if there is no domain."""
         with self.domain(server_id) as domain:
             if domain is None:
                 return None
@@ -227,29 +238,37 @@ class Cloud:
             return Size(vcpus, int(inactive.findtext("currentMemory", "0")) // 1024)
 
     def boot(self, server_id: str) -> int | None:
-        """A number that is another one after every start of the guest; None when it is off."""
+        """Return a number that changes with every start of the guest; None while it is off."""
         with self.domain(server_id) as domain:
             return domain.ID() if domain is not None and domain.isActive() else None
 
     def emulator(self, server_id: str) -> int:
-        """The process id of the server's QEMU."""
+        """Return the process id of the server's QEMU.
+
+        :raises LabError: the server does not run
+        """
         with self.domain(server_id) as domain:
             if domain is None or not domain.isActive():
                 raise LabError(f"server {server_id} does not run")
             return faults.emulator_pid(self.layout.computes, str(domain.name()))
 
     def domain_xml(self, server_id: str) -> str:
+        """Return the XML of the server's domain.
+
+        :raises LabError: no compute has a domain for the server
+        """
         with self.domain(server_id) as domain:
             if domain is None:
                 raise LabError(f"no compute has a domain {server_id}")
             return str(domain.XMLDesc())
 
     def console(self, server_id: str) -> str:
+        """Return the output of the guest's console, from Nova's API."""
         output = self.connection.compute.get_server_console_output(server_id)
         return str(output["output"])
 
     def report(self, server_id: str) -> guest.Report | None:
-        """What the guest said last about itself; None when it does not run."""
+        """Return the last report that the guest printed on its console; None if it is off."""
         if self.vm_status(server_id) not in SPEAKING:
             return None
         try:
@@ -259,11 +278,12 @@ class Cloud:
             return None
 
     def observed(self, server_id: str) -> Size | None:
-        """What the guest has, by its own words."""
+        """Return the size that the guest has by its own report; None if there is no report."""
         report = self.report(server_id)
         return Size(report.cpus, report.held_mb) if report else None
 
     def witnesses(self, server_id: str) -> Witnesses:
+        """Return the server's size according to Placement, libvirt and the guest."""
         return Witnesses(
             self.claimed(server_id), self.actuated(server_id), self.observed(server_id)
         )
@@ -271,7 +291,10 @@ class Cloud:
     def settle(
         self, server_id: str, expected: Witnesses, seconds: float = SETTLE_SECONDS
     ) -> Witnesses:
-        """Wait until all witnesses say what is expected; returns what they said last."""
+        """Wait until Placement, libvirt and the guest have the size that is expected of each.
+
+        :returns: the last sizes, also if they are not as expected when the time is over
+        """
         patience = Patience(seconds)
         while True:
             seen = self.witnesses(server_id)
@@ -281,8 +304,10 @@ class Cloud:
 
     @staticmethod
     def wait(what: str, probe: Callable[[], T], seconds: float = SETTLE_SECONDS) -> T:
-        """Call ``probe`` until it gives something true; NotSettled after ``seconds`` of
-        :class:`Patience`."""
+        """Call ``probe`` until it returns something true, and return that.
+
+        :raises NotSettled: ``seconds`` of :class:`Patience` are over
+        """
         patience = Patience(seconds)
         while True:
             if result := probe():

@@ -1,6 +1,7 @@
-"""What is in the lab's cloud from the start: people, an image, flavors. Made once, checked always.
+"""The users, images and flavors that the lab's cloud has from the start.
 
-A second run changes what differs (an image's kernel after init.sh was edited, an extra spec).
+They are created once and checked at every ``up``: what differs is changed (an image's kernel after
+init.sh was edited, an extra spec).
 """
 
 from collections.abc import Mapping
@@ -21,8 +22,10 @@ DISK_BYTES = 1 << 20
 
 @dataclass(frozen=True)
 class Image:
-    """An image of the lab: its guest's behaviour (see lab/guest), and whether it has an agent.
+    """An image of the lab.
 
+    :ivar behaviour: of the guest; lab/guest describes each
+    :ivar agent: whether the image asks for a guest agent
     :ivar more: further image properties
     """
 
@@ -33,6 +36,7 @@ class Image:
 
     @property
     def properties(self) -> dict[str, str]:
+        """The image properties."""
         line = {"os_command_line": guest.command_line(self.behaviour), **self.more}
         return {**line, "hw_qemu_guest_agent": "yes"} if self.agent else line
 
@@ -87,7 +91,7 @@ SERVICES = {
 
 
 def connect(layout: Layout, user: str = "admin", project: str = "admin") -> Connection:
-    """An openstacksdk connection to the lab."""
+    """Return an openstacksdk connection to the lab's cloud."""
     return openstack.connect(
         # Before the catalog is made, and when ports have changed, Keystone is still found.
         identity_endpoint_override=layout.url("keystone", "/v3"),
@@ -105,12 +109,12 @@ def connect(layout: Layout, user: str = "admin", project: str = "admin") -> Conn
 
 
 def _v3(cloud: Connection) -> Any:
-    """The identity API; openstacksdk types it as either of two versions."""
+    """Return the identity API as Any, because openstacksdk types it as one of two versions."""
     return cloud.identity
 
 
 def ensure_catalog(cloud: Connection, layout: Layout) -> None:
-    """One public endpoint for each service, at the port it has now."""
+    """Create a public endpoint for each service, or change its URL to the current port."""
     identity = _v3(cloud)
     if config.REGION not in {region.id for region in identity.regions()}:
         identity.create_region(id=config.REGION)
@@ -129,7 +133,7 @@ def ensure_catalog(cloud: Connection, layout: Layout) -> None:
 
 
 def ensure_people(cloud: Connection, layout: Layout) -> None:
-    """Project ``demo`` with one who may work in it and one who may look."""
+    """Create the project ``demo`` with a user who is a member and a user who is a reader."""
     identity = _v3(cloud)
     project = identity.find_project("demo") or identity.create_project(name="demo")
     roles = {role.name: role for role in identity.roles()}
@@ -142,7 +146,7 @@ def ensure_people(cloud: Connection, layout: Layout) -> None:
 
 
 def ensure_images(cloud: Connection, built: guest.Guest) -> None:
-    """The guest's kernel and ramdisk, and for each behaviour a disk that refers to them."""
+    """Upload the guest's kernel and ramdisk, and for each of ``IMAGES`` a disk that uses them."""
     kernel = _ensure_file(cloud, "xloud-kernel", built.kernel, "aki")
     ramdisk = _ensure_file(cloud, "xloud-ramdisk", built.initramfs, "ari")
     files = {"kernel_id": kernel.id, "ramdisk_id": ramdisk.id}
@@ -169,12 +173,12 @@ def _ensure_disk(cloud: Connection, image: Any, name: str, properties: dict[str,
 
 
 def property_of(image: Any, name: str) -> object:
-    """An image property, wherever openstacksdk keeps it."""
+    """Return an image property, which openstacksdk has as an attribute or in ``properties``."""
     return getattr(image, name, None) or image.properties.get(name)
 
 
 def _ensure_file(cloud: Connection, name: str, path: Path, kind: str) -> Any:
-    """An image with this file's content, which is told by the file's name."""
+    """Upload a file as an image, and replace an image that was made from a file of another name."""
     image: Any = cloud.image.find_image(name)
     if image is not None and image.properties.get("lab_file") == path.name:
         return image
@@ -193,7 +197,7 @@ def _ensure_file(cloud: Connection, name: str, path: Path, kind: str) -> Any:
 
 
 def ensure_flavors(cloud: Connection) -> None:
-    """The flavors above, with exactly their extra specs."""
+    """Create each of ``FLAVORS``, and give it exactly its extra specs."""
     known = {flavor.name: flavor for flavor in cloud.compute.flavors(get_extra_specs=True)}
     for wanted in FLAVORS:
         size = {"vcpus": wanted.vcpus, "ram": wanted.ram, "disk": wanted.disk}
@@ -207,7 +211,7 @@ def ensure_flavors(cloud: Connection) -> None:
 
 
 def write_openrc(layout: Layout) -> None:
-    """What ``openstack`` and ``curl`` need, to be read by a shell."""
+    """Write the file that a shell sources to use ``openstack`` and ``curl`` with the lab."""
     variables = {
         "OS_AUTH_URL": layout.url("keystone", "/v3"),
         "OS_USERNAME": "admin",

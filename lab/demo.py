@@ -1,7 +1,8 @@
-"""The main job, on the real cloud, as a table: a row per step, a column per witness.
+"""The demo: a server is grown and shrunk in the real cloud, and each step prints a row of a table.
 
-What was asked, what the API answered, and what Placement, libvirt, and the guest itself say then.
-A witness that does not say what it should is marked, and the exit status is 1.
+The columns are what was requested, what the API answered, and the size that Placement, libvirt and
+the guest itself report then. A column with another size than expected is marked, and the exit
+status is 1.
 """
 
 import time
@@ -29,10 +30,10 @@ WIDTHS = (30, 10, 5, 12, 12, 12, 7)
 
 @dataclass(frozen=True)
 class Step:
-    """One row: what is done, and what each column has to say afterwards.
+    """One row of the demo's table: an action, and the sizes expected after it.
 
-    :ivar do: does it, given the cloud and the server's id; returns the API's HTTP status.
-    :ivar patience: seconds after which a column that disagrees is said to.
+    :ivar do: acts, given the cloud and the server's id; returns the API's HTTP status.
+    :ivar patience: seconds after which a column that has another size is marked.
     """
 
     title: str
@@ -95,7 +96,7 @@ STEPS: Sequence[Step] = (
 
 
 def run(layout: Layout) -> int:
-    """Run all steps, print the table. Returns 0 when every column of every row agrees."""
+    """Run all steps and print the table; return 0 if every column of every row is as expected."""
     cloud = Cloud(layout)
     cloud.delete_named(SERVER)
     most = Size(contents.DEMO.vcpus, contents.DEMO.ram)
@@ -119,7 +120,7 @@ def run(layout: Layout) -> int:
 
 
 def _row(cloud: Cloud, server_id: str, step: Step, began: float) -> list[str]:
-    """Do a step, print its row; returns a complaint for each column that disagrees."""
+    """Do a step and print its row; return a message for each column that is not as expected."""
     status = step.do(cloud, server_id)
     time.sleep(step.still)
     seen = cloud.settle(server_id, step.expected, step.patience)

@@ -8,7 +8,7 @@ LabError
 
 
 class LabError(Exception):
-    """Something the person at the keyboard has to know; printed without a traceback."""
+    """Base of the lab's errors, which are printed for the user without a traceback."""
 
 
 class ServiceFailed(LabError):
@@ -20,4 +20,4 @@ class CommandFailed(LabError):
 
 
 class NotSettled(LabError):
-    """A wait's deadline passed."""
+    """The cloud did not reach the awaited state within the deadline."""

@@ -1,4 +1,4 @@
-"""What tests do to a running lab: kill a daemon, freeze a process. All by process id."""
+"""Faults that tests cause in a running lab: killed daemons and frozen processes, by process id."""
 
 import contextlib
 import os
@@ -18,11 +18,11 @@ NOVAS_GUESTS = "instance-*.pid"
 
 
 def kill(layout: Layout, name: str) -> int:
-    """SIGKILL one daemon, which then runs no more; ``processes.start`` starts it again.
+    """Kill one daemon with SIGKILL and return its process id; ``processes.start`` restarts it.
 
-    What it has started itself is left to find out. Returns the process id that it had.
+    Processes that the daemon has started go on running.
 
-    :raises LabError: it does not run
+    :raises LabError: the daemon does not run
     """
     record = processes.running(layout).get(name)
     if record is None:
@@ -32,9 +32,10 @@ def kill(layout: Layout, name: str) -> int:
 
 
 def crash(layout: Layout, compute: Compute) -> None:
-    """What a host's power failure is to the cloud: its nova-compute and its guests are gone.
+    """Kill a host's nova-compute and its guests, as a power failure of the host does.
 
-    Its libvirtd stays, which knows the guests as shut off, as one does that has come back.
+    The host's libvirtd goes on running. It has the guests as shut off, as a libvirtd has after the
+    boot of its host.
     """
     kill(layout, compute.daemon("nova-compute"))
     for path in (compute.run / "libvirt" / "qemu").glob(NOVAS_GUESTS):
@@ -43,9 +44,10 @@ def crash(layout: Layout, compute: Compute) -> None:
 
 @contextlib.contextmanager
 def frozen(pid: int) -> Iterator[None]:
-    """SIGSTOP a process for as long as the block lasts.
+    """Stop a process with SIGSTOP for as long as the block lasts.
 
-    A QEMU that is stopped so answers nobody: neither its guest's clock nor its monitor goes on.
+    A QEMU that is stopped like that does not answer on its monitor, and its guest's clock stands
+    still.
     """
     began = processes.start_time(pid)
     os.kill(pid, signal.SIGSTOP)
@@ -53,15 +55,15 @@ def frozen(pid: int) -> Iterator[None]:
         _wait("stop", pid, lambda: _is_stopped(pid))
         yield
     finally:
-        # Who ended meanwhile may have left its number to somebody else.
+        # If the process has ended meanwhile, another process may have its id now.
         if began is not None and processes.start_time(pid) == began:
             os.kill(pid, signal.SIGCONT)
 
 
 def emulator_pid(computes: Sequence[Compute], domain: str) -> int:
-    """The process id of the QEMU that runs a domain, by the domain's name.
+    """Return the process id of the QEMU that runs the domain with the name ``domain``.
 
-    :raises LabError: none of the computes runs it
+    :raises LabError: none of the computes runs the domain
     """
     for compute in computes:
         with contextlib.suppress(FileNotFoundError):
@@ -81,7 +83,7 @@ def _is_stopped(pid: int) -> bool:
 
 
 def _wait(what: str, pid: int, done: Callable[[], bool]) -> None:
-    """A signal has its effect when the process is next scheduled."""
+    """Wait until a signal has had its effect, which it has when the process is next scheduled."""
     patience = Patience(SIGNAL_SECONDS)
     while not done():
         if patience.is_over():

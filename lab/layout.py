@@ -1,4 +1,4 @@
-"""Where everything of the lab is: one frozen dataclass for paths, one for ports.
+"""The paths and ports of the lab.
 
 All state lives under one folder, ``.lab/`` at the repository's root unless ``LAB_STATE`` names
 another:
@@ -54,10 +54,10 @@ SOMEBODY_ELSES = "127.0.0.10"
 
 @dataclass(frozen=True)
 class Compute:
-    """One compute host of the lab: a hostname, the folder that holds all it has, and an address.
+    """One compute host of the lab: a hostname, a folder for all its files, and an address.
 
-    :ivar address: on loopback, all of which is this machine; its QEMU listens there while a guest
-        comes in.
+    :ivar address: a loopback address, on which the host's QEMU listens for a guest that migrates
+        to the host
     """
 
     hostname: str
@@ -66,7 +66,7 @@ class Compute:
 
     @property
     def run(self) -> Path:
-        """What the compute's libvirtd sees as /run."""
+        """The folder that the compute's libvirtd has as /run."""
         return self.root / "run"
 
     @property
@@ -75,12 +75,12 @@ class Compute:
 
     @property
     def qmp(self) -> Path:
-        """Second QMP sockets of the running QEMU processes, one each, named by process id."""
+        """The folder with a second QMP socket of each running QEMU, named by its process id."""
         return self.run / "qmp"
 
     @property
     def state(self) -> Path:
-        """Nova's state_path."""
+        """The ``state_path`` of the compute's Nova."""
         return self.root / "nova"
 
     @property
@@ -88,13 +88,13 @@ class Compute:
         return self.root / "nova-compute.conf"
 
     def daemon(self, name: str) -> str:
-        """The name under which one of this compute's daemons has its log and pid file."""
+        """Return the name that one of this compute's daemons has in logs and records."""
         return f"{name}-{self.hostname}"
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Every path and port of one lab."""
+    """All paths and ports of one lab."""
 
     state: Path
     ports: Mapping[str, int] = field(default_factory=dict)
@@ -131,7 +131,7 @@ class Layout:
 
     @property
     def site(self) -> Path:
-        """A folder of Python modules that all services see."""
+        """The folder of Python modules that all services have in their PYTHONPATH."""
         return self.state / "site"
 
     @property
@@ -140,12 +140,12 @@ class Layout:
 
     @property
     def venv(self) -> Path:
-        """The environment that has OpenStack; LAB_VENV can name one with another release."""
+        """The Python environment with OpenStack; LAB_VENV can name one with another release."""
         return Path(os.environ.get("LAB_VENV") or REPOSITORY / ".venv")
 
     @property
     def venv_etc(self) -> Path:
-        """Where pip put the services' own etc/ files (api-paste.ini and the like)."""
+        """The folder where pip has put the services' own etc/ files, such as api-paste.ini."""
         return self.venv / "etc"
 
     @property
@@ -158,7 +158,7 @@ class Layout:
         return path.read_text().strip()
 
     def program(self, name: str) -> str:
-        """A command of the environment."""
+        """Return the path of a command of the Python environment."""
         return str(self.venv / "bin" / name)
 
     def url(self, service: str, path: str = "") -> str:
@@ -174,14 +174,16 @@ def compute_of(state: Path, hostname: str) -> Compute:
 
 
 def computes_found(state: Path) -> tuple[Compute, ...]:
-    """Every compute that has a folder: those of the layout, and those that tests have made."""
+    """Return all computes that have a folder: those of the layout, and those made by tests."""
     return tuple(compute_of(state, path.name) for path in sorted(state.glob("computes/*")))
 
 
 def load(environ: Mapping[str, str] = os.environ) -> Layout:
-    """The lab of this repository, or of LAB_STATE: paths checked, ports remembered or taken.
+    """Return the layout of this repository's lab, or of the lab in LAB_STATE.
 
-    Raises LabError when the folder cannot serve, with the way out in its message.
+    Ports are those that the lab had before, or are chosen now.
+
+    :raises LabError: the folder cannot be used; the message says what to do
     """
     state = Path(environ.get("LAB_STATE") or REPOSITORY / ".lab").resolve()
     computes = tuple(compute_of(state, hostname) for hostname in HOSTNAMES)
@@ -212,7 +214,7 @@ def _check_state_folder(state: Path, computes: tuple[Compute, ...]) -> None:
 
 
 def _ports(state: Path) -> Mapping[str, int]:
-    """The ports this lab uses: remembered ones, or the usual ones, or free ones."""
+    """Return the ports of this lab: those it had before, else the usual ports, else free ports."""
     remembered = state / "ports.json"
     if remembered.exists():
         known: dict[str, int] = json.loads(remembered.read_text())
@@ -222,7 +224,7 @@ def _ports(state: Path) -> Mapping[str, int]:
 
 
 def with_free_ports(layout: Layout) -> Layout:
-    """The same lab with other ports for those that somebody has taken; nothing of it runs."""
+    """Return the same lab with free ports in place of taken ones; nothing of the lab may run."""
     ports = _remember(layout.state, _free_ports(layout.ports))
     return replace(layout, ports=ports)
 
@@ -242,7 +244,7 @@ def _free_ports(wanted: Mapping[str, int]) -> dict[str, int]:
 
 
 def port_is_free(port: int) -> bool:
-    """True when nobody listens on the port, on 127.0.0.1 or on all addresses."""
+    """Return whether no process listens on the port, on 127.0.0.1 or on all addresses."""
     for address in ("127.0.0.1", "0.0.0.0"):
         with socket.socket() as probe:
             # As servers do: a connection in TIME_WAIT does not make a port taken.
@@ -264,5 +266,5 @@ def _any_free_port(not_these: set[int]) -> int:
 
 
 def forget_ports(layout: Layout) -> None:
-    """Called by ``down``: the next ``up`` chooses ports anew."""
+    """Forget the lab's ports, so that the next ``up`` chooses them again."""
     (layout.state / "ports.json").unlink(missing_ok=True)

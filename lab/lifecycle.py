@@ -1,4 +1,4 @@
-"""Up, down, status: which parts the lab has, in which order they start and stop."""
+"""The commands up, down and status: the parts of the lab, and the order in which they start."""
 
 import shutil
 import time
@@ -34,7 +34,7 @@ PORT_OWNERS = {
 
 
 def up(lab: Layout, only: str | None = None) -> Layout:
-    """Bring the lab up, or the part named; what runs and is up to date is kept.
+    """Start the lab, or the part named; a daemon that runs and is up to date goes on running.
 
     :returns: the layout, with the ports that it has now.
     """
@@ -50,12 +50,12 @@ def up(lab: Layout, only: str | None = None) -> Layout:
 
 
 def is_up(lab: Layout) -> bool:
-    """True when the cloud's API runs."""
+    """Return whether the cloud's API runs."""
     return "nova-api" in processes.running(lab)
 
 
 def start_compute(lab: Layout, compute: Compute) -> None:
-    """Start a nova-compute that was stopped or killed; wait until it listens."""
+    """Start a nova-compute that was stopped or killed, and wait until its RPC server listens."""
     daemon = nova.compute_daemon(lab, compute)
     processes.start(lab, [daemon])
     cloud = contents.connect(lab)
@@ -69,7 +69,7 @@ def start_compute(lab: Layout, compute: Compute) -> None:
 
 @contextmanager
 def with_option(lab: Layout, compute: Compute, name: str, value: object) -> Iterator[None]:
-    """Have a nova-compute run with an option of ``[xloud]`` for as long as the block lasts."""
+    """Run a nova-compute with an option of ``[xloud]`` for as long as the block lasts."""
     before = compute.nova_conf.read_text()
     compute.nova_conf.write_text(before.replace("[xloud]\n", f"[xloud]\n{name} = {value}\n"))
     start_compute(lab, compute)
@@ -120,7 +120,7 @@ def _cloud_up(lab: Layout, progress: Progress) -> Layout:
 
 
 def _together(works: Sequence[Callable[[], None]]) -> None:
-    """Run these two at a time; raise the first error after all have ended."""
+    """Run the functions two at a time; raise the first error after all of them have ended."""
     with ThreadPoolExecutor(max_workers=2) as pool:
         for future in [pool.submit(work) for work in works]:
             future.result()
@@ -133,7 +133,7 @@ def _start(lab: Layout, progress: Progress, title: str, daemons: Sequence[Daemon
 
 
 def _settle_ports(lab: Layout) -> Layout:
-    """Ports are remembered; somebody may have taken one while nothing of the cloud ran."""
+    """Replace ports that another program has taken while nothing of the cloud ran."""
     alive = processes.running(lab).keys()
     if alive <= _hypervisor_names(lab):
         return layout.with_free_ports(lab)
@@ -146,10 +146,10 @@ def _settle_ports(lab: Layout) -> Layout:
 
 
 def _wait_for_nova(lab: Layout, cloud: Connection) -> None:
-    """Until all of Nova listens, and every compute is mapped to the cell and known to Placement.
+    """Wait until all of Nova listens, and each compute is mapped to the cell and in Placement.
 
-    A service reports for the first time when it listens already. That it is said to be up is not
-    enough: the report may be from before its restart.
+    A service sends its first report after it has begun to listen. It is not enough that Nova has
+    the service as up, because the last report may be from before the service's restart.
     """
     computes = [nova.compute_daemon(lab, compute) for compute in lab.computes]
     daemons = [*nova.daemons(lab)[1:], *computes]
@@ -163,7 +163,7 @@ def _wait_for_nova(lab: Layout, cloud: Connection) -> None:
 
 
 def _wait_until(lab: Layout, daemons: Sequence[Daemon], ready: Callable[[], object]) -> None:
-    """Wait for Nova; a daemon that ends, or too long a wait, is raised."""
+    """Wait for Nova; raise if a daemon ends, or if the wait takes too long."""
     deadline = time.monotonic() + NOVA_SECONDS
     while not ready():
         processes.check_running(lab, daemons)
@@ -176,7 +176,7 @@ def _wait_until(lab: Layout, daemons: Sequence[Daemon], ready: Callable[[], obje
 
 
 def _reports(cloud: Connection, since: float, **query: str) -> int:
-    """How many of Nova's services, or of those queried, have reported since then."""
+    """Return how many of Nova's services, or of those queried, have reported since that time."""
     reports = [
         datetime.fromisoformat(service.updated_at).replace(tzinfo=UTC).timestamp()
         for service in cloud.compute.services(**query)
@@ -186,7 +186,7 @@ def _reports(cloud: Connection, since: float, **query: str) -> int:
 
 
 def _placed(cloud: Connection) -> set[str]:
-    """The hosts that the API lists (they are mapped to a cell) and that Placement knows."""
+    """Return the hosts that are mapped to a cell, so that the API lists them, and in Placement."""
     mapped = {host.name for host in cloud.compute.hypervisors()}
     return mapped & {provider.name for provider in cloud.placement.resource_providers()}
 
@@ -196,9 +196,10 @@ def _hypervisor_names(lab: Layout) -> set[str]:
 
 
 def down(lab: Layout) -> None:
-    """Stop everything; safe on half a lab and on none.
+    """Stop all parts of the lab that run; this may be called again at any time.
 
-    Nova's services say goodbye through the broker, so it ends after them; guests end last.
+    The broker is stopped after Nova's services, which send messages when they stop. Guests are
+    ended last.
     """
     progress = Progress()
     computes = layout.computes_found(lab.state)
@@ -230,7 +231,7 @@ def _stop(lab: Layout, progress: Progress, title: str, names: Collection[str]) -
 
 
 def wipe(lab: Layout) -> None:
-    """Forget all servers, databases and logs; downloads are kept. The lab must be down."""
+    """Delete all servers, databases and logs but keep downloads; the lab must be down."""
     for entry in lab.state.iterdir():
         if entry == lab.cache:
             continue
@@ -241,7 +242,7 @@ def wipe(lab: Layout) -> None:
 
 
 def status(lab: Layout) -> bool:
-    """Print what runs. Returns False when nothing does."""
+    """Print which daemons run; return False if none does."""
     alive = processes.running(lab)
     for name, record in alive.items():
         print(f"{name:<24} pid {record.pid:<8} {lab.logs / name}.log")

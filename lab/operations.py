@@ -19,7 +19,7 @@ END_SECONDS = 10.0
 
 
 class Operations:
-    """What can be done with the servers of one cloud."""
+    """Nova's operations on the servers of one cloud; each method waits for the operation's end."""
 
     def __init__(self, cloud: Cloud) -> None:
         self.cloud = cloud
@@ -27,36 +27,46 @@ class Operations:
     # On one host.
 
     def pause(self, server_id: str) -> None:
+        """Pause the guest."""
         self._do(server_id, "pause", status="PAUSED")
 
     def unpause(self, server_id: str) -> None:
+        """Let the paused guest run again."""
         self._do(server_id, "unpause")
 
     def suspend(self, server_id: str) -> None:
+        """Save the guest's state to disk and end its QEMU."""
         self._do(server_id, "suspend", status="SUSPENDED")
 
     def resume(self, server_id: str) -> None:
+        """Start the suspended guest from its saved state."""
         self._do(server_id, "resume")
 
     def stop(self, server_id: str) -> None:
+        """Stop the server."""
         self._do(server_id, "os-stop", status="SHUTOFF")
 
     def start(self, server_id: str) -> None:
+        """Start the stopped server."""
         self._do(server_id, "os-start")
 
     def soft_reboot(self, server_id: str) -> None:
-        """The guest is asked to go down; one that does not is rebooted hard after 15 s."""
+        """Ask the guest to shut down, and start it again; Nova reboots it hard after 15 s."""
         self._do(server_id, "reboot", {"type": "SOFT"})
 
     def hard_reboot(self, server_id: str) -> None:
+        """End the guest's QEMU, define the domain again, and start it."""
         self._do(server_id, "reboot", {"type": "HARD"})
 
     def rescue(self, server_id: str, image: str | None = None) -> None:
-        """Boot it from an image, named, or from its own, with its own disk as the second one."""
+        """Boot the server from a rescue image, with the server's own disk as the second disk.
+
+        :param image: name of the rescue image; default: the server's own image
+        """
         self._do(server_id, "rescue", self.from_image(image), status="RESCUE")
 
     def from_image(self, image: str | None) -> dict[str, str]:
-        """The arguments of the action ``rescue``."""
+        """Return the arguments of the action ``rescue`` for an image; see :meth:`rescue`."""
         if image is None:
             return {}
         found = self.cloud.connection.image.find_image(image, ignore_missing=False)
@@ -93,11 +103,14 @@ class Operations:
         self._move(server_id, host, "os-migrateLive", {"host": host, "block_migration": "auto"})
 
     def cold_migrate(self, server_id: str, host: str) -> None:
-        """Leaves it to be confirmed or reverted."""
+        """Move the server to ``host``, where it waits to be confirmed or reverted."""
         self._move(server_id, host, "migrate", {"host": host}, status="VERIFY_RESIZE")
 
     def resize(self, server_id: str, flavor: str) -> None:
-        """To another flavor, where the scheduler finds room. To be confirmed or reverted."""
+        """Resize the server to another flavor, on a host that the scheduler chooses.
+
+        The server then waits to be confirmed or reverted.
+        """
         found = self.cloud.connection.compute.find_flavor(flavor, ignore_missing=False)
         self._do(server_id, "resize", {"flavorRef": found.id}, status="VERIFY_RESIZE")
 
@@ -108,11 +121,11 @@ class Operations:
         self._do(server_id, "revertResize")
 
     def evacuate(self, server_id: str, host: str) -> None:
-        """Its own host has to be down, and said to be."""
+        """Rebuild the server on ``host``; Nova must have the server's own host as down."""
         self._move(server_id, host, "evacuate", {"host": host}, microversion=EVACUATED_RUNNING)
 
     def shelve(self, server_id: str) -> None:
-        """It is on no host then."""
+        """Shelve and offload the server, which then is on no host."""
         self._do(server_id, "shelve", status="SHELVED_OFFLOADED")
 
     def unshelve(self, server_id: str, host: str) -> None:
@@ -121,12 +134,12 @@ class Operations:
     # Hosts.
 
     def force_down(self, host: str, down: bool) -> None:
-        """Say that a host's nova-compute is down, so that Nova need not find out; or not."""
+        """Set whether Nova takes a host's nova-compute for down without waiting for a timeout."""
         self._set_service(host, {"forced_down": down})
 
     @contextmanager
     def disabled(self, host: str) -> Iterator[None]:
-        """The scheduler chooses another host for as long as the block lasts."""
+        """Disable a host's nova-compute inside the block, so that no server is scheduled to it."""
         self._set_service(host, {"status": "disabled"})
         try:
             yield
@@ -134,7 +147,7 @@ class Operations:
             self._set_service(host, {"status": "enabled"})
 
     def wait_enabled(self, host: str) -> None:
-        """Wait until servers can be scheduled to a host: Nova says so, and Placement."""
+        """Wait until servers can be scheduled to a host, according to Nova and to Placement."""
         placement = self.cloud.connection.placement
         (provider,) = placement.resource_providers(name=host)
         path = f"/resource_providers/{provider.id}/traits"

@@ -1,26 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How long a wait may last that ends as soon as what it waits for is there.
+"""Time limits for polling, which are longer on a machine that is busy with other work.
 
-A limit in seconds of the clock says nothing on a machine that other work loads: the one who waits
-and the one who is waited for both get little of it. So time is counted by the looks that were
-taken, which come as rarely as the machine is slow.
+A limit in seconds of the clock is too short on a loaded machine, where both the program that waits
+and the program that it waits for get little CPU time. So each poll counts as at most ``LOOK``
+seconds, however long it took: polls are as rare as the machine is slow.
 """
 
 import time
 from collections.abc import Callable
 
-# Seconds that one look counts at the most, however long it was until the next.
+# The most seconds that one poll counts, however long it took.
 LOOK = 0.5
 
-# Seconds for what answers by itself (a thread, a future, a process that ends): no looks are taken.
+# Seconds of the clock for waits without polling (for a thread, a future, or the end of a process).
 LIMIT = 180
 
-# So many times its seconds a wait may last on the clock, for looks that hang.
+# A wait may last so many times its seconds on the clock, in case a single poll hangs.
 SLOWEST = 10
 
 
 class Patience:
-    """Seconds of waiting; call :meth:`is_over` once a look."""
+    """A time limit of ``seconds`` for a loop that polls; call :meth:`is_over` once per poll."""
 
     def __init__(self, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._left = seconds
@@ -29,6 +29,7 @@ class Patience:
         self._end = self._last + SLOWEST * seconds
 
     def is_over(self) -> bool:
+        """Count one poll, and return whether the time limit is reached."""
         now = self._clock()
         self._left -= min(now - self._last, LOOK)
         self._last = now

@@ -1,4 +1,4 @@
-"""Daemons: start them, wait until they are healthy, stop them by process id.
+"""Starts the lab's daemons, waits until they are healthy, and stops them by process id.
 
 A daemon gets its own session, a log and a record (``run/<name>.json``) with its process id and
 that process's start time, so that a process id which the kernel has given to somebody else is
@@ -48,7 +48,7 @@ class Daemon:
 
 @dataclass(frozen=True)
 class Record:
-    """Which process a daemon is, written down when it was started."""
+    """The process of a daemon, as recorded in a file when the daemon was started."""
 
     pid: int
     start_time: int
@@ -56,12 +56,12 @@ class Record:
     fingerprint: str
 
     def alive(self) -> bool:
-        """True when this very process still runs (a zombie does not)."""
+        """Return whether this same process still runs; a zombie does not."""
         return self.boot_id == _boot_id() and self.start_time == start_time(self.pid)
 
 
 def start(layout: Layout, daemons: Iterable[Daemon]) -> list[str]:
-    """Start those that do not run or are out of date, all at once; wait until all are healthy.
+    """Start those daemons that do not run or are out of date, and wait until all are healthy.
 
     :returns: the names of those that were started.
     """
@@ -76,7 +76,7 @@ def start(layout: Layout, daemons: Iterable[Daemon]) -> list[str]:
 
 
 def stop(layout: Layout, names: Iterable[str]) -> list[str]:
-    """SIGTERM all of these, wait for them together, SIGKILL what is left.
+    """Send SIGTERM to these daemons, wait for all of them, and kill those that are left.
 
     :returns: the names of those that ran.
     """
@@ -89,9 +89,9 @@ def stop(layout: Layout, names: Iterable[str]) -> list[str]:
 
 
 def end_processes(processes: Mapping[int, int], seconds: float = STOP_SECONDS) -> None:
-    """End processes given as {pid: start time}: politely, then not.
+    """End processes, given as {pid: start time}, with SIGTERM and after some time with SIGKILL.
 
-    Raises LabError when one outlives SIGKILL (it hangs in the kernel).
+    :raises LabError: a process outlives SIGKILL, because it hangs in the kernel
     """
 
     def left() -> dict[int, int]:
@@ -109,7 +109,7 @@ def end_processes(processes: Mapping[int, int], seconds: float = STOP_SECONDS) -
 
 
 def running(layout: Layout) -> dict[str, Record]:
-    """All daemons that run now, by name, in the order in which they were started."""
+    """Return all daemons that run now, by name, in the order in which they were started."""
     alive: dict[str, Record] = {}
     for path in layout.run.glob("*.json"):
         record = read_record(layout, path.stem)
@@ -119,7 +119,7 @@ def running(layout: Layout) -> dict[str, Record]:
 
 
 def marked(layout: Layout) -> dict[int, int]:
-    """{pid: start time} of every process that a daemon of this lab is, or has started."""
+    """Return {pid: start time} of the daemons of this lab and of all that they have started."""
     mark = f"{MARK}={layout.state}".encode()
     found: dict[int, int] = {}
     for entry in Path("/proc").iterdir():
@@ -136,7 +136,7 @@ def marked(layout: Layout) -> dict[int, int]:
 
 
 def check_running(layout: Layout, daemons: Iterable[Daemon]) -> None:
-    """Raise ServiceFailed with the end of its log for the first one that has ended."""
+    """Raise ServiceFailed for the first daemon that has ended, with the end of the daemon's log."""
     for daemon in daemons:
         record = read_record(layout, daemon.name)
         if record is None or not record.alive():
@@ -176,7 +176,7 @@ def run_command(
 
 
 def tail(log: Path, lines: int = 25) -> str:
-    """The end of a log, indented, with its path."""
+    """Return the last lines of a log, indented, with the path of the log."""
     try:
         text = log.read_text(errors="replace").splitlines()[-lines:]
     except FileNotFoundError:
@@ -185,7 +185,7 @@ def tail(log: Path, lines: int = 25) -> str:
 
 
 def daemon_environment(layout: Layout) -> dict[str, str]:
-    """The environment for the lab's programs: ours, less what would change how they behave."""
+    """Return this process's environment without variables that change how daemons behave."""
     meddling = ("OS_", "PYTHON", "LIBVIRT_", "RABBITMQ_", "ERL_")
     kept = {key: value for key, value in os.environ.items() if not key.startswith(meddling)}
     # Times in logs agree with those in the APIs.
@@ -194,9 +194,9 @@ def daemon_environment(layout: Layout) -> dict[str, str]:
 
 
 def start_time(pid: int) -> int | None:
-    """When a process started, in clock ticks since boot (proc(5), stat field 22).
+    """Return when a process started, in clock ticks since boot (proc(5), stat field 22).
 
-    None when there is no such process, or only its zombie.
+    :returns: None if there is no such process, or only its zombie
     """
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()
@@ -208,7 +208,7 @@ def start_time(pid: int) -> int | None:
 
 
 def started_at(layout: Layout, daemon: Daemon) -> float:
-    """When a daemon was started, in seconds since the epoch; now, when it does not run."""
+    """Return when a daemon was started, in seconds since 1970; the time now if it does not run."""
     record = read_record(layout, daemon.name)
     if record is None or not record.alive():
         return time.time()

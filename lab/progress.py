@@ -1,4 +1,4 @@
-"""Step by step printing, with seconds."""
+"""Prints the steps of a long command with the seconds that each took."""
 
 import sys
 import time
@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 
 class Step:
-    """One line of progress; ``note`` adds a word that is shown when the step ends."""
+    """One line of progress; :meth:`note` adds a text that is shown when the step ends."""
 
     def __init__(self, title: str) -> None:
         self.title = title
@@ -25,7 +25,7 @@ class Progress:
 
     @contextmanager
     def step(self, title: str) -> Iterator[Step]:
-        """Announce a step on entry and its seconds on exit; failures are marked and go on."""
+        """Print a step on entry and its seconds on exit; an error is marked and raised again."""
         step = Step(title)
         began = time.monotonic()
         # On a terminal the running step is shown and then overwritten; a log gets one line only.
@@ -40,7 +40,7 @@ class Progress:
         self._line(began, title + notes)
 
     def say(self, text: str) -> None:
-        """Print a line that is no step."""
+        """Print a line that is not a step."""
         print(f"{self._total():>6.1f}s           {text}", flush=True)
 
     def _total(self) -> float:

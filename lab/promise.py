@@ -1,8 +1,8 @@
-"""The promise in sequences in which it is hard to keep: ``lab/run promise`` prints what each says.
+"""``lab/run promise``: sequences of operations in which the main invariant is hard to keep.
 
-``reserved`` is never less than what the guest has or may start with. The tests of the same
-sequences, which judge them, are in tests/e2e: test_definitions.py, test_locked_memory.py,
-test_patience.py.
+The invariant: ``reserved`` is never less than what the guest has or may start with. Each sequence
+prints the sizes after each operation, and judges nothing. The same sequences are tested in
+tests/e2e: test_definitions.py, test_locked_memory.py, test_patience.py.
 """
 
 import time
@@ -23,7 +23,7 @@ SMALL, TWO, FOUR = Size(1, 512), Size(2, 512), Size(4, 512)
 
 
 class Story:
-    """One server, and a row for all that is said of it whenever something has changed."""
+    """A sequence of operations on one server, which prints a row of sizes after each of them."""
 
     def __init__(self, cloud: Cloud, title: str, flavor: str, image: str = contents.IMAGE) -> None:
         print(f"\n{title}\n")
@@ -71,7 +71,7 @@ class Story:
 
 
 def run(layout: Layout, names: Sequence[str] = ()) -> int:
-    """Tell the stories that are named, or all; returns an exit status.
+    """Run the sequences that are named, or all of them, and return an exit status.
 
     :param names: keys of STORIES
     """

@@ -1,6 +1,7 @@
-"""Who listens on a port: an answer at a port proves nothing about the process that was started.
+"""Finds out whether a given process listens on a port.
 
-Another lab may have taken the port between the choice and the start.
+That a port answers does not prove that the process that was started answers: another lab may have
+taken the port between the choice of the port and the start of the process.
 """
 
 import os
@@ -10,7 +11,7 @@ LISTEN = "0A"
 
 
 def listens(pid: int, port: int) -> bool:
-    """True when the process itself has a TCP socket that listens on the port (proc(5))."""
+    """Return whether the process itself has a TCP socket that listens on the port (proc(5))."""
     inodes = _listening(port)
     try:
         return any(_inode(entry) in inodes for entry in Path(f"/proc/{pid}/fd").iterdir())
@@ -19,7 +20,7 @@ def listens(pid: int, port: int) -> bool:
 
 
 def _listening(port: int) -> set[str]:
-    """Inodes of the sockets that listen on the port, over IPv4 and IPv6."""
+    """Return the inodes of the sockets that listen on the port, over IPv4 and IPv6."""
     found: set[str] = set()
     for table in ("/proc/net/tcp", "/proc/net/tcp6"):
         if not os.path.exists(table):

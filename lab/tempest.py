@@ -20,7 +20,7 @@ BUILD_SECONDS = 300
 
 
 def run(lab: Layout, arguments: Sequence[str] = ()) -> int:
-    """Run the real Tempest in the lab, which is up: our tests, or those that arguments name.
+    """Run the real Tempest in the running lab: the plugin's tests, or those that arguments name.
 
     :returns: Tempest's exit status
     """
@@ -98,7 +98,7 @@ def _sections(lab: Layout, workspace: Path) -> config.Sections:
 
 
 def main() -> int:
-    """For a lab that is up already and shall not be touched: ``python -m lab.tempest [ARGS]``."""
+    """Run Tempest in a lab that is up, and start nothing: ``python -m lab.tempest [ARGS]``."""
     from lab import layout
 
     return run(layout.load(), sys.argv[1:])

@@ -1,4 +1,4 @@
-"""What is said about a server: a size, an API's answer, and what three witnesses say."""
+"""Values about a server: a size, an API's answer, and the sizes that three sources report."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Size:
-    """What an instance has: vCPUs, and memory in MiB."""
+    """The size of an instance: vCPUs, and memory in MiB."""
 
     vcpus: int
     memory_mb: int
@@ -18,9 +18,9 @@ class Size:
 
 @dataclass(frozen=True)
 class Answer:
-    """An API's answer: HTTP status, decoded body (None when it had none), headers.
+    """An API's answer: HTTP status, decoded body (None if it had none), and headers.
 
-    The headers' names are found in upper and lower case.
+    The names of headers may be written in upper or lower case.
     """
 
     status: int
@@ -29,7 +29,7 @@ class Answer:
 
     @property
     def message(self) -> str:
-        """The message of an error body, as Nova formats it: {kind: {code, message}}."""
+        """The message of an error, which Nova formats as {kind: {code, message}}."""
         if not isinstance(self.body, dict):
             return ""
         return " ".join(
@@ -39,7 +39,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Witnesses:
-    """One instance's size as each of the three knows it; None: it knows of none."""
+    """One instance's size in Placement, in libvirt and in the guest; None where it is unknown."""
 
     placement: Size | None
     libvirt: Size | None

@@ -79,7 +79,7 @@ _LINE = re.compile(
 
 @dataclass(frozen=True)
 class Guest:
-    """What is booted: files on the host."""
+    """The files on the host that a guest boots from."""
 
     kernel: Path
     initramfs: Path
@@ -87,7 +87,7 @@ class Guest:
 
 @dataclass(frozen=True)
 class Report:
-    """One line of the guest's about itself; sizes in MiB, uptime in seconds."""
+    """One line that the guest has printed about itself; sizes in MiB, uptime in seconds."""
 
     cpus: int
     ram_mb: int
@@ -98,12 +98,12 @@ class Report:
 
 
 def command_line(behaviour: str = "cooperative", *more: str) -> str:
-    """The kernel's command line for a behaviour."""
+    """Return the kernel's command line for a behaviour."""
     return " ".join(["console=ttyS0", f"xloud.guest={behaviour}", *more])
 
 
 def last_report(console: bytes) -> Report | None:
-    """The last whole line of the guest's in its console output; None before the first."""
+    """Return the last complete report in a guest's console output; None if there is none yet."""
     reports = list(_LINE.finditer(console))
     if not reports:
         return None
@@ -119,7 +119,7 @@ def last_report(console: bytes) -> Report | None:
 
 
 def ensure_built(layout: Layout) -> Guest:
-    """Download and build when that has not been done, or when what it is made of has changed."""
+    """Download and build the guest, unless that was done before from the same sources."""
     folder = layout.cache / "guest"
     unpacked = folder / "unpacked"
     if not unpacked.exists():
@@ -160,7 +160,7 @@ def _only(folder: Path, pattern: str) -> Path:
 
 
 def _kernel_package() -> str:
-    """Exactly the kernel that the meta package names; asking for a pattern fetches many."""
+    """Return the name of the kernel package that the meta package depends on."""
     printed = packages.depends(KERNEL_PACKAGE)
     kernels = re.findall(r"Depends: (linux-image-\S+)", printed)
     if len(kernels) != 1:

@@ -55,7 +55,7 @@ log_outputs = "3:stderr"
 
 
 def kind() -> str:
-    """Which hypervisor LAB_HYPERVISOR asks for."""
+    """Return the kind of hypervisor that LAB_HYPERVISOR names."""
     chosen = os.environ.get("LAB_HYPERVISOR", "unpacked")
     if chosen not in KINDS:
         raise LabError(f"LAB_HYPERVISOR is {chosen!r}; it can be: {', '.join(KINDS)}")
@@ -63,12 +63,12 @@ def kind() -> str:
 
 
 def connect_uri(compute: Compute) -> str:
-    """The libvirt URI by which programs on the host reach the compute's libvirtd."""
+    """Return the URI by which programs on this machine reach the compute's libvirtd."""
     return f"qemu+unix:///system?socket={compute.libvirt_socket}"
 
 
 def start(layout: Layout, compute: Compute, step: Step) -> None:
-    """Bring the compute's hypervisor up, or keep the one that runs."""
+    """Start the compute's hypervisor, unless it runs already."""
     unpacked = kind() == "unpacked"
     if unpacked:
         packages.ensure_unpacked(layout)
@@ -98,7 +98,7 @@ def daemon_names(compute: Compute) -> list[str]:
 
 
 def versions(compute: Compute) -> str:
-    """What runs, asked from the daemon itself."""
+    """Return the versions of libvirt and QEMU that run, as libvirtd reports them."""
     connection = libvirt.open(connect_uri(compute))
     try:
         return (

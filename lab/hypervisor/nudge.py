@@ -36,7 +36,7 @@ REBUILD_MEMORY_TOPOLOGY = {
 
 
 def replies(message: dict[str, Any]) -> list[dict[str, Any]]:
-    """What to send on a QMP message: pure, so that it can be tested without QEMU."""
+    """Return the commands to send after a QMP message; pure, so that it can be tested."""
     if "QMP" in message:
         return [NEGOTIATE]
     deleted = message["data"] if message.get("event") == "DEVICE_DELETED" else {}
@@ -60,7 +60,7 @@ class Guest:
     due: list[tuple[float, dict[str, Any]]] = field(default_factory=list)
 
     def receive(self) -> bool:
-        """Read what has come, and answer it or note when. False when QEMU is gone."""
+        """Read messages, and send or schedule the commands after them; False if QEMU is gone."""
         try:
             data = self.connection.recv(65536)
         except OSError:
@@ -74,7 +74,7 @@ class Guest:
         return bool(data)
 
     def send_due(self) -> None:
-        """Send what is due. That QEMU is gone is seen when it is read from."""
+        """Send the commands that are due; that QEMU is gone is noticed by :meth:`receive`."""
         now = time.monotonic()
         due = [reply for when, reply in self.due if when <= now]
         self.due = [(when, reply) for when, reply in self.due if when > now]
@@ -109,7 +109,7 @@ def _pid_runs(path: Path) -> bool:
 
 
 def watch(folder: Path) -> None:
-    """Serve the folder for ever."""
+    """Connect to all QMP sockets that appear in the folder, and never return."""
     selector = selectors.DefaultSelector()
     known: set[Path] = set()
     looked = 0.0

@@ -34,13 +34,13 @@ SIZES = (Size(3, 768), Size(4, 1024), Size(2, 640), Size(1, 512))
 
 
 def program(lab: Layout, name: str) -> Path:
-    """``prometheus`` or ``promtool``."""
+    """Return the path of ``prometheus`` or ``promtool``."""
     folder = packages.ensure_unpacked(lab, lab.cache / "prometheus", ["prometheus"])
     return folder / "usr" / "bin" / name
 
 
 def daemon(lab: Layout) -> Daemon:
-    """Scrapes the computes, and knows the alerts that are shipped."""
+    """Return the Prometheus that scrapes the computes and has the alerts of this repository."""
     folder = lab.etc / "prometheus"
     folder.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(ALERTS, folder / ALERTS.name)
@@ -80,7 +80,7 @@ def _ready(lab: Layout) -> bool:
 
 
 def query_range(lab: Layout, expression: str, start: float, end: float) -> list[dict[str, Any]]:
-    """What Prometheus answers: a series each with its labels and values."""
+    """Return the answer of Prometheus to a range query: series with labels and values."""
     asked = {"query": expression, "start": start, "end": end, "step": STEP}
     url = lab.url("prometheus", "/api/v1/query_range?" + urllib.parse.urlencode(asked))
     with urllib.request.urlopen(url, timeout=30) as answer:
@@ -89,7 +89,7 @@ def query_range(lab: Layout, expression: str, start: float, end: float) -> list[
 
 
 def run(lab: Layout) -> None:
-    """Start it, give it something to see, and draw that."""
+    """Start Prometheus, adjust some servers, and draw the metrics that it has scraped."""
     progress = Progress()
     with progress.step("prometheus"):
         processes.start(lab, [daemon(lab)])
@@ -122,7 +122,7 @@ def _have_something_to_see(lab: Layout) -> None:
 
 
 def _plug_one_by_hand(cloud: Cloud, server: str) -> None:
-    """Behind Nova's back, as somebody with virsh would: a pass repairs it."""
+    """Set the balloon to 768 MiB without Nova, as somebody with virsh may; a pass repairs that."""
     with cloud.domain(server) as domain:
         if domain is not None:
             domain.setMemoryFlags(768 * 1024, 1)
@@ -152,7 +152,7 @@ def _draw(lab: Layout, start: float, end: float) -> None:
 
 
 def _filled(expression: str) -> str:
-    """As Grafana fills in what is chosen above the panels: everything."""
+    """Return a query with Grafana's variables replaced, as if all values were chosen."""
     for variable, value in (("$__rate_interval", "30s"), ("$host", ".*"), ("$server", ".+")):
         expression = expression.replace(variable, value)
     return expression
@@ -165,7 +165,7 @@ def _legend(template: str, labels: dict[str, str]) -> str:
 
 
 def _with_matplotlib(lab: Layout) -> Path:
-    """An environment of its own: nothing else of the lab draws."""
+    """Return a Python environment with matplotlib, which nothing else in the lab needs."""
     folder = lab.cache / "matplotlib"
     python = folder / "bin" / "python"
     if not (folder / "done").exists():
