@@ -29,6 +29,7 @@ first time:
 
 
 def main() -> int:
+    """Run the command of the command line, and return its exit status."""
     arguments = _parser().parse_args()
     try:
         return int(arguments.run(layout.load(), arguments) or 0)

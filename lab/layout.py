@@ -71,6 +71,7 @@ class Compute:
 
     @property
     def libvirt_socket(self) -> Path:
+        """The socket of the compute's libvirtd."""
         return self.run / "libvirt" / "libvirt-sock"
 
     @property
@@ -85,6 +86,7 @@ class Compute:
 
     @property
     def nova_conf(self) -> Path:
+        """The nova.conf of the compute's nova-compute."""
         return self.root / "nova-compute.conf"
 
     def daemon(self, name: str) -> str:
@@ -102,14 +104,17 @@ class Layout:
 
     @property
     def cache(self) -> Path:
+        """The folder for downloads and what is built from them."""
         return self.state / "cache"
 
     @property
     def etc(self) -> Path:
+        """The folder for configuration files."""
         return self.state / "etc"
 
     @property
     def databases(self) -> Path:
+        """The folder for SQLite files."""
         return self.state / "db"
 
     @property
@@ -123,10 +128,12 @@ class Layout:
 
     @property
     def logs(self) -> Path:
+        """The folder for logs."""
         return self.state / "logs"
 
     @property
     def run(self) -> Path:
+        """The folder for records of running processes."""
         return self.state / "run"
 
     @property
@@ -136,6 +143,7 @@ class Layout:
 
     @property
     def openrc(self) -> Path:
+        """The file that a shell sources to talk to the cloud."""
         return self.state / "openrc"
 
     @property
@@ -162,14 +170,17 @@ class Layout:
         return str(self.venv / "bin" / name)
 
     def url(self, service: str, path: str = "") -> str:
+        """Return the URL of a port of the lab."""
         return f"http://127.0.0.1:{self.ports[service]}{path}"
 
     def make_folders(self) -> None:
+        """Create the folders of the lab."""
         for folder in (self.cache, self.etc, self.databases, self.logs, self.run):
             folder.mkdir(parents=True, exist_ok=True)
 
 
 def compute_of(state: Path, hostname: str) -> Compute:
+    """Return the compute with a hostname, whose folder need not exist yet."""
     return Compute(hostname, state / "computes" / hostname, HOSTNAMES.get(hostname, SOMEBODY_ELSES))
 
 

@@ -73,6 +73,7 @@ class Operations:
         return {"rescue_image_ref": found.id}
 
     def unrescue(self, server_id: str) -> None:
+        """End the rescue, and start the server from its own disk."""
         self._do(server_id, "unrescue")
 
     def rebuild(self, server_id: str, image: str) -> None:
@@ -81,9 +82,11 @@ class Operations:
         self._do(server_id, "rebuild", {"imageRef": found.id})
 
     def lock(self, server_id: str) -> None:
+        """Lock the server."""
         self._do(server_id, "lock")
 
     def unlock(self, server_id: str) -> None:
+        """Unlock the server."""
         self._do(server_id, "unlock")
 
     def snapshot(self, server_id: str, name: str) -> None:
@@ -100,6 +103,7 @@ class Operations:
     # From host to host.
 
     def live_migrate(self, server_id: str, host: str) -> None:
+        """Move the running server to ``host``."""
         self._move(server_id, host, "os-migrateLive", {"host": host, "block_migration": "auto"})
 
     def cold_migrate(self, server_id: str, host: str) -> None:
@@ -115,9 +119,11 @@ class Operations:
         self._do(server_id, "resize", {"flavorRef": found.id}, status="VERIFY_RESIZE")
 
     def confirm(self, server_id: str) -> None:
+        """Confirm a resize or a cold migration."""
         self._do(server_id, "confirmResize")
 
     def revert(self, server_id: str) -> None:
+        """Revert a resize or a cold migration."""
         self._do(server_id, "revertResize")
 
     def evacuate(self, server_id: str, host: str) -> None:
@@ -129,6 +135,7 @@ class Operations:
         self._do(server_id, "shelve", status="SHELVED_OFFLOADED")
 
     def unshelve(self, server_id: str, host: str) -> None:
+        """Start the shelved server on ``host``."""
         self._move(server_id, host, "unshelve", {"host": host})
 
     # Hosts.

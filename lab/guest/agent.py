@@ -20,7 +20,10 @@ LIBRARIES = "lib/x86_64-linux-gnu"
 
 
 def entries(layout: Layout) -> list[Entry]:
-    """The agent, its loader and its libraries, downloaded when that has not been done."""
+    """Return the agent, its loader and its libraries as entries of the initramfs.
+
+    Their packages are downloaded unless that was done before.
+    """
     folder = layout.cache / "guest-agent"
     if not folder.exists():
         packages.ensure_unpacked(layout, folder, packages.with_dependencies(PACKAGE))
@@ -34,7 +37,11 @@ def entries(layout: Layout) -> list[Entry]:
 
 
 def _libraries(folder: Path, program: Path) -> dict[str, Path]:
-    """{name: file} of what the program is linked with, directly or not, and the loader."""
+    """Return {name: file} of the loader and all shared libraries that ``program`` needs.
+
+    :param folder: where the packages with the libraries are unpacked
+    :raises LabError: a library is not in ``folder``
+    """
     found: dict[str, Path] = {}
     to_read = [program]
     while to_read:
@@ -50,7 +57,7 @@ def _libraries(folder: Path, program: Path) -> dict[str, Path]:
 
 
 def _needed(binary: Path) -> list[str]:
-    """File names of the libraries, and of the loader, that an ELF file names."""
+    """Return the names of the loader and the libraries that an ELF file names."""
     command = ["objdump", "--private-headers", str(binary)]
     printed = subprocess.run(command, capture_output=True, text=True, check=True, timeout=30).stdout
     return re.findall(r"^ +NEEDED +(\S+)$", printed, re.MULTILINE)

@@ -15,7 +15,7 @@ TRAILER = "TRAILER!!!"
 
 @dataclass(frozen=True)
 class Entry:
-    """A file or, with no content, a folder."""
+    """A file of the archive or, if there is no content, a folder."""
 
     path: str
     content: bytes | None = None
@@ -26,7 +26,7 @@ class Entry:
 
 
 def archive(entries: list[Entry]) -> bytes:
-    """The compressed archive; the same entries always give the same bytes."""
+    """Return the compressed archive; equal entries always give the same bytes."""
     members = [
         _member(number, entry.path, entry.mode, entry.content or b"")
         for number, entry in enumerate(entries, start=1)

@@ -1,4 +1,4 @@
-"""Debian packages for the guest: downloaded and unpacked beside the system, never installed."""
+"""Downloads and unpacks Debian packages for the guest, and never installs them on the system."""
 
 import re
 import shutil
@@ -20,20 +20,20 @@ HARD_ONLY = [
 
 
 def depends(package: str, *options: str) -> str:
-    """What ``apt-cache depends`` prints of a package, with what it needs only."""
+    """Return the output of ``apt-cache depends`` for a package, with required packages only."""
     command = ["apt-cache", "depends", *HARD_ONLY, *options, package]
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
     return done.stdout
 
 
 def with_dependencies(package: str) -> list[str]:
-    """The package and all that it needs, directly or not."""
+    """Return the names of the package and of all packages that it needs, directly or not."""
     # A package's own line is at the margin; virtual ones are written <in brackets>.
     return re.findall(r"^([\w.+-]+)$", depends(package, "--recurse"), re.MULTILINE)
 
 
 def ensure_unpacked(layout: Layout, folder: Path, names: Sequence[str]) -> Path:
-    """Unpack these packages into the folder, unless that was done before. Returns it."""
+    """Unpack these packages into the folder unless that was done before; return the folder."""
     if folder.exists():
         return folder
     partial = folder.with_name(f"{folder.name}.partial")

@@ -27,7 +27,7 @@ ACCOUNTS = {
 
 
 def start(layout: Layout, compute: Compute, tree: Path | None) -> int:
-    """Make the namespace, when there is none yet. Returns its holder's process id."""
+    """Create the namespace unless there is one; return the id of the process that holds it open."""
     daemon = _holder(compute, tree)
     record = processes.read_record(layout, daemon.name)
     if not (record and record.alive()):
@@ -42,13 +42,13 @@ def start(layout: Layout, compute: Compute, tree: Path | None) -> int:
 
 
 def enter(holder: int, command: list[str]) -> list[str]:
-    """The command line that runs ``command`` inside the namespace."""
+    """Return the command line that runs ``command`` inside the namespace."""
     # --root: in a chroot, the namespace's own root is another one.
     return ["nsenter", "--mount", "--uts", "--root", f"--target={holder}", *command]
 
 
 def members(compute: Compute) -> dict[int, int]:
-    """{pid: start time} of every process inside: libvirtd, virtlogd, guests, the holder."""
+    """Return {pid: start time} of every process in the namespace, also of the one that holds it."""
     found: dict[int, int] = {}
     for entry in Path("/proc").iterdir():
         if not entry.name.isdigit():
@@ -85,7 +85,7 @@ def _holder(compute: Compute, tree: Path | None) -> Daemon:
 
 
 def _settled(compute: Compute) -> bool:
-    """The last thing namespace.sh does is to become ``sleep``."""
+    """Return whether namespace.sh is done, which it is when it has become ``sleep``."""
     return any(Path(f"/proc/{pid}/comm").read_text().strip() == "sleep" for pid in members(compute))
 
 

@@ -38,12 +38,15 @@ DEBIAN_KEYS = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 
 
 def tree(layout: Layout) -> Path:
-    """The unpacked tree; its ``usr`` becomes /usr in the compute's mount namespace."""
+    """Return the folder with the unpacked QEMU and libvirt.
+
+    The folder's ``usr`` is mounted as /usr in the mount namespace of each compute.
+    """
     return layout.cache / "hypervisor"
 
 
 def ensure_unpacked(layout: Layout) -> str:
-    """Download and unpack when that has not been done. Returns the versions, for people."""
+    """Download and unpack the packages unless that was done; return their versions as text."""
     root = tree(layout)
     versions, wanted = root / "versions", root / "wanted"
     asked = "".join(f"{name}\n" for name in _packages())
@@ -104,7 +107,7 @@ def _apt_folder(layout: Layout) -> Path:
 
 
 def _private_apt(folder: Path) -> list[str]:
-    """Make apt's own folders below ``folder``; the options that make apt use these only."""
+    """Create folders for apt below ``folder``, and return the options for apt to use only these."""
     for name in ("state/lists/partial", "cache/archives/partial", "etc/preferences.d"):
         (folder / name).mkdir(parents=True)
     (folder / "state" / "status").touch()
@@ -131,7 +134,7 @@ def _private_apt(folder: Path) -> list[str]:
 
 
 def _system_mirror() -> str:
-    """URI of the Debian archive that the system's apt has for its own release."""
+    """Return the URI of the Debian archive that the system's apt has for its own release."""
     listing = subprocess.run(
         ["apt-get", "indextargets", "--format", "$(REPO_URI) $(CODENAME)", "Created-By: Packages"],
         capture_output=True,

@@ -1,4 +1,4 @@
-"""How many CPUs a compute says it has: at least 32, however few the machine has.
+"""Makes a compute report at least 32 CPUs, however few the machine has.
 
 Nova gives Placement the host's CPU count as the largest number of VCPU one instance may hold
 (``max_unit``), whatever the allocation ratio. On a machine of two cores no instance could ever
@@ -20,7 +20,7 @@ NODE_FOLDER = Path("/sys/devices/system/node")
 
 
 def write(compute: Compute) -> bool:
-    """Write the compute's picture of CPUs. False when the machine's own has enough CPUs."""
+    """Write the files of sysfs for the compute; return False if the machine has enough CPUs."""
     folder = compute.root / "sys"
     shutil.rmtree(folder, ignore_errors=True)
     if (os.cpu_count() or 1) >= AT_LEAST:
@@ -42,7 +42,7 @@ def _write_files(folder: Path, files: dict[str, str]) -> None:
 
 
 def _cpu_files(count: int) -> dict[str, str]:
-    """One socket of ``count`` cores of one thread, as sysfs-devices-system-cpu documents it."""
+    """Write one socket of ``count`` single-thread cores, as sysfs-devices-system-cpu documents."""
     everyone, all_mask = f"0-{count - 1}", f"{(1 << count) - 1:x}"
     files = {name: everyone for name in ("online", "possible", "present")}
     files |= {"offline": "", "isolated": "", "kernel_max": "255"}
@@ -70,7 +70,7 @@ def _cpu_files(count: int) -> dict[str, str]:
 
 
 def _node_files(count: int, meminfo: str) -> dict[str, str]:
-    """One NUMA node with all CPUs and all of the machine's memory."""
+    """Write one NUMA node with all CPUs and all of the machine's memory."""
     memory = "\n".join(f"Node 0 {line}" for line in meminfo.splitlines())
     files = {name: "0" for name in ("online", "possible", "has_cpu", "has_memory")}
     return files | {

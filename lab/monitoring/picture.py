@@ -21,6 +21,7 @@ NOTE = (
 
 
 def main() -> None:
+    """Draw the panels that stdin has as JSON."""
     given = json.load(sys.stdin)
     panels = given["panels"]
     rows = -(-len(panels) // COLUMNS)
@@ -36,6 +37,7 @@ def main() -> None:
 
 
 def draw(cell: matplotlib.axes.Axes, panel: dict[str, Any], start: float) -> None:
+    """Draw one panel into ``cell``, over the seconds since ``start``."""
     cell.set_title(panel["title"], fontsize=9, loc="left")
     cell.tick_params(labelsize=7)
     series = [

@@ -1,4 +1,4 @@
-"""What the services' configurations share: INI files from data, and who they are to Keystone."""
+"""Writes INI files from data, and returns the sections that all services' files share."""
 
 import configparser
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ Sections = Mapping[str, Mapping[str, object]]
 
 
 def write(path: Path, sections: Sections) -> Path:
-    """Write an oslo.config file; only when it differs, so that nobody restarts for nothing."""
+    """Write an oslo.config file if it differs, so that its daemon is not restarted needlessly."""
     path.parent.mkdir(parents=True, exist_ok=True)
     text = "\n".join(
         f"[{name}]\n" + "".join(f"{key} = {value}\n" for key, value in options.items())
@@ -21,7 +21,7 @@ def write(path: Path, sections: Sections) -> Path:
 
 
 def write_text(path: Path, text: str) -> Path:
-    """Write a file, only when it differs."""
+    """Write a file if its text differs."""
     if not path.exists() or path.read_text() != text:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
@@ -29,14 +29,14 @@ def write_text(path: Path, text: str) -> Path:
 
 
 def read(path: Path) -> configparser.ConfigParser:
-    """Read one back; for tests and for people."""
+    """Read an oslo.config file that :func:`write` has written."""
     parser = configparser.ConfigParser(interpolation=None)
     parser.read(path)
     return parser
 
 
 def service_auth(layout: Layout) -> dict[str, object]:
-    """keystoneauth options by which a service acts: the lab's services are all ``admin``."""
+    """Return keystoneauth options for a service; all services of the lab are user ``admin``."""
     return {
         "auth_type": "password",
         "auth_url": layout.url("keystone", "/v3"),
@@ -50,7 +50,7 @@ def service_auth(layout: Layout) -> dict[str, object]:
 
 
 def token_auth(layout: Layout) -> dict[str, object]:
-    """The [keystone_authtoken] section: how a service checks the tokens it is given."""
+    """Return the section [keystone_authtoken], by which a service checks the tokens it gets."""
     return {
         **service_auth(layout),
         "www_authenticate_uri": layout.url("keystone", "/v3"),
@@ -61,5 +61,5 @@ def token_auth(layout: Layout) -> dict[str, object]:
 
 
 def messaging(layout: Layout) -> str:
-    """The transport_url of the lab's RabbitMQ."""
+    """Return the ``transport_url`` of the lab's RabbitMQ."""
     return f"rabbit://lab:{layout.password}@127.0.0.1:{layout.ports['rabbitmq']}/"

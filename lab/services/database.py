@@ -1,4 +1,4 @@
-"""SQLite databases: where they are, how they are opened, and that each schema is made once."""
+"""The services' SQLite databases: their paths and URLs, and the creation of their schemas."""
 
 import sqlite3
 from collections.abc import Callable
@@ -14,7 +14,7 @@ PLUGIN = "lab_sqlite"
 
 
 def connection(layout: Layout, name: str) -> str:
-    """The SQLAlchemy URL of a database."""
+    """Return the SQLAlchemy URL of a database."""
     return f"sqlite:///{path(layout, name)}?timeout={BUSY_SECONDS}&plugin={PLUGIN}"
 
 
@@ -37,13 +37,14 @@ def install_plugin(folder: Path) -> None:
 
 
 def path(layout: Layout, name: str) -> Path:
+    """Return the path of the file of a database."""
     return layout.databases / f"{name}.sqlite"
 
 
 def create_once(
     layout: Layout, package: str, names: tuple[str, ...], make: Callable[[], None]
 ) -> None:
-    """Run ``make`` unless it has been done for this release of the package.
+    """Run ``make``, which creates a schema, unless that was done for this release of the package.
 
     The databases are in write-ahead mode: readers do not wait for the one writer.
     """

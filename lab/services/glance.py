@@ -10,6 +10,7 @@ STORES = {"lab": "images", "os_glance_staging_store": "staging", "os_glance_task
 
 
 def configure(layout: Layout) -> None:
+    """Write the configuration files of Glance."""
     folder = layout.etc / "glance"
     stores = {}
     for section, name in STORES.items():
@@ -37,6 +38,7 @@ def configure(layout: Layout) -> None:
 
 
 def create_database(layout: Layout) -> None:
+    """Create the schema of Glance's database, unless that was done for this release."""
     settings = str(layout.etc / "glance" / "glance-api.conf")
     command = [layout.program("glance-manage"), "--config-file", settings, "db_sync"]
     database.create_once(
@@ -45,6 +47,7 @@ def create_database(layout: Layout) -> None:
 
 
 def daemons(layout: Layout) -> list[Daemon]:
+    """Return the daemons of Glance."""
     folder = layout.etc / "glance"
     return [
         web.daemon(

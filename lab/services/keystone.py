@@ -9,6 +9,7 @@ from lab.services import config, database, web
 
 
 def configure(layout: Layout) -> None:
+    """Write the configuration files of Keystone."""
     folder = layout.etc / "keystone"
     config.write(
         folder / "keystone.conf",
@@ -30,6 +31,7 @@ def configure(layout: Layout) -> None:
 
 
 def create_database(layout: Layout) -> None:
+    """Create the schema of Keystone's database, unless that was done for this release."""
     settings = ["--config-file", str(layout.etc / "keystone" / "keystone.conf")]
     manage = [layout.program("keystone-manage"), *settings]
 
@@ -42,6 +44,7 @@ def create_database(layout: Layout) -> None:
 
 
 def daemons(layout: Layout) -> list[Daemon]:
+    """Return the daemons of Keystone."""
     folder = layout.etc / "keystone"
     return [
         web.daemon(

@@ -22,9 +22,11 @@ class LabSqlite(CreateEnginePlugin):
     """Registered under ``sqlalchemy.plugins`` as ``lab_sqlite``."""
 
     def update_url(self, url: URL) -> URL:
+        """Return the URL unchanged."""
         return url
 
     def engine_created(self, engine: Engine) -> None:
+        """Register the listeners that begin transactions."""
         event.listen(engine, "begin", _do_not_begin_yet)
         event.listen(engine, "before_cursor_execute", _begin_before_the_first_write)
 

@@ -14,6 +14,7 @@ from lab.services import config, database, web
 
 
 def configure(layout: Layout) -> None:
+    """Write the configuration files of Neutron."""
     folder = layout.etc / "neutron"
     state = layout.state / "neutron"
     state.mkdir(parents=True, exist_ok=True)
@@ -47,6 +48,7 @@ def configure(layout: Layout) -> None:
 
 
 def create_database(layout: Layout) -> None:
+    """Create the schema of Neutron's database, unless that was done for this release."""
     settings = str(layout.etc / "neutron" / "neutron.conf")
     stamp = [layout.program("neutron-db-manage"), "--config-file", settings, "stamp", "heads"]
     tables = [layout.program("python"), "-m", "lab.services.neutron"]
@@ -59,6 +61,7 @@ def create_database(layout: Layout) -> None:
 
 
 def daemons(layout: Layout) -> list[Daemon]:
+    """Return the daemons of Neutron."""
     settings = layout.etc / "neutron" / "neutron.conf"
     return [
         web.daemon(

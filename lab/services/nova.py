@@ -27,11 +27,12 @@ PRIVILEGED = ("nova_sys_admin", "vif_plug_ovs_privileged", "privsep_osbrick")
 
 
 def is_stock() -> bool:
-    """True when Nova shall run without nova-xloud."""
+    """Return whether Nova is to run without nova-xloud, which LAB_STOCK_NOVA=1 asks for."""
     return os.environ.get("LAB_STOCK_NOVA") == "1"
 
 
 def configure(layout: Layout) -> None:
+    """Write the configuration files of Nova."""
     folder = layout.etc / "nova"
     config.write(folder / "nova.conf", _sections(layout))
     shutil.copyfile(layout.venv_etc / "nova" / "api-paste.ini", folder / "api-paste.ini")
@@ -87,7 +88,7 @@ def _sections(layout: Layout) -> config.Sections:
 
 
 def _compute_sections(layout: Layout, compute: Compute) -> config.Sections:
-    """All that a nova-compute is told; no database, as Nova wants it."""
+    """Return the configuration of a nova-compute, which, as Nova demands, has no database."""
     common = _common_sections(layout)
     helper = f"{layout.program('privsep-helper')} --config-file {compute.nova_conf}"
     return {
@@ -134,17 +135,18 @@ def _metrics(layout: Layout, compute: Compute) -> dict[str, object]:
 
 
 def metrics_port(layout: Layout, compute: Compute) -> int | None:
-    """Where a nova-compute serves its metrics; None for one that a test has added."""
+    """Return the port for a nova-compute's metrics; None for a compute that a test has added."""
     return layout.ports.get(f"metrics-{compute.hostname}")
 
 
 def live_migration_uri(layout: Layout) -> str:
-    """The URI of any compute's libvirtd, with %s where its hostname is."""
+    """Return the URI of a compute's libvirtd, with %s in place of the hostname."""
     any_host = compute_of(Path(str(layout.state).replace("%", "%%")), "%s")
     return hypervisor.connect_uri(any_host)
 
 
 def create_database(layout: Layout) -> None:
+    """Create the schema of Nova's database, unless that was done for this release."""
     names = ("nova_api", "nova_cell0", "nova")
     database.create_once(layout, "nova", names, lambda: _make_databases(layout))
 
@@ -165,7 +167,7 @@ def _make_databases(layout: Layout) -> None:
 
 
 def daemons(layout: Layout) -> list[Daemon]:
-    """All of Nova but nova-compute."""
+    """Return the daemons of Nova without nova-compute."""
     folder = layout.etc / "nova"
     module = "nova.wsgi" if is_stock() else "nova_xloud.wsgi"
     api = web.daemon(
@@ -180,7 +182,7 @@ def daemons(layout: Layout) -> list[Daemon]:
 
 
 def compute_daemon(layout: Layout, compute: Compute) -> Daemon:
-    """One host's nova-compute."""
+    """Return the daemon nova-compute of one host."""
     return _service(layout, "nova-compute", compute)
 
 

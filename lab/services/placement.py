@@ -6,6 +6,7 @@ from lab.services import config, database, web
 
 
 def configure(layout: Layout) -> None:
+    """Write the configuration files of Placement."""
     config.write(
         layout.etc / "placement" / "placement.conf",
         {
@@ -17,6 +18,7 @@ def configure(layout: Layout) -> None:
 
 
 def create_database(layout: Layout) -> None:
+    """Create the schema of Placement's database, unless that was done for this release."""
     settings = str(layout.etc / "placement" / "placement.conf")
     command = [layout.program("placement-manage"), "--config-file", settings, "db", "sync"]
     database.create_once(
@@ -28,6 +30,7 @@ def create_database(layout: Layout) -> None:
 
 
 def daemons(layout: Layout) -> list[Daemon]:
+    """Return the daemons of Placement."""
     folder = layout.etc / "placement"
     return [
         web.daemon(

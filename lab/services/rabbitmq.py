@@ -16,6 +16,7 @@ METHOD_FRAME = 1
 
 
 def configure(layout: Layout) -> None:
+    """Write the configuration files of RabbitMQ."""
     folder = layout.etc / "rabbitmq"
     settings = {
         "listeners.tcp.local": f"127.0.0.1:{layout.ports['rabbitmq']}",
@@ -34,6 +35,7 @@ def configure(layout: Layout) -> None:
 
 
 def daemons(layout: Layout) -> list[Daemon]:
+    """Return the daemons of RabbitMQ."""
     ports, data, folder = layout.ports, layout.state / "rabbitmq", layout.etc / "rabbitmq"
     mapper = {"ERL_EPMD_ADDRESS": "127.0.0.1", "ERL_EPMD_PORT": str(ports["epmd"])}
     environment = {
@@ -80,7 +82,7 @@ def _connects(port: int) -> bool:
 
 
 def _speaks_amqp(port: int) -> bool:
-    """True when the broker starts a conversation (AMQP 0-9-1, 4.2.2)."""
+    """Return whether the broker answers a protocol header (AMQP 0-9-1, 4.2.2)."""
     with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
         connection.sendall(AMQP_HEADER)
         return connection.recv(1)[:1] == bytes([METHOD_FRAME])

@@ -1,4 +1,4 @@
-"""The services that answer HTTP: how each is started and asked whether it is there."""
+"""Runs the services that answer HTTP, and checks that they answer."""
 
 import http.client
 from collections.abc import Mapping, Sequence
@@ -20,7 +20,7 @@ def daemon(
     environment: Mapping[str, str] | None = None,
     made_of: Sequence[Path] = (),
 ) -> Daemon:
-    """A WSGI application in a process of its own.
+    """Return the daemon that runs a WSGI application in a process of its own.
 
     :param application: ``module:attribute``, imported when the process starts.
     :param port: the name of its port in the layout.
@@ -40,7 +40,7 @@ def daemon(
 
 
 def answers(port: int, path: str = "/") -> bool:
-    """True when a web server at the port gives any answer that is not an error of its own."""
+    """Return whether a web server at the port gives any answer but an error of the server."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
     try:
         connection.request("GET", path)

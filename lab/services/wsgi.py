@@ -13,6 +13,7 @@ THREADS = 8
 
 
 def main() -> None:
+    """Serve the application that the command line names, and never return."""
     _, target, port, *arguments = sys.argv
     module, _, attribute = target.partition(":")
     # Keystone and Nova parse sys.argv when they are imported: they shall see their own.

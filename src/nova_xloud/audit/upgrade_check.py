@@ -141,7 +141,7 @@ class Readiness:
 
 
 def _stored(flavor: Any) -> StoredFlavor:
-    """Return the part of a ``nova.objects.Flavor`` that the checks need."""
+    """Return what the checks need of a ``nova.objects.Flavor``, with the flavor's memory floor."""
     maximum = Size(flavor.vcpus, flavor.memory_mb)
     floor = nova_objects.memory_floor(maximum)
     return StoredFlavor(flavor.name, maximum, dict(flavor.extra_specs), floor)

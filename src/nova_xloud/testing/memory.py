@@ -83,7 +83,7 @@ class GuestMemory:
         return self.actual_kib if self._before_reset_kib is None else self._before_reset_kib
 
     def tell(self, target_kib: int) -> None:
-        """Set the balloon's target; call :meth:`advance` first."""
+        """Set the balloon's target in KiB; call :meth:`advance` first."""
         self._target_kib = target_kib
         self._told_at = self._clock.now()
 
