@@ -46,5 +46,5 @@ class Witnesses:
     guest: Size | None
 
     def all_say(self, size: Size | None) -> bool:
-        """Return witnesses of which each reports the same size."""
+        """Return whether all three report the size ``size``."""
         return self == Witnesses(size, size, size)

@@ -52,7 +52,7 @@ class ClientError(SDKException):
 
 
 class AdjustmentRefused(ClientError):
-    """The API said no, and nothing was changed.
+    """The API refused the adjustment, and nothing was changed.
 
     :ivar code: stable, ``xloud.<something>``; empty where the message is Nova's own
     :ivar http_status: an integer

@@ -93,7 +93,7 @@ class Status:
 
     @staticmethod
     def from_body(server_id: str, body: Mapping[str, Any]) -> Status:
-        """:param body: ``xloud_status``"""
+        """Return the status with the members of ``body``, the ``xloud_status`` of an answer."""
         return Status(
             server_id=server_id,
             current=Size(body["current_vcpus"], body["current_memory_mb"]),
@@ -136,7 +136,7 @@ class Status:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why a dry run would be refused."""
+    """Why an adjustment would be refused, by its dry run."""
 
     code: str
     message: str
@@ -165,7 +165,7 @@ class Plan:
 
     @staticmethod
     def from_body(server_id: str, body: Mapping[str, Any]) -> Plan:
-        """:param body: ``plan``"""
+        """Return the plan with the members of ``body``, the ``plan`` of an answer."""
         refusal = body["refusal"]
         return Plan(
             server_id=server_id,

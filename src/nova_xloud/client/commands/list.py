@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``openstack server adjust list``"""
+"""The command ``openstack server adjust list``."""
 
 from __future__ import annotations
 

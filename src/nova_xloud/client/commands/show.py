@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``openstack server adjust show``"""
+"""The command ``openstack server adjust show``."""
 
 from __future__ import annotations
 
