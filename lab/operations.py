@@ -1,7 +1,7 @@
 """Nova's own operations on a server, as an administrator asks for them and waits for their end.
 
 Every method returns when the operation has ended as it should, and raises LabError with what the
-instance's action says when it ended in another way. Sizes are not looked at: that is the tests'.
+instance's action says when it ended in another way. Sizes are not checked here, but by the tests.
 """
 
 from collections.abc import Iterator

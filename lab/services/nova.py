@@ -63,7 +63,7 @@ def _common_sections(layout: Layout) -> dict[str, dict[str, object]]:
         "neutron": auth,
         "oslo_concurrency": {"lock_path": layout.run / "locks"},
         "xloud": {
-            # As soon are guests looked at again, and given up.
+            # Short, so that guests are checked again, and given up, within the time of a test.
             "reconcile_interval": 5,
             "boot_grace": 10,
             # More than what the guest "slow-removal" takes.
