@@ -126,7 +126,7 @@ class NotChecked(InvariantsTestCase):
         self._elastic(host="host2")
         what, remedy = self._not_checked()
         assert "host2" in what
-        assert "start it with nova-xloud-run" in remedy
+        assert "start that nova-compute with nova-xloud-run" in remedy
         self._holds("--no-guests")
 
     def test_a_broken_rule_is_told_all_the_same(self):
