@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an instance has, as two numbers."""
+"""Sizes: a number of vCPUs and an amount of memory."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """vCPUs (a count) and memory (MiB)."""
+    """A size of an instance: vCPUs (a count) and memory (MiB)."""
 
     vcpus: int
     memory_mb: int
 
     def at_least(self, other: Size) -> Size:
-        """The larger of the two, each resource for itself."""
+        """Return the larger vCPUs and the larger memory of this size and ``other``."""
         return Size(max(self.vcpus, other.vcpus), max(self.memory_mb, other.memory_mb))
 
     def covers(self, other: Size) -> bool:
-        """Whether neither resource of ``other`` is larger than this one's."""
+        """Return whether this size has at least the vCPUs and the memory of ``other``."""
         return self.vcpus >= other.vcpus and self.memory_mb >= other.memory_mb
 
     def __str__(self) -> str:
@@ -27,15 +27,15 @@ class Size:
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """vCPUs and memory (MiB) that a guest was seen to have; None: nobody can tell."""
+    """vCPUs and memory (MiB) that a guest was seen to have; None where that is not known."""
 
     vcpus: int | None
     memory_mb: int | None
 
     def is_size(self, size: Size) -> bool:
-        """Whether both are known, and are those of ``size``."""
+        """Return whether both observed numbers are known and equal those of ``size``."""
         return (self.vcpus, self.memory_mb) == (size.vcpus, size.memory_mb)
 
     def at_least_known(self, size: Size) -> Size:
-        """``size``, each resource raised to what was seen of it, if anything was."""
+        """Return ``size`` with each resource raised to its observed number, where that is known."""
         return size.at_least(Size(self.vcpus or 0, self.memory_mb or 0))

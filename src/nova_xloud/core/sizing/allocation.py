@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The arithmetic between a size and a Placement allocation.
 
-An allocation here is what ``GET /allocations/{consumer}`` has for one resource
-provider: ``{resource class: amount}``. Classes that are not CPU or memory are
-never touched.
+An allocation here is what ``GET /allocations/{consumer}`` returns for one resource provider:
+``{resource class: amount}``. Only the classes of CPU and memory are changed.
 """
 
 from __future__ import annotations
@@ -22,11 +21,12 @@ MEMORY_MB = "MEMORY_MB"
 
 
 def cpu_resources(vcpus: int, facts: FlavorFacts) -> dict[str, int]:
-    """``VCPU`` and ``PCPU`` that ``vcpus`` of this flavor are claimed as.
+    """Return the amounts of ``VCPU`` and ``PCPU`` that a guest with ``vcpus`` vCPUs claims.
 
-    Dedicated: all as PCPU. Mixed: the dedicated ones as PCPU whatever is plugged, the others
-    as VCPU, never below 0. One PCPU more where emulator threads are isolated. Amounts of 0
-    are in the result: whoever sends it drops them.
+    With the CPU policy ``dedicated`` all vCPUs are PCPU. With ``mixed`` the dedicated vCPUs are
+    PCPU, however many vCPUs are plugged, and the others are VCPU, never below 0. Isolated
+    emulator threads take one more PCPU. The result may have amounts of 0; :func:`resized` drops
+    them.
     """
     dedicated = facts.dedicated_vcpus
     if not dedicated:
@@ -38,9 +38,10 @@ def cpu_resources(vcpus: int, facts: FlavorFacts) -> dict[str, int]:
 
 
 def resized(resources: Mapping[str, int], size: Size, facts: FlavorFacts) -> dict[str, int]:
-    """``resources`` with CPU and memory as ``size`` has them.
+    """Return the allocation ``resources`` with the CPU and memory amounts of ``size``.
 
-    What the flavor fixes by resource class (``resources:VCPU``) stays as the operator wants it.
+    An amount that the flavor fixes by resource class (``resources:VCPU``) is left unchanged, and
+    classes with an amount of 0 are left out.
     """
     changed = dict(resources)
     if not facts.overrides(VCPU, PCPU):
@@ -52,10 +53,11 @@ def resized(resources: Mapping[str, int], size: Size, facts: FlavorFacts) -> dic
 
 
 def allocated_size(resources: Mapping[str, int], facts: FlavorFacts) -> Size:
-    """The size that an allocation is for: the inverse of :func:`resized`.
+    """Return the size that an allocation is for: the inverse of :func:`resized`.
 
-    Of a resource that the flavor fixes by its class it is the flavor's, whatever Placement holds:
-    it cannot be adjusted, and the operator has said what it shall count.
+    For a resource that the flavor fixes by resource class (``resources:VCPU``) the result has the
+    flavor's number, whatever Placement has: that resource cannot be adjusted, and the operator
+    has chosen the amount that it counts for.
     """
     cpus = resources.get(VCPU, 0) + resources.get(PCPU, 0)
     if facts.dedicated_vcpus and facts.isolated_emulator:
@@ -68,18 +70,19 @@ def allocated_size(resources: Mapping[str, int], facts: FlavorFacts) -> Size:
 
 
 def most_of(inventory: Mapping[str, float]) -> int:
-    """The largest amount of a class that a provider could ever give to one consumer."""
+    """Return the largest amount that one consumer could get from an empty provider."""
     return min(free(inventory, 0), int(inventory["max_unit"]))
 
 
 def never_fits(facts: FlavorFacts, most: Mapping[str, int]) -> str | None:
-    """Why a host can never hold the flavor's maximum, as a sentence; None: an empty one could.
+    """Return why a host can never hold the flavor's maximum, as a clause; None if it could.
 
-    Stock Nova claims all of the flavor at once, so such a host is no candidate there either. Of a
-    class that the flavor fixes (``resources:VCPU``) the claim itself decides.
+    Stock Nova claims the whole flavor at once, so such a host is no candidate there either. A
+    class that the flavor fixes (``resources:VCPU``) is not checked here: Placement checks it when
+    it is claimed.
 
-    :param most: the most that one consumer could have of each class; a class that is not there is
-        one that the host does not have
+    :param most: by resource class, the most that one consumer could ever have (:func:`most_of`);
+        the host has no inventory of a class that is missing
     """
     maximum = facts.maximum
     amounts = {}
@@ -101,26 +104,27 @@ def never_fits(facts: FlavorFacts, most: Mapping[str, int]) -> str | None:
 
 
 def capacity(inventory: Mapping[str, float]) -> float:
-    """How much of one resource class a provider can give: Placement's own formula.
+    """Return how much of one resource class a provider can give, by Placement's own formula.
 
-    ``reserved`` of an inventory is what the host keeps for itself, and no size of an instance.
+    ``reserved`` of an inventory is the host reserve, and not the reserved size of an instance.
     """
     return (inventory["total"] - inventory["reserved"]) * inventory["allocation_ratio"]
 
 
 def free(inventory: Mapping[str, float], used: int) -> int:
-    """What is free of one resource class: its capacity less what is used of it."""
+    """Return the capacity of one resource class less the amount ``used``, at least 0."""
     return max(0, int(capacity(inventory)) - used)
 
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """An amount of one resource class, held against what its provider has of it.
+    """An amount of one resource class, compared with what its provider has.
 
+    :ivar name: the resource class
     :ivar asked: the amount that one consumer is to have
-    :ivar free: how much that consumer could have; what it has now is free to it
-    :ivar fault: why Placement does not take the amount, for people; empty if it does
-    :ivar has_too_little: the fault is that less is free
+    :ivar free: how much that consumer could have; the amount that it has now counts as free
+    :ivar fault: why Placement refuses the amount, for people; empty if Placement accepts it
+    :ivar has_too_little: whether the fault is that less than ``asked`` is free
     """
 
     name: str
@@ -141,11 +145,13 @@ def judged(
     inventories: Mapping[str, Mapping[str, float]],
     usages: Mapping[str, int],
 ) -> Iterator[Judged]:
-    """What Placement makes of each class of ``asked``, by its own rules.
+    """Yield for each resource class of ``asked`` whether Placement accepts the amount, and why not.
 
-    :param asked: the resources that one consumer is to have of a provider
-    :param held: those that it has
-    :param usages: of all consumers of the provider, this one among them
+    :param asked: by resource class, the amount that one consumer is to have of a provider
+    :param held: by resource class, the amount that this consumer has now
+    :param inventories: by resource class, the provider's inventory
+    :param usages: by resource class, the amount that all consumers of the provider have, with
+        this one
     """
     for name, amount in asked.items():
         inventory = inventories.get(name)
@@ -176,28 +182,30 @@ def _unit_fault(amount: int, inventory: Mapping[str, float]) -> str:
 def refusal_of(
     words: str, amounts: Iterable[Judged], *, is_release: bool
 ) -> ClaimRefused | NoCapacity:
-    """Why Placement refused amounts, with the classes that are at fault.
+    """Return the error for a write that Placement refused, with the classes that are at fault.
 
-    :param words: Placement's own
-    :param amounts: all that were asked for; none where they could not be compared
-    :param is_release: no more was asked for than is held
+    :param words: Placement's own message
+    :param amounts: all amounts that were asked for; empty if they could not be compared
+    :param is_release: whether no more was asked for than the consumer has now
     """
     amounts = list(amounts)
     at_fault = [one for one in amounts if one.fault]
     named = set(re.findall(r"\w+", words))
-    # A host that is more than full in one class may be asked for another.
+    # A host that is more than full in one class may still have been asked for another class.
     at_fault = [one for one in at_fault if one.name in named] or at_fault
     why = "; ".join(str(one) for one in (at_fault if is_release else amounts))
     if not at_fault:
-        # Of a provider beside the host's own, such as shared storage.
+        # The fault is with another provider than the host's own, such as shared storage.
         why = words
     if is_release:
-        # An event's details are cut at 255 characters: what matters comes first.
+        # An event's details are cut at 255 characters, so what matters comes first.
         return ClaimRefused(
-            f"Placement refuses to release what is not needed now, and it stays reserved: {why}"
+            f"Placement refuses to release what is not needed now, so that stays reserved: {why}"
             + (" (Placement 14.0 and later take that)" if _is_overfull(at_fault) else "")
         )
-    return NoCapacity(f"the host has no room for it; {why}; what it holds now counts as free to it")
+    return NoCapacity(
+        f"the host has no room for this size; {why}; what the server holds now counts as free to it"
+    )
 
 
 def _is_overfull(at_fault: list[Judged]) -> bool:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Why a resource of an instance cannot be adjusted: by flavor and image, and by the host."""
+"""Reasons why a resource of an instance cannot be adjusted: its flavor, its image, its host."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ class Blocker:
     """Why one resource of an instance cannot be adjusted.
 
     :ivar resource: ``vcpus`` or ``memory_mb``
-    :ivar why: completes the code ``xloud.blocked.<why>``; stable
+    :ivar why: the last part of the code ``xloud.blocked.<why>``; it never changes
+    :ivar message: the reason, for people
     """
 
     resource: str
@@ -23,6 +24,7 @@ class Blocker:
 
     @property
     def code(self) -> str:
+        """The stable reason code, ``xloud.blocked.<why>``."""
         return f"xloud.blocked.{self.why}"
 
 
@@ -30,6 +32,7 @@ _PINNED = "so its memory is pinned and a balloon would free nothing"
 
 
 def flavor_blockers(facts: FlavorFacts) -> tuple[Blocker, ...]:
+    """Return the blockers that follow from the flavor and the image alone, on any host."""
     found = [Blocker(MEMORY, why, f"{what}, {_PINNED}") for why, what in _pinned_memory(facts)]
     if model := _encrypted_state(facts):
         message = f"the state of the instance's vCPUs is encrypted ({model}), so none can be added"
@@ -38,7 +41,10 @@ def flavor_blockers(facts: FlavorFacts) -> tuple[Blocker, ...]:
         found.append(Blocker(VCPUS, "vcpu_hotplug", f"{reason}; another image is needed"))
     for resource, classes in ((VCPUS, ("VCPU", "PCPU")), (MEMORY, ("MEMORY_MB",))):
         if name := facts.overrides(*classes):
-            message = f"extra spec {name} fixes what Placement holds; remove it to adjust this size"
+            message = (
+                f"extra spec {name} fixes the amount in Placement; remove the extra spec to adjust "
+                f"this resource"
+            )
             found.append(Blocker(resource, "resource_override", message))
     return tuple(found)
 
@@ -70,8 +76,8 @@ def _pinned_memory(facts: FlavorFacts) -> list[tuple[str, str]]:
     return found
 
 
-# What encrypts more than SEV, which leaves the state of vCPUs to the hypervisor. The vCPUs of such
-# a guest are measured before it starts, and none can be added. By the host's trait.
+# By the host's trait, the models that encrypt the state of vCPUs too, which SEV leaves to the
+# hypervisor. The vCPUs of such a guest are measured before it starts, so none can be added.
 _ENCRYPTED_STATE = {
     "HW_CPU_X86_AMD_SEV_ES": "amd-sev-es",
     "HW_CPU_X86_AMD_SEV_SNP": "amd-sev-snp",
@@ -87,7 +93,10 @@ def _encrypted(facts: FlavorFacts) -> bool:
 
 
 def _encrypted_state(facts: FlavorFacts) -> str | None:
-    """The model of memory encryption, if it is one that encrypts vCPUs too; later ones do."""
+    """Return the model of memory encryption if it encrypts the state of vCPUs too; else None.
+
+    All models but ``amd-sev`` are taken to do so.
+    """
     specs, image = facts.extra_specs, facts.image_properties
     model = specs.get("hw:mem_encryption_model") or image.get("hw_mem_encryption_model") or _SEV
     if _encrypted(facts) and str(model).lower() != _SEV:
@@ -97,27 +106,30 @@ def _encrypted_state(facts: FlavorFacts) -> str | None:
 
 
 def removal_blocker(facts: FlavorFacts, host: HostFacts) -> Blocker | None:
-    """Why a running guest never gives vCPUs back, though it can be given some; None: it may."""
+    """Return why a running guest, which may gain vCPUs, never gives any back; None if it may."""
     reason = keeps_vcpus(facts.architecture or host.architecture, facts.systems)
     if reason is None:
         return None
     message = (
-        f"{reason}, so vCPUs cannot be removed while it runs; they can be added, and after it is "
-        f"stopped it can be made smaller"
+        f"{reason}, so vCPUs cannot be removed while the guest runs; vCPUs can be added, and a "
+        f"stopped server can be made smaller"
     )
     return Blocker(VCPUS, "vcpu_removal", message)
 
 
 def host_blockers(host: HostFacts) -> tuple[Blocker, ...]:
+    """Return the blockers that follow from the compute host alone, for any flavor."""
     found = []
     if host.virt_type not in ("kvm", "qemu"):
         message = f"the host's virt_type is {host.virt_type!r}; only kvm and qemu can do it"
         found += [Blocker(r, "hypervisor", message) for r in (VCPUS, MEMORY)]
     if reason := cannot_plug(host.architecture, host.machine):
-        message = f"{reason}, and its host makes such guests; it needs another host"
+        message = f"{reason}, and the compute host makes such guests; the server needs another host"
         found.append(Blocker(VCPUS, "vcpu_hotplug", message))
     if not host.balloon_device:
-        message = "the host gives no balloon device: [libvirt] mem_stats_period_seconds is 0"
+        message = (
+            "the compute host gives no balloon device: [libvirt] mem_stats_period_seconds is 0"
+        )
         found.append(Blocker(MEMORY, "no_balloon", message))
     if host.file_backed_memory:
         found.append(

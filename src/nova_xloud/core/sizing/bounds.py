@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which sizes an instance may have, and what stands in the way of others.
+"""Which sizes an instance may have, and why it may not have others.
 
 Scheduling, guest XML, API and the compute host all call :func:`bounds_of`, so that they cannot
 disagree.
@@ -20,7 +20,7 @@ from nova_xloud.core.sizing.facts import IMAGE_PROPERTIES, MEMORY, VCPUS, Flavor
 from nova_xloud.core.sizing.minimums import read_minimums
 from nova_xloud.core.sizing.topology import always_plugged, threads_per_core
 
-# The facts and blockers are named here too, for those who ask for the bounds of them.
+# Facts and blockers can be imported from here too, because callers of bounds_of need them.
 __all__ = [
     "IMAGE_PROPERTIES",
     "MEMORY",
@@ -37,16 +37,16 @@ __all__ = [
 class Bounds:
     """The bounds of one instance.
 
-    :ivar boot: what it boots with before it was ever adjusted
-    :ivar minimum: the smallest size that may be asked for; of a resource that flavor or image
-        block, the maximum
-    :ivar maximum: the flavor's size, and the largest
-    :ivar vcpu_step: vCPUs are adjusted in multiples of it
-    :ivar elastic: whether the flavor names a minimum that is in force
-    :ivar blockers: what stands in the way, per resource
-    :ivar problems: extra specs that are not used as they stand, one sentence each
-    :ivar always_plugged: vCPUs that a guest with mixed CPUs always has; 0 for others
-    :ivar removal: why vCPUs cannot be removed while the guest runs, though others can be added
+    :ivar boot: the size with which the instance starts as long as it was never adjusted
+    :ivar minimum: the smallest size that may be asked for; for a resource that the flavor or the
+        image blocks, the maximum
+    :ivar maximum: the flavor's size, which is the largest that may be asked for
+    :ivar vcpu_step: the vCPUs of a size must be a multiple of this
+    :ivar elastic: whether the boot size is below the maximum, because the flavor names a minimum
+    :ivar blockers: why a resource cannot be adjusted; empty if both can
+    :ivar problems: for each extra spec that is ignored or raised, a sentence that says why
+    :ivar always_plugged: vCPUs that a guest with the CPU policy ``mixed`` always has; else 0
+    :ivar removal: why vCPUs cannot be removed while the guest runs, although some can be added
     """
 
     boot: Size
@@ -60,15 +60,15 @@ class Bounds:
     removal: Blocker | None = None
 
     def blocker_of(self, resource: str) -> Blocker | None:
-        """The first blocker of ``resource``, if there is one."""
+        """Return the first blocker of ``resource`` (``vcpus``, ``memory_mb``), or None."""
         return next((b for b in self.blockers if b.resource == resource), None)
 
 
 def bounds_of(facts: FlavorFacts, host: HostFacts | None = None) -> Bounds:
-    """The bounds of an instance.
+    """Return the bounds of an instance.
 
-    :param host: the host it is on; None where there is none yet (scheduling): then only
-        flavor and image count, which every host then agrees with for the boot size
+    :param host: the instance's compute host; None before it has one (scheduling). The boot size
+        follows from flavor and image alone, so it is the same on every host
     """
     host_facts = host or HostFacts()
     minimums = read_minimums(facts.extra_specs, facts.maximum, facts.memory_floor_mb)
@@ -78,8 +78,9 @@ def bounds_of(facts: FlavorFacts, host: HostFacts | None = None) -> Bounds:
     maximum, step, plugged = facts.maximum, _vcpu_step(facts), _always_plugged(facts)
 
     def smallest_vcpus(wanted: int) -> int:
-        """Round ``wanted`` up: at least the vCPUs that stay plugged (mixed CPU policy), then whole
-        cores, at most the maximum.
+        """Round ``wanted`` up to whole cores, at most the maximum.
+
+        The result is at least the vCPUs that stay plugged (CPU policy ``mixed``).
         """
         return min(-(-max(wanted, plugged) // step) * step, maximum.vcpus)
 
@@ -89,8 +90,9 @@ def bounds_of(facts: FlavorFacts, host: HostFacts | None = None) -> Bounds:
         minimum = Size(least, minimum.memory_mb)
         boot = Size(maximum.vcpus if minimums.vcpus is None else least, boot.memory_mb)
     if MEMORY not in blocked:
-        # The share of the maximum is for what a guest boots with, in one step and without its
-        # statistics. Below it a running guest may shrink as far as its statistics allow.
+        # The share of the maximum counts for the boot size only: a guest boots at that size in one
+        # step and without statistics. A running guest may shrink below it as far as its
+        # statistics allow.
         floor = max(host_facts.memory_floor_mb, facts.image_min_ram_mb)
         floor = min(floor, maximum.memory_mb)
         minimum = Size(minimum.vcpus, minimums.memory_mb or floor)
@@ -115,5 +117,5 @@ def _always_plugged(facts: FlavorFacts) -> int:
 
 
 def _vcpu_step(facts: FlavorFacts) -> int:
-    """Threads per core of the guest: a core is plugged whole."""
+    """Return the guest's threads per core: the threads of a core are plugged together."""
     return threads_per_core(facts.maximum.vcpus, facts.extra_specs, facts.image_properties)

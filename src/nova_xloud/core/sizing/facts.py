@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is known of an instance before it has a guest: its flavor and image, and its host."""
+"""What is known of an instance before it has a guest: its flavor, its image and its host."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ IMAGE_PROPERTIES = (
 
 @dataclass(frozen=True, slots=True)
 class FlavorFacts:
-    """What flavor and image say of an instance.
+    """What is known of an instance from its flavor and its image.
 
     :ivar maximum: the flavor's vCPUs and memory
-    :ivar extra_specs: the flavor's
-    :ivar image_properties: those of the image that are in ``IMAGE_PROPERTIES``
+    :ivar extra_specs: the flavor's extra specs
+    :ivar image_properties: the properties of the image that are in ``IMAGE_PROPERTIES``
     :ivar dedicated_vcpus: how many vCPUs have a host CPU of their own: all of them with
         ``hw:cpu_policy=dedicated``, those of the mask with ``mixed``, else 0
-    :ivar isolated_emulator: one more PCPU is claimed for emulator threads
+    :ivar isolated_emulator: whether one more PCPU is claimed for emulator threads
     :ivar image_min_ram_mb: the image's ``min_ram``
     :ivar memory_floor_mb: the least memory that an instance of the flavor may have, by the options
         of the cloud (``minimums.MemoryFloor``)
@@ -54,22 +54,22 @@ class FlavorFacts:
 
     @property
     def architecture(self) -> str | None:
-        """The guest's, where the image names one; None: its host's."""
+        """The guest's CPU architecture, as the image names it; None if it is that of the host."""
         image = self.image_properties
         return image.get("hw_emulation_architecture") or image.get("hw_architecture")
 
     @property
     def machine(self) -> str | None:
-        """QEMU's machine type, where the image names one."""
+        """QEMU's machine type, as the image names it; None if the image does not."""
         return self.image_properties.get("hw_machine_type")
 
     @property
     def systems(self) -> tuple[str, ...]:
-        """What the image says of the operating system in it."""
+        """The image's ``os_type`` and ``os_distro``; an empty string for one that is not set."""
         return tuple(self.image_properties.get(name, "") for name in ("os_type", "os_distro"))
 
     def requires_trait(self, trait: str) -> bool:
-        """Whether flavor or image let the instance on hosts with ``trait`` only."""
+        """Return whether the flavor or the image requires ``trait`` of the compute host."""
         for name, value in self.extra_specs.items():
             group, _, named = name.partition(":")
             if group.startswith("trait") and named == trait:
@@ -77,7 +77,7 @@ class FlavorFacts:
         return f"'{trait}'" in self.image_properties.get("traits_required", "")
 
     def overrides(self, *resource_classes: str) -> str | None:
-        """The extra spec that fixes what Placement holds of one of these classes, if one does."""
+        """Return the extra spec that fixes the amount of one of these classes; None without one."""
         for name in self.extra_specs:
             group, _, resource_class = name.partition(":")
             if group.startswith("resources") and resource_class in resource_classes:
@@ -87,14 +87,15 @@ class FlavorFacts:
 
 @dataclass(frozen=True, slots=True)
 class HostFacts:
-    """What a compute host adds; the defaults are a host that can do everything.
+    """What is known of a compute host; the defaults describe a host that can do everything.
 
     :ivar virt_type: ``[libvirt] virt_type``
-    :ivar balloon_device: ``mem_stats_period_seconds`` is not 0, so guests get one
-    :ivar file_backed_memory: ``[libvirt] file_backed_memory`` is set
+    :ivar balloon_device: whether guests get a balloon: ``[libvirt] mem_stats_period_seconds`` is
+        not 0
+    :ivar file_backed_memory: whether ``[libvirt] file_backed_memory`` is set
     :ivar memory_floor_mb: ``[xloud] memory_floor_mb``
-    :ivar architecture: the host's, as libvirt's capabilities have it; None: not known
-    :ivar machine: the machine type that its guests have where no image names one; None: not known
+    :ivar architecture: the host's, from libvirt's capabilities; None if not known
+    :ivar machine: the machine type of guests whose image names none; None if not known
     """
 
     virt_type: str = "kvm"

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whether a guest that is made of another image can be as small as what is claimed for it.
+"""Whether a guest that is made from another image can be as small as its claim.
 
-A rebuild, a rescue and an unshelve make the guest of an image that its owner has chosen, or has
-changed since, and they claim nothing. So the guest must not need more with it than is held.
+A rebuild, a rescue and an unshelve make the guest from an image that the server's owner has
+chosen, or has changed since, and they claim nothing. So the guest must not need more with that
+image than is claimed already.
 """
 
 from __future__ import annotations
@@ -14,20 +15,24 @@ from nova_xloud.core.sizing.facts import FlavorFacts
 
 
 def refusal(claimed: Size, facts: FlavorFacts) -> str | None:
-    """Why no guest can be made of this image at ``claimed``, with both numbers; None: it can.
+    """Return why a guest of this image cannot have the size ``claimed``; None if it can.
 
     :param claimed: the size that the guest is to have, and that is claimed for it
-    :param facts: of the server's flavor and the image at hand
+    :param facts: the facts of the server's flavor and the image that the guest is made from
+    :returns: a clause with the needed and the claimed number
     """
     bounds = bounds_of(facts)
     return _memory_refusal(claimed, bounds) or _vcpu_refusal(claimed, bounds)
 
 
 def rebuild_refusal(claimed: Size, before: FlavorFacts, after: FlavorFacts) -> str | None:
-    """:func:`refusal`, of a server that stays with the image: its claim has to be right for it too.
+    """Return why a server cannot be rebuilt with an image at its claimed size; None if it can.
 
-    :param before: of the image that it was claimed with
-    :param after: of the image that it is to be rebuilt with
+    A rebuilt server keeps the image. So beyond :func:`refusal` the image's ``min_ram`` and its
+    need of ``VCPU`` and ``PCPU`` must fit the claim too.
+
+    :param before: the facts of the flavor and the image that was claimed with
+    :param after: the facts of the flavor and the image to rebuild with
     """
     why = refusal(claimed, after)
     if why is not None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The minimums a flavor names: reading two extra specs in two spellings."""
+"""The minimums that a flavor names in two extra specs, each of which has two spellings."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ ALL_SPECS = VCPU_SPECS + MEMORY_SPECS
 
 @dataclass(frozen=True, slots=True)
 class Minimums:
-    """What a flavor's extra specs ask for.
+    """The minimums that a flavor's extra specs name.
 
-    :ivar vcpus: the minimum, or None: none named, or not usable
-    :ivar memory_mb: the same of memory, MiB; never below the floor
-    :ivar problems: why a named one is not used as it stands, one sentence each: it is none, or it
-        was raised to the floor
+    :ivar vcpus: the minimum of vCPUs; None if none is named, or the value is not usable
+    :ivar memory_mb: the minimum of memory, MiB, never below the floor; None as for ``vcpus``
+    :ivar problems: for each extra spec that is not usable, or was raised to the floor, a sentence
+        that says why
     """
 
     vcpus: int | None
@@ -31,29 +31,30 @@ class Minimums:
 NONE_NAMED = Minimums(None, None)
 
 
-# MiB: with its share, what a kernel with its initramfs needs; see MemoryFloor.
+# MiB that a kernel with its initramfs needs beside the share of MemoryFloor.percent.
 KERNEL_MB = 160
 
 
 @dataclass(frozen=True, slots=True)
 class MemoryFloor:
-    """The least memory that an operator lets a flavor name.
+    """The least memory that a flavor may name as its minimum.
 
     A guest's kernel describes each page that it may ever have, whatever the balloon takes: 64 bytes
-    a page of 4 KiB are 1/64 of the flavor's memory. Its tables and watermarks are sized by that
-    too. The smallest balloon that a Debian 12 kernel with busybox alone lives with (measured):
+    a page of 4 KiB are 1/64 of the flavor's memory. The kernel's tables and watermarks are sized by
+    that too. The smallest balloon that a Debian 12 kernel with busybox alone lives with (measured):
     88 MiB of 512, 160 of 1024, 184 of 2048, 320 of 4096; with systemd and sshd 160 of 512, 224 to
     256 of 1024. 160 MiB and 4 % cover them.
 
-    :ivar memory_mb: what kernel, initramfs and a system need in any guest, MiB
-    :ivar percent: of the flavor's memory, beside ``KERNEL_MB``; 0: ``memory_mb`` alone counts
+    :ivar memory_mb: the memory that kernel, initramfs and system need in any guest, MiB
+    :ivar percent: this share of the flavor's memory is added to ``KERNEL_MB``; the larger of the
+        sum and ``memory_mb`` is the floor. With 0, ``memory_mb`` alone counts
     """
 
     memory_mb: int = 256
     percent: int = 4
 
     def of(self, maximum_mb: int) -> int:
-        """The floor of a flavor with ``maximum_mb``, in MiB; never more than that."""
+        """Return the floor of a flavor with ``maximum_mb`` MiB, in MiB, at most ``maximum_mb``."""
         share = -(-maximum_mb * self.percent // 100)
         return min(max(self.memory_mb, share and KERNEL_MB + share), maximum_mb)
 
@@ -61,13 +62,13 @@ class MemoryFloor:
 def read_minimums(
     extra_specs: Mapping[str, str], maximum: Size, memory_floor_mb: int = 0
 ) -> Minimums:
-    """The minimums in ``extra_specs``, checked against the flavor's own numbers.
+    """Return the minimums in ``extra_specs``, checked against the flavor's own numbers.
 
-    Never raises: a stored flavor may hold anything.
+    This function never raises, because a stored flavor may have any value.
 
     :param extra_specs: all extra specs of the flavor
     :param maximum: the flavor's vCPUs and memory
-    :param memory_floor_mb: below it no memory may be named
+    :param memory_floor_mb: a smaller minimum of memory is raised to this, MiB
     """
     if not any(name in extra_specs for name in ALL_SPECS):
         return NONE_NAMED

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a size counts for in a quota, what an adjustment adds to that, and the refusal in numbers.
+"""What a size counts for in a quota, what an adjustment adds, and the error with the numbers.
 
-The quota drivers have two vocabularies: ``cores`` and ``ram`` (MiB), and Placement's resource
-classes as ``class:VCPU``, ``class:PCPU``, ``class:MEMORY_MB``.
+The quota drivers of Nova have two sets of names: ``cores`` and ``ram`` (MiB), and Placement's
+resource classes as ``class:VCPU``, ``class:PCPU``, ``class:MEMORY_MB``.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from nova_xloud.errors import QuotaExceeded
 
 @dataclass(frozen=True, slots=True)
 class Excess:
-    """One resource of which more would be held than may be.
+    """A resource of which an adjustment would take more than the quota allows.
 
-    :ivar resource: in the driver's vocabulary
-    :ivar asked: how much more
-    :ivar used: what is held without that
+    :ivar resource: the driver's name of the resource, such as ``cores`` or ``class:VCPU``
+    :ivar asked: how much the adjustment would add
+    :ivar used: how much is used without the adjustment
     :ivar allowed: the quota
     """
 
@@ -36,16 +36,17 @@ class Excess:
 
 
 def legacy_amounts(size: Size) -> dict[str, int]:
-    """What ``size`` counts for as ``cores`` and ``ram``."""
+    """Return what ``size`` counts for as ``cores`` and ``ram`` (MiB)."""
     return {"cores": size.vcpus, "ram": size.memory_mb}
 
 
 def class_amounts(size: Size, facts: FlavorFacts, *, pcpu_as_vcpu: bool = False) -> dict[str, int]:
-    """What ``size`` counts for by resource class: what Placement holds for it.
+    """Return what ``size`` counts for by resource class: the amounts that Placement allocates.
 
-    A class that the flavor fixes (``resources:VCPU``) is left out: no size changes it.
+    A class that the flavor fixes (``resources:VCPU``) is left out, because no size changes it.
 
-    :param pcpu_as_vcpu: dedicated CPUs count as ``class:VCPU`` too
+    :param pcpu_as_vcpu: count dedicated CPUs as ``class:VCPU`` instead of ``class:PCPU``
+    :returns: amounts by name, such as ``{"class:VCPU": 2, "class:MEMORY_MB": 1024}``
     """
     held = resized({}, size, facts)
     if pcpu_as_vcpu and PCPU in held:
@@ -54,15 +55,16 @@ def class_amounts(size: Size, facts: FlavorFacts, *, pcpu_as_vcpu: bool = False)
 
 
 def growth(held: Mapping[str, int], wanted: Mapping[str, int]) -> dict[str, int]:
-    """What ``wanted`` is more than ``held``: only what grows, because less needs no quota."""
+    """Return by how much ``wanted`` exceeds ``held``; names that do not grow are left out."""
     more = {name: amount - held.get(name, 0) for name, amount in wanted.items()}
     return {name: amount for name, amount in more.items() if amount > 0}
 
 
 def refusal(excesses: Sequence[Excess], whose: str) -> QuotaExceeded:
-    """The answer to who asked.
+    """Return the error for an adjustment that would exceed a quota, with all numbers.
 
-    :param whose: quota it is: ``project``, ``user``, or ``project or user`` where Nova does not say
+    :param whose: the owner of the quota: ``project``, ``user``, or ``project or user`` where Nova
+        does not report which
     """
     numbers = "; ".join(str(one) for one in excesses)
     return QuotaExceeded(

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which vCPUs are dedicated, and how many threads a core has, by Nova's rules.
 
-Nova decides both when it makes the guest; here they are foretold from the flavor and the image
-alone, so that scheduling and guest agree. A contract test compares both with Nova's own answers.
+Nova decides both when it makes the guest. This module computes them from the flavor and the image
+alone, so that scheduler and guest agree. A contract test compares both with Nova's own results.
 """
 
 from __future__ import annotations
@@ -23,15 +23,16 @@ def always_plugged(
     extra_specs: Mapping[str, str],
     image_properties: Mapping[str, str],
 ) -> int:
-    """How many vCPUs, from id 0 up, a guest with mixed CPUs has to have: all dedicated ones.
+    """Return how many vCPUs, from id 0 up, a guest with the CPU policy ``mixed`` must keep.
 
-    vCPUs are plugged from the lowest id up and unplugged from the highest down, so the guest has
-    all of its dedicated ones when it has the one with the highest id.
+    The guest must keep all dedicated vCPUs. vCPUs are plugged from the lowest id up and unplugged
+    from the highest id down, so the guest has all dedicated vCPUs if it has the one with the
+    highest id.
 
-    :param dedicated: how many are dedicated, as Nova counts them
-    :param vcpus: the flavor's
-    :returns: 0 unless some are dedicated and some are not; ``vcpus`` where the mask that says
-        which is not found
+    :param dedicated: how many vCPUs are dedicated, as Nova counts them
+    :param vcpus: the flavor's vCPUs
+    :returns: 0 unless some vCPUs are dedicated and some are not; ``vcpus`` if no mask has just
+        ``dedicated`` ids
     """
     if not 0 < dedicated < vcpus:
         return 0
@@ -46,9 +47,10 @@ def always_plugged(
 
 
 def mask_ids(mask: str, vcpus: int) -> frozenset[int]:
-    """The ids below ``vcpus`` in a mask as Nova reads it: ``0-3,^1`` is 0, 2, 3.
+    """Return the ids below ``vcpus`` in a CPU mask, as Nova reads it: ``0-3,^1`` is 0, 2, 3.
 
-    A mask that begins with an exclusion is of all others. Empty where it is no mask.
+    A mask that begins with an exclusion (``^1``) has all ids but the excluded. The result is empty
+    if ``mask`` is not a valid mask.
     """
     asked: dict[bool, set[int]] = {True: set(), False: set()}
     if mask.strip().startswith("^"):
@@ -66,11 +68,11 @@ def mask_ids(mask: str, vcpus: int) -> frozenset[int]:
 def threads_per_core(
     vcpus: int, extra_specs: Mapping[str, str], image_properties: Mapping[str, str]
 ) -> int:
-    """The threads of a core in the topology that Nova gives to a guest of ``vcpus``.
+    """Return the threads per core in the topology that Nova gives to a guest of ``vcpus``.
 
-    Of all topologies within the limits: the one that meets most of the sockets, cores and threads
-    asked for, then the one with the fewest threads, then the one with the most sockets. One thread
-    where nothing is said, and where no topology is possible, which Nova refuses.
+    Of all topologies within the limits Nova takes the one that meets most of the sockets, cores and
+    threads asked for, then the one with the fewest threads, then the one with the most sockets. The
+    result is 1 if nothing is asked for, and if no topology is possible, which Nova refuses.
     """
     flavor, image = _triple(extra_specs, "hw:cpu_"), _triple(image_properties, "hw_cpu_")
     limits = tuple(
@@ -81,7 +83,7 @@ def threads_per_core(
             strict=True,
         )
     )
-    # What the image asks for replaces all that the flavor does, and so does a limit that it breaks.
+    # The image's topology replaces the flavor's; one of the flavor that breaks a limit is dropped.
     asked = image if any(image) else flavor if _within(flavor, limits) else (0, 0, 0)
 
     def rank(topology: _Triple) -> tuple[int, int, int]:

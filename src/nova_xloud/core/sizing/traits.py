@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a compute host must be able to do for an instance that holds less than its flavor's maximum.
+"""The traits that a compute host needs to run an instance below its flavor's maximum.
 
-A compute without nova-xloud would start the guest with the maximum, whatever is claimed. So such
-an instance is scheduled to hosts only that say that they can do it; those that hold the maximum go
-anywhere, as in stock Nova.
+A nova-compute without nova-xloud would start the guest with the maximum, whatever is claimed. So
+an instance that holds less is scheduled only to hosts that have the trait of the resource. An
+instance that holds the maximum is scheduled to any host, as in stock Nova.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ TRAITS = tuple(_OF_RESOURCE.values())
 
 
 def needed_by(size: Size, maximum: Size) -> tuple[str, ...]:
-    """The traits that a host must have for an instance that holds ``size``."""
+    """Return the traits that a host must have to run an instance that holds ``size``."""
     return tuple(
         trait
         for resource, trait in _OF_RESOURCE.items()
@@ -28,9 +28,9 @@ def needed_by(size: Size, maximum: Size) -> tuple[str, ...]:
 
 
 def offered_by(bounds: Bounds) -> tuple[str, ...]:
-    """The traits of a host.
+    """Return the traits that a compute host reports, one for each resource that it can adjust.
 
-    :param bounds: of any flavor on this host that nothing else blocks
+    :param bounds: the bounds, on this host, of a flavor without blockers of its own
     """
     return tuple(
         trait for resource, trait in _OF_RESOURCE.items() if bounds.blocker_of(resource) is None
