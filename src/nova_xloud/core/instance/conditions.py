@@ -7,24 +7,26 @@ type                     reason                                      true when
 ``Converged``            ``xloud.<phase>`` or the error's code       the guest has what is desired;
                                                                      always listed, true or false
 ``GuestRefused``         ``xloud.guest_refused.<what>``              the guest did not follow
-``BalloonNotEffective``  ``xloud.balloon.no_driver``,                its balloon does not do what it
-                         ``xloud.balloon.holds_more``,               is told, or frees nothing, or
-                         ``xloud.balloon.memory_pinned``,            nobody can tell
+``BalloonNotEffective``  ``xloud.balloon.no_driver``,                the balloon does not reach its
+                         ``xloud.balloon.holds_more``,               target, or frees nothing, or is
+                         ``xloud.balloon.memory_pinned``,            not confirmed
                          ``xloud.balloon.not_confirmed``
 ``GuestSilent``          ``xloud.guest_silent.low_memory``,          the guest has probably died of
                          ``xloud.guest_silent.crashed``              too little memory; has crashed
-``RemovalUnsettled``     ``xloud.blocked.removal_unsettled``         vCPUs were to go and are there
-``CpusNotOnline``        ``xloud.cpus_not_online``                   its agent counts fewer CPUs
-                                                                     online than are plugged for it
-``Booting``              ``xloud.booting``                           it has just started; its
-                                                                     balloon is on the way
-``GaveUp``               ``xloud.gave_up.<what>``                    what was asked for last was not
-                                                                     reached; what it had is kept
-``ReservedTooLittle``    ``xloud.reserved_too_little``               the alarm: it holds more than
-                                                                     Placement has for it
+``RemovalUnsettled``     ``xloud.blocked.removal_unsettled``         vCPUs that were to be removed
+                                                                     are still plugged
+``CpusNotOnline``        ``xloud.cpus_not_online``                   the guest agent reports fewer
+                                                                     CPUs online than are plugged
+``Booting``              ``xloud.booting``                           the guest has just started; its
+                                                                     balloon is still inflating
+``GaveUp``               ``xloud.gave_up.<what>``                    the size asked for last was not
+                                                                     reached; the guest's size is
+                                                                     kept
+``ReservedTooLittle``    ``xloud.reserved_too_little``               the alarm: the guest holds more
+                                                                     than Placement has allocated
 =======================  ==========================================  ===============================
 
-Those but the first are listed while they are true.
+``Converged`` is always listed; the other conditions are listed only while they are true.
 """
 
 from __future__ import annotations
@@ -60,11 +62,11 @@ TYPES = (
 
 
 def judge(state: InstanceState, progress: Progress, now: str) -> tuple[Condition, ...]:
-    """The conditions of an instance.
+    """Return the conditions of an instance.
 
-    :param state: as just read; the conditions of before are in its record
-    :param progress: where its adjustment is
-    :param now: ISO 8601, UTC: since when what is new is true
+    :param state: the state as just read; its record has the conditions that were recorded last
+    :param progress: how far the adjustment has come
+    :param now: ISO 8601, UTC: the ``since`` of a condition that is not recorded yet
     """
     before = {
         (known.type, known.reason): known.since for known in state.desired.recorded_conditions
@@ -78,19 +80,25 @@ def judge(state: InstanceState, progress: Progress, now: str) -> tuple[Condition
 
 
 def worth_recording(conditions: tuple[Condition, ...]) -> tuple[Condition, ...]:
-    """Those that go into the record: not what phase and record say, nor what passes by itself."""
+    """Return the conditions to keep in the record.
+
+    ``Converged``, ``GuestRefused`` and ``GaveUp`` follow from the rest of the record, and
+    ``Booting`` passes by itself.
+    """
     passing = (CONVERGED, GUEST_REFUSED, BOOTING, GAVE_UP)
     return tuple(one for one in conditions if one.type not in passing)
 
 
 def same(one: tuple[Condition, ...], other: tuple[Condition, ...]) -> bool:
-    """Whether both say the same, in whatever words."""
+    """Return whether both have the same types and reasons; messages and times do not count."""
     return {(c.type, c.reason) for c in one} == {(c.type, c.reason) for c in other}
 
 
 def _converged(state: InstanceState, progress: Progress) -> Condition:
     if state.lacks_guest:
-        message = f"there is no guest that could have a size: its vm_state is {state.lacks_guest}"
+        message = (
+            f"the instance has no guest, so it has no size: its vm_state is {state.lacks_guest}"
+        )
         return Condition(CONVERGED, False, "xloud.no_guest", message, "")
     there = not state.running or state.numbers.actuated == state.desired.target
     if progress.phase is Phase.CONVERGED and not there:
@@ -102,7 +110,7 @@ def _converged(state: InstanceState, progress: Progress) -> Condition:
 
 def _refused(state: InstanceState, progress: Progress) -> Iterator[Condition]:
     if progress.phase is Phase.CONVERGING:
-        # Tried again: it has refused until it is seen to follow.
+        # A run is trying again. Until the guest follows, the refusal of the last run stands.
         progress = state.desired.progress
     if progress.phase is Phase.GUEST_REFUSED:
         yield Condition(GUEST_REFUSED, True, progress.code, progress.message, progress.since)
@@ -118,25 +126,28 @@ def _of_guest(state: InstanceState, progress: Progress) -> Iterator[Condition]:
         yield from _of_balloon(state, guest, progress)
     if _is_unsettled(state, progress):
         message = (
-            f"vCPUs were to be removed down to {state.desired.removal_pending}, and "
-            f"{guest.vcpus} are there; none is added before it is hard rebooted, or stopped and "
-            f"started"
+            f"vCPUs were to be removed down to {state.desired.removal_pending}, and the guest "
+            f"still has {guest.vcpus}; none is added before the instance is hard rebooted, or "
+            f"stopped and started"
         )
         yield _true(REMOVAL_UNSETTLED, "xloud.blocked.removal_unsettled", message)
     wanted = min(guest.vcpus, state.desired.target.vcpus)
     if guest.vcpus_online is not None and guest.vcpus_online < wanted:
-        message = f"{guest.vcpus_online} of {wanted} CPUs are online in the guest, says its agent"
+        message = f"the guest agent reports {guest.vcpus_online} of {wanted} CPUs online"
         yield _true(CPUS_NOT_ONLINE, "xloud.cpus_not_online", message)
     if not state.reserved.covers(state.must_be_claimed):
         message = (
-            f"it holds {state.held} and {state.reserved} are reserved; make room on its host, or "
-            f"move or stop it"
+            f"the guest holds {state.held} and only {state.reserved} are reserved in Placement; "
+            f"make room on the compute host, or move or stop the instance"
         )
         yield _true(RESERVED_TOO_LITTLE, "xloud.reserved_too_little", message)
 
 
 def _is_unsettled(state: InstanceState, progress: Progress) -> bool:
-    """Not before a run has waited for the vCPUs: till then only what was so before is so."""
+    """Return whether vCPUs that were to be removed are still plugged after a run has ended.
+
+    While the first run waits for the vCPUs, the removal does not count as unsettled.
+    """
     before = any(known.type == REMOVAL_UNSETTLED for known in state.desired.recorded_conditions)
     return state.removal_unsettled and (before or progress.finished)
 
@@ -145,14 +156,16 @@ def _of_balloon(
     state: InstanceState, guest: DomainReading, progress: Progress
 ) -> Iterator[Condition]:
     target, has = state.desired.target.memory_mb, guest.actuated.memory_mb
-    more = f"its memory is {has} MiB and should be {target}"
+    more = f"the guest's memory is {has} MiB and should be {target}"
     if guest.pinned:
         if has > target:
-            message = f"its memory is pinned in the host's RAM ({', '.join(guest.pinned)}): {more}"
+            reasons = ", ".join(guest.pinned)
+            message = f"the memory is pinned in the host's RAM ({reasons}): {more}"
             yield _true(BALLOON_NOT_EFFECTIVE, pinned.NOT_EFFECTIVE, message)
     elif state.booting:
         if state.held.memory_mb > target:
-            yield _true(BOOTING, "xloud.booting", f"its balloon is on the way: {more}")
+            message = f"the guest has just started, and its balloon is still inflating: {more}"
+            yield _true(BOOTING, "xloud.booting", message)
     elif has > target and guest.balloon_driver is False:
         message = f"the guest's balloon driver does not report: {more}"
         yield _true(BALLOON_NOT_EFFECTIVE, "xloud.balloon.no_driver", message)
@@ -165,29 +178,29 @@ def _of_balloon(
 
 def _of_crashed() -> Condition:
     message = (
-        "libvirt says that the guest has crashed; look at its console, and reboot it hard; if it "
-        "died of too little memory, adjust it to more first"
+        "libvirt reports that the guest has crashed; look at the server's console, and hard reboot "
+        "the server; if the guest died of too little memory, adjust the server to more first"
     )
     return _true(GUEST_SILENT, "xloud.guest_silent.crashed", message)
 
 
 def _of_silent(guest: DomainReading) -> Condition:
-    """Of a guest that has less than its maximum, and whose driver is known not to report.
+    """Return the condition of a guest below its maximum whose balloon driver does not report.
 
-    A driver that is taken away gives all memory back first (measured). So one that has reported,
-    and keeps what it took, is in a guest that does nothing any more.
+    A driver that is unloaded gives all memory back first (measured). So a driver that has reported
+    since the guest started, and keeps the memory, is in a guest that does nothing any more.
     """
     has, most = guest.memory_mb, guest.max_memory_mb
     if guest.memory_confirmed:
         message = (
-            f"its balloon driver took its memory down to {has} MiB and reports nothing more. It "
-            f"has probably died of too little memory: look at its console, adjust it to more, and "
-            f"reboot it hard; raise the flavor's minimum"
+            f"the balloon driver has stopped reporting at {has} MiB; the guest has probably died "
+            f"of too little memory: look at the console, adjust the server to more, hard reboot "
+            f"it, and raise the flavor's minimum"
         )
         return _true(GUEST_SILENT, "xloud.guest_silent.low_memory", message)
     message = (
-        f"QEMU says that its balloon leaves it {has} MiB; its driver has never reported since the "
-        f"guest started, so nobody can tell, and its maximum of {most} MiB is counted"
+        f"QEMU reports that the balloon leaves the guest {has} MiB; its driver has never reported "
+        f"since the guest started, so this is not confirmed, and the maximum of {most} MiB counts"
     )
     return _true(BALLOON_NOT_EFFECTIVE, "xloud.balloon.not_confirmed", message)
 

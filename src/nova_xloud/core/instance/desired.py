@@ -1,33 +1,34 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What was asked for an instance, as it is kept in its ``system_metadata``.
+"""The record of an instance: what was asked for, as kept in its ``system_metadata``.
 
 =========================  =======================================================
 key                        value
 =========================  =======================================================
-``xloud_flavor``           which flavor the sizes are of; see :func:`flavor_key`
+``xloud_flavor``           the flavor that the sizes belong to; see :func:`flavor_key`
 ``xloud_generation``       counts admitted adjustments
 ``xloud_vcpus``            the persisted desired size
 ``xloud_memory_mb``
 ``xloud_live_vcpus``       desired until the guest next stops (``persist: false``);
 ``xloud_live_memory_mb``   absent otherwise
-``xloud_removal_pending``  the count of vCPUs that a removal was begun for, until it is seen
-``xloud_force``            "1": memory may go below what the guest says that it needs
-``xloud_tries``            how often a run has failed to reach what was asked for last; absent once
-                           it was reached
-``xloud_gave_up``          that it was given up, until somebody asks again: since, reason code and
-                           message, by ``|``
-``xloud_phase``            where the adjustment is: phase, since and reason code, by ``|``
-``xloud_phase_message``    the same in words
-``xloud_request_id``       of the request that asked for it
-``xloud_condition_<type>`` a condition that was true when it was last looked at: since,
-                           reason code and message, by ``|``
+``xloud_removal_pending``  the count of vCPUs down to which vCPUs are being removed, until a run
+                           sees that they are gone
+``xloud_force``            "1": memory may shrink below what the guest reports that it needs
+``xloud_tries``            how many runs have failed to reach the size asked for last; absent once
+                           that size was reached
+``xloud_gave_up``          set while the last request is given up, until somebody asks again:
+                           since, reason code and message, by ``|``
+``xloud_phase``            how far the adjustment has come: phase, since and reason code, by ``|``
+``xloud_phase_message``    the message of the phase, for people
+``xloud_request_id``       the id of the request that asked for the desired size
+``xloud_condition_<type>`` a condition that was true when the guest was last read: since, reason
+                           code and message, by ``|``
 ``xloud_revision``         counts all changes of the record; see :func:`newer`
 ``xloud_resized_from``     until a resize is confirmed: the flavor before, as in ``xloud_flavor``
-``xloud_before_<key>``     likewise: the record of that flavor
+``xloud_before_<key>``     until a resize is confirmed: ``xloud_<key>`` of the flavor before
 =========================  =======================================================
 
-Values are cut at 255 characters, as Nova's database is. A database may have anything in them all
-the same: see :mod:`nova_xloud.core.instance.values`.
+Values are cut at 255 characters, the width of the column in Nova's database. A database may still
+have any text in them; :mod:`nova_xloud.core.instance.values` refuses what cannot be read.
 """
 
 from __future__ import annotations
@@ -55,19 +56,20 @@ _LIVE = frozenset(("xloud_live_vcpus", "xloud_live_memory_mb"))
 
 
 def flavor_key(flavorid: str, maximum: Size) -> str:
-    """Names a flavor and its sizes, so that a record does not outlive a resize."""
+    """Return a text for a flavor and its size, so that a record does not outlive a resize."""
     # The sizes come first: a value is cut at 255 characters, and a flavorid may have as many.
     return f"{maximum.vcpus}:{maximum.memory_mb}:{flavorid}"[:_LONGEST]
 
 
 @dataclass(frozen=True, slots=True)
 class AdmittedRequest:
-    """A request that is admitted.
+    """A request that was admitted.
 
-    :ivar target: what the guest is to have
-    :ivar persisted: what it is to have after its next start
-    :ivar force: memory may go below what the guest says that it needs
-    :ivar now: ISO 8601, UTC
+    :ivar target: the size that the guest is to have now
+    :ivar persisted: the size that the guest is to have after its next start
+    :ivar force: memory may shrink below what the guest's statistics show that it needs
+    :ivar now: when the request was admitted: ISO 8601, UTC
+    :ivar request_id: the id of the request
     """
 
     target: Size
@@ -81,18 +83,20 @@ class AdmittedRequest:
 class Desired:
     """The size that was asked for last and admitted, and how far the instance has come.
 
-    :ivar persisted: kept over stop and start
-    :ivar live: until the guest next stops; None when that is the persisted size
-    :ivar generation: 0 for an instance that was never adjusted
-    :ivar removal_pending: vCPUs are being removed down to this count. Written before libvirt is
-        told, so that whoever comes after a crash knows that the number of vCPUs is not settled
+    :ivar persisted: the size that the guest starts with, kept over stop and start
+    :ivar live: the size until the guest next stops; None if that is the persisted size
+    :ivar generation: how many adjustments were admitted; 0 if the instance was never adjusted
+    :ivar removal_pending: vCPUs are being removed down to this count; None if they are not. Written
+        before the call to libvirt, so that a run after a crash knows that the number of vCPUs is
+        not settled
     :ivar force: see :class:`AdmittedRequest`
-    :ivar progress: how far it has come
+    :ivar progress: how far the adjustment has come
     :ivar recorded_conditions: the conditions that were true when they were last written
-    :ivar tries: how many runs have failed to reach what was asked for last; None: it was reached,
-        or nobody has asked; see :mod:`nova_xloud.core.convergence.giving_up`
-    :ivar given_up: the condition that says so, until somebody asks again
-    :ivar readable: False: there is a record that nobody can read, and this stands in for it
+    :ivar tries: how many runs have failed to reach the size asked for last; None if that size was
+        reached, or none was asked for; see :mod:`nova_xloud.core.convergence.giving_up`
+    :ivar given_up: the condition ``GaveUp`` if the last request is given up, until somebody asks
+        again; else None
+    :ivar readable: False if the stored record cannot be read and this one stands in for it
     """
 
     persisted: Size
@@ -102,27 +106,30 @@ class Desired:
     force: bool = False
     progress: Progress = NEVER_ADJUSTED
     recorded_conditions: tuple[Condition, ...] = ()
-    # Not compared: it is no part of what is desired.
+    # Not compared, because it is no part of what is desired.
     tries: int | None = field(default=None, compare=False)
     given_up: Condition | None = None
     readable: bool = True
 
     @property
     def target(self) -> Size:
-        """What a running guest is driven to."""
+        """The size that a running guest is driven to: the live size, else the persisted size."""
         return self.live or self.persisted
 
     @property
     def claim(self) -> Size:
         """The size that must stay claimed once the target is reached.
 
-        A size that is not persisted releases nothing of the persisted one: the guest comes
-        back with that, and its start must not depend on room being left by then.
+        A live size does not release any of the persisted size: the guest starts next with the
+        persisted size, and that start must not depend on whether the host has room left by then.
         """
         return self.persisted.at_least(self.target)
 
     def after(self, request: AdmittedRequest) -> Desired:
-        """The next record once a request is admitted; asking for the same again counts nothing."""
+        """Return the record after ``request`` was admitted.
+
+        The generation grows by one, unless ``request`` asks for what is desired already.
+        """
         progress = replace(
             self.progress.after(Event.ADMIT, request.now), request_id=request.request_id
         )
@@ -142,31 +149,31 @@ class Desired:
         return replace(next_record, generation=self.generation + 1)
 
     def same_target(self, other: Desired) -> bool:
-        """Whether both are of the same size and way there, however far they are."""
+        """Return whether both desire the same sizes with the same ``force``, at any progress."""
         return (self.persisted, self.live, self.force) == (other.persisted, other.live, other.force)
 
     def same_record(self, other: Desired) -> bool:
-        """Whether both are written alike: how often it was tried is too."""
+        """Return whether both are stored as the same record, with the number of tries."""
         return self == other and self.tries == other.tries
 
     def restarted(self) -> Desired:
-        """The record once the guest has stopped."""
+        """Return the record after the guest has stopped: no live size, no pending removal."""
         return replace(self, live=None, removal_pending=None)
 
 
 def from_metadata(
     metadata: Mapping[str, str], key: str, boot: Size, resized_from: str | None = None
 ) -> Desired:
-    """The record of an instance.
+    """Return the record of an instance.
 
-    :param metadata: its ``system_metadata``
-    :param key: :func:`flavor_key` of the flavor it has now
-    :param boot: what it boots with when there is no record of this flavor: the rule of a
-        resize too, after which an instance has the new flavor's minimum
-    :param resized_from: the same key of the flavor before, of an instance whose resize is not
-        confirmed. Then a record counts if it was made since; else it is of an earlier time with
-        the flavor, and the scheduler has claimed the minimum
-    :raises UnreadableRecord: a number in it is none
+    :param metadata: the instance's ``system_metadata``
+    :param key: :func:`flavor_key` of the instance's present flavor
+    :param boot: the persisted size if there is no record of this flavor. So after a resize the
+        instance has the new flavor's boot size
+    :param resized_from: :func:`flavor_key` of the flavor before a resize that is not confirmed;
+        else None. Then only a record that was made since the resize counts: an older record is of
+        an earlier time with the same flavor, and the scheduler has claimed the boot size
+    :raises UnreadableRecord: when a value that must be a number is none
     """
     record = _of_flavor(metadata, key, resized_from)
     persisted = values.size(record, "xloud_vcpus", "xloud_memory_mb")
@@ -195,11 +202,11 @@ def read_record(
     maximum: Size,
     resized_from: str | None = None,
 ) -> Desired:
-    """:func:`from_metadata`, of a record that may have been written by anybody.
+    """Return the record of an instance, after checking that nova-xloud can have written it.
 
-    :param maximum: of the flavor
-    :raises UnreadableRecord: as that does, and where the record is not whole, or is of no flavor,
-        or has a size that the flavor does not allow
+    :param maximum: the flavor's vCPUs and memory; see :func:`from_metadata` for the others
+    :raises UnreadableRecord: when a number, a key or the flavor is missing or not readable, or a
+        size is larger than ``maximum``
     """
     flavor = metadata.get("xloud_flavor") or ""
     if record_in(metadata) and not _FLAVOR_KEY.match(flavor):
@@ -211,28 +218,28 @@ def read_record(
             raise UnreadableRecord(f"{' and '.join(sorted(names - record.keys()))} missing")
     for size in (desired.persisted, desired.claim):
         if not maximum.covers(size):
-            raise UnreadableRecord(f"it is of {size}, and the flavor's maximum is {maximum}")
+            raise UnreadableRecord(f"the size is {size}, and the flavor's maximum is {maximum}")
     return desired
 
 
 def _of_flavor(
     metadata: Mapping[str, str], key: str, resized_from: str | None
 ) -> Mapping[str, str]:
-    """The record of this flavor, with no value of None; empty: there is none."""
+    """Return the keys of the record of this flavor, with '' for None; empty if there is none."""
     record = {name: value or "" for name, value in record_in(metadata).items()}
     if resized_from is not None:
         record = record if record.get(_RESIZED_FROM) == resized_from else {}
     elif record.get("xloud_flavor") != key:
-        # After a revert.
+        # After the revert of a resize the record of the flavor before counts again.
         record = _before(record)
     return record if record.get("xloud_flavor") == key else {}
 
 
 def recorded_instead(metadata: Mapping[str, str], held: Size, maximum: Size) -> Desired:
-    """What counts as desired of an instance whose record nobody can read: what it holds.
+    """Return a record that stands in for one that cannot be read: it desires the recorded size.
 
-    :param held: what its own columns say
-    :param maximum: of its flavor
+    :param held: the size in the instance's own columns; it is cut at ``maximum``
+    :param maximum: the flavor's vCPUs and memory
     """
     try:
         generation = values.integer(metadata, "xloud_generation", least=0)
@@ -243,7 +250,11 @@ def recorded_instead(metadata: Mapping[str, str], held: Size, maximum: Size) -> 
 
 
 def to_metadata(desired: Desired, key: str) -> dict[str, str]:
-    """The record as ``system_metadata``; keys of ours not in it must be removed."""
+    """Return ``desired`` as keys of ``system_metadata``, values cut at 255 characters.
+
+    :param key: :func:`flavor_key` of the flavor that the sizes belong to
+    :returns: the whole record: the caller removes all other ``xloud_*`` keys
+    """
     progress = desired.progress
     data = {
         "xloud_flavor": key,
@@ -276,16 +287,16 @@ def to_metadata(desired: Desired, key: str) -> dict[str, str]:
 
 
 def record_in(metadata: Mapping[str, str]) -> dict[str, str]:
-    """The keys of ours in a ``system_metadata``."""
+    """Return the ``xloud_*`` keys of a ``system_metadata``."""
     return {name: value for name, value in metadata.items() if name.startswith(PREFIX)}
 
 
 def replaced(
     metadata: Mapping[str, str], desired: Desired, key: str, resized_from: str | None = None
 ) -> dict[str, str]:
-    """A ``system_metadata`` with ``desired`` as its record; the keys of others stay.
+    """Return ``metadata`` with ``desired`` as its record; keys other than ``xloud_*`` stay.
 
-    :param key: of the flavor that it is of
+    :param key: :func:`flavor_key` of the flavor that the sizes belong to
     :param resized_from: see :func:`from_metadata`; the record of that flavor is kept for a revert
     """
     others = {name: value for name, value in metadata.items() if not name.startswith(PREFIX)}
@@ -300,20 +311,21 @@ def replaced(
 
 
 def resized_from(metadata: Mapping[str, str]) -> str | None:
-    """The ``flavor_key`` of the flavor before a resize that is not confirmed yet, from the record;
-    None otherwise.
+    """Return the :func:`flavor_key` of the flavor before a resize that is not confirmed yet.
+
+    None if the record has no such resize.
     """
     return metadata.get(_RESIZED_FROM)
 
 
 def newer(mine: Mapping[str, str], stored: Mapping[str, str]) -> dict[str, str]:
-    """``mine``, with the record of whichever of the two was changed last.
+    """Return ``mine`` with the newer of the two records, by ``xloud_revision``.
 
-    ``system_metadata`` is written whole, by whoever read it some time ago and has changed a key of
-    his own. An adjustment that came between shall not be lost with that.
+    Nova writes ``system_metadata`` whole, from a copy that it has read some time ago. An adjustment
+    that was admitted since must not be lost by that.
 
     :param mine: a ``system_metadata`` to be written
-    :param stored: what the database has
+    :param stored: the ``system_metadata`` that the database has
     """
     if _revision(mine) > _revision(stored):
         return dict(mine)
@@ -330,7 +342,7 @@ def _before(metadata: Mapping[str, str]) -> dict[str, str]:
 
 
 def _revision(metadata: Mapping[str, str]) -> int:
-    """0 too where nobody can read it: any change that is made by us is newer."""
+    """Return the revision; 0 if it cannot be read, so that any change by nova-xloud is newer."""
     try:
         return values.integer(metadata, _REVISION, least=0)
     except UnreadableRecord:
@@ -338,7 +350,7 @@ def _revision(metadata: Mapping[str, str]) -> int:
 
 
 def _tries(record: Mapping[str, str]) -> int | None:
-    """None too where nobody can read it: no size depends on it."""
+    """Return the number of tries; None if absent or unreadable, because no size depends on it."""
     try:
         return values.integer(record, _TRIES, least=0) if _TRIES in record else None
     except UnreadableRecord:

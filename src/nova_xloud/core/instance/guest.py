@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the hypervisor says of one guest, at one moment."""
+"""What libvirt reports of one guest at one moment."""
 
 from __future__ import annotations
 
@@ -14,35 +14,39 @@ class DomainReading:
     """What was read of one domain at one time.
 
     :ivar running: QEMU runs (a paused guest runs too)
-    :ivar paused: its vCPUs are stopped: adds and balloon act on resume
-    :ivar max_vcpus: ``<vcpu>``; the flavor's maximum
+    :ivar paused: the vCPUs are stopped, so the guest acts on added vCPUs and on the balloon's
+        target only when it resumes
+    :ivar max_vcpus: ``<vcpu>`` of the domain; the flavor's vCPUs
     :ivar vcpus: vCPUs present in QEMU now (in the configuration when shut off)
     :ivar removable_vcpus: how many of ``vcpus`` are hotpluggable
-    :ivar max_memory_mb: ``<memory>``, MiB
-    :ivar memory_mb: actual size of the balloon (maximum less what it holds) as QEMU says it, MiB,
-        rounded up; the configured ``<currentMemory>`` when shut off
-    :ivar balloon_driver: the guest's driver reports statistics; None: not known (yet). One reading
-        never says False: :class:`nova_xloud.compute.watch.Watch` does, who has watched it
-    :ivar vcpus_online: CPUs online in the guest by its agent; None where no agent says so
+    :ivar max_memory_mb: ``<memory>`` of the domain, MiB
+    :ivar memory_mb: the balloon's size as QEMU reports it: the maximum less the memory that the
+        balloon has taken, MiB, rounded up; the configured ``<currentMemory>`` when shut off
+    :ivar balloon_driver: whether the guest's driver reports statistics; None if not known (yet).
+        One reading never shows that it does not: :class:`nova_xloud.compute.watch.Watch` sets
+        False after watching the guest
+    :ivar vcpus_online: CPUs online in the guest, as its agent reports; None without an agent
     :ivar attached_dimms_mb: sum of hot-plugged DIMMs, MiB
-    :ivar has_virtiomem: a virtio-mem device is there
+    :ivar has_virtiomem: whether the domain has a virtio-mem device
     :ivar boot_id: libvirt's id of the running domain: another one after every start; None when off
-    :ivar usable_mb: memory the guest could still give to a program without swapping, by its own
-        statistics, MiB, rounded down; None without them
+    :ivar usable_mb: memory that the guest could still give to a program without swapping, by its
+        own statistics, MiB, rounded down; None without them
     :ivar stats_at: when those statistics were collected, seconds since 1970 by the host's clock;
         None without them
-    :ivar autodeflate: the guest takes memory back from its balloon on its own when it runs short
-    :ivar defined: what libvirt's persistent definition would start it with; None for a domain
-        without one, or where it was not read
-    :ivar pinned: why all of its memory stays in the host's RAM whatever its balloon does, as the
-        codes of :mod:`nova_xloud.core.instance.pinned`; empty where its balloon frees memory
-    :ivar stats_period: seconds between two statistics that QEMU asks the driver for; 0: it does not
-    :ivar usual_stats_period: the same as the host is configured; 0: it asks no guest
-    :ivar memory_confirmed: the driver has reported since power-on or the last reset, so the guest
-        has ``memory_mb``. False: it has not; a guest that resets itself takes all of its memory,
-        and QEMU goes on telling the size from before (measured). None: its statistics cannot be
-        read
-    :ivar crashed: the guest has crashed, and its QEMU is kept; ``paused`` is true with it
+    :ivar autodeflate: whether the guest takes memory back from its balloon on its own when it runs
+        short
+    :ivar defined: the size with which libvirt's persistent definition would start the guest; None
+        for a domain without one, or if it was not read
+    :ivar pinned: why all of the guest's memory stays in the host's RAM whatever its balloon does,
+        as codes of :mod:`nova_xloud.core.instance.pinned`; empty if the balloon frees memory
+    :ivar stats_period: seconds between two statistics that QEMU requests from the driver; 0 if it
+        requests none
+    :ivar usual_stats_period: the period that the host is configured with, seconds; 0 for none
+    :ivar memory_confirmed: whether the driver has reported since power-on or the last reset, so
+        that the guest has ``memory_mb``. If not (False), the guest may have all of its memory: a
+        guest that resets itself takes it, and QEMU goes on reporting the size from before
+        (measured). None if the statistics cannot be read
+    :ivar crashed: whether the guest has crashed and its QEMU is kept; then ``paused`` is true too
     """
 
     running: bool
@@ -69,22 +73,23 @@ class DomainReading:
 
     @property
     def reports_within(self) -> float:
-        """Seconds of silence after which its driver is taken for one that does not report.
+        """Seconds of silence after which the balloon driver counts as one that does not report.
 
-        A guest that is asked more often for a while has the time that it always has.
+        A guest whose statistics have a short period for a while gets the time of its usual period.
         """
         return reports_within(max(self.stats_period, self.usual_stats_period))
 
     @property
     def held_memory_mb(self) -> int:
-        """The host's memory that the guest has by what QEMU says, MiB: the balloon's actual size,
-        and the maximum where memory is pinned.
+        """The memory that the guest takes on the host by what QEMU reports, MiB.
+
+        That is the balloon's size, or the maximum if the memory is pinned.
         """
         return self.max_memory_mb if self.pinned else self.memory_mb
 
     @property
     def actuated(self) -> Size:
-        """What QEMU has: vCPUs present, and :attr:`held_memory_mb`.
+        """The size that QEMU has: vCPUs present, and :attr:`held_memory_mb`.
 
         The balloon's target cannot be read back from libvirt, so its actual size
         stands for both actuated and, once the driver has reported, observed memory.
@@ -93,16 +98,17 @@ class DomainReading:
 
     @property
     def observed(self) -> Observed:
-        """What the guest was seen to have; None of a resource where nobody can tell.
+        """The size that the guest was seen to have; None for a resource that is not known.
 
-        Its agent is the tenant's: however many CPUs it says are online, more than QEMU has are not.
+        The agent belongs to the tenant and may report any number, so the CPUs online are cut at
+        the vCPUs that QEMU has.
         """
         online = None if self.vcpus_online is None else min(self.vcpus, self.vcpus_online)
         return Observed(online, self.held_memory_mb if self._is_known else None)
 
     @property
     def held(self) -> Size:
-        """What has to be taken for what it has: all of its memory where that is not known."""
+        """The size that the guest holds; all of its memory if its memory is not known."""
         return Size(self.vcpus, self.held_memory_mb if self._is_known else self.max_memory_mb)
 
     @property
@@ -111,24 +117,25 @@ class DomainReading:
 
     @property
     def has_balloon(self) -> bool:
-        """There is a balloon whose driver is asked for statistics."""
+        """Whether the guest has a balloon whose driver is asked for statistics."""
         return self.stats_period > 0 or self.balloon_driver is not None
 
 
 @dataclass(frozen=True, slots=True)
 class DomainStats:
-    """What libvirt's ``getAllDomainStats`` says of one domain; for those that are asked for, with
-    what their definition and devices say.
+    """What libvirt's ``getAllDomainStats`` returns for one domain.
 
+    For some domains the definition and the devices are read too.
+
+    :ivar running: as in :class:`DomainReading`
     :ivar vcpus: vCPUs present in QEMU
     :ivar memory_mb: size of the balloon, MiB, rounded up; may be a second old
     :ivar boot_id: as in :class:`DomainReading`
-    :ivar defined: as in :class:`DomainReading`; None too for a domain that was not asked for it
-    :ivar pinned_mb: memory that it holds whatever its balloon says, MiB: its maximum where that is
-        pinned, else 0
-    :ivar asked_often: whether its statistics are asked for often, as
-        :func:`nova_xloud.core.convergence.balloon.is_asked_often` says
-    :ivar max_memory_mb: as in :class:`DomainReading`; so are those that follow
+    :ivar defined: as in :class:`DomainReading`; None too if the definition was not read
+    :ivar pinned_mb: memory that the guest holds whatever its balloon's size is, MiB: its maximum if
+        the memory is pinned, else 0
+    :ivar asked_often: the result of :func:`nova_xloud.core.convergence.balloon.is_asked_often`
+    :ivar max_memory_mb: as in :class:`DomainReading`, like the fields after it
     """
 
     running: bool
@@ -145,11 +152,11 @@ class DomainStats:
 
     @property
     def actuated(self) -> Size:
-        """As that of :class:`DomainReading`."""
+        """The size that QEMU has; see :attr:`DomainReading.actuated`."""
         return Size(self.vcpus, max(self.memory_mb, self.pinned_mb))
 
     @property
     def held(self) -> Size:
-        """What it holds while it runs, and what it would start with while it does not."""
+        """The size that the guest holds, or would start with if it does not run."""
         counted = self.memory_mb if self.memory_confirmed else self.max_memory_mb
         return Size(self.vcpus, max(counted, self.pinned_mb))

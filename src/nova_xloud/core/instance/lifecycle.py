@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How far an adjustment has come: a transition table, where in it an instance is, and what of that
-people see.
+"""How far an adjustment has come: its phases, the table of transitions, and its conditions.
 
 ::
 
@@ -10,8 +9,9 @@ people see.
                                      --REFUSE--> GUEST_REFUSED
                                      --FAIL----> FAILED
 
-Whoever runs begins; a run ends by reaching, deferring, being refused by the guest, or failing.
-CONVERGING is known where the run is; what is written is where the last one ended.
+A run begins with BEGIN and ends with one of REACH, DEFER, REFUSE (by the guest) and FAIL.
+CONVERGING is never stored: only the nova-compute that runs it knows of it. The record has the phase
+in which the last run ended.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from dataclasses import dataclass, replace
 
 
 class Phase(enum.Enum):
-    """Where the newest adjustment is. The values are API: they are written and shown."""
+    """How far the newest adjustment has come. The values are API: they are stored and shown."""
 
     ADMITTED = "admitted"
     CONVERGING = "converging"
@@ -46,7 +46,7 @@ _RUN = Phase.CONVERGING
 
 TRANSITIONS: dict[tuple[Phase, Event], Phase] = {
     **{(phase, Event.ADMIT): Phase.ADMITTED for phase in Phase},
-    # From CONVERGED too: what drifted is brought back. From CONVERGING: its run has died.
+    # From CONVERGED too, because drift is corrected; from CONVERGING, if its run has died.
     **{(phase, Event.BEGIN): _RUN for phase in Phase},
     (_RUN, Event.REACH): Phase.CONVERGED,
     (_RUN, Event.DEFER): Phase.DEFERRED,
@@ -57,12 +57,12 @@ TRANSITIONS: dict[tuple[Phase, Event], Phase] = {
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Where an instance is in the table.
+    """How far the newest adjustment of an instance has come.
 
     :ivar code: stable reason code, for programs; see :mod:`nova_xloud.errors`
     :ivar message: for people; may be empty
-    :ivar since: when it came to ``phase``: ISO 8601, UTC; empty for an instance never adjusted
-    :ivar request_id: of the request that asked for what is desired; empty when none did
+    :ivar since: when ``phase`` began: ISO 8601, UTC; empty for an instance never adjusted
+    :ivar request_id: the id of the request that asked for the desired size; empty if none did
     """
 
     phase: Phase = Phase.CONVERGED
@@ -73,19 +73,20 @@ class Progress:
 
     @property
     def reached(self) -> bool:
-        """Whether the guest has had what was asked for, when it was last looked at."""
+        """Whether the guest had the desired size when the last run ended."""
         return self.phase is Phase.CONVERGED
 
     @property
     def finished(self) -> bool:
-        """Whether the adjustment has had its answer: reached, refused by the guest, or failed."""
+        """Whether the last run is over: converged, refused by the guest, or failed."""
         return self.phase in (Phase.CONVERGED, Phase.GUEST_REFUSED, Phase.FAILED)
 
     def after(self, event: Event, now: str, code: str = "", message: str = "") -> Progress:
-        """Where it is after ``event``; ``since`` stays where phase and code do.
+        """Return the progress after ``event``; ``since`` stays if phase and code stay.
 
-        :param code: default: the phase's own, ``xloud.<phase>``
-        :raises ValueError: the table has no such transition
+        :param now: ISO 8601, UTC: the ``since`` of a new phase
+        :param code: the reason code; by default the phase's own, ``xloud.<phase>``
+        :raises ValueError: when :data:`TRANSITIONS` does not allow ``event`` in this phase
         """
         if (self.phase, event) not in TRANSITIONS:
             raise ValueError(f"an adjustment that is {self.phase.value} cannot {event.value}")
@@ -96,22 +97,24 @@ class Progress:
 
 
 NEVER_ADJUSTED = Progress()
-# The names of our instance actions.
+# The names of the instance actions of nova-xloud.
 ADJUST = "xloud_adjust"
 HOTPLUG = "hotplug_vcpus"
-# The type of the condition that a record keeps itself: what was asked for was given up.
+# The type of the condition that is in Desired.given_up: the last request was given up.
 GAVE_UP = "GaveUp"
 
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """Something that people see of an instance.
+    """One statement about an instance, such as ``Converged``, that is true or false now.
 
-    All of them are in :mod:`nova_xloud.core.instance.conditions`.
+    All types are in :mod:`nova_xloud.core.instance.conditions`.
 
-    :ivar reason: stable code
+    :ivar type: what the statement is about, such as ``Converged``
+    :ivar status: whether it is true
+    :ivar reason: stable reason code
     :ivar message: for people
-    :ivar since: ISO 8601, UTC
+    :ivar since: since when it has had this status and reason: ISO 8601, UTC
     """
 
     type: str

@@ -14,7 +14,7 @@ from typing import Final
 from nova_xloud.core.instance.guest import DomainReading
 from nova_xloud.core.sizing.bounds import MEMORY, Blocker
 
-# Why its balloon is not effective.
+# The reason code of BalloonNotEffective for such a guest.
 NOT_EFFECTIVE: Final = "xloud.balloon.memory_pinned"
 REASONS: Final[Mapping[str, str]] = {
     "huge_pages": "its memory is made of huge pages",
@@ -27,7 +27,7 @@ REASONS: Final[Mapping[str, str]] = {
 
 
 def blockers(guest: DomainReading | None) -> tuple[Blocker, ...]:
-    """One blocker of memory for each reason; none where nothing is pinned."""
+    """Return one blocker of memory for each reason why it is pinned; empty if it is not."""
     if guest is None:
         return ()
     return tuple(

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How long a balloon driver may be silent before it is taken for one that does not report."""
+"""How long a balloon driver may be silent before it counts as one that does not report."""
 
 from __future__ import annotations
 
 
 def reports_within(period: float) -> float:
-    """Seconds in which a driver that reports has done so: a busy host or guest may be late by some.
+    """Return the seconds within which a driver that works has reported, even on a busy host.
 
-    :param period: seconds between two statistics that QEMU asks for
+    :param period: seconds between two statistics that QEMU requests
     """
     return 3 * period + 10

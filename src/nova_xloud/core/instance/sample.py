@@ -24,11 +24,11 @@ from nova_xloud.core.size import Observed, Size
 class Sample:
     """The four sizes of one instance at one moment, and which conditions are true.
 
-    :ivar generation: of the desired size
-    :ivar actuated: Size(0, 0) while the guest is off; None: not read this time
-    :ivar observed: Observed(0, 0) while the guest is off; None of a resource that nobody can tell
-        of, or that was not read this time
-    :ivar conditions: the types of those that are true
+    :ivar generation: the generation of the desired size
+    :ivar actuated: Size(0, 0) while the guest is off; None if not read this time
+    :ivar observed: Observed(0, 0) while the guest is off; a resource is None if it is not known, or
+        was not read this time
+    :ivar conditions: the types of the conditions that are true
     """
 
     generation: int
@@ -40,7 +40,7 @@ class Sample:
 
 
 def of_run(state: InstanceState, now: str) -> Sample:
-    """The sample of what a run has read.
+    """Return the sample of the state that a run has read.
 
     :param now: ISO 8601, UTC
     """
@@ -65,11 +65,11 @@ def of_pass(
     is_off: bool,
     lacks_guest: bool = False,
 ) -> Sample:
-    """The sample of what a pass over the host has read, which asks no guest's agent.
+    """Return the sample of what a pass has read; a pass never calls a guest's agent.
 
-    :param stats: None: libvirt has no such domain, or it was busy just then
-    :param is_off: by the database its guest does not run
-    :param lacks_guest: by the database it does
+    :param stats: None if libvirt has no such domain, or the domain was busy
+    :param is_off: whether Nova's database shows that the guest does not run
+    :param lacks_guest: whether by the instance's vm_state there should be a guest, or may be one
     """
     actuated = _actuated(stats, is_off=is_off)
     held = stats.held if stats is not None and stats.running else actuated
@@ -84,7 +84,11 @@ def of_pass(
 
 
 def _observed(actuated: Size | None, stats: DomainStats | None) -> Observed:
-    """Of vCPUs nothing: only an agent knows how many the guest uses, and a pass asks none."""
+    """Return what a pass has observed: 0 and 0 while the guest is off, else its memory alone.
+
+    The vCPUs of a running guest are None, because a pass calls no guest agent. The memory is None
+    if it was not read, or if the guest has not confirmed it.
+    """
     if actuated == NOTHING:
         return SEEN_OFF
     confirmed = stats is not None and (stats.pinned_mb or stats.memory_confirmed)

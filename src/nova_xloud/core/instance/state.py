@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""All that is known of an instance at one moment: the four numbers of each resource, and more."""
+"""The state of an instance at one moment: its four sizes, and what must be claimed for it."""
 
 from __future__ import annotations
 
@@ -13,22 +13,23 @@ NOTHING = Size(0, 0)
 SEEN_OFF = Observed(0, 0)
 # The vm_states in which an adjustment is admitted.
 ADJUSTABLE_STATES = ("active", "paused", "stopped")
-# The vm_states in which an instance is driven to its desired size. Of any other, what a guest that
-# runs all the same (``error``) holds is claimed.
+# The vm_states in which an instance is driven to its desired size. In any other, such as error, a
+# guest may still run: what it holds is claimed, and nothing else is done.
 DRIVEN_STATES = ("active", "paused", "stopped", "rescued", "resized")
 # The vm_states in which there should be a guest, while no task is running.
 _HAS_GUEST = ("active", "paused", "rescued")
-# Those in which there may be one, and nothing promises it.
+# The vm_states in which there may be a guest or not.
 _MAY_HAVE_GUEST = ("building", "error")
 
 
 def lacks_guest(vm_state: str, task_state: str | None, *, is_known: bool = True) -> str:
-    """``vm_state``, where an instance without a guest should have one by it, or may; else empty.
+    """Return ``vm_state`` if an instance without a guest should or may have one; else empty.
 
-    One that is stopped, suspended or shelved is as somebody wanted it: it has its size when it
-    starts.
+    An instance that is stopped, suspended or shelved has no guest on purpose: it gets its size when
+    it starts.
 
-    :param is_known: the guest was looked for; else only what the vm_state leaves open is told
+    :param is_known: whether libvirt was asked and has no guest. If it was not asked, only the
+        vm_states in which there may be a guest or not are returned
     """
     if vm_state in _MAY_HAVE_GUEST:
         return vm_state
@@ -36,11 +37,11 @@ def lacks_guest(vm_state: str, task_state: str | None, *, is_known: bool = True)
 
 
 def must_be_claimed(held: Size, *, booting: bool, pinned_mb: int) -> Size:
-    """The part of ``held`` that has to be reserved.
+    """Return the part of ``held`` that must be claimed.
 
-    All of it; but only the vCPUs while the guest boots, because nothing has used the memory that
-    its balloon has not taken yet. Where memory is pinned, QEMU has taken all of it before the guest
-    began.
+    That is all of ``held``; but while the guest boots only the vCPUs, because nothing has used the
+    memory yet that its balloon is about to take. If memory is pinned, QEMU has taken all of it
+    before the guest began, so ``pinned_mb`` is claimed too.
 
     :param pinned_mb: the memory that stays in the host's RAM whatever the balloon does, MiB
     """
@@ -49,13 +50,13 @@ def must_be_claimed(held: Size, *, booting: bool, pinned_mb: int) -> Size:
 
 @dataclass(frozen=True, slots=True)
 class FourNumbers:
-    """Of one instance; each as a size, so of both resources.
+    """The four sizes of one instance: the four numbers of each resource.
 
-    :ivar desired: what was asked for
-    :ivar reserved: what Placement holds
-    :ivar actuated: what QEMU was set to; nothing while it is off
-    :ivar observed: what the guest was seen to have; nothing while it is off, and None of a resource
-        where nobody can tell: vCPUs without an agent, memory without a report of the driver
+    :ivar desired: the size that was asked for
+    :ivar reserved: the size that Placement has allocated
+    :ivar actuated: the size that QEMU was set to; 0 and 0 while the guest is off
+    :ivar observed: the size that the guest was seen to have; 0 and 0 while it is off. None for
+        vCPUs without an agent, and for memory without a report of the balloon driver
     """
 
     desired: Size
@@ -66,17 +67,17 @@ class FourNumbers:
 
 @dataclass(frozen=True, slots=True)
 class InstanceState:
-    """What was read of an instance.
+    """What was read of an instance at one moment: its record, its claim and its guest.
 
-    :ivar desired: its record; has the generation
-    :ivar reserved: what Placement holds for it
-    :ivar guest: the reading of its domain; None when there is none
-    :ivar recorded: what the instance's own columns say that it holds; None: not looked at
-    :ivar booting: its guest started so lately that its balloon may still be on the way
-    :ivar lacks_guest: its vm_state, where by that there should be a guest, or may be one, and there
-        is none; else empty
-    :ivar driven: its vm_state is one in which it is driven to a size. Of any other (``error``) what
-        a running guest holds is claimed, and nothing else is done
+    :ivar desired: the instance's record
+    :ivar reserved: the size that Placement has allocated to the instance
+    :ivar guest: the reading of the libvirt domain; None if there is no domain
+    :ivar recorded: the size in the instance's columns in Nova's database; None if not read
+    :ivar booting: whether the guest started so lately that its balloon may still be inflating
+    :ivar driven: whether the instance is driven to its desired size in its vm_state. In any other
+        vm_state (``error``) what a running guest holds is claimed, and nothing else is done
+    :ivar lacks_guest: the vm_state, if there is no guest though there should be or may be one in
+        that vm_state; else empty
     """
 
     desired: Desired
@@ -89,6 +90,7 @@ class InstanceState:
 
     @property
     def numbers(self) -> FourNumbers:
+        """The four sizes of the instance."""
         guest = self.guest if self.running else None
         return FourNumbers(
             desired=self.desired.target,
@@ -99,55 +101,57 @@ class InstanceState:
 
     @property
     def running(self) -> bool:
+        """Whether there is a guest and it runs, paused or not."""
         return self.guest is not None and self.guest.running
 
     @property
     def removal_unsettled(self) -> bool:
-        """vCPUs were to be removed and are still there: adding one could crash the guest."""
+        """Whether vCPUs to be removed are still plugged; adding one could then crash the guest."""
         pending = self.desired.removal_pending
         return self.running and pending is not None and self.held.vcpus > pending
 
     @property
     def held(self) -> Size:
-        """What the guest has, or may have for all that is known; nothing while it does not run."""
+        """The size that the guest has, or may have if that is not known; 0 and 0 if it is off."""
         return self.guest.held if self.running and self.guest is not None else NOTHING
 
     @property
     def invariant_holds(self) -> bool:
-        """``reserved >= max(actuated, observed)``.
+        """Whether ``reserved`` covers :attr:`held`, that is ``max(actuated, observed)``.
 
-        By actuated alone for vCPUs that nobody observes, and by the maximum for memory: a guest
-        that has reset itself has that, whatever QEMU says.
+        vCPUs that are not observed count as actuated. Memory that is not observed counts as the
+        maximum: a guest that has reset itself has that, whatever QEMU reports.
         """
         return self.reserved.covers(self.held)
 
     @property
     def must_be_claimed(self) -> Size:
-        """The part of :attr:`held` that has to be reserved; see :func:`must_be_claimed`."""
+        """The part of :attr:`held` that must be claimed; see :func:`must_be_claimed`."""
         is_pinned = self.guest is not None and bool(self.guest.pinned)
         pinned_mb = self.held.memory_mb if is_pinned else 0
         return must_be_claimed(self.held, booting=self.booting, pinned_mb=pinned_mb)
 
     @property
     def defined(self) -> Size:
-        """What libvirt would start its guest with; nothing where there is no such definition."""
+        """The size that libvirt would start the guest with; 0 and 0 without a definition."""
         defined = None if self.guest is None else self.guest.defined
         return NOTHING if defined is None else defined
 
     @property
     def minimum_claim(self) -> Size:
-        """The smallest claim that keeps the invariant when nothing is left to be done.
+        """The smallest claim that keeps the invariant, now and at the guest's next start.
 
-        Not less than what libvirt's definition would start the guest with: whoever starts it next
-        need not be Nova with a new definition (a soft reboot, ``virsh start``).
+        The claim is at least the size with which libvirt's definition would start the guest: the
+        next start need not come from Nova with a new definition (a soft reboot, ``virsh start``).
         """
         return self.needed.at_least(self.defined)
 
     @property
     def needed(self) -> Size:
-        """The least that may be reserved now without breaking the invariant.
+        """The smallest claim that keeps the invariant now: for the record, and for what is held.
 
-        Of a guest that boots, no memory is given back before its balloon is where it should be.
+        While the guest boots with more memory than that, no memory is released: its balloon has
+        not reached its target yet.
         """
         needed = self.desired.claim.at_least(self.must_be_claimed)
         if self.booting and self.held.memory_mb > needed.memory_mb:

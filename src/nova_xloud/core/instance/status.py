@@ -19,14 +19,14 @@ _NUMBERS = ("desired", "reserved", "actuated", "observed")
 def status(
     state: InstanceState, bounds: Bounds, now: str, *, converging: bool = False
 ) -> dict[str, Any]:
-    """The body of ``xloud_status``, with live numbers.
+    """Return the body of ``xloud_status`` with live numbers.
 
-    ``observed`` of a resource is None where nobody can tell: vCPUs without an agent, memory without
-    a report of its driver. ``current_*`` is never None: it is what the guest has, and for one that
-    does not run, what it will start with.
+    ``observed`` is None for vCPUs without an agent, and for memory without a report of the balloon
+    driver. ``current_*`` is never None: it is the size that the guest has, or will start with if it
+    does not run.
 
     :param now: ISO 8601, UTC
-    :param converging: a run is on its way
+    :param converging: whether a run is driving the instance now
     """
     guest = state.guest if state.running else None
     current = guest.actuated if guest is not None else state.desired.persisted
@@ -52,14 +52,18 @@ def status(
 
 
 def _driver(guest: DomainReading | None) -> bool:
-    """Whether its balloon driver is known to report; clients of before read no null of a guest."""
+    """Return whether the balloon driver is known to report; older clients do not accept null."""
     return guest is not None and guest.has_balloon and bool(guest.balloon_driver)
 
 
 def status_from_database(state: InstanceState, bounds: Bounds, now: str) -> dict[str, Any]:
-    """The same without the host: nothing is known of the guest, and it is said so.
+    """Return the body of ``xloud_status`` without the compute host: the guest is not known.
 
-    The conditions are those that were true when the host last wrote them.
+    Numbers of the guest are None, and ``source`` is ``database``. The conditions are those that
+    were true when the compute host last wrote them.
+
+    :param state: the state, without a guest
+    :param now: ISO 8601, UTC
     """
     body = status(state, bounds, now)
     body["conditions"] += [asdict(condition) for condition in state.desired.recorded_conditions]
@@ -79,7 +83,10 @@ def _progress(state: InstanceState, now: str, converging: bool) -> Progress:
 
 
 def blockers(state: InstanceState, bounds: Bounds) -> list[dict[str, str]]:
-    """Why a resource cannot be adjusted, as people see it; empty if both can."""
+    """Return why a resource cannot be adjusted; empty if both can.
+
+    :returns: dicts with ``resource``, ``code`` and ``message``
+    """
     known = {(b.resource, b.why) for b in bounds.blockers}
     of_guest = [b for b in pinned.blockers(state.guest) if (b.resource, b.why) not in known]
     kept = [bounds.removal] if bounds.removal is not None and state.running else []

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The values of a record as they are in ``system_metadata``: texts that may be anything."""
+"""Reads the values of a record in ``system_metadata``, which may be any text."""
 
 from __future__ import annotations
 
@@ -9,27 +9,30 @@ from nova_xloud.core.instance.lifecycle import Condition, Phase, Progress
 from nova_xloud.core.size import Size
 
 CONDITION = "xloud_condition_"
-# No size and no count has more; a number of hundreds of digits is a mistake.
+# No size and no count has more digits than this.
 _MOST_DIGITS = 15
 
 
 class UnreadableRecord(ValueError):
-    """A record has a value that nova-xloud cannot have written, so nobody knows what was asked."""
+    """A record has a value that nova-xloud cannot have written, so the desired size is unknown."""
 
 
 def integer(record: Mapping[str, str], name: str, least: int) -> int:
-    """:raises UnreadableRecord: the value of ``name`` is no integer of at least ``least``"""
+    """Return the value of ``name`` as an integer.
+
+    :raises UnreadableRecord: when it is missing, or is no integer of at least ``least``
+    """
     text = record.get(name) or ""
     is_number = text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS
     if not is_number or int(text) < least:
-        raise UnreadableRecord(f"{name} is {text!r}, and no integer of at least {least}")
+        raise UnreadableRecord(f"{name} is {text!r}; it must be an integer of at least {least}")
     return int(text)
 
 
 def size(record: Mapping[str, str], vcpus: str, memory_mb: str) -> Size | None:
-    """The size in two keys; None: one of them is missing.
+    """Return the size in the keys ``vcpus`` and ``memory_mb``; None if one key is missing.
 
-    :raises UnreadableRecord: one of them is no number
+    :raises UnreadableRecord: when one of the values is no integer of at least 1
     """
     if vcpus not in record or memory_mb not in record:
         return None
@@ -37,10 +40,10 @@ def size(record: Mapping[str, str], vcpus: str, memory_mb: str) -> Size | None:
 
 
 def progress(record: Mapping[str, str]) -> Progress:
-    """Where the adjustment is; a phase that nobody knows is one that is not finished."""
+    """Return the progress in a record; ``admitted``, so not finished, if its phase is unknown."""
     phase, since, code = (record.get("xloud_phase", "") + "||").split("|")[:3]
     if phase not in (known.value for known in Phase):
-        # Written before there were phases, or by a later version: as good as not finished.
+        # Written before there were phases, or by a later version: a run has to look.
         return Progress(Phase.ADMITTED, "xloud.admitted")
     return Progress(
         phase=Phase(phase),
@@ -52,12 +55,15 @@ def progress(record: Mapping[str, str]) -> Progress:
 
 
 def conditions(record: Mapping[str, str]) -> tuple[Condition, ...]:
-    """The recorded conditions, in the order of their types."""
+    """Return the recorded conditions, sorted by type."""
     names = sorted(name for name in record if name.startswith(CONDITION))
     return tuple(condition(name.removeprefix(CONDITION), record[name]) for name in names)
 
 
 def condition(kind: str, value: str) -> Condition:
-    """The condition of that type whose since, reason and message are in one value, by ``|``."""
+    """Return the condition of type ``kind`` whose since, reason and message are in ``value``.
+
+    The three are separated by ``|``.
+    """
     since, reason, message = [*value.split("|", 2), "", ""][:3]
     return Condition(kind, True, reason, message, since)

@@ -99,22 +99,26 @@ SEEN = [
     ),
     pytest.param(
         state(Desired(SIZE, removal_pending=2, progress=REACHED), None, guest(4, 2048)),
-        ("RemovalUnsettled", "xloud.blocked.removal_unsettled", "down to 2, and 4 are there"),
+        (
+            "RemovalUnsettled",
+            "xloud.blocked.removal_unsettled",
+            "and the guest still has 4",
+        ),
         id="a removal has not settled",
     ),
     pytest.param(
         running(vcpus_online=3),
-        ("CpusNotOnline", "xloud.cpus_not_online", "3 of 4 CPUs are online"),
+        ("CpusNotOnline", "xloud.cpus_not_online", "3 of 4 CPUs online"),
         id="a CPU is offline",
     ),
     pytest.param(
         running(vcpus=5, vcpus_online=3, reserved=Size(5, 2048)),
-        ("CpusNotOnline", "xloud.cpus_not_online", "3 of 4 CPUs are online"),
+        ("CpusNotOnline", "xloud.cpus_not_online", "3 of 4 CPUs online"),
         id="of those that are to go none is missed",
     ),
     pytest.param(
         running(UNDER_WAY, vcpus=2, vcpus_online=1),
-        ("CpusNotOnline", "xloud.cpus_not_online", "1 of 2 CPUs are online"),
+        ("CpusNotOnline", "xloud.cpus_not_online", "1 of 2 CPUs online"),
         id="of those that are not there yet none is missed",
     ),
     pytest.param(
@@ -129,12 +133,20 @@ SEEN = [
     ),
     pytest.param(
         running(UNDER_WAY, vcpus=5),
-        ("ReservedTooLittle", "xloud.reserved_too_little", "holds 5 vCPUs, 2048 MiB and 4 vCPUs"),
+        (
+            "ReservedTooLittle",
+            "xloud.reserved_too_little",
+            "5 vCPUs, 2048 MiB and only 4 vCPUs",
+        ),
         id="vCPUs are not reserved",
     ),
     pytest.param(
         running(UNDER_WAY, memory_mb=2049),
-        ("ReservedTooLittle", "xloud.reserved_too_little", "holds 4 vCPUs, 2049 MiB and 4 vCPUs"),
+        (
+            "ReservedTooLittle",
+            "xloud.reserved_too_little",
+            "4 vCPUs, 2049 MiB and only 4 vCPUs",
+        ),
         id="memory is not reserved",
     ),
     pytest.param(
