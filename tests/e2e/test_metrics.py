@@ -97,8 +97,8 @@ def test_one_request_id_tells_the_whole_story(cloud: Cloud, lab: Layout, server:
     expected = [
         ("nova-api", "INFO .*is asked for vcpus=2 memory_mb=640"),
         ("nova-compute-compute1", r"INFO .*desired 2 vCPUs, 640 MiB \(generation \d+\)"),
-        ("nova-compute-compute1", "INFO .*its balloon was told: 640 MiB"),
-        ("nova-compute-compute1", "INFO .*its QEMU was told: 2 vCPUs"),
+        ("nova-compute-compute1", "INFO .*balloon target set to 640 MiB"),
+        ("nova-compute-compute1", "INFO .*vCPUs in QEMU set to 2"),
         ("nova-compute-compute1", "INFO .*has reached its desired size"),
     ]
     told = story()

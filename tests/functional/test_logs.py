@@ -86,8 +86,8 @@ class OneRequest(LogsTestCase):
         expected = [
             f"Instance {uuid}: host host1 is asked for vcpus=3 memory_mb=768.",
             f"Instance {uuid}: desired 3 vCPUs, 768 MiB (generation 1), ",
-            f"Instance {uuid}: its balloon was told: 768 MiB.",
-            f"Instance {uuid}: its QEMU was told: 3 vCPUs.",
+            f"Instance {uuid}: balloon target set to 768 MiB.",
+            f"Instance {uuid}: vCPUs in QEMU set to 3.",
             f"Instance {uuid}: has reached its desired size.",
         ]
         places = [[n for n, line in enumerate(said) if line.startswith(one)] for one in expected]
@@ -118,7 +118,7 @@ class OneRequest(LogsTestCase):
         assert any("resuming convergence: its adjustment is admitted" in line for line in said), (
             said
         )
-        assert any("its QEMU was told: 3 vCPUs" in line for line in said), said
+        assert any("vCPUs in QEMU set to 3" in line for line in said), said
 
     def test_a_guest_that_refuses_is_a_warning_without_traceback(self):
         self._adjust(current_memory_mb=1024)

@@ -256,7 +256,7 @@ def _suspended(rig: Rig) -> None:
     [
         (_task, "another operation goes first"),
         (_moved, "another operation goes first"),
-        (_suspended, "its vm_state is not one in which its size is changed"),
+        (_suspended, "vm_state is not one in which its size is changed"),
     ],
 )
 def test_it_stands_back_when_another_operation_comes_between(

@@ -155,7 +155,7 @@ def test_a_run_says_for_whom_it_does_what_another_request_asked(
         rig.admit(5, 3072)
         rig.request_id = "req-another"
         rig.converge()
-    assert "its QEMU was told: 5 vCPUs, as req-asked asked." in caplog.text
+    assert "vCPUs in QEMU set to 5, as req-asked asked." in caplog.text
 
 
 class Nobody:

@@ -182,13 +182,13 @@ REASONS = {
     "deferred": (_phase(Phase.DEFERRED), "its adjustment is deferred"),
     "guest refused": (_phase(Phase.GUEST_REFUSED), "its adjustment is guest_refused"),
     "failed": (_phase(Phase.FAILED), "its adjustment is failed"),
-    "stopped": (_stopped, "something was asked only until then"),
+    "stopped": (_stopped, "a size was asked for only until then"),
     "reserved": (_reserved, "8 vCPUs, 4096 MiB reserved"),
     "reserved and recorded": (_claimed, "8 vCPUs, 4096 MiB are reserved and should be"),
     "recorded": (_recorded, "1 vCPUs, 512 MiB are recorded"),
-    "condition recorded": (_condition_recorded, "it was CpusNotOnline"),
-    "vCPUs": (_vcpus, "it has 5 vCPUs"),
-    "memory": (_memory, "it has 2000 MiB"),
+    "condition recorded": (_condition_recorded, "the condition CpusNotOnline is recorded"),
+    "vCPUs": (_vcpus, "the guest has 5 vCPUs"),
+    "memory": (_memory, "the guest has 2000 MiB"),
 }
 
 

@@ -1,20 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """The balloon's target: set at once when a guest grows, in bounded steps when it shrinks.
 
-A guest whose balloon is made larger than what is left of it dies of it. So before each step down
-its own statistics are asked, and it is never pushed below
+A guest dies if its balloon takes memory that the guest needs. So before each step down the guest's
+own statistics are read, and its memory is never set below
 
     floor = actual - usable + reserve
 
 where *actual* is the balloon's size and *usable* what the guest could still give to a program
 without swapping (``MemAvailable`` of Linux), both of the same moment, and *reserve* is ``[xloud]
-balloon_reserve_mb``. Without statistics the floor is not known, and a guest is not pushed at all.
-``force`` leaves the floor away; the steps stay bounded.
+balloon_reserve_mb``. Without statistics the floor is not known, and the memory is not lowered at
+all. ``force`` ignores the floor; the steps stay bounded.
 
-Statistics come once in a period of ``[libvirt] mem_stats_period_seconds``, and each step waits for
-them. So while a guest shrinks they are asked for every second, and after it once in that period
-again. The period in the domain's definition is not gone by: a live migration writes the one that
-was set live into the definition on the other host (measured).
+Statistics come once in ``[libvirt] mem_stats_period_seconds``, and each step waits for them. So
+while a guest shrinks the period is one second; afterwards it is the configured one again. The
+period in the domain's definition is not used for that: a live migration writes the period that was
+set live into the definition on the other host (measured).
 """
 
 from __future__ import annotations
@@ -39,11 +39,11 @@ OFTEN = 1
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How far one step may go.
+    """The options that limit the steps of a run.
 
-    :ivar step_mb: the largest step down of a balloon
-    :ivar reserve_mb: what a guest keeps beyond what it uses
-    :ivar offline_vcpus: where vCPUs cannot be removed, have the guest take them offline
+    :ivar step_mb: the largest step by which memory shrinks, MiB
+    :ivar reserve_mb: the memory that must stay usable in the guest, MiB
+    :ivar offline_vcpus: whether the guest agent takes vCPUs offline that cannot be removed
     """
 
     step_mb: int = 1024
@@ -57,18 +57,18 @@ DEFAULTS = Limits()
 def step(
     state: InstanceState, guest: DomainReading, run: RunState, limits: Limits
 ) -> SetMemory | SetStatisticsPeriod | Await | Stuck | None:
-    """The balloon's next step, or what it waits for; None: it is where it should be.
+    """Return the balloon's next step, or what the run waits for; None if nothing is left to do.
 
-    Once a run the target is set, even when the balloon's size is right: libvirt does not report the
-    target, so whether the balloon is on its way to another size cannot be seen.
+    Each run sets the target once, even if the balloon's size is right: libvirt does not report the
+    target, so a balloon that is moving to another size cannot be recognised.
     """
     goal = state.desired.target.memory_mb
     if guest.pinned and goal < guest.max_memory_mb:
         return Stuck(
             "xloud.guest_refused.memory_pinned",
-            f"all of its {guest.max_memory_mb} MiB stay in the host's RAM, and a balloon frees "
-            f"nothing ({', '.join(guest.pinned)}), so its memory does not become {goal} MiB: "
-            f"adjust it to {guest.max_memory_mb} MiB, or take away what pins it",
+            f"all {guest.max_memory_mb} MiB of the guest stay in the host's RAM, and a balloon "
+            f"frees nothing ({', '.join(guest.pinned)}), so its memory does not become {goal} MiB: "
+            f"adjust the instance to {guest.max_memory_mb} MiB, or remove what pins the memory",
         )
     if guest.memory_mb > goal:
         return _shrink(goal, state, guest, run, limits)
@@ -76,7 +76,7 @@ def step(
         # There is no balloon whose target could be set.
         return None
     if run.balloon_target_mb != goal:
-        # Else there was no room to claim it.
+        # If less is reserved, the host had no room to claim more.
         return SetMemory(goal) if state.reserved.memory_mb >= goal else None
     return _on_the_way(goal, guest) if guest.memory_mb < goal else None
 
@@ -93,22 +93,23 @@ def _shrink(
     if _is_silent(state, guest, run):
         return Stuck(
             NO_STATISTICS,
-            f"its balloon driver does not tell how much it uses, so its memory stays at {now} MiB "
-            f"and does not become {goal}; load the driver, or ask with force",
+            f"the guest's balloon driver does not report how much memory the guest uses, so its "
+            f"memory stays at {now} MiB and does not become {goal}; load the driver, or ask with "
+            f"force",
         )
     growing = run.balloon_target_mb is None or run.balloon_target_mb > now
     is_known = guest.stats_at is not None and state.reserved.memory_mb >= now
     if growing and is_known and not state.booting:
-        # It may be on its way to a larger size that was its target before. The size it has as its
-        # target stops that, and pushes nobody.
+        # The balloon may still be moving to a larger size, an earlier target. Its present size as
+        # the target stops that, and takes no memory from the guest.
         return SetMemory(now)
     if guest.usable_mb is None or not run.has_fresh_statistics(guest):
         if _may_be_asked_often(guest, run):
             return SetStatisticsPeriod(OFTEN)
         return Await(
             NO_STATISTICS,
-            f"its balloon driver tells how much it uses now, so that its memory may become {goal} "
-            f"MiB (is {now})",
+            f"the guest's balloon driver reports how much memory the guest uses now, so that its "
+            f"memory may become {goal} MiB (is {now})",
             now - goal,
             booting=state.booting,
             within=None if state.booting else guest.reports_within,
@@ -117,8 +118,8 @@ def _shrink(
     if floor >= now:
         return Await(
             "xloud.guest_refused.memory_floor",
-            f"it uses less, so that its memory may become {goal} MiB: of its {now} MiB "
-            f"{guest.usable_mb} are free, and {limits.reserve_mb} are left to it",
+            f"the guest uses less, so that its memory may become {goal} MiB: of its {now} MiB "
+            f"{guest.usable_mb} are free, and {limits.reserve_mb} must stay free",
             now - goal,
             booting=state.booting,
         )
@@ -126,8 +127,10 @@ def _shrink(
 
 
 def usual_period(guest: DomainReading, run: RunState) -> SetStatisticsPeriod | None:
-    """Have its statistics be asked for as usual, after :data:`OFTEN`; None: they are, or libvirt
-    has refused that in this run, or somebody has set another period by hand.
+    """Return the step that sets the statistics' period back from :data:`OFTEN` to the usual one.
+
+    None if the period is not :data:`OFTEN` (somebody may have set another by hand), or if this run
+    has set it back already, which libvirt may have refused.
     """
     usual = guest.usual_stats_period
     if not is_asked_often(guest.stats_period, usual) or run.stats_period_set == usual:
@@ -136,25 +139,25 @@ def usual_period(guest: DomainReading, run: RunState) -> SetStatisticsPeriod | N
 
 
 def is_asked_often(period: int, usual: int) -> bool:
-    """Whether a guest's statistics come as often as in a shrink, and have a period to go back to.
+    """Return whether a guest's statistics have the short period of a shrink instead of the usual.
 
-    :param period: seconds between two of them now; 0: nobody asks for them
-    :param usual: the same as the host is configured
+    :param period: seconds between two statistics now; 0 if QEMU requests none
+    :param usual: the period that the host is configured with, seconds
     """
     return period == OFTEN < usual
 
 
 def _may_be_asked_often(guest: DomainReading, run: RunState) -> bool:
-    """Only where there is a period to go back to, and a guest that runs, to report."""
+    """Return whether the period may be shortened: a usual one exists, and the guest can report."""
     is_rare = min(guest.stats_period, guest.usual_stats_period) > OFTEN
     return is_rare and not guest.paused and run.stats_period_set != OFTEN
 
 
 def _is_silent(state: InstanceState, guest: DomainReading, run: RunState) -> bool:
-    """Whether its statistics are waited for no more.
+    """Return whether the run no longer waits for the guest's statistics.
 
-    Each run waits for the first report after it began. Only where the last one has waited already,
-    and the driver has not been heard since, the next attempt does not.
+    Each run waits for the first report after it began. The next run does not, if the last one has
+    waited already and the driver has not reported since.
     """
     if state.booting or guest.paused or run.has_fresh_statistics(guest):
         return False
@@ -166,7 +169,7 @@ def _is_silent(state: InstanceState, guest: DomainReading, run: RunState) -> boo
 def _on_the_way(to: int, guest: DomainReading, *, booting: bool = False) -> Await:
     return Await(
         "xloud.guest_refused.memory_not_reached",
-        f"its memory becomes {to} MiB (is {guest.memory_mb})",
+        f"the guest's memory becomes {to} MiB (is {guest.memory_mb})",
         abs(to - guest.memory_mb),
         booting=booting,
     )

@@ -1,7 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which instances differ from their record, and how long to wait before trying again one that does
-not follow.
-"""
+"""How an instance differs from its record, and the pause before a run is tried again."""
 
 from __future__ import annotations
 
@@ -43,9 +41,10 @@ CODES = (
 class Drift:
     """A difference that a pass finds between an instance and its record.
 
-    :ivar code: for programs, one of ``CODES``
-    :ivar why: for people
-    :ivar urgent: more is held, or would be started with, than is reserved: no pause between tries
+    :ivar code: one of ``CODES``, for programs
+    :ivar why: the difference, for people
+    :ivar urgent: whether the guest holds, or would start with, more than is reserved; then there is
+        no pause between tries
     """
 
     code: str
@@ -63,24 +62,25 @@ def find_drift(
     driven: bool = True,
     silent: bool = False,
 ) -> Drift | None:
-    """The first difference between an instance and its record; None: there is none.
+    """Return the first difference between an instance and its record; None without one.
 
-    :param recorded: the size in its own columns
-    :param reserved: what Placement holds for it here
-    :param stats: None: libvirt has no such domain
-    :param booting: its guest's balloon may still be on the way
+    :param desired: the instance's record
+    :param recorded: the size in the instance's columns in Nova's database
+    :param reserved: the size that Placement has allocated to the instance on this host
+    :param stats: the statistics of the libvirt domain; None if there is no domain
+    :param booting: whether the guest started so lately that its balloon may still be inflating
     :param driven: as in :class:`nova_xloud.core.instance.state.InstanceState`
-    :param silent: its guest holds less than its maximum, and its driver, which has reported before,
-        reports no more
+    :param silent: whether the guest holds less than its maximum, and its balloon driver has
+        reported before and does not any more
     """
     held = _must_be_claimed(stats, booting=booting)
     if not reserved.covers(held):
-        return Drift(TOO_LITTLE, f"it holds {held} and {reserved} are reserved", urgent=True)
+        return Drift(TOO_LITTLE, f"the guest holds {held} and {reserved} are reserved", urgent=True)
     if not driven:
         return _find_in_followed(desired, recorded, reserved, stats)
     defined = None if stats is None else stats.defined
     if defined is not None and not reserved.covers(defined):
-        why = f"libvirt would start it with {defined} and {reserved} are reserved"
+        why = f"libvirt would start the guest with {defined} and {reserved} are reserved"
         return Drift(DEFINITION, why, urgent=True)
     return _find_in_driven(desired, recorded, reserved, stats, booting=booting, silent=silent)
 
@@ -88,14 +88,14 @@ def find_drift(
 def _find_in_followed(
     desired: Desired, recorded: Size, reserved: Size, stats: DomainStats | None
 ) -> Drift | None:
-    """In an instance that is not driven: only its claim and its alarm have to be right."""
+    """Return the drift of an instance that is not driven: of its claim, columns or alarm only."""
     if stats is None or not stats.running:
         return None
     if stats.defined is not None and not reserved.covers(stats.defined):
-        why = f"libvirt would start it with {stats.defined} and {reserved} are reserved"
+        why = f"libvirt would start the guest with {stats.defined} and {reserved} are reserved"
         return Drift(DEFINITION, why, urgent=True)
     if any(one.type == RESERVED_TOO_LITTLE for one in desired.recorded_conditions):
-        return Drift(CONDITION, f"it was {RESERVED_TOO_LITTLE}")
+        return Drift(CONDITION, f"the condition {RESERVED_TOO_LITTLE} is recorded")
     if recorded != reserved:
         return Drift(RECORDED, f"{recorded} are recorded and {reserved} reserved")
     return None
@@ -114,35 +114,37 @@ def _find_in_driven(
     if found is not None:
         return found
     if not desired.generation and not _has(desired.target, stats):
-        # Nobody asked for anything. It may have been started before nova-xloud was here, with more
-        # than it would boot with now, and that is claimed.
+        # The instance was never adjusted. Its guest may have been started before nova-xloud was
+        # installed, with more than it would boot with now, and that is claimed.
         return None
     if stats is not None and stats.defined not in (None, desired.persisted):
-        why = f"libvirt would start it with {stats.defined} and not with {desired.persisted}"
+        why = f"libvirt would start the guest with {stats.defined} and not with {desired.persisted}"
         return Drift(DEFINITION, why)
     if reserved != desired.claim:
         return Drift(RESERVED, f"{reserved} are reserved and should be {desired.claim}")
     if stats is None or not stats.running:
         if desired == desired.restarted():
             return None
-        return Drift(STOPPED, "it has stopped, and something was asked only until then")
+        return Drift(STOPPED, "the guest has stopped, and a size was asked for only until then")
     return _size_drift(desired.target, stats, booting=booting)
 
 
 def _unsettled(
     desired: Desired, recorded: Size, reserved: Size, stats: DomainStats | None, *, silent: bool
 ) -> Drift | None:
-    """A difference that does not depend on the size that the instance should have."""
+    """Return a difference that does not depend on the desired size; None without one."""
     if not desired.progress.reached:
         return Drift(UNFINISHED, f"its adjustment is {desired.progress.phase.value}")
     if desired.recorded_conditions:
-        return Drift(CONDITION, f"it was {desired.recorded_conditions[0].type}")
+        return Drift(CONDITION, f"the condition {desired.recorded_conditions[0].type} is recorded")
     if recorded != reserved:
         return Drift(RECORDED, f"{recorded} are recorded and {reserved} reserved")
     if silent:
-        return Drift(SILENT, "its balloon driver has reported before, and does not any more")
+        return Drift(SILENT, "the guest's balloon driver has stopped reporting")
     if stats is not None and stats.asked_often:
-        return Drift(ASKED_OFTEN, "its balloon's statistics are asked for as often as in a shrink")
+        return Drift(
+            ASKED_OFTEN, "the balloon's statistics still have the short period of a shrink"
+        )
     return None
 
 
@@ -158,13 +160,18 @@ def _must_be_claimed(stats: DomainStats | None, *, booting: bool) -> Size:
 
 def _size_drift(target: Size, stats: DomainStats, *, booting: bool) -> Drift | None:
     if stats.vcpus != target.vcpus:
-        return Drift(VCPUS, f"it has {stats.vcpus} vCPUs and should have {target.vcpus}")
+        return Drift(VCPUS, f"the guest has {stats.vcpus} vCPUs and should have {target.vcpus}")
     has = stats.held.memory_mb
     if has != target.memory_mb and not booting:
-        return Drift(MEMORY, f"it has {has} MiB and should have {target.memory_mb}")
+        return Drift(MEMORY, f"the guest has {has} MiB and should have {target.memory_mb}")
     return None
 
 
 def pause_after(attempts: int, first: float, longest: float) -> float:
-    """Seconds to the next attempt: the first pause doubled with each, up to the longest."""
+    """Return the seconds to wait before the next attempt.
+
+    The pause doubles with each attempt, from ``first`` up to ``longest``.
+
+    :param attempts: how many attempts were made, from 1
+    """
     return min(longest, first * 2.0 ** min(attempts - 1, 64))

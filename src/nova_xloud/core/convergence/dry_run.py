@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The steps that an adjustment would take with a guest that follows at once: a dry run."""
+"""A dry run: the steps that an adjustment would take with a guest that follows at once."""
 
 from __future__ import annotations
 
@@ -31,18 +31,21 @@ from nova_xloud.core.instance.state import InstanceState
 
 # Far more than any adjustment takes: memory in steps of 16 MiB from 16 TiB down to nothing.
 _MOST = 2**20
-# Bookkeeping: not in the answer of a dry run.
+# Bookkeeping steps, which the answer of a dry run does not list.
 _SILENT = (SetRecorded, RemovalSettled, DropLiveSize, SetStatisticsPeriod, Converged)
 # Every ``step`` that the answer of a dry run may have.
 STEP_NAMES = tuple(step.name for step in get_args(Step) if step not in _SILENT)
 
 
 def forecast(state: InstanceState, plan: Plan, limits: Limits) -> tuple[Step, ...]:
-    """What :func:`next_step` says, one after the other, of a guest that follows at once.
+    """Return the steps of an adjustment, in order, for a guest that follows at once.
 
-    :param state: as read now
-    :param plan: what was decided of the request
-    :returns: the last is what it would wait for, if even such a guest would not get there
+    The steps are those that :func:`next_step` returns, without bookkeeping.
+
+    :param state: the instance as read now
+    :param plan: the plan for the request, from :func:`nova_xloud.core.convergence.plan.decide`
+    :returns: the last step is the reason why the size would not be reached, if even such a guest
+        would not reach it
     """
     steps: list[Step] = []
     if plan.claim != state.reserved:
@@ -69,9 +72,9 @@ def forecast(state: InstanceState, plan: Plan, limits: Limits) -> tuple[Step, ..
 
 
 def described(step: Step) -> dict[str, Any]:
-    """A step for people: ``{"step": "set_vcpus", "count": 3}``."""
+    """Return a step as the dry run's answer has it: ``{"step": "set_vcpus", "count": 3}``."""
     fields = asdict(step)
-    # How long a run waits is the run's.
+    # The deadline is a matter of the run, and not part of the answer.
     fields.pop("within", None)
     size = fields.pop("size", None)
     return {"step": step.name, **fields, **(size or {})}
@@ -80,7 +83,7 @@ def described(step: Step) -> dict[str, Any]:
 def _after(
     step: Step, state: InstanceState, run: RunState
 ) -> tuple[InstanceState, RunState] | None:
-    """What there would be after it; None: nothing that can be foretold."""
+    """Return state and run after ``step``; None if what follows cannot be predicted."""
     match step:
         case Claim(size) | Release(size):
             return replace(state, reserved=size), run

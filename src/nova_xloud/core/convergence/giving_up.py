@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """When an adjustment that a guest does not follow is given up, and what is desired then.
 
-A try is a run that did all it could and did not get the guest to the size that was asked for. One
-that ended because somebody else goes first, a guest is paused or boots, or Placement or QEMU does
-not answer, is none. After the last try what the guest has is desired again, each resource for
-itself: so a shrink that was refused for the guest's safety is not what it boots with next, and
-growth that cannot be done does not stay claimed.
+A try is a run that did all it could and did not bring the guest to the desired size. A run is no
+try if it ended because another operation goes first, because the guest is paused or boots, or
+because Placement or QEMU does not answer. After the last try the size that the guest has becomes
+the desired size, each resource for itself. So the guest does not boot next with a size that it
+refused to shrink to, and growth that cannot be done does not stay claimed.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from nova_xloud.core.size import Size
 _REFUSED = "xloud.guest_refused."
 _GAVE_UP = "xloud.gave_up."
 FAILED = "xloud.failed"
-# Of what the guest has been given, it does not use all: there is nothing to give up.
+# The guest has been given the size and does not use all of it: there is nothing to give up.
 _NO_TRY = frozenset((f"{_REFUSED}vcpus_not_online", f"{_REFUSED}not_in_time"))
-# The reasons of GaveUp that are known today.
+# The reasons of the condition GaveUp that are known today.
 REASONS = (
     "xloud.gave_up.definition_not_set",
     "xloud.gave_up.failed",
@@ -34,16 +34,17 @@ REASONS = (
     "xloud.gave_up.vcpus_not_added",
     "xloud.gave_up.vcpus_not_removed",
 )
-# An event's details and a value of system_metadata have 255 characters; the code comes before.
+# An event's details and a value of system_metadata are cut at 255 characters, code included.
 _LONGEST_MESSAGE = 210
 
 
 def after_try(desired: Desired, state: InstanceState, code: str, limit: int, now: str) -> Desired:
-    """The record after a run that ended with ``code``: one try more, or given up.
+    """Return the record after a run that ended with ``code``: one try more, or given up.
 
-    :param desired: as it is to be written otherwise
-    :param state: as read when the run had ended
-    :param limit: the number of tries; 0: any number
+    :param desired: the record that is stored if the run is no try
+    :param state: the instance as read when the run had ended
+    :param code: the reason code with which the run ended
+    :param limit: after how many tries the request is given up; 0 for never
     :param now: ISO 8601, UTC
     """
     if not limit or not _is_try(desired, state, code):
@@ -53,13 +54,13 @@ def after_try(desired: Desired, state: InstanceState, code: str, limit: int, now
         return replace(desired, tries=tries)
     kept = _kept(desired, state.numbers.actuated)
     if kept == (desired.persisted, desired.live) or not state.reserved.covers(state.held):
-        # What a guest took for which there is no room: it has to come down.
+        # There is nothing to keep, or the guest holds more than is reserved and has to shrink.
         return replace(desired, tries=min(tries, limit))
     persisted, live = kept
     reason = _GAVE_UP + code.removeprefix(_REFUSED).removeprefix("xloud.")
     message = (
-        f"{desired.target} were asked for and not reached in {tries} tries ({code}); it keeps "
-        f"{live or persisted}. Ask again when the reason has gone"
+        f"{desired.target} were asked for and not reached in {tries} tries ({code}); the instance "
+        f"keeps {live or persisted}. Ask again when the reason has gone"
     )
     given_up = Condition(GAVE_UP, True, reason, message, now)
     return replace(desired, persisted=persisted, live=live, tries=0, given_up=given_up)
@@ -68,7 +69,7 @@ def after_try(desired: Desired, state: InstanceState, code: str, limit: int, now
 def _is_try(desired: Desired, state: InstanceState, code: str) -> bool:
     guest = state.guest
     if desired.tries is None or guest is None or not guest.running:
-        # What was asked for has been there, or nobody asked.
+        # The desired size was reached once, or nothing was asked for; or no guest runs.
         return False
     if guest.paused or state.booting or not state.driven:
         return False
@@ -76,13 +77,13 @@ def _is_try(desired: Desired, state: InstanceState, code: str) -> bool:
 
 
 def _kept(desired: Desired, has: Size) -> tuple[Size, Size | None]:
-    """Persisted and live size with what the guest has in place of what was asked for.
+    """Return the persisted and the live size once the size ``has`` is desired instead.
 
-    By what QEMU was set to. Where nobody confirms that, the maximum of memory is held and stays
-    claimed; but that is no size that anybody asked for.
+    ``has`` is the actuated size. If the guest does not confirm its memory, the maximum stays
+    claimed, but nobody has asked for the maximum, so it does not become the desired size.
 
-    A resource of which another size is persisted than is desired now was asked for until the guest
-    stops: the persisted one was not refused, and stays.
+    A resource whose live number differs from the persisted one was asked for only until the guest
+    stops. The guest did not refuse the persisted number, so that stays.
     """
     target, persisted = desired.target, desired.persisted
     lasting = Size(
@@ -93,7 +94,12 @@ def _kept(desired: Desired, has: Size) -> tuple[Size, Size | None]:
 
 
 def with_next_start(message: str, state: InstanceState | None) -> str:
-    """``message``, and what the guest has after its next start where that is less than it holds."""
+    """Return ``message`` with the size of the guest's next start, if that is less than is held.
+
+    The result is at most 210 characters long: ``message`` is cut for that.
+
+    :param state: the instance as read last; None if it was not read
+    """
     less = _less_at_next_start(state) if state is not None else ""
     if not less:
         return message

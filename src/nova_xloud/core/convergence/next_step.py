@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The next step toward what is desired, from the state alone.
+"""The next step towards the desired size, computed from what was just read.
 
 Order: libvirt's definition is set, memory grows, vCPUs grow, vCPUs shrink, memory shrinks, vCPUs
-come online, the claim is released. A step is safe at any moment: it is computed from what was just
-read, so whoever was killed half way is followed by somebody who reads and goes on.
+come online, the claim is released. A step is safe at any moment, because it is computed from what
+was just read: a nova-compute that starts after a crash reads the instance and goes on.
 """
 
 from __future__ import annotations
@@ -35,10 +35,11 @@ from nova_xloud.core.size import Size
 
 
 def next_step(state: InstanceState, run: RunState, limits: Limits = DEFAULTS) -> Step:
-    """What to do next.
+    """Return the next step that drives an instance to its desired size.
 
-    :param state: as just read
-    :param run: what this run has commanded, and the guest may not have done yet
+    :param state: the instance as just read
+    :param run: what this run has commanded so far; the guest may not have done it yet
+    :param limits: how far one step may go
     """
     if not state.driven:
         return _follow(state, run)
@@ -60,10 +61,11 @@ def next_step(state: InstanceState, run: RunState, limits: Limits = DEFAULTS) ->
 
 
 def _at_the_end(state: InstanceState, needed: Size, definition: Size | None, run: RunState) -> Step:
-    """What comes when nothing more can be done to the guest.
+    """Return the step that follows when nothing more can be done to the guest.
 
-    :param needed: what has to be reserved
-    :param definition: what libvirt should start it with, and does not
+    :param needed: the size that must be reserved
+    :param definition: the size that libvirt should start the guest with, and does not; None if its
+        definition is right
     """
     if not state.reserved.covers(needed):
         return NoRoom(needed)
@@ -74,17 +76,18 @@ def _at_the_end(state: InstanceState, needed: Size, definition: Size | None, run
     if definition is not None:
         return Stuck(
             "xloud.guest_refused.definition_not_set",
-            f"libvirt starts it with {state.defined} and not with {definition}, and that stays "
-            f"claimed: {run.definition_error or 'it said that it was done'}",
+            f"libvirt starts the guest with {state.defined} and not with {definition}, and that "
+            f"stays claimed: {run.definition_error or 'libvirt reported success'}",
         )
     return Converged()
 
 
 def _follow(state: InstanceState, run: RunState) -> Step:
-    """Claim what a guest holds that is not driven to any size; release nothing.
+    """Return the next step for an instance that is not driven: claim what its guest holds.
 
-    While it is off (suspended, say) nothing at all is done: were its columns to say what is still
-    reserved, nobody would find after it that there is something to release.
+    Nothing is released. While the guest is off (suspended, for example) nothing at all is done: if
+    the columns were set to the reserved size, no later pass would find that there is something to
+    release.
     """
     needed = state.must_be_claimed.at_least(state.defined) if state.running else state.reserved
     if not state.reserved.covers(needed):
@@ -93,16 +96,17 @@ def _follow(state: InstanceState, run: RunState) -> Step:
     if state.running and state.recorded not in (None, state.reserved):
         return SetRecorded(state.reserved)
     return Deferred(
-        "its vm_state is not one in which its size is changed; what its guest holds is claimed"
+        "the instance's vm_state is not one in which its size is changed; what its guest holds is "
+        "claimed"
     )
 
 
 def _definition(state: InstanceState) -> Size | None:
-    """What libvirt should start the guest with from now on; None: as it is.
+    """Return the size that libvirt's definition should get; None if the definition is right.
 
-    That is the persisted size, before anything else: lowered at once, raised as far as is reserved.
-    So a guest that refuses to shrink, or that has another size only until it stops, starts with
-    what is claimed for it.
+    The definition gets the persisted size before any other step: it is lowered at once, and raised
+    as far as is reserved. So a guest that refuses to shrink, or that has another size only until it
+    stops, starts with a size that is claimed for it.
     """
     if state.guest is None or state.guest.defined is None:
         return None
@@ -116,10 +120,10 @@ def _definition(state: InstanceState) -> Size | None:
 def _guest_step(
     state: InstanceState, guest: DomainReading, run: RunState, limits: Limits
 ) -> Step | None:
-    """The first of the steps on the guest, in their order, that has something to do.
+    """Return the first step on the guest, in the order of the module, that has something to do.
 
-    What cannot be done (vCPUs that cannot go, a balloon without a driver) does not keep from what
-    comes after it: it is said at the end.
+    A step that is not possible (vCPUs that cannot be removed, a balloon without a driver) does not
+    block the steps after it: its :class:`Stuck` is returned when no other step is left.
     """
     is_settled = run.removal_undone or not state.removal_unsettled
     if state.desired.removal_pending is not None and is_settled:
@@ -129,7 +133,7 @@ def _guest_step(
     memory = balloon.step(state, guest, run, limits)
     vcpus = _vcpus(state, guest, run, limits)
     if memory is not None and guest.memory_mb <= state.desired.target.memory_mb:
-        # While memory comes, vCPUs may come too: both are claimed.
+        # vCPUs may grow while memory grows, because both are claimed already.
         plugs = isinstance(vcpus, SetVcpus) and vcpus.count > guest.vcpus
         return vcpus if plugs and isinstance(memory, Await) else memory
     in_order = (
@@ -158,23 +162,23 @@ def _add(target: int, state: InstanceState, guest: DomainReading, run: RunState)
     if state.removal_unsettled:
         return Stuck(
             "xloud.guest_refused.removal_unsettled",
-            f"a vCPU removal has not settled, and adding one now could crash the guest; it has "
-            f"{guest.vcpus} vCPUs until it is hard rebooted, or stopped and started",
+            f"a vCPU removal has not settled, and adding one now could crash the guest; the guest "
+            f"has {guest.vcpus} vCPUs until the instance is hard rebooted, or stopped and started",
         )
     if state.reserved.vcpus < target:
-        # There was no room to claim it.
+        # The host had no room to claim the vCPUs.
         return None
     if run.vcpus_requested != target:
         return SetVcpus(target)
     return Await(
         "xloud.guest_refused.vcpus_not_added",
-        f"its vCPUs become {target} (are {guest.vcpus})",
+        f"the guest's vCPUs become {target} (are {guest.vcpus})",
         target - guest.vcpus,
     )
 
 
 def _online(state: InstanceState, guest: DomainReading, run: RunState) -> Step | None:
-    """A guest that has not used its vCPUs by itself, or not yet: its agent is asked, once."""
+    """Return the step that brings plugged vCPUs online by the agent; None if all are online."""
     target, online = min(guest.vcpus, state.desired.target.vcpus), guest.vcpus_online
     if online is None or online >= target:
         return None
@@ -182,7 +186,7 @@ def _online(state: InstanceState, guest: DomainReading, run: RunState) -> Step |
         return SetOnline(target)
     return Await(
         "xloud.guest_refused.vcpus_not_online",
-        f"it brings {target} vCPUs online (are {online})",
+        f"the guest brings {target} vCPUs online (are {online})",
         target - online,
     )
 
@@ -194,23 +198,25 @@ def _remove(
         return _remove_no_more(target, guest, run, limits)
     came_late = run.vcpus_when_late is not None and guest.vcpus < run.vcpus_when_late
     if run.vcpus_requested == target and not came_late:
-        # Not again: the same vCPU would be asked for twice.
+        # Commanded once only: a second call would ask the guest for the same vCPU again.
         return Await(
             NOT_REMOVED,
-            f"it gives vCPUs back down to {target} (has {guest.vcpus})",
+            f"the guest gives vCPUs back down to {target} (has {guest.vcpus})",
             guest.vcpus - target,
         )
     pending = state.desired.removal_pending
     if pending is None or pending > target:
         return MarkRemoval(target)
-    # libvirt unplugs one after the other and gives up at the first that is late. When that has come
-    # after all, the others are asked for.
+    # libvirt unplugs one vCPU after the other and gives up at the first that is late. When that
+    # vCPU is gone after all, the others are unplugged.
     return SetVcpus(target)
 
 
 def _remove_no_more(target: int, guest: DomainReading, run: RunState, limits: Limits) -> Step:
-    """The hypervisor does not take them. The guest may stop using them; the claim stays all the
-    same, because nothing keeps the guest from using them again.
+    """Return the step after the vCPUs could not be removed: take them offline, or end the run.
+
+    vCPUs that the guest takes offline stay claimed, because the guest can use them again at any
+    time.
     """
     online = guest.vcpus_online
     if (
@@ -227,9 +233,11 @@ def _remove_no_more(target: int, guest: DomainReading, run: RunState, limits: Li
 
 
 def _for_paused(step: Step, guest: DomainReading) -> Step:
-    """A paused guest takes vCPUs and a balloon target, and acts on them when it resumes.
+    """Return ``step``, or :class:`Deferred` if a paused guest cannot take it.
 
-    It cannot give vCPUs back: libvirt waits for it, and its time runs out (measured: 68 after 5 s).
+    A paused guest accepts new vCPUs and a balloon target, and acts on them when it resumes. It
+    cannot give vCPUs back: libvirt waits for the guest until it times out (measured: error 68 after
+    5 s).
     """
     if isinstance(step, Await):
         return Deferred(f"the guest is paused; {step.what} when it resumes")

@@ -1,7 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Decide whether a requested size is allowed and, if so, what Placement must hold before anything
-changes.
-"""
+"""Decides whether a requested size is allowed, and what must be reserved for it first."""
 
 from __future__ import annotations
 
@@ -17,10 +15,12 @@ from nova_xloud.errors import Blocked, InvalidState, OutOfBounds, Refused
 
 @dataclass(frozen=True, slots=True)
 class AdjustRequest:
-    """What was asked; None: leave that resource as it is desired now.
+    """A request to adjust an instance.
 
-    :ivar persist: keep it over stop and start
-    :ivar force: shrink memory below what the guest's own statistics say that it needs
+    :ivar vcpus: the vCPUs asked for; None to leave the desired vCPUs
+    :ivar memory_mb: the memory asked for, MiB; None to leave the desired memory
+    :ivar persist: whether the size is kept over stop and start
+    :ivar force: whether memory may shrink below what the guest's statistics show that it needs
     """
 
     vcpus: int | None
@@ -31,11 +31,12 @@ class AdjustRequest:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """An adjustment that may be.
+    """An adjustment that is allowed, and what admitting it takes.
 
     :ivar desired: the record to write
-    :ivar claim: what Placement must hold before it is written; never less than is held
-    :ivar nothing_to_do: it is what the instance has already
+    :ivar claim: the size that must be reserved before the record is written; at least what is
+        reserved now
+    :ivar nothing_to_do: whether the instance has, and has reserved, just this size already
     """
 
     desired: Desired
@@ -50,11 +51,13 @@ def decide(
     now: str = "",
     request_id: str = "",
 ) -> Plan | Refused:
-    """Whether ``request`` may be, and the plan if so.
+    """Decide whether ``request`` is allowed, and return the plan or the refusal.
 
+    :param state: the instance as just read
+    :param bounds: the bounds of the instance on its host
     :param now: ISO 8601, UTC
-    :param request_id: whose instance action it is
-    :returns: a :class:`Plan`, or the refusal as a value
+    :param request_id: the id of the request, which its instance action has too
+    :returns: a :class:`Plan`; or the refusal, which is returned and not raised
     """
     before = _as_found(state)
     target = _target(request, before.target)
@@ -70,7 +73,7 @@ def decide(
         return refusal
     desired = desired_after(request, before, state.desired, now, request_id)
     after = replace(state, desired=desired)
-    # What its definition has more is no reason to refuse: that is lowered before anything else.
+    # A definition with more than that is no reason to refuse: it is lowered before anything else.
     claim = state.reserved.at_least(after.needed)
     return Plan(
         desired=desired,
@@ -92,25 +95,28 @@ def desired_after(
     now: str = "",
     request_id: str = "",
 ) -> Desired:
-    """The record that ``request`` leads to, without checking that it is allowed.
+    """Return the record that ``request`` leads to, without checking that it is allowed.
 
     :param before: supplies the resource that the request leaves out
     :param desired: the current record, whose generation and conditions carry over
+    :param now: ISO 8601, UTC
+    :param request_id: the id of the request
     """
     persisted = before.persisted
     if request.persist:
-        # Of what was not asked for, a size that lasts until the guest stops goes on to do so.
+        # A resource that the request leaves out keeps its live number until the guest stops.
         persisted = _target(request, persisted)
     target = _target(request, before.target)
     return desired.after(AdmittedRequest(target, persisted, request.force, now, request_id))
 
 
 def _as_found(state: InstanceState) -> Desired:
-    """What is desired of it; of a guest that stock Nova has started not less than it holds.
+    """Return the record, raised to what is recorded if stock Nova has started the guest.
 
-    That has its flavor's maximum. Whoever asks for other memory has not asked for vCPUs to go, and
-    the other way round. Such a guest is known by its vCPUs, or by autodeflate, which no elastic one
-    has. To hold more memory than is desired is no sign: an elastic guest may be on the way.
+    Such a guest has its flavor's maximum. A request for other memory must not remove its vCPUs, and
+    a request for other vCPUs must not shrink its memory. The guest is recognised by having more
+    vCPUs than are desired, or by autodeflate, which no elastic guest has. More memory than is
+    desired is no sign: the balloon of an elastic guest may still be inflating.
     """
     desired, guest = state.desired, state.guest
     if desired.generation or state.recorded is None or guest is None or not guest.running:
@@ -128,7 +134,7 @@ def _target(request: AdjustRequest, now: Size) -> Size:
 
 
 def _has_it(state: InstanceState) -> bool:
-    """What is desired is there, and just that is reserved."""
+    """Return whether the guest has the desired size, and just that is defined and reserved."""
     guest, desired = state.guest, state.desired
     reached = guest is None or not guest.running or guest.actuated == desired.target
     if guest is not None and guest.defined not in (None, desired.persisted):
@@ -158,8 +164,10 @@ def _bounds(request: AdjustRequest, bounds: Bounds) -> OutOfBounds | None:
 
 
 def _blocked(target: Size, now: Size, bounds: Bounds, state: InstanceState) -> Blocked | None:
-    """A guest whose memory is pinned holds its maximum already: whatever pins it, that may be asked
-    for.
+    """Return the refusal if the request changes a resource that has a blocker; else None.
+
+    A guest with pinned memory holds its maximum already, so a request for the maximum is allowed
+    whatever pins the memory.
     """
     guest = state.guest
     holds_all = guest is not None and guest.pinned and target.memory_mb == guest.max_memory_mb
@@ -174,7 +182,7 @@ def _blocked(target: Size, now: Size, bounds: Bounds, state: InstanceState) -> B
 
 
 def _pinned(target: Size, now: Size, state: InstanceState) -> Blocked | None:
-    """Of pinned memory only the maximum may be asked for, which is what it holds."""
+    """Return the refusal of any memory but the maximum, if the guest's memory is pinned."""
     guest = state.guest
     if guest is None or target.memory_mb in (now.memory_mb, guest.max_memory_mb):
         return None
@@ -185,13 +193,13 @@ def _stopped(request: AdjustRequest, state: InstanceState) -> InvalidState | Non
     if state.running or request.persist:
         return None
     return InvalidState(
-        "a size that is not persisted lasts until the guest stops, and this one does not run; "
-        "start it first, or ask with persist"
+        "a size that is not persisted lasts until the guest stops, and this guest does not run; "
+        "start the server first, or ask with persist"
     )
 
 
 def _vcpus_kept(target: Size, now: Size, state: InstanceState, bounds: Bounds) -> Blocked | None:
-    """Of a kind of guest that never gives vCPUs back: refused before it is tried."""
+    """Return the refusal to remove vCPUs from a kind of guest that never gives them back."""
     guest, removal = state.guest, bounds.removal
     if removal is None or guest is None or not guest.running:
         return None
@@ -208,13 +216,13 @@ def _vcpus_stuck(target: Size, state: InstanceState) -> Blocked | None:
     if target.vcpus < fixed and target.vcpus < guest.vcpus:
         return Blocked(
             "boot_vcpus",
-            f"{fixed} of its vCPUs were there at boot and cannot be removed from a running guest; "
-            f"stop it, adjust it while it is stopped, and start it again",
+            f"{fixed} of the guest's vCPUs were there at boot and cannot be removed while it runs; "
+            f"stop the server, adjust it while it is stopped, and start it again",
         )
     if state.removal_unsettled and target.vcpus > guest.vcpus:
         return Blocked(
             "removal_unsettled",
             "a vCPU removal timed out and has not settled; adding one now could crash the guest; "
-            "hard reboot it, or stop and start it, and ask again",
+            "hard reboot the server, or stop and start it, and ask again",
         )
     return None

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The steps of convergence, as data, and what a run remembers between two of them.
 
-``name`` of a step is API: it is the ``step`` of a dry run's answer, whatever the class is called.
+The ``name`` of a step is API: a dry run's answer has it as ``step``. A name stays even if the class
+is renamed.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ NO_STATISTICS = "xloud.guest_refused.no_statistics"
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """Reserve ``size`` first: less is reserved than the next step, or the guest, needs."""
+    """Reserve ``size``, because less is reserved than the guest has or the next step needs."""
 
     name: ClassVar[str] = "claim"
     size: Size
@@ -26,7 +27,7 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class SetDefinition:
-    """Have libvirt start the guest with ``size`` from now on. The running guest is left alone."""
+    """Set the size of the guest's next start in libvirt's definition, not in the running guest."""
 
     name: ClassVar[str] = "set_definition"
     size: Size
@@ -34,7 +35,7 @@ class SetDefinition:
 
 @dataclass(frozen=True, slots=True)
 class SetMemory:
-    """Tell the balloon to become ``mib``."""
+    """Set the balloon's target to ``mib`` MiB."""
 
     name: ClassVar[str] = "set_memory"
     mib: int
@@ -42,7 +43,7 @@ class SetMemory:
 
 @dataclass(frozen=True, slots=True)
 class SetStatisticsPeriod:
-    """Have QEMU ask the balloon's driver for statistics every ``seconds``."""
+    """Have QEMU request the balloon driver's statistics every ``seconds`` seconds."""
 
     name: ClassVar[str] = "set_statistics_period"
     seconds: int
@@ -50,7 +51,7 @@ class SetStatisticsPeriod:
 
 @dataclass(frozen=True, slots=True)
 class SetVcpus:
-    """Plug or unplug up to ``count``."""
+    """Plug or unplug vCPUs until the guest has ``count``."""
 
     name: ClassVar[str] = "set_vcpus"
     count: int
@@ -58,7 +59,7 @@ class SetVcpus:
 
 @dataclass(frozen=True, slots=True)
 class SetOnline:
-    """Have the guest's agent bring vCPUs online, or take them offline, up to ``count``."""
+    """Have the guest agent set vCPUs online or offline until ``count`` are online."""
 
     name: ClassVar[str] = "set_online"
     count: int
@@ -74,17 +75,17 @@ class MarkRemoval:
 
 @dataclass(frozen=True, slots=True)
 class RemovalSettled:
-    """The vCPUs to be removed are seen to be gone: take the mark off the record."""
+    """Clear the mark of :class:`MarkRemoval` in the record, because the removal is settled."""
 
     name: ClassVar[str] = "removal_settled"
 
 
 @dataclass(frozen=True, slots=True)
 class Stuck:
-    """No step is safe before the guest acts, or restarts.
+    """End the run: no step is safe before the guest acts, or restarts.
 
-    :ivar code: ``xloud.guest_refused.<what>``
-    :ivar why: for people
+    :ivar code: the reason code, ``xloud.guest_refused.<what>``
+    :ivar why: the reason, for people
     """
 
     name: ClassVar[str] = "stuck"
@@ -94,13 +95,13 @@ class Stuck:
 
 @dataclass(frozen=True, slots=True)
 class Await:
-    """All was commanded already; wait for the guest.
+    """Wait for the guest, because everything was commanded already.
 
-    :ivar code: ``xloud.guest_refused.<what>``, if it does not come
-    :ivar what: for people: what is waited for
-    :ivar left: how far it is from there, in vCPUs or MiB: less is progress
-    :ivar booting: it has time: its balloon is on the way after its start
-    :ivar within: seconds after which it is given up, where that is sooner than a step's time-out
+    :ivar code: the reason code if the guest does not follow, ``xloud.guest_refused.<what>``
+    :ivar what: what the run waits for, for people: completes "waited 60 s that"
+    :ivar left: how far the guest is from there, in vCPUs or MiB; less is progress
+    :ivar booting: whether the guest has just started, so that it gets more time
+    :ivar within: seconds after which waiting ends, if that is sooner than the step's time-out
     """
 
     name: ClassVar[str] = "await"
@@ -113,9 +114,9 @@ class Await:
 
 @dataclass(frozen=True, slots=True)
 class Deferred:
-    """Nothing can happen before somebody else acts; an event brings us back.
+    """End the run until another operation or the guest acts; a new run follows then.
 
-    :ivar why: for people
+    :ivar why: the reason, for people
     """
 
     name: ClassVar[str] = "deferred"
@@ -124,7 +125,7 @@ class Deferred:
 
 @dataclass(frozen=True, slots=True)
 class NoRoom:
-    """Nothing is left to do but to reserve ``size``, and the host has no room for it."""
+    """End the run: only ``size`` is left to be reserved, and the host has no room for it."""
 
     name: ClassVar[str] = "short"
     size: Size
@@ -132,7 +133,7 @@ class NoRoom:
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """Give back all but ``size``."""
+    """Release all that is reserved beyond ``size``."""
 
     name: ClassVar[str] = "release"
     size: Size
@@ -140,7 +141,7 @@ class Release:
 
 @dataclass(frozen=True, slots=True)
 class SetRecorded:
-    """Write what is reserved into the instance's own columns, which say something else."""
+    """Write the reserved ``size`` into the instance's columns in Nova's database."""
 
     name: ClassVar[str] = "record"
     size: Size
@@ -148,14 +149,14 @@ class SetRecorded:
 
 @dataclass(frozen=True, slots=True)
 class DropLiveSize:
-    """The guest has stopped: drop the size that was desired only until then."""
+    """Drop the live size from the record, because the guest has stopped."""
 
     name: ClassVar[str] = "forget_live"
 
 
 @dataclass(frozen=True, slots=True)
 class Converged:
-    """There is nothing left to do."""
+    """End the run: the instance has its desired size."""
 
     name: ClassVar[str] = "converged"
 
@@ -181,32 +182,37 @@ Step = (
 
 
 def waits_in_libvirt(step: Step, held: Size) -> bool:
-    """Whether libvirt waits for the guest in it, for up to 5 s: it does where vCPUs are to go."""
+    """Return whether libvirt waits for the guest, for up to 5 s, in the call that ``step`` makes.
+
+    It does so when vCPUs are removed.
+
+    :param held: the size that the guest holds now
+    """
     return isinstance(step, SetVcpus) and step.count < held.vcpus
 
 
 def writes_the_record(step: Step) -> bool:
-    """Whether it may write something of the instance into Nova's database."""
+    """Return whether ``step`` may write to the instance in Nova's database."""
     return isinstance(step, MarkRemoval | RemovalSettled | SetRecorded | DropLiveSize | Converged)
 
 
 def in_words(step: Step) -> str | None:
-    """What was done, for an operator's log; None: nothing that is seen from outside."""
+    """Return what ``step`` has done, for the log; None if it has no effect outside of Nova."""
     match step:
         case Claim(size):
-            return f"{size} are reserved"
+            return f"reserved {size}"
         case Release(size):
-            return f"all but {size} are released"
+            return f"released all but {size}"
         case SetDefinition(size):
-            return f"libvirt was told: it starts with {size} from now on"
+            return f"libvirt's definition set to {size} for the next start"
         case SetMemory(mib):
-            return f"its balloon was told: {mib} MiB"
+            return f"balloon target set to {mib} MiB"
         case SetStatisticsPeriod(seconds):
-            return f"its balloon's statistics are asked for every {seconds} s"
+            return f"period of the balloon's statistics set to {seconds} s"
         case SetVcpus(count):
-            return f"its QEMU was told: {count} vCPUs"
+            return f"vCPUs in QEMU set to {count}"
         case SetOnline(count):
-            return f"its agent was told: {count} CPUs online"
+            return f"guest agent asked for {count} CPUs online"
     return None
 
 
@@ -214,27 +220,30 @@ def in_words(step: Step) -> str | None:
 class RunState:
     """What a run has commanded and learned so far, so that it commands nothing twice.
 
-    :ivar balloon_target_mb: the target that it set for the balloon
-    :ivar stats_period_set: the period of the balloon's statistics that it set, seconds; libvirt may
-        have refused it
-    :ivar vcpus_requested: the count of vCPUs that it asked libvirt to plug, or to unplug down to
-    :ivar online_requested: the count of CPUs online that it asked the guest's agent for
+    A field is None or False until the run has done, or learned, what the field describes.
+
+    :ivar balloon_target_mb: the target that the run has set for the balloon, MiB
+    :ivar stats_period_set: the period of the balloon's statistics that the run has set, seconds;
+        libvirt may have refused it
+    :ivar vcpus_requested: the count of vCPUs that the run has asked libvirt to plug or unplug to
+    :ivar online_requested: the count of CPUs online that the run has asked the guest agent for
     :ivar removal_error: how the hypervisor or the guest refused to remove vCPUs
     :ivar removal_late: libvirt has given up waiting for a vCPU to be unplugged, and the guest may
-        still give it back
-    :ivar vcpus_when_late: how many vCPUs there were when that was first seen: when there are fewer,
-        the late one has come
-    :ivar domain_busy: another call holds the domain, and nothing that was asked of it has begun
-    :ivar statistics_given_up: it has waited for the guest's statistics for long enough
-    :ivar removal_marked: it has marked a removal in the record, where none was unsettled
-    :ivar removal_undone: nothing came of that removal, so the mark has to go
-    :ivar definition_set: what it set libvirt's definition to
+        still give the vCPU back
+    :ivar vcpus_when_late: how many vCPUs the guest had when the run first saw that a removal was
+        late; if it has fewer later, the late vCPU is gone
+    :ivar domain_busy: libvirt's error if another call holds the domain, so that the last command
+        has not begun
+    :ivar statistics_given_up: the run has waited for the guest's statistics for long enough
+    :ivar removal_marked: the run has marked a removal in the record, where none was unsettled
+    :ivar removal_undone: nothing came of the marked removal, so the mark must be cleared
+    :ivar definition_set: the size that the run has set in libvirt's definition
     :ivar definition_error: how libvirt refused to change the definition
     :ivar claim_denied: the size that the host had no room for
     :ivar release_refused: Placement has refused a release
-    :ivar settled_mb: the size at which the balloon was seen last
+    :ivar settled_mb: the balloon's size at the last reading, MiB
     :ivar settled_stats_at: the time of the guest's statistics when the balloon was first seen at
-        that size
+        ``settled_mb``
     """
 
     balloon_target_mb: int | None = None
@@ -256,7 +265,7 @@ class RunState:
     settled_stats_at: int | None = None
 
     def after_reading(self, guest: DomainReading | None) -> RunState:
-        """The same after one more reading of the guest."""
+        """Return the state of the run after one more reading of the guest."""
         if guest is None:
             return self
         run = self
@@ -267,10 +276,10 @@ class RunState:
         return replace(run, settled_mb=guest.memory_mb, settled_stats_at=guest.stats_at)
 
     def given_up(self, step: Await, why: str) -> RunState | None:
-        """The same after ``step`` was waited for too long, where the run goes on without it.
+        """Return the state of the run after it has waited too long in ``step``.
 
-        :param why: for people
-        :returns: None: the run ends
+        :param why: the reason, for people
+        :returns: None if the run cannot go on without ``step`` and ends
         """
         if step.code == NOT_REMOVED:
             return replace(self, removal_error=why)
@@ -279,8 +288,8 @@ class RunState:
         return None
 
     def has_fresh_statistics(self, guest: DomainReading) -> bool:
-        """Whether the guest's statistics are of a time when its balloon was where it is now."""
+        """Return whether the statistics were collected with the balloon at its present size."""
         if guest.stats_at is None or guest.memory_mb != self.settled_mb:
             return False
-        # Not by which is later: the host's clock may have stepped back between them.
+        # Compared for equality only: the host's clock may have stepped back between the two.
         return guest.stats_at != self.settled_stats_at

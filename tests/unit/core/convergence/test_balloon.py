@@ -165,7 +165,7 @@ def test_a_guest_is_not_pushed_below_what_it_uses_and_a_reserve(usable_mb: int, 
 def test_a_guest_that_uses_all_is_waited_for(usable_mb: int) -> None:
     waits = awaited(step(1024, reports(2000, usable_mb), seen(2000)))
     assert (waits.code, waits.left) == ("xloud.guest_refused.memory_floor", 976)
-    for part in ("1024 MiB", "2000 MiB", f"{usable_mb} are free", "100 are left"):
+    for part in ("1024 MiB", "2000 MiB", f"{usable_mb} are free", "100 must stay free"):
         assert part in waits.what
 
 
@@ -203,7 +203,7 @@ def test_a_guest_is_not_pushed_without_statistics_of_where_it_is(
 ) -> None:
     waits = awaited(step(1024, reading, run_state))
     assert (waits.code, waits.left) == ("xloud.guest_refused.no_statistics", 976)
-    assert "tells how much it uses now" in waits.what
+    assert "reports how much memory the guest uses now" in waits.what
 
 
 def test_a_run_waits_for_the_first_report_whatever_is_known_from_before() -> None:

@@ -62,33 +62,33 @@ def _claim(vcpus: int, memory_mb: int) -> dict[str, Any]:
     [
         (_claim(5, 2048), "5 vCPUs, 2048 MiB are reserved and should be 4"),
         ({**_claim(4, 2047), "stats": OFF}, "4 vCPUs, 2047 MiB are reserved and should be 4"),
-        (_claim(4, 2047), "it holds 4 vCPUs, 2048 MiB and 4 vCPUs, 2047 MiB are reserved"),
-        (_claim(3, 2048), "it holds 4 vCPUs, 2048 MiB and 3 vCPUs, 2048 MiB are reserved"),
+        (_claim(4, 2047), "the guest holds 4 vCPUs, 2048 MiB and 4 vCPUs, 2047 MiB are reserved"),
+        (_claim(3, 2048), "the guest holds 4 vCPUs, 2048 MiB and 3 vCPUs, 2048 MiB are reserved"),
         ({"recorded": Size(4, 2049)}, "4 vCPUs, 2049 MiB are recorded and 4 vCPUs, 2048"),
         ({"recorded": Size(3, 2048)}, "3 vCPUs, 2048 MiB are recorded"),
         (
             {"desired": Desired(SIZE, generation=1, recorded_conditions=(UNSETTLED,))},
-            "it was RemovalUnsettled",
+            "the condition RemovalUnsettled is recorded",
         ),
         ({**_claim(5, 2048), "reserved": SIZE}, "5 vCPUs, 2048 MiB are recorded"),
         ({"stats": DomainStats(True, 5, 2048)}, "holds 5 vCPUs, 2048 MiB and 4 vCPUs, 2048"),
         ({"stats": DomainStats(True, 3, 2048)}, "3 vCPUs and should have 4"),
         ({"stats": DomainStats(True, 4, 2049)}, "holds 4 vCPUs, 2049 MiB and 4 vCPUs, 2048"),
         ({"stats": DomainStats(True, 4, 2047)}, "2047 MiB and should have 2048"),
-        ({"desired": LIVE, "stats": OFF}, "it has stopped"),
-        ({"desired": LIVE, "stats": None}, "it has stopped"),
-        ({"desired": REMOVING, "stats": OFF}, "it has stopped"),
+        ({"desired": LIVE, "stats": OFF}, "the guest has stopped"),
+        ({"desired": LIVE, "stats": None}, "the guest has stopped"),
+        ({"desired": REMOVING, "stats": OFF}, "the guest has stopped"),
         ({"stats": OFF, **_claim(5, 2048)}, "are reserved and should be"),
         ({"stats": None, "recorded": Size(5, 2048)}, "are recorded"),
-        ({"booting": True, "stats": DomainStats(True, 5, 4096)}, "it holds 5 vCPUs"),
+        ({"booting": True, "stats": DomainStats(True, 5, 4096)}, "the guest holds 5 vCPUs"),
         ({"booting": True, "stats": DomainStats(True, 3, 4096)}, "3 vCPUs and should have 4"),
         (
             {"desired": LARGE, "reserved": LARGE.claim, "recorded": LARGE.claim},
-            "it has 4 vCPUs and should have 2",
+            "the guest has 4 vCPUs and should have 2",
         ),
         (
             {"desired": LIVE, "stats": DomainStats(True, 2, 2048)},
-            "it has 2048 MiB and should have 1024",
+            "the guest has 2048 MiB and should have 1024",
         ),
     ],
 )
@@ -142,13 +142,16 @@ def test_never_adjusted_instance_has_no_drift_while_it_is_claimed(
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"stats": DomainStats(True, 4, 2049)}, "it holds 4 vCPUs, 2049 MiB"),
-        ({"stats": DomainStats(True, 5, 2048)}, "it holds 5 vCPUs, 2048 MiB"),
-        ({"stats": DomainStats(True, 5, 4096), "booting": True}, "it holds 5 vCPUs"),
+        ({"stats": DomainStats(True, 4, 2049)}, "the guest holds 4 vCPUs, 2049 MiB"),
+        ({"stats": DomainStats(True, 5, 2048)}, "the guest holds 5 vCPUs, 2048 MiB"),
+        ({"stats": DomainStats(True, 5, 4096), "booting": True}, "the guest holds 5 vCPUs"),
         (_claim(8, 4096), "8 vCPUs, 4096 MiB are reserved and should be 4"),
         ({"recorded": Size(4, 1024)}, "4 vCPUs, 1024 MiB are recorded"),
         ({"reserved": Size(8, 4096)}, "8 vCPUs, 4096 MiB reserved"),
-        ({"desired": Desired(SIZE, recorded_conditions=(UNSETTLED,))}, "it was RemovalUnsettled"),
+        (
+            {"desired": Desired(SIZE, recorded_conditions=(UNSETTLED,))},
+            "the condition RemovalUnsettled is recorded",
+        ),
         (
             {"desired": Desired(SIZE, progress=Progress(Phase.FAILED, "xloud.failed"))},
             "its adjustment is failed",
@@ -221,7 +224,7 @@ def test_a_definition_larger_than_the_claim_is_urgent(running: bool) -> None:
     found = found_in(stats=stats)
     assert found == Drift(
         "definition",
-        "libvirt would start it with 5 vCPUs, 2048 MiB and 4 vCPUs, 2048 MiB are reserved",
+        "libvirt would start the guest with 5 vCPUs, 2048 MiB and 4 vCPUs, 2048 MiB are reserved",
         urgent=True,
     )
 
