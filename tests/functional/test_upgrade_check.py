@@ -121,8 +121,8 @@ class Ready(UpgradeCheckTestCase):
         assert releases.version() in details["Nova release"]
         assert "host1" in details["nova-compute"]
         assert "1 on host1" in details["Balloon statistics"]
-        assert "says nova-scheduler on scheduler" in details["Scheduler filters"]
-        assert "1 elastic instances were looked at" in details["Invariants"]
+        assert "as reported by nova-scheduler on scheduler" in details["Scheduler filters"]
+        assert "1 elastic instances were checked" in details["Invariants"]
 
     def test_as_a_table(self):
         code, printed = self._run()
@@ -230,8 +230,8 @@ class ServicesThatDoNotAnswer(UpgradeCheckTestCase):
         assert "no record of a nova-scheduler" in scheduler[1]
         assert filters == (
             SUCCESS,
-            "No filter that clashes is enabled, says nova.conf on this host, because no "
-            "nova-scheduler answered.",
+            "No filter that clashes is enabled, as reported by nova.conf on this host, because "
+            "no nova-scheduler answered.",
         )
 
     def _filters(self):
@@ -265,7 +265,12 @@ class TheApi(UpgradeCheckTestCase):
 class Settings(UpgradeCheckTestCase):
     def test_no_balloon_statistics(self):
         self.flags(mem_stats_period_seconds=0, group="libvirt")
-        self._is("Balloon statistics", FAILURE, "is 0, says nova-compute on host1", "default is 10")
+        self._is(
+            "Balloon statistics",
+            FAILURE,
+            "is 0, as reported by nova-compute on host1",
+            "default is 10",
+        )
 
     def test_a_filter_that_clashes(self):
         self._enable("AggregateInstanceExtraSpecsFilter")

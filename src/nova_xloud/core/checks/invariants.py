@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The rules that hold of every elastic instance and every host; :mod:`core.finding` lists them.
+"""Checks the rules for every elastic instance and every host.
 
-Each instance's four sources cannot be read in one instant: who calls this looks again at what it
-finds before he believes it.
+:mod:`nova_xloud.core.checks.finding` lists the rules. Nova's database, Placement and
+libvirt cannot be read at the same moment. So the caller reads again what a finding is about before
+it reports the finding.
 """
 
 from __future__ import annotations
@@ -23,12 +24,13 @@ from nova_xloud.core.sizing.bounds import MEMORY, VCPUS, FlavorFacts, HostFacts,
 class Guest:
     """What a guest was seen to have.
 
-    :ivar held: ``max(actuated, observed)``; nothing for one that does not run; None: whoever was
-        asked knows nothing of it
-    :ivar booting: it has just started, and its balloon is on the way
-    :ivar defined: what libvirt would start it with; None: there is no such definition, or nobody
-        told of one
-    :ivar pinned: all of its memory stays in the host's RAM: there is no balloon to wait for
+    :ivar held: ``max(actuated, observed)``; 0 and 0 for a guest that does not run; None if it is
+        not known
+    :ivar booting: whether the guest has just started, and its balloon is still inflating
+    :ivar defined: the size that libvirt would start the guest with; None if there is no definition,
+        or if it was not reported
+    :ivar pinned: whether all of the guest's memory stays in the host's RAM, so that there is no
+        balloon to wait for
     """
 
     held: Size | None
@@ -39,16 +41,19 @@ class Guest:
 
 @dataclass(frozen=True, slots=True)
 class ElasticInstance:
-    """One instance whose flavor names a minimum, or that was adjusted.
+    """An instance whose flavor names a minimum, or that was adjusted.
 
-    :ivar host: where Nova has it; None: nowhere
-    :ivar provider: resource provider of its compute node; None: there is no such node
-    :ivar desired: None: its record cannot be read
-    :ivar recorded: what its own columns say that it holds
-    :ivar busy: a task runs
-    :ivar migrations: UUIDs of its migrations that are not over; each may be a consumer
-    :ivar left_behind_on: hosts it was evacuated from that have not come back to clean up
-    :ivar guest: None: nobody was asked
+    :ivar uuid: UUID of the instance
+    :ivar host: the instance's compute host by Nova's database; None if it has none
+    :ivar provider: UUID of the compute node's resource provider; None if there is no such node
+    :ivar facts: the facts of the instance's flavor and image
+    :ivar desired: the instance's record; None if it cannot be read
+    :ivar recorded: the size in the instance's columns in Nova's database
+    :ivar busy: whether a task runs
+    :ivar migrations: UUIDs of the instance's migrations that are not over; each may be a consumer
+    :ivar left_behind_on: hosts that the instance was evacuated from, and that have not come back
+        to clean up
+    :ivar guest: what the guest was seen to have; None if no guest was read
     """
 
     uuid: str
@@ -67,6 +72,8 @@ class ElasticInstance:
 class Node:
     """One compute node in Placement.
 
+    :ivar host: the compute host
+    :ivar provider: UUID of the resource provider
     :ivar inventories: by resource class: ``total``, ``reserved``, ``allocation_ratio``
     :ivar allocations: by consumer: ``{resource class: amount}``
     """
@@ -79,11 +86,12 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """A cloud, or the part of one that is looked at.
+    """A cloud, or the part of a cloud that is checked.
 
-    :ivar nodes: by resource provider; of each instance its own, at the least
-    :ivar consumers: every UUID that is an instance or a migration of the cloud, of those that are
-        consumers on ``nodes``; None: that is not known
+    :ivar instances: the elastic instances
+    :ivar nodes: by UUID of the resource provider, at least the nodes of ``instances``
+    :ivar consumers: the consumers on ``nodes`` that are an instance or a migration of the cloud;
+        None if that is not known, and then orphaned allocations are not checked
     """
 
     instances: tuple[ElasticInstance, ...]
@@ -92,7 +100,7 @@ class Snapshot:
 
 
 def findings(snapshot: Snapshot) -> tuple[Finding, ...]:
-    """Everything in ``snapshot`` that breaks a rule, or is worth a note."""
+    """Return what breaks a rule in ``snapshot``, and what is worth a note."""
     found: list[Finding] = []
     elsewhere = _elsewhere_by_instance(snapshot)
     for instance in snapshot.instances:
@@ -109,9 +117,13 @@ def findings(snapshot: Snapshot) -> tuple[Finding, ...]:
 def _of_record(instance: ElasticInstance) -> Iterator[Finding]:
     desired = instance.desired
     if desired is None:
-        yield _about(instance, "record_unreadable", "its keys xloud_* have no usable values")
+        yield _about(
+            instance,
+            "record_unreadable",
+            "its keys xloud_* in system_metadata have no usable values",
+        )
         return
-    # The floor is an option, and may have been another one when the size was asked for.
+    # The memory floor is an option and may have changed since the size was asked for.
     facts = replace(instance.facts, memory_floor_mb=0)
     bounds = bounds_of(facts, HostFacts(memory_floor_mb=1))
     for size in (desired.persisted, desired.target):
@@ -142,7 +154,7 @@ def _of_allocations(instance: ElasticInstance, nodes: Mapping[str, Node]) -> Ite
         yield from _no_allocation(instance)
         return
     reserved = sizes[0]
-    # While it moves, a part of what is reserved for it here may be its migration's.
+    # While an instance moves, its migration may be the consumer of what is reserved here.
     for other in sizes[1:]:
         reserved = reserved.at_least(other)
     yield from _held_within(instance, reserved)
@@ -156,7 +168,7 @@ def _held_within(instance: ElasticInstance, reserved: Size) -> Iterator[Finding]
         return
     if guest.held is None:
         if not instance.busy:
-            what = "what its guest holds was not told"
+            what = "what its guest holds is not known"
             yield _about(instance, "guest_unknown", what, note=True)
         return
     if guest.held.vcpus > reserved.vcpus:
@@ -178,7 +190,7 @@ def _held_within(instance: ElasticInstance, reserved: Size) -> Iterator[Finding]
 
 
 def _at_rest(instance: ElasticInstance, reserved: Size) -> Iterator[Finding]:
-    """What need not be so while a task runs."""
+    """Yield the broken rules among those that apply only while no task runs."""
     desired = instance.desired
     if desired is not None and not reserved.covers(desired.claim):
         what = f"it is to hold {desired.claim}, and {reserved} are reserved for it"
@@ -198,9 +210,10 @@ def _no_allocation(instance: ElasticInstance) -> Iterator[Finding]:
 
 
 def _elsewhere_by_instance(snapshot: Snapshot) -> dict[str, list[Node]]:
-    """Of each instance the nodes that have something for it and are not its own; few have any.
+    """Return, by instance UUID, the nodes other than its own that have an allocation for it.
 
-    By one pass over the allocations: a cloud has too many nodes to ask each about each instance.
+    The result is made in one pass over all allocations, because a cloud has too many nodes to look
+    for each instance on each of them.
     """
     own = {instance.uuid: instance.provider for instance in snapshot.instances}
     found: dict[str, list[Node]] = {}

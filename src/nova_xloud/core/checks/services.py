@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whether Nova's services run with nova-xloud, by what each of them says."""
+"""Checks whether Nova's services run with nova-xloud, by what each of them reports."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from typing import Any
 from nova_xloud.core.checks.upgrade_check import Issue, Level, Verdict
 
 COMPUTE = "nova-compute"
-# The RPC version with which conductors and schedulers began to answer.
+# The first RPC version in which conductors and schedulers report their version.
 ABOUT_SINCE = "1.3"
 API_APPLICATION = "nova_xloud.wsgi.osapi_compute:application"
 BY_HAND = (
-    "by hand: GET /servers/{any UUID}/xloud-status says 404 and that UUID where it runs with "
-    "nova-xloud, and an empty 404 where not"
+    "by hand: GET /servers/{any UUID}/xloud-status returns a 404 that names the UUID where "
+    "nova-api runs with nova-xloud, and an empty 404 where it does not"
 )
 
 
@@ -24,7 +24,7 @@ class Runs(enum.Enum):
     """How a service was found to run."""
 
     EXTENDED = "with nova-xloud"
-    OLDER = "with a nova-xloud that is older than this question"
+    OLDER = "with a nova-xloud that is too old to report its version"
     STOCK = "without nova-xloud"
     SILENT = "it did not answer"
     DOWN = "it is down, and was not asked"
@@ -32,11 +32,11 @@ class Runs(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """What a service says of itself.
+    """What a service reports about its nova-xloud.
 
-    :ivar package: version of its nova-xloud
-    :ivar rpc_version: of its ``xloud`` namespace
-    :ivar options: those of its nova.conf that matter here, by ``[group] name``
+    :ivar package: version of the service's nova-xloud
+    :ivar rpc_version: version of the service's RPC namespace ``xloud``
+    :ivar options: the options of the service's nova.conf that the checks use, by ``[group] name``
     """
 
     package: str
@@ -51,8 +51,11 @@ class About:
 class Service:
     """One service of Nova.
 
-    :ivar about: of one that is ``EXTENDED``
-    :ivar why: of one that is ``SILENT``
+    :ivar binary: ``nova-compute``, for example
+    :ivar host: the host that the service runs on
+    :ivar runs: how the service was found to run
+    :ivar about: what a service that is ``EXTENDED`` reports; else None
+    :ivar why: why a service that is ``SILENT`` did not answer; else empty
     """
 
     binary: str
@@ -64,10 +67,11 @@ class Service:
 
 @dataclass(frozen=True, slots=True)
 class ApiAnswer:
-    """What came of asking one nova-api.
+    """The result of a request to one nova-api.
 
-    :ivar name: its URL, or where the URL would have been from
-    :ivar why: of one that is ``SILENT``
+    :ivar name: the URL of the nova-api; if it is not known, the place where it was looked up
+    :ivar runs: how the nova-api was found to run
+    :ivar why: why a nova-api that is ``SILENT`` was not checked; else empty
     """
 
     name: str
@@ -76,15 +80,22 @@ class ApiAnswer:
 
 
 def judge_services(binary: str, services: Sequence[Service], here: About) -> Verdict:
-    """Whether all services of a kind run with nova-xloud, and with the one that is here."""
+    """Judge whether all services of a kind run with nova-xloud, in the version that runs here.
+
+    :param binary: the kind of service, such as ``nova-compute``
+    :param here: the nova-xloud that runs this check
+    """
     if not services:
         what = f"Nova's databases have no record of a {binary}"
-        return Verdict("Nobody was asked", (Issue(Level.WARNING, what, "start it, and ask again"),))
-    # A compute without it is kept out of its way by traits; whatever places or moves has to know.
+        return Verdict(
+            "No service was asked", (Issue(Level.WARNING, what, "start it, and ask again"),)
+        )
+    # Traits keep elastic instances off a nova-compute without nova-xloud, so that is a warning. The
+    # services that place or move instances must have nova-xloud.
     stock = Level.WARNING if binary == COMPUTE else Level.FAILURE
     start = f"start it with nova-xloud-run {binary}"
     if binary != COMPUTE:
-        start += f"; one that is, and older than RPC {ABOUT_SINCE}, cannot say so: restart it"
+        start += f"; one that runs with it before RPC {ABOUT_SINCE} cannot report it: restart it"
     issues = [
         *_of(services, Runs.STOCK, stock, start),
         *_of(services, Runs.OLDER, Level.WARNING, f"install {here} there and restart it"),
@@ -100,17 +111,18 @@ def judge_services(binary: str, services: Sequence[Service], here: About) -> Ver
             others.setdefault(str(service.about), []).append(service.host)
     for theirs, hosts in others.items():
         what = f"{binary} on {', '.join(hosts)} runs with {theirs}, and here is {here}"
-        remedy = "install one version everywhere and restart; what the older does not know is "
-        remedy += "refused there"
+        remedy = "install one version everywhere and restart; the older one refuses what it "
+        remedy += "does not know"
         issues.append(Issue(Level.WARNING, what, remedy))
     extended = [service.host for service in services if service.runs is Runs.EXTENDED]
     return Verdict(f"With nova-xloud: {', '.join(extended) or 'none'}", tuple(issues))
 
 
 def judge_api(answers: Sequence[ApiAnswer], hosts: Sequence[str]) -> Verdict:
-    """Whether nova-api runs with nova-xloud.
+    """Judge whether nova-api runs with nova-xloud.
 
-    :param hosts: where one was ever started, behind the URL that was asked
+    :param answers: the result of the request to each URL
+    :param hosts: the hosts where a nova-api was ever started; one URL may stand for all of them
     """
     issues = []
     for answer in answers:
@@ -130,14 +142,16 @@ def judge_api(answers: Sequence[ApiAnswer], hosts: Sequence[str]) -> Verdict:
 
 
 def how_api_runs(status: int, body: str, uuid: str) -> tuple[Runs, str]:
-    """How the nova-api runs that answered ``GET /servers/{uuid}/xloud-status``.
+    """Return how a nova-api runs, from its answer to ``GET /servers/{uuid}/xloud-status``.
 
-    :param uuid: of no server
-    :returns: with why, where it is not known
+    :param status: the HTTP status of the answer
+    :param uuid: a UUID that no server has
+    :returns: how it runs, and the reason if that is ``SILENT``; else an empty reason
     """
     if status == 404 and uuid in body:
         return Runs.EXTENDED, ""
-    # Our policy refuses before it looks for the server; stock Nova has none for that path.
+    # The policy of nova-xloud refuses before the server is looked up; stock Nova has no policy for
+    # that path.
     if status == 403 and "xloud" in body:
         return Runs.EXTENDED, ""
     if status == 404:

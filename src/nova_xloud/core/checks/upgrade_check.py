@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whether a cloud is ready for nova-xloud: what was read of it, judged, with the remedy.
+"""Checks whether a cloud is ready for nova-xloud, and names the remedy if it is not.
 
-Levels are those of oslo.upgradecheck. What a service says of itself is in :mod:`.services`.
+The levels are those of oslo.upgradecheck. The check of services is in
+:mod:`nova_xloud.core.checks.services`.
 """
 
 from __future__ import annotations
@@ -14,16 +15,16 @@ from nova_xloud.core.checks.finding import REMEDIES, Finding
 from nova_xloud.core.size import Size
 from nova_xloud.core.sizing.minimums import ALL_SPECS, MEMORY_SPECS, read_minimums
 
-# They take an extra spec without a namespace for something that a host's aggregate has to say.
+# These filters compare an extra spec without a namespace with the metadata of the host's aggregate.
 CLASHING_FILTERS = ("AggregateInstanceExtraSpecsFilter",)
 
-# Options that services are asked for, as people name them.
+# Options that services report, as people name them.
 FILTERS = "[filter_scheduler] enabled_filters"
 STATISTICS_PERIOD = "[libvirt] mem_stats_period_seconds"
 
 
 class Level(enum.IntEnum):
-    """The worst of all is the exit code."""
+    """How bad an outcome is; the worst level of all checks is the exit code."""
 
     SUCCESS = 0
     WARNING = 1
@@ -32,10 +33,11 @@ class Level(enum.IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Issue:
-    """One thing that is not as it should be, or is not known.
+    """One thing that is not as it should be, or that is not known.
 
-    :ivar what: names the thing and its value
-    :ivar remedy: what to do about it
+    :ivar level: ``WARNING`` or ``FAILURE``
+    :ivar what: the thing and its value
+    :ivar remedy: what the operator can do about it
     """
 
     level: Level
@@ -50,7 +52,8 @@ class Issue:
 class Verdict:
     """The outcome of one check.
 
-    :ivar seen: what was looked at, for people; said in any case
+    :ivar seen: what was checked and found, for people; shown with and without issues
+    :ivar issues: what is wrong; empty if the check succeeds
     """
 
     seen: str
@@ -58,15 +61,17 @@ class Verdict:
 
     @property
     def level(self) -> Level:
+        """The worst level of the issues; ``SUCCESS`` without issues."""
         return max((issue.level for issue in self.issues), default=Level.SUCCESS)
 
     @property
     def details(self) -> str:
-        """All of it, the worst first."""
+        """All issues as text, the worst first, and then ``seen``."""
         worst_first = sorted(self.issues, key=lambda issue: -issue.level)
         return " ".join([*(str(issue) for issue in worst_first), f"{self.seen}."])
 
     def and_also(self, more: Iterable[Issue]) -> Verdict:
+        """Return the verdict with ``more`` issues."""
         return Verdict(self.seen, (*self.issues, *more))
 
 
@@ -83,14 +88,18 @@ class StoredFlavor:
     memory_floor_mb: int = 0
 
     def names_one_of(self, extra_specs: Collection[str]) -> bool:
+        """Return whether the flavor has one of these extra specs."""
         return any(name in self.extra_specs for name in extra_specs)
 
 
 def judge_release(found: str | None, is_supported: bool, supported: Sequence[str]) -> Verdict:
-    """Whether the Nova here is one that was tested. Whether it fits is for :func:`judge_seams`.
+    """Judge whether the installed Nova was tested with this nova-xloud.
 
-    :param found: version of the Nova installed here; None: none
-    :param supported: the releases that were tested
+    Whether that Nova fits is checked by :func:`judge_seams`.
+
+    :param found: the version of the installed Nova; None if none is installed
+    :param is_supported: whether ``found`` is a supported release
+    :param supported: the supported releases, which were tested
     """
     if found is not None and is_supported:
         return Verdict(f"Nova {found} is installed here")
@@ -106,32 +115,37 @@ def judge_release(found: str | None, is_supported: bool, supported: Sequence[str
 
 
 def judge_seams(misfits: Sequence[str]) -> Verdict:
-    """:param misfits: a line a seam: where, what was expected, what was found"""
-    remedy = "install a nova-xloud that serves this Nova; nova-xloud-run refuses it"
+    """Judge whether the points where Nova is extended or called are as nova-xloud expects them.
+
+    :param misfits: one line for each point that does not fit: where, what was expected, what was
+        found
+    """
+    remedy = "install a nova-xloud that supports this Nova; nova-xloud-run refuses this one"
     return Verdict(
-        "Looked at is every point where the Nova here is extended or called",
+        "Checked every point where the Nova here is extended or called",
         tuple(Issue(Level.FAILURE, misfit, remedy) for misfit in misfits),
     )
 
 
 def judge_flavors(flavors: Sequence[StoredFlavor]) -> Verdict:
-    """Whether the minimums that flavors name are possible."""
+    """Judge whether the minimums that flavors name are possible."""
     issues = []
     for flavor in flavors:
         floor = flavor.memory_floor_mb
         problems = read_minimums(flavor.extra_specs, flavor.maximum, floor).problems
         if problems:
             what = f"flavor {flavor.name}: {'; '.join(problems)}"
-            remedy = "correct or unset it; until then no server can be created with the flavor"
+            remedy = "correct or unset the extra spec; until then no server can be created with "
+            remedy += "the flavor"
             issues.append(Issue(Level.FAILURE, what, remedy))
     elastic = sum(flavor.names_one_of(ALL_SPECS) for flavor in flavors)
     return Verdict(f"{elastic} of {len(flavors)} flavors name a minimum", tuple(issues))
 
 
 def judge_filters(enabled: dict[str, Sequence[str]], flavors: Sequence[StoredFlavor]) -> Verdict:
-    """Whether a scheduler's filter finds no host because of our extra specs.
+    """Judge whether a scheduler's filter rejects all hosts because of a minimum's extra spec.
 
-    :param enabled: filters, by whose they are: ``nova-scheduler on host1``
+    :param enabled: the enabled filters by their source: ``nova-scheduler on host1``
     """
     clashing = {
         whose: [name for name in filters if name in CLASHING_FILTERS]
@@ -139,14 +153,14 @@ def judge_filters(enabled: dict[str, Sequence[str]], flavors: Sequence[StoredFla
     }
     with_clash = [f"{whose} has {', '.join(names)}" for whose, names in clashing.items() if names]
     if not with_clash:
-        return Verdict(f"No filter that clashes is enabled, says {', '.join(enabled)}")
+        return Verdict(f"No filter that clashes is enabled, as reported by {', '.join(enabled)}")
     unscoped = [name for name in ALL_SPECS if ":" not in name]
     seen = f"{'; '.join(with_clash)}: flavors have to name xloud:minimum_cpu, xloud:minimum_memory"
     short = [flavor.name for flavor in flavors if flavor.names_one_of(unscoped)]
     if not short:
         return Verdict(seen)
     what = f"Servers of the flavors {', '.join(short)} find no host: their minimum_cpu or "
-    what += "minimum_memory is taken for something that an aggregate says"
+    what += "minimum_memory is compared with the metadata of host aggregates"
     remedy = "name xloud:minimum_cpu and xloud:minimum_memory instead, and unset the short names"
     return Verdict(seen, (Issue(Level.FAILURE, what, remedy),))
 
@@ -154,37 +168,42 @@ def judge_filters(enabled: dict[str, Sequence[str]], flavors: Sequence[StoredFla
 def judge_balloons(
     periods: dict[str, int], silent: Sequence[str], here: int, flavors: Sequence[StoredFlavor]
 ) -> Verdict:
-    """Whether guests get a balloon, and with it memory that can be adjusted.
+    """Judge whether guests get a balloon, without which their memory cannot be adjusted.
 
-    :param periods: ``STATISTICS_PERIOD`` by the compute host that says so
-    :param silent: compute hosts that do not say it
-    :param here: the same option in the configuration of this host
+    :param periods: ``[libvirt] mem_stats_period_seconds`` by compute host, as each nova-compute
+        reported it
+    :param silent: compute hosts that did not report the option
+    :param here: the option in the nova.conf of this host, which is assumed for those hosts
     """
     wanting = [flavor.name for flavor in flavors if flavor.names_one_of(MEMORY_SPECS)]
     issues = []
-    # Nova takes a negative one for none too.
+    # Nova gives no balloon for a negative period either.
     without = [f"nova-compute on {host}" for host, period in periods.items() if period <= 0]
     if (silent or not periods) and here <= 0:
         without.append("nova.conf here")
     if without:
-        what = f"{STATISTICS_PERIOD} is 0, says {', '.join(without)}: no guest there gets a balloon"
+        what = f"{STATISTICS_PERIOD} is 0, as reported by {', '.join(without)}: "
+        what += "no guest there gets a balloon"
         if wanting:
             what += f", and no server of {', '.join(wanting)} is placed there"
-        remedy = "set it, Nova's default is 10; guests have a balloon from their next start on"
+        remedy = "set it (Nova's default is 10); guests have a balloon from their next start on"
         issues.append(Issue(Level.FAILURE if wanting else Level.WARNING, what, remedy))
     if silent:
-        what = f"nova-compute on {', '.join(silent)} did not say {STATISTICS_PERIOD}"
-        issues.append(Issue(Level.WARNING, what, f"it is {here} in nova.conf here; look there"))
+        what = f"nova-compute on {', '.join(silent)} did not report {STATISTICS_PERIOD}"
+        issues.append(Issue(Level.WARNING, what, f"it is {here} in nova.conf here; check it there"))
     told = [f"{period} on {host}" for host, period in periods.items()]
     seen = f"{STATISTICS_PERIOD} is {', '.join(told) or f'{here} in nova.conf here'}"
     return Verdict(seen, tuple(issues))
 
 
 def judge_invariants(found: Sequence[Finding], elastic: int) -> Verdict:
-    """:param elastic: how many instances were looked at"""
+    """Judge the findings of the invariants' check.
+
+    :param elastic: how many elastic instances were checked
+    """
     by_code: dict[tuple[Level, str], list[Finding]] = {}
     for finding in found:
-        # Another note is of a guest that has just started: that passes.
+        # Any other note is about a guest that has just started, which passes by itself.
         if not finding.note or finding.code == "guest_unknown":
             level = Level.WARNING if finding.note else Level.FAILURE
             by_code.setdefault((level, finding.code), []).append(finding)
@@ -192,7 +211,7 @@ def judge_invariants(found: Sequence[Finding], elastic: int) -> Verdict:
         Issue(level, f"{code}: {'; '.join(_about(f) for f in findings)}", REMEDIES[code])
         for (level, code), findings in by_code.items()
     ]
-    seen = f"{elastic} elastic instances were looked at; nova-xloud-status invariants says more"
+    seen = f"{elastic} elastic instances were checked; nova-xloud-status invariants reports more"
     return Verdict(seen, tuple(issues))
 
 

@@ -34,7 +34,7 @@ GOOD = service(Runs.EXTENDED, "good")
     [
         (service(Runs.EXTENDED), SUCCESS, "With nova-xloud: good, a."),
         (service(Runs.STOCK), FAILURE, "nova-x on a: runs without nova-xloud; start it with"),
-        (service(Runs.OLDER), WARNING, "nova-x on a: runs with a nova-xloud that is older"),
+        (service(Runs.OLDER), WARNING, "nova-x on a: runs with a nova-xloud that is too old"),
         (service(Runs.DOWN), WARNING, "nova-x on a: it is down, and was not asked; start it"),
         (service(Runs.SILENT, why="no broker"), WARNING, "nova-x on a did not answer: no broker"),
         (

@@ -82,7 +82,12 @@ def test_flavors_are_judged_as_create_judges_them() -> None:
 @pytest.mark.parametrize(
     ("filters", "flavors", "level", "words"),
     [
-        (["ComputeFilter"], [flavor(minimum_cpu="1")], SUCCESS, "says nova-scheduler on a"),
+        (
+            ["ComputeFilter"],
+            [flavor(minimum_cpu="1")],
+            SUCCESS,
+            "as reported by nova-scheduler on a",
+        ),
         ([CLASH], [flavor()], SUCCESS, f"nova-scheduler on a has {CLASH}"),
         ([CLASH], [flavor(xloud__minimum_cpu="1")], SUCCESS, "have to name xloud:minimum_cpu"),
         ([CLASH], [flavor("x", minimum_cpu="1")], FAILURE, "the flavors x find no host"),
@@ -117,14 +122,21 @@ OTHER = [flavor("c", minimum_cpu="1")]
     ("periods", "silent", "here", "flavors", "level", "words"),
     [
         ({"a": 10, "b": 1}, [], 0, MEMORY, SUCCESS, "is 10 on a, 1 on b"),
-        ({"a": 0, "b": 1}, [], 10, MEMORY, FAILURE, "is 0, says nova-compute on a: no guest"),
+        (
+            {"a": 0, "b": 1},
+            [],
+            10,
+            MEMORY,
+            FAILURE,
+            "is 0, as reported by nova-compute on a: no guest",
+        ),
         ({"a": -1}, [], 10, MEMORY, FAILURE, "no server of m is placed there"),
-        ({"a": 0}, [], 10, OTHER, WARNING, "is 0, says nova-compute on a: no guest"),
-        ({"a": 10}, ["b"], 10, MEMORY, WARNING, "nova-compute on b did not say"),
-        ({"a": 10}, ["b"], 0, MEMORY, FAILURE, "is 0, says nova.conf here"),
+        ({"a": 0}, [], 10, OTHER, WARNING, "is 0, as reported by nova-compute on a: no guest"),
+        ({"a": 10}, ["b"], 10, MEMORY, WARNING, "nova-compute on b did not report"),
+        ({"a": 10}, ["b"], 0, MEMORY, FAILURE, "is 0, as reported by nova.conf here"),
         ({}, ["b"], 7, MEMORY, WARNING, "it is 7 in nova.conf here"),
         ({}, [], 7, MEMORY, SUCCESS, "is 7 in nova.conf here"),
-        ({}, [], 0, MEMORY, FAILURE, "is 0, says nova.conf here"),
+        ({}, [], 0, MEMORY, FAILURE, "is 0, as reported by nova.conf here"),
     ],
 )
 def test_balloons(
