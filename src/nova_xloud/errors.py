@@ -18,7 +18,7 @@
     │   ├── HostUnavailable         409  xloud.host_unavailable
     │   ├── HostUnsupported         409  xloud.host_unsupported
     │   └── PlacementUnavailable    503  xloud.placement_unavailable
-    ├── DomainError             what a libvirt domain answered to one call
+    ├── DomainError             a libvirt call on a domain failed
     │   ├── DomainNotFound          libvirt 42
     │   ├── DomainNotRunning        libvirt 55
     │   ├── InvalidSize             libvirt 8, 82
@@ -29,8 +29,8 @@
     │   ├── AgentUnavailable        libvirt 74, 86, 112, 113, 1
     │   └── DomainCallFailed        any other libvirt error
     ├── GuestRefused            the guest did not follow: xloud.guest_refused.<what>
-    ├── AdjustmentDeferred      nothing can happen before somebody else acts
-    └── UnfitNova               a seam does not fit the installed Nova
+    ├── AdjustmentDeferred      another operation, or a paused guest, has to go first
+    └── UnfitNova               the installed Nova differs where nova-xloud extends or calls it
 
 A ``Refused`` carries a stable ``code`` and the HTTP ``status`` it becomes. Codes
 are part of the API: people and programs match on them, so they never change.
@@ -42,18 +42,22 @@ from typing import Any, ClassVar
 
 
 class XloudError(Exception):
-    """The root of the tree; never raised itself."""
+    """The base class of every error of nova-xloud; it is never raised itself."""
 
     def format_message(self) -> str:
-        """What Nova puts into an instance action event; its own exceptions have it too."""
+        """Return the text that Nova stores in the details of an instance action event.
+
+        Nova calls this method of its own exceptions too.
+        """
         return str(self)
 
 
 class Refused(XloudError):
-    """An adjustment was refused; nothing was changed.
+    """An adjustment was refused, and nothing was changed.
 
-    :ivar code: stable reason code, ``xloud.<something>``
-    :ivar status: HTTP status
+    :ivar code: stable reason code of the class, ``xloud.<something>``
+    :ivar status: HTTP status of the REST response
+    :ivar message: the reason, for people
     """
 
     code: ClassVar[str] = "xloud.refused"
@@ -68,18 +72,19 @@ class Refused(XloudError):
 
     @property
     def reason_code(self) -> str:
+        """The stable reason code of this error; :attr:`code`, unless a subclass completes it."""
         return self.code
 
     def to_wire(self) -> dict[str, Any]:
-        """``{"code", "status", "message"}``: how a refusal crosses RPC."""
+        """Return the refusal as RPC sends it: a dict of ``code``, ``status`` and ``message``."""
         return {"code": self.reason_code, "status": self.status, "message": self.message}
 
     @staticmethod
     def from_wire(data: dict[str, Any]) -> Refused:
-        """The refusal that :meth:`to_wire` described.
+        """Return the refusal that :meth:`to_wire` of the other side has sent.
 
-        A code of a later version of the other side becomes a plain ``Refused``
-        that still carries that code and status.
+        A code that this version does not know, from a later version, becomes a subclass of
+        :class:`Refused` that still has that code and status.
         """
         code = str(data["code"])
         if code.startswith(Blocked.PREFIX):
@@ -91,7 +96,7 @@ class Refused(XloudError):
 
 
 class _RefusedElsewhere(Refused):
-    """A refusal with a code this version does not know."""
+    """A refusal from another service, with a code that this version does not know."""
 
     def __init__(self, code: str, status: int, message: str) -> None:
         super().__init__(message)
@@ -100,6 +105,7 @@ class _RefusedElsewhere(Refused):
 
     @property
     def reason_code(self) -> str:
+        """The code that the other service has sent."""
         return self._code
 
 
@@ -111,28 +117,28 @@ class Invalid(Refused):
 
 
 class OutOfBounds(Refused):
-    """A size below the minimum, above the maximum, or off the vCPU step."""
+    """The requested size is below the minimum, above the maximum, or off the vCPU step."""
 
     code = "xloud.out_of_bounds"
     status = 400
 
 
 class Forbidden(Refused):
-    """Policy does not allow it."""
+    """Nova's policy does not allow the caller to make this adjustment."""
 
     code = "xloud.forbidden"
     status = 403
 
 
 class QuotaExceeded(Refused):
-    """It would hold more than the quota of its project, or of its user, has left."""
+    """The server would hold more than the quota of its project, or of its user, has left."""
 
     code = "xloud.quota"
     status = 403
 
 
 class NotFound(Refused):
-    """No such instance on that host."""
+    """The compute host has no such instance."""
 
     code = "xloud.not_found"
     status = 404
@@ -145,28 +151,31 @@ class InvalidState(Refused):
 
 
 class NoCapacity(Refused):
-    """Placement has no room on the host."""
+    """The compute host has no room for the size, by Placement's inventories and usages."""
 
     code = "xloud.no_capacity"
 
 
 class NoAllocation(Refused):
-    """Placement holds nothing for the instance on its host."""
+    """Placement has no allocation for the instance on the instance's compute host."""
 
     code = "xloud.no_allocation"
 
 
 class ClaimRefused(Refused):
-    """Placement does not take what is to be reserved, and not because the host is full.
+    """Placement refuses to release what is not needed any more.
 
-    So a release: what was reserved stays reserved, which is safe, and more than is needed.
+    What was reserved stays reserved, which is safe, but more than is needed.
     """
 
     code = "xloud.claim_refused"
 
 
 class Blocked(Refused):
-    """This instance cannot be adjusted so; ``why`` completes the code."""
+    """A resource of this instance cannot be adjusted, or not in this way.
+
+    :ivar why: the last part of the code ``xloud.blocked.<why>``; it never changes
+    """
 
     PREFIX = "xloud.blocked."
 
@@ -176,6 +185,7 @@ class Blocked(Refused):
 
     @property
     def reason_code(self) -> str:
+        """The stable reason code, ``xloud.blocked.<why>``."""
         return self.PREFIX + self.why
 
 
@@ -192,14 +202,14 @@ class HostUnsupported(Refused):
 
 
 class PlacementUnavailable(Refused):
-    """Placement could not be asked, or kept conflicting."""
+    """Placement did not answer, or every attempt to write ended in a conflict."""
 
     code = "xloud.placement_unavailable"
     status = 503
 
 
 class DomainError(XloudError):
-    """A libvirt call on a domain failed; the message names call and domain."""
+    """A libvirt call on a domain failed; the message names the call and the domain."""
 
 
 class DomainNotFound(DomainError):
@@ -211,8 +221,9 @@ class DomainNotRunning(DomainError):
 
 
 class InvalidSize(DomainError):
-    """libvirt refuses the size: 0, negative, above the maximum (VIR_ERR_INVALID_ARG, 8),
-    or, for a negative memory, VIR_ERR_OVERFLOW, 82.
+    """libvirt refuses the size, because it is 0, negative or above the maximum.
+
+    The error is VIR_ERR_INVALID_ARG (8), or VIR_ERR_OVERFLOW (82) for a negative memory.
     """
 
 
@@ -221,40 +232,46 @@ class VcpuNotRemovable(DomainError):
 
 
 class RemovalTimedOut(DomainError):
-    """The guest has not given the vCPU back in libvirt's own 5 s (VIR_ERR_OPERATION_TIMEOUT, 68),
-    or was asked for it before and has not answered yet (VIR_ERR_INTERNAL_ERROR, 1).
+    """The guest has not given a vCPU back yet.
 
-    No refusal: it may still do so. The number of vCPUs is not settled: read back, do not add.
+    Either libvirt's own 5 s have passed (VIR_ERR_OPERATION_TIMEOUT, 68), or the guest was asked for
+    the vCPU before and has not answered yet (VIR_ERR_INTERNAL_ERROR, 1). This is no refusal: the
+    guest may still give the vCPU back. Until then the number of vCPUs is not settled: read it
+    again, and add no vCPU.
     """
 
 
 class RemovalRejected(DomainError):
-    """The guest said that it does not give the vCPU back (VIR_ERR_OPERATION_FAILED, 9)."""
+    """The guest refused to give the vCPU back (VIR_ERR_OPERATION_FAILED, 9)."""
 
 
 class DomainBusy(DomainError):
-    """Another call, or a migration, holds the domain (68, or 9 where too many wait).
+    """Another call, or a migration, holds the domain, so libvirt has begun nothing: try later.
 
-    Nothing was begun: try later. ``cannot acquire state change lock``.
+    libvirt's error is 68, or 9 if too many calls wait: ``cannot acquire state change lock``.
     """
 
 
 class AgentUnavailable(DomainError):
-    """No guest agent is configured (74), it does not answer (86, 112), or not with what was asked
-    (113, or 1: the call is blocked, or the answer malformed).
+    """The guest agent cannot be used.
+
+    No agent is configured (74), the agent does not answer (86, 112), or it does not do what it was
+    asked for (113; or 1, if the call is blocked in the guest or the answer is malformed).
     """
 
 
 class DomainCallFailed(DomainError):
-    """Any other libvirt error."""
+    """A libvirt call on a domain failed with an error that has no class of its own."""
 
 
 class GuestRefused(XloudError):
-    """The guest did not take or give back what it was told to; its claim stays.
+    """The guest did not follow: it did not reach the desired size, and its claim stays.
 
-    :ivar code: ``xloud.guest_refused.<what>``; stable. What: ``vcpus_not_added``,
-        ``vcpus_not_removed``, ``vcpus_not_online``, ``removal_unsettled``, ``memory_not_reached``,
-        ``memory_floor``, ``no_statistics``, ``not_in_time``
+    :ivar message: the reason, for people
+    :ivar code: stable reason code ``xloud.guest_refused.<what>``. Some of
+        them: ``vcpus_not_added``, ``vcpus_not_removed``, ``vcpus_not_online``,
+        ``removal_unsettled``, ``memory_not_reached``, ``memory_floor``, ``no_statistics``,
+        ``not_in_time``
     """
 
     def __init__(self, code: str, message: str) -> None:
@@ -267,9 +284,9 @@ class GuestRefused(XloudError):
 
 
 class AdjustmentDeferred(XloudError):
-    """It was admitted and is not done: another operation, or a paused guest, goes first.
+    """An admitted adjustment has to wait, because another operation or a paused guest goes first.
 
-    What it needs stays claimed, and the instance is looked at again afterwards.
+    What the adjustment needs stays claimed, and a new run follows afterwards.
     """
 
     code: ClassVar[str] = "xloud.deferred"
@@ -279,9 +296,9 @@ class AdjustmentDeferred(XloudError):
 
 
 class UnfitNova(XloudError):
-    """The installed Nova does not have a seam as the table expects it.
+    """The installed Nova differs at a seam, a point where nova-xloud extends or calls it.
 
-    :ivar misfits: one line a seam: its name, what was expected, what was found
+    :ivar misfits: one line for each such seam: its name, what was expected, what was found
     """
 
     def __init__(self, misfits: list[str]) -> None:
