@@ -104,9 +104,9 @@ class OneRequest(LogsTestCase):
         self._ends_with("has reached its desired size")
         second = next(a["request_id"] for a in self._events("xloud_adjust"))
         assert first != second
-        assert any("told: 3 vCPUs" in line for line in self._said(first))
-        assert not any("told: 1 vCPUs" in line for line in self._said(first))
-        assert any("told: 1 vCPUs" in line for line in self._said(second))
+        assert any("in QEMU set to 3" in line for line in self._said(first))
+        assert not any("in QEMU set to 1" in line for line in self._said(first))
+        assert any("in QEMU set to 1" in line for line in self._said(second))
 
     def test_a_pass_that_goes_on_after_a_crash_has_it_too(self):
         with mock.patch.object(Worker, "submit", autospec=True):

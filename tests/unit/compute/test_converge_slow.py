@@ -408,7 +408,7 @@ def test_a_guest_that_died_at_its_boot_size_says_so() -> None:
     assert rig.converge().converged
     assert reasons(rig) == ["xloud.guest_silent.low_memory"]
     (said,) = rig.record.desired.recorded_conditions
-    for part in (f"{NOW.memory_mb} MiB", "console", "reboot it hard", "minimum"):
+    for part in (f"{NOW.memory_mb} MiB", "console", "hard reboot it", "minimum"):
         assert part in said.message
     # It can be made larger all the same: claimed, desired, and there with the hard reboot.
     rig.admit(memory_mb=3072)

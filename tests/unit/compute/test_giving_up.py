@@ -99,7 +99,7 @@ def test_until_then_it_is_said_with_what_it_starts_next() -> None:
     assert len(said) <= 255
     assert "it starts next with 2 vCPUs, 1024 MiB" in rig.record.desired.progress.message
     said = _fail(rig, TRIES - 1)
-    assert "it keeps 4 vCPUs, 2048 MiB" in said
+    assert "the instance keeps 4 vCPUs, 2048 MiB" in said
     assert "next start" not in said
 
 

@@ -150,7 +150,7 @@ def test_a_run_says_for_whom_it_does_what_another_request_asked(
     rig.admit(6, 3072)
     with caplog.at_level(logging.INFO, "nova_xloud.compute.converge"):
         rig.converge()
-        assert "6 vCPUs." in caplog.text
+        assert "vCPUs in QEMU set to 6." in caplog.text
         assert "asked" not in caplog.text
         rig.admit(5, 3072)
         rig.request_id = "req-another"
