@@ -168,7 +168,7 @@ class ServicesThatRunStock(UpgradeCheckTestCase):
         assert compute[0] == balloons[0] == WARNING
         assert "host2: runs without nova-xloud" in compute[1]
         assert compute[1].endswith("With nova-xloud: host1.")
-        assert "host2 did not say" in balloons[1]
+        assert "host2 did not report" in balloons[1]
 
 
 class AnApiThatRunsStock(UpgradeCheckTestCase):
@@ -195,7 +195,7 @@ class ServicesOfAnotherVersion(UpgradeCheckTestCase):
             self.start_compute("host2")
             compute, balloons = self._all_well_but("nova-compute", "Balloon statistics")
         assert compute[0] == balloons[0] == WARNING
-        assert "host2: runs with a nova-xloud that is older" in compute[1]
+        assert "host2: runs with a nova-xloud that is too old" in compute[1]
         assert f"RPC {VERSION}" in compute[1]
 
     def test_another_package_here_than_there(self):
@@ -215,7 +215,7 @@ class ServicesThatDoNotAnswer(UpgradeCheckTestCase):
         compute, balloons, invariants = self._all_well_but(*names)
         assert [compute[0], balloons[0], invariants[0]] == [WARNING] * 3
         assert "host1: it is down" in compute[1]
-        assert "host1 did not say" in balloons[1]
+        assert "host1 did not report" in balloons[1]
         assert "the guests of 1 instances on this host were not checked" in invariants[1]
 
     def test_a_conductor_that_is_up_and_silent(self):
