@@ -124,7 +124,8 @@ def _where(path: str, node: ast.AST) -> str:
 
 def _is_openstack_command(node: ast.AST) -> bool:
     return isinstance(node, ast.ClassDef) and any(
-        ast.unparse(base).startswith("command.") for base in node.bases
+        ast.unparse(base).startswith("command.") or ast.unparse(base) == "ShowCommand"
+        for base in node.bases
     )
 
 
