@@ -91,7 +91,11 @@ def bounds_of_flavor(flavor: Any, image_meta: Any) -> Bounds:
         if key not in _WARNED:
             _WARNED.add(key)
             LOG.warning(
-                "Flavor %s has a minimum that is not used as it stands: %s.",
+                "Flavor %s: %s. No server can be created with this flavor until that is "
+                "corrected. For "
+                "servers that have it, a minimum below the floor counts as the floor, and any "
+                "other "
+                "as not named.",
                 flavor.flavorid,
                 problem,
             )

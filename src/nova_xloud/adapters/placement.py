@@ -187,7 +187,7 @@ class PlacementClaims:
             # Not put_allocations(): it returns a bare False for a full host, without the reason.
             answer = self._client._put_allocations(self._context, self._consumer, body)
         except ks_exc.ClientException as error:
-            raise PlacementUnavailable(f"Placement could not be reached: {error}") from error
+            raise PlacementUnavailable(f"Placement could not be asked: {error}") from error
         if answer.status_code == 204:
             # Placement increments the consumer generation by one. Should that ever be wrong, the
             # next write conflicts, and the caller reads again.
@@ -215,7 +215,7 @@ class PlacementClaims:
         try:
             amounts = self._judged(asked, held)
         except (ks_exc.ClientException, ValueError) as error:
-            raise PlacementUnavailable(f"Placement could not be reached: {error}") from error
+            raise PlacementUnavailable(f"Placement could not be asked: {error}") from error
         # A class of which no more is asked for than is held is refused by Placement before 14.0
         # only, and only if the host is more than full. The version of Placement is not known here.
         if any(

@@ -154,7 +154,10 @@ def _answered(check: Callable[[], Verdict]) -> Verdict:
     except Unread as error:
         return Verdict("Not checked", _not_read([error]))
     except Exception as error:
-        LOG.warning("A check ended with an unexpected error.", exc_info=True)
+        LOG.warning(
+            "A check of nova-xloud-status upgrade check failed; the other checks go on.",
+            exc_info=True,
+        )
         remedy = "see the traceback on stderr"
         issue = Issue(Level.WARNING, f"{type(error).__name__}: {error}", remedy)
         return Verdict("Not checked", (issue,))

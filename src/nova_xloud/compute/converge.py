@@ -221,20 +221,24 @@ class _Run:
         except (InvalidState, NotFound, ClaimConflict) as busy:
             # A user's operation has begun; a pass follows after that operation.
             LOG.info(
-                "Instance %s: the outcome of the run was not recorded: %s",
+                "Instance %s: the outcome of the run was not recorded; a pass resumes the "
+                "instance: %s",
                 self._instance.uuid,
                 busy,
             )
         except (Refused, DomainError) as error:
             LOG.warning(
-                "Instance %s: the outcome of the run was not recorded: %s",
+                "Instance %s: the outcome of the run was not recorded; a pass resumes the "
+                "instance: %s",
                 self._instance.uuid,
                 error,
             )
         except Exception:
             # The caller raises the error that ended the run, which matters more than this one.
             LOG.exception(
-                "Instance %s: the outcome of the run was not recorded.", self._instance.uuid
+                "Instance %s: the outcome of the run was not recorded; a pass resumes the "
+                "instance.",
+                self._instance.uuid,
             )
         return message
 

@@ -194,5 +194,11 @@ def _release_what_came_back(instance: Instance, seen: Observation, run: RunState
         return instance.claims.write(seen.reservation, left).size
     except ClaimRefused as error:
         # The outcome of the run is recorded all the same, and the next run tries again.
-        LOG.warning("Instance %s keeps %s reserved: %s", instance.uuid, reserved, error)
+        LOG.warning(
+            "Instance %s keeps %s reserved, more than it needs; the next run tries to release "
+            "it: %s",
+            instance.uuid,
+            reserved,
+            error,
+        )
         return reserved

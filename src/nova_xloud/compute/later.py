@@ -4,9 +4,12 @@
 from __future__ import annotations
 
 import heapq
+import logging
 import threading
 import time
 from collections.abc import Callable
+
+LOG = logging.getLogger(__name__)
 
 
 class Later:
@@ -52,4 +55,7 @@ class Later:
                     self._changed.wait(left)
                     continue
                 call = heapq.heappop(self._calls)[2]
-            call()
+            try:
+                call()
+            except Exception:
+                LOG.exception("A call that was due failed; the others are made all the same.")

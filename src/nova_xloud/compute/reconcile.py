@@ -140,8 +140,10 @@ class Reconciler:
                     self._again = True
                     return self._pass
                 LOG.warning(
-                    "The last reconcile pass hangs, because the QEMU of a guest hangs; "
-                    "another pass begins."
+                    "The last reconcile pass has not ended after %d s: most likely the QEMU of "
+                    "a guest "
+                    "hangs, or the database or Placement is slow. Another pass begins.",
+                    HANGS_AFTER,
                 )
             self._again, self._begun_at = False, self._now()
             self._pass = threading.Thread(target=self._passes, name="xloud-reconcile", daemon=True)

@@ -39,7 +39,7 @@ def _answers(method: Callable[..., Any]) -> Callable[..., dict[str, Any]]:
             return {"refused": {"code": refusal.code, "status": 409, "message": refusal.message}}
         except DomainError as error:
             LOG.warning(
-                "Instance %s: %s: libvirt did not answer: %s",
+                "Instance %s: %s failed, because of libvirt or the guest: %s",
                 instance.uuid,
                 method.__name__,
                 error,

@@ -123,7 +123,9 @@ class XloudComputeManager(manager.ComputeManager):  # type: ignore[misc]
             running = boot_ids(connection)
         except DomainError as error:
             LOG.warning(
-                "Instance %s: after the live migration libvirt did not return its domain id: %s",
+                "Instance %s: it may count as just booted for the boot grace, because libvirt "
+                "did not "
+                "return its domain id after the live migration: %s",
                 instance.uuid,
                 error,
             )

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import threading
 
+import pytest
+
 from lab.patience import LIMIT
 from nova_xloud.compute.later import Later
 
@@ -41,6 +43,16 @@ def test_a_call_made_by_a_call_is_made_too() -> None:
     later, done = Later(), threading.Event()
     later.call(0, lambda: later.call(0, done.set))
     assert done.wait(LIMIT)
+
+
+def test_call_that_fails_does_not_keep_the_others_from_being_made(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    later, done = Later(), threading.Event()
+    later.call(0, lambda: 1 / 0)
+    later.call(0, done.set)
+    assert done.wait(LIMIT)
+    assert "ZeroDivisionError" in caplog.text
 
 
 def test_what_is_forgotten_is_not_called_and_the_thread_ends() -> None:

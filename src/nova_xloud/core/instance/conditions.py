@@ -97,7 +97,8 @@ def same(one: tuple[Condition, ...], other: tuple[Condition, ...]) -> bool:
 def _converged(state: InstanceState, progress: Progress) -> Condition:
     if state.lacks_guest:
         message = (
-            f"the instance has no guest, so it has no size: its vm_state is {state.lacks_guest}"
+            f"no guest of the instance is known, so its size is not known: its vm_state is "
+            f"{state.lacks_guest}"
         )
         return Condition(CONVERGED, False, "xloud.no_guest", message, "")
     there = not state.running or state.numbers.actuated == state.desired.target

@@ -42,8 +42,8 @@ def flavor_blockers(facts: FlavorFacts) -> tuple[Blocker, ...]:
     for resource, classes in ((VCPUS, ("VCPU", "PCPU")), (MEMORY, ("MEMORY_MB",))):
         if name := facts.overrides(*classes):
             message = (
-                f"extra spec {name} fixes the amount in Placement; remove the extra spec to adjust "
-                f"this resource"
+                f"extra spec {name} fixes the amount in Placement; to adjust this resource, "
+                f"resize the server to a flavor without that extra spec"
             )
             found.append(Blocker(resource, "resource_override", message))
     return tuple(found)
