@@ -28,7 +28,7 @@ class Images(AdjustTestCase):
         self._has(3, 768)
         (blocker,) = self._status()["blockers"]
         assert (blocker["resource"], blocker["code"]) == ("vcpus", "xloud.blocked.vcpu_removal")
-        assert "they can be added" in blocker["message"]
+        assert "vCPUs can be added" in blocker["message"]
         self._refused(409, "xloud.blocked.vcpu_removal", current_vcpus=2)
         url = f"/os-xloud-adjust/{self.server['id']}"
         body = {"current_vcpus": 2, "dry_run": True}
