@@ -1,9 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Admit an adjustment: decide, claim in Placement, then write the desired size to the record.
 
-All three happen in this order under the instance's lock. A crash between the claim and the write
-leaves more reserved than is desired: that is wasteful until the next pass over the host releases
-it, and never unsafe. Nothing is set in the guest here; the guest is only read.
+:func:`admit` does all three in this order under the instance's lock. If the quota of the request is
+checked a second time, :func:`reserve` decides and claims before that check, and :func:`admit` then
+takes the lock again and writes the desired size.
+
+A crash between the claim and the write leaves more reserved than is desired: that is wasteful until
+the next pass over the host releases it, and never unsafe. Nothing is set in the guest here; the
+guest is only read.
 """
 
 from __future__ import annotations
@@ -44,8 +48,9 @@ class Admission:
     """The answer to an adjustment that was admitted.
 
     :ivar generation: the generation of the desired size that was asked for
-    :ivar nothing_to_do: the instance has that size already
-    :ivar shrinks: the adjustment gives the guest nothing more, neither vCPUs nor memory
+    :ivar nothing_to_do: the instance has just that size already, and that is what is reserved
+    :ivar shrinks: the adjustment is known to give the guest nothing more, neither vCPUs nor memory.
+        False too if there is nothing to do, or if :func:`reserve` made the claim before
     """
 
     generation: int
@@ -55,7 +60,7 @@ class Admission:
 
 @dataclass(frozen=True, slots=True)
 class Reserved:
-    """What :func:`reserve` claimed for a request, with the reading that it was decided by.
+    """What :func:`reserve` claimed for a request, with the plan and the record of that moment.
 
     :ivar request: the request that the claim is for
     :ivar request_id: the id of the API request that asked for it
@@ -92,7 +97,11 @@ def admit(
     date: Callable[[], str] = utc_now,
     reserved: Reserved | None = None,
 ) -> Admission:
-    """Admit ``request`` or refuse it; a refusal changes nothing.
+    """Admit ``request`` or refuse it; a refusal leaves the desired size and the guest as they were.
+
+    After a refusal no more stays claimed than before, with two exceptions, which the next run
+    releases: what :func:`reserve` claimed, and a claim of this call that could not be taken back
+    when the record could not be written (a warning is logged then).
 
     :param too_late: returns True once nobody waits for the answer any more. It is called when the
         lock is taken, which another operation may have kept for long, and again when the guest and
@@ -101,7 +110,8 @@ def admit(
     :param reserved: what :func:`reserve` claimed for ``request`` a moment ago. Where that is still
         claimed, and the record is still as it was left then, the guest is not read again: the run
         that follows reads the guest before it changes anything
-    :raises Refused: the request is not admitted; the message says why
+    :raises Refused: the request is not admitted, or Placement or QEMU does not answer; the message
+        says why
     :raises DomainError: the guest could not be read
     """
     if reserved is not None and reserved.is_of(request, instance):
@@ -136,7 +146,8 @@ def reserve(
     :param too_late: the same as the parameter of :func:`admit`
     :param date: returns the time now: ISO 8601, UTC
     :returns: what :func:`admit` takes as ``reserved``; None if there is nothing to do
-    :raises Refused: the request is not admitted; nothing was changed, and the message says why
+    :raises Refused: the request is not admitted, or Placement or QEMU does not answer; the message
+        says why. A claim that could not be taken back is released by the next run
     :raises DomainError: the guest could not be read
     """
     check_answers(instance)
@@ -154,7 +165,10 @@ def _is_as_left(instance: Instance, reserved: Reserved) -> bool:
     """Return whether the claim of ``reserved`` and the record are still as they were left.
 
     The record alone does not show it: a run may have released the claim, and writes the record
-    only in the step after that.
+    only in the step after that. A claim that has grown since still counts.
+
+    :raises PlacementUnavailable: Placement could not be asked
+    :raises NotFound: the instance was deleted or has left this host
     """
     is_claimed = instance.claims.read().size.covers(reserved.claim)
     # The claim is read before the record: observe() explains why.
@@ -169,7 +183,7 @@ def _admit_reserved(instance: Instance, reserved: Reserved) -> Admission:
 
 
 def check_answers(instance: Instance) -> None:
-    """Raise unless the guest's QEMU and Placement answer within :data:`PROBE_SECONDS`.
+    """Raise unless the guest's QEMU and Placement each answer within :data:`PROBE_SECONDS`.
 
     Call it before the instance's lock is taken: while the lock is held, one that hangs would keep
     all other operations from the instance.
@@ -192,10 +206,12 @@ def decide_now(
 ) -> tuple[Observation, Plan]:
     """Read the instance, and decide what ``request`` needs.
 
-    The caller has the instance's lock; the plan is valid until the lock is released.
+    The plan is valid as long as the caller holds the instance's lock. A dry run calls this without
+    the lock, and does not carry the plan out.
 
     :param now: the time now: ISO 8601, UTC
-    :raises Refused: the request is not allowed, or the instance is not in a state for it
+    :raises Refused: the request is not allowed, the instance is not in a state for it or is not on
+        this host, or Placement could not be asked
     :raises DomainError: the guest could not be read
     """
     seen = observe(instance, check_adjustable)
@@ -255,7 +271,8 @@ def check_followed(view: RecordView) -> None:
 def _commit(instance: Instance, seen: Observation, plan: Plan, options: EngineOptions) -> Size:
     """Claim what ``plan`` needs, and write the record; return the size that is reserved then.
 
-    If the record cannot be written, what was claimed for it is released again.
+    If the record refuses to be written, what was claimed for it is released again. If that fails
+    too, or if another operation has changed the claim since, the claim stays as it is.
 
     :raises Refused: Placement or the record refuses; the message says why
     """

@@ -12,12 +12,12 @@ T = TypeVar("T")
 
 
 class Urgency(enum.IntEnum):
-    """Why a run was queued; the smaller value goes first."""
+    """Why a run was queued; of two runs, the one with the smaller value goes first."""
 
     OWED = 0
     """The guest holds more than is reserved, or would start with more."""
     ASKED = 1
-    """A user has asked for an adjustment, and may be waiting."""
+    """A request came: an adjustment, for which a user may be waiting, or a release of a claim."""
     AGAIN = 2
     """A pass has found a drift, or an earlier run is retried."""
 
@@ -33,21 +33,25 @@ def rank(urgency: Urgency, *, shrinks: bool, room_is_short: bool) -> Rank:
     somebody waits for what a guest gets. While the host is full it is the other way round.
 
     :param shrinks: the run gives its guest nothing more
-    :param room_is_short: Placement lately had no capacity on this host for a claim, so a run that
-        releases some goes first
+    :param room_is_short: a run on this host has lately ended because the host had no room for a
+        claim, so a run that releases some goes first
+    :returns: sorts before the rank of a run that goes later
     """
     return urgency, shrinks is not room_is_short
 
 
 class Lane(enum.Enum):
-    """A kind of work that has threads of its own, so that other work cannot occupy them."""
+    """A kind of work that has threads of its own, which slower or less urgent work cannot occupy.
+
+    The threads of ``QUICK`` also take work of ``OWED``, and take it first.
+    """
 
     OWED = "owed"
-    """Runs of :attr:`Urgency.OWED`, as long as no call of theirs is slow."""
+    """Runs of :attr:`Urgency.OWED`, while their next call is not one for ``SLOW``."""
     QUICK = "quick"
-    """Calls that libvirt, Placement and the database answer at once."""
+    """All other calls. All but those to a guest's agent are answered at once."""
     SLOW = "slow"
-    """Calls in which libvirt waits for the guest."""
+    """Calls in which libvirt waits for the guest to give vCPUs back, whatever the run's urgency."""
 
 
 class Agenda(Generic[T]):
@@ -58,7 +62,10 @@ class Agenda(Generic[T]):
         self._came = 0
 
     def add(self, one: T, lane: Lane, rank: Rank) -> None:
-        """Add ``one``, which can go on now, to the queue of ``lane``."""
+        """Add ``one``, which can go on now, to the queue of ``lane``.
+
+        :param rank: its place in the queue, the smaller first; see :func:`rank`
+        """
         self._came += 1
         heapq.heappush(self._lanes[lane], (rank, self._came, one))
 

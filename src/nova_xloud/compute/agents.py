@@ -52,7 +52,7 @@ class _Call:
         return not self._thread.is_alive()
 
     def answer(self) -> Any:
-        """Return what the call returned, or raise what the call raised."""
+        """Return what the call returned, or raise what the call raised; None if it is not over."""
         if self._error is not None:
             raise self._error
         return self._answer
@@ -62,7 +62,8 @@ class Agents:
     """Calls the guest agents of one host's instances.
 
     :param threads: the module ``threading``, not patched by eventlet
-    :param seconds: how long an answer may take
+    :param seconds: how long an answer may take, and how long to wait before that until few enough
+        other calls are made
     :param now: returns monotonic seconds
     :param sleep: sleeps for so many seconds
     """
@@ -86,10 +87,14 @@ class Agents:
     def ask(self, uuid: str, do: Callable[[], Any]) -> Any:
         """Return what ``do`` returns, or raise what ``do`` raises.
 
+        It waits until fewer than :data:`LEFT_BEHIND` calls are made, and none of this instance, and
+        then makes the call in a thread of its own. An agent that does not answer in time is
+        abandoned: its thread goes on, and the agent is not called again before that call is over.
+
         :param uuid: the UUID of the instance
         :param do: a call to libvirt that the guest's agent has to answer
         :raises AgentUnavailable: the agent did not answer in time, or has not answered an earlier
-            call yet, or too many other agents have not
+            call yet, or too many other agents have not; in the latter cases ``do`` was not called
         """
         until = self._now() + self._seconds
         while True:

@@ -19,7 +19,9 @@ class _Start:
     """When one guest started, and what it has reported since.
 
     :ivar boot_id: libvirt's id of the running domain
-    :ivar since: monotonic seconds since when the guest is known to run
+    :ivar since: from when the grace counts, in monotonic seconds: when the guest was first seen
+        running, or was seen to have reset itself. For a guest that is taken for booted: ``grace``
+        seconds before that
     :ivar stats_at: the time of the last balloon statistics; None if the guest has not reported any
         since it started
     :ivar came_down: the balloon has taken memory from the guest since the guest started
@@ -56,7 +58,10 @@ class BootGrace:
             self._is_begun = True
 
     def arrived_by_migration(self, uuid: str, boot_id: int) -> None:
-        """Take the guest of ``uuid`` for booted: it has arrived by live migration."""
+        """Take the guest of ``uuid`` for booted: it has arrived by live migration.
+
+        :param boot_id: libvirt's id of the running domain on this host
+        """
         with self._lock:
             self._starts[uuid] = _Start(boot_id, self._now() - self._grace)
 
@@ -66,7 +71,11 @@ class BootGrace:
             self._starts = {u: start for u, start in self._starts.items() if u in uuids}
 
     def is_booting(self, uuid: str, guest: DomainReading | DomainStats) -> bool:
-        """Return whether the guest is booting, after its reading was passed to :meth:`reported`."""
+        """Note what ``guest`` shows of a reset, and return whether the guest is booting.
+
+        The reading is passed to :meth:`reported`, unless the domain was busy or its statistics
+        could not be read. The answer is that of :meth:`booting`.
+        """
         # A reading of a busy domain, or without readable statistics, does not show a reset.
         if guest.memory_confirmed is False or guest.stats_at is not None:
             came_down = guest.memory_mb < guest.max_memory_mb
@@ -74,9 +83,11 @@ class BootGrace:
         return self.booting(uuid, guest.boot_id)
 
     def booting(self, uuid: str, boot_id: int | None) -> bool:
-        """Return whether the guest was first seen running less than ``grace`` seconds ago.
+        """Return whether the guest has started, or reset itself, less than ``grace`` seconds ago.
 
-        False for a guest that is off, and always before :meth:`assume_booted` was called.
+        A guest that is not known yet, or has another ``boot_id`` than before, counts as started
+        now. False for a guest that is off, for a guest that was taken for booted until it resets
+        itself, and always before :meth:`assume_booted` was called.
 
         :param boot_id: libvirt's id of the running domain; None for a guest that is off
         """
@@ -90,10 +101,12 @@ class BootGrace:
     ) -> None:
         """Note the balloon statistics of a guest, and count a reset of the guest as a start.
 
-        A guest has reset itself if the domain is the same and its statistics begin again. A guest
-        may reset itself again and again, so it gets another grace only if its balloon had taken
-        memory since the last start: otherwise it could keep all of its memory for ever.
+        Nothing is noted of a guest that is off, or before :meth:`assume_booted` was called. A guest
+        has reset itself if the domain is the same and its statistics begin again. A guest may reset
+        itself again and again, so a reset counts as a start only if the balloon had taken memory
+        since the last start or reset: otherwise the guest could keep all of its memory for ever.
 
+        :param boot_id: libvirt's id of the running domain; None for a guest that is off
         :param stats_at: the time of the last statistics; None if the guest has not reported any
             since it started or reset itself
         :param came_down: the guest has less than its maximum of memory; without statistics this is

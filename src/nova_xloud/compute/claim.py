@@ -28,6 +28,8 @@ def change_claim(
     :returns: the allocation as it is now
     :raises NoCapacity: the host has no room for the size
     :raises PlacementUnavailable: Placement could not be asked, or each attempt met a conflict
+    :raises Refused: any other that :meth:`Claims.read <nova_xloud.compute.ports.Claims.read>`,
+        :meth:`Claims.write <nova_xloud.compute.ports.Claims.write>` or ``on_conflict`` raises
     """
     for _ in range(attempts):
         size = wanted(current.size)

@@ -63,9 +63,10 @@ REREAD_AFTER = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a run ended.
+    """How a run ended that ended without an error.
 
-    :ivar converged: the guest has the desired size, and no more than that is reserved
+    :ivar converged: the guest has the desired size or is off, and no more is reserved than is
+        needed
     :ivar deferred: why the run ended before that, as text for people; None if it converged
     """
 
@@ -96,16 +97,24 @@ def converge(
 ) -> Waits[Outcome]:
     """Execute steps until none is left or the guest does not follow, and record the outcome.
 
+    The run ends as deferred, and a later pass resumes it, if another operation goes first, another
+    libvirt call has the domain, QEMU or Placement does not answer, the guest is paused or boots,
+    the instance is not driven, the run takes too long, or nova-compute is stopping. The outcome is
+    not recorded if nova-compute is stopping, if another operation has begun, or if QEMU or
+    Placement does not answer.
+
     :returns: a generator that yields each :class:`~.waits.Pause` and returns the outcome
-    :raises GuestRefused: the guest did not follow a step within ``step_timeout``, or refused it.
-        What the guest still has stays claimed; once ``give_up_after`` tries have failed, it becomes
-        the desired size too
+    :raises GuestRefused: the guest did not follow a step within ``step_timeout``, or refused it, or
+        no step is safe before the guest acts or restarts. What the guest still has stays claimed;
+        once ``give_up_after`` tries have failed, it becomes the desired size too
     :raises NoCapacity: more must be reserved first, and the host has no room for it
     :raises ClaimRefused: Placement refuses a claim or a release; what was reserved stays reserved
     :raises NoAllocation: Placement has no allocation for the instance on this host
+    :raises NotFound: the instance was deleted or has left this host between a reading and a write
     :raises PlacementUnavailable: Placement cannot be asked, or ``claim_attempts`` writes in a row
         met a conflict
-    :raises DomainError: libvirt refused or failed a call for another reason than a busy domain
+    :raises DomainError: libvirt refused or failed a call for another reason than a busy domain. If
+        that was a step, it may count as one of the ``give_up_after`` tries too
     """
     run = _Run(instance, options, clock or Clock(), meter or NoMeter())
     try:
@@ -154,9 +163,10 @@ class _Run:
         self._seen: Observation
 
     def to_the_end(self) -> Waits[Outcome]:
-        """Execute steps until the run has an outcome; return the outcome without recording it.
+        """Execute steps until the run has an outcome, and return the outcome.
 
-        The errors of :func:`converge` are raised as they come.
+        Only the outcome of a run that converged is recorded here, by its last step. The errors of
+        :func:`converge` are raised as they come, and so is :class:`DomainBusy`.
         """
         while not self._clock.closing():
             silent = yield from self._in_its_lane(self.who_is_silent())
@@ -180,7 +190,7 @@ class _Run:
         return in_the_same_lane(wait, may_wait=self._may_wait)
 
     def who_is_silent(self) -> Waits[str | None]:
-        """Return which of QEMU and Placement does not answer; None if both answer.
+        """Return which of QEMU and Placement does not answer, for people; None if both answer.
 
         Both are called under the lock afterwards, where one that hangs would keep the lock.
         """
@@ -199,7 +209,8 @@ class _Run:
     def finish(self, event: Event, code: str = "", message: str = "") -> Waits[str]:
         """Record the outcome of the run, and release what the guest gave back.
 
-        Never raises: what fails here is logged, and a pass makes up for it.
+        Never raises: what fails here is logged, and a pass makes up for it. If QEMU or Placement
+        does not answer, or another operation goes first, nothing is recorded and nothing released.
 
         :param event: how the run ended
         :param code: the stable reason code of the error that ended the run, if one did
@@ -280,8 +291,11 @@ class _Run:
     def _locked_step(self) -> steps.Step | Outcome | None:
         """Read the instance, decide on the next step, and execute it, all under the lock.
 
-        :returns: the step that was executed; an outcome if another operation goes first; None if
-            nothing was done, because the step needs a thread that may wait for a guest
+        :returns: the step that was executed, or that a conflict in Placement or a full host has
+            kept from having an effect, so that the run goes on; an outcome if another operation
+            goes first; None if nothing was done, because the step needs a thread that may wait for
+            a guest
+        :raises XloudError: an error of :func:`converge`, or :class:`DomainBusy`, that ends the run
         """
         seen = observe_or_yield(self._instance, self._last_view)
         if isinstance(seen, Yield):
@@ -331,7 +345,7 @@ class _Run:
             alarm(self._instance, seen, date, lost.message)
             raise
         except DomainError as error:
-            # A domain that has gone or is busy has not refused anything.
+            # A domain that has gone, or a removal that is only late, has not refused anything.
             self._step_failed = not isinstance(error, _NO_REFUSAL)
             # libvirt may have set the target before the error, so the target is unknown.
             self._run_state = replace(self._run_state, balloon_target_mb=None)
@@ -350,6 +364,10 @@ class _Run:
         """Return the outcome that the executed step ends the run with; None if the run goes on.
 
         :param done: the step; None if the run first needs a thread that may wait for the guest
+        :raises GuestRefused: no step is safe, or the guest did not follow in time, and the run
+            cannot go on without that
+        :raises NoCapacity: only what the host has no room for is left
+        :raises ClaimRefused: only what Placement refuses to claim is left
         """
         self._may_wait = done is None
         match done:
@@ -380,7 +398,10 @@ class _Run:
     def _wait_for_the_guest(self) -> Waits[None]:
         """Wait until another step is due, or until the record and the claim have to be read again.
 
-        Only the guest is read meanwhile, without the lock, and nothing is written from it.
+        They have to be after :data:`REREAD_AFTER` seconds, or if another run was submitted. The
+        wait also ends if the guest has had too much time, if its QEMU does not answer, and if
+        nova-compute is stopping. Only the guest is read meanwhile, without the lock, and nothing is
+        written from it.
         """
         read_at = self._clock.now()
         while True:
@@ -433,7 +454,9 @@ class _Run:
 def observe_or_yield(
     instance: Instance, last_view: RecordView | None = None
 ) -> Observation | Yield:
-    """Read the instance, or return why another operation on it goes first.
+    """Read the instance, or return why the run yields to another operation on it.
+
+    That is also the answer if the instance was deleted or has left this host.
 
     :param last_view: the record as it was read last, as for :func:`observe`
     :raises DomainError: the guest could not be read

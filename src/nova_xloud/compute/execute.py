@@ -32,13 +32,23 @@ def execute(
 ) -> steps.RunState:
     """Execute ``step``, which was computed from ``seen``; the caller has the instance's lock.
 
+    A step that only waits or only ends the run has no effect here. Some errors of libvirt do not
+    end the run, and are not raised: a definition that cannot be set, a removal of vCPUs that is
+    refused or late, a call to add or remove vCPUs that finds the domain busy, an agent that does
+    not do what it was asked for, and a refused period of statistics. ``run`` remembers all but the
+    last two of these.
+
     :param run: what the run has commanded and learned before
     :param now: the time now: ISO 8601, UTC
-    :returns: ``run``, with what was commanded now
-    :raises InvalidState: another operation has begun
+    :returns: ``run``, with what was commanded now, and with what libvirt refused
+    :raises InvalidState: another operation has begun; the record was not written
+    :raises NotFound: the instance was deleted or has left this host
     :raises ClaimConflict: somebody else changed the claim; nothing was done
     :raises NoCapacity: the host has no room for the claim; nothing was done
-    :raises DomainError: libvirt refused or failed the call
+    :raises ClaimRefused: Placement refuses the claim or the release; nothing was done
+    :raises NoAllocation: Placement has no allocation for the instance on this host
+    :raises PlacementUnavailable: Placement could not be asked
+    :raises DomainError: libvirt refused or failed the call in another way than those above
     """
     match step:
         case steps.Claim(size) | steps.Release(size):
@@ -67,11 +77,18 @@ def execute(
 
 
 def _write(step: steps.Step, instance: Instance, seen: Observation, now: str) -> None:
-    """Write the record for a step that changes only the record; other steps write nothing."""
+    """Write the record for a step that changes only the record; other steps write nothing.
+
+    The columns get the size that is reserved. If the step leaves the record as it is, nothing is
+    written, except by :class:`~nova_xloud.core.convergence.steps.SetRecorded`.
+
+    :raises InvalidState: another operation has begun
+    :raises NotFound: the instance was deleted
+    """
     desired = record = seen.view.desired
     match step:
         case steps.SetRecorded() | steps.Converged():
-            # An instance that is not driven has reached nothing: only its columns are written.
+            # An instance that is not driven has reached nothing: its progress stays as it is.
             event = Event.REACH if seen.state.driven else Event.DEFER
             record = outcome_record(seen, event, now)
         case steps.DropLiveSize():

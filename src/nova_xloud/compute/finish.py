@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Finish a run: release what the guest gave back, record the outcome, and stop the balloon."""
+"""Finish a run: release what the guest gave back, record the outcome, and stop the balloon.
+
+Here are also two things that a run needs before its end: :func:`alarm` records that the guest holds
+more than is reserved, and :func:`set_statistics_period` sets how often the balloon driver reports.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +36,9 @@ def outcome_record(
     """Return the record to store for a run that ended with ``event``.
 
     That is the current record, unchanged, where phase, code, tries and conditions are the same. So
-    an instance that was never adjusted, and has no condition, stays without a record.
+    an instance that was never adjusted, has its size and no condition, stays without a record. A
+    run that reached the size resets the number of tries. If the instance is not driven, DEFER
+    changes the conditions only.
 
     :param now: the time now: ISO 8601, UTC
     :param code: the stable reason code of the error that ended the run, if one did
@@ -67,16 +73,21 @@ def outcome_record(
 def finish(instance: Instance, seen: Observation, run: RunState, record: Desired) -> Size:
     """Release what the guest gave back, write ``record``, and stop a balloon that did not follow.
 
+    The balloon's statistics get their usual period again. Both are done to the guest even if the
+    release or the write fails.
+
     The caller has the instance's lock. The guest is called last, because the claim must not be
     written after a call to the guest. Meanwhile the balloon may still inflate towards its target,
     which is safe: the guest then holds less than what stays reserved.
 
     :param run: what the run has commanded
-    :param record: what :func:`outcome_record` returned
+    :param record: the record with the outcome: from :func:`outcome_record`, and given up if that
+        was the last try
     :returns: the size that is reserved now
-    :raises Refused: another operation has begun, or Placement could not be asked
-    :raises ClaimConflict: somebody else changed the claim
-    :raises DomainError: the guest could not be called
+    :raises Refused: another operation has begun, the instance was deleted or has left this host, or
+        Placement could not be asked
+    :raises ClaimConflict: somebody else changed the claim; the record was not written
+    :raises DomainError: libvirt failed a call on the guest
     """
     try:
         reserved = _release_what_came_back(instance, seen, run)
@@ -93,11 +104,13 @@ def alarm(
 ) -> None:
     """Log and record that the guest holds more than is reserved, without waiting for the run's end.
 
-    Does nothing where what the guest holds is reserved.
+    Does nothing if all that must be claimed of what the guest holds is reserved. Else it logs an
+    error each time, and writes the record only if the conditions are not recorded yet.
 
     :param now: the time now: ISO 8601, UTC
     :param why: why no more can be reserved, for people
     :raises InvalidState: another operation has begun
+    :raises NotFound: the instance was deleted
     """
     state = seen.state
     if state.reserved.covers(state.must_be_claimed):
@@ -133,9 +146,11 @@ def _leave(instance: Instance, seen: Observation, run: RunState) -> None:
     """Set the balloon's target back to its size, and its statistics to the usual period.
 
     The target is set back if this run asked for less memory and the guest did not follow: a driver
-    that loads later must not shrink the guest on outdated statistics. With ``force`` it stays.
+    that loads later must not shrink the guest on outdated statistics. With ``force`` it stays. The
+    period is set back if it is still the short one of a shrink. Nothing is done if the guest is
+    off, or if the instance is not driven.
 
-    :raises DomainError: the guest could not be called
+    :raises DomainError: libvirt failed a call on the guest
     """
     guest, desired = seen.state.guest, seen.view.desired
     if guest is None or not (guest.running and seen.state.driven):
@@ -154,7 +169,7 @@ def _leave(instance: Instance, seen: Observation, run: RunState) -> None:
 def set_statistics_period(seconds: int, instance: Instance, seen: Observation) -> None:
     """Have QEMU ask the balloon driver for its statistics every ``seconds`` seconds.
 
-    Where libvirt refuses the period, that is only logged, and the run goes on without it.
+    If libvirt refuses the period, that is only logged, and the run goes on without it.
 
     :raises DomainError: the domain has gone or does not run, or another call holds it
     """
@@ -172,12 +187,15 @@ def set_statistics_period(seconds: int, instance: Instance, seen: Observation) -
 
 
 def _release_what_came_back(instance: Instance, seen: Observation, run: RunState) -> Size:
-    """Release what the guest no longer holds, also short of the desired size; return what is left.
+    """Release what the guest no longer holds, even if the desired size is not reached.
 
-    Memory is released only if this run has set the balloon's target: otherwise the balloon may be
-    on the way to a larger size that somebody set before.
+    Memory of a running guest is released only if this run has set the balloon's target, and not
+    below that target: otherwise the balloon may be on the way to a larger size that somebody set
+    before. Nothing is released if the instance is not driven, or if Placement refuses.
 
     :returns: the size that is reserved now
+    :raises ClaimConflict: somebody else changed the claim
+    :raises Refused: Placement could not be asked, or the instance has left this host
     """
     reserved = seen.state.reserved
     if not seen.state.driven:

@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The entry to the engine: everything that an RPC request may ask of a compute host."""
+"""The entry to the engine: all that RPC requests and nova-compute's manager ask of one host.
+
+Requests adjust an instance, reserve for an adjustment, plan one, or read what instances have. The
+manager starts the passes over the host, and ends all runs when nova-compute stops.
+"""
 
 from __future__ import annotations
 
@@ -91,7 +95,7 @@ class Host:
         )
 
     def learn(self, facts: HostFacts) -> None:
-        """Use ``facts`` as what is known of the host from now on."""
+        """Compute the bounds of all instances by ``facts``, the host's facts, from now on."""
         self._facts = facts
 
     def adjust(
@@ -102,7 +106,10 @@ class Host:
         answer_within: float = float("inf"),
         answer_by: Deadline | None = None,
     ) -> Admission:
-        """Admit an adjustment, and start a run for it; return without waiting for the guest.
+        """Admit an adjustment, and start a run for it; return without waiting for that run.
+
+        No run starts if there is nothing to do. If the instance action cannot be created, the run
+        starts all the same, and the error is raised.
 
         :param answer_within: seconds from now after which nobody waits for the answer
         :param answer_by: the moment of :attr:`clock` after which nobody waits for the answer
@@ -154,11 +161,14 @@ class Host:
         answer_within: float = float("inf"),
         answer_by: Deadline | None = None,
     ) -> None:
-        """Claim what :meth:`adjust` would claim, and do no more: see :func:`~.admit.reserve`.
+        """Claim what :meth:`adjust` would claim, so that quotas count it; make nothing desired.
+
+        The claim is remembered for some seconds for :meth:`adjust`. See :func:`~.admit.reserve`.
 
         :param answer_within: the same as the parameter of :meth:`adjust`
         :param answer_by: the same as the parameter of :meth:`adjust`
-        :raises Refused: the adjustment would not be admitted; nothing was changed
+        :raises Refused: the adjustment would not be admitted; the message says why. A claim that
+            could not be taken back is released by the next run
         :raises DomainError: the guest could not be read
         """
         instance = self._open(context, nova_instance)
@@ -168,7 +178,10 @@ class Host:
             self._promises.put(instance.uuid, reserved)
 
     def unreserve(self, context: Any, nova_instance: Any) -> None:
-        """Start a run that releases a claim of :meth:`reserve`, without waiting for the run."""
+        """Start a run that releases a claim of :meth:`reserve`, without waiting for the run.
+
+        If the adjustment was admitted meanwhile, its claim stays.
+        """
         instance = self._open(context, nova_instance)
         self._promises.take(instance.uuid)
         self._worker.submit(instance, shrinks=True)
@@ -181,13 +194,18 @@ class Host:
         answer_within: float = float("inf"),
         answer_by: Deadline | None = None,
     ) -> None:
-        """Give the instance ``new_count`` vCPUs, and return when the guest has them.
+        """Set the instance's vCPUs to ``new_count``, and return when the guest has that number.
+
+        A guest that is off gets them when it starts next.
 
         :param answer_within: seconds from now within which the request has to be admitted
         :param answer_by: the moment of :attr:`clock` until which it has to be admitted
         :raises Refused: the request is not admitted; the message says why
-        :raises GuestRefused: the guest did not follow, or not within ``[xloud] hotplug_timeout``
-        :raises DomainError: libvirt failed a call
+        :raises HostUnavailable: as above; or the request is admitted, and nova-compute is stopping
+        :raises GuestRefused: the request is admitted, and the guest did not follow, or the run did
+            not end within ``[xloud] hotplug_timeout`` seconds, or it ended before the guest had the
+            vCPUs: no room to claim, Placement does not answer, or another operation goes first
+        :raises DomainError: the guest could not be read, or libvirt failed a call of the run
         """
         instance = self._open(context, nova_instance)
         request = AdjustRequest(vcpus=new_count, memory_mb=None)
@@ -219,11 +237,15 @@ class Host:
 
         The instance's lock is not taken, so the answer does not wait for another operation.
 
-        :returns: ``admitted`` (bool), ``refusal`` (``{code, message}`` or None), ``claim`` and
-            ``desired`` (``{vcpus, memory_mb}`` or None), ``steps`` (a list of ``{step, ...}``),
-            ``blockers``
+        :returns: ``admitted`` (bool); ``refusal`` (``{code, message}``, or None if admitted);
+            ``claim`` and ``desired`` (``{vcpus, memory_mb}``, or None if it could not be decided or
+            the size is not allowed); ``steps`` (a list of ``{step, ...}``, empty in these cases and
+            if there is nothing to do); ``blockers`` (a list of ``{resource, code, message}``)
         :raises HostUnavailable: the guest's QEMU does not answer
-        :raises PlacementUnavailable: Placement could not be asked
+        :raises PlacementUnavailable: Placement does not answer, or not with the allocation. If
+            it fails later, while the request is being decided, that is the ``refusal``
+        :raises NotFound: the instance was deleted or has left this host
+        :raises InvalidState: other operations changed the instance during each reading
         :raises DomainError: the guest could not be read
         """
         instance = self._open(context, nova_instance)
@@ -269,6 +291,8 @@ class Host:
         :raises HostUnavailable: the guest's QEMU does not answer, or the host is reading too many
             other guests
         :raises PlacementUnavailable: Placement could not be asked
+        :raises NotFound: the instance was deleted or has left this host
+        :raises InvalidState: other operations changed the instance during each reading
         :raises DomainError: the guest could not be read
         """
         instance = self._open(context, nova_instance)
@@ -289,10 +313,11 @@ class Host:
         """Return what the guests of these instances hold, read from libvirt for all at once.
 
         :returns: by UUID, without the instances that libvirt does not report just now: ``held``,
-            ``{vcpus, memory_mb}``; ``defined``, what libvirt would start the guest with, in the
-            same form or None if there is no definition; ``booting`` (bool); ``pinned`` (bool): all
-            of the guest's memory stays in the host's memory
-        :raises HostUnavailable: too many guests are being read
+            ``{vcpus, memory_mb}``, 0 and 0 if the guest is off; ``defined``, what libvirt would
+            start the guest with, in the same form or None if there is no definition; ``booting``
+            (bool): the guest started so lately that its balloon may still be inflating; ``pinned``
+            (bool): all of the guest's memory stays in the host's memory
+        :raises HostUnavailable: the host is reading too many other guests
         :raises DomainError: libvirt could not be asked
         """
         with self._one_of_few():
@@ -315,16 +340,22 @@ class Host:
             self._readings.release()
 
     def service_starts(self) -> None:
-        """Start a pass that resumes what nova-compute had not done when it ended; do not wait."""
+        """Start a pass that resumes what nova-compute had not done when it ended; do not wait.
+
+        The guests that ran already when nova-compute started are taken for booted.
+        """
         self._reconciler.service_starts()
         self.reconcile()
 
     def reconcile(self) -> threading.Thread:
-        """Start a pass over all instances of the host; return the thread of the pass at once."""
+        """Start a pass over all elastic instances of the host; return its thread at once.
+
+        If a pass is running, another one follows it: see :meth:`.Reconciler.begin`.
+        """
         return self._reconciler.begin()
 
     def close(self) -> None:
-        """Stop all runs where they are, because nova-compute is stopping."""
+        """Stop all runs before their next step, because nova-compute is stopping."""
         self._worker.close()
 
 

@@ -15,7 +15,10 @@ LOG = logging.getLogger(__name__)
 class Later:
     """Makes each call when its delay has passed, in a thread that ends when no call is left.
 
-    A call has to be short, because the other calls wait for it.
+    A call has to be short, because the other calls wait for it, and must not raise, because the
+    thread would end.
+
+    :param now: returns monotonic seconds
     """
 
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
@@ -26,7 +29,7 @@ class Later:
         self._changed = threading.Condition()
 
     def call(self, seconds: float, call: Callable[[], object]) -> None:
-        """Make ``call`` after ``seconds`` seconds; return at once."""
+        """Have ``call`` made after ``seconds`` seconds in the thread, and return at once."""
         with self._changed:
             self._came += 1
             heapq.heappush(self._calls, (self._now() + seconds, self._came, call))

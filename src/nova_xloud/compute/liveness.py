@@ -3,7 +3,8 @@
 
 A libvirt call to a QEMU that hangs waits for as long as QEMU hangs (measured). Under an instance's
 lock such a call would keep all other operations from the instance, also those that could end the
-hang. So before the lock is taken, QEMU is asked something in a thread that can be abandoned.
+hang. So before the lock is taken, QEMU is asked something in a thread that can be abandoned. The
+same is done with Placement.
 """
 
 from __future__ import annotations
@@ -31,7 +32,12 @@ def _log_silent(uuid: str) -> None:
 
 @dataclass(slots=True)
 class _Question:
-    """A call to one QEMU or to Placement, in a thread of its own, and when it came back."""
+    """A call to one QEMU or to Placement, in a thread of its own, and when it came back.
+
+    :ivar since: when the call was made, in monotonic seconds
+    :ivar answered: when the call came back, in monotonic seconds; None if it has not yet
+    :ivar logged: that the call has not come back for long was logged
+    """
 
     thread: threading.Thread
     since: float
@@ -42,8 +48,8 @@ class _Question:
 class LivenessProbe:
     """Asks QEMUs or Placement whether they answer, and remembers which have not answered yet.
 
-    :param log_silent: called once for each call that has not come back within
-        :data:`PROBE_SECONDS`, with the UUID
+    :param log_silent: called with the UUID, once for each call that :meth:`answers` has found not
+        to come back for more than :data:`PROBE_SECONDS`
     :param now: returns monotonic seconds
     """
 
@@ -86,7 +92,10 @@ class LivenessProbe:
         return False
 
     def _forget_old_answers(self) -> None:
-        """Forget all answers that are too old: of an instance that is gone nobody asks again."""
+        """Forget the answers that are no longer valid, so that none is kept for ever.
+
+        Nobody asks again for the answer of an instance that is gone.
+        """
         now = self._now()
         for uuid, question in list(self._questions.items()):
             if question.answered is not None and now - question.answered >= _FRESH:

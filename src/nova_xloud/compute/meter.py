@@ -15,7 +15,7 @@ from nova_xloud.errors import GuestRefused, Refused
 
 @dataclass(frozen=True, slots=True)
 class PassEntry:
-    """One instance in a pass: its sample, and what is the same in all samples of the instance.
+    """One instance in a pass: its sample, its maximum and its project.
 
     :ivar sample: None if a run was queued or going on, which reports its own samples
     :ivar maximum: the size of the flavor
@@ -28,7 +28,9 @@ class PassEntry:
 
 
 class Meter(Protocol):
-    """Is called for each event on this host that metrics count; must neither raise nor block.
+    """The port to metrics: the engine calls it for each event on this host that is counted.
+
+    Its methods must neither raise nor block.
 
     Times are monotonic seconds: ``time.monotonic()``.
     """
@@ -40,11 +42,14 @@ class Meter(Protocol):
         """
 
     def admitted(self, uuid: str, generation: int, began: float, *, nothing_to_do: bool) -> None:
-        """Count an adjustment that this host admitted: its claim and its record are written.
+        """Count an adjustment that this host admitted.
+
+        Its claim and its record are written, unless there was nothing to do.
 
         :param generation: the generation of the desired size
         :param began: when the request came to this host
-        :param nothing_to_do: the instance had the size already, so no run follows
+        :param nothing_to_do: the instance had the size already, so nothing is written and no run
+            follows
         """
 
     def sampled(self, uuid: str, sample: Sample) -> None:
@@ -55,7 +60,8 @@ class Meter(Protocol):
 
         :param phase: how the run ended
         :param code: the stable reason code of its error; empty if it ended without one
-        :param asked: the run ends an instance action, whose outcome was not recorded before
+        :param asked: the run is an event of the instance action of a request, so its end counts as
+            a result of that request. False for a run that only repairs a drift or releases a claim
         """
 
     def drifted(self, uuid: str, why: str) -> None:
@@ -68,7 +74,8 @@ class Meter(Protocol):
         """Count a pass over the host, and take the samples of all its instances.
 
         :param seconds: how long the pass took
-        :param entries: all elastic instances of the host, by UUID
+        :param entries: by UUID, the elastic instances of the host that are driven to their size or
+            whose guest runs; an instance that is missing has no samples any more
         """
 
 
@@ -76,22 +83,22 @@ class NoMeter:
     """A :class:`Meter` that counts nothing, for a host where no metrics are served."""
 
     def refused(self, code: str) -> None:
-        """See :meth:`nova_xloud.compute.meter.Meter.refused`."""
+        """Do not count the refusal; see :meth:`nova_xloud.compute.meter.Meter.refused`."""
 
     def admitted(self, uuid: str, generation: int, began: float, *, nothing_to_do: bool) -> None:
-        """See :meth:`nova_xloud.compute.meter.Meter.admitted`."""
+        """Do not count the adjustment; see :meth:`nova_xloud.compute.meter.Meter.admitted`."""
 
     def sampled(self, uuid: str, sample: Sample) -> None:
-        """See :meth:`nova_xloud.compute.meter.Meter.sampled`."""
+        """Drop the sample; see :meth:`nova_xloud.compute.meter.Meter.sampled`."""
 
     def ended(self, uuid: str, phase: Phase, code: str, *, asked: bool) -> None:
-        """See :meth:`nova_xloud.compute.meter.Meter.ended`."""
+        """Do not count the run; see :meth:`nova_xloud.compute.meter.Meter.ended`."""
 
     def drifted(self, uuid: str, why: str) -> None:
-        """See :meth:`nova_xloud.compute.meter.Meter.drifted`."""
+        """Do not count the drift; see :meth:`nova_xloud.compute.meter.Meter.drifted`."""
 
     def pass_finished(self, seconds: float, entries: Mapping[str, PassEntry]) -> None:
-        """See :meth:`nova_xloud.compute.meter.Meter.pass_finished`."""
+        """Do not count the pass; see :meth:`nova_xloud.compute.meter.Meter.pass_finished`."""
 
 
 def ending(error: Exception) -> tuple[Phase, str]:

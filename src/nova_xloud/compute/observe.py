@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Read the record, the claim and the guest of an instance, as they are at one moment."""
+"""Read the guest, the claim and the record of an instance, so that a decision can rest on them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from nova_xloud.core.instance.state import DRIVEN_STATES, InstanceState, lacks_g
 from nova_xloud.core.sizing.bounds import bounds_of
 from nova_xloud.errors import DomainNotFound, DomainNotRunning, InvalidState
 
-# How often observe() reads an instance at most: again only if an operation came into a reading.
+# How often observe() reads an instance at most, not counting the reading by ``last_view``: again
+# only if an operation came into a reading.
 READINGS = 3
 
 
@@ -26,7 +27,7 @@ class Observation:
     the claim of the migration's target host, and Placement would report no conflict.
 
     :ivar view: the record as it was read
-    :ivar state: record, claim and guest, as what decides takes them
+    :ivar state: record, claim and guest, in the form by which :mod:`nova_xloud.core` decides
     """
 
     view: RecordView
@@ -48,8 +49,7 @@ class Observation:
     def guest(self) -> Domain:
         """Return the domain, to be called; from now on :attr:`reservation` raises.
 
-        :raises DomainNotRunning: libvirt had no such domain when the instance was read, for example
-            because the instance is stopped
+        :raises DomainNotRunning: libvirt had no domain for the instance when it was read
         """
         self._guest_called = True
         if self._domain is None:
@@ -62,7 +62,10 @@ class ReservationSpent(Exception):
 
 
 def _may_ask_agent(view: RecordView) -> bool:
-    """Return whether the guest's agent may be asked: only in an instance that is elastic."""
+    """Return whether the guest's agent may be asked: only if the instance is elastic.
+
+    It is if it was adjusted, or if its flavor names a minimum.
+    """
     return bool(view.desired.generation) or bounds_of(view.facts).elastic
 
 
@@ -81,18 +84,19 @@ def observe(
     the next allocation. A whole move could fit into those seconds; a write by a claim that was read
     before them would not conflict, and would take away what was claimed on the target host.
 
-    Everything is read again if an operation has begun or ended meanwhile: the guest may be another
-    one by then, and the claim was read by the flavor and image from before.
+    Everything is read again if the record was written meanwhile, as it is when an operation begins
+    or ends: the guest may be another one by then, and the claim was read by the flavor and image
+    from before.
 
     :param check: raises if the record does not allow to go on. It is called with the record that
         is read last, and also before the guest is read, unless that record is ``last_view``
     :param last_view: the record as it was read last. If the record is still the same once guest and
         claim are read, no operation has come since, and one reading of the record is enough
-    :raises NotFound: the instance was deleted, or ``check`` raises it
+    :raises NotFound: the instance was deleted or has left this host, or ``check`` raises it
     :raises PlacementUnavailable: Placement could not be asked
     :raises DomainError: libvirt failed a call for another reason than that there is no such domain
-    :raises InvalidState: operations came into each of :data:`READINGS` readings, or ``check``
-        raises it
+    :raises InvalidState: operations came into each of :data:`READINGS` readings, not counting the
+        one by ``last_view``, or ``check`` raises it
     """
     if last_view is not None:
         seen = _observe_once(instance, check, last_view)
@@ -110,7 +114,10 @@ def observe(
 def _observe_once(
     instance: Instance, check: Callable[[RecordView], None], before: RecordView
 ) -> Observation | None:
-    """Read the instance once; None if an operation has begun or ended since ``before`` was read."""
+    """Read the instance once; return None if its record was written since ``before`` was read.
+
+    The errors are those of :func:`observe`.
+    """
     domain, guest, booting = read_guest(instance, before)
     reservation = instance.claims.read()
     view = instance.record.refresh()

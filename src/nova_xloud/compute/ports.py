@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The ports of the engine: all that it needs of libvirt, Placement and Nova.
 
-Each port has one adapter to the real service and one fake in :mod:`nova_xloud.testing`.
+The adapters to the real services are in :mod:`nova_xloud.adapters` and :mod:`nova_xloud.libvirt`,
+and fakes for tests in :mod:`nova_xloud.testing`.
 """
 
 from __future__ import annotations
@@ -39,8 +40,10 @@ class Domain(Protocol):
         The definition, from which the guest starts next, stays as it is.
 
         :raises VcpuNotRemovable: a vCPU to remove was there at boot and is not hotpluggable
-        :raises RemovalTimedOut: libvirt has waited 5 s for the guest, which may still give the vCPU
-            back
+        :raises RemovalRejected: the guest refused to give a vCPU back
+        :raises RemovalTimedOut: libvirt has waited 5 s for the guest, or the guest has not answered
+            an earlier request for the vCPU yet; it may still give the vCPU back. If libvirt's
+            messages are not in English, also when another call holds the domain
         """
 
     def set_memory(self, mib: int) -> None:
@@ -66,9 +69,12 @@ class Domain(Protocol):
         """
 
     def set_vcpus_online(self, count: int) -> None:
-        """Have the guest's agent bring CPUs online, or take them offline, up to ``count``.
+        """Have the guest's agent bring CPUs online, or take them offline, until it has ``count``.
 
-        :raises AgentUnavailable: the guest has no agent, or the agent does not answer
+        :raises AgentUnavailable: the guest has no agent, or the agent does not answer or refuses;
+            or too many other agents of this host have not answered yet
+        :raises InvalidSize: ``count`` is 0, or more than the vCPUs that are present
+        :raises DomainNotRunning: the domain is shut off or paused
         """
 
 
@@ -78,10 +84,11 @@ class ClaimConflict(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Reservation:
-    """The allocation of an instance on its host in Placement, as it was read once.
+    """The allocation of an instance in Placement, as it was last read or written.
 
-    :ivar size: the vCPUs and the memory that are allocated
-    :ivar body: the whole allocation, to be written back with its consumer generation
+    :ivar size: the vCPUs and the memory that are allocated on the instance's compute node
+    :ivar body: the instance's allocations on all resource providers, as Placement returned them, to
+        be written back with the consumer generation
     """
 
     size: Size
@@ -89,21 +96,28 @@ class Reservation:
 
 
 class Claims(Protocol):
-    """The allocation of one instance in Placement."""
+    """The allocation of one instance in Placement.
+
+    Every method may raise :class:`nova_xloud.errors.NotFound`, if the instance's compute node is
+    not one of this host's.
+    """
 
     def read(self) -> Reservation:
         """Read the allocation from Placement.
 
-        :raises PlacementUnavailable: Placement could not be asked
+        :returns: a size of 0 and 0 if Placement has no allocation on this host; but a resource that
+            the flavor fixes by resource class (``resources:VCPU``) always has the flavor's number
+        :raises PlacementUnavailable: Placement could not be asked, or answered with an error
         """
 
     def check(self, current: Reservation, size: Size) -> None:
-        """Raise unless ``write(current, size)`` would succeed now.
+        """Raise if the host has no room now for changing the allocation to ``size``.
 
-        It changes nothing; dry runs use it.
+        It changes nothing; dry runs use it. It does not find out whether the allocation has changed
+        since ``current`` was read, or is missing: only :meth:`write` does.
 
         :raises NoCapacity: :meth:`write` would raise it
-        :raises PlacementUnavailable: Placement could not be asked
+        :raises PlacementUnavailable: Placement could not be asked, or answered with an error
         """
 
     def write(self, current: Reservation, size: Size) -> Reservation:
@@ -113,9 +127,9 @@ class Claims(Protocol):
         :raises NoCapacity: the host has no room for ``size``; the message names what was asked for
             and what is free
         :raises ClaimRefused: Placement refuses ``size`` though it is no more than is allocated, or
-            Placement does not know the host
-        :raises NoAllocation: Placement has no allocation for the instance on this host
-        :raises PlacementUnavailable: Placement could not be asked
+            answers 400 or 404, for example because it does not know the host
+        :raises NoAllocation: ``current`` has no allocation for the instance on this host
+        :raises PlacementUnavailable: Placement could not be asked, or answered with another error
         """
 
 
@@ -123,9 +137,11 @@ class Claims(Protocol):
 class RecordView:
     """What Nova's database has of an instance, as it was read once.
 
+    :ivar vm_state: Nova's vm_state
+    :ivar task_state: Nova's task_state; None while no operation has set one
     :ivar on_this_host: the instance's host is this host
     :ivar facts: what of the flavor and the image bounds the size
-    :ivar desired: the instance's record
+    :ivar desired: the instance's record: the desired size, and how far the instance has come
     :ivar recorded: the size in the instance's own columns, vcpus and memory_mb
     :ivar version: changes whenever the instance is written, as at the beginning and the end of an
         operation; Nova's database may count it in whole seconds
@@ -152,7 +168,11 @@ class Record(Protocol):
     def write(self, desired: Desired, recorded: Size) -> None:
         """Write ``desired``, and ``recorded`` into the instance's columns, if no task is running.
 
-        :raises InvalidState: a task has started meanwhile; nothing was written
+        ``desired`` is written only if it differs from the stored record.
+
+        :raises InvalidState: a task is running; or the host, vm_state, flavor, image or record has
+            changed since the last :meth:`refresh` or :meth:`write`. Nothing was written
+        :raises NotFound: the instance was deleted
         """
 
 
@@ -160,18 +180,21 @@ class Actions(Protocol):
     """The instance action of a request: its events and its notifications."""
 
     def start(self, name: str) -> None:
-        """Record that the instance action ``name`` has begun."""
+        """Create the instance action ``name`` in Nova's database, for the id of the request."""
 
     def event(self, name: str) -> AbstractContextManager[Any]:
         """Return a context in which the event ``name`` of the action takes place.
 
-        The event is recorded with the error that leaves the context, if one does.
+        When the context ends, the event is recorded as finished, with the error that leaves the
+        context, if one does. After :class:`nova_xloud.errors.AdjustmentDeferred` the event stays
+        open; the context of a later run goes on with that event and finishes it.
         """
 
     def notify(self, name: str, error: Exception | None = None) -> None:
         """Send a notification; never raise.
 
-        :param name: ``<action>.start``, ``<action>.end`` or ``<action>.error``
+        :param name: ``<action>.start``, ``<action>.end`` or ``<action>.error``; sent as
+            ``compute.instance.<name>``
         :param error: the error that the notification reports
         """
 
@@ -180,11 +203,11 @@ class InstanceLock(Protocol):
     """Nova's own lock of one instance."""
 
     def __call__(self, within: float) -> AbstractContextManager[Any]:
-        """Take the lock, and return a context that releases it.
+        """Return a context that takes the lock when it is entered, and releases it when it is left.
 
         :param within: seconds to wait for an operation of Nova's that has the lock, while what
             nova-xloud itself does under the lock is waited for without a limit; 0: do not wait
-        :raises InvalidState: the lock was not free in that time
+        :raises InvalidState: when the context is entered: the lock was not free in that time
         """
 
 
@@ -192,16 +215,17 @@ class InstanceLock(Protocol):
 class Instance:
     """The ports of one instance, opened for one request.
 
-    :ivar domain: opens the instance's domain; raises :class:`DomainNotFound` if there is none
+    :ivar domain: opens the instance's domain; raises :class:`DomainNotFound` if there is none, and
+        :class:`DomainCallFailed` if libvirt could not be reached
     :ivar claims: the allocation in Placement
     :ivar record: the record in Nova's database
     :ivar actions: the instance action of the request
     :ivar lock: Nova's own lock of the instance
     :ivar booting: returns whether the guest has started so lately that its balloon may still be
         inflating
-    :ivar watched: returns the reading with ``balloon_driver`` set: see
-        :meth:`nova_xloud.compute.watch.Watch.judged`
-    :ivar request_id: the id of the request for which the instance was opened
+    :ivar watched: returns the reading with ``balloon_driver`` set to what is known of the guest's
+        driver from all readings: see :meth:`nova_xloud.compute.watch.Watch.judged`
+    :ivar request_id: the id of the request for which the instance was opened; may be empty
     :ivar answers: returns whether the guest's QEMU answers within so many seconds; True if there is
         no QEMU. Not to be called under the lock
     :ivar placement_answers: returns whether Placement answers within so many seconds. Not to be
@@ -227,8 +251,8 @@ class Instance:
 class ManagedInstance:
     """One elastic instance of this host, as Nova's database has it.
 
-    :ivar node: the compute node that the instance is on
-    :ivar view: the record
+    :ivar node: the hypervisor hostname of the compute node that the instance is on
+    :ivar view: what the database has of the instance, with its record
     :ivar project_id: the project that the instance belongs to
     """
 
@@ -244,23 +268,32 @@ class HostInstances(Protocol):
     def domain_stats(self, uuids: Collection[str]) -> Mapping[str, DomainStats]:
         """Return the statistics of libvirt's domains on this host, by UUID of the instance.
 
-        It takes one call to libvirt, and two more for each of ``uuids``. A domain that is busy just
-        now may be missing. A QEMU that hangs delays the answer for as long as it hangs.
+        It takes one call to libvirt, and three more for each of ``uuids``. Domains that are shut
+        off or that are not Nova's are returned too. A domain that is busy just now may be missing.
+        A QEMU that hangs delays the answer for as long as it hangs.
 
         :param uuids: the instances whose definition and devices are read too
         :raises DomainError: libvirt could not be asked
         """
 
     def boot_ids(self) -> Mapping[str, int]:
-        """Return the ids of the domains that ran already when nova-compute started, by UUID."""
+        """Return the ids of the domains that ran already when nova-compute started, by UUID.
+
+        Call it once: the ids are forgotten then, and a second call returns none.
+        """
 
     def records(self) -> Sequence[ManagedInstance]:
-        """Return all elastic instances of this host, read in two queries at most."""
+        """Return all elastic instances of this host, read in two queries at most.
+
+        Left out are an instance whose data in Nova's database cannot be read, which is logged, and
+        an instance on a compute node that nova-compute does not report.
+        """
 
     def allocations(self, instances: Sequence[ManagedInstance]) -> Mapping[str, Size]:
         """Return the size that Placement has allocated to each instance on this host, by UUID.
 
-        It takes one call to Placement for each compute node.
+        It takes one call to Placement for each compute node. The size of an instance without an
+        allocation is that of :meth:`Claims.read`.
 
         :raises PlacementUnavailable: Placement could not be asked
         """

@@ -20,8 +20,9 @@ class ProgressDeadline:
     """Decides when a run stops waiting for its guest in one step.
 
     That is when the guest has not come nearer to the goal than ever before for ``timeout`` seconds,
-    or when the step takes longer than :data:`MAX_STEP_IN_TIMEOUTS` time-outs, even if the guest
-    comes nearer all the time. So a run ends also with a guest that only wavers, or is too slow.
+    or for the step's own ``within`` if that is less; or when the step takes longer than
+    :data:`MAX_STEP_IN_TIMEOUTS` time-outs, even if the guest comes nearer all the time. So a run
+    ends also with a guest that only wavers, or is too slow.
 
     :param timeout: seconds: ``step_timeout``
     """
@@ -33,11 +34,15 @@ class ProgressDeadline:
         self._since = self._begun = 0.0
 
     def reset(self) -> None:
-        """Start the time of another step."""
+        """Have the next call of :meth:`passed` start the time of another step."""
         self._nearest = None
 
     def passed(self, step: steps.Await) -> bool:
-        """Return whether the run has waited too long for the guest in ``step``."""
+        """Return whether the run has waited too long for the guest in ``step``.
+
+        The time starts with the first call after :meth:`reset`. Each call notes how near the guest
+        has come.
+        """
         now = self._clock.now()
         if self._nearest is None:
             self._begun = now
@@ -50,7 +55,10 @@ class ProgressDeadline:
     def pause(self, shortest: float) -> float:
         """Return how many seconds to wait before the next reading of the guest.
 
-        :param shortest: the least number of seconds
+        That is a tenth of the time since the step's first :meth:`passed`, at most
+        :data:`MAX_PAUSE`.
+
+        :param shortest: the least number of seconds, also if it is more than :data:`MAX_PAUSE`
         """
         waited = self._clock.now() - self._begun
         return max(shortest, min(MAX_PAUSE, waited * _SHARE))

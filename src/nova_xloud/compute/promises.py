@@ -14,7 +14,7 @@ GOOD_FOR = 10.0
 
 
 class Promises:
-    """Remembers the last reservation of each instance.
+    """Remembers the last reservation of each instance for :data:`GOOD_FOR` seconds.
 
     Losing one costs one more reading of the instance and nothing else.
 

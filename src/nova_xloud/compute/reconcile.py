@@ -2,7 +2,7 @@
 """A pass over all elastic instances of this host: find those that differ from their record.
 
 A pass reads all instances together: at most two queries to the database, one call to libvirt with
-two more for each instance, and one call to Placement for each compute node. It changes nothing:
+three more for each instance, and one call to Placement for each compute node. It changes nothing:
 each instance that it finds goes to the worker, which converges it like any other. So an instance
 that does not differ costs no more than its part of these readings.
 """
@@ -47,10 +47,13 @@ class Converges(Protocol):
     """The methods of :class:`nova_xloud.compute.worker.Worker` that a pass needs."""
 
     def is_busy(self, uuid: str) -> bool:
-        """See :meth:`nova_xloud.compute.worker.Worker.is_busy`."""
+        """Return whether a run of this instance is queued or going on."""
 
     def on_idle(self, uuid: str, then: Callable[[], object]) -> bool:
-        """See :meth:`nova_xloud.compute.worker.Worker.on_idle`."""
+        """Call ``then`` once the instance has no run any more; return False if it has none now.
+
+        See :meth:`nova_xloud.compute.worker.Worker.on_idle`.
+        """
 
     def submit(
         self,
@@ -60,7 +63,7 @@ class Converges(Protocol):
         *,
         shrinks: bool = False,
     ) -> object:
-        """See :meth:`nova_xloud.compute.worker.Worker.submit`."""
+        """Queue a run for ``instance``; see :meth:`nova_xloud.compute.worker.Worker.submit`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +71,7 @@ class _Attempt:
     """The last try to repair an instance.
 
     :ivar like: what the instance was like then; any change makes the next try the first again
-    :ivar count: the number of tries since the instance was last different from ``like``
+    :ivar count: how many tries were made in a row while the instance was like that, with this one
     :ivar again_at: when the next try is due, in monotonic seconds
     """
 
@@ -122,13 +125,17 @@ class Reconciler:
         self._again = False
 
     def service_starts(self) -> None:
-        """Take the guests that run already for booted: nobody knows when they started."""
+        """Take the guests that ran already when nova-compute started for booted.
+
+        Nobody knows when they started.
+        """
         self._boot_grace.assume_booted(self._host_instances.boot_ids())
 
     def begin(self) -> threading.Thread:
         """Start a pass in its own thread, and return the thread.
 
-        If a pass is running, another one follows it. No pass begins sooner than :data:`REST`
+        If a pass is running, another one follows it in the same thread; if a pass is still waiting
+        to begin, it is the one that was asked for. No pass begins sooner than :data:`REST`
         seconds after the last one has ended. A pass older than :data:`HANGS_AFTER` seconds is
         abandoned and another begins: libvirt blocks on a QEMU that hangs, and a later call to
         libvirt is not kept waiting by that (both measured). Nothing waits for a pass, not even the
@@ -176,7 +183,12 @@ class Reconciler:
             self._again, self._begun_at = False, self._now()
 
     def run(self) -> int:
-        """Make one pass in this thread.
+        """Make one pass in this thread: read all instances, and submit those with a drift.
+
+        An instance is skipped while an operation has set its task_state, while a run of it is
+        queued or going on, or, unless its drift is urgent, while the pause after its last try
+        lasts. The pass is reported to the meter, unless libvirt or Placement does not answer: then
+        a warning is logged instead.
 
         :returns: how many instances it has submitted to the worker
         """
@@ -292,14 +304,17 @@ class Reconciler:
         return self._take_up(one.uuid, desired.progress, found, shrinks=shrinks)
 
     def _is_silent(self, uuid: str, stats: DomainStats) -> bool:
-        """Return whether a balloon driver that has reported before has been silent for long."""
+        """Return whether a balloon driver has stopped reporting while its balloon holds memory.
+
+        It has reported before, and has been silent for longer than ``boot_grace``.
+        """
         silence = self._watch.silence(uuid, stats)
         return silence > self._options.boot_grace and stats.memory_mb < stats.max_memory_mb
 
     def _is_due(self, uuid: str, like: object) -> bool:
-        """Return whether a try is due: the instance has changed, or its pause is over.
+        """Return whether a try is due: something has changed, or the pause is over.
 
-        If so, the try is counted.
+        The first try of an instance is always due. If a try is due, it is counted.
         """
         last, now = self._attempts.get(uuid), self._now()
         count = 1
@@ -314,7 +329,8 @@ class Reconciler:
     def _take_up(self, uuid: str, progress: Progress, found: Drift, *, shrinks: bool) -> bool:
         """Submit the instance to the worker; return whether it was submitted.
 
-        The run is an event of the instance action if that has no outcome yet.
+        The run is an event of the instance action if that has no outcome yet. The instance is not
+        submitted if it was deleted, or if another request was admitted since the pass read it.
         """
         try:
             instance = self._host_instances.open(uuid, progress.request_id)

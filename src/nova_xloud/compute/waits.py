@@ -18,8 +18,8 @@ from nova_xloud.errors import InvalidState
 # instance.
 LOCK_WAITS = 10.0
 LOCK_AGAIN = 0.25
-# Seconds in which QEMU has to answer, seconds in which it nearly always does, and seconds between
-# two checks of one that has not answered yet.
+# Seconds in which QEMU or Placement has to answer, seconds in which they nearly always do, and
+# seconds between two checks of one that has not answered yet.
 ANSWER_WAITS = 10.0
 ANSWER_AT_ONCE = 0.05
 ANSWER_AGAIN = 0.2
@@ -30,9 +30,9 @@ class Pause:
     """A time in which a run has nothing to do; the run holds no lock and no thread meanwhile.
 
     :ivar seconds: how long the pause lasts; it ends sooner if another run is submitted for the
-        instance
-    :ivar may_wait: after the pause the run may make a call in which libvirt waits for the guest,
-        for seconds
+        instance, or if nova-compute is stopping. 0: only to get another thread
+    :ivar may_wait: whether the run needs a thread, after the pause, in which libvirt may wait for
+        the guest for some seconds
     """
 
     seconds: float
@@ -62,7 +62,8 @@ def in_the_same_lane(wait: Waits[T], *, may_wait: bool) -> Waits[T]:
 def answers(ask: Callable[[float], bool], clock: Clock) -> Waits[bool]:
     """Return whether the guest's QEMU, or Placement, answers within :data:`ANSWER_WAITS` seconds.
 
-    True also if there is no QEMU.
+    True also if there is no QEMU. False also if nova-compute is stopping and there is no answer at
+    once.
 
     :param ask: ``answers`` or ``placement_answers`` of an :class:`Instance`
     """
@@ -80,7 +81,8 @@ def locked(instance: Instance, clock: Clock) -> Waits[AbstractContextManager[obj
 
     The run must leave the context before it yields again.
 
-    :raises InvalidState: an operation has kept the lock for longer than :data:`LOCK_WAITS` seconds
+    :raises InvalidState: the lock was not free for :data:`LOCK_WAITS` seconds, or it is not free
+        and nova-compute is stopping
     """
     began = clock.now()
     while True:

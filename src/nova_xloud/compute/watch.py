@@ -31,7 +31,8 @@ class _Watched:
     :ivar boot_id: libvirt's id of the running domain
     :ivar stats_at: the time of the driver's last report; None if it has not reported
     :ivar at: when the guest was last read, in monotonic seconds
-    :ivar silence: for how many seconds the guest has been watched since the last report
+    :ivar silence: for how many seconds the guest has been watched since the last new report, or
+        since the watch began
     :ivar heard: a new report was seen to arrive
     """
 
@@ -43,7 +44,7 @@ class _Watched:
 
 
 class Watch:
-    """Watches the balloon drivers of one host's guests.
+    """Remembers of each guest of one host when its balloon driver last reported.
 
     :param now: returns monotonic seconds
     """
@@ -67,7 +68,9 @@ class Watch:
         """Return ``reading`` with ``balloon_driver`` set to what is known of the guest's driver.
 
         True if the driver reports, False if the guest was watched for long enough and the driver
-        did not report, None if it is not known.
+        did not report, None if it is not known. A paused guest is never False, and True if it has
+        reported before. If the guest is off or has no balloon, ``reading`` is returned as it is,
+        and what was known of the driver is forgotten.
         """
         if not reading.running or not reading.has_balloon:
             self.changed(uuid)
@@ -84,7 +87,8 @@ class Watch:
     def silence(self, uuid: str, stats: DomainStats) -> float:
         """Return for how many watched seconds a driver that has reported before has been silent.
 
-        0.0 if the guest is off, has not reported yet, or cannot be judged now.
+        0.0 if the guest is off or paused, has not reported since it started or reset itself, or
+        cannot be judged now because its domain is busy.
         """
         if not stats.running:
             self.changed(uuid)

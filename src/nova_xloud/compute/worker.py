@@ -1,5 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Carries out runs: a few threads serve any number of instances, and no run waits in a thread."""
+"""Carries out runs: a few threads serve any number of instances.
+
+A run that waits for a time, a lock or its guest has no thread meanwhile. Only a call that itself
+waits keeps a thread: one to a guest's agent, for some seconds, or the removal of vCPUs, for which
+there are threads that do nothing else.
+"""
 
 from __future__ import annotations
 
@@ -45,8 +50,9 @@ class _QueuedRun:
     """One run from its submission to its end.
 
     :ivar action: the instance action that the run is an event of; None: of none
-    :ivar urgency: why the run was queued
-    :ivar shrinks: the run gives its guest nothing more
+    :ivar urgency: why the run was queued, or a more urgent reason why a later run of the instance
+        was, which waits for this one
+    :ivar shrinks: neither this run nor a run that waits for it gives its guest anything more
     :ivar future: gets the outcome or the error
     :ivar steps: the generator that makes the run; None: the run has not begun
     :ivar pauses: how often the run has paused; a wake-up for an earlier pause is ignored by this
@@ -75,7 +81,10 @@ class Worker:
     """Carries out :func:`converge` for many instances in a few threads.
 
     A run that pauses gives its thread away until its pause is over, so no guest waits for another.
-    The threads start with the first submission, so a worker may be made before a service forks.
+    Runs get threads in the order of :mod:`nova_xloud.compute.agenda`. The threads start with the
+    first submission, so a worker may be made before a service forks.
+
+    :param run: makes the generator of a run; by default :func:`converge`
     """
 
     def __init__(
@@ -123,11 +132,13 @@ class Worker:
         Runs of one instance never overlap: libvirt reports a balloon's size but not its target, so
         only the run that set the target knows it. A run that is going on is woken when another is
         submitted, and does what that was submitted for; the other follows it and finds little left
-        to do.
+        to do. If the other is more urgent, or gives the guest more, that also counts for the place
+        of the first one in the queue.
 
         :param action: the instance action that the run is recorded in and notified for; None: none
         :param urgency: why the run is queued
         :param shrinks: the run gives its guest nothing more
+        :returns: the future; cancelled if nova-compute is stopping
         """
         run = _QueuedRun(instance, action, urgency, shrinks, Future())
         with self._lock:
@@ -154,6 +165,9 @@ class Worker:
     def on_idle(self, uuid: str, then: Callable[[], object]) -> bool:
         """Call ``then`` once no run of this instance is queued or going on any more.
 
+        It replaces what an earlier call has set for the instance, and is not called if nova-compute
+        stops before.
+
         :returns: False if there is no run now; ``then`` is not called in that case
         """
         with self._lock:
@@ -163,7 +177,11 @@ class Worker:
             return True
 
     def close(self) -> None:
-        """Stop all runs where they are; the first pass of the next nova-compute resumes them."""
+        """Stop all runs before their next step; the next nova-compute's first pass resumes them.
+
+        The future of a run that has not begun is cancelled. A run that has begun ends as
+        deferred, unless its present step ends it.
+        """
         self._closing.set()
         with self._lock:
             for waiting in self._runs.values():
@@ -215,7 +233,10 @@ class Worker:
             self._finish(run, end)
 
     def _with_future(self, run: _QueuedRun) -> Callable[[], None] | None:
-        """Carry on the run until it pauses; if it has ended, return a call that sets its future."""
+        """Carry on the run until it pauses; if it has ended, return a call that sets its future.
+
+        :returns: None if the run has paused; a call that does nothing if its future was cancelled
+        """
         if run.steps is None and not run.future.set_running_or_notify_cancel():
             return lambda: None
         try:
@@ -232,7 +253,8 @@ class Worker:
     def _next_pause(self, run: _QueuedRun) -> Pause:
         """Carry on the run up to its next pause, and return the pause.
 
-        :raises StopIteration: the run has ended, with its outcome
+        :raises StopIteration: the run has ended, with its outcome. If it ends with an error, that
+            is raised
         """
         with self._lock:
             news, run.news = run.news, False
@@ -244,6 +266,7 @@ class Worker:
     def _put_aside(self, run: _QueuedRun, pause: Pause) -> bool:
         """Put the run aside for ``pause``, and return True.
 
+        The run is queued again at once if the pause has no length, or if another run was submitted.
         Return False if nova-compute is stopping: then the run goes on at once, to its end.
         """
         with self._lock:
@@ -315,7 +338,10 @@ class Worker:
 def _with_action_event(instance: Instance, action: str | None) -> Iterator[None]:
     """Record the run as an event of its instance action, and send ``.end`` or ``.error``.
 
-    A deferred run gets neither notification, because the adjustment has not ended.
+    After :class:`AdjustmentDeferred` neither notification is sent and the event stays open, because
+    the adjustment has not ended.
+
+    :param action: None: the run belongs to no instance action, and nothing is recorded or sent
     """
     if action is None:
         yield
