@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The clocks of nova-compute, as values that tests can replace so that they need not wait."""
+"""The clocks of nova-xloud, as functions that tests can replace so that they need not wait."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def utc_now() -> str:
 
 @dataclass(slots=True)
 class Clock:
-    """The two clocks that a run uses, and whether nova-compute is stopping.
+    """The two clocks of a run, monotonic and of the day, and whether nova-compute is stopping.
 
     :ivar now: returns monotonic seconds
     :ivar closing: returns True once nova-compute is stopping; a run then ends before its next step

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The options of the group ``[xloud]``, which are read from Nova's own configuration files."""
+"""The options of nova-xloud, which are read from Nova's own configuration files.
+
+They are the group ``[xloud]`` and the option ``[upgrade_levels] xloud``.
+"""
 
 from __future__ import annotations
 
@@ -170,10 +173,12 @@ OPTS = [
 
 @dataclass(frozen=True, slots=True)
 class EngineOptions:
-    """The values of the options that the package ``compute`` uses.
+    """The values of the options of ``[xloud]`` that the package ``compute`` uses.
 
-    Names ending in ``_timeout``, ``_interval`` or ``_grace`` are seconds. ``retry_interval`` is the
-    option ``reconcile_interval``, or 60 if that is not above 0.
+    The fields have the names of the options, with two exceptions: ``retry_interval`` is the option
+    ``reconcile_interval``, or 60 if that is not above 0, and ``limits`` has ``balloon_step_mb``,
+    ``balloon_reserve_mb`` and ``offline_vcpus``. Names ending in ``_timeout``, ``_interval`` or
+    ``_grace`` are seconds.
     """
 
     converge_workers: int = 4

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every error nova-xloud raises, as one tree.
+"""The errors that the services of nova-xloud raise and report, as one tree.
 
 ::
 
     XloudError
-    ├── Refused                 an adjustment that changes nothing; goes to the caller
+    ├── Refused                 a request, a claim or a release that is refused
     │   ├── Invalid                 400  xloud.invalid
     │   ├── OutOfBounds             400  xloud.out_of_bounds
     │   ├── Forbidden               403  xloud.forbidden
@@ -20,20 +20,24 @@
     │   └── PlacementUnavailable    503  xloud.placement_unavailable
     ├── DomainError             a libvirt call on a domain failed
     │   ├── DomainNotFound          libvirt 42
-    │   ├── DomainNotRunning        libvirt 55
+    │   ├── DomainNotRunning        libvirt 55, 9
     │   ├── InvalidSize             libvirt 8, 82
-    │   ├── VcpuNotRemovable        libvirt 67
+    │   ├── VcpuNotRemovable        libvirt 67, 84
     │   ├── RemovalTimedOut         libvirt 68, 1
     │   ├── RemovalRejected         libvirt 9
-    │   ├── DomainBusy              libvirt 68, 9
-    │   ├── AgentUnavailable        libvirt 74, 86, 112, 113, 1
-    │   └── DomainCallFailed        any other libvirt error
+    │   ├── DomainBusy              libvirt 68, 9, 55
+    │   ├── AgentUnavailable        libvirt 74, 86, 112, 113, 1, 9, 84
+    │   └── DomainCallFailed        any other libvirt error, or no connection to libvirt
     ├── GuestRefused            the guest did not follow: xloud.guest_refused.<what>
-    ├── AdjustmentDeferred      another operation, or a paused guest, has to go first
+    ├── AdjustmentDeferred      the adjustment has to wait, and another run follows
     └── UnfitNova               the installed Nova differs where nova-xloud extends or calls it
 
-A ``Refused`` carries a stable ``code`` and the HTTP ``status`` it becomes. Codes
-are part of the API: people and programs match on them, so they never change.
+A ``Refused`` carries a stable ``code`` and the HTTP ``status`` it becomes. Codes are part of the
+API: people and programs match on them, so they never change. One libvirt number may have several
+classes: :mod:`nova_xloud.libvirt.error_codes` tells them apart by message and call.
+
+Not in the tree are the client's errors (:mod:`nova_xloud.client.errors`) and those that never leave
+a service, such as :class:`nova_xloud.compute.ports.ClaimConflict`.
 """
 
 from __future__ import annotations
@@ -42,7 +46,7 @@ from typing import Any, ClassVar
 
 
 class XloudError(Exception):
-    """The base class of every error of nova-xloud; it is never raised itself."""
+    """The base class of every error in this module; it is never raised itself."""
 
     def format_message(self) -> str:
         """Return the text that Nova stores in the details of an instance action event.
@@ -53,7 +57,11 @@ class XloudError(Exception):
 
 
 class Refused(XloudError):
-    """An adjustment was refused, and nothing was changed.
+    """A request was refused, or Placement refused a claim or a release in a run.
+
+    A refused request changes nothing. But if the compute host or Placement has not answered
+    (:class:`HostUnavailable`, :class:`PlacementUnavailable`), the request may have been admitted,
+    or its size may have been reserved.
 
     :ivar code: stable reason code of the class, ``xloud.<something>``
     :ivar status: HTTP status of the REST response
@@ -85,6 +93,8 @@ class Refused(XloudError):
 
         A code that this version does not know, from a later version, becomes a subclass of
         :class:`Refused` that still has that code and status.
+
+        :param data: ``code``, ``status`` and ``message``
         """
         code = str(data["code"])
         if code.startswith(Blocked.PREFIX):
@@ -110,7 +120,7 @@ class _RefusedElsewhere(Refused):
 
 
 class Invalid(Refused):
-    """The request is not well formed."""
+    """The body of the request does not fit the schema of the API."""
 
     code = "xloud.invalid"
     status = 400
@@ -124,7 +134,7 @@ class OutOfBounds(Refused):
 
 
 class Forbidden(Refused):
-    """Nova's policy does not allow the caller to make this adjustment."""
+    """Nova's policy does not allow the caller to make this request."""
 
     code = "xloud.forbidden"
     status = 403
@@ -138,20 +148,24 @@ class QuotaExceeded(Refused):
 
 
 class NotFound(Refused):
-    """The compute host has no such instance."""
+    """The instance was deleted, or is not on the compute host that was asked."""
 
     code = "xloud.not_found"
     status = 404
 
 
 class InvalidState(Refused):
-    """The instance is in a vm_state or task_state that does not allow it."""
+    """The instance is in a state that does not allow the request.
+
+    Its vm_state or task_state does not allow it, another operation is changing the instance or
+    holds its lock, or a size until the next stop was asked for and no guest runs.
+    """
 
     code = "xloud.invalid_state"
 
 
 class NoCapacity(Refused):
-    """The compute host has no room for the size, by Placement's inventories and usages."""
+    """The compute host has no room: Placement refuses the amounts, or would (in a dry run)."""
 
     code = "xloud.no_capacity"
 
@@ -163,9 +177,10 @@ class NoAllocation(Refused):
 
 
 class ClaimRefused(Refused):
-    """Placement refuses to release what is not needed any more.
+    """Placement refuses to release what is not needed any more, or cannot write the allocation.
 
-    What was reserved stays reserved, which is safe, but more than is needed.
+    If it refuses a release, what was reserved stays reserved, which is safe, but more than is
+    needed. That it cannot write an allocation is an answer of 400 or 404.
     """
 
     code = "xloud.claim_refused"
@@ -190,34 +205,52 @@ class Blocked(Refused):
 
 
 class HostUnavailable(Refused):
-    """The compute host is down or did not answer in time."""
+    """The compute host cannot do what was asked for now.
+
+    It is down or did not answer in time, the guest's QEMU or libvirt does not answer there, the
+    host is busy with too many requests, or the server is on no host.
+    """
 
     code = "xloud.host_unavailable"
 
 
 class HostUnsupported(Refused):
-    """The compute host runs without nova-xloud, or with one too old."""
+    """The compute host runs without nova-xloud, or with one too old.
+
+    The error is raised too if ``[upgrade_levels] xloud`` does not allow the version of the call.
+    """
 
     code = "xloud.host_unsupported"
 
 
 class PlacementUnavailable(Refused):
-    """Placement did not answer, or every attempt to write ended in a conflict."""
+    """Placement cannot be used now.
+
+    It did not answer, answered with an error such as 401 or 500, or every attempt to write ended in
+    a conflict; or Placement or Keystone did not answer when a quota was checked.
+    """
 
     code = "xloud.placement_unavailable"
     status = 503
 
 
 class DomainError(XloudError):
-    """A libvirt call on a domain failed; the message names the call and the domain."""
+    """A libvirt call on a domain, or on all domains of a host, failed or could not be made.
+
+    If libvirt has reported the error, the message names the call, and the domain if it was on one.
+    """
 
 
 class DomainNotFound(DomainError):
-    """There is no such domain (VIR_ERR_NO_DOMAIN, 42)."""
+    """There is no such domain (VIR_ERR_NO_DOMAIN, 42), or Nova's driver is not libvirt's."""
 
 
 class DomainNotRunning(DomainError):
-    """The call needs a running (or persistent) domain (VIR_ERR_OPERATION_INVALID, 55)."""
+    """The call needs a running (or persistent) domain.
+
+    The error is VIR_ERR_OPERATION_INVALID (55), or VIR_ERR_OPERATION_FAILED (9) if QEMU has just
+    ended. It is raised too, without a call, if there was no domain when the instance was read.
+    """
 
 
 class InvalidSize(DomainError):
@@ -228,7 +261,10 @@ class InvalidSize(DomainError):
 
 
 class VcpuNotRemovable(DomainError):
-    """The vCPU was there at boot and is not hotpluggable (VIR_ERR_CONFIG_UNSUPPORTED, 67)."""
+    """The vCPU cannot be unplugged; one that was there at boot is not hotpluggable.
+
+    The error is VIR_ERR_CONFIG_UNSUPPORTED (67) or VIR_ERR_OPERATION_UNSUPPORTED (84).
+    """
 
 
 class RemovalTimedOut(DomainError):
@@ -248,7 +284,8 @@ class RemovalRejected(DomainError):
 class DomainBusy(DomainError):
     """Another call, or a migration, holds the domain, so libvirt has begun nothing: try later.
 
-    libvirt's error is 68, or 9 if too many calls wait: ``cannot acquire state change lock``.
+    libvirt's error is 68, or 9 if too many calls wait: ``cannot acquire state change lock``. For a
+    domain that is being migrated it may be 55.
     """
 
 
@@ -256,22 +293,25 @@ class AgentUnavailable(DomainError):
     """The guest agent cannot be used.
 
     No agent is configured (74), the agent does not answer (86, 112), or it does not do what it was
-    asked for (113; or 1, if the call is blocked in the guest or the answer is malformed).
+    asked for (113, 9, 84; or 1, if the call is blocked in the guest or the answer is malformed). It
+    is raised too, without a number of libvirt, if nova-compute has stopped waiting for the answer,
+    or makes no call because earlier calls were not answered.
     """
 
 
 class DomainCallFailed(DomainError):
-    """A libvirt call on a domain failed with an error that has no class of its own."""
+    """libvirt failed with an error that has no class of its own, or could not be reached."""
 
 
 class GuestRefused(XloudError):
-    """The guest did not follow: it did not reach the desired size, and its claim stays.
+    """The guest did not reach the desired size, and what it has stays claimed.
 
+    :ivar code: stable reason code ``xloud.guest_refused.<what>``, with one of: ``vcpus_not_added``,
+        ``vcpus_not_removed``, ``vcpus_not_online``, ``removal_unsettled``, ``memory_not_reached``,
+        ``memory_floor``, ``memory_pinned``, ``no_statistics``, ``definition_not_set``,
+        ``not_in_time``. The last one is of the RPC method ``hotplug_vcpus`` only: the adjustment is
+        admitted, and is not done yet for any reason
     :ivar message: the reason, for people
-    :ivar code: stable reason code ``xloud.guest_refused.<what>``. Some of
-        them: ``vcpus_not_added``, ``vcpus_not_removed``, ``vcpus_not_online``,
-        ``removal_unsettled``, ``memory_not_reached``, ``memory_floor``, ``no_statistics``,
-        ``not_in_time``
     """
 
     def __init__(self, code: str, message: str) -> None:
@@ -284,9 +324,11 @@ class GuestRefused(XloudError):
 
 
 class AdjustmentDeferred(XloudError):
-    """An admitted adjustment has to wait, because another operation or a paused guest goes first.
+    """An admitted adjustment has to wait, and a new run follows afterwards.
 
-    What the adjustment needs stays claimed, and a new run follows afterwards.
+    Another operation or libvirt call goes first, the guest is paused or has just started, QEMU or
+    Placement does not answer, the run takes too long, nova-compute is stopping, or the instance is
+    not driven in its vm_state. What the adjustment needs stays claimed.
     """
 
     code: ClassVar[str] = "xloud.deferred"

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The differences between the supported releases of Nova, with one function for each difference.
+"""Which releases of Nova are supported, and one function for each difference between them.
 
 A function of Nova whose signature differs between releases is not here: such a function has two
-rows in :mod:`nova_xloud.seams.table` (``since``, ``until``).
+rows in :mod:`nova_xloud.seams.table` (``since``, ``until``). Two functions bypass eventlet, with
+which Nova may or may not run.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ def is_supported(found: str) -> bool:
 
 
 def not_tested(found: str) -> str:
-    """Return the warning for a version that is not supported; see :func:`is_supported`."""
+    """Return the text of the warning for a version of Nova that was not tested."""
     return f"Nova {found} is none of the releases that were tested: {', '.join(SUPPORTED)}"
 
 
@@ -47,6 +48,7 @@ def major(found: str | None = None) -> int:
     :param found: a version; default: the version of the installed Nova, which must be there. A
         version that does not begin with a number (a private build) counts as the newest release
         that was tested
+    :raises importlib.metadata.PackageNotFoundError: ``found`` is None, and no Nova is installed
     """
     found = found or importlib.metadata.version("nova")
     # PEP 440: a version may begin with an epoch, as 1!34.0.0.
@@ -56,7 +58,7 @@ def major(found: str | None = None) -> int:
 
 
 def choose_backend() -> None:
-    """Choose threads or eventlet as Nova's own API does; call this before any import of Nova."""
+    """Choose threads or eventlet as Nova's own API does; call this before Nova is imported."""
     from nova import monkey_patch
 
     if major() >= 33:
@@ -97,10 +99,15 @@ def compute_api_application() -> Any:
 def enforce_unified_limits(
     context: Any, project_id: str, request_spec: Any, more: Mapping[str, int]
 ) -> None:
-    """Raise unless the unified limits of a project allow it to hold ``more`` of each resource.
+    """Raise unless the unified limits of a project allow one server of ``request_spec`` more.
 
-    :param more: by resource, the amount to add to the project's usage
-    :raises nova.exception.TooManyInstances: the project would exceed a limit
+    ``more`` replaces the amounts that Nova counts for the server, resource by resource. Nothing is
+    checked if Nova's quota driver is not the one of unified limits.
+
+    :param request_spec: ``nova.objects.RequestSpec``: Nova counts its flavor, and since Nova 34 its
+        other resources too
+    :param more: by resource (``servers``, ``class:VCPU``), the amount to add to the project's usage
+    :raises nova.exception.TooManyInstances: the project would exceed a limit that Nova enforces
     """
     from nova.limit import placement
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Sizes: a number of vCPUs and an amount of memory."""
+"""The two types for vCPUs with memory: a size, and what a guest was seen to have."""
 
 from __future__ import annotations
 

@@ -4,20 +4,26 @@
 =======================  =======================================================================
 code                     broken when
 =======================  =======================================================================
-reserved_below_held      less is allocated to an instance than its guest holds
+reserved_below_held      less is allocated to an instance than its guest holds; only a note if the
+                         guest has just started, and the difference is memory that is not pinned
 reserved_below_defined   less is allocated to an instance than libvirt would start its guest with,
                          and no task runs
-reserved_below_desired   less is allocated to an instance than its desired size, and no task runs
+reserved_below_desired   less is allocated to an instance than its desired size, persisted or live,
+                         and no task runs
 columns_differ           an instance's columns in Nova's database have another size than its
                          allocation, and no task runs
-desired_out_of_bounds    the desired size of an instance is not one that its flavor allows
+desired_out_of_bounds    the desired size of an instance, persisted or live, is not one that its
+                         flavor allows, whatever the options of the memory floor are
 record_unreadable        the desired size of an instance cannot be read from its record
-no_allocation            an instance has no allocation on its host, and nothing moves it
-allocation_elsewhere     an instance has an allocation on a host where it is not, and nothing moves
-                         it
+no_allocation            an instance has no allocation on its host, no task runs, and no migration
+                         of it is under way
+allocation_elsewhere     an instance has an allocation on a host where it is not, no task runs, and
+                         no migration of it is under way; not on a host that it was evacuated from
+                         and that has not come back to clean up
 host_oversold            all allocations of a resource class on a host are more than its capacity
 orphaned_allocation      an allocation's consumer is no instance and no migration of this cloud
-guest_unknown            never broken, only a note: what a guest holds is not known
+guest_unknown            never broken, only a note: what a guest holds is not known, and no task
+                         runs
 =======================  =======================================================================
 
 The codes are API: they do not change.
@@ -57,14 +63,16 @@ REMEDIES = {
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One rule that one instance or host breaks.
+    """One rule that one instance or host breaks, or a note about one instance.
 
     :ivar code: the rule, one of the codes in this module's table
     :ivar instance: UUID of the instance, or of the allocation's consumer; None for a host's finding
     :ivar host: the compute host; None for an instance that is on no host
     :ivar what: the numbers, for people, without instance and host
-    :ivar resource: ``vcpus``, ``memory_mb`` or a resource class, if the finding is about one
-    :ivar provider: UUID of the resource provider, if it is not that of the instance
+    :ivar resource: ``vcpus``, ``memory_mb`` or a resource class; None if the finding is not about
+        just one
+    :ivar provider: UUID of the resource provider whose allocations the finding is about; None if
+        that is the provider of the instance
     :ivar note: True if no rule is broken and the finding is only worth knowing
     """
 
@@ -78,7 +86,7 @@ class Finding:
 
     @property
     def key(self) -> tuple[str | None, ...]:
-        """Identifies the finding: equal if the same is found again with other numbers."""
+        """What identifies the finding: the same fault with other numbers has the same key."""
         subject = self.instance or self.host
         return (self.code, subject, self.resource, self.provider)
 

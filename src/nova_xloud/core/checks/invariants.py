@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Checks the rules for every elastic instance and every host.
+"""Finds what breaks the rules for every elastic instance and every host.
 
-:mod:`nova_xloud.core.checks.finding` lists the rules. Nova's database, Placement and
-libvirt cannot be read at the same moment. So the caller reads again what a finding is about before
-it reports the finding.
+:mod:`nova_xloud.core.checks.finding` lists the rules. Nova's database, Placement and libvirt cannot
+be read at the same moment. So the caller reads again what a finding is about before it reports the
+finding.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Guest:
 
     :ivar held: ``max(actuated, observed)``; 0 and 0 for a guest that does not run; None if it is
         not known
-    :ivar booting: whether the guest has just started, and its balloon is still inflating
+    :ivar booting: whether the guest started so lately that its balloon may still be inflating
     :ivar defined: the size that libvirt would start the guest with; None if there is no definition,
         or if it was not reported
     :ivar pinned: whether all of the guest's memory stays in the host's RAM, so that there is no
@@ -47,9 +47,9 @@ class ElasticInstance:
     :ivar host: the instance's compute host by Nova's database; None if it has none
     :ivar provider: UUID of the compute node's resource provider; None if there is no such node
     :ivar facts: the facts of the instance's flavor and image
-    :ivar desired: the instance's record; None if it cannot be read
+    :ivar desired: the sizes of the instance's record; None if the record cannot be read
     :ivar recorded: the size in the instance's columns in Nova's database
-    :ivar busy: whether a task runs
+    :ivar busy: whether the instance has a task_state
     :ivar migrations: UUIDs of the instance's migrations that are not over; each may be a consumer
     :ivar left_behind_on: hosts that the instance was evacuated from, and that have not come back
         to clean up
@@ -210,7 +210,7 @@ def _no_allocation(instance: ElasticInstance) -> Iterator[Finding]:
 
 
 def _elsewhere_by_instance(snapshot: Snapshot) -> dict[str, list[Node]]:
-    """Return, by instance UUID, the nodes other than its own that have an allocation for it.
+    """Return, by instance UUID, the nodes that have an allocation for an instance of another node.
 
     The result is made in one pass over all allocations, because a cloud has too many nodes to look
     for each instance on each of them.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Checks whether Nova's services run with nova-xloud, by what each of them reports."""
+"""Checks whether Nova's services and APIs run with nova-xloud, by what each of them answers."""
 
 from __future__ import annotations
 
@@ -82,6 +82,9 @@ class ApiAnswer:
 def judge_services(binary: str, services: Sequence[Service], here: About) -> Verdict:
     """Judge whether all services of a kind run with nova-xloud, in the version that runs here.
 
+    A service without nova-xloud is a failure, or a warning if it is a nova-compute. All else is a
+    warning: a service that is down, does not answer, or has another version; or no service at all.
+
     :param binary: the kind of service, such as ``nova-compute``
     :param here: the nova-xloud that runs this check
     """
@@ -120,6 +123,8 @@ def judge_services(binary: str, services: Sequence[Service], here: About) -> Ver
 
 def judge_api(answers: Sequence[ApiAnswer], hosts: Sequence[str]) -> Verdict:
     """Judge whether nova-api runs with nova-xloud.
+
+    A nova-api without nova-xloud is a failure. One that was not checked is a warning.
 
     :param answers: the result of the request to each URL
     :param hosts: the hosts where a nova-api was ever started; one URL may stand for all of them

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Checks whether a cloud is ready for nova-xloud, and names the remedy if it is not.
 
-The levels are those of oslo.upgradecheck. The check of services is in
+The levels are those of oslo.upgradecheck. The checks of services and APIs are in
 :mod:`nova_xloud.core.checks.services`.
 """
 
@@ -77,9 +77,13 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class StoredFlavor:
-    """A flavor as Nova has it stored, however it came there.
+    """A flavor as it is stored in Nova's database, with extra specs that nobody has checked.
 
-    :ivar memory_floor_mb: the least memory that it may name as its minimum, by the options
+    :ivar name: the flavor's name
+    :ivar maximum: the flavor's vCPUs and memory
+    :ivar extra_specs: the flavor's extra specs
+    :ivar memory_floor_mb: the least memory that the flavor may name as its minimum, MiB, by the
+        options
     """
 
     name: str
@@ -95,7 +99,8 @@ class StoredFlavor:
 def judge_release(found: str | None, is_supported: bool, supported: Sequence[str]) -> Verdict:
     """Judge whether the installed Nova was tested with this nova-xloud.
 
-    Whether that Nova fits is checked by :func:`judge_seams`.
+    It is a warning if that Nova was not tested, because :func:`judge_seams` checks whether it fits.
+    It is a failure if no Nova is installed.
 
     :param found: the version of the installed Nova; None if none is installed
     :param is_supported: whether ``found`` is a supported release
@@ -145,7 +150,11 @@ def judge_flavors(flavors: Sequence[StoredFlavor]) -> Verdict:
 def judge_filters(enabled: dict[str, Sequence[str]], flavors: Sequence[StoredFlavor]) -> Verdict:
     """Judge whether a scheduler's filter rejects all hosts because of a minimum's extra spec.
 
+    The filters of :data:`CLASHING_FILTERS` do so, and only for the names ``minimum_cpu`` and
+    ``minimum_memory``, which have no namespace.
+
     :param enabled: the enabled filters by their source: ``nova-scheduler on host1``
+    :param flavors: all flavors of the cloud
     """
     clashing = {
         whose: [name for name in filters if name in CLASHING_FILTERS]
@@ -170,10 +179,15 @@ def judge_balloons(
 ) -> Verdict:
     """Judge whether guests get a balloon, without which their memory cannot be adjusted.
 
+    A host without balloons is a failure if a flavor names a minimum of memory, else a warning. A
+    host that did not report the option is a warning.
+
     :param periods: ``[libvirt] mem_stats_period_seconds`` by compute host, as each nova-compute
         reported it
     :param silent: compute hosts that did not report the option
-    :param here: the option in the nova.conf of this host, which is assumed for those hosts
+    :param here: the option in the nova.conf of this host, which is assumed for the silent hosts,
+        and for all hosts if ``periods`` is empty
+    :param flavors: all flavors of the cloud
     """
     wanting = [flavor.name for flavor in flavors if flavor.names_one_of(MEMORY_SPECS)]
     issues = []
@@ -197,7 +211,10 @@ def judge_balloons(
 
 
 def judge_invariants(found: Sequence[Finding], elastic: int) -> Verdict:
-    """Judge the findings of the invariants' check.
+    """Judge the findings of :func:`nova_xloud.core.checks.invariants.findings`.
+
+    A broken rule is a failure, and a guest that is not known is a warning. Other notes are left
+    out.
 
     :param elastic: how many elastic instances were checked
     """

@@ -4,7 +4,7 @@
 plan        whether a request is admitted, and what is claimed for it first
 next_step   the next step towards the desired size
 steps       the kinds of steps, and what a run remembers between two of them
-balloon     how far the balloon may shrink a guest's memory in one step
+balloon     the balloon's next step, and how far memory may shrink in one step
 giving_up   when a size that the guest does not reach is given up
 dry_run     the steps that a request would lead to
 drift       how an instance differs from its record, and when to try again

@@ -9,7 +9,7 @@ own statistics are read, and its memory is never set below
 where *actual* is the balloon's size and *usable* what the guest could still give to a program
 without swapping (``MemAvailable`` of Linux), both of the same moment, and *reserve* is ``[xloud]
 balloon_reserve_mb``. Without statistics the floor is not known, and the memory is not lowered at
-all. ``force`` ignores the floor; the steps stay bounded.
+all. With ``force`` neither the floor nor the statistics matter; the steps stay bounded.
 
 Statistics come once in ``[libvirt] mem_stats_period_seconds``, and each step waits for them. So
 while a guest shrinks the period is one second; afterwards it is the configured one again. The
@@ -39,11 +39,13 @@ OFTEN = 1
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The options that limit the steps of a run.
+    """The options that decide which steps a run may take.
 
-    :ivar step_mb: the largest step by which memory shrinks, MiB
-    :ivar reserve_mb: the memory that must stay usable in the guest, MiB
-    :ivar offline_vcpus: whether the guest agent takes vCPUs offline that cannot be removed
+    :ivar step_mb: the largest step by which memory shrinks, MiB: ``[xloud] balloon_step_mb``
+    :ivar reserve_mb: the memory that must stay usable in the guest, MiB: ``[xloud]
+        balloon_reserve_mb``
+    :ivar offline_vcpus: whether the guest agent takes vCPUs offline that cannot be removed:
+        ``[xloud] offline_vcpus``
     """
 
     step_mb: int = 1024
@@ -59,8 +61,13 @@ def step(
 ) -> SetMemory | SetStatisticsPeriod | Await | Stuck | None:
     """Return the balloon's next step, or what the run waits for; None if nothing is left to do.
 
+    The result is None too if the guest's memory should grow and less than that is reserved. It is
+    :class:`Stuck` if memory should be less than a guest with pinned memory holds, or if the driver
+    of a guest that should shrink does not report.
+
     Each run sets the target once, even if the balloon's size is right: libvirt does not report the
-    target, so a balloon that is moving to another size cannot be recognised.
+    target, so a balloon that is moving to another size cannot be recognised. Only a guest that has
+    the right size and no balloon is left alone.
     """
     goal = state.desired.target.memory_mb
     if guest.pinned and goal < guest.max_memory_mb:
@@ -129,8 +136,9 @@ def _shrink(
 def usual_period(guest: DomainReading, run: RunState) -> SetStatisticsPeriod | None:
     """Return the step that sets the statistics' period back from :data:`OFTEN` to the usual one.
 
-    None if the period is not :data:`OFTEN` (somebody may have set another by hand), or if this run
-    has set it back already, which libvirt may have refused.
+    None if the period is not :data:`OFTEN` (somebody may have set another by hand), if the usual
+    period is not longer than that, or if this run has set it back already, which libvirt may have
+    refused.
     """
     usual = guest.usual_stats_period
     if not is_asked_often(guest.stats_period, usual) or run.stats_period_set == usual:
@@ -148,7 +156,11 @@ def is_asked_often(period: int, usual: int) -> bool:
 
 
 def _may_be_asked_often(guest: DomainReading, run: RunState) -> bool:
-    """Return whether the period may be shortened: a usual one exists, and the guest can report."""
+    """Return whether the run may shorten the period of the guest's statistics now.
+
+    It may if the period and the usual period are longer than :data:`OFTEN`, the guest is not
+    paused, and the run has not shortened the period before.
+    """
     is_rare = min(guest.stats_period, guest.usual_stats_period) > OFTEN
     return is_rare and not guest.paused and run.stats_period_set != OFTEN
 
@@ -156,8 +168,9 @@ def _may_be_asked_often(guest: DomainReading, run: RunState) -> bool:
 def _is_silent(state: InstanceState, guest: DomainReading, run: RunState) -> bool:
     """Return whether the run no longer waits for the guest's statistics.
 
-    Each run waits for the first report after it began. The next run does not, if the last one has
-    waited already and the driver has not reported since.
+    Each run waits once for the first report after it began. A run does not wait at all if the last
+    run has ended because of that, and the driver still does not report. The result is always False
+    while the guest boots or is paused, and once new statistics have come.
     """
     if state.booting or guest.paused or run.has_fresh_statistics(guest):
         return False

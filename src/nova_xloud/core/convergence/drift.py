@@ -62,7 +62,11 @@ def find_drift(
     driven: bool = True,
     silent: bool = False,
 ) -> Drift | None:
-    """Return the first difference between an instance and its record; None without one.
+    """Return the first reason why a run should correct an instance; None without one.
+
+    That is a difference between the instance's record, columns, allocation, definition and guest,
+    or something that a run has left unfinished. An instance that was never adjusted may have
+    another size than its boot size.
 
     :param desired: the instance's record
     :param recorded: the size in the instance's columns in Nova's database
@@ -88,7 +92,10 @@ def find_drift(
 def _find_in_followed(
     desired: Desired, recorded: Size, reserved: Size, stats: DomainStats | None
 ) -> Drift | None:
-    """Return the drift of an instance that is not driven: of its claim, columns or alarm only."""
+    """Return the drift of an instance that is not driven: of definition, alarm or columns only.
+
+    None if its guest does not run. What a running guest holds was compared before.
+    """
     if stats is None or not stats.running:
         return None
     if stats.defined is not None and not reserved.covers(stats.defined):
@@ -132,7 +139,7 @@ def _find_in_driven(
 def _unsettled(
     desired: Desired, recorded: Size, reserved: Size, stats: DomainStats | None, *, silent: bool
 ) -> Drift | None:
-    """Return a difference that does not depend on the desired size; None without one."""
+    """Return a difference that has nothing to do with the desired size; None without one."""
     if not desired.progress.reached:
         return Drift(UNFINISHED, f"its adjustment is {desired.progress.phase.value}")
     if desired.recorded_conditions:

@@ -40,12 +40,13 @@ STEP_NAMES = tuple(step.name for step in get_args(Step) if step not in _SILENT)
 def forecast(state: InstanceState, plan: Plan, limits: Limits) -> tuple[Step, ...]:
     """Return the steps of an adjustment, in order, for a guest that follows at once.
 
-    The steps are those that :func:`next_step` returns, without bookkeeping.
+    The first is a claim, if more must be reserved than is now. The others are those that
+    :func:`next_step` returns, without bookkeeping and without waiting.
 
     :param state: the instance as read now
     :param plan: the plan for the request, from :func:`nova_xloud.core.convergence.plan.decide`
-    :returns: the last step is the reason why the size would not be reached, if even such a guest
-        would not reach it
+    :returns: the steps; if even such a guest would not reach the size, the last step has the
+        reason, and may be an :class:`Await`
     """
     steps: list[Step] = []
     if plan.claim != state.reserved:
@@ -72,7 +73,10 @@ def forecast(state: InstanceState, plan: Plan, limits: Limits) -> tuple[Step, ..
 
 
 def described(step: Step) -> dict[str, Any]:
-    """Return a step as the dry run's answer has it: ``{"step": "set_vcpus", "count": 3}``."""
+    """Return a step as the dry run's answer has it: ``{"step": "set_vcpus", "count": 3}``.
+
+    A size becomes ``vcpus`` and ``memory_mb`` beside ``step``, and ``within`` is left out.
+    """
     fields = asdict(step)
     # The deadline is a matter of the run, and not part of the answer.
     fields.pop("within", None)
@@ -83,7 +87,10 @@ def described(step: Step) -> dict[str, Any]:
 def _after(
     step: Step, state: InstanceState, run: RunState
 ) -> tuple[InstanceState, RunState] | None:
-    """Return state and run after ``step``; None if what follows cannot be predicted."""
+    """Return state and run after ``step``.
+
+    None if ``step`` ends the run, or needs a libvirt domain and there is none.
+    """
     match step:
         case Claim(size) | Release(size):
             return replace(state, reserved=size), run

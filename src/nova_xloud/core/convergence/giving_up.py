@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """When an adjustment that a guest does not follow is given up, and what is desired then.
 
-A try is a run that did all it could and did not bring the guest to the desired size. A run is no
-try if it ended because another operation goes first, because the guest is paused or boots, or
-because Placement or QEMU does not answer. After the last try the size that the guest has becomes
-the desired size, each resource for itself. So the guest does not boot next with a size that it
-refused to shrink to, and growth that cannot be done does not stay claimed.
+A try is a run for a running guest that the guest did not follow, or in which libvirt failed a step.
+A run is no try if it ended because another operation goes first, because the guest is paused or
+boots, because the instance is not driven in its vm_state, because Placement refuses or does not
+answer, or because QEMU does not answer; nor if only CPUs were not brought online.
+
+After the last try the size that the guest has becomes the desired size, each resource for itself.
+So the guest does not boot next with a size that it refused to shrink to, and growth that cannot be
+done does not stay claimed.
 """
 
 from __future__ import annotations
@@ -40,6 +43,10 @@ _LONGEST_MESSAGE = 210
 
 def after_try(desired: Desired, state: InstanceState, code: str, limit: int, now: str) -> Desired:
     """Return the record after a run that ended with ``code``: one try more, or given up.
+
+    The record is ``desired`` itself if the run is no try. After the last try nothing is given up if
+    the guest's size would change nothing in the record, or if the guest holds more than is
+    reserved, and so has to shrink.
 
     :param desired: the record that is stored if the run is no try
     :param state: the instance as read when the run had ended
@@ -96,7 +103,8 @@ def _kept(desired: Desired, has: Size) -> tuple[Size, Size | None]:
 def with_next_start(message: str, state: InstanceState | None) -> str:
     """Return ``message`` with the size of the guest's next start, if that is less than is held.
 
-    The result is at most 210 characters long: ``message`` is cut for that.
+    With that addition the result is at most 210 characters long: ``message`` is cut for that.
+    Without the addition ``message`` is returned as it is, however long it is.
 
     :param state: the instance as read last; None if it was not read
     """

@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """The next step towards the desired size, computed from what was just read.
 
-Order: libvirt's definition is set, memory grows, vCPUs grow, vCPUs shrink, memory shrinks, vCPUs
-come online, the claim is released. A step is safe at any moment, because it is computed from what
-was just read: a nova-compute that starts after a crash reads the instance and goes on.
+Order: libvirt's definition is set, what is missing is claimed, memory grows, vCPUs grow, vCPUs
+shrink, memory shrinks, vCPUs come online, the claim is released, the reserved size is written into
+the instance's columns. vCPUs may also grow while the balloon is still moving to more memory.
+
+A step is safe at any moment, because it is computed from what was just read: a nova-compute that
+starts after a crash reads the instance and goes on.
 """
 
 from __future__ import annotations
@@ -39,7 +42,9 @@ def next_step(state: InstanceState, run: RunState, limits: Limits = DEFAULTS) ->
 
     :param state: the instance as just read
     :param run: what this run has commanded so far; the guest may not have done it yet
-    :param limits: how far one step may go
+    :param limits: how far one step may go, and whether vCPUs may be taken offline
+    :returns: a step to execute; :class:`Await` to wait for the guest; or the step that ends the
+        run: :class:`Converged`, :class:`Deferred`, :class:`Stuck` or :class:`NoRoom`
     """
     if not state.driven:
         return _follow(state, run)
@@ -85,9 +90,10 @@ def _at_the_end(state: InstanceState, needed: Size, definition: Size | None, run
 def _follow(state: InstanceState, run: RunState) -> Step:
     """Return the next step for an instance that is not driven: claim what its guest holds.
 
-    Nothing is released. While the guest is off (suspended, for example) nothing at all is done: if
-    the columns were set to the reserved size, no later pass would find that there is something to
-    release.
+    That includes the size with which libvirt would start the guest, and the columns get the
+    reserved size. Nothing is released. While the guest is off (suspended, for example) nothing at
+    all is done: if the columns were set to the reserved size, no later pass would find that there
+    is something to release.
     """
     needed = state.must_be_claimed.at_least(state.defined) if state.running else state.reserved
     if not state.reserved.covers(needed):
@@ -120,7 +126,7 @@ def _definition(state: InstanceState) -> Size | None:
 def _guest_step(
     state: InstanceState, guest: DomainReading, run: RunState, limits: Limits
 ) -> Step | None:
-    """Return the first step on the guest, in the order of the module, that has something to do.
+    """Return the first step on the guest, in the order of the module; None if nothing is left.
 
     A step that is not possible (vCPUs that cannot be removed, a balloon without a driver) does not
     block the steps after it: its :class:`Stuck` is returned when no other step is left.
@@ -178,7 +184,10 @@ def _add(target: int, state: InstanceState, guest: DomainReading, run: RunState)
 
 
 def _online(state: InstanceState, guest: DomainReading, run: RunState) -> Step | None:
-    """Return the step that brings plugged vCPUs online by the agent; None if all are online."""
+    """Return the step that brings plugged vCPUs online by the guest's agent.
+
+    None if as many are online as are plugged and desired, or if the agent does not report.
+    """
     target, online = min(guest.vcpus, state.desired.target.vcpus), guest.vcpus_online
     if online is None or online >= target:
         return None
@@ -213,7 +222,9 @@ def _remove(
 
 
 def _remove_no_more(target: int, guest: DomainReading, run: RunState, limits: Limits) -> Step:
-    """Return the step after the vCPUs could not be removed: take them offline, or end the run.
+    """Return the step after vCPUs could not be removed: take them offline, or end the run.
+
+    vCPUs are taken offline only with the option ``offline_vcpus``, and if the agent reports them.
 
     vCPUs that the guest takes offline stay claimed, because the guest can use them again at any
     time.
@@ -233,7 +244,7 @@ def _remove_no_more(target: int, guest: DomainReading, run: RunState, limits: Li
 
 
 def _for_paused(step: Step, guest: DomainReading) -> Step:
-    """Return ``step``, or :class:`Deferred` if a paused guest cannot take it.
+    """Return ``step``, or :class:`Deferred` if it has to wait until the guest resumes.
 
     A paused guest accepts new vCPUs and a balloon target, and acts on them when it resumes. It
     cannot give vCPUs back: libvirt waits for the guest until it times out (measured: error 68 after

@@ -36,7 +36,8 @@ class Plan:
     :ivar desired: the record to write
     :ivar claim: the size that must be reserved before the record is written; at least what is
         reserved now
-    :ivar nothing_to_do: whether the instance has, and has reserved, just this size already
+    :ivar nothing_to_do: whether this size is desired, reserved, defined and reached already, so
+        that neither the claim nor the record has to be written
     """
 
     desired: Desired
@@ -111,7 +112,9 @@ def desired_after(
 
 
 def _as_found(state: InstanceState) -> Desired:
-    """Return the record, raised to what is recorded if stock Nova has started the guest.
+    """Return the record, raised to the size in the columns if stock Nova has started the guest.
+
+    Only an instance that was never adjusted is raised.
 
     Such a guest has its flavor's maximum. A request for other memory must not remove its vCPUs, and
     a request for other vCPUs must not shrink its memory. The guest is recognised by having more
@@ -134,7 +137,10 @@ def _target(request: AdjustRequest, now: Size) -> Size:
 
 
 def _has_it(state: InstanceState) -> bool:
-    """Return whether the guest has the desired size, and just that is defined and reserved."""
+    """Return whether the guest has the desired size, and just that is defined and reserved.
+
+    A guest that does not run needs no size. The last run must have reached the desired size.
+    """
     guest, desired = state.guest, state.desired
     reached = guest is None or not guest.running or guest.actuated == desired.target
     if guest is not None and guest.defined not in (None, desired.persisted):
@@ -182,7 +188,7 @@ def _blocked(target: Size, now: Size, bounds: Bounds, state: InstanceState) -> B
 
 
 def _pinned(target: Size, now: Size, state: InstanceState) -> Blocked | None:
-    """Return the refusal of any memory but the maximum, if the guest's memory is pinned."""
+    """Return the refusal to change pinned memory to less than the maximum; else None."""
     guest = state.guest
     if guest is None or target.memory_mb in (now.memory_mb, guest.max_memory_mb):
         return None
@@ -199,7 +205,10 @@ def _stopped(request: AdjustRequest, state: InstanceState) -> InvalidState | Non
 
 
 def _vcpus_kept(target: Size, now: Size, state: InstanceState, bounds: Bounds) -> Blocked | None:
-    """Return the refusal to remove vCPUs from a kind of guest that never gives them back."""
+    """Return the refusal to remove vCPUs from a running guest that never gives them back.
+
+    None if the guest may give vCPUs back, does not run, or need not give any.
+    """
     guest, removal = state.guest, bounds.removal
     if removal is None or guest is None or not guest.running:
         return None

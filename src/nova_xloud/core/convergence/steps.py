@@ -19,7 +19,7 @@ NO_STATISTICS = "xloud.guest_refused.no_statistics"
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """Reserve ``size``, because less is reserved than the guest has or the next step needs."""
+    """Reserve ``size``, because less is reserved than is desired, held or defined."""
 
     name: ClassVar[str] = "claim"
     size: Size
@@ -75,14 +75,17 @@ class MarkRemoval:
 
 @dataclass(frozen=True, slots=True)
 class RemovalSettled:
-    """Clear the mark of :class:`MarkRemoval` in the record, because the removal is settled."""
+    """Clear the mark of :class:`MarkRemoval`: the vCPUs are gone, or no removal was begun."""
 
     name: ClassVar[str] = "removal_settled"
 
 
 @dataclass(frozen=True, slots=True)
 class Stuck:
-    """End the run: no step is safe before the guest acts, or restarts.
+    """End the run: the desired size was not reached, and no other step is possible now.
+
+    The guest does not follow or does not report, its memory is pinned, or libvirt did not change
+    the definition.
 
     :ivar code: the reason code, ``xloud.guest_refused.<what>``
     :ivar why: the reason, for people
@@ -95,12 +98,14 @@ class Stuck:
 
 @dataclass(frozen=True, slots=True)
 class Await:
-    """Wait for the guest, because everything was commanded already.
+    """Wait for the guest, because the next step depends on what it does or reports.
 
     :ivar code: the reason code if the guest does not follow, ``xloud.guest_refused.<what>``
-    :ivar what: what the run waits for, for people: completes "waited 60 s that"
+    :ivar what: what the run waits for, for people, as a clause: "the guest's vCPUs become 3 (are
+        2)"
     :ivar left: how far the guest is from there, in vCPUs or MiB; less is progress
-    :ivar booting: whether the guest has just started, so that it gets more time
+    :ivar booting: whether the guest has just started; then the run is deferred if the guest does
+        not follow, and does not fail
     :ivar within: seconds after which waiting ends, if that is sooner than the step's time-out
     """
 
@@ -125,7 +130,7 @@ class Deferred:
 
 @dataclass(frozen=True, slots=True)
 class NoRoom:
-    """End the run: only ``size`` is left to be reserved, and the host has no room for it."""
+    """End the run: ``size`` must be reserved, and Placement has refused to reserve it."""
 
     name: ClassVar[str] = "short"
     size: Size
@@ -141,7 +146,7 @@ class Release:
 
 @dataclass(frozen=True, slots=True)
 class SetRecorded:
-    """Write the reserved ``size`` into the instance's columns in Nova's database."""
+    """Write the reserved ``size`` into the instance's columns, and how far the run has come."""
 
     name: ClassVar[str] = "record"
     size: Size
@@ -149,7 +154,7 @@ class SetRecorded:
 
 @dataclass(frozen=True, slots=True)
 class DropLiveSize:
-    """Drop the live size from the record, because the guest has stopped."""
+    """Drop the live size and a pending removal from the record, because the guest has stopped."""
 
     name: ClassVar[str] = "forget_live"
 
@@ -222,7 +227,8 @@ class RunState:
 
     A field is None or False until the run has done, or learned, what the field describes.
 
-    :ivar balloon_target_mb: the target that the run has set for the balloon, MiB
+    :ivar balloon_target_mb: the target that the run has set for the balloon, MiB; None again after
+        an error of libvirt, because the target is unknown then
     :ivar stats_period_set: the period of the balloon's statistics that the run has set, seconds;
         libvirt may have refused it
     :ivar vcpus_requested: the count of vCPUs that the run has asked libvirt to plug or unplug to
@@ -235,11 +241,11 @@ class RunState:
     :ivar domain_busy: libvirt's error if another call holds the domain, so that the last command
         has not begun
     :ivar statistics_given_up: the run has waited for the guest's statistics for long enough
-    :ivar removal_marked: the run has marked a removal in the record, where none was unsettled
+    :ivar removal_marked: the run has marked a removal in the record, where none was marked before
     :ivar removal_undone: nothing came of the marked removal, so the mark must be cleared
     :ivar definition_set: the size that the run has set in libvirt's definition
     :ivar definition_error: how libvirt refused to change the definition
-    :ivar claim_denied: the size that the host had no room for
+    :ivar claim_denied: the size that Placement has refused to reserve
     :ivar release_refused: Placement has refused a release
     :ivar settled_mb: the balloon's size at the last reading, MiB
     :ivar settled_stats_at: the time of the guest's statistics when the balloon was first seen at
@@ -265,7 +271,11 @@ class RunState:
     settled_stats_at: int | None = None
 
     def after_reading(self, guest: DomainReading | None) -> RunState:
-        """Return the state of the run after one more reading of the guest."""
+        """Return the state of the run after one more reading of the guest.
+
+        It has the balloon's new size with the time of the statistics, if the size has changed, and
+        how many vCPUs the guest has, if this is the first reading after a removal was late.
+        """
         if guest is None:
             return self
         run = self
@@ -288,7 +298,7 @@ class RunState:
         return None
 
     def has_fresh_statistics(self, guest: DomainReading) -> bool:
-        """Return whether the statistics were collected with the balloon at its present size."""
+        """Return whether statistics have come since the balloon was first seen at its size."""
         if guest.stats_at is None or guest.memory_mb != self.settled_mb:
             return False
         # Compared for equality only: the host's clock may have stepped back between the two.

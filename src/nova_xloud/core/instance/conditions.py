@@ -4,8 +4,8 @@
 =======================  ==========================================  ===============================
 type                     reason                                      true when
 =======================  ==========================================  ===============================
-``Converged``            ``xloud.<phase>`` or the error's code       the guest has what is desired;
-                                                                     always listed, true or false
+``Converged``            ``xloud.<phase>`` or the error's code,      the guest has what is desired;
+                         ``xloud.drifted``, ``xloud.no_guest``       always listed, true or false
 ``GuestRefused``         ``xloud.guest_refused.<what>``              the guest did not follow
 ``BalloonNotEffective``  ``xloud.balloon.no_driver``,                the balloon does not reach its
                          ``xloud.balloon.holds_more``,               target, or frees nothing, or is
@@ -17,13 +17,16 @@ type                     reason                                      true when
                                                                      are still plugged
 ``CpusNotOnline``        ``xloud.cpus_not_online``                   the guest agent reports fewer
                                                                      CPUs online than are plugged
+                                                                     and desired
 ``Booting``              ``xloud.booting``                           the guest has just started; its
                                                                      balloon is still inflating
 ``GaveUp``               ``xloud.gave_up.<what>``                    the size asked for last was not
                                                                      reached; the guest's size is
                                                                      kept
 ``ReservedTooLittle``    ``xloud.reserved_too_little``               the alarm: the guest holds more
-                                                                     than Placement has allocated
+                                                                     than Placement has allocated;
+                                                                     memory that is not pinned does
+                                                                     not count while the guest boots
 =======================  ==========================================  ===============================
 
 ``Converged`` is always listed; the other conditions are listed only while they are true.
@@ -80,10 +83,10 @@ def judge(state: InstanceState, progress: Progress, now: str) -> tuple[Condition
 
 
 def worth_recording(conditions: tuple[Condition, ...]) -> tuple[Condition, ...]:
-    """Return the conditions to keep in the record.
+    """Return those of ``conditions`` that are kept in the record.
 
     ``Converged``, ``GuestRefused`` and ``GaveUp`` follow from the rest of the record, and
-    ``Booting`` passes by itself.
+    ``Booting`` passes by itself, so these four are left out.
     """
     passing = (CONVERGED, GUEST_REFUSED, BOOTING, GAVE_UP)
     return tuple(one for one in conditions if one.type not in passing)
@@ -187,6 +190,9 @@ def _of_crashed() -> Condition:
 
 def _of_silent(guest: DomainReading) -> Condition:
     """Return the condition of a guest below its maximum whose balloon driver does not report.
+
+    That is ``GuestSilent`` if the driver has reported since the guest started, else
+    ``BalloonNotEffective``.
 
     A driver that is unloaded gives all memory back first (measured). So a driver that has reported
     since the guest started, and keeps the memory, is in a guest that does nothing any more.

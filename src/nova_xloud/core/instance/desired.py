@@ -20,15 +20,16 @@ key                        value
 ``xloud_phase``            how far the adjustment has come: phase, since and reason code, by ``|``
 ``xloud_phase_message``    the message of the phase, for people
 ``xloud_request_id``       the id of the request that asked for the desired size
-``xloud_condition_<type>`` a condition that was true when the guest was last read: since, reason
-                           code and message, by ``|``
+``xloud_condition_<type>`` a condition that was true when conditions were last written: since,
+                           reason code and message, by ``|``
 ``xloud_revision``         counts all changes of the record; see :func:`newer`
 ``xloud_resized_from``     until a resize is confirmed: the flavor before, as in ``xloud_flavor``
 ``xloud_before_<key>``     until a resize is confirmed: ``xloud_<key>`` of the flavor before
 =========================  =======================================================
 
 Values are cut at 255 characters, the width of the column in Nova's database. A database may still
-have any text in them; :mod:`nova_xloud.core.instance.values` refuses what cannot be read.
+have any text in them. A flavor, size, generation or pending removal that cannot be read makes the
+record unreadable. An unknown phase counts as ``admitted``, and tries that cannot be read as absent.
 """
 
 from __future__ import annotations
@@ -56,14 +57,18 @@ _LIVE = frozenset(("xloud_live_vcpus", "xloud_live_memory_mb"))
 
 
 def flavor_key(flavorid: str, maximum: Size) -> str:
-    """Return a text for a flavor and its size, so that a record does not outlive a resize."""
+    """Return the text by which a record names the flavor that its sizes belong to.
+
+    An example is ``4:1024:name``. The text has the flavor's size, so a record does not outlive a
+    resize.
+    """
     # The sizes come first: a value is cut at 255 characters, and a flavorid may have as many.
     return f"{maximum.vcpus}:{maximum.memory_mb}:{flavorid}"[:_LONGEST]
 
 
 @dataclass(frozen=True, slots=True)
 class AdmittedRequest:
-    """A request that was admitted.
+    """What a request that was admitted makes desired, and the id and time of the request.
 
     :ivar target: the size that the guest is to have now
     :ivar persisted: the size that the guest is to have after its next start
@@ -81,7 +86,9 @@ class AdmittedRequest:
 
 @dataclass(frozen=True, slots=True)
 class Desired:
-    """The size that was asked for last and admitted, and how far the instance has come.
+    """The size that was asked for last and admitted, and how far the adjustment has come.
+
+    For an instance that was never adjusted, the size is the boot size.
 
     :ivar persisted: the size that the guest starts with, kept over stop and start
     :ivar live: the size until the guest next stops; None if that is the persisted size
@@ -89,9 +96,10 @@ class Desired:
     :ivar removal_pending: vCPUs are being removed down to this count; None if they are not. Written
         before the call to libvirt, so that a run after a crash knows that the number of vCPUs is
         not settled
-    :ivar force: see :class:`AdmittedRequest`
+    :ivar force: memory may shrink below what the guest's statistics show that it needs
     :ivar progress: how far the adjustment has come
-    :ivar recorded_conditions: the conditions that were true when they were last written
+    :ivar recorded_conditions: the conditions that were true when they were last written, without
+        those that :func:`nova_xloud.core.instance.conditions.worth_recording` leaves out
     :ivar tries: how many runs have failed to reach the size asked for last; None if that size was
         reached, or none was asked for; see :mod:`nova_xloud.core.convergence.giving_up`
     :ivar given_up: the condition ``GaveUp`` if the last request is given up, until somebody asks
@@ -128,7 +136,9 @@ class Desired:
     def after(self, request: AdmittedRequest) -> Desired:
         """Return the record after ``request`` was admitted.
 
-        The generation grows by one, unless ``request`` asks for what is desired already.
+        The generation grows by one, unless ``request`` asks for what is desired already, with the
+        same ``force``, and this record could be read. The tries begin at 0 again, and the request
+        is not given up. Recorded conditions and a pending removal stay.
         """
         progress = replace(
             self.progress.after(Event.ADMIT, request.now), request_id=request.request_id
@@ -168,12 +178,14 @@ def from_metadata(
 
     :param metadata: the instance's ``system_metadata``
     :param key: :func:`flavor_key` of the instance's present flavor
-    :param boot: the persisted size if there is no record of this flavor. So after a resize the
-        instance has the new flavor's boot size
+    :param boot: the persisted size if there is no record of this flavor, or the record lacks its
+        vCPUs or memory. So after a resize the instance has the new flavor's boot size, and after
+        the revert of a resize the size from before
     :param resized_from: :func:`flavor_key` of the flavor before a resize that is not confirmed;
         else None. Then only a record that was made since the resize counts: an older record is of
         an earlier time with the same flavor, and the scheduler has claimed the boot size
-    :raises UnreadableRecord: when a value that must be a number is none
+    :raises UnreadableRecord: when a number of a size, the generation or the pending removal is not
+        an integer, is too small, or has more than 15 digits
     """
     record = _of_flavor(metadata, key, resized_from)
     persisted = values.size(record, "xloud_vcpus", "xloud_memory_mb")
@@ -225,7 +237,11 @@ def read_record(
 def _of_flavor(
     metadata: Mapping[str, str], key: str, resized_from: str | None
 ) -> Mapping[str, str]:
-    """Return the keys of the record of this flavor, with '' for None; empty if there is none."""
+    """Return the keys of the record of this flavor; empty if there is none.
+
+    A value that is None becomes an empty string. The keys kept for a revert are used if the record
+    names another flavor and no resize waits to be confirmed.
+    """
     record = {name: value or "" for name, value in record_in(metadata).items()}
     if resized_from is not None:
         record = record if record.get(_RESIZED_FROM) == resized_from else {}
@@ -237,6 +253,8 @@ def _of_flavor(
 
 def recorded_instead(metadata: Mapping[str, str], held: Size, maximum: Size) -> Desired:
     """Return a record that stands in for one that cannot be read: it desires the recorded size.
+
+    The generation is kept if it can be read, else it is 0.
 
     :param held: the size in the instance's own columns; it is cut at ``maximum``
     :param maximum: the flavor's vCPUs and memory
@@ -253,7 +271,8 @@ def to_metadata(desired: Desired, key: str) -> dict[str, str]:
     """Return ``desired`` as keys of ``system_metadata``, values cut at 255 characters.
 
     :param key: :func:`flavor_key` of the flavor that the sizes belong to
-    :returns: the whole record: the caller removes all other ``xloud_*`` keys
+    :returns: all keys but the revision and those of a resize, which :func:`replaced` adds; the
+        caller removes all other ``xloud_*`` keys
     """
     progress = desired.progress
     data = {
@@ -296,8 +315,11 @@ def replaced(
 ) -> dict[str, str]:
     """Return ``metadata`` with ``desired`` as its record; keys other than ``xloud_*`` stay.
 
+    The revision grows by one.
+
     :param key: :func:`flavor_key` of the flavor that the sizes belong to
-    :param resized_from: see :func:`from_metadata`; the record of that flavor is kept for a revert
+    :param resized_from: :func:`flavor_key` of the flavor before a resize that is not confirmed,
+        whose record is kept for a revert; else None
     """
     others = {name: value for name, value in metadata.items() if not name.startswith(PREFIX)}
     record = {**to_metadata(desired, key), _REVISION: str(_revision(metadata) + 1)}
@@ -321,6 +343,8 @@ def resized_from(metadata: Mapping[str, str]) -> str | None:
 def newer(mine: Mapping[str, str], stored: Mapping[str, str]) -> dict[str, str]:
     """Return ``mine`` with the newer of the two records, by ``xloud_revision``.
 
+    If both have the same revision, that is the record of ``stored``.
+
     Nova writes ``system_metadata`` whole, from a copy that it has read some time ago. An adjustment
     that was admitted since must not be lost by that.
 
@@ -342,7 +366,7 @@ def _before(metadata: Mapping[str, str]) -> dict[str, str]:
 
 
 def _revision(metadata: Mapping[str, str]) -> int:
-    """Return the revision; 0 if it cannot be read, so that any change by nova-xloud is newer."""
+    """Return the revision; 0 if it is missing or unreadable, so that the next change is newer."""
     try:
         return values.integer(metadata, _REVISION, least=0)
     except UnreadableRecord:
@@ -350,7 +374,10 @@ def _revision(metadata: Mapping[str, str]) -> int:
 
 
 def _tries(record: Mapping[str, str]) -> int | None:
-    """Return the number of tries; None if absent or unreadable, because no size depends on it."""
+    """Return the number of tries; None if it is absent or cannot be read.
+
+    That it cannot be read does not make the record unreadable, because no size depends on it.
+    """
     try:
         return values.integer(record, _TRIES, least=0) if _TRIES in record else None
     except UnreadableRecord:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What libvirt reports of one guest at one moment."""
+"""What libvirt reports of one guest: by reading its domain, or by the statistics of all domains."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from nova_xloud.core.size import Observed, Size
 
 @dataclass(frozen=True, slots=True)
 class DomainReading:
-    """What was read of one domain at one time.
+    """What was read of one libvirt domain and its guest agent at one time.
 
     :ivar running: QEMU runs (a paused guest runs too)
     :ivar paused: the vCPUs are stopped, so the guest acts on added vCPUs and on the balloon's
@@ -25,7 +25,8 @@ class DomainReading:
     :ivar balloon_driver: whether the guest's driver reports statistics; None if not known (yet).
         One reading never shows that it does not: :class:`nova_xloud.compute.watch.Watch` sets
         False after watching the guest
-    :ivar vcpus_online: CPUs online in the guest, as its agent reports; None without an agent
+    :ivar vcpus_online: CPUs online in the guest, as its agent reports; None without an agent that
+        answers, if the answer makes no sense, while the guest is paused, or if no agent was asked
     :ivar attached_dimms_mb: sum of hot-plugged DIMMs, MiB
     :ivar has_virtiomem: whether the domain has a virtio-mem device
     :ivar boot_id: libvirt's id of the running domain: another one after every start; None when off
@@ -45,7 +46,8 @@ class DomainReading:
     :ivar memory_confirmed: whether the driver has reported since power-on or the last reset, so
         that the guest has ``memory_mb``. If not (False), the guest may have all of its memory: a
         guest that resets itself takes it, and QEMU goes on reporting the size from before
-        (measured). None if the statistics cannot be read
+        (measured). True too if QEMU requests no statistics, or the guest is off; None if the
+        statistics cannot be read
     :ivar crashed: whether the guest has crashed and its QEMU is kept; then ``paused`` is true too
     """
 
@@ -108,7 +110,7 @@ class DomainReading:
 
     @property
     def held(self) -> Size:
-        """The size that the guest holds; all of its memory if its memory is not known."""
+        """The size that the guest holds; with its maximum of memory if its memory is not known."""
         return Size(self.vcpus, self.held_memory_mb if self._is_known else self.max_memory_mb)
 
     @property
@@ -125,16 +127,18 @@ class DomainReading:
 class DomainStats:
     """What libvirt's ``getAllDomainStats`` returns for one domain.
 
-    For some domains the definition and the devices are read too.
+    For some domains the documents of the live domain and of its definition are read too.
 
     :ivar running: as in :class:`DomainReading`
-    :ivar vcpus: vCPUs present in QEMU
+    :ivar vcpus: vCPUs present in QEMU (in the configuration when shut off)
     :ivar memory_mb: size of the balloon, MiB, rounded up; may be a second old
     :ivar boot_id: as in :class:`DomainReading`
-    :ivar defined: as in :class:`DomainReading`; None too if the definition was not read
+    :ivar defined: as in :class:`DomainReading`; None too if the documents were not read
     :ivar pinned_mb: memory that the guest holds whatever its balloon's size is, MiB: its maximum if
-        the memory is pinned, else 0
-    :ivar asked_often: the result of :func:`nova_xloud.core.convergence.balloon.is_asked_often`
+        the memory is pinned; 0 if it is not, or if the documents were not read
+    :ivar asked_often: whether the statistics of a running guest have the short period of a shrink
+        (:func:`nova_xloud.core.convergence.balloon.is_asked_often`); False too if the documents
+        were not read
     :ivar max_memory_mb: as in :class:`DomainReading`, like the fields after it
     """
 
@@ -152,11 +156,14 @@ class DomainStats:
 
     @property
     def actuated(self) -> Size:
-        """The size that QEMU has; see :attr:`DomainReading.actuated`."""
+        """The size that QEMU has: vCPUs present, and the balloon's size or the pinned memory."""
         return Size(self.vcpus, max(self.memory_mb, self.pinned_mb))
 
     @property
     def held(self) -> Size:
-        """The size that the guest holds, or would start with if it does not run."""
+        """The size that the guest holds, or would start with if it does not run.
+
+        If the memory of a guest that runs is not confirmed, its maximum of memory counts.
+        """
         counted = self.memory_mb if self.memory_confirmed else self.max_memory_mb
         return Size(self.vcpus, max(counted, self.pinned_mb))

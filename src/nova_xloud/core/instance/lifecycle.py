@@ -59,9 +59,11 @@ TRANSITIONS: dict[tuple[Phase, Event], Phase] = {
 class Progress:
     """How far the newest adjustment of an instance has come.
 
-    :ivar code: stable reason code, for programs; see :mod:`nova_xloud.errors`
+    :ivar code: stable reason code, for programs: ``xloud.<phase>``, or the code of the error with
+        which the last run ended (:mod:`nova_xloud.errors`)
     :ivar message: for people; may be empty
-    :ivar since: when ``phase`` began: ISO 8601, UTC; empty for an instance never adjusted
+    :ivar since: since when phase and code have been these: ISO 8601, UTC; empty for an instance
+        never adjusted
     :ivar request_id: the id of the request that asked for the desired size; empty if none did
     """
 
@@ -73,18 +75,21 @@ class Progress:
 
     @property
     def reached(self) -> bool:
-        """Whether the guest had the desired size when the last run ended."""
+        """Whether a run has reached the desired size; True too for an instance never adjusted."""
         return self.phase is Phase.CONVERGED
 
     @property
     def finished(self) -> bool:
-        """Whether the last run is over: converged, refused by the guest, or failed."""
+        """Whether the last run ended as converged, refused by the guest, or failed.
+
+        A deferred adjustment is not finished: another run follows.
+        """
         return self.phase in (Phase.CONVERGED, Phase.GUEST_REFUSED, Phase.FAILED)
 
     def after(self, event: Event, now: str, code: str = "", message: str = "") -> Progress:
         """Return the progress after ``event``; ``since`` stays if phase and code stay.
 
-        :param now: ISO 8601, UTC: the ``since`` of a new phase
+        :param now: ISO 8601, UTC: the ``since`` if phase or code changes
         :param code: the reason code; by default the phase's own, ``xloud.<phase>``
         :raises ValueError: when :data:`TRANSITIONS` does not allow ``event`` in this phase
         """

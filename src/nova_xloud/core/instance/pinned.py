@@ -2,8 +2,8 @@
 """Why all of a running guest's memory is pinned in the host's RAM.
 
 A balloon in such a guest frees nothing for its host, so the guest holds its maximum of memory
-whatever the balloon's size is. The codes complete ``xloud.blocked.<code>``, as those of
-:mod:`nova_xloud.core.sizing.bounds` do, and never change.
+whatever the balloon's size is. The codes of :data:`REASONS` complete ``xloud.blocked.<code>``, as
+those of :mod:`nova_xloud.core.sizing.blockers` do, and never change.
 """
 
 from __future__ import annotations
@@ -27,7 +27,10 @@ REASONS: Final[Mapping[str, str]] = {
 
 
 def blockers(guest: DomainReading | None) -> tuple[Blocker, ...]:
-    """Return one blocker of memory for each reason why it is pinned; empty if it is not."""
+    """Return one blocker for each reason why the guest's memory is pinned.
+
+    The result is empty if the memory is not pinned, or there is no guest.
+    """
     if guest is None:
         return ()
     return tuple(

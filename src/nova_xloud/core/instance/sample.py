@@ -25,6 +25,8 @@ class Sample:
     """The four sizes of one instance at one moment, and which conditions are true.
 
     :ivar generation: the generation of the desired size
+    :ivar desired: the size that a running guest is driven to
+    :ivar reserved: the size that Placement has allocated to the instance
     :ivar actuated: Size(0, 0) while the guest is off; None if not read this time
     :ivar observed: Observed(0, 0) while the guest is off; a resource is None if it is not known, or
         was not read this time
@@ -68,7 +70,9 @@ def of_pass(
     """Return the sample of what a pass has read; a pass never calls a guest's agent.
 
     :param stats: None if libvirt has no such domain, or the domain was busy
-    :param is_off: whether Nova's database shows that the guest does not run
+    :param booting: whether the guest started so lately that its balloon may still be inflating
+    :param is_off: whether the instance's vm_state is ``stopped``. Then the guest counts as off if
+        there are no ``stats``
     :param lacks_guest: whether by the instance's vm_state there should be a guest, or may be one
     """
     actuated = _actuated(stats, is_off=is_off)

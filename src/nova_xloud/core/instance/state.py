@@ -26,8 +26,10 @@ def lacks_guest(vm_state: str, task_state: str | None, *, is_known: bool = True)
     """Return ``vm_state`` if an instance without a guest should or may have one; else empty.
 
     An instance that is stopped, suspended or shelved has no guest on purpose: it gets its size when
-    it starts.
+    it starts. While a task is running, the guest may be missing for a moment, so only the vm_states
+    ``building`` and ``error`` are returned then.
 
+    :param task_state: None if no task is running
     :param is_known: whether libvirt was asked and has no guest. If it was not asked, only the
         vm_states in which there may be a guest or not are returned
     """
@@ -52,11 +54,12 @@ def must_be_claimed(held: Size, *, booting: bool, pinned_mb: int) -> Size:
 class FourNumbers:
     """The four sizes of one instance: the four numbers of each resource.
 
-    :ivar desired: the size that was asked for
+    :ivar desired: the size that a running guest is driven to
     :ivar reserved: the size that Placement has allocated
     :ivar actuated: the size that QEMU was set to; 0 and 0 while the guest is off
     :ivar observed: the size that the guest was seen to have; 0 and 0 while it is off. None for
-        vCPUs without an agent, and for memory without a report of the balloon driver
+        vCPUs without an answer of the agent, and for memory that is not confirmed by the balloon
+        driver
     """
 
     desired: Size
@@ -126,20 +129,26 @@ class InstanceState:
 
     @property
     def must_be_claimed(self) -> Size:
-        """The part of :attr:`held` that must be claimed; see :func:`must_be_claimed`."""
+        """The part of :attr:`held` that must be claimed.
+
+        While the guest boots, its memory does not count, unless the memory is pinned.
+        """
         is_pinned = self.guest is not None and bool(self.guest.pinned)
         pinned_mb = self.held.memory_mb if is_pinned else 0
         return must_be_claimed(self.held, booting=self.booting, pinned_mb=pinned_mb)
 
     @property
     def defined(self) -> Size:
-        """The size that libvirt would start the guest with; 0 and 0 without a definition."""
+        """The size that libvirt's definition would start the guest with.
+
+        It is 0 and 0 if there is no definition, or if the definition was not read.
+        """
         defined = None if self.guest is None else self.guest.defined
         return NOTHING if defined is None else defined
 
     @property
     def minimum_claim(self) -> Size:
-        """The smallest claim that keeps the invariant, now and at the guest's next start.
+        """The smallest claim that covers what is desired, held and defined.
 
         The claim is at least the size with which libvirt's definition would start the guest: the
         next start need not come from Nova with a new definition (a soft reboot, ``virsh start``).
@@ -148,7 +157,7 @@ class InstanceState:
 
     @property
     def needed(self) -> Size:
-        """The smallest claim that keeps the invariant now: for the record, and for what is held.
+        """The smallest claim that covers what the record desires and what must be claimed now.
 
         While the guest boots with more memory than that, no memory is released: its balloon has
         not reached its target yet.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The body of ``xloud_status``: the four numbers per resource, bounds, conditions, blockers."""
+"""The status of an instance as REST and RPC return it: numbers, bounds, conditions, blockers."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ def status(
 ) -> dict[str, Any]:
     """Return the body of ``xloud_status`` with live numbers.
 
-    ``observed`` is None for vCPUs without an agent, and for memory without a report of the balloon
-    driver. ``current_*`` is never None: it is the size that the guest has, or will start with if it
-    does not run.
+    ``observed`` is None for vCPUs without an answer of the agent, and for memory that the balloon
+    driver has not confirmed. ``current_*`` is never None: it is the size that the guest has, or
+    will start with if it does not run.
 
     :param now: ISO 8601, UTC
     :param converging: whether a run is driving the instance now
@@ -59,8 +59,9 @@ def _driver(guest: DomainReading | None) -> bool:
 def status_from_database(state: InstanceState, bounds: Bounds, now: str) -> dict[str, Any]:
     """Return the body of ``xloud_status`` without the compute host: the guest is not known.
 
-    Numbers of the guest are None, and ``source`` is ``database``. The conditions are those that
-    were true when the compute host last wrote them.
+    ``actuated``, ``observed`` and what is known of balloon and devices are None, ``current_*`` is
+    the size that the guest starts with next, and ``source`` is ``database``. The conditions are
+    those that follow from the record, and those that the compute host wrote last.
 
     :param state: the state, without a guest
     :param now: ISO 8601, UTC
@@ -83,7 +84,10 @@ def _progress(state: InstanceState, now: str, converging: bool) -> Progress:
 
 
 def blockers(state: InstanceState, bounds: Bounds) -> list[dict[str, str]]:
-    """Return why a resource cannot be adjusted; empty if both can.
+    """Return why a resource cannot be adjusted, or not in every way; empty if both can.
+
+    For example, a guest that keeps its vCPUs can gain vCPUs, and one with an unsettled removal can
+    lose vCPUs.
 
     :returns: dicts with ``resource``, ``code`` and ``message``
     """

@@ -20,7 +20,8 @@ class UnreadableRecord(ValueError):
 def integer(record: Mapping[str, str], name: str, least: int) -> int:
     """Return the value of ``name`` as an integer.
 
-    :raises UnreadableRecord: when it is missing, or is no integer of at least ``least``
+    :raises UnreadableRecord: when it is missing, is no integer of at least ``least``, or has more
+        than 15 digits
     """
     text = record.get(name) or ""
     is_number = text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS
@@ -40,7 +41,7 @@ def size(record: Mapping[str, str], vcpus: str, memory_mb: str) -> Size | None:
 
 
 def progress(record: Mapping[str, str]) -> Progress:
-    """Return the progress in a record; ``admitted``, so not finished, if its phase is unknown."""
+    """Return the progress in a record; if its phase is missing or unknown, ``admitted``."""
     phase, since, code = (record.get("xloud_phase", "") + "||").split("|")[:3]
     if phase not in (known.value for known in Phase):
         # Written before there were phases, or by a later version: a run has to look.
@@ -55,15 +56,15 @@ def progress(record: Mapping[str, str]) -> Progress:
 
 
 def conditions(record: Mapping[str, str]) -> tuple[Condition, ...]:
-    """Return the recorded conditions, sorted by type."""
+    """Return the conditions in a record, sorted by type; each is true."""
     names = sorted(name for name in record if name.startswith(CONDITION))
     return tuple(condition(name.removeprefix(CONDITION), record[name]) for name in names)
 
 
 def condition(kind: str, value: str) -> Condition:
-    """Return the condition of type ``kind`` whose since, reason and message are in ``value``.
+    """Return the true condition of type ``kind`` whose since, reason and message are in ``value``.
 
-    The three are separated by ``|``.
+    The three are separated by ``|``; what is missing is empty.
     """
     since, reason, message = [*value.split("|", 2), "", ""][:3]
     return Condition(kind, True, reason, message, since)

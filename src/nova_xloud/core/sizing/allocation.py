@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The arithmetic between a size and a Placement allocation.
+"""Sizes as Placement's resources, and whether a resource provider has room for them.
 
-An allocation here is what ``GET /allocations/{consumer}`` returns for one resource provider:
-``{resource class: amount}``. Only the classes of CPU and memory are changed.
+The functions convert between a size and an allocation, compute capacities from inventories, and
+make the error for amounts that Placement refuses.
+
+An allocation here is what ``GET /allocations/{consumer}`` returns as the ``resources`` of one
+resource provider: ``{resource class: amount}``. Only the classes of CPU and memory are changed.
 """
 
 from __future__ import annotations
@@ -23,10 +26,10 @@ MEMORY_MB = "MEMORY_MB"
 def cpu_resources(vcpus: int, facts: FlavorFacts) -> dict[str, int]:
     """Return the amounts of ``VCPU`` and ``PCPU`` that a guest with ``vcpus`` vCPUs claims.
 
-    With the CPU policy ``dedicated`` all vCPUs are PCPU. With ``mixed`` the dedicated vCPUs are
-    PCPU, however many vCPUs are plugged, and the others are VCPU, never below 0. Isolated
-    emulator threads take one more PCPU. The result may have amounts of 0; :func:`resized` drops
-    them.
+    Without dedicated vCPUs all are VCPU. With the CPU policy ``dedicated`` all are PCPU. With
+    ``mixed`` the dedicated vCPUs are PCPU, however many vCPUs are plugged, and the others are VCPU,
+    never below 0. With either policy isolated emulator threads take one more PCPU. The result may
+    have amounts of 0; :func:`resized` drops them.
     """
     dedicated = facts.dedicated_vcpus
     if not dedicated:
@@ -40,8 +43,8 @@ def cpu_resources(vcpus: int, facts: FlavorFacts) -> dict[str, int]:
 def resized(resources: Mapping[str, int], size: Size, facts: FlavorFacts) -> dict[str, int]:
     """Return the allocation ``resources`` with the CPU and memory amounts of ``size``.
 
-    An amount that the flavor fixes by resource class (``resources:VCPU``) is left unchanged, and
-    classes with an amount of 0 are left out.
+    An amount that the flavor fixes by resource class (``resources:MEMORY_MB``) is left unchanged.
+    If the flavor fixes VCPU or PCPU, both are. Classes with an amount of 0 are left out.
     """
     changed = dict(resources)
     if not facts.overrides(VCPU, PCPU):
@@ -70,16 +73,19 @@ def allocated_size(resources: Mapping[str, int], facts: FlavorFacts) -> Size:
 
 
 def most_of(inventory: Mapping[str, float]) -> int:
-    """Return the largest amount that one consumer could get from an empty provider."""
+    """Return the largest amount of a resource class that one consumer gets of an empty provider.
+
+    :param inventory: the provider's inventory of the class, as Placement returns it
+    """
     return min(free(inventory, 0), int(inventory["max_unit"]))
 
 
 def never_fits(facts: FlavorFacts, most: Mapping[str, int]) -> str | None:
     """Return why a host can never hold the flavor's maximum, as a clause; None if it could.
 
-    Stock Nova claims the whole flavor at once, so such a host is no candidate there either. A
-    class that the flavor fixes (``resources:VCPU``) is not checked here: Placement checks it when
-    it is claimed.
+    Stock Nova claims the whole flavor at once, so such a host is no candidate there either. If the
+    host has no inventory of PCPU, dedicated vCPUs are compared with its VCPU. A class that the
+    flavor fixes (``resources:VCPU``) is not checked here: Placement checks it when it is claimed.
 
     :param most: by resource class, the most that one consumer could ever have (:func:`most_of`);
         the host has no inventory of a class that is missing
@@ -145,7 +151,7 @@ def judged(
     inventories: Mapping[str, Mapping[str, float]],
     usages: Mapping[str, int],
 ) -> Iterator[Judged]:
-    """Yield for each resource class of ``asked`` whether Placement accepts the amount, and why not.
+    """Yield one :class:`Judged` for each resource class of ``asked``.
 
     :param asked: by resource class, the amount that one consumer is to have of a provider
     :param held: by resource class, the amount that this consumer has now
@@ -182,11 +188,13 @@ def _unit_fault(amount: int, inventory: Mapping[str, float]) -> str:
 def refusal_of(
     words: str, amounts: Iterable[Judged], *, is_release: bool
 ) -> ClaimRefused | NoCapacity:
-    """Return the error for a write that Placement refused, with the classes that are at fault.
+    """Return the error for an allocation that Placement refuses, with the amounts in its message.
 
-    :param words: Placement's own message
+    :param words: Placement's own message; empty if Placement was not asked to write
     :param amounts: all amounts that were asked for; empty if they could not be compared
     :param is_release: whether no more was asked for than the consumer has now
+    :returns: for a release ``ClaimRefused`` with the amounts that are at fault, else ``NoCapacity``
+        with all amounts. If no amount is at fault, the message has ``words`` instead
     """
     amounts = list(amounts)
     at_fault = [one for one in amounts if one.fault]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reasons why a resource of an instance cannot be adjusted: its flavor, its image, its host."""
+"""The reasons in flavor, image and host why a resource cannot be adjusted, or only be raised."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from nova_xloud.core.sizing.platform import cannot_plug, keeps_vcpus
 
 @dataclass(frozen=True, slots=True)
 class Blocker:
-    """Why one resource of an instance cannot be adjusted.
+    """Why one resource of an instance cannot be adjusted, or not in the way that was asked for.
 
     :ivar resource: ``vcpus`` or ``memory_mb``
     :ivar why: the last part of the code ``xloud.blocked.<why>``; it never changes
@@ -95,7 +95,9 @@ def _encrypted(facts: FlavorFacts) -> bool:
 def _encrypted_state(facts: FlavorFacts) -> str | None:
     """Return the model of memory encryption if it encrypts the state of vCPUs too; else None.
 
-    All models but ``amd-sev`` are taken to do so.
+    That is the model named by a flavor or image that asks for encryption, unless it is ``amd-sev``:
+    all other models are taken to encrypt the state of vCPUs. Otherwise it is the model whose trait
+    the flavor or the image requires of the host.
     """
     specs, image = facts.extra_specs, facts.image_properties
     model = specs.get("hw:mem_encryption_model") or image.get("hw_mem_encryption_model") or _SEV

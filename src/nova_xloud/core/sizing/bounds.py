@@ -46,7 +46,8 @@ class Bounds:
     :ivar blockers: why a resource cannot be adjusted; empty if both can
     :ivar problems: for each extra spec that is ignored or raised, a sentence that says why
     :ivar always_plugged: vCPUs that a guest with the CPU policy ``mixed`` always has; else 0
-    :ivar removal: why vCPUs cannot be removed while the guest runs, although some can be added
+    :ivar removal: why vCPUs that were added cannot be removed while the guest runs; None if they
+        can
     """
 
     boot: Size
@@ -67,8 +68,10 @@ class Bounds:
 def bounds_of(facts: FlavorFacts, host: HostFacts | None = None) -> Bounds:
     """Return the bounds of an instance.
 
-    :param host: the instance's compute host; None before it has one (scheduling). The boot size
-        follows from flavor and image alone, so it is the same on every host
+    :param host: what is known of the instance's compute host; None if there is no host yet
+        (scheduling), or if only the flavor and the image matter. Then the defaults of
+        :class:`HostFacts` are used, also as the memory floor. The boot size follows from flavor and
+        image alone, so it is the same on every host
     """
     host_facts = host or HostFacts()
     minimums = read_minimums(facts.extra_specs, facts.maximum, facts.memory_floor_mb)

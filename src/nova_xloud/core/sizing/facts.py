@@ -39,9 +39,10 @@ class FlavorFacts:
     :ivar dedicated_vcpus: how many vCPUs have a host CPU of their own: all of them with
         ``hw:cpu_policy=dedicated``, those of the mask with ``mixed``, else 0
     :ivar isolated_emulator: whether one more PCPU is claimed for emulator threads
-    :ivar image_min_ram_mb: the image's ``min_ram``
-    :ivar memory_floor_mb: the least memory that an instance of the flavor may have, by the options
-        of the cloud (``minimums.MemoryFloor``)
+    :ivar image_min_ram_mb: the image's ``min_ram``, MiB
+    :ivar memory_floor_mb: the least memory that the flavor may name as its minimum, MiB: the result
+        of :meth:`nova_xloud.core.sizing.minimums.MemoryFloor.of` with the options of the cloud. A
+        smaller minimum is raised to it. If the flavor names no minimum of memory, it has no effect
     """
 
     maximum: Size
@@ -54,7 +55,10 @@ class FlavorFacts:
 
     @property
     def architecture(self) -> str | None:
-        """The guest's CPU architecture, as the image names it; None if it is that of the host."""
+        """The guest's CPU architecture, as the image names it; None if the image names none.
+
+        Then it is the architecture of the host.
+        """
         image = self.image_properties
         return image.get("hw_emulation_architecture") or image.get("hw_architecture")
 
@@ -69,7 +73,10 @@ class FlavorFacts:
         return tuple(self.image_properties.get(name, "") for name in ("os_type", "os_distro"))
 
     def requires_trait(self, trait: str) -> bool:
-        """Return whether the flavor or the image requires ``trait`` of the compute host."""
+        """Return whether the flavor or the image requires ``trait`` of the compute host.
+
+        If the flavor names the trait, the image is not asked.
+        """
         for name, value in self.extra_specs.items():
             group, _, named = name.partition(":")
             if group.startswith("trait") and named == trait:
@@ -89,9 +96,10 @@ class FlavorFacts:
 class HostFacts:
     """What is known of a compute host; the defaults describe a host that can do everything.
 
-    :ivar virt_type: ``[libvirt] virt_type``
+    :ivar virt_type: ``[libvirt] virt_type``; ``compute_driver`` on a host with another driver than
+        libvirt's
     :ivar balloon_device: whether guests get a balloon: ``[libvirt] mem_stats_period_seconds`` is
-        not 0
+        above 0
     :ivar file_backed_memory: whether ``[libvirt] file_backed_memory`` is set
     :ivar memory_floor_mb: ``[xloud] memory_floor_mb``
     :ivar architecture: the host's, from libvirt's capabilities; None if not known

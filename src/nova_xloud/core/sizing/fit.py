@@ -2,8 +2,8 @@
 """Whether a guest that is made from another image can be as small as its claim.
 
 A rebuild, a rescue and an unshelve make the guest from an image that the server's owner has
-chosen, or has changed since, and they claim nothing. So the guest must not need more with that
-image than is claimed already.
+chosen, or has changed since. A rebuild and a rescue claim nothing, and the unshelve of an offloaded
+server claims the size in its record. So the guest must not need more than that with the image.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from nova_xloud.core.sizing.facts import FlavorFacts
 
 
 def refusal(claimed: Size, facts: FlavorFacts) -> str | None:
-    """Return why a guest of this image cannot have the size ``claimed``; None if it can.
+    """Return why a guest of an image cannot have the size ``claimed``; None if it can.
 
-    :param claimed: the size that the guest is to have, and that is claimed for it
+    :param claimed: the size that the guest is to have, and that is or will be claimed for it
     :param facts: the facts of the server's flavor and the image that the guest is made from
     :returns: a clause with the needed and the claimed number
     """
@@ -28,11 +28,13 @@ def refusal(claimed: Size, facts: FlavorFacts) -> str | None:
 def rebuild_refusal(claimed: Size, before: FlavorFacts, after: FlavorFacts) -> str | None:
     """Return why a server cannot be rebuilt with an image at its claimed size; None if it can.
 
-    A rebuilt server keeps the image. So beyond :func:`refusal` the image's ``min_ram`` and its
-    need of ``VCPU`` and ``PCPU`` must fit the claim too.
+    A rebuilt server keeps the image. So beyond :func:`refusal` the image's ``min_ram`` (at most the
+    flavor's memory) and its need of ``VCPU`` and ``PCPU`` must fit the claim too.
 
-    :param before: the facts of the flavor and the image that was claimed with
+    :param claimed: the size that the rebuilt guest is to have, and that is claimed for it
+    :param before: the facts of the flavor and of the image for which the claim was made
     :param after: the facts of the flavor and the image to rebuild with
+    :returns: a clause with the needed and the claimed number
     """
     why = refusal(claimed, after)
     if why is not None:

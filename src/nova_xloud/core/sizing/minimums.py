@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The minimums that a flavor names in two extra specs, each of which has two spellings."""
+"""The minimums that a flavor names in its extra specs, and the least memory that it may name.
+
+There are two extra specs, one for vCPUs and one for memory, and each has two spellings.
+"""
 
 from __future__ import annotations
 
@@ -18,9 +21,10 @@ class Minimums:
     """The minimums that a flavor's extra specs name.
 
     :ivar vcpus: the minimum of vCPUs; None if none is named, or the value is not usable
-    :ivar memory_mb: the minimum of memory, MiB, never below the floor; None as for ``vcpus``
-    :ivar problems: for each extra spec that is not usable, or was raised to the floor, a sentence
-        that says why
+    :ivar memory_mb: the minimum of memory, MiB, never below the floor that :func:`read_minimums`
+        was given; None as for ``vcpus``
+    :ivar problems: for each resource whose minimum is not usable, or was raised to the floor, a
+        sentence that says why
     """
 
     vcpus: int | None
@@ -64,11 +68,13 @@ def read_minimums(
 ) -> Minimums:
     """Return the minimums in ``extra_specs``, checked against the flavor's own numbers.
 
-    This function never raises, because a stored flavor may have any value.
+    A minimum that is no integer of at least 1, is above the maximum, or differs between the two
+    spellings is not used. This function never raises, because a stored flavor may have any value.
 
     :param extra_specs: all extra specs of the flavor
     :param maximum: the flavor's vCPUs and memory
-    :param memory_floor_mb: a smaller minimum of memory is raised to this, MiB
+    :param memory_floor_mb: a smaller minimum of memory is raised to this, or to the flavor's memory
+        if that is less, MiB
     """
     if not any(name in extra_specs for name in ALL_SPECS):
         return NONE_NAMED

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which guests can gain vCPUs while they run, and which can give them back.
 
-libvirt does not report whether QEMU can plug vCPUs into a machine type. Architecture and machine
-type, which its capabilities name, decide that. A guest that is not in the table cannot gain vCPUs,
+libvirt does not report whether QEMU can plug vCPUs into a machine type. So a table in this module
+decides that by architecture and machine type. A guest that is not in the table cannot gain vCPUs,
 as far as is known: aarch64 and riscv64 have no vCPU hot-plug in QEMU, microvm and isapc have none
-on x86.
+on x86. Whether a guest can give vCPUs back depends on its architecture and its operating system.
 """
 
 from __future__ import annotations

@@ -43,7 +43,8 @@ def legacy_amounts(size: Size) -> dict[str, int]:
 def class_amounts(size: Size, facts: FlavorFacts, *, pcpu_as_vcpu: bool = False) -> dict[str, int]:
     """Return what ``size`` counts for by resource class: the amounts that Placement allocates.
 
-    A class that the flavor fixes (``resources:VCPU``) is left out, because no size changes it.
+    A class that the flavor fixes (``resources:MEMORY_MB``) is left out, because no size changes it.
+    If the flavor fixes VCPU or PCPU, both are. A class with an amount of 0 is left out too.
 
     :param pcpu_as_vcpu: count dedicated CPUs as ``class:VCPU`` instead of ``class:PCPU``
     :returns: amounts by name, such as ``{"class:VCPU": 2, "class:MEMORY_MB": 1024}``

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which vCPUs are dedicated, and how many threads a core has, by Nova's rules.
+"""How many vCPUs must stay plugged, and how many threads a core has, by Nova's rules.
 
-Nova decides both when it makes the guest. This module computes them from the flavor and the image
-alone, so that scheduler and guest agree. A contract test compares both with Nova's own results.
+Nova decides which vCPUs are dedicated, and which topology a guest has, when it makes the guest.
+This module computes both from the flavor and the image alone, so that scheduler and guest agree. A
+contract test compares them with Nova's own results.
 """
 
 from __future__ import annotations
@@ -31,8 +32,9 @@ def always_plugged(
 
     :param dedicated: how many vCPUs are dedicated, as Nova counts them
     :param vcpus: the flavor's vCPUs
-    :returns: 0 unless some vCPUs are dedicated and some are not; ``vcpus`` if no mask has just
-        ``dedicated`` ids
+    :returns: 0 unless some vCPUs are dedicated and some are not; ``vcpus`` if no mask is set, or if
+        the mask does not have just ``dedicated`` ids. Of several masks the first one counts:
+        ``hw:cpu_dedicated_mask``, the image's realtime mask, the flavor's realtime mask
     """
     if not 0 < dedicated < vcpus:
         return 0
@@ -71,8 +73,9 @@ def threads_per_core(
     """Return the threads per core in the topology that Nova gives to a guest of ``vcpus``.
 
     Of all topologies within the limits Nova takes the one that meets most of the sockets, cores and
-    threads asked for, then the one with the fewest threads, then the one with the most sockets. The
-    result is 1 if nothing is asked for, and if no topology is possible, which Nova refuses.
+    threads asked for, then the one with the fewest threads, then the one with the most sockets. So
+    the result is 1 if nothing is asked for, unless the limits of sockets and cores need more
+    threads. It is 1 too if no topology is possible, which Nova refuses.
     """
     flavor, image = _triple(extra_specs, "hw:cpu_"), _triple(image_properties, "hw_cpu_")
     limits = tuple(

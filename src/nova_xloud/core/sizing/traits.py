@@ -2,8 +2,8 @@
 """The traits that a compute host needs to run an instance below its flavor's maximum.
 
 A nova-compute without nova-xloud would start the guest with the maximum, whatever is claimed. So
-an instance that holds less is scheduled only to hosts that have the trait of the resource. An
-instance that holds the maximum is scheduled to any host, as in stock Nova.
+an instance that is to have less of a resource is scheduled only to hosts that have the trait of
+that resource. An instance that is to have the maximum is scheduled to any host, as in stock Nova.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ TRAITS = tuple(_OF_RESOURCE.values())
 
 
 def needed_by(size: Size, maximum: Size) -> tuple[str, ...]:
-    """Return the traits that a host must have to run an instance that holds ``size``."""
+    """Return the traits that a host must have to run an instance that is to have ``size``."""
     return tuple(
         trait
         for resource, trait in _OF_RESOURCE.items()
