@@ -100,7 +100,7 @@ class Snapshot:
 
 
 def findings(snapshot: Snapshot) -> tuple[Finding, ...]:
-    """Return what breaks a rule in ``snapshot``, and what is worth a note."""
+    """Return one finding for each rule that is broken in ``snapshot``, and for each note."""
     found: list[Finding] = []
     elsewhere = _elsewhere_by_instance(snapshot)
     for instance in snapshot.instances:

@@ -21,7 +21,7 @@ BY_HAND = (
 
 
 class Runs(enum.Enum):
-    """How a service was found to run."""
+    """How a service or a nova-api was found to run; the values are texts for people."""
 
     EXTENDED = "with nova-xloud"
     OLDER = "with a nova-xloud that is too old to report its version"
@@ -124,10 +124,12 @@ def judge_services(binary: str, services: Sequence[Service], here: About) -> Ver
 def judge_api(answers: Sequence[ApiAnswer], hosts: Sequence[str]) -> Verdict:
     """Judge whether nova-api runs with nova-xloud.
 
-    A nova-api without nova-xloud is a failure. One that was not checked is a warning.
+    A nova-api without nova-xloud is a failure. One that was not checked is a warning, and so are
+    several ``hosts``.
 
     :param answers: the result of the request to each URL
-    :param hosts: the hosts where a nova-api was ever started; one URL may stand for all of them
+    :param hosts: the hosts where a nova-api was ever started, because one URL may stand for all of
+        them; empty if they are not known, or if the operator has named each URL
     """
     issues = []
     for answer in answers:
@@ -151,7 +153,9 @@ def how_api_runs(status: int, body: str, uuid: str) -> tuple[Runs, str]:
 
     :param status: the HTTP status of the answer
     :param uuid: a UUID that no server has
-    :returns: how it runs, and the reason if that is ``SILENT``; else an empty reason
+    :returns: ``EXTENDED`` for a 404 that names the UUID, or a 403 by a policy of nova-xloud;
+        ``STOCK`` for any other 404; else ``SILENT``. Second the reason for ``SILENT``, else an
+        empty text
     """
     if status == 404 and uuid in body:
         return Runs.EXTENDED, ""

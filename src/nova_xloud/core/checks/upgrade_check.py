@@ -71,7 +71,7 @@ class Verdict:
         return " ".join([*(str(issue) for issue in worst_first), f"{self.seen}."])
 
     def and_also(self, more: Iterable[Issue]) -> Verdict:
-        """Return the verdict with ``more`` issues."""
+        """Return a copy of the verdict that has the issues of ``more`` too."""
         return Verdict(self.seen, (*self.issues, *more))
 
 
@@ -133,7 +133,7 @@ def judge_seams(misfits: Sequence[str]) -> Verdict:
 
 
 def judge_flavors(flavors: Sequence[StoredFlavor]) -> Verdict:
-    """Judge whether the minimums that flavors name are possible."""
+    """Judge whether the minimums that flavors name can be used as they are; if not, it fails."""
     issues = []
     for flavor in flavors:
         floor = flavor.memory_floor_mb

@@ -98,8 +98,9 @@ def desired_after(
 ) -> Desired:
     """Return the record that ``request`` leads to, without checking that it is allowed.
 
-    :param before: supplies the resource that the request leaves out
-    :param desired: the current record, whose generation and conditions carry over
+    :param before: supplies the resource that the request leaves out, and the persisted size if the
+        request has no ``persist``
+    :param desired: the current record, whose generation counts on and whose conditions stay
     :param now: ISO 8601, UTC
     :param request_id: the id of the request
     """

@@ -163,7 +163,7 @@ class Desired:
         return (self.persisted, self.live, self.force) == (other.persisted, other.live, other.force)
 
     def same_record(self, other: Desired) -> bool:
-        """Return whether both are stored as the same record, with the number of tries."""
+        """Return whether both are equal, also in the number of tries, which ``==`` leaves out."""
         return self == other and self.tries == other.tries
 
     def restarted(self) -> Desired:

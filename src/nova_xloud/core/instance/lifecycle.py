@@ -11,7 +11,7 @@
 
 A run begins with BEGIN and ends with one of REACH, DEFER, REFUSE (by the guest) and FAIL.
 CONVERGING is never stored: only the nova-compute that runs it knows of it. The record has the phase
-in which the last run ended.
+in which the last run ended, or ADMITTED if a request was admitted since.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ SEEN_OFF = Observed(0, 0)
 # The vm_states in which an adjustment is admitted.
 ADJUSTABLE_STATES = ("active", "paused", "stopped")
 # The vm_states in which an instance is driven to its desired size. In any other, such as error, a
-# guest may still run: what it holds is claimed, and nothing else is done.
+# guest may still run: what it holds is claimed and recorded, and the guest is left as it is.
 DRIVEN_STATES = ("active", "paused", "stopped", "rescued", "resized")
 # The vm_states in which there should be a guest, while no task is running.
 _HAS_GUEST = ("active", "paused", "rescued")
@@ -78,7 +78,8 @@ class InstanceState:
     :ivar recorded: the size in the instance's columns in Nova's database; None if not read
     :ivar booting: whether the guest started so lately that its balloon may still be inflating
     :ivar driven: whether the instance is driven to its desired size in its vm_state. In any other
-        vm_state (``error``) what a running guest holds is claimed, and nothing else is done
+        vm_state (``error``) what a running guest holds, or would start with, is claimed and
+        recorded, and the guest is left as it is
     :ivar lacks_guest: the vm_state, if there is no guest though there should be or may be one in
         that vm_state; else empty
     """

@@ -14,7 +14,10 @@ _MOST_DIGITS = 15
 
 
 class UnreadableRecord(ValueError):
-    """A record has a value that nova-xloud cannot have written, so the desired size is unknown."""
+    """The desired size is unknown, because nova-xloud cannot have written the record as it is.
+
+    A value is missing or is not possible.
+    """
 
 
 def integer(record: Mapping[str, str], name: str, least: int) -> int:
@@ -33,7 +36,8 @@ def integer(record: Mapping[str, str], name: str, least: int) -> int:
 def size(record: Mapping[str, str], vcpus: str, memory_mb: str) -> Size | None:
     """Return the size in the keys ``vcpus`` and ``memory_mb``; None if one key is missing.
 
-    :raises UnreadableRecord: when one of the values is no integer of at least 1
+    :raises UnreadableRecord: when one of the values is no integer of at least 1, or has more than
+        15 digits
     """
     if vcpus not in record or memory_mb not in record:
         return None
