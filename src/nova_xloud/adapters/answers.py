@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Turn Placement's answers to a write of allocations into errors."""
+"""Turn Placement's answers to a write of allocations into errors, and any answer into words."""
 
 from __future__ import annotations
 

@@ -29,8 +29,8 @@ class NovaHostInstances:
     """The instances of one ``nova.compute.manager.ComputeManager``.
 
     :param ports: opens single instances, and has the connection to libvirt
-    :param usual_period: ``[libvirt] mem_stats_period_seconds`` of this host; see
-        :class:`nova_xloud.libvirt.domain.LibvirtDomain`
+    :param usual_period: ``[libvirt] mem_stats_period_seconds`` of this host: the seconds between
+        two statistics of a guest's balloon driver; 0: guests are not asked for statistics
     """
 
     def __init__(self, manager: Any, ports: InstancePorts, usual_period: int) -> None:
@@ -45,7 +45,13 @@ class NovaHostInstances:
         self._stock: dict[str, int] = {}
 
     def domain_stats(self, uuids: Collection[str]) -> Mapping[str, DomainStats]:
-        """See :meth:`nova_xloud.compute.ports.HostInstances.domain_stats`."""
+        """Return the statistics of libvirt's domains on this host, by UUID of the instance.
+
+        Empty if Nova's driver is not that of libvirt. See
+        :meth:`nova_xloud.compute.ports.HostInstances.domain_stats`.
+
+        :raises DomainError: libvirt could not be asked
+        """
         # Imported here, because nova-api loads this module too and may have no libvirt-python.
         from nova_xloud.libvirt.domain_stats import survey
 
@@ -53,7 +59,10 @@ class NovaHostInstances:
         return survey(connection, uuids, self._usual_period) if connection is not None else {}
 
     def boot_ids(self) -> Mapping[str, int]:
-        """See :meth:`nova_xloud.compute.ports.HostInstances.boot_ids`."""
+        """Return the ids of the domains that ran already when nova-compute started, by UUID.
+
+        Only the first call returns them; any further one returns an empty mapping.
+        """
         driver = self._manager.driver
         found: Mapping[str, int] = getattr(driver, "xloud_ran_already", {})
         # The service starts once, so the ids are needed once: drop them.
@@ -61,10 +70,11 @@ class NovaHostInstances:
         return found
 
     def records(self) -> Sequence[ManagedInstance]:
-        """See :meth:`nova_xloud.compute.ports.HostInstances.records`.
+        """Return all elastic instances of this host, read in two queries at most.
 
         The first pass finds out which instances are not elastic; for these, later passes read only
-        the columns of the instance.
+        the columns of the instance. Left out are also instances whose data cannot be read, and
+        those on a compute node that is not of this host.
         """
         context, host = nova_context.get_admin_context(), self._manager.host
         here = objects.InstanceList.get_by_host(context, host, expected_attrs=[])
@@ -111,7 +121,13 @@ class NovaHostInstances:
         return ManagedInstance(instance.uuid, instance.node, view, instance.project_id)
 
     def allocations(self, instances: Sequence[ManagedInstance]) -> Mapping[str, Size]:
-        """See :meth:`nova_xloud.compute.ports.HostInstances.allocations`."""
+        """Return the size that Placement has allocated to each instance on this host, by UUID.
+
+        For an instance without an allocation the amounts count as 0. It takes one call to Placement
+        for each compute node.
+
+        :raises PlacementUnavailable: Placement could not be asked
+        """
         held: dict[str, dict[str, Any]] = {}
         for node in {one.node for one in instances}:
             held |= self._allocations(self._manager.rt.compute_nodes[node].uuid)
@@ -139,7 +155,11 @@ class NovaHostInstances:
         return found
 
     def open(self, uuid: str, request_id: str) -> Instance:
-        """See :meth:`nova_xloud.compute.ports.HostInstances.open`."""
+        """Read one instance from the database, and return its ports.
+
+        :param request_id: the request whose instance action gets the events; empty: a new one
+        :raises NotFound: the instance was deleted
+        """
         context = nova_context.get_admin_context()
         if request_id:
             # Nova finds the instance action, and so where events go, by the request id.

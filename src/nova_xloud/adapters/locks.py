@@ -33,7 +33,8 @@ class InstanceLocks:
         :param within: seconds to wait for an operation of Nova that holds the lock. While
             nova-xloud itself holds the lock the wait goes on, since that takes seconds only. 0: do
             not wait for anybody
-        :raises InvalidState: another operation has held the lock for longer than ``within``
+        :raises InvalidState: an operation of Nova still holds the lock after ``within`` seconds;
+            with 0, anybody holds it
         """
         semaphore = lockutils.internal_lock(uuid)
         while not semaphore.acquire(timeout=within):

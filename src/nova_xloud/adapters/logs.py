@@ -15,7 +15,8 @@ def logged_as(context: Any) -> Iterator[None]:
     """Give the log lines of this thread the request id of ``context`` while the block runs.
 
     oslo.log reads the context from the thread. A thread of a pool has no context, or the first one
-    that was ever made in that thread. The context before is restored when the block ends.
+    that was ever made in that thread. The context before is restored when the block ends; if there
+    was none, ``context`` stays.
     """
     before = oslo_context.get_current()
     context.update_store()

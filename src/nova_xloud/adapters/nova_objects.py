@@ -41,7 +41,10 @@ _MOST_UNREADABLE = 1000
 
 
 def has_minimums(flavor: Any) -> bool:
-    """Return whether a ``nova.objects.Flavor`` names a minimum of vCPUs or memory."""
+    """Return whether a ``nova.objects.Flavor`` names a minimum of vCPUs or memory.
+
+    False if its extra specs are not loaded.
+    """
     return "extra_specs" in flavor and not _MINIMUMS.isdisjoint(flavor.extra_specs)
 
 
@@ -65,7 +68,7 @@ def facts_of(flavor: Any, image_meta: Any) -> FlavorFacts:
 
 
 def memory_floor(maximum: Size) -> int:
-    """Return the least memory, in MiB, of an instance whose flavor has the size ``maximum``.
+    """Return the least memory, in MiB, that a flavor of size ``maximum`` may name as its minimum.
 
     It is computed from ``[xloud] memory_floor_mb`` and ``memory_floor_percent``. The boot size
     depends on it, so both options have to be the same in the nova.conf of all services.
@@ -105,8 +108,11 @@ def bounds_of_flavor(flavor: Any, image_meta: Any) -> Bounds:
 def desired_of(instance: Any, facts: FlavorFacts) -> Desired:
     """Return the desired sizes of a ``nova.objects.Instance`` with its current flavor.
 
-    If the record is unreadable, the size in the instance's columns is desired, so that no guest
-    changes its size because of it; a warning is logged once.
+    If the record is unreadable, the size in the instance's columns is desired, at most the maximum,
+    so that no guest changes its size because of it. A warning is logged once for each instance and
+    problem.
+
+    :param facts: the facts of the instance's current flavor and its image
     """
     try:
         desired = read_desired(instance, facts)
@@ -121,7 +127,7 @@ def desired_of(instance: Any, facts: FlavorFacts) -> Desired:
 def read_desired(instance: Any, facts: FlavorFacts) -> Desired:
     """Return the desired sizes of an instance from its record alone.
 
-    An instance without a record desires what it was claimed with at boot.
+    An instance without a record of its current flavor desires what it was claimed with at boot.
 
     :raises nova_xloud.core.instance.values.UnreadableRecord: the record cannot be read
     """
@@ -154,9 +160,10 @@ def desired_with(instance: Any, flavor: Any) -> Desired:
 def keep_what_is_claimed(instance: Any) -> None:
     """Set the record of an elastic instance if it has none that can be read; the caller saves.
 
-    The record then has what the instance was claimed with. An instance has no record if it was
-    created by a stock Nova or by a nova-xloud that did not write records at create. Call this
-    before the image or the flavor of the instance is replaced.
+    The record then has what the instance was claimed with at boot, or for an unreadable record the
+    size in its columns. An instance has no record if it was created by a stock Nova or by a
+    nova-xloud that did not write records at create. Call this before the image or the flavor of the
+    instance is replaced.
     """
     if not is_elastic(instance):
         return
@@ -200,7 +207,10 @@ def _log_once(uuid: str, problem: str) -> None:
 
 
 def keep_logged_of(uuids: Collection[str]) -> None:
-    """Forget which warnings were logged, except for the instances ``uuids`` of this host."""
+    """Forget which unreadable records were logged, except for the instances ``uuids``.
+
+    :param uuids: all instances of this host
+    """
     for uuid in _UNREADABLE.keys() - uuids:
         _UNREADABLE.pop(uuid, None)
 
@@ -258,7 +268,8 @@ def record_of(instance: Any) -> dict[str, str]:
 def is_elastic(instance: Any, flavor: Any = None) -> bool:
     """Return whether an instance is elastic: it may have another size than its flavor's.
 
-    It is if the flavor names a minimum or if the instance has a record.
+    It is if the flavor names a minimum or if the instance has a record. May load the flavor and
+    ``system_metadata`` from the database.
 
     :param flavor: the flavor that the instance has or will have; default: its own
     """
@@ -280,9 +291,12 @@ def set_desired(instance: Any, desired: Desired) -> None:
 def refresh_record(instance: Any) -> None:
     """Refresh our keys of ``instance.system_metadata`` from the database, in place.
 
-    Needed because an operation may have loaded the instance before an adjustment was admitted. Once
-    the operation has set its ``task_state`` no adjustment is admitted, so a record that is read
-    after that stays current until the operation ends.
+    They stay if the object has a newer record, which is not saved yet. Needed because an operation
+    may have loaded the instance before an adjustment was admitted. Once the operation has set its
+    ``task_state`` no adjustment is admitted, so a record that is read after that stays current
+    until the operation ends.
+
+    :raises nova.exception.InstanceNotFound: the instance was deleted
     """
     fresh = objects.Instance.get_by_uuid(
         instance._context, instance.uuid, expected_attrs=["system_metadata"]
@@ -295,9 +309,10 @@ def refresh_record(instance: Any) -> None:
 def restart_record(instance: Any) -> Desired:
     """Update the record of an instance whose guest is about to start, and return what it desires.
 
-    Sizes that were asked only until the guest stops end here. If a resize was confirmed or reverted
-    since the record was written, the record becomes that of the current flavor alone. Refreshes the
-    record from the database first, and saves the instance if the record changes.
+    Sizes that were asked only until the guest stops end here, and so does a removal of vCPUs. If a
+    resize was confirmed or reverted since the record was written, the record becomes that of the
+    current flavor alone. A flavor that names a minimum gets a record if there is none. Refreshes
+    the record from the database first, and saves the instance if the record changes.
     """
     refresh_record(instance)
     desired = desired_of(instance, facts_of_instance(instance))
@@ -310,7 +325,10 @@ def restart_record(instance: Any) -> Desired:
 
 
 def _resized_from(instance: Any) -> str | None:
-    """Return the ``flavor_key`` of the flavor before an unconfirmed resize, or None."""
+    """Return the ``flavor_key`` of the flavor before a resize that is not confirmed yet.
+
+    None if there is no such resize, or a migration keeps the flavor.
+    """
     old_flavor = instance.old_flavor
     if old_flavor is None or same_flavor(old_flavor, instance.flavor):
         return None

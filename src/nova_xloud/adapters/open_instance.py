@@ -32,10 +32,13 @@ CONF = nova.conf.CONF
 
 
 class InstancePorts:
-    """Opens the instances of one ``nova.compute.manager.ComputeManager``.
+    """Builds the ports of the instances of one ``nova.compute.manager.ComputeManager``.
 
-    It also keeps what is known of the guests from one call to the next: which QEMU answers, and
-    which guest agent hangs.
+    It also keeps what all instances share from one call to the next: whether Placement and each
+    QEMU answer, which guest agent hangs, and which locks of instances nova-xloud holds.
+
+    :param boot_grace: knows which guests have just booted
+    :param watch: knows which guests have a balloon driver that reports
 
     :ivar placement: Nova's report client, whose requests end after ``[xloud] placement_timeout``
     """
@@ -51,7 +54,11 @@ class InstancePorts:
         self._agents = Agents(releases.machine_threads())
 
     def open(self, context: Any, instance: Any) -> Instance:
-        """Return the ports of a ``nova.objects.Instance``; Placement is asked with ``context``."""
+        """Return the ports of a ``nova.objects.Instance``.
+
+        Calls to Placement, instance actions and log lines have the request id of ``context``.
+        Neither Placement nor libvirt is called yet.
+        """
         return Instance(
             uuid=instance.uuid,
             domain=functools.partial(self._domain, instance),

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The adapter of the ``Claims`` port: allocations through nova-compute's own Placement client."""
+"""The adapter of the ``Claims`` port: allocations, through a Placement client with a timeout.
+
+The client has the session of nova-compute's own. A probe finds out whether Placement answers.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +32,7 @@ _LATELY = 5.0
 
 
 def with_timeout(reportclient: Any, seconds: float) -> TimedClient:
-    """Return a Placement client like Nova's own whose calls time out.
+    """Return a Placement client like Nova's own whose calls time out; it can only get and put.
 
     It shares the session of ``reportclient``, so also the token and the connections.
 
@@ -56,8 +59,9 @@ class _EndsInTime:
 class TimedClient(report.SchedulerReportClient):  # type: ignore[misc]
     """Nova's Placement client, which also records when Placement last answered.
 
-    :ivar answered: monotonic seconds when the last call ended without a timeout; minus infinity
-        before the first call and after a timeout
+    :ivar answered: monotonic seconds when the last call ended without a timeout, also with another
+        error, such as a refused connection; minus infinity before the first call and after a
+        timeout
     """
 
     def __init__(self, adapter: Any) -> None:
@@ -65,11 +69,17 @@ class TimedClient(report.SchedulerReportClient):  # type: ignore[misc]
         self.answered = -math.inf
 
     def get(self, *args: Any, **kwargs: Any) -> Any:
-        """See ``nova.scheduler.client.report.SchedulerReportClient.get``."""
+        """Send a GET as Nova's client does, and record when it was answered.
+
+        :raises keystoneauth1.exceptions.ConnectTimeout: Placement did not answer in time
+        """
         return self._in_time(super().get, *args, **kwargs)
 
     def put(self, *args: Any, **kwargs: Any) -> Any:
-        """See ``nova.scheduler.client.report.SchedulerReportClient.put``."""
+        """Send a PUT as Nova's client does, and record when it was answered.
+
+        :raises keystoneauth1.exceptions.ConnectTimeout: Placement did not answer in time
+        """
         return self._in_time(super().put, *args, **kwargs)
 
     def _in_time(self, ask: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
@@ -99,7 +109,10 @@ class PlacementProbe:
         self._probe = LivenessProbe(lambda _: LOG.warning("Placement does not answer."))
 
     def answers(self, within: float) -> bool:
-        """Return whether Placement answered in the last 5 s, or answers in ``within`` seconds."""
+        """Return whether Placement answered in the last 5 s, or answers in ``within`` seconds.
+
+        Any error but a timeout is an answer too: a caller need not wait for it.
+        """
         if self._has_answered():
             return True
         # The root URL lists the versions; Placement answers it without a query to its database.
@@ -113,24 +126,26 @@ class PlacementProbe:
 class CurrentClaims:
     """The ``Claims`` port of an instance, with the flavor, image and node that it has at each call.
 
-    A run may be queued for minutes, and a resize or a rebuild may come before it.
+    A run may be queued for minutes, and a resize or a rebuild may come before it. Each method calls
+    that of the port that ``now`` returns, and may raise what ``now`` raises.
 
-    :param now: makes the port from what was last read of the instance
+    :param now: makes the port from what was last read of the instance; it may raise
+        :class:`nova_xloud.errors.NotFound`, because the instance has left this host
     """
 
     def __init__(self, now: Callable[[], Claims]) -> None:
         self._now = now
 
     def read(self) -> Reservation:
-        """See :meth:`nova_xloud.compute.ports.Claims.read`."""
+        """Read the allocation; see :meth:`nova_xloud.compute.ports.Claims.read`."""
         return self._now().read()
 
     def check(self, current: Reservation, size: Size) -> None:
-        """See :meth:`nova_xloud.compute.ports.Claims.check`."""
+        """Raise unless a write would succeed; see :meth:`nova_xloud.compute.ports.Claims.check`."""
         self._now().check(current, size)
 
     def write(self, current: Reservation, size: Size) -> Reservation:
-        """See :meth:`nova_xloud.compute.ports.Claims.write`."""
+        """Change the allocation; see :meth:`nova_xloud.compute.ports.Claims.write`."""
         return self._now().write(current, size)
 
 
@@ -139,6 +154,7 @@ class PlacementClaims:
 
     :param reportclient: ``nova.scheduler.client.report.SchedulerReportClient``
     :param provider: the compute node's resource provider UUID
+    :param facts: the facts of the instance's flavor and image, which tell VCPU from PCPU
     """
 
     def __init__(
@@ -156,7 +172,10 @@ class PlacementClaims:
         self._facts = facts
 
     def read(self) -> Reservation:
-        """See :meth:`nova_xloud.compute.ports.Claims.read`."""
+        """Read the allocation; if there is none on this host, its amounts count as 0.
+
+        :raises PlacementUnavailable: Placement did not return it
+        """
         try:
             body = self._client.get_allocs_for_consumer(self._context, self._consumer)
         except (
@@ -171,7 +190,17 @@ class PlacementClaims:
         return Reservation(self._size(body), body)
 
     def write(self, current: Reservation, size: Size) -> Reservation:
-        """See :meth:`nova_xloud.compute.ports.Claims.write`."""
+        """Change the allocation to ``size``, if it is still as ``current``; return the new one.
+
+        Allocations of other resource classes and other providers stay as they are in ``current``.
+
+        :raises ClaimConflict: the allocation has changed since ``current`` was read
+        :raises NoCapacity: Placement refuses ``size``, which is more than is allocated
+        :raises ClaimRefused: Placement refuses ``size`` though it is no more than is allocated, or
+            answers 400 or 404
+        :raises NoAllocation: ``current`` has no allocation on this host
+        :raises PlacementUnavailable: Placement does not answer, or with any other status
+        """
         if self._provider not in current.body["allocations"]:
             raise NoAllocation(
                 "Placement has no allocation for the instance on this host: the instance is being "
@@ -209,7 +238,13 @@ class PlacementClaims:
         return mine
 
     def check(self, current: Reservation, size: Size) -> None:
-        """See :meth:`nova_xloud.compute.ports.Claims.check`."""
+        """Raise unless Placement has room for ``size`` now, by its inventories and usages.
+
+        It changes nothing, and does not check that ``current`` is still what Placement has.
+
+        :raises NoCapacity: the host has no room for ``size``
+        :raises PlacementUnavailable: Placement did not return the inventories or usages
+        """
         held = self._allocated(current.body)
         asked = allocation.resized(held, size, self._facts)
         try:
@@ -225,7 +260,14 @@ class PlacementClaims:
             raise allocation.refusal_of("", amounts, is_release=False)
 
     def _refusal(self, words: str, asked: dict[str, int], *, is_release: bool) -> Refused:
-        """Return why Placement refused the amounts, with the numbers that Placement has now."""
+        """Return why Placement refused the amounts, with the numbers that Placement has now.
+
+        If these cannot be read, the message has Placement's own words alone.
+
+        :param words: Placement's own message
+        :param asked: the amounts by resource class that Placement refused
+        :param is_release: whether no more was asked for than was allocated
+        """
         try:
             amounts = self._judged(asked, self._allocated(self.read().body))
         except (ks_exc.ClientException, ValueError, PlacementUnavailable) as error:
@@ -240,7 +282,8 @@ class PlacementClaims:
     def _ask(self, what: str) -> dict[str, Any]:
         """Return ``inventories`` or ``usages`` of the host's resource provider from Placement.
 
-        :raises ValueError: Placement answered with an error
+        :raises ValueError: Placement answered with an error, or not with JSON
+        :raises keystoneauth1.exceptions.ClientException: Placement could not be reached
         """
         answer = self._client.get(
             f"/resource_providers/{self._provider}/{what}",

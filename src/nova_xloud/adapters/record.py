@@ -47,7 +47,10 @@ class NovaRecord:
         self._host = host
 
     def refresh(self) -> RecordView:
-        """See :meth:`nova_xloud.compute.ports.Record.refresh`."""
+        """Read the instance from the database again, in place, and return the view of it.
+
+        :raises NotFound: the instance was deleted
+        """
         try:
             _read_anew(self._instance)
         except exception.InstanceNotFound as error:
@@ -55,7 +58,15 @@ class NovaRecord:
         return view_of(self._instance, self._host)
 
     def write(self, desired: Desired, recorded: Size) -> None:
-        """See :meth:`nova_xloud.compute.ports.Record.write`."""
+        """Write ``desired``, and ``recorded`` into the instance's columns, if no task is running.
+
+        The instance is read again first. If ``desired`` is what is stored already, only the columns
+        are written.
+
+        :raises InvalidState: a task runs, or another operation has changed the host, vm_state,
+            flavor, image or record since the last read; nothing was written
+        :raises NotFound: the instance was deleted
+        """
         # Nova saves system_metadata whole, and other operations have keys in it: what they wrote
         # since the last read must not be lost.
         before = _decided_on(self._instance)
@@ -85,7 +96,7 @@ def _read_anew(instance: Any) -> None:
 
     ``Instance.refresh`` reads all attributes that were ever loaded, with a second query for the
     network cache: in the lab it took half as long again and more (medians of 25 to 56 ms instead of
-    16 to 26 ms).
+    16 to 26 ms). Changes of the object that were not saved are lost.
 
     :raises nova.exception.InstanceNotFound: the instance was deleted
     """
@@ -114,6 +125,7 @@ def _decided_on(instance: Any) -> tuple[Any, ...]:
 class NovaActions:
     """The instance action of one instance with the request id of ``context``.
 
+    :param host: the name of this compute host, which the events name
     :param notifier: from ``nova.rpc.get_notifier``, for legacy (unversioned) notifications
     """
 
@@ -124,17 +136,19 @@ class NovaActions:
         self._notifier = notifier
 
     def start(self, name: str) -> None:
-        """See :meth:`nova_xloud.compute.ports.Actions.start`."""
+        """Record in Nova's database that the instance action ``name`` has begun."""
         objects.InstanceAction.action_start(
             self._context, self._instance.uuid, name, want_result=False
         )
 
     @contextlib.contextmanager
     def event(self, name: str) -> Iterator[None]:
-        """See :meth:`nova_xloud.compute.ports.Actions.event`.
+        """Record the block as the event ``name`` of the action, with the error if it raises one.
 
-        If the block raises :class:`AdjustmentDeferred`, the event stays open: the run that resumes
-        the adjustment finishes the event, also after a crash of nova-compute.
+        An event that an earlier run has left open goes on. If the block raises
+        :class:`AdjustmentDeferred`, the event stays open: the run that resumes the adjustment
+        finishes the event, also after a crash of nova-compute. If the instance action is gone when
+        the block ends, that is only logged.
         """
         if not self._is_open(name):
             objects.InstanceActionEvent.event_start(
@@ -180,6 +194,9 @@ class NovaActions:
         """Send the notification ``compute.instance.<name>`` with the desired and the recorded size.
 
         An error of sending is logged and not raised.
+
+        :param name: ``<action>.start``, ``<action>.end`` or ``<action>.error``
+        :param error: the error that the notification reports; None if there is none
         """
         desired = nova_objects.desired_of(
             self._instance, nova_objects.facts_of_instance(self._instance)

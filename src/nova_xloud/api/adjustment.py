@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Check requests in nova-api, and send them to the server's compute host."""
+"""Check requests in nova-api, and send them to the server's compute host.
+
+The status comes from the database if the host does not answer.
+"""
 
 from __future__ import annotations
 
@@ -50,7 +53,8 @@ class AdjustmentAPI:
         If the server grows, the quota of its project and user is checked first, unless all that
         grows is unlimited.
 
-        :raises Refused: the quota or the compute host refuses the adjustment, or the host is down
+        :raises Refused: the quota or the compute host refuses the adjustment, the host is down or
+            does not answer, or what the quota needs cannot be read
         :raises nova.exception.InstanceIsLocked: the server is locked; for an admin too, because a
             lock is set on purpose
         :raises nova.exception.InstanceInvalidState: the server is not active, paused or stopped, or
@@ -75,10 +79,13 @@ class AdjustmentAPI:
     def plan(self, context: Any, instance: Any, request: AdjustRequest) -> dict[str, Any]:
         """Return what :meth:`xloud_adjust` would do, and change nothing.
 
-        A refusal by the quota or the host is in the result and not raised.
+        If the quota or the host would not admit the adjustment, the refusal is in the result and
+        not raised.
 
         :returns: see :meth:`nova_xloud.compute.host.Host.plan`
-        :raises Refused: the compute host is down or did not answer
+        :raises Refused: the plan cannot be made: the compute host is down, does not answer or is
+            too old, the server is no longer there or is being changed, or the guest or Placement
+            does not answer
         :raises nova.exception.InstanceIsLocked: the server is locked
         :raises nova.exception.InstanceInvalidState: as in :meth:`xloud_adjust`
         """
@@ -98,7 +105,10 @@ class AdjustmentAPI:
 
         Other requests of the project may have passed the first check at the same moment. So the
         host first reserves what this one needs, which makes it count, and the quota is checked
-        again. The host then admits by what it read when it reserved.
+        again. The host then admits by what it read when it reserved. If anything fails, the host
+        releases what it reserved. A host that is too old to reserve admits without the recheck.
+
+        :raises Refused: the quota or the host refuses the adjustment, or the host does not answer
         """
         try:
             self._rpc.reserve(context, instance, request)
@@ -127,7 +137,14 @@ class AdjustmentAPI:
             raise HostUnavailable("the server's compute host is down; nothing was changed")
 
     def status(self, context: Any, instance: Any) -> dict[str, Any]:
-        """Return the body of ``xloud_status``, from the database if the compute host is down."""
+        """Return the body of ``xloud_status``, from the compute host or else from the database.
+
+        The database is used if the server is on no host, or its host is down, does not answer in
+        time, or cannot read the guest (``HostUnavailable``).
+
+        :raises Refused: any other refusal of the host, for example because Placement does not
+            answer, or because the host runs without nova-xloud
+        """
         if self._host_is_up(context, instance):
             try:
                 told = self._rpc.status(context, instance)
@@ -158,13 +175,14 @@ class AdjustmentAPI:
 
     @compute_api.check_instance_host(check_is_up=True)
     def _check_host(self, context: Any, instance: Any) -> None:
-        """Do nothing: the decorator raises if the host of the instance is down."""
+        """Do nothing: the decorator raises if the host is down or the instance is on no host."""
 
 
 def _may_be_reserved(error: BaseException) -> bool:
     """Return whether a failed ``reserve`` may have claimed nevertheless.
 
-    That is so if the compute host or Placement gave no answer.
+    That is so if the compute host or Placement gave no answer, and after any error that is not a
+    :class:`Refused`.
     """
     is_answer = isinstance(error, Refused)
     return not is_answer or isinstance(error, HostUnavailable | PlacementUnavailable)

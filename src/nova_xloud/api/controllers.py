@@ -37,7 +37,7 @@ class _XloudController(wsgi.Controller):  # type: ignore[misc]
 
 @releases.validated
 class XloudAdjustController(_XloudController):
-    """The controller of ``POST /os-xloud-adjust/{server_id}``."""
+    """The controller of ``POST /os-xloud-adjust/{server_id}``, which adjusts a server."""
 
     @wsgi.response(202)
     @wsgi.expected_errors(EXPECTED)
@@ -47,7 +47,9 @@ class XloudAdjustController(_XloudController):
     def adjust(self, req: Any, server_id: str, body: dict[str, Any]) -> Any:
         """Adjust a server to a size between its minimum and its flavor's size.
 
-        Answers 202 with the URL of the server's xloud-status; with ``dry_run`` 200 with the plan.
+        Answers 202 with the URL of the server's xloud-status once the adjustment is admitted, and
+        does not wait for the guest. With ``dry_run`` it changes nothing and answers 200 with the
+        plan.
         """
         context, instance = self._server(req, server_id, policies.ADJUST)
         if _is_true(body, "dry_run"):
@@ -61,7 +63,7 @@ class XloudAdjustController(_XloudController):
 
 @releases.validated
 class XloudStatusController(_XloudController):
-    """The controller of ``GET /servers/{server_id}/xloud-status``."""
+    """The controller of ``GET /servers/{server_id}/xloud-status``, which shows a server's size."""
 
     @wsgi.expected_errors(EXPECTED)
     @coded("xloud_status")

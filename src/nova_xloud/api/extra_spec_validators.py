@@ -12,7 +12,7 @@ _MEMORY = "The memory, in MiB, that an instance boots with; at most the flavor's
 
 
 def register() -> list[base.ExtraSpecValidator]:
-    """Return one validator for each name of an extra spec; each accepts integers from 1 up."""
+    """Return a validator for each spelling of the two minimums; each accepts integers from 1 up."""
     return [
         base.ExtraSpecValidator(
             name=name,

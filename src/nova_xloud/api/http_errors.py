@@ -17,10 +17,11 @@ EXPECTED = (400, 403, 404, 409, 503)
 
 
 def coded(action: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Return a decorator that turns refusals into HTTP answers with the code in front.
+    """Return a decorator that turns the errors of a controller's method into HTTP answers.
 
-    Errors of nova-xloud, of validation and of policies become messages that begin with a stable
-    code. Errors about the state of the server become Nova's own messages.
+    A :class:`nova_xloud.errors.Refused`, and Nova's errors of validation and policies, become
+    messages that begin with a stable code. A server that is locked or in another state (409), or
+    does not exist (404), gets Nova's own message. Any other error is raised as it is.
 
     :param action: the name of the operation in Nova's own messages
     """

@@ -33,7 +33,8 @@ RULES = [
 def list_rules() -> list[policy.DocumentedRuleDefault]:
     """Return the policies of nova-xloud.
 
-    Nova's enforcer and ``oslopolicy-sample-generator --namespace nova-xloud`` call this.
+    Nova's enforcer gets them through :mod:`nova_xloud.seams.policies`, and
+    ``oslopolicy-sample-generator --namespace nova-xloud`` calls this.
     """
     return RULES
 

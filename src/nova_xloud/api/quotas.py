@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Check whether an adjustment fits the quota of the server's project, with each quota driver.
+"""Check whether an adjustment fits the quota of the server's project and user.
 
-A quota counts what instances hold. The API reads that from the instance's own columns, which the
-compute host keeps at what the instance holds (:mod:`nova_xloud.adapters.record`).
+The quota is that of Nova's own limits or of unified limits in Keystone. It counts what instances
+hold. The API reads that from the instance's own columns, which the compute host keeps at what is
+reserved for the instance (:mod:`nova_xloud.adapters.record`).
 """
 
 from __future__ import annotations
@@ -38,8 +39,8 @@ class Growth:
     :ivar project_id: the server's project, whoever sent the request
     :ivar user_id: the server's user, whoever sent the request
     :ivar facts: the facts of the server's flavor and image
-    :ivar held: what the server holds now
-    :ivar wanted: what the server will hold
+    :ivar held: what the server holds now, by its columns
+    :ivar wanted: what will be claimed for the server
     """
 
     project_id: str
@@ -70,14 +71,16 @@ class Quota(Protocol):
         """Return why the quota does not allow the growth, with the numbers; None if it does.
 
         :param is_held: the growth is already reserved, so the usage includes it
-        :raises PlacementUnavailable: usage is counted in Placement, and Placement did not answer
+        :raises PlacementUnavailable: Placement, where usage may be counted, or Keystone did not
+            answer
         """
 
 
 def quota_of(context: Any, growth: Growth) -> Quota | None:
     """Return the quota that a growth has to fit, without counting any usage.
 
-    :returns: None if all that grows is unlimited
+    :returns: None if all that grows is unlimited, or with unified limits if no amount in Placement
+        grows, because the flavor fixes it
     :raises PlacementUnavailable: Keystone, which has the unified limits, did not answer
     """
     if limit_utils.use_unified_limits():
@@ -89,7 +92,7 @@ def quota_of(context: Any, growth: Growth) -> Quota | None:
 def refusal(context: Any, growth: Growth) -> QuotaExceeded | None:
     """Return why the quota does not allow a growth that is not reserved yet.
 
-    :returns: None if the growth fits or is unlimited
+    :returns: the refusal, which is returned and not raised; None if the growth fits or is unlimited
     :raises PlacementUnavailable: the limits or the usage could not be read
     """
     limit = quota_of(context, growth)
@@ -121,7 +124,7 @@ def _limited(limits: Mapping[str, Mapping[str, int]], more: Iterable[str]) -> bo
 
 @dataclass(frozen=True, slots=True)
 class _CoresAndRam:
-    """The quota by limits in Nova's own database."""
+    """The quota of cores and ram by Nova's own limits, of the project and of the user."""
 
     context: Any
     growth: Growth

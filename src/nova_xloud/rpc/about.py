@@ -16,7 +16,9 @@ Options = Callable[[], Mapping[str, Any]]
 
 
 class AboutEndpoint:
-    """Answers the call ``about``: the only call of nova-xloud on nova-conductor and nova-scheduler.
+    """Answers the RPC call ``about`` in nova-compute, nova-conductor and nova-scheduler.
+
+    It is the only call of nova-xloud that the last two answer.
 
     :param options: returns the options to report, each time it is called
     """
@@ -27,7 +29,10 @@ class AboutEndpoint:
         self._options = options
 
     def about(self, context: Any) -> dict[str, Any]:
-        """Return ``{"result": {"package": version, "rpc_version": version, "options": {...}}}``."""
+        """Return the versions of nova-xloud and of its RPC in this service, and its options.
+
+        :returns: ``{"result": {"package": version, "rpc_version": version, "options": {...}}}``
+        """
         return {
             "result": {
                 "package": package_version(),

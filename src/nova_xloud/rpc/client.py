@@ -53,9 +53,10 @@ class _HostTime:
         return time.monotonic() - self.came
 
     def until(self) -> dict[str, Any]:
-        """Return until when we wait from now, as the arguments ``answer_within`` and ``answer_by``.
+        """Return the arguments ``answer_within`` and ``answer_by`` of a call that is sent now.
 
-        The host's clock is ahead of the computed time, by what its answer took to arrive. So at the
+        They name how long, and until when by the host's clock, the host may begin the call. The
+        host's clock is ahead of the computed time, by what its answer took to arrive. So at the
         deadline we still wait.
         """
         by = {"clock": self.clock, "seconds": self.seconds + self.age() + _answer_within()}
@@ -63,11 +64,13 @@ class _HostTime:
 
 
 class XloudAPI:
-    """Client of the RPC namespace ``xloud`` on nova-compute's topic.
+    """Client of the RPC namespace ``xloud``: of nova-compute, and for :meth:`about` of others too.
 
-    Every call may raise a :class:`nova_xloud.errors.Refused`: the refusal of the host,
-    ``HostUnsupported`` if the host runs without nova-xloud or with one that does not know the call,
-    or ``HostUnavailable`` if the host does not answer within Nova's ``rpc_response_timeout``.
+    Every method that waits for an answer may raise a :class:`nova_xloud.errors.Refused`: the
+    refusal of the host, ``HostUnsupported`` if the host runs without nova-xloud or with one that
+    does not know the call, or if ``[upgrade_levels] xloud`` does not allow the call, and
+    ``HostUnavailable`` if the host does not answer within Nova's ``rpc_response_timeout`` or the
+    instance is on no host. Other errors of oslo.messaging are raised as they are.
     """
 
     def __init__(self) -> None:
@@ -90,7 +93,10 @@ class XloudAPI:
         return float(CONF.rpc_response_timeout)
 
     def adjust(self, context: Any, instance: Any, request: AdjustRequest) -> dict[str, Any]:
-        """Admit an adjustment; see :meth:`nova_xloud.rpc.endpoint.XloudEndpoint.adjust`."""
+        """Have the instance's host admit an adjustment, and return its answer.
+
+        :returns: see :meth:`nova_xloud.rpc.endpoint.XloudEndpoint.adjust`
+        """
         arguments = asdict(request)
         if not request.force:
             del arguments["force"]
@@ -99,18 +105,25 @@ class XloudAPI:
         return self._call_in_time(context, instance, "adjust", version, older, **arguments)
 
     def plan(self, context: Any, instance: Any, request: AdjustRequest) -> dict[str, Any]:
-        """Return a dry run; see :meth:`nova_xloud.rpc.endpoint.XloudEndpoint.plan`."""
+        """Return what an adjustment would do, and change nothing.
+
+        :returns: see :meth:`nova_xloud.compute.host.Host.plan`
+        """
         return self._call(context, instance, "plan", "1.1", **asdict(request))
 
     def reserve(self, context: Any, instance: Any, request: AdjustRequest) -> None:
-        """Claim for an adjustment; see :meth:`nova_xloud.rpc.endpoint.XloudEndpoint.reserve`."""
+        """Have the instance's host claim what an adjustment needs, without admitting it.
+
+        See :meth:`nova_xloud.rpc.endpoint.XloudEndpoint.reserve`.
+        """
         self._call_in_time(context, instance, "reserve", "1.2", {}, **asdict(request))
 
     def unreserve(self, context: Any, instance: Any) -> None:
-        """Cast :meth:`nova_xloud.rpc.endpoint.XloudEndpoint.unreserve`, and do not wait.
+        """Have the instance's host release what it reserved, and do not wait for that.
 
-        An error of the broker is logged and not raised: if the message does not arrive, a reconcile
-        pass of the host releases the claim.
+        Casts :meth:`nova_xloud.rpc.endpoint.XloudEndpoint.unreserve`; nothing is sent if the
+        instance is on no host. An error of the broker is logged and not raised: if the message does
+        not arrive, a reconcile pass of the host releases the claim.
         """
         if not instance.host:
             return
@@ -125,13 +138,17 @@ class XloudAPI:
             )
 
     def status(self, context: Any, instance: Any) -> dict[str, Any]:
-        """Return a server's status; see :meth:`nova_xloud.rpc.endpoint.XloudEndpoint.status`."""
+        """Return the status of an instance, as the instance's host reads it now.
+
+        :returns: see :meth:`nova_xloud.compute.host.Host.status`
+        """
         return self._call(context, instance, "status", FIRST)
 
     def guests(self, context: Any, host: str, uuids: Sequence[str]) -> dict[str, Any]:
-        """Return what guests hold; see :meth:`nova_xloud.rpc.endpoint.XloudEndpoint.guests`.
+        """Return what the guests of some instances of a host hold, by UUID.
 
         :param context: a context that is targeted at the host's cell
+        :returns: see :meth:`nova_xloud.compute.host.Host.guests`
         """
         answer = self._ask_host(context, host, "guests", "1.5", uuids=list(uuids))
         told: dict[str, Any] = _result(answer)
@@ -147,7 +164,8 @@ class XloudAPI:
         :param topic: the topic of nova-compute, nova-conductor or nova-scheduler
         :returns: None if the service runs with a nova-xloud that is older than this call
         :raises HostUnsupported: the service runs without nova-xloud
-        :raises HostUnavailable: the service does not answer within 10 s
+        :raises HostUnavailable: the service does not answer within 10 s, or the call fails in
+            another way
         """
         client = self._router.client(context).prepare(
             topic=topic, server=host, version=FIRST, timeout=ABOUT_WITHIN
@@ -170,6 +188,10 @@ class XloudAPI:
         ``new_count`` is at most the flavor's vCPUs, and the size is persisted as by an adjustment.
         Quotas are not checked: no user's request comes this way, and a caller that acts for a user
         has to check the quota first.
+
+        :raises Refused: besides the refusals of every call, with a code
+            ``xloud.guest_refused.<what>`` if the guest does not follow, or not within
+            ``[xloud] hotplug_timeout``
         """
         timeout = math.ceil(CONF.xloud.hotplug_timeout) + CONF.rpc_response_timeout
         self._call_in_time(
@@ -187,6 +209,9 @@ class XloudAPI:
         **arguments: Any,
     ) -> Any:
         """Make a call that the host refuses to begin once we no longer wait for the answer.
+
+        The deadline is a time of the host's clock, which is read first if it was not read in the
+        last ten minutes. A host that is too old to know deadlines gets the call without one.
 
         :param version: the lowest RPC version that has the method, for a host that is too old to
             know deadlines
@@ -220,7 +245,8 @@ class XloudAPI:
     def _time_of(self, context: Any, instance: Any) -> _HostTime | None:
         """Read the clock of the instance's host, and keep the reading for the next call.
 
-        :returns: None if the host has no nova-xloud, or one that is too old for deadlines
+        :returns: None if the host has no nova-xloud, or one that is too old for deadlines, or
+            ``[upgrade_levels] xloud`` does not allow them
         """
         try:
             now = self._call(context, instance, "now", _IN_TIME)
@@ -250,7 +276,11 @@ class XloudAPI:
         timeout: int | None = None,
         **arguments: Any,
     ) -> dict[str, Any]:
-        """Call the instance's host and return its answer, which may be a refusal."""
+        """Call the instance's host and return its answer, which may be a refusal.
+
+        :raises HostUnavailable: the instance is on no host, or its host does not answer in time
+        :raises HostUnsupported: the host does not know the call, or nova.conf does not allow it
+        """
         if not instance.host:
             raise HostUnavailable("the server is on no compute host")
         return self._ask_host(
@@ -297,14 +327,18 @@ def _result(answer: dict[str, Any]) -> Any:
 
 
 def _may_be_another_process(answer: dict[str, Any]) -> bool:
-    """Return whether the refusal may be due to a deadline of the clock of an ended process."""
+    """Return whether an answer refuses a deadline, maybe because of a clock that is gone.
+
+    A nova-compute that has restarted has another clock, and refuses deadlines of the one before.
+    """
     return bool(answer.get("refused", {}).get("code") == HostUnavailable.code)
 
 
 def _answer_within() -> float:
     """Return the seconds within which a host may begin a call.
 
-    That is less than we wait for the answer, so that no admission crosses with our timeout.
+    That is four fifths of the time for which we wait for the answer, so that no admission crosses
+    with our timeout.
     """
     return float(CONF.rpc_response_timeout * 0.8)
 

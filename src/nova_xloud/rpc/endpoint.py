@@ -25,7 +25,9 @@ LOG = logging.getLogger(__name__)
 def _answers(method: Callable[..., Any]) -> Callable[..., dict[str, Any]]:
     """Wrap a method so that it returns ``{"result": ...}``, or ``{"refused": ...}`` for a refusal.
 
-    A refusal is an answer and not a failure of the call, so neither side logs a traceback.
+    A refusal is an answer and not a failure of the call, so neither side logs a traceback. Refusals
+    are every ``Refused``, a ``GuestRefused`` (status 409, with its own code), and every
+    ``DomainError``, which the caller gets as ``HostUnavailable``.
     """
 
     @functools.wraps(method)
@@ -50,7 +52,11 @@ def _answers(method: Callable[..., Any]) -> Callable[..., dict[str, Any]]:
 
 
 class XloudEndpoint:
-    """Answers the RPC calls of the namespace ``xloud``; nova-compute's own RPC server calls it."""
+    """Answers the RPC calls of the namespace ``xloud``; nova-compute's own RPC server calls it.
+
+    Every method returns ``{"result": ...}`` with what its docstring says, or ``{"refused": ...}``
+    with ``code``, ``status`` and ``message``. :class:`.about.AboutEndpoint` answers ``about``.
+    """
 
     target = messaging.Target(namespace=NAMESPACE, version=VERSION)
 
@@ -97,7 +103,10 @@ class XloudEndpoint:
         persist: bool,
         force: bool,
     ) -> dict[str, Any]:
-        """Return what an adjustment would do; see :meth:`nova_xloud.compute.host.Host.plan`."""
+        """Return what an adjustment would do; see :meth:`nova_xloud.compute.host.Host.plan`.
+
+        The parameters are those of :meth:`adjust`. Nothing is changed.
+        """
         request = AdjustRequest(vcpus, memory_mb, persist, force)
         return self.host.plan(context, instance, request)
 
@@ -122,12 +131,18 @@ class XloudEndpoint:
 
     @_answers
     def unreserve(self, context: Any, instance: Any) -> None:
-        """Start the release of what :meth:`reserve` claimed, if no adjustment followed."""
+        """Start a run that releases what :meth:`reserve` claimed, without waiting for the run.
+
+        If an adjustment was admitted meanwhile, what it needs stays claimed.
+        """
         self.host.unreserve(context, instance)
 
     @_answers
     def status(self, context: Any, instance: Any) -> dict[str, Any]:
-        """Return the body of ``xloud_status``; see :meth:`nova_xloud.compute.host.Host.status`."""
+        """Return the body of ``xloud_status``, with the size in the libvirt definition added.
+
+        See :meth:`nova_xloud.compute.host.Host.status`.
+        """
         return self.host.status(context, instance)
 
     @_answers
@@ -147,7 +162,7 @@ class XloudEndpoint:
         self.host.hotplug_vcpus(context, instance, new_count, answer_within, _deadline(answer_by))
 
     def guests(self, context: Any, uuids: list[str]) -> dict[str, Any]:
-        """Return what the guests of these instances hold.
+        """Return what the guests of these instances hold, by UUID.
 
         See :meth:`nova_xloud.compute.host.Host.guests`.
         """

@@ -14,8 +14,9 @@ Versions:
 * 1.3 - about. The caller sends it as 1.0: a service with an older nova-xloud then answers that it
   does not know the call, and a service without nova-xloud that it does not know the namespace.
 * 1.4 - now; adjust, reserve and hotplug_vcpus take answer_by, a deadline by the clock that now
-  returns, and the last two also answer_within. A caller calls now first. A compute host that does
-  not know now is called without answer_by, in the earlier version of the call.
+  returns, and the last two also answer_within. A caller calls now first, unless it has called it on
+  that host in the last ten minutes. A compute host that does not know now is called without
+  answer_by, in the earlier version of the call.
 * 1.5 - guests. For a compute host that does not know it, the caller calls status of each instance.
 """
 

@@ -15,13 +15,19 @@ CONF = nova.conf.CONF
 
 
 def conductor_starts(original: Callable[..., None], manager: Any, service_ref: Any) -> None:
-    """Add the ``about`` endpoint to nova-conductor, before Nova makes its RPC server."""
+    """Add the ``about`` endpoint, without options, to nova-conductor before its RPC server starts.
+
+    Wraps ``ConductorManager.pre_start_hook``.
+    """
     original(manager, service_ref)
     manager.additional_endpoints.append(AboutEndpoint(dict))
 
 
 def scheduler_starts(original: Callable[..., None], manager: Any, service_ref: Any) -> None:
-    """Add the ``about`` endpoint to nova-scheduler; it also reports the enabled filters."""
+    """Add the ``about`` endpoint, with the enabled filters, to nova-scheduler before it serves RPC.
+
+    Wraps ``SchedulerManager.pre_start_hook``.
+    """
     original(manager, service_ref)
     manager.additional_endpoints.append(
         AboutEndpoint(lambda: {FILTERS: CONF.filter_scheduler.enabled_filters})
@@ -29,5 +35,8 @@ def scheduler_starts(original: Callable[..., None], manager: Any, service_ref: A
 
 
 def of_compute() -> AboutEndpoint:
-    """Return the ``about`` endpoint of nova-compute, which reports its statistics period."""
+    """Return the ``about`` endpoint of nova-compute.
+
+    It reports ``[libvirt] mem_stats_period_seconds``.
+    """
     return AboutEndpoint(lambda: {STATISTICS_PERIOD: CONF.libvirt.mem_stats_period_seconds})

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Refuse ports whose device is passed through, because they pin all of the guest's memory."""
+"""Refuse ports whose device is passed through, for servers with less memory than their maximum.
+
+Such a device pins all of the guest's memory, also what is not claimed.
+"""
 
 from __future__ import annotations
 
@@ -47,8 +50,12 @@ def attach_interface(
 ) -> Any:
     """Attach an interface as Nova does, unless its port pins more memory than the server holds.
 
+    The port is read only if the request names one and the server holds less than its maximum. For a
+    request that names a network, Nova creates a port of vnic_type normal.
+
     :raises PortPinsMemory: 400; the port pins all memory and the server holds less than its maximum
     :raises nova.exception.PortNotFound: 404; the port does not exist or the caller may not see it
+    :raises nova.exception.NovaException: Neutron did not return the port for another reason
     """
     if port_id and nova_objects.is_elastic_as_loaded(instance):
         maximum = instance.flavor.memory_mb
@@ -81,7 +88,10 @@ def why_not_at_create(api: Any, context: Any, networks: Any) -> str | None:
 
 
 def _pinning_type(api: Any, context: Any, port_id: str) -> str | None:
-    """Return the ``vnic_type`` of a port if such a port pins memory, else None."""
+    """Return the ``vnic_type`` of a port if it is one that pins memory, else None.
+
+    :raises nova.exception.PortNotFound: there is no such port for the caller
+    """
     port = api.network_api.show_port(context, port_id)["port"]
     vnic_type: str = port.get("binding:vnic_type", "normal")
     return vnic_type if vnic_type in PINS_MEMORY else None

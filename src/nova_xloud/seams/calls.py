@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The points of stock Nova that nova-xloud calls or overrides, as data; :mod:`.table` adds them.
 
-A method of Nova that is called through an object (``self.rt``, ``instance.save``) has its row here
-too, so that a Nova release that has changed the method is refused at start and not at use.
+A method that is called through an object of Nova (``instance.save()``) has its row here too, so
+that a Nova release that has changed the method is refused at start and not at use.
 """
 
 from __future__ import annotations

@@ -2,8 +2,9 @@
 """Drop scheduler candidates that can never hold the maximum of an instance's flavor.
 
 Stock Nova claims the whole flavor, so Placement offers no such host. nova-xloud claims what the
-instance will hold, which may be less, and so the maximum is checked here. That is done for every
-request of the scheduler: boot, each kind of move, and unshelve, forced to a host or not.
+instance will hold, which may be less, and then the maximum is checked here. That is done whenever
+the scheduler asks Placement: for boot, each kind of move, and unshelve. A live migration or an
+evacuation that is forced to a host asks no scheduler; :mod:`.forced` checks it.
 """
 
 from __future__ import annotations
@@ -16,7 +17,10 @@ from nova_xloud.seams.request_spec import facts_below_maximum
 
 
 class _AllTooSmall(Exception):
-    """All candidates were too small, and Placement may have more than it returned."""
+    """All candidates were too small, and Placement may have more than it returned.
+
+    :ivar spec: the ``RequestSpec`` of the request
+    """
 
     def __init__(self, spec: Any) -> None:
         super().__init__()
@@ -28,10 +32,14 @@ def host_states(
 ) -> Any:
     """Return Nova's host states of the candidates, without the hosts that are too small.
 
+    A host is too small if it can never hold the flavor's maximum. No host is dropped for an
+    instance that will hold its maximum.
+
     :param spec: ``RequestSpec``
     :param summaries: Placement's provider summaries by UUID; None if Nova schedules without
         Placement, and then no host is dropped
-    :raises _AllTooSmall: no candidate is left and Placement's answer was limited
+    :raises _AllTooSmall: there were candidates, all were too small, and Placement was asked for a
+        limited number
     """
     states = original(manager, context, spec, summaries)
     facts = facts_below_maximum(spec) if summaries else None
@@ -49,8 +57,8 @@ def select_destinations(
 ) -> Any:
     """Select hosts as Nova does; if all candidates were too small, again without a limit of them.
 
-    Placement returns at most ``[scheduler] max_placement_results`` candidates, chosen by chance. In
-    a large cloud the few large hosts may not be among them.
+    Placement returns at most ``[scheduler] max_placement_results`` candidates, in no order that
+    depends on their size. In a large cloud the few large hosts may not be among them.
     """
     try:
         return original(manager, *args, **kwargs)

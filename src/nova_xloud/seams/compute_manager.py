@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Extend the manager of nova-compute: the RPC endpoint, the reconcile passes and image checks."""
+"""Extend the manager of nova-compute by the engine of nova-xloud.
+
+That is its RPC endpoints, the reconcile passes and metrics, the checks of images, and the size that
+a resize writes into the instance.
+"""
 
 from __future__ import annotations
 
@@ -57,8 +61,9 @@ class XloudComputeManager(manager.ComputeManager):  # type: ignore[misc]
     """Nova's compute manager with nova-xloud added.
 
     It answers the RPC namespace ``xloud``, runs reconcile passes periodically and after operations
-    that may change a guest, keeps the columns of elastic instances at what they hold, and refuses
-    images with which a guest would need more than is claimed.
+    that may change a guest, and serves metrics. At a resize it sets the columns of an elastic
+    instance to what is claimed. It refuses images with which a guest would need more than is
+    claimed.
 
     :ivar xloud: the engine of this host, :class:`nova_xloud.compute.host.Host`
     :ivar xloud_ports: builds the ports of an instance
@@ -92,7 +97,14 @@ class XloudComputeManager(manager.ComputeManager):  # type: ignore[misc]
         self.xloud.service_starts()
 
     def hotplug_vcpus(self, context: Any, instance: Any, new_count: int) -> None:
-        """See :meth:`nova_xloud.compute.host.Host.hotplug_vcpus`."""
+        """Set the vCPUs of an instance to ``new_count``, and return when the guest has them.
+
+        See :meth:`nova_xloud.compute.host.Host.hotplug_vcpus`.
+
+        :raises nova_xloud.errors.Refused: the request is not admitted
+        :raises nova_xloud.errors.GuestRefused: the guest does not follow, or not in time
+        :raises nova_xloud.errors.DomainError: libvirt failed a call
+        """
         self.xloud.hotplug_vcpus(context, instance, new_count)
 
     def cleanup_host(self) -> None:
@@ -107,7 +119,8 @@ class XloudComputeManager(manager.ComputeManager):  # type: ignore[misc]
     ) -> Any:
         """End the boot grace of a guest that arrived, then do what Nova does.
 
-        The guest is new on this host, but it has booted long before on the source.
+        The guest is new on this host, but it has booted long before on the source. If libvirt does
+        not answer, that is logged, and the guest counts as just booted.
         """
         self._has_arrived(instance)
         return super().post_live_migration_at_destination(context, instance, *args, **kwargs)
@@ -137,8 +150,10 @@ class XloudComputeManager(manager.ComputeManager):  # type: ignore[misc]
     def _set_instance_info(instance: Any, flavor: Any) -> None:
         """Set flavor and columns as Nova does, but the columns to what the instance holds.
 
-        Nova calls this at a resize and at its revert, and saves the instance afterwards. The record
-        gets the size that is claimed with the new flavor, and keeps the one before for a revert.
+        Nova calls this at a resize, at its revert, and when a resize fails, and saves the instance
+        afterwards. The record gets the size that is claimed with ``flavor``, and keeps the one
+        before for a revert. If neither ``flavor`` nor the instance makes it elastic, the columns
+        are Nova's.
         """
         nova_objects.keep_what_is_claimed(instance)
         manager.ComputeManager._set_instance_info(instance, flavor)
@@ -168,7 +183,9 @@ class XloudComputeManager(manager.ComputeManager):  # type: ignore[misc]
         """Rebuild as Nova does, unless the new guest would need more than is claimed.
 
         If so, the rebuild is refused before the old guest is destroyed, and the properties of the
-        old image are put back.
+        old image are put back. Only elastic instances are checked.
+
+        :raises nova.exception.ImageUnacceptable: the new guest would need more
         """
         if image_ref and orig_sys_metadata and nova_objects.is_elastic(instance):
             try:
@@ -194,7 +211,11 @@ class XloudComputeManager(manager.ComputeManager):  # type: ignore[misc]
     @manager.reverts_task_state
     @manager.wrap_instance_fault
     def _refuse_rebuild(self, context: Any, instance: Any, refused: Exception) -> None:
-        """End a rebuild as Nova ends an operation that fails before it has changed anything."""
+        """Raise ``refused``, and end the rebuild as Nova ends an operation that fails at once.
+
+        The decorators reset the ``task_state`` and record a fault; the event of the instance action
+        ends with the error.
+        """
         with compute_utils.EventReporter(
             context, "compute_rebuild_instance", self.host, instance.uuid
         ):
@@ -213,9 +234,10 @@ class XloudComputeManager(manager.ComputeManager):  # type: ignore[misc]
         return image
 
     def _reconcile_after(self, done_to: Any) -> None:
-        """Start a reconcile pass if Nova's operation was done to an elastic instance.
+        """Forget what is known of a guest's balloon driver; start a pass if it is elastic.
 
-        An error here is logged and not raised, because the operation itself has succeeded.
+        It is called after an operation of Nova on the instance ``done_to``. An error here is logged
+        and not raised, because the operation itself has succeeded.
         """
         try:
             self._watch.changed(done_to.uuid)
@@ -235,7 +257,8 @@ def _put_image_back(instance: Any, ref: Any, before: Any) -> None:
     Nova's API has already written the properties of the new image into ``system_metadata``, and the
     next guest would be made with them.
 
-    :param ref: the image before the rebuild
+    :param ref: the id of the image before the rebuild; not used for a server that boots from a
+        volume
     :param before: the ``system_metadata`` before the rebuild
     """
     prefix = utils.SM_IMAGE_PROP_PREFIX

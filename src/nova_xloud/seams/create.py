@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Server create: reject impossible minimums, and store the boot size in the new instance."""
+"""Have a server created with its boot size: in its columns, its record, and in quota checks.
+
+Minimums that are impossible, and ports that would pin more memory than the boot size, are refused.
+"""
 
 from __future__ import annotations
 
@@ -26,11 +29,14 @@ def build_base_options(
 ) -> tuple[Any, ...]:
     """Return Nova's options of the new instance, with the boot size in place of the flavor's.
 
-    The record goes into ``system_metadata``. ``metadata`` shows the minimums to the user; nothing
-    reads them from there. The flavor is set to count as the boot size in quota checks.
+    The record goes into ``system_metadata``. In ``metadata``, ``minimum_cpu`` and
+    ``minimum_memory`` show the boot size to the user, for each minimum that the flavor names;
+    nothing reads them from there. The flavor is set to count as the boot size in quota checks. With
+    a flavor that names no minimum the options are Nova's own.
 
+    :returns: the tuple that Nova's function returns, whose first item is the dict of options
     :raises nova.exception.ValidationError: 400; the flavor's minimums are impossible, or the server
-        has a port that pins more memory than the boot size
+        boots with less than the flavor's memory and has a port that pins all of it
     """
     if not nova_objects.has_minimums(flavor):
         return original(api, context, flavor, boot_meta, *args, **kwargs)

@@ -34,6 +34,6 @@ def update_instance(
 
 
 def _loaded(original: Any) -> dict[str, str]:
-    """Return the ``system_metadata`` of an instance row; empty if the row was read without it."""
+    """Return the ``system_metadata`` of an instance row; empty for None or a row that has none."""
     rows = () if original is None else original["system_metadata"]
     return {row["key"]: row["value"] for row in rows}

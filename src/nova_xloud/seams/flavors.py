@@ -17,12 +17,15 @@ from nova_xloud.core.sizing.minimums import ALL_SPECS, MEMORY_SPECS, VCPU_SPECS,
 def check_extra_specs(
     original: Callable[..., None], controller: Any, req: Any, specs: dict[str, Any]
 ) -> None:
-    """Refuse minimums that are no integers, above the flavor's size or below the memory floor.
+    """Check extra specs as Nova does, after refusing minimums that cannot be used.
 
-    This holds at every microversion: Nova validates values from 2.86 on only, and a bad minimum
-    would be ignored later.
+    A minimum has to be an integer of at least 1 and at most the flavor's size, for memory also at
+    least the floor, and its two spellings must not differ. This holds at every microversion: Nova
+    validates values from 2.86 on only, and a bad minimum would later be ignored, or raised to the
+    floor.
 
-    :raises nova.exception.ValidationError: 400; the message names both numbers
+    :raises nova.exception.ValidationError: 400; a minimum cannot be used, or Nova refuses a value
+    :raises webob.exc.HTTPNotFound: there is no such flavor
     """
     if any(name in specs for name in ALL_SPECS):
         # Before Nova's validators, because their message does not name the extra spec.

@@ -28,12 +28,14 @@ def claim_on_destination(
 ) -> None:
     """Claim as Nova does on the host that a live migration or an evacuation is forced to.
 
-    Before that, the host is refused if the instance would hold less than its maximum there and the
-    host cannot keep it at that size or can never give it the maximum. Nova calls this after the
-    operation has set its ``task_state`` and before it changes anything else. If this raises
-    ``NoValidHost``, both operations leave the instance as it was.
+    Before that, the host is refused if the instance would hold less than its maximum there, and the
+    host cannot keep it at that size or can never give it the maximum, or Placement does not return
+    the traits of the host. Nova calls this after the operation has set its ``task_state``; a live
+    migration has also moved the source's allocation to the migration, and moves it back after an
+    error. So if this raises ``NoValidHost``, both operations leave the instance as it was.
 
-    :raises nova.exception.NoValidHost: the host is refused
+    :param source_allocations: the allocations of a live migration's source; None for an evacuation
+    :raises nova.exception.NoValidHost: the host is refused, or Nova's own claim fails
     """
     if nova_objects.is_elastic_as_loaded(instance, instance.flavor):
         nova_objects.refresh_record(instance)

@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Refuse images with which a guest would need more memory or vCPUs than are claimed for it."""
+"""Refuse images with which a guest would need more memory or vCPUs than are claimed for it.
+
+The functions check a create, rebuild, resize, rescue and unshelve in nova-api, and a rebuild and a
+rescue once more on the compute host.
+"""
 
 from __future__ import annotations
 
@@ -23,9 +27,12 @@ def validate_flavor_image(
 ) -> None:
     """Check a flavor and an image as Nova does, and then the boot size against the image.
 
-    Nova calls this at create, rebuild and resize.
+    Nova calls this at create, at rebuild, and at a resize of a server that boots from an image. All
+    that Nova's own check raises comes first. The boot size is checked if the flavor names a
+    minimum.
 
-    :param image: Glance's image as a dict; None for a volume without image properties
+    :param image: the image as a dict, as Glance or the server's ``system_metadata`` has it; empty
+        or None if there is none
     :raises nova.exception.FlavorMemoryTooSmall: 400; the boot size is below the image's min_ram
     :raises nova.exception.ImageUnacceptable: 400; a rebuilt guest would need more than is claimed
     """
@@ -79,8 +86,8 @@ def _check_rebuild(instance: Any, image: Any) -> None:
     """Raise if a guest that is rebuilt with ``image`` would need more than is claimed.
 
     A rebuild claims nothing in Placement: with an image that locks memory, for example, the guest
-    would have its maximum. The record gets what is claimed before the image is replaced; Nova saves
-    the record with its own changes.
+    would have its maximum. If the instance has no readable record, it gets one with what is claimed
+    before the image is replaced; Nova saves that record with its own changes.
 
     :raises nova.exception.ImageUnacceptable: the guest would need more
     """
@@ -104,6 +111,8 @@ def rescue(
     **kwargs: Any,
 ) -> None:
     """Rescue as Nova does, unless the guest would need more with the rescue image than is claimed.
+
+    Nothing is checked if Nova will refuse the rescue itself, or Glance does not return the image.
 
     :raises nova.exception.InstanceNotRescuable: 400; the guest would need more
     """
@@ -131,6 +140,8 @@ def unshelve(
 ) -> None:
     """Unshelve as Nova does, unless the guest of the snapshot would need more than will be claimed.
 
+    Only an offloaded server is checked, and only if Glance returns the snapshot's image.
+
     :raises nova.exception.InvalidRequest: 400; the guest would need more
     """
     if _begins(context, instance, vm_states.SHELVED_OFFLOADED):
@@ -154,6 +165,7 @@ def check_rebuild_image(context: Any, image_api: Any, instance: Any, before: Any
     :param before: the server's ``system_metadata`` before the rebuild
     :param ref: the id of the image to rebuild with
     :raises nova.exception.ImageUnacceptable: the guest would need more
+    :raises nova.exception.NovaException: Glance did not return the image
     """
     nova_objects.refresh_record(instance)
     image = objects.ImageMeta.from_image_ref(context, image_api, ref)
@@ -186,7 +198,10 @@ def _begins(context: Any, instance: Any, *states: str) -> bool:
 
 
 def _rescue_image(context: Any, api: Any, instance: Any, ref: str | None) -> Any:
-    """Return the image that the compute host will rescue with; None if there is none."""
+    """Return the image that the compute host will rescue with.
+
+    None if there is none, or Glance has no such image for the caller.
+    """
     ref = ref or instance.system_metadata.get("image_base_image_ref") or instance.image_ref
     return _image_meta(context, api, ref) if ref else None
 
@@ -194,8 +209,9 @@ def _rescue_image(context: Any, api: Any, instance: Any, ref: str | None) -> Any
 def _guest_image(context: Any, apis: Any, instance: Any, rescue_image: Any) -> Any:
     """Return the image whose properties the driver uses to make the guest of a rescue.
 
-    With a stable rescue device that is the server's own image, as Glance or its volume has it now;
-    otherwise it is the rescue image.
+    With a stable rescue device that is the server's own image, as Glance or the server's volume has
+    it now; if that cannot be read, as the server's ``system_metadata`` has it. Otherwise it is the
+    rescue image.
     """
     if not hardware.check_hw_rescue_props(rescue_image):
         return rescue_image
@@ -213,7 +229,7 @@ def _guest_image(context: Any, apis: Any, instance: Any, rescue_image: Any) -> A
 
 
 def _image_meta(context: Any, apis: Any, ref: str) -> Any:
-    """Return the ``ImageMeta`` of an image; None if Glance has no such image for the caller."""
+    """Return the ``ImageMeta`` of an image; None if Glance refuses the id or the caller."""
     try:
         return objects.ImageMeta.from_image_ref(context, apis.image_api, ref)
     except (exception.ImageNotFound, exception.ImageBadRequest, exception.ImageNotAuthorized):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Check every seam and extend Nova, or refuse and leave Nova unchanged."""
+"""Check every seam and extend Nova, or raise and leave Nova unchanged if one does not fit."""
 
 from __future__ import annotations
 
@@ -25,8 +25,9 @@ _INSTALLED: set[Seam] = set()
 def check(seams: tuple[Seam, ...] = SEAMS) -> list[str]:
     """Return one line for each seam that does not fit the installed Nova; empty if all fit.
 
-    The seams decide and not the version number: a release that was not tested is accepted if it has
-    all seams.
+    If no Nova is installed, the only line says so. Rows that do not hold for the installed release
+    are left out. Apart from that the seams decide and not the version number: a release that was
+    not tested is accepted if it has all seams.
     """
     found = releases.version()
     if found is None:
@@ -37,9 +38,12 @@ def check(seams: tuple[Seam, ...] = SEAMS) -> list[str]:
 
 
 def install(seams: tuple[Seam, ...] = SEAMS) -> None:
-    """Extend Nova in this process; a second call changes nothing.
+    """Extend Nova at ``seams`` in this process, and register the options of nova-xloud.
 
-    :raises UnfitNova: a seam does not fit; Nova was not changed
+    Seams at which Nova is extended already are left out, so a second call changes nothing. A
+    release of Nova that was not tested is logged as a warning.
+
+    :raises UnfitNova: a seam does not fit, or no Nova is installed; Nova was not changed
     """
     with _LOCK:
         wanted = tuple(seam for seam in seams if seam not in _INSTALLED)
@@ -61,10 +65,10 @@ def install(seams: tuple[Seam, ...] = SEAMS) -> None:
 def install_when_configured() -> None:
     """Extend Nova as soon as it has read its configuration, and not before.
 
-    Modules that have seams read options while they are imported, the intervals of periodic tasks
-    for example. If they were imported earlier they would have the defaults and not the values of an
-    operator's nova.conf. Wraps ``nova.config.parse_args``, which then raises :class:`UnfitNova` if
-    a seam does not fit; nothing is changed or started in that case.
+    Nova's modules that have seams read options while they are imported, the intervals of periodic
+    tasks for example. If they were imported earlier they would have the defaults and not the values
+    of an operator's nova.conf. Wraps ``nova.config.parse_args``, which then calls :func:`install`:
+    it raises :class:`UnfitNova` if a seam does not fit, and Nova is neither extended nor started.
     """
     from nova import config
 
@@ -98,7 +102,13 @@ def _register_options() -> None:
 
 
 def _prepared(seam: Seam, target_of_extension: str) -> Callable[[], Any]:
-    """Return a function that extends Nova at ``seam``: it only assigns, so it cannot fail."""
+    """Return a function that extends Nova at ``seam``.
+
+    What may fail is done here: the returned function only sets an attribute or an entry, or
+    registers a class.
+
+    :param target_of_extension: ``seam.extension``, which is not None
+    """
     owner, name, original = resolve(seam.target)
     extension = resolve(target_of_extension)[2]
     put = functools.partial(setattr, owner, name)

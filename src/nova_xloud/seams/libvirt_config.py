@@ -29,7 +29,10 @@ _MAXIMUM = ConfiguredSize()
 
 
 def format_basic_props(original: Callable[..., None], config: Any, root: Any) -> None:
-    """Write ``config.xloud_size`` into the ``<domain>`` that Nova formats, if it is set."""
+    """Format ``<domain>`` as Nova does, and write ``config.xloud_size`` into it.
+
+    If that attribute is not set, or is the maximum, the document is Nova's own.
+    """
     original(config, root)
     size: ConfiguredSize = getattr(config, "xloud_size", _MAXIMUM)
     if size == _MAXIMUM:
@@ -44,9 +47,10 @@ def format_basic_props(original: Callable[..., None], config: Any, root: Any) ->
 
 
 def parse_basic_props(original: Callable[..., None], config: Any, xmldoc: Any) -> None:
-    """Read the size from one child of ``<domain>``; Nova calls this once an element.
+    """Parse one child of ``<domain>`` as Nova does, and keep a size in ``config.xloud_size``.
 
-    An element that only repeats the maximum leaves ``config.xloud_size`` unset.
+    Nova calls this once an element. The attribute is changed by a ``<vcpu>`` with ``current``, a
+    ``<currentMemory>`` other than ``<memory>``, and a ``<vcpus>`` with a hotpluggable vCPU.
     """
     original(config, xmldoc)
     size: ConfiguredSize = getattr(config, "xloud_size", _MAXIMUM)

@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Extend the libvirt driver: guests start with their desired size, and traits show what it can."""
+"""Extend the libvirt driver: guests start with their desired size, also after a rescue.
+
+Traits show whether the host can keep guests below their maximum, and the guests that ran before
+nova-compute started are remembered.
+"""
 
 from __future__ import annotations
 
@@ -28,6 +32,8 @@ def init_host(original: Callable[..., None], driver: Any, host: str) -> None:
     """Initialize the host as Nova does, and keep the ids of the domains that run already.
 
     The ids are kept in ``driver.xloud_ran_already``, before nova-compute starts other guests again.
+
+    :raises nova_xloud.errors.DomainCallFailed: libvirt did not return the domains
     """
     original(driver, host)
     # Imported here, because a service that runs no guests may have no libvirt-python.
@@ -46,7 +52,8 @@ def update_provider_tree(
 ) -> None:
     """Update the provider tree as Nova does, and set the traits of nova-xloud on the provider.
 
-    The traits show whether this host can keep vCPUs, or memory, of a guest below the maximum.
+    The traits show whether this host can keep vCPUs, or memory, of a guest below the maximum. A
+    trait of nova-xloud that does not apply is removed.
     """
     original(driver, provider_tree, nodename, *args, **kwargs)
     offered = offered_by(bounds_of(FlavorFacts(Size(2, 1024)), host_facts(driver)))
@@ -63,10 +70,12 @@ def guest_config(
     *args: Any,
     **kwargs: Any,
 ) -> Any:
-    """Nova's guest config, with the start size added for elastic instances.
+    """Return Nova's guest config, for an elastic instance with the size that the guest starts with.
 
-    Side effect: ends sizes that were asked only until the next stop, and saves the instance if that
-    changes its record.
+    The balloon then has no autodeflate. An instance that was never adjusted and boots with its
+    maximum gets Nova's own config. Side effect for every elastic instance: its record is updated
+    and saved by :func:`nova_xloud.adapters.nova_objects.restart_record`, which ends sizes that were
+    asked only until the next stop.
 
     :param image_meta: the image that Nova makes the guest of; another than the instance's own if
         the instance is rescued or unshelved
@@ -89,9 +98,10 @@ def _check_image(instance: Any, image_meta: Any, facts: FlavorFacts) -> None:
     """Raise if the guest of another image than the instance's own would need more than is claimed.
 
     The API makes the same check; this one catches an image or an instance that was changed since.
-    The instance's own image is not checked: if the guest needs more with it, the next pass claims
-    that.
+    An image that gives the same facts as the instance's own is not checked: if the guest needs more
+    with it, the next pass claims that.
 
+    :param facts: the facts of the flavor and of ``image_meta``
     :raises nova.exception.ImageUnacceptable: the guest would need more
     """
     own = nova_objects.facts_of_instance(instance)
@@ -112,9 +122,10 @@ def unrescue(
     *args: Any,
     **kwargs: Any,
 ) -> None:
-    """Unrescue as Nova does, after the kept guest XML got the size that the guest is to start with.
+    """Unrescue as Nova does, after setting the size to start with in the XML that Nova has kept.
 
-    Nova starts the XML that was the definition when the rescue began, from ``unrescue.xml``. The
+    That is done for an elastic instance, whose record is updated as by :func:`guest_config`. Nova
+    starts the XML that was the definition when the rescue began, from ``unrescue.xml``. The
     desired size may have become smaller since, or that definition may have been written by a live
     migration with the live size.
     """
@@ -146,7 +157,8 @@ def _resize_unrescue_xml(instance: Any, size: ConfiguredSize) -> None:
 def _size_to_start_with(instance: Any, facts: FlavorFacts) -> ConfiguredSize | None:
     """Return the size to write into the XML of a guest that starts; None to leave Nova's own.
 
-    Updates the record, see :func:`nova_xloud.adapters.nova_objects.restart_record`.
+    None if the instance was never adjusted and its desired and boot size are the maximum. Updates
+    the record: see :func:`nova_xloud.adapters.nova_objects.restart_record`.
 
     :param facts: the facts of the flavor and of the image that the guest is made of
     """
@@ -167,7 +179,7 @@ class BalloonWithoutAutodeflate(config.LibvirtConfigMemoryBalloon):  # type: ign
 
     With autodeflate a guest could take back memory that is not claimed for it. Without it, a guest
     that has too little memory kills one of its own programs; with it, the host might kill another
-    guest. See docs/decisions.
+    guest. See docs/decisions/0013-no-autodeflate.md.
     """
 
     def format_dom(self) -> Any:

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Make moves claim what the instance holds on the destination, and not the flavor's size.
+"""Make moves and ``heal_allocations`` claim an elastic instance's own size, not its flavor's.
 
-Each function here runs after the operation has set its ``task_state``, so no adjustment is admitted
-any more. An adjustment that was admitted before is read from the database here, and the claim is
-for its size. A stock instance is not read again. If its first adjustment was admitted in the moment
-in which the ``task_state`` was set, the maximum is claimed. That covers the adjusted size, and a
-later reconcile pass releases the rest.
+The functions for moves run after the operation has set its ``task_state``, so no adjustment is
+admitted any more. An adjustment that was admitted before is read from the database here, and the
+claim is for its size. A stock instance is not read again. If its first adjustment was admitted in
+the moment in which the ``task_state`` was set, the maximum is claimed. That covers the adjusted
+size, and a later reconcile pass releases the rest.
 """
 
 from __future__ import annotations
@@ -19,7 +19,10 @@ from nova_xloud.core.sizing import allocation
 
 
 def schedule_migration(original: Callable[..., Any], task: Any) -> Any:
-    """Schedule a cold migration with the persisted size, or a resize with the new boot size.
+    """Schedule a cold migration or a resize as Nova does, for the size that the guest starts with.
+
+    For a cold migration that is the persisted size, and for a resize the boot size of the new
+    flavor. For a stock instance Nova's claim is unchanged.
 
     :param task: ``nova.conductor.tasks.migrate.MigrationTask``
     """
@@ -31,11 +34,12 @@ def schedule_migration(original: Callable[..., Any], task: Any) -> Any:
 
 
 def live_migration_request(original: Callable[..., Any], task: Any, *args: Any) -> Any:
-    """Return the request spec of a live migration, for all that is reserved on the source.
+    """Return the request spec of a live migration, which claims all that is reserved on the source.
 
     Nova has just moved the source's allocation to the migration. Resources are claimed before they
     are plugged and released after they are given back. So that allocation covers whatever the guest
-    does now, even in the middle of an adjustment.
+    does now, even in the middle of an adjustment. If Placement had no allocation, the size is that
+    of the columns and the record. For a stock instance the spec has no size of its own.
 
     :param task: ``nova.conductor.tasks.live_migrate.LiveMigrationTask``
     """
@@ -52,8 +56,8 @@ def restrict_to_cell(
 ) -> None:
     """Restrict a request spec to its cell as Nova does, and set the persisted size as its size.
 
-    Nova calls this just before it schedules an evacuation, an unshelve, or a rebuild with another
-    image, and nowhere else.
+    For a stock instance no size is set. Nova calls this just before it schedules an evacuation, an
+    unshelve, or a rebuild with another image, and nowhere else.
     """
     original(context, instance, request_spec)
     request_spec.xloud_size = _persisted(instance, _flavor(request_spec))
@@ -64,7 +68,8 @@ def resources_to_heal(
 ) -> dict[str, int]:
     """Return the resources of an instance for ``nova-manage placement heal_allocations``.
 
-    For an elastic instance these are what it holds, and for all others the flavor's.
+    For an elastic instance these are what it holds. They are the flavor's for all others, and also
+    if ``flavor`` is not the instance's own.
     """
     resources = original(instance, flavor)
     if not nova_objects.is_elastic(instance, flavor):
@@ -80,7 +85,10 @@ def _flavor(request_spec: Any) -> Any:
 
 
 def _is_elastic(instance: Any, flavor: Any) -> bool:
-    """Return whether an instance is elastic, from what the operation has loaded of it."""
+    """Return whether an instance is elastic, from what the operation has loaded of it.
+
+    :param flavor: the flavor of the request; None: only a loaded record makes it elastic
+    """
     if flavor is None:
         return nova_objects.has_loaded_record(instance)
     return nova_objects.is_elastic_as_loaded(instance, flavor)

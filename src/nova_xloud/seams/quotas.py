@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Make Nova's own quota checks count what an instance will hold, and not the flavor's size.
 
-Nova passes a flavor to each of these checks. What the flavor counts for in this request is set on
-the flavor object, which lives as long as the request. If nothing is set, Nova's check is unchanged.
+Nova passes a flavor to nearly all of these checks. What the flavor counts for in this request is
+set on the flavor object (:func:`count_as`), which lives as long as the request. If nothing is set,
+Nova's check is unchanged, but for :func:`check_num_instances`, which counts the boot size of a
+flavor that names a minimum. :func:`check_unshelve` makes its own check.
 """
 
 from __future__ import annotations
@@ -70,8 +72,12 @@ def check_num_instances(
 ) -> int:
     """Check the quota of instances, cores and ram as Nova does, with what the flavor counts for.
 
+    If that is not set and the flavor names a minimum, it counts for its boot size without an image.
     Nova calls this at create, at the recheck after create, and at restore. The recheck knows of no
     image; it adds nothing to the usage, so the size only appears in its message.
+
+    :returns: how many instances the quota allows, at most ``max_count``
+    :raises nova.exception.TooManyInstances: 403; fewer than ``min_count`` fit the quota
     """
     counted: Any = flavor
     if (counts_as := _counted(flavor)) is not None:
@@ -95,7 +101,11 @@ def enforce(
 ) -> int:
     """Enforce unified limits as Nova does, with what the request's flavor counts for.
 
-    Nova calls this at create, restore and resize, and may call it again with fewer instances.
+    Nova calls this at create, at the recheck after create, at restore, resize and unshelve, and may
+    call it again with fewer instances. A flavor on which nothing is set counts as in Nova.
+
+    :returns: how many instances the limits allow, at most ``max_count``
+    :raises nova.exception.TooManyInstances: 403; fewer than ``min_count`` fit the limits
     """
     has_flavor = request_spec is not None and "flavor" in request_spec
     if has_flavor:
@@ -116,7 +126,7 @@ def enforce_flavor(
     enforcer: Any = None,
     delta_updates: Mapping[str, int] | None = None,
 ) -> int:
-    """Enforce unified limits before Nova 34, which passes a flavor; see :func:`enforce`."""
+    """Do what :func:`enforce` does, for a Nova before 34, which passes a flavor and no spec."""
     delta_updates = _with_counted(flavor, max_count, delta_updates)
     return original(
         context, project_id, flavor, is_bfvm, min_count, max_count, enforcer, delta_updates
@@ -136,7 +146,11 @@ def _with_counted(
 def upsize_delta(
     original: Callable[..., dict[str, int]], new_flavor: Any, old_flavor: Any
 ) -> dict[str, int]:
-    """Return how a resize or its revert changes cores and ram, by what the flavors count for."""
+    """Return by how much a resize or its revert makes ``cores`` and ``ram`` (MiB) grow.
+
+    Both flavors count for what is set on them; if it is not set on both, they count as in Nova.
+    What does not grow is left out.
+    """
     new, old = _counted(new_flavor), _counted(old_flavor)
     if new is None or old is None:
         return original(new_flavor, old_flavor)
@@ -155,7 +169,8 @@ def check_upsize(
     """Check the quota of a resize or a revert by what the instance holds and will hold.
 
     A resize goes from what the instance holds to the new flavor's boot size, and a revert to what
-    the instance held before the resize.
+    the instance held before the resize. A revert is not checked if usage is counted in Placement.
+    If the instance is not elastic and the new flavor names no minimum, the check is Nova's own.
 
     :raises nova.exception.OverQuota: 403; a resize exceeds the quota
     :raises nova.exception.Forbidden: 403; a revert exceeds the quota
@@ -189,7 +204,9 @@ def check_unshelve(
 ) -> None:
     """Check the quota of an unshelve with the persisted size, if usage is counted in Placement.
 
-    An offloaded instance holds nothing in Placement, and will hold its persisted size.
+    An offloaded instance has nothing allocated in Placement, and will hold its persisted size. If
+    usage is not counted in Placement nothing is checked, as in Nova. For an instance that is not
+    elastic the check is Nova's own.
 
     :raises nova.exception.OverQuota: 403; the quota is exceeded
     """
@@ -216,7 +233,10 @@ def check_unshelve(
 
 
 def restore(original: Callable[..., None], api: Any, context: Any, instance: Any) -> None:
-    """Restore a soft-deleted instance; the quota counts what it held when it was deleted."""
+    """Restore a soft-deleted instance as Nova does; an elastic one counts as what it held before.
+
+    That is the size in the instance's columns.
+    """
     if not nova_objects.is_elastic(instance):
         original(api, context, instance)
         return

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Make the scheduler ask Placement for what an instance will hold, on hosts that can keep it."""
+"""Make the scheduler ask Placement for what an instance will hold.
+
+The scheduler also asks only for hosts that can keep a guest at such a size.
+"""
 
 from __future__ import annotations
 
@@ -23,8 +26,10 @@ def subclass(original: type[Any]) -> type[Any]:
     class RequestSpec(original):  # type: ignore[misc]
         """Nova's RequestSpec, whose ``vcpus`` and ``memory_mb`` are what the instance will hold.
 
-        :ivar xloud_size: the size of an instance that is moved; None: the flavor's boot size. It is
-            sent to the scheduler with the object and never stored, so each move sets its own
+        :ivar xloud_size: what an elastic instance will hold after a move that keeps its flavor.
+            None at create, at a resize and for a stock instance: the boot size of the flavor, which
+            is the flavor's size if the flavor names no minimum. It is sent to the scheduler with
+            the object and never stored, so each move sets its own
         """
 
         xloud_size: Size | None = None
@@ -63,7 +68,11 @@ def subclass(original: type[Any]) -> type[Any]:
 
 
 def size_of(spec: Any) -> Size | None:
-    """Return what an instance of a ``RequestSpec`` will hold; None if that is the flavor's size."""
+    """Return what an instance of a ``RequestSpec`` will hold.
+
+    None if the spec has no ``xloud_size`` and its flavor names no minimum: then the instance will
+    hold the flavor's size.
+    """
     if spec.xloud_size is not None:
         size: Size = spec.xloud_size
         return size
@@ -73,7 +82,10 @@ def size_of(spec: Any) -> Size | None:
 
 
 def facts_below_maximum(spec: Any) -> FlavorFacts | None:
-    """Return the facts of an instance that will hold less than its maximum; None for any other."""
+    """Return the facts of the flavor and image if the instance will hold less than its maximum.
+
+    None if it will hold the maximum.
+    """
     size = size_of(spec)
     if size is None:
         return None
@@ -87,8 +99,9 @@ def resource_request(
     """Return Nova's resource request, with the amounts that the instance will hold.
 
     Nova already takes memory and shared vCPUs from ``request_spec``, whose properties return the
-    right size. This corrects dedicated vCPUs, requires the traits of a host that can keep a size
-    below the maximum, and may lift the limit of candidates.
+    right size. This corrects dedicated vCPUs, and requires the traits of a host that can keep a
+    size below the maximum. If ``request_spec.xloud_unlimited`` is set, it also removes the limit of
+    candidates. Where :func:`size_of` is None, Nova's request is returned unchanged.
     """
     request = original(request_spec, enable_pinning_translate)
     size = size_of(request_spec)

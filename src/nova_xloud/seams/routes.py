@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Return the URLs of nova-xloud for Nova's ``ROUTE_LIST``."""
+"""The routes of the two REST resources of nova-xloud, to be added to Nova's ``ROUTE_LIST``."""
 
 from __future__ import annotations
 

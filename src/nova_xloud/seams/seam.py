@@ -23,14 +23,17 @@ class Kind(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Seam:
-    """One row of the table.
+    """A point of stock Nova that nova-xloud extends or calls: one row of :mod:`.table`.
 
     :ivar target: ``module:attribute.path`` in Nova
+    :ivar kind: how the target is used
     :ivar expect: for a function or method, its first parameters as ``a, b, c``; for anything
         else the name of its type, as ``class``, ``tuple``, ``dict``
-    :ivar extension: ``module:attribute`` of what extends it; None for ``CALL``
     :ivar why: what nova-xloud does there, as text for people
-    :ivar key: the entry of the mapping, for ``ITEM``
+    :ivar extension: ``module:attribute`` of what extends the target: the function that wraps it
+        (``WRAP``), a function that returns the entries (``APPEND``) or the class (``REGISTER``), or
+        the new value itself (``ITEM``, ``SUBCLASS``); None for ``CALL``
+    :ivar key: the key of the entry that is replaced, for ``ITEM``; else None
     :ivar since: the major number of the first Nova release with this row (34 for Nova 34.0); None:
         the first supported release
     :ivar until: the major number of the first Nova release without this row; None: it still holds
@@ -50,7 +53,11 @@ class Seam:
         return (self.since or 0) <= release and (self.until is None or release < self.until)
 
     def misfit(self) -> str | None:
-        """Return what the installed Nova has instead of the expected target; None if it fits."""
+        """Return why the row does not fit the installed Nova, in one line; None if it fits.
+
+        The target or the key is missing, the target has another shape than ``expect``, or the
+        extension cannot be loaded. The module of the target is imported.
+        """
         try:
             _, _, found = resolve(self.target)
         except (ImportError, AttributeError) as error:
@@ -76,8 +83,10 @@ class Seam:
 def resolve(target: str) -> tuple[Any, str, Any]:
     """Import ``module:a.b`` and return ``a``, the name ``"b"``, and ``b``.
 
+    For ``module:b`` the first is the module.
+
     :raises ImportError: the module cannot be imported
-    :raises AttributeError: the module has no such attribute
+    :raises AttributeError: ``a`` or ``b`` does not exist
     """
     module, _, path = target.partition(":")
     owner: Any = importlib.import_module(module)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The table of all seams: every point where stock Nova is extended or called, as data.
 
-The points that are extended are in this module, and those that are called are in :mod:`.calls`. A
-row that does not hold for every supported release has ``since`` or ``until``.
+The points that are extended are in this module, and those that are called or overridden are in
+:mod:`.calls`. A row that does not hold for every supported release has ``since`` or ``until``.
 """
 
 from __future__ import annotations

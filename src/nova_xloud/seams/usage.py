@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Choose the size in usage reports, which billing reads: the flavor's, or what is held now.
+"""Choose the size in usage reports: the flavor's, or what the instance holds now.
 
-The option ``[xloud] usage_reports`` chooses; the flavor's size is that of stock Nova. What is held
-now is no history: an hour at the maximum no longer shows once the instance is small again.
+Usage reports are ``GET /os-simple-tenant-usage`` and unversioned notifications, which billing
+systems read. The option ``[xloud] usage_reports`` chooses: with ``flavor`` they are those of stock
+Nova, with ``held`` they have the size in the instance's columns. That is no history: an hour at the
+maximum no longer shows once the instance is small again.
 """
 
 from __future__ import annotations
@@ -18,7 +20,11 @@ CONF = nova.conf.CONF
 def instances_of_tenants(
     original: Callable[..., list[Any]], *args: Any, **kwargs: Any
 ) -> list[Any]:
-    """Return the instances that ``GET /os-simple-tenant-usage`` adds up, with the chosen size."""
+    """Return the instances that ``GET /os-simple-tenant-usage`` adds up.
+
+    With ``[xloud] usage_reports = held`` the flavor of each has the size in the instance's columns,
+    because Nova adds up the flavors.
+    """
     instances = original(*args, **kwargs)
     if _held_counts():
         for instance in instances:
@@ -32,9 +38,10 @@ def instances_of_tenants(
 def info_from_instance(
     original: Callable[..., dict[str, Any]], context: Any, instance: Any, *args: Any, **kwargs: Any
 ) -> dict[str, Any]:
-    """Return the payload of an unversioned notification, with the chosen size.
+    """Return Nova's payload of an unversioned notification, such as ``compute.instance.exists``.
 
-    ``compute.instance.exists`` is one of them.
+    With ``[xloud] usage_reports = held`` it has the size in the instance's columns instead of the
+    flavor's.
     """
     info = original(context, instance, *args, **kwargs)
     if _held_counts():
