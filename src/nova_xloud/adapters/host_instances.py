@@ -72,9 +72,9 @@ class NovaHostInstances:
     def records(self) -> Sequence[ManagedInstance]:
         """Return all elastic instances of this host, read in two queries at most.
 
-        The first pass finds out which instances are not elastic; for these, later passes read only
-        the columns of the instance. Left out are also instances whose data cannot be read, and
-        those on a compute node that is not of this host.
+        The first pass finds out which instances are not elastic; of these, later passes read only
+        the columns, and leave the instance out until it has another flavor. Left out are also
+        instances whose data cannot be read, and those on a compute node that is not of this host.
         """
         context, host = nova_context.get_admin_context(), self._manager.host
         here = objects.InstanceList.get_by_host(context, host, expected_attrs=[])

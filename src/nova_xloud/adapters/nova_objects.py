@@ -52,7 +52,7 @@ def facts_of(flavor: Any, image_meta: Any) -> FlavorFacts:
     """Return what ``core`` needs to know of a flavor and an image.
 
     :param flavor: ``nova.objects.Flavor``
-    :param image_meta: ``nova.objects.ImageMeta``, or None
+    :param image_meta: ``nova.objects.ImageMeta``; None: as an image without properties
     """
     maximum = Size(flavor.vcpus, flavor.memory_mb)
     extra_specs = dict(flavor.extra_specs) if "extra_specs" in flavor else {}
@@ -143,8 +143,8 @@ def read_desired(instance: Any, facts: FlavorFacts) -> Desired:
 def desired_with(instance: Any, flavor: Any) -> Desired:
     """Return the desired sizes that an instance has, had or will have with ``flavor``.
 
-    If ``flavor`` is not the instance's own, and the record does not name it or cannot be read, that
-    is the boot size of ``flavor``.
+    If ``flavor`` is not the instance's own, and the record does not name it or cannot be read, the
+    desired size is the boot size of ``flavor``.
     """
     facts = facts_of(flavor, instance.image_meta)
     if same_flavor(flavor, instance.flavor):
@@ -244,8 +244,9 @@ def has_record(instance: Any) -> bool:
 def has_loaded_record(instance: Any) -> bool:
     """Return :func:`has_record` without any database access.
 
-    For instances that a user's operation is done to: Nova has loaded their ``system_metadata``, and
-    for a stock instance nothing is read that stock Nova would not read. False if it is not loaded.
+    False if ``system_metadata`` is not loaded. Use it for instances that a user's operation is done
+    to: Nova has loaded their ``system_metadata``, and for a stock instance nothing is read that
+    stock Nova would not read.
     """
     return "system_metadata" in instance and has_record(instance)
 

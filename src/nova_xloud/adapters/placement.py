@@ -97,9 +97,10 @@ class TimedClient(report.SchedulerReportClient):  # type: ignore[misc]
 
 
 class PlacementProbe:
-    """Finds out whether Placement answers. To be used while no lock of an instance is held.
+    """Finds out whether Placement answers, without waiting for long if Placement hangs.
 
-    A call to Placement under such a lock keeps a user's operation waiting while Placement hangs.
+    Use it before the lock of an instance is taken: a call to Placement under the lock keeps a
+    user's operation waiting while Placement hangs.
 
     :param client: the result of :func:`with_timeout`
     """
@@ -127,7 +128,7 @@ class CurrentClaims:
     """The ``Claims`` port of an instance, with the flavor, image and node that it has at each call.
 
     A run may be queued for minutes, and a resize or a rebuild may come before it. Each method calls
-    that of the port that ``now`` returns, and may raise what ``now`` raises.
+    the same method of the port that ``now`` returns, and may also raise what ``now`` raises.
 
     :param now: makes the port from what was last read of the instance; it may raise
         :class:`nova_xloud.errors.NotFound`, because the instance has left this host

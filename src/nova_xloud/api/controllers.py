@@ -70,7 +70,10 @@ class XloudStatusController(_XloudController):
     @validation.query_schema(schemas.STATUS_QUERY)
     @releases.response_body_schema(schemas.STATUS_RESPONSE)
     def show(self, req: Any, server_id: str) -> dict[str, Any]:
-        """Show the size of a server, its bounds, conditions and blockers."""
+        """Show the size of a server, its bounds, conditions and blockers.
+
+        If the compute host does not answer, they are what the database has.
+        """
         context, instance = self._server(req, server_id, policies.STATUS)
         return {"xloud_status": self.adjustment_api.status(context, instance)}
 

@@ -51,7 +51,7 @@ class Growth:
 
 
 def growth_of(instance: Any, request: AdjustRequest) -> Growth | None:
-    """Return by how much ``request`` makes a ``nova.objects.Instance`` grow.
+    """Return the growth of a ``nova.objects.Instance`` by ``request``, for the check of quotas.
 
     :returns: None if no quota has to be checked: nothing grows, or the size is above the flavor's,
         which the host refuses with a reason

@@ -185,6 +185,8 @@ class XloudAPI:
     def hotplug_vcpus(self, context: Any, instance: Any, new_count: int) -> None:
         """Set the number of vCPUs to ``new_count``, and return when the guest has them.
 
+        It waits for the answer by ``[xloud] hotplug_timeout`` longer than the other calls.
+
         ``new_count`` is at most the flavor's vCPUs, and the size is persisted as by an adjustment.
         Quotas are not checked: no user's request comes this way, and a caller that acts for a user
         has to check the quota first.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The RPC calls that a compute host answers; see :mod:`nova_xloud.rpc.versions`."""
+"""The RPC calls that a compute host answers; :mod:`nova_xloud.rpc.versions` has their history."""
 
 from __future__ import annotations
 
@@ -122,9 +122,10 @@ class XloudEndpoint:
         answer_within: float = FOR_EVER,
         answer_by: dict[str, Any] | None = None,
     ) -> None:
-        """Claim what an adjustment needs; see :meth:`nova_xloud.compute.host.Host.reserve`.
+        """Claim what an adjustment needs, so that quotas count it, without admitting it.
 
-        The parameters are those of :meth:`adjust`.
+        The parameters are those of :meth:`adjust`; the result is None. See
+        :meth:`nova_xloud.compute.host.Host.reserve`.
         """
         request = AdjustRequest(vcpus, memory_mb, persist, force)
         self.host.reserve(context, instance, request, answer_within, _deadline(answer_by))
@@ -176,7 +177,11 @@ class XloudEndpoint:
 
     @_answers
     def now(self, context: Any, instance: Any) -> dict[str, Any]:
-        """Return the clock by which ``answer_by`` counts: ``{"clock": id, "seconds": float}``."""
+        """Return the time now by the clock by which ``answer_by`` counts.
+
+        :returns: ``{"clock": id, "seconds": float}``; the id is another one after each restart of
+            nova-compute
+        """
         return asdict(self.host.clock.now())
 
 

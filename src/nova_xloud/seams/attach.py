@@ -77,6 +77,8 @@ def attach_interface(
 def why_not_at_create(api: Any, context: Any, networks: Any) -> str | None:
     """Return why a server that boots below its maximum of memory cannot have these ports.
 
+    Each port is read from Neutron, and the first that pins memory is named.
+
     :param networks: ``NetworkRequestList`` with ports that the caller may use; None: no ports
     :returns: the reason, which names the port; None if no port pins memory
     """

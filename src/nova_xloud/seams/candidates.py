@@ -80,6 +80,8 @@ def _most(state: Any, summaries: Mapping[str, Any]) -> dict[str, int]:
     no allocation ratio.
 
     :param state: ``nova.scheduler.host_manager.HostState``
+    :param summaries: Placement's provider summaries by UUID
+    :returns: amounts by resource class; a class of which the host has no inventory is missing
     """
     resources = summaries.get(state.uuid, {}).get("resources", {})
     most = {name: int(amounts["capacity"]) for name, amounts in resources.items()}

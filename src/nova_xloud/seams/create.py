@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Have a server created with its boot size: in its columns, its record, and in quota checks.
+"""Create a server with its boot size: in its columns, in its record, and in quota checks.
 
 Minimums that are impossible, and ports that would pin more memory than the boot size, are refused.
 """

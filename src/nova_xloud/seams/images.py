@@ -62,7 +62,8 @@ def rebuild(
     """Rebuild as Nova does, and have :func:`validate_flavor_image` check the image as well.
 
     Nova calls that at every rebuild, also with the same image or a volume, but without the server.
-    So the server is set on its flavor object while the request lasts.
+    So an elastic server is set on its flavor object while the request lasts. For a stock server
+    nothing is changed.
 
     :raises nova.exception.ImageUnacceptable: 400; the guest would need more than is claimed
     """
@@ -124,7 +125,9 @@ def rescue(
 
 
 def check_rescue_image(context: Any, apis: Any, instance: Any, image: Any) -> None:
-    """Raise if the guest of a rescue would need more than is claimed.
+    """Raise if the guest of a rescue would need more than is claimed for its elastic instance.
+
+    Nova's API makes the check, and the compute host makes it again.
 
     :param apis: Nova's API or its compute manager, with ``image_api`` and ``volume_api``
     :param image: the image to rescue with, a ``nova.objects.ImageMeta``
@@ -186,8 +189,9 @@ def _refusal(instance: Any, image: Any) -> str | None:
 def _begins(context: Any, instance: Any, *states: str) -> bool:
     """Return whether the instance is elastic and Nova will begin the operation.
 
-    If Nova will not, its own error is the answer. Nova does not load the flavor for these
-    operations, and for a stock instance nothing is read that stock Nova does not read.
+    Nova begins it in one of ``states``, if no other operation runs and the instance is not locked
+    to the caller; otherwise Nova's own error is the answer. Whether the instance is elastic is
+    judged by what Nova has loaded of it, so nothing more is read for a stock instance.
 
     :param states: the ``vm_state`` values in which Nova allows the operation
     """
@@ -229,7 +233,10 @@ def _guest_image(context: Any, apis: Any, instance: Any, rescue_image: Any) -> A
 
 
 def _image_meta(context: Any, apis: Any, ref: str) -> Any:
-    """Return the ``ImageMeta`` of an image; None if Glance refuses the id or the caller."""
+    """Return the ``ImageMeta`` of an image; None if Glance has no such image for the caller.
+
+    None also if Glance refuses the id. Any other error of Glance is raised.
+    """
     try:
         return objects.ImageMeta.from_image_ref(context, apis.image_api, ref)
     except (exception.ImageNotFound, exception.ImageBadRequest, exception.ImageNotAuthorized):

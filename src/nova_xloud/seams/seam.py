@@ -49,7 +49,10 @@ class Seam:
     until: int | None = None
 
     def is_in(self, release: int) -> bool:
-        """Return whether the row holds for a Nova release, given as 34 for Nova 34.0."""
+        """Return whether the row holds for a Nova release, given as 34 for Nova 34.0.
+
+        It holds from ``since`` on, and until before ``until``.
+        """
         return (self.since or 0) <= release and (self.until is None or release < self.until)
 
     def misfit(self) -> str | None:
