@@ -55,11 +55,12 @@ def side_by_side(do: Callable[[K], T], things: Sequence[K], at_once: int) -> Ite
 def within(seconds: float, do: Callable[[], T], threads: Any = threading) -> T:
     """Call ``do`` in a thread and return its result, but abandon the thread after ``seconds``.
 
-    An error that ``do`` raises is raised here.
+    An abandoned thread goes on by itself, and its result is dropped. An error that ``do`` raises in
+    time is raised here.
 
-    :param threads: Python's own module ``threading``. On eventlet a call to libvirt in a green
-        thread stops the whole process, and a thread of the operating system must not use eventlet's
-        locks; so the caller polls for the result instead of being woken
+    :param threads: the module ``threading``, not replaced by eventlet. On eventlet a call to
+        libvirt in a green thread stops the whole process, and a thread of the operating system must
+        not use eventlet's locks; so the caller polls for the result instead of being woken
     :raises TimeoutError: ``do`` has not returned within so many seconds
     """
     came: list[Callable[[], T]] = []

@@ -84,7 +84,8 @@ class Cells:
     def every(self, read: Callable[[Any], Iterable[T]]) -> Iterator[T]:
         """Yield all that ``read`` returns for each cell, given a context targeted at the cell.
 
-        A cell that cannot be read is recorded in ``unread`` and left out.
+        A cell that cannot be read is recorded in ``unread`` and left out from then on. What was
+        read of it before the error has been yielded already.
         """
         for identity, context in list(self._contexts.items()):
             try:
@@ -104,5 +105,5 @@ class Cells:
 
 
 def _first_line(error: Exception) -> str:
-    """Return the first line of an error; SQLAlchemy adds the statement and a link in others."""
+    """Return the first line of an error; SQLAlchemy adds more lines, with statement and link."""
     return str(error).partition("\n")[0]

@@ -60,7 +60,7 @@ class Host:
     :ivar node: the hypervisor's host name
     :ivar provider: UUID of the node's resource provider, which is the compute node's own UUID
     :ivar context: ``nova.context.RequestContext``, targeted at the cell of the host
-    :ivar up: whether Nova's service group has nova-compute as up
+    :ivar up: whether nova-compute is up, as Nova's service group judges it
     """
 
     name: str
@@ -72,7 +72,7 @@ class Host:
 
 @dataclass(frozen=True, slots=True)
 class Moves:
-    """The migrations of a cloud that have not ended.
+    """The migrations of a cloud that may still have an allocation.
 
     :ivar running: the UUIDs of migrations in progress, by instance
     :ivar left_behind: by instance, the hosts from which the instance was evacuated. Such a host
@@ -86,7 +86,8 @@ class Moves:
 class Cloud:
     """A whole cloud, as Nova's databases and Placement have it.
 
-    :raises Unread: Placement could not be reached
+    :raises Unread: no client of Placement can be made: ``[placement]`` of nova.conf is incomplete,
+        or Keystone or Placement does not answer
     """
 
     def __init__(self, cells: Cells) -> None:
@@ -117,7 +118,8 @@ class Cloud:
     def instances(self, uuids: Iterable[str] | None = None) -> Iterator[Any]:
         """Yield every ``nova.objects.Instance`` that is not deleted, or only those of ``uuids``.
 
-        A soft-deleted instance is among them, because it keeps its allocation.
+        A soft-deleted instance is among them, because it keeps its allocation. Instances of a cell
+        that cannot be read are not.
         """
         every: dict[str, Any] = {"deleted": False, "soft_deleted": True}
         if uuids is None:
@@ -158,7 +160,12 @@ class Cloud:
         return found
 
     def moves(self, hosts: Iterable[Host]) -> Moves:
-        """Return the migrations from and to ``hosts`` that have not ended."""
+        """Return the migrations in progress from and to ``hosts``, and what evacuations left.
+
+        The evacuations are those of all hosts of the cloud, and not only of ``hosts``: those whose
+        status is ``done``, which means that the source has not come back yet and dropped its
+        allocation.
+        """
         running: dict[str, set[str]] = {}
         left_behind: dict[str, set[str]] = {}
         by_cell: dict[str, list[Host]] = {}
@@ -186,7 +193,12 @@ class Cloud:
         return Moves(_frozen(running), _frozen(left_behind))
 
     def consumers_among(self, uuids: Iterable[str]) -> frozenset[str]:
-        """Return those of ``uuids`` that belong to an instance, also in build, or a migration."""
+        """Return those of ``uuids`` that belong to an instance, also in build, or a migration.
+
+        Those that only a cell that cannot be read would know are missing.
+
+        :raises Unread: the API database cannot be read
+        """
         wanted = sorted(uuids)
         if not wanted:
             return frozenset()
@@ -196,7 +208,10 @@ class Cloud:
         return frozenset(found)
 
     def _in_no_page(self, uuids: Sequence[str]) -> set[str]:
-        """Return those of ``uuids`` that belong to a migration, or an instance in no cell yet."""
+        """Return those of ``uuids`` that belong to a migration, or an instance in no cell yet.
+
+        :raises Unread: the API database cannot be read
+        """
         migrations = self.cells.every(
             lambda context: objects.MigrationList.get_by_filters(context, {"uuid": list(uuids)})
         )

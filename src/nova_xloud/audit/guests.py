@@ -40,7 +40,7 @@ class Witness(Protocol):
         :param uuids: of the instances
         :param context: ``nova.context.RequestContext`` of this thread alone, targeted at the cell
         :param read: reads the same instances, for a witness that needs more than UUIDs
-        :raises Unread: the witness does not answer
+        :raises Unread: the witness does not answer, or cannot report what the guests hold
         """
 
 
@@ -87,7 +87,10 @@ class LibvirtWitness:
         self._seconds = seconds
 
     def guests(self, uuids: Sequence[str], context: Any, read: Read) -> dict[str, Guest]:
-        """See :meth:`Witness.guests`."""
+        """Return what the guests hold by libvirt's statistics; see :meth:`Witness.guests`.
+
+        A domain that libvirt does not have, or is too busy to report, is absent.
+        """
         try:
             seen = within(
                 self._seconds, lambda: self._survey(self._uri), releases.machine_threads()
@@ -121,7 +124,7 @@ class ComputeWitness:
         self._rpc = rpc
 
     def guests(self, uuids: Sequence[str], context: Any, read: Read) -> dict[str, Guest]:
-        """See :meth:`Witness.guests`."""
+        """Return what the guests hold as nova-compute reports it; see :meth:`Witness.guests`."""
         with self._answering():
             try:
                 return {
@@ -146,8 +149,8 @@ class ComputeWitness:
     def _answering(self) -> Iterator[None]:
         """Turn errors of an RPC call inside the block into ``Unread``.
 
-        :raises Unread: nova-compute does not answer. Each further call would take as long again,
-            so no further call is made
+        :raises Unread: nova-compute does not answer, or refuses the call, or the broker fails.
+            Each further call might take as long again, so no further call is made
         """
         try:
             yield

@@ -96,9 +96,10 @@ class Check:
     def run(self) -> Report:
         """Check the whole cloud, recheck what seems to be broken, and return the report.
 
-        This takes up to ``settle`` seconds more than reading the cloud.
+        If something seems to be broken, this takes up to ``settle`` seconds more than reading the
+        cloud, and the time of the last recheck.
 
-        :raises Unread: Placement or the API database does not answer
+        :raises Unread: Placement or the API database cannot be read
         """
         elastic = self._elastic()
         suspects = self._examine(elastic, list(self._hosts.values()), self._options.progress)
@@ -133,7 +134,10 @@ class Check:
         return suspects.values()
 
     def _examine_again(self, suspects: Iterable[Finding]) -> dict[Key, Finding]:
-        """Check again only the instances and the nodes that ``suspects`` are about."""
+        """Check again only the instances and the nodes that ``suspects`` are about.
+
+        The nodes that those instances are on now are read too.
+        """
         uuids = {finding.instance for finding in suspects if finding.instance}
         found = (self._views.of(instance) for instance in self._cloud.instances(uuids))
         views = [view for view in found if view is not None]
@@ -147,7 +151,7 @@ class Check:
         hosts: Sequence[Host],
         progress: Progress | None = None,
     ) -> dict[Key, Finding]:
-        """Read ``hosts`` and return what breaks a rule, by the key of the finding.
+        """Read ``hosts`` and return the broken rules and the notes, by the key of the finding.
 
         :param progress: given for the first check only. A recheck, without it, also reads when the
             guests were started, which takes one query for each instance
@@ -170,7 +174,9 @@ class Check:
     ) -> dict[str, _HostRead]:
         """Read each of ``hosts``, and return the results by resource provider.
 
-        :raises Unread: Placement does not answer
+        A host that does not report its guests is recorded in ``_silent``.
+
+        :raises Unread: Placement cannot be read
         """
         uuids: dict[str | None, list[str]] = {}
         for view in views:
@@ -212,9 +218,10 @@ class Check:
     def _with_their_starts(
         self, views: Iterable[ElasticInstance], guests: Mapping[str, Guest]
     ) -> dict[str, Guest]:
-        """Return the guests that hold something, each marked as booting or not.
+        """Return guests of ``views`` with ``booting`` set by Nova's instance actions, by UUID.
 
-        A guest is booting if Nova started it less than ``boot_grace`` seconds ago.
+        A guest is booting if Nova started it less than ``boot_grace`` seconds ago. Guests that were
+        reported as booting already, and guests that are not known, are not among the result.
         """
         told = {}
         for view in views:

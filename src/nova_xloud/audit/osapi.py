@@ -24,7 +24,9 @@ CATALOGUE = "the URL of the service catalogue"
 def compute_api() -> adapter.Adapter:
     """Return a client of nova-api with the credentials that nova.conf has for Placement.
 
-    :raises keystoneauth1.exceptions.ClientException: nova.conf has no such credentials
+    :raises keystoneauth1.exceptions.ClientException: ``[placement]`` names an unknown
+        ``auth_type``, or lacks an option of it. If it has no ``auth_type`` at all, this does not
+        raise, and each request of the client does
     """
     auth = ks_loading.load_auth_from_conf_options(CONF, "placement")
     session = ks_loading.load_session_from_conf_options(
@@ -41,7 +43,8 @@ def compute_api() -> adapter.Adapter:
 def ask_api(url: str | None = None) -> ApiAnswer:
     """Ask nova-api for the xloud status of a server that does not exist, which changes nothing.
 
-    The answer shows whether nova-api knows the URL of nova-xloud.
+    The answer shows whether nova-api knows the URL of nova-xloud. If nova-api cannot be asked, this
+    does not raise: ``ApiAnswer.why`` has the error.
 
     :param url: of the nova-api, such as ``http://10.0.0.11:8774/v2.1``; None: the URL of the
         service catalogue

@@ -33,8 +33,8 @@ class Report:
     :ivar found: broken rules, and notes
     :ivar unread: what could not be read, and so was not checked
     :ivar instances: the number of instances of the cloud
-    :ivar elastic: the number of elastic instances, each of which is checked. The allocations of the
-        other instances count only in the sums of their host
+    :ivar elastic: the number of elastic instances, which are the ones that the rules are about. The
+        allocations of the other instances count only in the sums of their host
     :ivar hosts: the number of compute nodes
     """
 
@@ -89,7 +89,11 @@ def _as_dict(finding: Finding) -> dict[str, object]:
 
 
 def as_text(report: Report) -> str:
-    """Return a table of the broken rules, their remedies, notes, and counts in the last line."""
+    """Return the report as text for a terminal.
+
+    That is a table of the broken rules, their remedies, the notes, what was not checked, and the
+    counts in the last line. A part that would be empty is left out.
+    """
     lines: list[str] = []
     if report.breaks:
         lines += [*_table(report.breaks), "", "What to do:"]

@@ -21,7 +21,8 @@ API = "nova-osapi_compute"
 def services(cells: Cells, binary: str) -> list[Service]:
     """Return every service with the name ``binary``, with the answer of each that is up.
 
-    The services are asked over RPC, one after the other: such a call is short.
+    The services are asked over RPC, one after the other: a service answers such a call at once, and
+    one that does not answer within 10 s is returned as ``SILENT``.
 
     :param binary: ``nova-compute``, ``nova-conductor`` or ``nova-scheduler``
     """
@@ -44,7 +45,7 @@ def api_hosts(cells: Cells) -> list[str]:
 
 
 def _records(cells: Cells, binary: str) -> list[tuple[Any, Any]]:
-    """Return each ``nova.objects.Service``, after a context that is targeted at its cell."""
+    """Return each ``nova.objects.Service`` in a pair, after a context targeted at its cell."""
 
     def read(context: Any) -> list[tuple[Any, Any]]:
         found = objects.ServiceList.get_by_binary(context, binary, include_disabled=True)

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The checks of ``nova-xloud-status upgrade check``: each reads its data and has them judged."""
+"""The checks of ``nova-xloud-status upgrade check``, which read the data and have it judged.
+
+:mod:`nova_xloud.core.checks` has the functions that judge.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +36,9 @@ CONF = nova.conf.CONF
 
 
 class Readiness:
-    """The checks of one cloud, which share what they read, so that it is read only once.
+    """The checks of one cloud, which share its databases, flavors and the answers of services.
+
+    Each of those is read once, whatever the number of checks that need it.
 
     :param misfits: returns one line for each point where the installed Nova does not fit
     :param api_urls: URL of each nova-api; if empty, the URL of the service catalogue is used

@@ -69,7 +69,10 @@ class Views:
         )
 
     def _desired(self, instance: Any, facts: FlavorFacts) -> Desired | None:
-        """Return the sizes of the instance's record alone; None if the record is unreadable."""
+        """Return the persisted and the live size of the instance, without the rest of its record.
+
+        :returns: None if the record is unreadable
+        """
         try:
             desired = nova_objects.read_desired(instance, facts)
         except UnreadableRecord:

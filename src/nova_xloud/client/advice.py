@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What to do next, for each code.
+"""What to do next after an error, found by the error's code or by its HTTP status.
 
 A code that is not in the table has the advice of the longest code that it begins with.
 """
@@ -90,9 +90,10 @@ PLAIN: dict[int, str] = {
 
 
 def next_step(code: str, http_status: int = 0) -> str:
-    """What to do next, in one or more sentences; empty if there is no advice.
+    """Return what to do next, in one or more sentences; empty if there is no advice.
 
-    :param code: reason code; if it is empty or unknown, ``http_status`` decides
+    :param code: the reason code; if it is empty, or no beginning of it has advice, ``http_status``
+        decides
     """
     while code:
         if code in ADVICE:

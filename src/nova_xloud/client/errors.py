@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every error of the client, as one tree; all are openstacksdk's ``SDKException`` too.
+"""Every error class of the client, as one tree; all are openstacksdk's ``SDKException`` too.
+
+Errors of openstacksdk and keystoneauth (a server that is not found by its name, a connection that
+fails, an answer without a class here) come to the caller as they are.
 
 ::
 
     ClientError
-    ├── AdjustmentRefused       the API said no, and nothing was changed: one class a code
-    │   ├── Invalid                 xloud.invalid
+    ├── AdjustmentRefused       the API said no: one class a code
+    │   ├── Invalid                 xloud.invalid, or Nova's own 400
     │   ├── OutOfBounds             xloud.out_of_bounds
-    │   ├── Forbidden               xloud.forbidden
+    │   ├── Forbidden               xloud.forbidden, or Nova's own 403
     │   ├── QuotaExceeded           xloud.quota
     │   ├── NotFound                xloud.not_found, or Nova's own 404
     │   ├── InvalidState            xloud.invalid_state, or Nova's own 409: locked, busy
@@ -52,11 +55,15 @@ class ClientError(SDKException):
 
 
 class AdjustmentRefused(ClientError):
-    """The API refused the adjustment, and nothing was changed.
+    """The API refused an adjustment, or to show a status; nothing was changed.
+
+    There is one exception: after :class:`HostUnavailable` the adjustment may have been taken, if
+    the compute host did not answer in time; its message says so. This class itself is raised for a
+    code that only a later version of the API knows.
 
     :ivar code: stable, ``xloud.<something>``; empty where the message is Nova's own
-    :ivar http_status: an integer
-    :ivar request_id: of the request that was refused; empty if unknown
+    :ivar http_status: the HTTP status of the answer
+    :ivar request_id: the id of the request that was refused; empty if unknown
     """
 
     CODE: ClassVar[str] = ""
@@ -76,7 +83,7 @@ class AdjustmentRefused(ClientError):
 
 
 class Invalid(AdjustmentRefused):
-    """The request is not well formed."""
+    """The request is not well formed, by the API of nova-xloud or by Nova itself."""
 
     CODE = "xloud.invalid"
     PLAIN = 400
@@ -89,7 +96,7 @@ class OutOfBounds(AdjustmentRefused):
 
 
 class Forbidden(AdjustmentRefused):
-    """The policy does not allow this user to adjust the server."""
+    """The policy does not allow this user to adjust the server, or to see its status."""
 
     CODE = "xloud.forbidden"
     PLAIN = 403
@@ -109,7 +116,7 @@ class NotFound(AdjustmentRefused):
 
 
 class InvalidState(AdjustmentRefused):
-    """The server is locked, busy, or in a state in which no server is adjusted."""
+    """The server is locked, busy with another operation, or neither active, paused nor stopped."""
 
     CODE = "xloud.invalid_state"
     PLAIN = 409
@@ -128,7 +135,7 @@ class NoAllocation(AdjustmentRefused):
 
 
 class ClaimRefused(AdjustmentRefused):
-    """Placement refuses the allocation, for another reason than lack of room on the host."""
+    """Placement refuses to release what is not needed any more, or does not know the host."""
 
     CODE = "xloud.claim_refused"
 
@@ -145,7 +152,10 @@ class Blocked(AdjustmentRefused):
 
 
 class HostUnavailable(AdjustmentRefused):
-    """The server's compute host is down, or did not answer in time."""
+    """The server's compute host is down, or did not answer in time.
+
+    If it did not answer in time, the adjustment may have been taken; the status shows whether.
+    """
 
     CODE = "xloud.host_unavailable"
 
@@ -157,7 +167,7 @@ class HostUnsupported(AdjustmentRefused):
 
 
 class PlacementUnavailable(AdjustmentRefused):
-    """Placement did not answer, or its answers kept conflicting."""
+    """Placement did not answer or failed, or each try to write the allocation was a conflict."""
 
     CODE = "xloud.placement_unavailable"
 
@@ -177,7 +187,7 @@ class NotInstalled(ClientError):
 class NotReached(ClientError):
     """The adjustment was admitted, and the wait ended before the guest had the size.
 
-    :ivar code: reason code of the condition that says why; may be empty
+    :ivar code: the reason code of the condition that explains it; empty if none does
     :ivar status: the last status that was read; None: no status could be read
     """
 
@@ -195,26 +205,37 @@ class GuestRefused(NotReached):
 
 
 class TimedOut(NotReached):
-    """The size was not reached in time. The adjustment continues; ``code`` says what it does."""
+    """The size was not reached in time. The adjustment continues.
+
+    ``code`` is the reason of the condition ``Converged``; empty if no status could be read.
+    """
 
     def __str__(self) -> str:
         return str(self.message)
 
 
 class Superseded(NotReached):
-    """Another size is desired by now: the server was adjusted again, or it was restarted."""
+    """Another size is desired by now.
+
+    The server was adjusted again, or the adjustment was not to persist and the guest has stopped.
+    """
 
 
 class AdjustmentFailed(NotReached):
-    """The adjustment could not be done. nova-xloud tries again, with longer and longer pauses."""
+    """The adjustment could not be done.
+
+    nova-xloud tries again, with longer and longer pauses, unless it has given the adjustment up
+    (``xloud.gave_up``) or the server has no guest (``xloud.no_guest``).
+    """
 
 
 def check(response: Any) -> None:
-    """Return if ``response`` is good.
+    """Raise the error of a response of the API; return if its HTTP status is below 400.
 
-    :param response: of ``requests``
-    :raises AdjustmentRefused: nova-xloud, or Nova itself, refused the request
-    :raises NotInstalled: nova-api does not know the URL
+    :param response: a response of ``requests``
+    :raises AdjustmentRefused: nova-xloud refused the request, or Nova itself with 400, 403, 404 or
+        409
+    :raises NotInstalled: nova-api does not know the URL: a 404 without a message of Nova
     :raises openstack.exceptions.HttpException: any other error
     """
     status = response.status_code
@@ -235,7 +256,7 @@ def check(response: Any) -> None:
 
 
 def _class_of(code: str, status: int) -> type[AdjustmentRefused] | None:
-    """The class of a refusal; None if the answer is not a refusal.
+    """Return the class for a refusal; None if the answer is not a refusal.
 
     A code that only a later version of the API knows becomes a plain ``AdjustmentRefused``.
     """
@@ -248,7 +269,7 @@ def _class_of(code: str, status: int) -> type[AdjustmentRefused] | None:
 
 
 def _message(response: Any) -> str | None:
-    """The message in an answer of Nova; None if the answer has another form.
+    """Return the message in an answer of Nova; None if the answer has another form.
 
     The form: ``{"conflictingRequest": {"code": 409, "message": "..."}}``.
     """

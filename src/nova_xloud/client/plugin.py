@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The plugin of ``openstack``: names that osc-lib looks for."""
+"""The plugin of the command ``openstack``: the names that osc-lib looks for in a module."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ class Adjustment:
     request_id: str
 
     def is_of(self, desired: Size) -> bool:
-        """Whether ``desired`` has the sizes that this adjustment asked for."""
+        """Return whether ``desired`` has the sizes that this adjustment asked for."""
         return self.vcpus in (None, desired.vcpus) and self.memory_mb in (None, desired.memory_mb)
 
     def __str__(self) -> str:
@@ -73,9 +73,17 @@ class Blocker:
 class Status:
     """The sizes, bounds and conditions of a server.
 
-    :ivar current: the size of the guest; if the server does not run, the size it will start with
-    :ivar generation: counts the adjustments that were admitted
-    :ivar from_host: False: the compute host did not answer, and this is from Nova's database
+    :ivar current: the size of the guest; if the server does not run, or the compute host did not
+        answer, the size that it will start with
+    :ivar minimum: the smallest size that may be asked for
+    :ivar maximum: the size of the flavor
+    :ivar numbers: the four sizes
+    :ivar vcpu_step: the number of vCPUs has to be a multiple of this
+    :ivar generation: how many adjustments were admitted that changed the desired size
+    :ivar conditions: ``Converged``, and the other conditions while they are true
+    :ivar blockers: why a resource cannot be adjusted; empty if both can
+    :ivar from_host: False: the compute host is down or did not answer, and this is from Nova's
+        database
     :ivar body: ``xloud_status`` as it was answered
     """
 
@@ -116,19 +124,24 @@ class Status:
 
     @property
     def converged(self) -> bool:
-        """Whether the guest has the desired size, as the condition ``Converged`` says."""
+        """Whether the condition ``Converged`` is true.
+
+        It is if the guest has the desired size, and also if the server does not run and will start
+        with that size.
+        """
         found = self.condition(CONVERGED)
         return found is not None and found.status
 
     def condition(self, kind: str) -> Condition | None:
-        """The condition of that type; None if the server does not have it."""
+        """Return the condition of the type ``kind``; None if the server does not have it."""
         return next((one for one in self.conditions if one.type == kind), None)
 
     @property
     def reasons(self) -> tuple[str, ...]:
         """The reason codes of all that is not as it should be, each once.
 
-        They are that of ``Converged`` if it is false, and those of all other conditions.
+        They are that of ``Converged`` if it is false, and those of all other conditions that are
+        true.
         """
         wrong = [one for one in self.conditions if one.status is not (one.type == CONVERGED)]
         return tuple(dict.fromkeys(one.reason for one in wrong))
@@ -136,7 +149,7 @@ class Status:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why an adjustment would be refused, by its dry run."""
+    """Why an adjustment would be refused, by its dry run: a stable code, and a text for people."""
 
     code: str
     message: str
@@ -144,13 +157,16 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What an adjustment would do.
+    """What an adjustment would do, as its dry run answers.
 
     :ivar admitted: whether the adjustment would be admitted; if not, ``refusal`` says why
     :ivar desired: the size that would be desired; None if the adjustment is refused before that
         is known
-    :ivar claim: what Placement would have allocated during the adjustment; None as above
-    :ivar steps: in order, each a mapping with ``step``, its name, and the values of that step
+    :ivar claim: what Placement would have allocated during the adjustment; None if the adjustment
+        is refused before that is known
+    :ivar steps: in order, each a mapping with ``step``, its name, and the values of that step. If
+        the size would not be reached, the last one is the reason
+    :ivar blockers: why a resource cannot be adjusted; empty if both can
     :ivar body: ``plan`` as it was answered
     """
 

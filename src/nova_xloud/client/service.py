@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The service: adjust servers through a connection of openstacksdk."""
+"""The service ``xloud``: adjusts servers and reads sizes through a connection of openstacksdk."""
 
 from __future__ import annotations
 
@@ -37,6 +37,7 @@ class Xloud:
     def find_server(self, server: Any, *, all_projects: bool = False) -> Any:
         """Return the server as a server object of openstacksdk.
 
+        :param server: an ID or a name; a server object is returned as it is
         :param all_projects: look for the name in all projects; for administrators
         :raises openstack.exceptions.NotFoundException: no server has that ID or name
         :raises openstack.exceptions.DuplicateResource: several servers have that name
@@ -62,8 +63,11 @@ class Xloud:
         :param memory_mb: MiB; None: leave the memory as it is
         :param persist: False: keep the size only until the guest next stops
         :param force: allow less memory than the guest's own statistics say that the guest needs
-        :raises AdjustmentRefused: nothing was changed
+        :raises AdjustmentRefused: nothing was changed; but see
+            :class:`nova_xloud.client.errors.HostUnavailable`
         :raises NotInstalled: this cloud's nova-api runs without nova-xloud
+        :raises openstack.exceptions.SDKException: the server is not found by its name (see
+            :meth:`find_server`), or the API answered with another error
         """
         found = self.find_server(server)
         body = _body(vcpus, memory_mb, persist, force)
@@ -82,8 +86,12 @@ class Xloud:
     ) -> Plan:
         """Return what :meth:`adjust` would do, without changing anything.
 
-        :raises AdjustmentRefused: no plan can be made: the server's compute host is down, or the
-            server is locked
+        A refusal by the server's bounds, by a quota or by Placement is in the plan.
+
+        :raises AdjustmentRefused: no plan can be made, for example because the request is not well
+            formed, the policy does not allow it, the server is locked or busy, or the server's
+            compute host is down
+        :raises NotInstalled: this cloud's nova-api runs without nova-xloud
         """
         found = self.find_server(server)
         body = _body(vcpus, memory_mb, persist, force) | {"dry_run": True}
@@ -93,6 +101,7 @@ class Xloud:
         """Return a server's sizes, bounds and conditions.
 
         :raises AdjustmentRefused: the server is gone, or the policy does not allow to see it
+        :raises NotInstalled: this cloud's nova-api runs without nova-xloud
         """
         return self._status(self.find_server(server).id)
 
@@ -102,8 +111,10 @@ class Xloud:
         A server whose status cannot be read is yielded with the error instead.
 
         :param limit: the largest number of servers; None: all
-        :param query: the query of ``Connection.compute.servers()``: ``all_projects``,
-            ``compute_host``, ``name``
+        :param query: the query of ``Connection.compute.servers()``, such as ``all_projects``,
+            ``compute_host``, ``name``, ``marker``
+        :raises NotInstalled: this cloud's nova-api runs without nova-xloud
+        :raises openstack.exceptions.SDKException: the servers cannot be listed
         """
         found = islice(self.compute.servers(**query), limit)
         pool = ThreadPoolExecutor(_AT_ONCE)
@@ -122,7 +133,8 @@ class Xloud:
     ) -> Status:
         """Wait until the guest has the size that was asked for.
 
-        If the server does not run, wait until the size is claimed.
+        If the guest cannot confirm the size, wait until it is set; if the server does not run,
+        until the size is claimed. Errors that pass, such as a lost connection, do not end the wait.
 
         :param timeout: seconds
         :param on_progress: called with each stage when it is reached, and with each reason for
@@ -133,6 +145,8 @@ class Xloud:
         :raises TimedOut: the size was not reached in time; the adjustment continues
         :raises Superseded: another size is desired by now
         :raises AdjustmentFailed: the adjustment could not be done
+        :raises AdjustmentRefused: the status cannot be had any more, for example because the server
+            was deleted
         """
         return Waiting(
             adjustment,

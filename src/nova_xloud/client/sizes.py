@@ -13,10 +13,11 @@ _WRITTEN = re.compile(r"(\d+(?:\.\d+)?) *([A-Za-z]*)", re.ASCII)
 def memory_mb(text: str) -> int:
     """Parse a size of memory: ``512``, ``512M``, ``512MiB``, ``2G``, ``1.5GiB``; return MiB.
 
-    Upper or lower case. Units are powers of 1024, as in flavors. ``MB`` and ``GB`` are refused,
-    because many people read them as powers of 1000.
+    The unit may be in upper or lower case, also ``T`` and ``TiB``. Units are powers of 1024, as in
+    flavors. ``MB``, ``GB`` and ``TB`` are refused, because many people read them as powers of 1000.
 
-    :raises ValueError: the message says how to write the size
+    :raises ValueError: the text is no size, or not a whole number of MiB, or less than 1 MiB; the
+        message says how to write the size
     """
     found = _WRITTEN.fullmatch(text.strip())
     if found is None:
@@ -34,7 +35,7 @@ def memory_mb(text: str) -> int:
 
 
 def vcpus(text: str) -> int:
-    """Parse a number of vCPUs.
+    """Parse a number of vCPUs, a whole number of at least 1, and return it.
 
     :raises ValueError: the message says how to write the number
     """

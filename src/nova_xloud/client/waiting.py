@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Wait for an adjustment: read the status until it is reached, or will not be."""
+"""Wait for an adjustment: read the status until it is reached, will not be, or time is over."""
 
 from __future__ import annotations
 
@@ -28,7 +28,10 @@ _GOES_ON = ("xloud.admitted", "xloud.converging", "xloud.deferred", "xloud.drift
 
 
 class Stage(enum.Enum):
-    """What an adjustment has reached, in this order."""
+    """What an adjustment reaches, in this order.
+
+    It is admitted, claimed in Placement, set in QEMU, and seen in the guest.
+    """
 
     ASKED = "asked"
     CLAIMED = "claimed"
@@ -51,7 +54,7 @@ class Progress:
 
 
 def stages(status: Status) -> Iterator[Stage]:
-    """The stages that the desired size has reached."""
+    """Yield the stages that the desired size has reached, in order; ``ASKED`` always."""
     numbers = status.numbers
     yield Stage.ASKED
     if numbers.reserved.covers(numbers.desired):
@@ -63,7 +66,10 @@ def stages(status: Status) -> Iterator[Stage]:
 
 
 def unconfirmed(status: Status) -> str:
-    """Why the guest cannot confirm the size that QEMU has; empty if it can, or if it is off."""
+    """Return why the guest cannot confirm the size that QEMU has.
+
+    :returns: empty if the guest can, if it is off, or if it is unknown whether it runs
+    """
     observed = status.numbers.observed
     if not status.running:
         return ""
@@ -74,7 +80,7 @@ def unconfirmed(status: Status) -> str:
 
 
 def note(status: Status) -> str:
-    """Why the adjustment takes longer; empty if no reason is known."""
+    """Return why the adjustment takes longer; empty if no reason is known."""
     if not status.from_host:
         return "the server's compute host is down; the adjustment continues when the host is back"
     converged = status.condition(CONVERGED)
@@ -87,9 +93,14 @@ def note(status: Status) -> str:
 
 
 def judge(status: Status, adjustment: Adjustment, generation: int) -> bool | NotReached:
-    """Whether ``adjustment`` is reached; or, as an exception, why it will not be.
+    """Return whether ``adjustment`` is reached, or the exception with which the wait has to end.
+
+    The exception is returned, and not raised. It does not say that the size is never reached:
+    nova-xloud may try again.
 
     :param generation: of the first status that was read after the adjustment was admitted
+    :returns: True if the condition ``Converged`` is true, False while the outcome is open; else a
+        ``GuestRefused``, ``Superseded`` or ``AdjustmentFailed``
     """
     desired = status.numbers.desired
     gave_up = status.condition(GAVE_UP)
@@ -127,6 +138,7 @@ class Waiting:
     :ivar tell: called with each stage and each note, once
     :ivar interval: seconds between two readings of the status
     :ivar clock: returns monotonic seconds
+    :ivar sleep: sleeps for so many seconds
     """
 
     adjustment: Adjustment
@@ -143,8 +155,11 @@ class Waiting:
     def run(self) -> Status:
         """Wait, and return the status with which the adjustment was reached.
 
-        :raises NotReached: with the last status
+        While the connection, Nova or Placement fails, the status is read again.
+
+        :raises NotReached: one of its subclasses, with the last status that could be read
         :raises AdjustmentRefused: the status cannot be had, because the server is gone for example
+        :raises NotInstalled: the nova-api that answered runs without nova-xloud
         """
         began = self.clock()
         self._tell(began, Stage.ASKED)
@@ -201,7 +216,7 @@ class Waiting:
 
 
 def _has(status: Status) -> str:
-    """What the guest has and what is claimed, as the end of a message."""
+    """Return what the guest has and what is claimed, as the end of a message."""
     numbers = status.numbers
     claimed = f"{numbers.reserved} are claimed for the server"
     if numbers.actuated is None:

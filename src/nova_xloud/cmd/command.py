@@ -19,7 +19,10 @@ def add(
     """Add a command to a parser's ``add_subparsers()``, and return the parser of the command.
 
     :param commands: what ``add_subparsers()`` returned
+    :param parent: a parser whose options the command has too
     :param what: the line of the command in the list of commands
+    :param description: the text of the command's help before the options
+    :param epilog: the text of the command's help after the options
     """
     parser: argparse.ArgumentParser = commands.add_parser(
         name,

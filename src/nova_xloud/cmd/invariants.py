@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``nova-xloud-status invariants``: has Placement allocated what every guest has?"""
+"""``nova-xloud-status invariants``: list every broken rule of a cloud's allocations and records.
+
+The main rule is that Placement has allocated what every guest has; ``DESCRIPTION`` lists all rules.
+"""
 
 from __future__ import annotations
 
@@ -125,9 +128,12 @@ def add(commands: Any, parent: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace, survey: Survey | None = None) -> int:
-    """Check and print; the exit code says whether every rule holds.
+    """Check the cloud, print the report, and return the exit code, which ``EPILOG`` explains.
 
-    :param survey: replaces the libvirt of ``--libvirt``
+    If the check cannot be made at all, the report says why.
+
+    :param survey: reads the domains of the libvirt at a URI of ``--libvirt``; default:
+        :func:`nova_xloud.libvirt.domain_stats.survey_at`
     """
     try:
         report = _check(arguments, survey)

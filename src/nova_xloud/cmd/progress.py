@@ -11,12 +11,13 @@ HOSTS_PER_LINE = 20
 
 
 class Progress:
-    """Write how many hosts and instances were read. A context manager: its end ends the line.
+    """Writes how many hosts and instances were read. A context manager: its end ends the line.
 
-    On a terminal this is one line, which is overwritten. In a file or a pipe it is a line for every
-    twenty hosts, and none for a cloud with fewer hosts.
+    On a terminal this is one line, which is overwritten. In a file or a pipe it is a line with the
+    number of hosts for every twenty hosts and for the last one, and none for a cloud with fewer
+    than twenty hosts.
 
-    :param stream: another stream than that of the report
+    :param stream: where to write; not the stream of the report
     """
 
     def __init__(self, stream: TextIO) -> None:
@@ -38,7 +39,10 @@ class Progress:
             print(file=self._stream, flush=True)
 
     def __call__(self, hosts: int, of: int, instances: int) -> None:
-        """Report that ``hosts`` of ``of`` hosts and ``instances`` instances were read."""
+        """Write that ``hosts`` of ``of`` hosts and ``instances`` instances were read.
+
+        Where there is no terminal, most calls write nothing.
+        """
         if self._is_terminal:
             line = f"\r{hosts} of {of} hosts and {instances} instances read"
             print(line, end="", file=self._stream, flush=True)

@@ -39,7 +39,11 @@ EX_CONFIG = 78
 
 
 def main() -> int:
-    """Run the command in this process, as ``USAGE`` says; return its exit code."""
+    """Run the command in this process, as ``USAGE`` says.
+
+    :returns: the exit code of the command; 2 if the arguments are wrong, 78 (``EX_CONFIG``) if the
+        installed Nova does not fit
+    """
     arguments = sys.argv[1:]
     if not arguments or arguments[0] in ("-h", "--help"):
         print(USAGE, file=sys.stdout if arguments else sys.stderr)
@@ -86,7 +90,10 @@ def _usage_error(message: str) -> int:
 
 
 def _extended(start: Callable[[], Any]) -> int:
-    """Start a command of Nova, which is extended as soon as the command has read nova.conf."""
+    """Run a command, with Nova extended as soon as the command has read nova.conf.
+
+    :returns: what the command returns, 0 for None; 78 (``EX_CONFIG``) if this Nova does not fit
+    """
     try:
         _extend_when_configured()
         return start() or 0

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``nova-xloud-status``: check a cloud; answers for people, and in the exit code."""
+"""``nova-xloud-status``: check a cloud, and report to people and by the exit code."""
 
 from __future__ import annotations
 
@@ -45,11 +45,13 @@ Configured = Callable[[Sequence[str]], AbstractContextManager[None]]
 
 
 def main(argv: Sequence[str] | None = None, configured: Configured | None = None) -> int:
-    """Run one command.
+    """Run one command of ``nova-xloud-status``.
 
     :param argv: arguments; default: those of the process
     :param configured: prepares Nova; default: as nova-manage does it
-    :returns: exit code; the EPILOG of each command lists its own
+    :returns: the exit code of the command, which the command's ``EPILOG`` explains; the command's
+        ``unconfigured`` if nova.conf cannot be read; 130 after Ctrl-C
+    :raises SystemExit: the arguments are wrong (2), or ask for help (0)
     """
     arguments = parser().parse_args(argv)
     given = vars(arguments)
@@ -72,7 +74,10 @@ def main(argv: Sequence[str] | None = None, configured: Configured | None = None
 
 
 def parser() -> argparse.ArgumentParser:
-    """The parser. Options of Nova's configuration may be before the command or after it."""
+    """Return the parser of the command line.
+
+    The options that name Nova's configuration may be before the command or after it.
+    """
     # As in Nova's own commands: its early parsing of sys.argv knows no abbreviations.
     nova = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     for option, what in (("--config-file", "nova.conf"), ("--config-dir", "nova.conf.d")):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``nova-xloud-status upgrade check``: is this cloud ready for nova-xloud?"""
+"""``nova-xloud-status upgrade check``: check whether a cloud is ready for nova-xloud."""
 
 from __future__ import annotations
 
@@ -81,7 +81,10 @@ def add(commands: Any, parent: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Run all checks and print them; the exit code is that of the worst result."""
+    """Run all checks, print their results, and return the exit code.
+
+    :returns: 0, 1 or 2 for the worst result; 255 if oslo.upgradecheck cannot run the checks
+    """
     # Here, so that --help needs no Nova, and Nova is configured before it is imported.
     from oslo_config import cfg
     from oslo_upgradecheck import upgradecheck

@@ -74,7 +74,8 @@ class LibvirtDomain:
 
     :param dom: libvirt-python's virDomain, Nova's proxy of it, or a fake with the same calls
     :param wall: returns seconds since 1970, by the clock of the host that runs QEMU
-    :param direct: the domain without Nova's proxy, for calls that are not made in Nova's threads
+    :param direct: the domain without Nova's proxy, for calls that are not made in Nova's threads;
+        default: ``dom``
     :param ask_agent: makes a call that the guest's agent has to answer, and returns or raises what
         the call does; limits how long that takes. See :class:`nova_xloud.compute.agents.Agents`
     :param usual_period: the configured seconds between two statistics of the balloon's driver,
@@ -97,13 +98,17 @@ class LibvirtDomain:
         self._usual_period = usual_period
 
     def read(self, *, agent: bool = True) -> DomainReading:
-        """See :meth:`nova_xloud.compute.ports.Domain.read`.
+        """Read the domain once; see :meth:`nova_xloud.compute.ports.Domain.read`.
 
-        Makes two calls to libvirt if the domain is shut off, five if it runs, and one more if a
-        guest agent is connected. While another call holds the domain (an unplug waits 5 s) this
-        waits too, for libvirt's limit of 30 s at the most.
+        Makes two calls to libvirt if the domain is shut off, five if it runs (four if it is
+        transient), and one more if ``agent`` is set, a guest agent is connected and the domain is
+        not paused. While another call holds the domain (an unplug waits 5 s) this waits too, for
+        libvirt's limit of 30 s at the most. An error of the guest's agent is not raised, and most
+        errors of the balloon's statistics are not: what depends on them is unknown then.
 
+        :raises DomainNotFound: there is no such domain any more
         :raises DomainNotRunning: the domain was shut off between two of the calls; read again
+        :raises DomainBusy: another call held the domain for all of that time
         """
         state, _, memory_kib, _, _ = self._call("info")
         root = etree.fromstring(self._call("XMLDesc", 0))
@@ -112,8 +117,8 @@ class LibvirtDomain:
         # Only a domain that QEMU runs has an id, and a paused domain has one too.
         running = root.get("id") is not None
         paused = running and state in STOPPED_STATES
-        # Its "actual" is more current than info() and the XML, which follow an event that QEMU
-        # sends once a second.
+        # The statistics' "actual" is more current than info() and the XML, which follow an event
+        # that QEMU sends once a second.
         stats = self._statistics() if running else {}
         period = stats_period(root)
         usual = max(period, self._usual_period) if period else 0
@@ -149,7 +154,8 @@ class LibvirtDomain:
     def _inactive(self, root: etree._Element) -> etree._Element | None:
         """Return the document of the domain's persistent definition; None if it is transient.
 
-        :param root: the document of the domain as it is now, which of a shut off domain is the same
+        :param root: the document of the domain as it is now; returned if the domain is shut off,
+            because it is the definition then
         """
         if root.get("id") is None:
             return root
@@ -158,7 +164,12 @@ class LibvirtDomain:
         return etree.fromstring(self._call("XMLDesc", libvirt.VIR_DOMAIN_XML_INACTIVE))
 
     def _statistics(self) -> dict[str, int] | None:
-        """Return the balloon's statistics of a running domain; None if libvirt cannot read them."""
+        """Return the balloon's statistics of a running domain; None if libvirt cannot read them.
+
+        :raises DomainBusy: another call holds the domain
+        :raises DomainNotFound: there is no such domain any more
+        :raises DomainNotRunning: the domain was shut off meanwhile
+        """
         try:
             stats: dict[str, int] = self._call("memoryStats")
         except (DomainBusy, DomainNotFound, DomainNotRunning):
@@ -169,32 +180,42 @@ class LibvirtDomain:
         return stats
 
     def ping(self) -> None:
-        """See :meth:`nova_xloud.compute.ports.Domain.ping`."""
+        """Ask QEMU for the balloon's statistics, and drop them.
+
+        See :meth:`nova_xloud.compute.ports.Domain.ping`.
+        """
         self._call("memoryStats")
 
     def set_vcpus(self, count: int) -> None:
-        """See :meth:`nova_xloud.compute.ports.Domain.set_vcpus`."""
+        """Hot-plug or unplug vCPUs so that the running guest has ``count``.
+
+        See :meth:`nova_xloud.compute.ports.Domain.set_vcpus`.
+        """
         self._call("setVcpusFlags", count, libvirt.VIR_DOMAIN_VCPU_LIVE)
 
     def set_memory(self, mib: int) -> None:
-        """See :meth:`nova_xloud.compute.ports.Domain.set_memory`.
+        """Set the balloon's target in the running guest, in MiB.
+
+        See :meth:`nova_xloud.compute.ports.Domain.set_memory`.
 
         :raises InvalidSize: ``mib`` is 0, negative, or above the maximum
         """
         self._call("setMemoryFlags", mib * KIB, libvirt.VIR_DOMAIN_MEM_LIVE)
 
     def set_statistics_period(self, seconds: int) -> None:
-        """See :meth:`nova_xloud.compute.ports.Domain.set_statistics_period`.
+        """Have QEMU ask the balloon driver of the running guest for statistics in this period.
 
-        QEMU restarts its timer: the next statistics come after ``seconds`` (measured).
+        See :meth:`nova_xloud.compute.ports.Domain.set_statistics_period`. QEMU restarts its
+        timer: the next statistics come after ``seconds`` (measured).
         """
         self._call("setMemoryStatsPeriod", seconds, libvirt.VIR_DOMAIN_AFFECT_LIVE)
 
     def set_definition(self, size: Size) -> None:
-        """See :meth:`nova_xloud.compute.ports.Domain.set_definition`.
+        """Set vCPUs and memory in the definition, from which the guest starts next.
 
-        libvirt changes the definition without asking QEMU or the guest. It removes the vCPUs with
-        the highest ids, whether they can be unplugged from a running guest or not (measured).
+        See :meth:`nova_xloud.compute.ports.Domain.set_definition`. libvirt changes the
+        definition without asking QEMU or the guest. It removes the vCPUs with the highest ids,
+        whether they can be unplugged from a running guest or not (measured).
         """
         # Without HOTPLUGGABLE a vCPU that is added cannot be removed again.
         of_vcpus = libvirt.VIR_DOMAIN_VCPU_CONFIG | libvirt.VIR_DOMAIN_VCPU_HOTPLUGGABLE
@@ -202,14 +223,16 @@ class LibvirtDomain:
         self._call("setMemoryFlags", size.memory_mb * KIB, libvirt.VIR_DOMAIN_MEM_CONFIG)
 
     def set_vcpus_online(self, count: int) -> None:
-        """See :meth:`nova_xloud.compute.ports.Domain.set_vcpus_online`.
+        """Have the guest's agent bring CPUs online, or take them offline, up to ``count``.
 
-        libvirt takes offline the CPUs with the lowest ids first, never CPU 0, and only CPUs that
-        the agent reports as able to go offline.
+        See :meth:`nova_xloud.compute.ports.Domain.set_vcpus_online`. libvirt takes offline the
+        CPUs with the lowest ids first, never CPU 0, and only CPUs that the agent reports as able to
+        go offline.
 
-        :raises InvalidSize: ``count`` is 0 or more than the vCPUs that are present
+        :raises InvalidSize: ``count`` is 0, negative, or more than the vCPUs that are present
         :raises DomainNotRunning: the domain is shut off or paused
-        :raises DomainCallFailed: the agent refused, or reports too few CPUs
+        :raises AgentUnavailable: the guest has no agent, the agent does not answer, or it refuses,
+            also because too few CPUs can go offline
         """
         self._ask("setVcpusFlags", count, libvirt.VIR_DOMAIN_VCPU_GUEST)
 
@@ -294,7 +317,8 @@ def online_of(answer: dict[str, str] | None, present: int) -> int | None:
 def _confirmed(root: etree._Element, stats: dict[str, int] | None) -> bool | None:
     """Return :attr:`DomainReading.memory_confirmed` of a running domain.
 
-    True if QEMU does not ask the balloon's driver for statistics, None if they cannot be read.
+    False if QEMU asks the balloon's driver for statistics and has got none since power-on or the
+    last reset; None if the statistics cannot be read; else True.
     """
     if stats is None:
         return None

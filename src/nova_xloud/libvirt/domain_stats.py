@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Read all domains of a host in one call to libvirt."""
+"""Read the statistics, or only the ids, of all domains of a host in one call to libvirt."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class VirConnect(Protocol):
     """The calls of libvirt-python's virConnect that we use."""
 
     def listAllDomains(self, flags: int) -> list[Any]:
-        """Return [virDomain, ...]."""
+        """Return the domains that ``flags`` selects, as ``[virDomain, ...]``."""
 
     def getAllDomainStats(self, stats: int, flags: int) -> list[tuple[Any, dict[str, Any]]]:
         """Return [(virDomain, {"vcpu.current": 1, "balloon.current": KiB, ...}), ...]."""
@@ -44,11 +44,13 @@ def survey(
     hangs delays the call until QEMU answers again (measured).
 
     For each of ``uuids`` two documents are read as well, the live one and the definition. libvirt
-    makes both from what it knows, without asking QEMU.
+    makes both from what it knows, without asking QEMU. If they cannot be read, because the domain
+    was just removed, its statistics are returned without them.
 
     :param uuids: the domains whose definition and devices are read too; None: all
-    :param usual_period: see :class:`nova_xloud.libvirt.domain.LibvirtDomain`
-    :raises DomainCallFailed: libvirt did not answer
+    :param usual_period: the host's ``[libvirt] mem_stats_period_seconds``, to find the domains
+        whose period is shorter; 0: this host asks no guest for statistics
+    :raises DomainCallFailed: ``getAllDomainStats`` failed, whatever libvirt's error is
     """
     groups = (
         libvirt.VIR_DOMAIN_STATS_STATE
@@ -77,7 +79,8 @@ def survey_at(uri: str) -> dict[str, DomainStats]:
     The definition and the devices of each domain are read too. Errors of libvirt are no longer
     written to stderr by this process afterwards.
 
-    :raises DomainCallFailed: there is no libvirt at ``uri``, or it did not answer
+    :raises DomainCallFailed: the connection to ``uri`` cannot be opened, or ``getAllDomainStats``
+        failed
     """
     # Without this handler libvirt writes every error to stderr besides raising it.
     libvirt.registerErrorHandler(lambda context, error: None, None)
@@ -128,10 +131,10 @@ def _stats_of(number: int, record: dict[str, Any]) -> DomainStats | None:
 def boot_ids(connection: VirConnect) -> dict[str, int]:
     """Return libvirt's ids of the domains that QEMU runs, by UUID.
 
-    libvirt asks no QEMU for this, so a QEMU that hangs does not delay it. It does delay
-    :func:`survey`.
+    libvirt asks no QEMU for this, so a QEMU that hangs does not delay it. Such a QEMU does
+    delay :func:`survey`.
 
-    :raises DomainCallFailed: libvirt did not answer
+    :raises DomainCallFailed: ``listAllDomains`` failed, whatever libvirt's error is
     """
     try:
         domains = connection.listAllDomains(libvirt.VIR_CONNECT_LIST_DOMAINS_ACTIVE)

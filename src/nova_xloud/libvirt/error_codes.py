@@ -26,7 +26,7 @@ class Call(enum.Enum):
     AGENT = "agent"
     """A call that the guest's agent answers: guestVcpus, and setVcpusFlags with VCPU_GUEST."""
     OTHER = "other"
-    """Any other call."""
+    """Any other call, also a setVcpusFlags that changes the definition alone."""
 
 
 EVERY: Final = frozenset(Call)
@@ -123,7 +123,7 @@ def error_class(
 ) -> type[errors.DomainError]:
     """Return our class for a libvirt error; ``DomainCallFailed`` if no row of the table fits.
 
-    :param constant: the name of libvirt's constant; None if the table does not have it
+    :param constant: the name of libvirt's constant; None if none in the table has the error's code
     :param message: libvirt's own message
     :param call: the kind of call that failed
     """

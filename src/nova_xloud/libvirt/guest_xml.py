@@ -78,7 +78,8 @@ def apply_size(root: etree._Element, *, vcpus: int, removable_from: int, memory_
         can, so 0 is the same as 1
     :param memory_kib: the balloon's target at start, KiB
     :raises ValueError: unless 1 <= vcpus <= maximum, 0 <= removable_from <= vcpus and
-        1 <= memory_kib <= maximum; libvirt would refuse such a domain, or change it silently
+        1 <= memory_kib <= maximum; libvirt would refuse such a domain, or change it silently.
+        Also if the document has no ``<vcpu>`` or no ``<memory>``, or one of them has no number
     """
     vcpu = _child(root, "vcpu")
     maximum = int(vcpu.text or "")
@@ -98,7 +99,8 @@ def apply_size(root: etree._Element, *, vcpus: int, removable_from: int, memory_
 def read_size(root: etree._Element) -> GuestSize:
     """Return the size in a ``<domain>`` document of Nova or of libvirt.
 
-    :raises ValueError: the document has no ``<vcpu>`` or no ``<memory>``
+    :raises ValueError: the document has no ``<vcpu>`` or no ``<memory>``, or one of them has no
+        number
     """
     vcpu = _child(root, "vcpu")
     maximum = int(vcpu.text or "")
@@ -125,7 +127,7 @@ def read_size(root: etree._Element) -> GuestSize:
 def defined_size(root: etree._Element) -> Size:
     """Return the size that a guest starts with by its ``<domain>``, memory rounded up to MiB.
 
-    :raises ValueError: the document has no ``<vcpu>`` or no ``<memory>``
+    :raises ValueError: as :func:`read_size`
     """
     size = read_size(root)
     return Size(size.vcpus, -(-size.memory_kib // KIB))
@@ -144,7 +146,11 @@ def stats_period(root: etree._Element) -> int:
 
 
 def kib(element: etree._Element) -> int:
-    """Return the memory size in an element of libvirt, in KiB, rounded up as libvirt does."""
+    """Return the memory size in an element of libvirt, in KiB, rounded up as libvirt does.
+
+    :raises ValueError: the element has no number
+    :raises KeyError: the element has a unit that libvirt does not document
+    """
     size = int(element.text or "") * UNIT_BYTES[element.get("unit", "KiB")]
     return -(-size // KIB)
 

@@ -31,9 +31,11 @@ def usable_mb(stats: Mapping[str, int]) -> int | None:
 def reports(stats: Mapping[str, int], *, period: float, now: float) -> bool:
     """Return whether the balloon's driver has reported, and recently by the host's clock.
 
+    Recently is within :func:`nova_xloud.core.instance.reports.reports_within` seconds of ``now``.
     False does not prove that the driver is silent: the clock may have stepped, or the guest may
     have been paused.
 
+    :param stats: the answer of virDomainMemoryStats
     :param period: seconds between two statistics
     :param now: the host's clock, seconds since 1970
     """

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Find in a ``<domain>`` document what pins all of the guest's memory in the host's RAM.
 
-VFIO and vhost-vdpa pin the memory that a device may write to, which is all of it. QEMU then ignores
-what a balloon gives back (``ram_block_discard_disable``), though the balloon's size changes. A
-macvtap interface (``type='direct'``), a USB or SCSI host device and a vhost-user interface pin
-nothing.
+Huge pages, locked or file-backed memory, persistent memory (vpmem), memory encryption, VFIO and
+vhost-vdpa pin it. The last two pin the memory that a device may write to, which is all of it. QEMU
+then ignores what a balloon gives back (``ram_block_discard_disable``), though the balloon's size
+changes. A macvtap interface (``type='direct'``), a USB or SCSI host device and a vhost-user
+interface pin nothing.
 """
 
 from __future__ import annotations

@@ -50,7 +50,10 @@ class Instances(Collector):
             )
 
     def pass_finished(self, entries: Mapping[str, PassEntry]) -> None:
-        """Keep the entries of a pass, and drop all instances that are not in ``entries``."""
+        """Keep the entries of a pass, and drop all instances that are not in ``entries``.
+
+        What the pass did not read of an instance stays as it was exported, while it still holds.
+        """
         with self._lock:
             self._exported = {
                 uuid: _Exported(sample, one.maximum, one.project_id)
@@ -73,9 +76,13 @@ class Instances(Collector):
 
 
 def _merged(sample: Sample | None, exported: _Exported | None) -> Sample | None:
-    """Return ``sample``, with the exported values where ``sample`` has none.
+    """Return the sample of a pass, completed with what was exported before.
 
-    :param sample: None if the pass took none, because a run was under way
+    If the pass did not read ``actuated``, both ``actuated`` and ``observed`` are the exported ones.
+    If only the observed vCPUs are missing, they are the exported ones while ``actuated`` is the
+    same. An observed memory that is not known stays so.
+
+    :param sample: None if the pass took none, because a run was queued or under way
     :param exported: None for an instance that has not been exported yet
     :returns: None if there is neither
     """

@@ -27,7 +27,7 @@ PASS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
 @dataclass(frozen=True, slots=True)
 class _Admitted:
-    """An adjustment that was admitted, and which the guest has not been seen to have yet.
+    """An adjustment that was admitted, and whose size the guest has not been seen to have yet.
 
     :ivar generation: of the desired size
     :ivar began: when the request came to this host, in seconds of the meter's ``now``
@@ -140,7 +140,11 @@ class PrometheusMeter:
 
     @_never_raises
     def sampled(self, uuid: str, sample: Sample) -> None:
-        """Export the sample, and observe the times of the adjustment under way, if reached."""
+        """Export the sample, and time the adjustment under way if the sample is of that adjustment.
+
+        Its time goes into the histogram ``actuated`` when QEMU has the desired size, and into
+        ``observed`` when the guest was seen to have it, once each.
+        """
         self._instances.sampled(uuid, sample)
         with self._lock:
             self._time(uuid, sample)
@@ -159,9 +163,10 @@ class PrometheusMeter:
 
     @_never_raises
     def ended(self, uuid: str, phase: Phase, code: str, *, asked: bool) -> None:
-        """Count the end of a run, and the repair of a drift if the run has converged.
+        """Count the result of an adjustment and the repair of a drift, when a run has ended.
 
-        The run's result counts as the result of an adjustment only if ``asked``.
+        The run's result counts as the result of an adjustment only if ``asked``. The repair counts
+        only if the run has converged; the timing of the adjustment ends then too.
         """
         if asked:
             self._adjustments.labels(phase.value, code).inc()
@@ -183,7 +188,10 @@ class PrometheusMeter:
 
     @_never_raises
     def pass_finished(self, seconds: float, entries: Mapping[str, PassEntry]) -> None:
-        """Observe the duration of a pass, and forget all instances that are not in ``entries``."""
+        """Observe the duration and the end of a pass, and export the samples of ``entries``.
+
+        All instances that are not in ``entries`` are forgotten.
+        """
         self._pass.observe(seconds)
         self._last_pass.set(self._date())
         self._instances.pass_finished(entries)

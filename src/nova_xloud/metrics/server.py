@@ -35,7 +35,7 @@ class Server:
         self._http: _Threaded | None = None
 
     def start(self) -> None:
-        """Start to serve in a thread; if the port cannot be bound, only log an error."""
+        """Start to serve in a thread; if it cannot listen on host and port, only log an error."""
         try:
             kind = _V6 if ":" in self._host else _Threaded
             self._http = simple_server.make_server(
@@ -104,7 +104,7 @@ class _Threaded(ThreadingMixIn, simple_server.WSGIServer):
 
 
 class _V6(_Threaded):
-    """The same server on an IPv6 address."""
+    """The server :class:`_Threaded` on an IPv6 address."""
 
     address_family = socket.AF_INET6
 

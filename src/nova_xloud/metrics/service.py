@@ -19,7 +19,8 @@ class Metrics:
 
     :param host: the address to listen on
     :param port: the port to listen on. None: no metrics, and prometheus_client is not imported
-    :ivar meter: counts what happens on this host; a ``NoMeter`` if there are no metrics
+    :ivar meter: counts what happens on this host; a ``NoMeter`` if ``port`` is None, or if
+        prometheus_client is not installed, which is logged as an error
     """
 
     def __init__(self, host: str, port: int | None) -> None:
@@ -39,7 +40,10 @@ class Metrics:
         self.meter, self._server = meter, Server(meter.registry, host, port)
 
     def start(self) -> None:
-        """Start to serve; call this in the process that serves, which the service may fork."""
+        """Start to serve; do nothing if there are no metrics.
+
+        Call this in the process that serves, which the service may fork.
+        """
         if self._server is not None:
             self._server.start()
 

@@ -1,9 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Fakes of libvirt, of guests and of nova-xloud's ports, for its own tests and for yours.
+"""Fakes of libvirt, of guests and of nova-xloud's ports, for nova-xloud's tests and for yours.
 
 ``FakeGuest``           a libvirt domain and its guest, as a state machine (``fake_guest``)
+``Behaviour``           how such a guest reacts, and ``Timing``, how fast it is (``behaviour``)
+``Clock``               the time of a guest: a ``RealClock`` or a ``ManualClock`` (``clock``)
 ``FakeDomain``          the Domain port over a ``FakeGuest`` (``fake_domain``)
 ``FakeLibvirtFixture``  adds nova-xloud's calls to Nova's fake libvirt (``fixture``); needs nova
+
+The other ports, in memory, are in ``fake_ports``, which is not imported here.
 
 Import the fixture at the top of a test module: Nova's test base refuses a first ``import libvirt``
 while a test runs.

@@ -11,6 +11,7 @@ class Behaviour(enum.Enum):
     """How a guest reacts to requests to change its vCPUs and memory."""
 
     COOPERATIVE = "cooperative"
+    """The guest does what it is asked for, as fast as its ``Timing`` says."""
     REMOVAL_TIMES_OUT = "removal_times_out"
     """The vCPU is removed, libvirt gets no event of it, and the next added vCPU crashes QEMU."""
     REFUSES = "refuses"

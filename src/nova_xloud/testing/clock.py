@@ -25,7 +25,7 @@ EPOCH = 1_000_000_000.0
 
 
 class RealClock:
-    """The time of the machine."""
+    """A clock with the real time of the machine."""
 
     def now(self) -> float:
         return time.monotonic()

@@ -33,7 +33,10 @@ class GuestCpus:
         self._online_from |= dict.fromkeys(added)
 
     def come_online(self, at: float) -> None:
-        """Let the guest bring all vCPUs that it does not use yet online at the time ``at``."""
+        """Let the guest bring all vCPUs online at the time ``at`` that were added before.
+
+        A vCPU that has such a time already keeps it.
+        """
         waiting = [i for i, known in self._online_from.items() if known is None]
         self._online_from |= dict.fromkeys(waiting, at)
 
@@ -44,7 +47,7 @@ class GuestCpus:
         self._offline.discard(number)
 
     def settle(self) -> None:
-        """Remove all vCPUs whose removal was begun, also for libvirt."""
+        """Remove all vCPUs whose removal libvirt has stopped waiting for, also for libvirt."""
         for number in (*self.dropped, *self.asked_for, *self.late):
             self.remove(number)
         self.dropped, self.asked_for, self.late = [], [], {}

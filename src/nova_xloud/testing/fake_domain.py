@@ -14,7 +14,7 @@ from nova_xloud.testing.fake_guest import FakeGuest
 
 
 class FakeDomain:
-    """The Domain port over a :class:`FakeGuest`.
+    """The port :class:`nova_xloud.compute.ports.Domain` over a :class:`FakeGuest`.
 
     :class:`nova_xloud.libvirt.domain.LibvirtDomain` is the same over a libvirt domain.
 
@@ -70,7 +70,13 @@ class FakeDomain:
         return max(1, int(self.guest.timing.stats_seconds))
 
     def stats(self) -> DomainStats:
-        """Return the same as :func:`nova_xloud.libvirt.domain_stats.survey` for this domain."""
+        """Return what :func:`nova_xloud.libvirt.domain_stats.survey` returns for this domain.
+
+        It is made of one reading, so unlike ``survey`` it raises what :meth:`read` raises.
+
+        :raises DomainNotFound: there is no such domain
+        :raises DomainBusy: the guest runs and is ``busy``
+        """
         return stats_of(self.read(agent=False))
 
     def ping(self) -> None:

@@ -26,7 +26,8 @@ class FakeGuest:
     :ivar exists: False once the domain is undefined and off; every call is then refused (42)
     :ivar config: the size in the domain's configuration
     :ivar agent: whether a guest agent answers
-    :ivar agent_says: what the agent answers instead of the CPUs online: an error, or any text
+    :ivar agent_says: what the agent answers instead of the CPUs online: an error, or any text;
+        None: the CPUs online
     :ivar agent_answers_after: seconds that the agent takes to answer
     :ivar busy: whether another call holds the domain; libvirt refuses all other calls after 30 s
     :ivar statistics_fail: whether libvirt cannot read the balloon's statistics
@@ -77,8 +78,8 @@ class FakeGuest:
         :param agent: whether there is a guest agent
         :param balloon_device: whether there is a balloon
         :param statistics: whether the balloon driver is asked for statistics
-        :param autodeflate: whether the guest takes memory back from the balloon before it kills
-            programs for want of memory
+        :param autodeflate: whether the guest takes memory back from the balloon before it dies of
+            OOM
         """
         self.config = config
         self.persistent = persistent
@@ -163,14 +164,21 @@ class FakeGuest:
         self.power = Power.RUNNING
 
     def stop(self, *, save: bool = False) -> None:
-        """End QEMU; with ``save`` the guest's state is kept, and the next start resumes it."""
+        """End QEMU; with ``save`` the guest's state is kept, and the next start resumes it.
+
+        A domain without a configuration does not exist afterwards.
+        """
         self._advance()
         self._saved = save
         self.power = Power.OFF
         self.exists = self.persistent
 
     def undefine(self) -> None:
-        """Drop the configuration; a running domain becomes transient and goes on running."""
+        """Drop the configuration and a saved state.
+
+        A running domain becomes transient and goes on running; one that is off does not exist
+        afterwards.
+        """
         self.persistent = False
         self.exists = self.active
         self._saved = False
@@ -181,7 +189,10 @@ class FakeGuest:
         self.power = Power.PAUSED
 
     def resume(self) -> None:
-        """Resume the guest, which then does what was requested while it was paused."""
+        """Resume the guest, which then does what was requested while it was paused.
+
+        It brings added CPUs online and gives vCPUs back, if its behaviour does that.
+        """
         self._advance()
         self.power = Power.RUNNING
         self._begin_online()
@@ -190,7 +201,7 @@ class FakeGuest:
             self.settle()
 
     def reset(self) -> None:
-        """Let the guest restart itself: in the same QEMU, with all vCPUs and all its memory."""
+        """Let the guest restart itself: in the same QEMU, with its vCPUs and all of its memory."""
         self._advance()
         self.memory.reset()
 
@@ -223,7 +234,7 @@ class FakeGuest:
     def agent_online(self) -> str | None:
         """Return the ids of the CPUs online, as libvirt has them from the agent: ``0,1,3``.
 
-        :returns: None if no agent answers
+        :returns: ``agent_says`` if that is a text; None if no agent answers
         :raises Rejected: the domain is busy, or ``agent_says`` is an error
         """
         self.check_free()
@@ -236,19 +247,26 @@ class FakeGuest:
         return self.agent_says or ",".join(map(str, self.online_ids()))
 
     def statistics(self) -> Statistics | None:
-        """Return what the balloon driver reported last; None if it has not, or is not asked."""
+        """Return what the balloon driver reported last.
+
+        :returns: None if the driver has reported nothing since the last start or reset, or is not
+            asked for statistics, or if the guest is off
+        """
         self._advance()
         return self.memory.statistics if self.active and self.memory.collects else None
 
     def has_reported(self) -> bool:
-        """Return whether the balloon driver has reported since the start.
+        """Return whether the balloon driver has reported since the last start or reset.
 
         True also for a driver that is not asked for statistics, and for a guest that is off.
         """
         return not (self.active and self.memory.collects) or self.statistics() is not None
 
     def driver_reports(self) -> bool | None:
-        """Return whether the balloon driver reports in time; None if it is not asked to."""
+        """Return whether the balloon driver reports in time.
+
+        :returns: None if the driver is not asked for statistics, or the guest is off
+        """
         if not (self.active and self.memory.collects):
             return None
         self._advance()
@@ -264,7 +282,7 @@ class FakeGuest:
     def memory_stats(self) -> dict[str, int]:
         """Return the same as virDomainMemoryStats, in KiB.
 
-        :raises Rejected: the guest is off or busy, or ``statistics_fail`` is set
+        :raises Rejected: the domain is gone, off or busy, or ``statistics_fail`` is set
         """
         self.check_running()
         self.check_free()
@@ -274,7 +292,7 @@ class FakeGuest:
         return self.memory.stats()
 
     def check_exists(self) -> None:
-        """Raise ``Rejected`` if there is no such domain."""
+        """Raise ``Rejected`` if there is no such domain; else do nothing."""
         if not self.exists:
             raise Rejected("VIR_ERR_NO_DOMAIN", "Domain not found")
 
@@ -295,6 +313,12 @@ class FakeGuest:
     def set_vcpus(self, count: int, *, live: bool, config: bool, hotpluggable: bool) -> None:
         """Set the number of vCPUs, as virDomainSetVcpusFlags does.
 
+        If a vCPU was dropped without an event (``REMOVAL_TIMES_OUT``), adding one ends QEMU.
+
+        :param live: change the running guest, which takes the time of ``timing``
+        :param config: change the configuration
+        :param hotpluggable: whether vCPUs that are added to the configuration can be removed again
+            from the running guest
         :raises Rejected: with the error that libvirt has (see the module)
         """
         self.check_exists()
@@ -315,6 +339,8 @@ class FakeGuest:
     def set_memory(self, kib: int, *, live: bool, config: bool) -> None:
         """Set the balloon target or the configured memory, as virDomainSetMemoryFlags does.
 
+        :param live: set the balloon target of the running guest
+        :param config: set the memory of the configuration
         :raises Rejected: with the error that libvirt has (see the module)
         """
         self.check_exists()
@@ -337,7 +363,7 @@ class FakeGuest:
     def set_statistics_period(self, seconds: int) -> None:
         """Set the statistics period of the running guest, as virDomainSetMemoryStatsPeriod does.
 
-        :raises Rejected: the guest is off or busy, or has no balloon
+        :raises Rejected: the domain is gone, off or busy, or has no balloon
         """
         self.check_running()
         self.check_free()
@@ -351,7 +377,8 @@ class FakeGuest:
     def set_online(self, count: int) -> None:
         """Set how many CPUs are online, as virDomainSetVcpusFlags with VIR_DOMAIN_VCPU_GUEST does.
 
-        :raises Rejected: with the error that libvirt has (see the module), or ``agent_says``
+        :raises Rejected: with the error that libvirt has (see the module), or ``agent_says`` if
+            that is an error
         """
         self.check_exists()
         if count == 0:

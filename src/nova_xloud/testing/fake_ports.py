@@ -44,8 +44,8 @@ class FakeClaims:
 
     It refuses a write as Placement does: if the consumer generation has changed, if the write would
     leave the provider more than full, if the provider has no inventory of a resource class, and if
-    an amount is above ``max_unit`` or no multiple of ``step_size``. A consumer without allocations
-    is forgotten, and begins with generation 1 when it has some again.
+    an amount is above ``max_unit`` or no multiple of ``step_size``. An instance whose allocation
+    has moved away is forgotten as a consumer, and begins with generation 1 when it has one again.
 
     :ivar size: the instance's allocation from this host's provider
     :ivar elsewhere: whether the allocation is from another provider, the target of a live migration
@@ -56,7 +56,8 @@ class FakeClaims:
     :ivar without: resource classes of which the provider has no inventory
     :ivar refuses_when_overfull: whether a provider that is more than full refuses every write, also
         one that reduces its usage, as Placement does before 14.0
-    :ivar conflicts: for so many of the next writes, somebody else writes the same size just before
+    :ivar conflicts: for so many of the next writes, somebody else writes the same size just before,
+        so that the write raises ``ClaimConflict``
     :ivar unreachable: whether Placement does not answer
     :ivar asked: every size that the port was asked to write
     :ivar written: every size that was written
@@ -146,11 +147,13 @@ class FakeClaims:
         )
 
     def _check_amounts(self, size: Size, *, is_release: bool, lets_go: bool) -> None:
-        """Raise the refusal that Placement has for ``size``, if it has one.
+        """Raise the refusal that Placement has for ``size``, if it has one; else do nothing.
 
         :param is_release: whether the write asks for no more than it had, which words the refusal
         :param lets_go: whether a resource class may be more than full if the write asks for no more
             of it than the instance holds
+        :raises NoCapacity: Placement refuses an amount, and ``is_release`` is false
+        :raises ClaimRefused: Placement refuses an amount, and ``is_release`` is true
         """
         held = _resources(self.size)
         # What is free to this instance is computed in _free, which a subclass may override.

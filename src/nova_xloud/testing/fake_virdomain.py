@@ -26,7 +26,7 @@ Answer = TypeVar("Answer")
 
 
 class Hypervisor(Protocol):
-    """Creates the guests of domains; implemented by the fixture."""
+    """Makes the guests of domains and the errors of libvirt; implemented by the fixture."""
 
     def make_guest(self, domain: Any, root: etree._Element, *, transient: bool) -> FakeGuest:
         """Return the guest of ``domain``, which was just defined.
@@ -130,12 +130,15 @@ class VirDomainFace:
         return self._answered(self.guest.memory_stats)
 
     def maxVcpus(self) -> int:
-        """Return the maximum of vCPUs of the running guest."""
+        """Return the maximum of vCPUs of the running guest; an error of libvirt if it is off."""
         self._answered(self.guest.check_running)
         return self.guest.live().max_vcpus
 
     def vcpusFlags(self, flags: int = 0) -> int:
-        """Return the number of vCPUs; with MAXIMUM the maximum, with GUEST the CPUs online."""
+        """Return the number of vCPUs; with MAXIMUM the maximum, with GUEST the CPUs online.
+
+        With CONFIG the figures are those of the configuration.
+        """
         if flags & LIVE:
             self._answered(self.guest.check_running)
         self._answered(self.guest.check_exists)
@@ -211,7 +214,11 @@ class VirDomainFace:
         return record
 
     def XMLDesc(self, flags: int) -> str:
-        """Return the XML of Nova's fake, with the actual size, balloon and agent channel."""
+        """Return the XML of Nova's fake, with what it lacks of the domain.
+
+        That is the size, the balloon, the statistics period, the agent channel, and the elements
+        that pin memory. With ``XML_INACTIVE``, or if the domain is off, it is the configuration.
+        """
         self._answered(self.guest.check_exists)
         inactive = bool(flags & XML_INACTIVE) or not self.guest.active
         root = etree.fromstring(self._base.XMLDesc(flags))

@@ -90,7 +90,9 @@ class FakeLibvirtFixture(fixtures.Fixture):
         self.useFixture(of_all)
 
     def domain(self, uuid: str) -> FakeGuest:
-        """Return the guest of an instance; after a migration, the guest on the target host.
+        """Return the guest of an instance: of its domain that was defined last, on any host.
+
+        After a migration that is the guest on the target host.
 
         :raises LookupError: no domain with this UUID was defined
         """
@@ -99,7 +101,12 @@ class FakeLibvirtFixture(fixtures.Fixture):
         return self._domains[uuid].guest
 
     def make_guest(self, new: Any, root: etree._Element, *, transient: bool) -> FakeGuest:
-        """See :class:`nova_xloud.testing.fake_virdomain.Hypervisor`."""
+        """Return the guest of a domain that was just defined.
+
+        A domain that is defined again on the same connection while it is off keeps its guest, with
+        the new configuration. Any other definition gets a new guest, with the behaviour that the
+        last guest with this UUID had. See :class:`nova_xloud.testing.fake_virdomain.Hypervisor`.
+        """
         uuid = new.UUIDString()
         before = self._domains.get(uuid)
         self._domains[uuid] = new
@@ -124,7 +131,7 @@ class FakeLibvirtFixture(fixtures.Fixture):
         return FakeGuest(**definition, behaviour=behaviour, timing=self.timing, clock=self.clock)
 
     def libvirt_error(self, rejected: Rejected) -> Exception:
-        """See :class:`nova_xloud.testing.fake_virdomain.Hypervisor`."""
+        """Return the ``libvirtError`` of Nova's fake libvirt that ``rejected`` stands for."""
         error: Exception = fakelibvirt.make_libvirtError(
             fakelibvirt.libvirtError,
             str(rejected),

@@ -18,8 +18,9 @@ DEFAULT_USES_KIB = 32 * KIB
 class Statistics(NamedTuple):
     """The last statistics of the guest's balloon driver.
 
-    :ivar available_kib: the total memory that the guest has by its own account
-    :ivar usable_kib: the memory that the guest does not use
+    :ivar available_kib: the total memory that the guest has by its own account; with autodeflate
+        that is the maximum, whatever the balloon has taken
+    :ivar usable_kib: the memory that the guest's programs do not need
     :ivar at: when the driver reported, in seconds of the clock's ``now``
     :ivar wall: when the driver reported, in whole seconds since 1970
     """
@@ -34,15 +35,16 @@ class GuestMemory:
     """A balloon that moves to its target at a rate, in a guest that needs some of its memory.
 
     :ivar actual_kib: the guest's memory as of the last :meth:`advance`
-    :ivar uses_kib: what the guest's programs need. With less than that the guest dies of OOM or,
-        with autodeflate, takes memory back from the balloon
-    :ivar keeps_kib: the guest gives back no memory below this size
+    :ivar uses_kib: the KiB that the guest's programs need. With less than that the guest dies of
+        OOM or, with autodeflate, takes memory back from the balloon
+    :ivar keeps_kib: the KiB below which the guest gives back no memory
     :ivar autodeflate: whether the guest takes memory back from the balloon before it dies of OOM
     :ivar device: whether there is a balloon
     :ivar collects: whether QEMU asks the balloon driver for statistics
     :ivar oom_kills: how often the guest died of OOM, over all boots
     :ivar dead: whether the guest died of OOM since its last start; a dead guest does not react
-    :ivar statistics: the last statistics; None before the driver has reported any
+    :ivar statistics: the last statistics since the last start or reset; None before the driver has
+        reported any
     """
 
     def __init__(self, timing: Timing, clock: Clock) -> None:
@@ -189,7 +191,11 @@ class GuestMemory:
         return rounds * period + min(rest, period)
 
     def _last_collection(self, now: float, behaviour: Behaviour) -> float | None:
-        """Return when the driver last reported; None if not since the statistics that are kept."""
+        """Return when the driver last reported.
+
+        :returns: None if the driver does not report now, or has not reported since the statistics
+            that are kept
+        """
         silent = (Behaviour.NO_BALLOON_DRIVER, Behaviour.SILENT_DRIVER)
         if behaviour in silent or now < self._collects_from:
             return None

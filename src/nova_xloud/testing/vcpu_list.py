@@ -48,8 +48,9 @@ def changed(each: Vcpus, ids: list[int], to: Vcpu) -> Vcpus:
 
 
 def configured(each: Vcpus, wanted: int, *, hotpluggable: bool) -> Vcpus:
-    """Return a configuration with ``wanted`` vCPUs enabled.
+    """Return the configuration ``each`` with ``wanted`` vCPUs enabled.
 
+    The lowest ids are enabled first, and the highest ids are disabled first.
     In a configuration any vCPU can be disabled, also one that is plugged at boot time.
 
     :param hotpluggable: whether vCPUs that are added can be removed from the running guest

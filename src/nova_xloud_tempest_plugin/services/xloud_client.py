@@ -16,7 +16,10 @@ class XloudClient(base_compute_client.BaseComputeClient):  # type: ignore[misc]
     """Sends ``POST /os-xloud-adjust/{id}`` and ``GET /servers/{id}/xloud-status``."""
 
     def adjust(self, server_id: str, **body: Any) -> rest_client.ResponseBody:
-        """Request an adjustment with the members ``body``; with ``dry_run=True`` only its plan."""
+        """Request an adjustment with the members ``body``; with ``dry_run=True`` only its plan.
+
+        :returns: an empty object, or ``{"plan": {...}}`` for a dry run
+        """
         return self.adjust_with(server_id, json.dumps(body))
 
     def adjust_with(self, server_id: str, body: str) -> rest_client.ResponseBody:
@@ -28,7 +31,7 @@ class XloudClient(base_compute_client.BaseComputeClient):  # type: ignore[misc]
         return rest_client.ResponseBody(resp, answer)
 
     def show_status(self, server_id: str) -> rest_client.ResponseBody:
-        """Return the xloud-status of a server."""
+        """Return the xloud-status of a server, as ``{"xloud_status": {...}}``."""
         resp, answer = self.get(f"servers/{server_id}/xloud-status")
         answer = json.loads(answer)
         self.validate_response(schemas.STATUS, resp, answer)

@@ -32,7 +32,7 @@ class Size:
 
     @property
     def asked(self) -> dict[str, int]:
-        """The size as the members of an adjust request."""
+        """The size as the members ``current_vcpus`` and ``current_memory_mb`` of a request."""
         return {"current_vcpus": self.vcpus, "current_memory_mb": self.memory_mb}
 
 
@@ -142,7 +142,11 @@ class BaseXloudTest(api_version_utils.BaseMicroversionTest, test.BaseTestCase): 
 
     @classmethod
     def wait_server(cls, server_id: str, wanted: str) -> None:
-        """Wait until the server has the status ``wanted`` and no task state."""
+        """Wait until the server has the status ``wanted`` and no task state.
+
+        :raises tempest.lib.exceptions.TempestException: the server is in ERROR instead
+        :raises tempest.lib.exceptions.TimeoutException: not within ``[compute] build_timeout``
+        """
 
         def reached() -> bool:
             server = cls.servers.show_server(server_id)["server"]
@@ -154,7 +158,10 @@ class BaseXloudTest(api_version_utils.BaseMicroversionTest, test.BaseTestCase): 
 
     @classmethod
     def wait_gone(cls, server_id: str) -> None:
-        """Wait until Nova does not find the server any more."""
+        """Wait until Nova does not find the server any more.
+
+        :raises tempest.lib.exceptions.TimeoutException: not within ``[compute] build_timeout``
+        """
 
         def gone() -> bool:
             try:
@@ -170,7 +177,10 @@ class BaseXloudTest(api_version_utils.BaseMicroversionTest, test.BaseTestCase): 
         return dict(self.xloud.show_status(server_id)["xloud_status"])
 
     def claim(self, server_id: str) -> Size | None:
-        """Return the sum of the server's allocations in Placement; None if there are none."""
+        """Return the sums of VCPU and of MEMORY_MB in the server's allocations in Placement.
+
+        :returns: None if there are no allocations
+        """
         allocations = self.placement.list_allocations(server_id)["allocations"]
         held = [provider["resources"] for provider in allocations.values()]
         if not held:
@@ -181,7 +191,10 @@ class BaseXloudTest(api_version_utils.BaseMicroversionTest, test.BaseTestCase): 
         )
 
     def witnesses(self, server_id: str) -> tuple[dict[str, Any], Size | None]:
-        """Return the server's status and claim, to be compared with later ones."""
+        """Return the server's status and claim, to be compared with later ones.
+
+        The conditions of the status are without ``since``.
+        """
         status = self.status(server_id)
         for condition in status["conditions"]:
             # For a server that was never adjusted, "since" is the time of the answer.
@@ -189,17 +202,22 @@ class BaseXloudTest(api_version_utils.BaseMicroversionTest, test.BaseTestCase): 
         return status, self.claim(server_id)
 
     def holders(self, server_id: str) -> list[str]:
-        """Return the names of the hosts on which the server has an allocation, sorted."""
+        """Return the names of the resource providers with an allocation for the server, sorted.
+
+        The name of a compute node's provider is the host name of the node's hypervisor.
+        """
         allocations = self.placement.list_allocations(server_id)["allocations"]
         found = self.providers.list_resource_providers()["resource_providers"]
         names = {provider["uuid"]: provider["name"] for provider in found}
         return sorted(names[uuid] for uuid in allocations)
 
     def wait_settled(self, server_id: str, size: Size) -> None:
-        """Wait until all four numbers of a running server are ``size``, and it does not converge.
+        """Wait until all four numbers of a running server are ``size``, and it has converged.
 
         Then assert that the server's claim in Placement is ``size`` too. A number that is not known
         (observed vCPUs of a guest without an agent) is ignored.
+
+        :raises tempest.lib.exceptions.TimeoutException: not within ``[xloud] adjust_timeout``
         """
         wanted = [{size.vcpus}, {size.memory_mb}]
 
@@ -216,7 +234,10 @@ class BaseXloudTest(api_version_utils.BaseMicroversionTest, test.BaseTestCase): 
         self.assertEqual(size, self.claim(server_id))
 
     def adjust_to(self, server_id: str, size: Size, **more: Any) -> None:
-        """Adjust vCPUs and memory to ``size``, and wait until the running guest has both."""
+        """Adjust vCPUs and memory as an administrator, and wait until the guest has ``size``.
+
+        :param more: further members of the request, such as ``persist``
+        """
         self.admin_xloud.adjust(server_id, **size.asked, **more)
         self.wait_settled(server_id, size)
 
@@ -231,7 +252,7 @@ def _name(cls: type) -> str:
 
 
 def _forgiving(call: Callable[..., Any]) -> Callable[..., Any]:
-    """Wrap ``call`` to ignore that what it is about is not found any more."""
+    """Return ``call`` without the error ``NotFound``, for a cleanup of what may be gone already."""
 
     def forgiving(*args: Any) -> Any:
         return test_utils.call_and_ignore_notfound_exc(call, *args)
@@ -245,7 +266,7 @@ def _four_numbers(status: dict[str, Any]) -> set[Any]:
 
 
 def _is_converging(status: dict[str, Any]) -> bool:
-    """Return whether the condition Converged is false; a server never adjusted does not have it."""
+    """Return whether the condition Converged is there and false."""
     return any(
         condition["type"] == "Converged" and not condition["status"]
         for condition in status["conditions"]

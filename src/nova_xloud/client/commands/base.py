@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the commands share: exit codes, messages of errors, tables, and how a server is found."""
+"""What the commands share: arguments, exit codes, errors, tables, and how a server is found."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class ExitCode(enum.IntEnum):
 
     @staticmethod
     def of(error: ClientError) -> ExitCode:
-        """The exit code of a command that ends with ``error``."""
+        """Return the exit code of a command that ends with ``error``."""
         for kind, code in _EXITS:
             if isinstance(error, kind):
                 return code
@@ -70,7 +70,7 @@ _EXITS = (
 
 
 class XloudCommand(command.Command):
-    """A command that says what to do next after an error, and has exit codes of its own."""
+    """A command that logs what to do next after a ``ClientError``, and exits with ``ExitCode``."""
 
     _exit_code = 0
 
@@ -94,7 +94,7 @@ class XloudCommand(command.Command):
             return int(ExitCode.of(error))
 
     def tell(self, error: ClientError) -> None:
-        """Log the error, and what to do next."""
+        """Log the error and what to do next; with ``--debug`` the traceback too."""
         request_id = getattr(error, "request_id", "")
         lines = [f"{error} (request {request_id})" if request_id else str(error)]
         lines += filter(None, [error.next_step])
@@ -104,7 +104,9 @@ class XloudCommand(command.Command):
     def find_server(self, name_or_id: str, *, all_projects: bool) -> Any:
         """Return the server with that name or ID.
 
-        :raises CommandError: there is no such server; the message says where else to look
+        :raises CommandError: there is no such server, or the user may not see it. If it was looked
+            for by name in one project, the message says where else to look
+        :raises openstack.exceptions.DuplicateResource: several servers have that name
         """
         try:
             return self.xloud.find_server(name_or_id, all_projects=all_projects)
@@ -133,7 +135,10 @@ class ShowCommand(XloudCommand, command.ShowOne):
 
 
 def _fit(fields: Mapping[str, Any], width: int) -> None:
-    """Wrap long text, so that a table of the fields is not wider than ``width``."""
+    """Set the width of long texts so that a table of the fields is not wider than ``width``.
+
+    A value keeps at least 20 characters, so with a small ``width`` the table may be wider.
+    """
     # "| field | value |"
     room = width - max(len(name) for name in fields) - 7
     for value in fields.values():
@@ -160,7 +165,9 @@ def add_server(parser: argparse.ArgumentParser) -> None:
 
 
 def as_argument(parse: Callable[[str], Any]) -> Callable[[str], Any]:
-    """Return ``parse`` as a ``type=`` of argparse, which shows no message of other errors.
+    """Wrap ``parse`` for ``type=`` of argparse, so that users see the message of its error.
+
+    argparse replaces the message of a ValueError by its own, but not that of an ArgumentTypeError.
 
     :param parse: raises ValueError with the message
     """
@@ -175,9 +182,9 @@ def as_argument(parse: Callable[[str], Any]) -> Callable[[str], Any]:
 
 
 def seconds(text: str) -> float:
-    """Parse a number of seconds.
+    """Parse a number of seconds, and return it.
 
-    :raises ValueError: it is no number, or not above 0
+    :raises ValueError: it is no number, not above 0, or infinite
     """
     try:
         value = float(text)

@@ -15,7 +15,10 @@ _NO_BREAK = "\N{NO-BREAK SPACE}"
 
 
 class SizeColumn(FormattableColumn):  # type: ignore[type-arg]
-    """``{"vcpus": 3, "memory_mb": 768}`` or None; either member may be absent."""
+    """A size: ``{"vcpus": 3, "memory_mb": 768}`` becomes ``3 vCPUs, 768 MiB``.
+
+    Either member may be absent; the text is empty without both, and for None.
+    """
 
     def human_readable(self) -> str:
         return _size(self._value or {})
@@ -33,12 +36,18 @@ class TextColumn(FormattableColumn):  # type: ignore[type-arg]
         return "\n".join(wrap(line, self.width) for line in self.lines())
 
     def lines(self) -> Iterator[str]:
-        """The lines before they are wrapped. The indent of a line is kept where it is wrapped."""
+        """Yield the lines before they are wrapped.
+
+        What is wrapped of a line has the indent of the line.
+        """
         raise NotImplementedError
 
 
 class NumbersColumn(TextColumn):
-    """The four numbers of one resource, each with its name in one line."""
+    """The four numbers of one resource in one line: ``desired 3, reserved 3, ...``.
+
+    A number that is None becomes ``unknown``. A line is not wrapped between a name and its number.
+    """
 
     def human_readable(self) -> str:
         return super().human_readable().replace(_NO_BREAK, " ")
@@ -77,7 +86,7 @@ class BlockersColumn(TextColumn):
 
 
 class RefusalColumn(TextColumn):
-    """``{"code", "message"}`` or None."""
+    """A refusal, a dict of ``code`` and ``message``, as ``code: message``; no text for None."""
 
     def lines(self) -> Iterator[str]:
         if self._value:
@@ -85,7 +94,7 @@ class RefusalColumn(TextColumn):
 
 
 class StepsColumn(TextColumn):
-    """The steps of a plan, numbered."""
+    """The steps of a plan in words, one a line, numbered from 1."""
 
     def lines(self) -> Iterator[str]:
         for number, told in enumerate(self._value, 1):
@@ -93,7 +102,7 @@ class StepsColumn(TextColumn):
 
 
 class ListColumn(TextColumn):
-    """One element a line."""
+    """A list of texts, one a line."""
 
     def lines(self) -> Iterator[str]:
         yield from self._value
@@ -103,7 +112,8 @@ def wrap(text: str, width: int) -> str:
     """Break lines that are longer than ``width``, and indent what follows as the line is indented.
 
     Words with hyphens are kept whole, because many are commands and options to be copied. A word
-    that is longer than ``width`` itself is broken behind a dot, as codes have them.
+    that is longer than ``width`` itself is broken behind a dot, as codes have them, or at ``width``
+    if it has none.
 
     :param width: characters; 0: leave the text as it is
     """
@@ -141,7 +151,7 @@ def _with_message(code: str, message: str) -> str:
 
 
 def step(told: Mapping[str, Any]) -> str:
-    """A step of a plan in words.
+    """Return a step of a plan in words.
 
     A step that only a later version of the API knows is shown with its name and all its values.
     """

@@ -160,19 +160,22 @@ def _only(names: Iterable[str], columns: tuple[str, ...], row: tuple[Any, ...]) 
 
 
 def _width(parsed_args: argparse.Namespace) -> int:
-    """The width that a table may have; 0: it is not known, because nobody looks at a terminal."""
+    """Return the width that a table may have: that of ``--max-width``, or of the terminal.
+
+    :returns: 0 if there is no terminal whose width is known, as in a pipe
+    """
     if parsed_args.max_width > 0:
         return int(parsed_args.max_width)
     return shutil.get_terminal_size(fallback=(0, 0)).columns
 
 
 def _fit(names: tuple[str, ...], rows: list[tuple[Any, ...]], width: int) -> Listing:
-    """A table that is not wider than ``width``: with narrower reasons, or without IDs.
+    """Return a table that fits into ``width`` if it can: with narrower reasons, or without IDs.
 
-    cliff would break the IDs into lines of eight characters.
+    The reasons have 20 to 60 characters. cliff would break the IDs into lines of eight characters.
 
     :param names: the columns, ID first and Reasons last
-    :param width: 0: any
+    :param width: characters; 0: any, and the reasons have 40 characters
     """
     # "| one | other | reasons |"
     columns = list(zip(names, *rows, strict=True))[:-1]

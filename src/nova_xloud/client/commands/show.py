@@ -80,7 +80,10 @@ def _as_it_is(value: Any) -> Any:
 
 
 def _state(status: Status) -> str:
-    """Whether the server is converged, and the codes of what is not as it should be."""
+    """Return whether the server is converged, and the codes of what is not as it should be.
+
+    The text also shows if the server does not run, and if the compute host did not answer.
+    """
     state = "converged" if status.converged else "not converged"
     if status.reasons:
         state += f"{', but' if status.converged else ''}: {', '.join(status.reasons)}"
@@ -92,7 +95,7 @@ def _state(status: Status) -> str:
 
 
 def _bounds(status: Status) -> str:
-    """The smallest and the largest size, as ``1 to 4 vCPUs, 512 to 1024 MiB``."""
+    """Return the minimum and the maximum, as ``1 to 4 vCPUs, 512 to 1024 MiB``."""
     least, most, step = status.minimum, status.maximum, status.vcpu_step
     steps = f" in steps of {step}" if step > 1 else ""
     return f"{least.vcpus} to {most.vcpus} vCPUs{steps}, {least.memory_mb} to {most.memory_mb} MiB"

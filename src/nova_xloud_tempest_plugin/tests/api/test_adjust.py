@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tests of adjustments that are accepted, of running and of stopped servers."""
+"""Tests of adjustments that are accepted, of running and of stopped servers, and of dry runs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,10 @@ class AdjustTest(base.BaseXloudTest):
         self.wait_settled(self.server_id, self.minimum)
 
     def _given_back(self) -> None:
-        """Have the server adjusted back to its minimum after the test."""
+        """Have the server adjusted back to its minimum after the test.
+
+        The test is skipped if the guest does not give back vCPUs and memory.
+        """
         self.need_following_guest()
         self.addCleanup(self.adjust_to, self.server_id, self.minimum)
 

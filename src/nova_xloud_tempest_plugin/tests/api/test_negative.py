@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tests of refused requests: their HTTP status and code, and that nothing was changed."""
+"""Tests of refused requests: their HTTP status, mostly their code, and that nothing was changed."""
 
 from __future__ import annotations
 
@@ -165,7 +165,7 @@ class UnknownTest(base.BaseXloudTest):
 
 
 class ConflictTest(_RefusedTest):
-    """Requests that are answered with 409, because of the server's state or its host's capacity."""
+    """Requests that are answered with 409: the server is locked or shelved, or its host is full."""
 
     @decorators.idempotent_id("e864aa72-775c-426b-bc7a-8043cbdd400d")
     @decorators.attr(type="negative")
@@ -187,7 +187,10 @@ class ConflictTest(_RefusedTest):
         self._refused(lib_exc.Conflict, "shelved", self.larger.asked)
 
     def _is_shelved(self) -> bool:
-        """Return whether the server is shelved; if it is offloaded too, it must have no host."""
+        """Return whether the server is shelved, and no operation on it is in progress.
+
+        A server that is offloaded too counts once it has no host.
+        """
         server = self.admin_servers.show_server(self.server_id)["server"]
         if server["OS-EXT-STS:task_state"]:
             return False
@@ -197,7 +200,7 @@ class ConflictTest(_RefusedTest):
     @decorators.idempotent_id("59553641-70c2-40ba-857f-db0b75d20ab7")
     @decorators.attr(type="negative")
     def test_no_capacity(self) -> None:
-        """Growth is refused to more vCPUs than any host gives one server."""
+        """An adjustment to more vCPUs than any host gives one server is refused."""
         vcpus = self._most_of_a_host() + 1
         if vcpus > MOST_VCPUS_OF_A_GUEST:
             raise self.skipException(f"hosts give a server {vcpus - 1} vCPUs: no guest has more")

@@ -12,7 +12,7 @@ from nova_xloud_tempest_plugin.tests import base
 
 
 class PolicyTest(base.BaseXloudTest):
-    """Requests by the owner, a reader of the same project, and a user of another project."""
+    """Requests by the owner, a reader of the project, a user of another, and an administrator."""
 
     credentials = ["primary", "admin", "project_reader", "alt"]
 
