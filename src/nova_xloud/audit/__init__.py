@@ -15,5 +15,5 @@ Modules that check whether a cloud is ready for nova-xloud:
 
 ``services``       the services of Nova, and their answers over RPC
 ``osapi``          the answer of nova-api over HTTP
-``upgrade_check``  the data of each check; :mod:`nova_xloud.core.checks.upgrade_check` judges it
+``upgrade_check``  the data of each check; :mod:`nova_xloud.core.checks` judges it
 """

@@ -5,8 +5,8 @@ The cloud keeps working during the check, and an adjustment between two readings
 rule. So each finding is checked again until it is gone once, or until ``settle`` seconds are over.
 
 A cloud may be large. Its instances are read page by page, and only the data of elastic instances
-that the rules need are kept. Hosts are read several at a time, each once, and a host that hangs
-does not delay another host.
+that the rules need are kept. Hosts are read several at a time, each once and then only in rechecks.
+A host that hangs does not delay another host.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ class Options:
 
     :ivar settle: seconds for which a finding is rechecked before it is reported; each finding is
         rechecked at least once
-    :ivar boot_grace: seconds after its start during which a guest may hold more memory than is
-        claimed
+    :ivar boot_grace: seconds after the start of a guest during which the guest may hold more memory
+        than is claimed
     :ivar parallel: how many hosts are read at the same time
     :ivar progress: called during the first reading, with the number of hosts that are read, of all
         hosts, and of instances that are read
@@ -58,7 +58,7 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class _HostRead:
-    """What one host and Placement reported about the host.
+    """What was read of one host: its data in Placement, and its guests.
 
     :ivar node: inventories and allocations in Placement
     :ivar guests: what the guests hold, by the UUID of the instance
@@ -73,8 +73,10 @@ class _HostRead:
 class Check:
     """One check of the invariants of one cloud.
 
+    :param cloud: the databases and Placement
+    :param hosts: all compute nodes of the cloud
     :param witnesses: who reports the guests of each host, by host name. None: the host is down, and
-        nobody can be asked. A host that is absent is not to be asked
+        nobody can be asked. The guests of a host that is absent are not checked
     """
 
     def __init__(

@@ -16,6 +16,8 @@ HOLDS, BROKEN, NOT_CHECKED = 0, 1, 2
 class Unread(XloudError):
     """Raised when something could not be read, so that what depends on it was not checked.
 
+    If the check can go on without it, the error is kept for the report instead.
+
     :ivar what: what could not be read, and why
     :ivar remedy: what to do about it
     """

@@ -103,7 +103,7 @@ class Forbidden(AdjustmentRefused):
 
 
 class QuotaExceeded(AdjustmentRefused):
-    """The quota of the server's project, or of the server's user, does not have that much left."""
+    """The quota of the server's project, or user, has less left than the adjustment needs."""
 
     CODE = "xloud.quota"
 
@@ -123,7 +123,7 @@ class InvalidState(AdjustmentRefused):
 
 
 class NoCapacity(AdjustmentRefused):
-    """The server's compute host does not have that much left."""
+    """The server's compute host has less left than the adjustment needs, by Placement."""
 
     CODE = "xloud.no_capacity"
 
@@ -141,7 +141,10 @@ class ClaimRefused(AdjustmentRefused):
 
 
 class Blocked(AdjustmentRefused):
-    """This server cannot be adjusted like that; the code ``xloud.blocked.<why>`` says why."""
+    """A resource of the server cannot be adjusted, or not in this way.
+
+    The code ``xloud.blocked.<why>`` and the message say why.
+    """
 
     CODE = "xloud.blocked"
 

@@ -23,7 +23,8 @@ class Adjustment:
     :ivar vcpus: the number that was asked for; None: left as it was
     :ivar memory_mb: the memory that was asked for, MiB; None: left as it was
     :ivar persist: whether the size is kept when the server is stopped and started
-    :ivar request_id: finds the instance action of the adjustment
+    :ivar request_id: the id of the request, by which Nova finds the instance action of the
+        adjustment; empty if unknown
     """
 
     server_id: str
@@ -46,9 +47,10 @@ class Adjustment:
 class FourNumbers:
     """The four sizes of a server, each with vCPUs and memory.
 
-    :ivar desired: the size that was asked for
+    :ivar desired: the size that was asked for last and admitted; the boot size if none was
     :ivar reserved: the size that Placement has allocated
-    :ivar actuated: the size that QEMU was set to; None: unknown, because the compute host is down
+    :ivar actuated: the size that QEMU was set to; 0 and 0 if the server does not run; None:
+        unknown, because the compute host is down
     :ivar observed: the size that the guest was seen to have. A resource is None if it is unknown:
         vCPUs if the guest has no agent, memory if the balloon driver does not report, both while
         the compute host is down
@@ -118,7 +120,7 @@ class Status:
 
     @property
     def running(self) -> bool | None:
-        """Whether the guest runs; None: unknown."""
+        """Whether the guest runs; None: unknown, because the compute host is down."""
         actuated = self.numbers.actuated
         return None if actuated is None else actuated.vcpus > 0
 

@@ -25,7 +25,7 @@ _AT_ONCE = 8
 
 @dataclass(frozen=True)
 class Xloud:
-    """nova-xloud behind one cloud's compute endpoint.
+    """The API of nova-xloud at the compute endpoint of one cloud.
 
     Methods take a server as its ID, its name, or a server object of openstacksdk.
 
@@ -176,9 +176,10 @@ class Xloud:
 
 
 class XloudService(ServiceDescription):  # type: ignore[type-arg]
-    """Give a connection the attribute ``xloud``: ``Connection(extra_services=[XloudService()])``.
+    """The description of the service, which gives a connection the attribute ``xloud``.
 
-    The service has no endpoint of its own: requests go through ``Connection.compute``.
+    Use it as ``Connection(extra_services=[XloudService()])``, or see :func:`add_to`. The service
+    has no endpoint of its own: requests go through ``Connection.compute``.
     """
 
     def __init__(self) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Report the progress of a long check."""
+"""Write the progress of ``nova-xloud-status invariants``, which may take long."""
 
 from __future__ import annotations
 

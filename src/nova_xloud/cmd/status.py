@@ -103,7 +103,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 class Unconfigured(Exception):
-    """Nova's configuration could not be read."""
+    """Raised when nova.conf cannot be read, or has an option that is not valid."""
 
 
 @contextmanager

@@ -30,7 +30,10 @@ class VirConnect(Protocol):
         """Return the domains that ``flags`` selects, as ``[virDomain, ...]``."""
 
     def getAllDomainStats(self, stats: int, flags: int) -> list[tuple[Any, dict[str, Any]]]:
-        """Return [(virDomain, {"vcpu.current": 1, "balloon.current": KiB, ...}), ...]."""
+        """Return each domain with its statistics.
+
+        They are ``[(virDomain, {"vcpu.current": 1, "balloon.current": KiB, ...}), ...]``.
+        """
 
 
 def survey(
@@ -48,8 +51,8 @@ def survey(
     was just removed, its statistics are returned without them.
 
     :param uuids: the domains whose definition and devices are read too; None: all
-    :param usual_period: the host's ``[libvirt] mem_stats_period_seconds``, to find the domains
-        whose period is shorter; 0: this host asks no guest for statistics
+    :param usual_period: the host's ``[libvirt] mem_stats_period_seconds``, to find the domains that
+        a shrink has left with a shorter period; 0: this host asks no guest for statistics
     :raises DomainCallFailed: ``getAllDomainStats`` failed, whatever libvirt's error is
     """
     groups = (

@@ -34,7 +34,7 @@ EVERY: Final = frozenset(Call)
 
 @dataclass(frozen=True, slots=True)
 class Meaning:
-    """One meaning of one libvirt error.
+    """One row of the table: what one libvirt error means for us.
 
     :ivar constant: the name of libvirt's constant
     :ivar error: our class for this error

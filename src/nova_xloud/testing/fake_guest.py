@@ -91,7 +91,7 @@ class FakeGuest:
 
     @staticmethod
     def size(max_vcpus: int, vcpus: int, max_memory_mb: int, memory_mb: int) -> GuestSize:
-        """Return the size of a configuration with ``vcpus`` boot-time vCPUs of ``max_vcpus``.
+        """Return a size for :meth:`define`: ``vcpus`` boot-time vCPUs of ``max_vcpus``, and memory.
 
         Boot-time vCPUs cannot be removed from the running guest; vCPUs added later can.
         """
@@ -228,7 +228,7 @@ class FakeGuest:
         return len(self.online_ids())
 
     def agent_answers(self) -> bool:
-        """Return whether there is an agent, and the guest runs."""
+        """Return whether there is an agent, and the guest runs and has not died of OOM."""
         return self.agent and self._awake
 
     def agent_online(self) -> str | None:
