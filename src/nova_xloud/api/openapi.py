@@ -168,7 +168,11 @@ def _fault(status: int) -> dict[str, Any]:
 
 
 def codes_of(status: int) -> list[str]:
-    """Return the codes with which a message of this status may begin."""
+    """Return the reason codes of the refusals that have this HTTP status, sorted.
+
+    The error message in the answer begins with one of them, unless it is Nova's own.
+    ``xloud.blocked.<why>`` stands for all codes of :class:`nova_xloud.errors.Blocked`.
+    """
     refusals = [cls for cls in Refused.__subclasses__() if "code" in vars(cls)]
     codes = [cls.code for cls in refusals if cls.status == status]
     return sorted([*codes, f"{Blocked.PREFIX}<why>"] if status == Blocked.status else codes)

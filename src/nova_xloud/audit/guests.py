@@ -74,10 +74,15 @@ def witnesses(
 
 
 class LibvirtWitness:
-    """Asks the libvirt of a host, independently of nova-compute, in one call for all domains.
+    """Asks the libvirt of a host what its guests hold, independently of nova-compute.
 
-    libvirt has no timeout of its own, so the call is made in a thread, which is abandoned after
-    ``seconds``.
+    All domains of the host are read at once, also those that are not asked for: one call to libvirt
+    for the statistics of all, and three for the documents of each. libvirt has no timeout of its
+    own, so the calls are made in a thread, which is abandoned after ``seconds``.
+
+    :param uri: of that libvirt
+    :param survey: reads all domains of the libvirt at a URI
+    :param seconds: how long all the calls together may take
     """
 
     def __init__(self, host: str, uri: str, survey: Survey, seconds: float) -> None:

@@ -4,9 +4,10 @@
 The cloud keeps working during the check, and an adjustment between two readings looks like a broken
 rule. So each finding is checked again until it is gone once, or until ``settle`` seconds are over.
 
-A cloud may be large. Its instances are read page by page, and only the data of elastic instances
-that the rules need are kept. Hosts are read several at a time, each once and then only in rechecks.
-A host that hangs does not delay another host.
+A cloud may be large. Its instances are read page by page; kept are the UUIDs of all, and of elastic
+instances the data that the rules need. ``parallel`` hosts are read at a time, each once and then
+only in rechecks. A host that hangs takes one of these places until its timeout, and is not asked
+for its guests again; the other hosts go on in the other places.
 """
 
 from __future__ import annotations

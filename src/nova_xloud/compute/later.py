@@ -15,8 +15,8 @@ LOG = logging.getLogger(__name__)
 class Later:
     """Makes each call when its delay has passed, in a thread that ends when no call is left.
 
-    A call has to be short, because the other calls wait for it, and must not raise, because the
-    thread would end.
+    A call has to be short, because the other calls wait for it. An error that it raises is logged,
+    and the other calls are made all the same.
 
     :param now: returns monotonic seconds
     """

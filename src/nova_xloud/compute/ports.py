@@ -205,9 +205,10 @@ class InstanceLock(Protocol):
     def __call__(self, within: float) -> AbstractContextManager[Any]:
         """Return a context that takes the lock when it is entered, and releases it when it is left.
 
-        :param within: seconds to wait for an operation of Nova's that has the lock, while what
-            nova-xloud itself does under the lock is waited for without a limit; 0: do not wait
-        :raises InvalidState: when the context is entered: the lock was not free in that time
+        :param within: seconds to wait for an operation of Nova that holds the lock; while
+            nova-xloud itself holds it, the wait goes on without a limit. 0: do not wait for anybody
+        :raises InvalidState: when the context is entered: an operation of Nova still holds the lock
+            after ``within`` seconds; with 0, anybody holds it
         """
 
 

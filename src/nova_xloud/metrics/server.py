@@ -58,7 +58,10 @@ class Server:
         return self._http.server_port if self._http is not None else 0
 
     def stop(self) -> None:
-        """Stop serving; the port can be bound again when this returns."""
+        """Accept no more requests; the port can be bound again when this returns.
+
+        Requests that are being answered are not waited for.
+        """
         http, self._http = self._http, None
         if http is not None:
             http.end()
@@ -86,7 +89,11 @@ class _Threaded(ThreadingMixIn, simple_server.WSGIServer):
             self.process_request(request, client)
 
     def end(self) -> None:
-        """Stop serving and close the socket; the port can be bound again when this returns."""
+        """Accept no more requests and close the socket; the port can be bound again then.
+
+        It waits neither for the requests that are being answered nor for the thread in
+        :meth:`serve`.
+        """
         self._ended = True
         with contextlib.suppress(OSError):
             # Without this the thread that waits in accept() would go on waiting.

@@ -68,10 +68,10 @@ def subclass(original: type[Any]) -> type[Any]:
 
 
 def size_of(spec: Any) -> Size | None:
-    """Return what an instance of a ``RequestSpec`` will hold.
+    """Return what an instance of a ``RequestSpec`` will hold: ``xloud_size``, else the boot size.
 
     None if the spec has no ``xloud_size`` and its flavor names no minimum: then the instance will
-    hold the flavor's size.
+    hold the flavor's size, which Nova's own code has.
     """
     if spec.xloud_size is not None:
         size: Size = spec.xloud_size

@@ -110,7 +110,10 @@ class FakeGuest:
 
     @property
     def unsettled(self) -> bool:
-        """Whether a removal has timed out, so that libvirt's number of vCPUs may be wrong."""
+        """Whether a removal of vCPUs has timed out and has not ended yet.
+
+        Then libvirt's number of vCPUs is too high already, or the guest will still give vCPUs back.
+        """
         return bool(self._cpus.dropped or self._cpus.asked_for or self._cpus.late)
 
     @property

@@ -206,9 +206,12 @@ def _stopped(request: AdjustRequest, state: InstanceState) -> InvalidState | Non
 
 
 def _vcpus_kept(target: Size, now: Size, state: InstanceState, bounds: Bounds) -> Blocked | None:
-    """Return the refusal to remove vCPUs from a running guest that never gives them back.
+    """Return the refusal to ask for fewer vCPUs of a running guest that never gives any back.
 
-    None if the guest may give vCPUs back, does not run, or need not give any.
+    None if the guest may give vCPUs back (``bounds.removal`` is None) or does not run, or if
+    ``target`` has no fewer vCPUs than the guest, or no fewer than are desired already.
+
+    :param now: the size that is desired before the request
     """
     guest, removal = state.guest, bounds.removal
     if removal is None or guest is None or not guest.running:
