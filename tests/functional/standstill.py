@@ -16,6 +16,8 @@ from oslo_db.sqlalchemy import engines
 
 from lab.patience import LIMIT, Patience
 
+# The name of a thread of oslo.messaging that polls for messages.
+_LISTENS = "(_runner)"
 _POOLS = (futures.ThreadPoolExecutor, futurist.ThreadPoolExecutor)
 
 
@@ -60,12 +62,14 @@ class Movement:
         """
         running = [one for one in self._services if one.rpcserver._started]
         for one in running:
+            one.tg.stop_timers()
+            one.tg.timers.clear()
+        # What is on its way may still call a service: so none is stopped before.
+        _wait_until(within, lambda: [*_working(), *self._busy_pools()])
+        for one in running:
             for server in _rpc_servers(one):
                 server.stop()
                 server.wait()
-            one.tg.stop_timers()
-            one.tg.timers.clear()
-        _wait_for_work(within)
         for pool, init in self._pools:
             if not pool._shutdown:
                 pool.shutdown(wait=True)
@@ -76,6 +80,11 @@ class Movement:
         for engine in self._engines:
             engine.dispose()
         return Standstill(tuple(running))
+
+    def _busy_pools(self):
+        return [
+            _ThreadsOf(pool) for pool, _ in self._pools if not pool._shutdown and _is_busy(pool)
+        ]
 
     def _remember_services(self, monkeypatch):
         start = service.Service.start
@@ -116,13 +125,34 @@ def _threads():
     return [one for one in threading.enumerate() if one is not threading.main_thread()]
 
 
-def _wait_for_work(seconds):
-    """Wait until there are no threads but those of pools, which end with these."""
+def _wait_until(seconds, left):
+    """Wait until there is nothing left.
+
+    :raises MovesOn: with what is left after so many seconds
+    """
     patience = Patience(seconds)
-    while left := [one for one in _threads() if not _is_of_a_pool(one)]:
+    while found := left():
         if patience.is_over():
-            raise MovesOn(left)
+            raise MovesOn(found)
         time.sleep(0.01)
+
+
+def _working():
+    """Threads that end by themselves: neither of pools nor of those who listen for RPC."""
+    return [one for one in _threads() if not _is_of_a_pool(one) and not one.name.endswith(_LISTENS)]
+
+
+class _ThreadsOf:
+    """A pool, by the name that its threads have."""
+
+    def __init__(self, pool):
+        self.name = getattr(pool, "name", None) or getattr(pool, "_thread_name_prefix", repr(pool))
+
+
+def _is_busy(pool):
+    if isinstance(pool, futurist.ThreadPoolExecutor):
+        return pool._work_queue.unfinished_tasks > 0
+    return not pool._work_queue.empty() or pool._idle_semaphore._value < len(pool._threads)
 
 
 def _is_of_a_pool(one):

@@ -12,6 +12,7 @@ import yaml
 
 from nova_xloud.client import service
 from nova_xloud.client.commands.adjust import AdjustServer
+from nova_xloud.compute.worker import Worker
 from nova_xloud.testing import Behaviour
 from tests.functional.base import XloudTestCase
 from tests.functional.shell import MEMBER, ClientTestCase, Shells
@@ -235,7 +236,10 @@ class Waiting(ClientTestCase):
         def again():
             self._adjust(current_vcpus=2)
 
-        ended = self._adjust_after("claimed", again, "--vcpus", "4", "-f", "json")
+        # Else the guest might have the first size before the second is asked for.
+        with mock.patch.object(Worker, "submit", autospec=True):
+            ended = self._adjust_after("claimed", again, "--vcpus", "4", "-f", "json")
+        self.computes["host1"].manager.xloud.reconcile()
         assert ended.code == 1, ended
         assert "the server's desired size is now 2 vCPUs, 512 MiB" in ended.err
         assert ended.json["outcome"] == "superseded"
@@ -496,8 +500,14 @@ class ListOfMixedHosts(Shells, XloudTestCase):
             self.start_compute("host2")
         ours = self._elastic(host="host1")
         theirs = self._boot(self._flavor(), host="host2")
-        rows = {row["ID"]: row for row in self.adjust("list", "-f", "json").json}
-        assert rows[ours["id"]]["Converged"] is True
+
+        def listed():
+            rows = {row["ID"]: row for row in self.adjust("list", "-f", "json").json}
+            # It may still boot.
+            assert rows[ours["id"]]["Converged"] is True
+            return rows
+
+        rows = self._wait(listed)
         without = rows[theirs["id"]]
         assert (without["Converged"], without["vCPUs"]) == (None, None)
         assert "xloud.host_unsupported" in without["Reasons"][0]

@@ -109,7 +109,7 @@ class Attached(DefinitionTestCase):
     def test_below_its_maximum_it_is_refused_with_both_numbers(self):
         for name in ("direct", "direct-physical"):
             said = self._refused(self.ports[name], by_us=True)
-            for part in ("768 MiB are held", "1024 MiB", name):
+            for part in ("the server holds 768 MiB", "1024 MiB", name):
                 assert part in said
 
     def test_a_macvtap_port_pins_nothing(self):
