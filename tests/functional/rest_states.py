@@ -39,14 +39,14 @@ class State(GabbiFixture):
     def name(self, name, value):
         self.case.useFixture(fixtures.EnvironmentVariable(name, value))
 
-    def small(self, name, extra_specs=MINIMUMS, host="host1"):
+    def small(self, name, extra_specs=MINIMUMS, host="host1", **options):
         """A server between 1 / 256 and 4 / 512, by its name. A host has room for many.
 
         :param host: never the scheduler's choice: other states have hosts that cannot adjust
         """
         size = {"vcpu": 4, "memory_mb": 512, "disk": 1, "ephemeral": 0}
         flavor = self.case._create_flavor(**size, extra_spec=extra_specs)
-        server = self.case._boot(flavor, host=host)
+        server = self.case._boot(flavor, host=host, **options)
         self.name(name, server["id"])
         return server
 
