@@ -38,7 +38,10 @@ def checks(layout: Layout) -> list[str]:
 
 
 def invariants(layout: Layout) -> list[str]:
-    """Return arguments of ``nova-xloud-status`` to check all invariants by asking libvirt."""
+    """Return the arguments with which ``nova-xloud-status`` checks the invariants.
+
+    They name each compute's libvirtd, so that the invariants about domains are checked too.
+    """
     witnesses = [
         word
         for compute in layout.computes
@@ -53,7 +56,7 @@ def configuration(layout: Layout) -> list[str]:
 
 
 def lab_run(layout: Layout, *arguments: str) -> str:
-    """Return the shell line that runs ``lab/run`` for this lab's state folder."""
+    """Return the shell line that runs ``lab/run`` with this lab's state folder and environment."""
     usual = {"LAB_STATE": REPOSITORY / ".lab", "LAB_VENV": REPOSITORY / ".venv"}
     own = {"LAB_STATE": layout.state, "LAB_VENV": layout.venv}
     set_before = [f"{name}={own[name]}" for name in own if own[name] != usual[name]]
@@ -76,7 +79,7 @@ def text(layout: Layout) -> str:
 
 
 def _limit() -> list[str]:
-    """Return a text on the number of vCPUs that QEMU without KVM can be given; empty with KVM."""
+    """Return a list with a text on how many vCPUs can be added without KVM; empty with KVM."""
     if os.environ.get("LAB_VIRT_TYPE", "qemu") != "qemu":
         return []
     most = contents.DEMO.vcpus - int(contents.DEMO.extra_specs["minimum_cpu"])

@@ -1,7 +1,7 @@
 """A client of the lab's cloud, for the demo and the end-to-end tests.
 
-It asks each witness in its own way: Nova and Placement through their APIs, libvirt through its
-socket, and the guest through what it prints on its console, which Nova's API hands out.
+It reads a server's size from four sources: Nova's API, Placement's API, libvirt through its socket,
+and the guest through what it prints on its console, which Nova's API returns.
 """
 
 import time
@@ -51,7 +51,13 @@ class Cloud:
     def create(
         self, name: str, flavor: str, image: str = contents.IMAGE, host: str | None = None
     ) -> str:
-        """Create a server without a network and wait for ACTIVE. Returns its id."""
+        """Create a server without a network, wait until it is ACTIVE, and return its id.
+
+        :param flavor: the name of the flavor
+        :param image: the name of the image
+        :param host: the host for the server, which only an administrator may choose
+        :raises LabError: the request is refused, or the server does not become ACTIVE
+        """
         answer = self.ask_for_server(name, flavor, image, host)
         if answer.status != 202:
             raise LabError(f"server {name} was refused ({answer.status}): {answer.message}")
@@ -64,6 +70,8 @@ class Cloud:
     ) -> Answer:
         """Send a request to create a server without a network, and return the answer at once.
 
+        :param flavor: the name of the flavor
+        :param image: the name of the image
         :param host: the host for the server, which only an administrator may choose
         """
         wanted = {
@@ -76,9 +84,15 @@ class Cloud:
         return self.call("POST", "/servers", json={"server": wanted})
 
     def delete(self, server_id: str) -> Answer:
-        """Delete a server, if there is one, and wait until Nova does not find it any more."""
+        """Delete a server, if there is one, and wait until Nova does not find it any more.
+
+        :returns: the answer to the request to delete it
+        :raises NotSettled: Nova still finds the server after two minutes
+        """
         answer = self.call("DELETE", f"/servers/{server_id}")
-        self.wait("deletion", lambda: self.vm_status(server_id) is None, BUILD_SECONDS)
+        self.wait(
+            f"{server_id} to be gone", lambda: self.vm_status(server_id) is None, BUILD_SECONDS
+        )
         return answer
 
     def act(
@@ -86,7 +100,7 @@ class Cloud:
     ) -> Answer:
         """Send a server action such as ``os-stop``, and return the answer at once.
 
-        :class:`lab.operations.Operations` has methods that wait for most actions.
+        The methods of :class:`lab.operations.Operations` wait for the end of an action.
         """
         return self.call(
             "POST",
@@ -96,7 +110,7 @@ class Cloud:
         )
 
     def delete_named(self, name: str) -> None:
-        """Delete every server of that name, if there are any."""
+        """Delete every server with this name, if there are any, and wait until they are gone."""
         for server in self.connection.compute.servers(name=f"^{name}$"):
             self.delete(server.id)
 
@@ -127,7 +141,7 @@ class Cloud:
         return str(found) if found else None
 
     def fault(self, server_id: str) -> str:
-        """Return the message of the fault that Nova has recorded for a server."""
+        """Return the message of the server's fault in Nova; "no fault recorded" if it has none."""
         fault = self.connection.compute.get_server(server_id).fault
         return str((fault or {}).get("message", "no fault recorded"))
 
@@ -154,7 +168,10 @@ class Cloud:
         return {each["type"]: each["reason"] for each in told if each["status"] is True}
 
     def outcomes(self, server_id: str, request_id: str) -> list[tuple[str | None, str]]:
-        """Return (result, details) of each event of the instance action of a request."""
+        """Return (result, details) of each event of the instance action of a request.
+
+        The result of an event that has not ended is None.
+        """
         path = f"/servers/{server_id}/os-instance-actions/{request_id}"
         events = self.call("GET", path).body["instanceAction"]["events"]
         return [(event["result"], event["details"] or "") for event in events]
@@ -164,13 +181,16 @@ class Cloud:
         response = self.connection.compute.request(
             path, method, microversion=microversion, raise_exc=False, **more
         )
-        # A path that Nova does not know (nova-xloud is not there) is answered in plain text.
+        # A path that Nova does not know, as without nova-xloud, is answered in plain text.
         is_json = "json" in response.headers.get("Content-Type", "") and response.content
         body = response.json() if is_json else None
         return Answer(response.status_code, body, response.headers)
 
     def allocation(self, server_id: str) -> dict[str, int]:
-        """Return the server's allocations by resource class, summed over all providers."""
+        """Return the server's allocations by resource class, summed over all providers.
+
+        The result is empty if there are none.
+        """
         answer = self.connection.placement.get(f"/allocations/{server_id}").json()
         total: dict[str, int] = {}
         for provider in answer["allocations"].values():
@@ -221,7 +241,10 @@ class Cloud:
             yield max(found, key=_liveliness, default=None)
 
     def actuated(self, server_id: str) -> Size | None:
-        """Return the size that libvirt has set the running domain to; None if it does not run."""
+        """Return the running domain's vCPUs and memory as libvirt reports them.
+
+        :returns: None if there is no domain, or if it is shut off
+        """
         with self.domain(server_id) as domain:
             if domain is None or not domain.isActive():
                 return None
@@ -238,14 +261,17 @@ class Cloud:
             return Size(vcpus, int(inactive.findtext("currentMemory", "0")) // 1024)
 
     def boot(self, server_id: str) -> int | None:
-        """Return a number that changes with every start of the guest; None while it is off."""
+        """Return a number that changes with every start of the guest.
+
+        :returns: None if there is no domain, or if it is shut off
+        """
         with self.domain(server_id) as domain:
             return domain.ID() if domain is not None and domain.isActive() else None
 
     def emulator(self, server_id: str) -> int:
         """Return the process id of the server's QEMU.
 
-        :raises LabError: the server does not run
+        :raises LabError: the server has no QEMU
         """
         with self.domain(server_id) as domain:
             if domain is None or not domain.isActive():
@@ -268,7 +294,10 @@ class Cloud:
         return str(output["output"])
 
     def report(self, server_id: str) -> guest.Report | None:
-        """Return the last report that the guest printed on its console; None if it is off."""
+        """Return the last report that the guest printed on its console.
+
+        :returns: None if the guest does not run, or has not printed a report yet
+        """
         if self.vm_status(server_id) not in SPEAKING:
             return None
         try:
@@ -293,6 +322,7 @@ class Cloud:
     ) -> Witnesses:
         """Wait until Placement, libvirt and the guest have the size that is expected of each.
 
+        :param seconds: how long to wait, counted by :class:`Patience`
         :returns: the last sizes, also if they are not as expected when the time is over
         """
         patience = Patience(seconds)

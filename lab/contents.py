@@ -1,11 +1,11 @@
 """The users, images and flavors that the lab's cloud has from the start.
 
-They are created once and checked at every ``up``: what differs is changed (an image's kernel after
-init.sh was edited, an extra spec).
+They are created at the first ``up``. A later ``up`` changes the images and flavors that differ from
+what this module says, such as an image's ramdisk after init.sh was edited.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +13,15 @@ import openstack
 from openstack.connection import Connection
 
 from lab import guest
+from lab.guest.load import IDLE, swap_argument
 from lab.layout import Layout
 from lab.services import config
 
 IMAGE = "xloud-guest"
+# The load of these guests can be driven; the second one has swap.
+LOAD_IMAGE = "xloud-load"
+SWAP_IMAGE = "xloud-load-swap"
+SWAP_MB = 512
 DISK_BYTES = 1 << 20
 
 
@@ -24,8 +29,8 @@ DISK_BYTES = 1 << 20
 class Image:
     """An image of the lab.
 
-    :ivar behaviour: of the guest; lab/guest describes each
-    :ivar agent: whether the image asks for a guest agent
+    :ivar behaviour: how the guest behaves; :mod:`lab.guest` describes each behaviour
+    :ivar agent: whether the guest has an agent
     :ivar more: further image properties
     """
 
@@ -36,7 +41,7 @@ class Image:
 
     @property
     def properties(self) -> dict[str, str]:
-        """The image properties."""
+        """The image's properties in Glance by name, without its kernel and its ramdisk."""
         line = {"os_command_line": guest.command_line(self.behaviour), **self.more}
         return {**line, "hw_qemu_guest_agent": "yes"} if self.agent else line
 
@@ -49,8 +54,35 @@ IMAGES = (
     Image("xloud-no-removal", "no-removal"),
     Image("xloud-no-removal-agent", "no-removal", agent=True),
     Image("xloud-no-balloon", "no-balloon"),
+    Image("xloud-silent-balloon", "silent-balloon"),
+    Image("xloud-unloads-driver", "unloads-driver"),
+    Image("xloud-takes-back", "takes-back"),
+    Image("xloud-dies-shrinking", "dies-shrinking"),
+    Image("xloud-reboots-shrinking", "reboots-shrinking"),
     Image("xloud-slow-removal", "slow-removal"),
+    Image("xloud-very-slow-removal", "very-slow-removal"),
+    Image("xloud-agent-lies", "agent-lies", agent=True),
+    Image("xloud-agent-hangs", "agent-hangs", agent=True),
+    Image("xloud-agent-errors", "agent-errors", agent=True),
     Image("xloud-hungry", "hungry"),
+    Image(LOAD_IMAGE, more={"os_command_line": guest.command_line("cooperative", IDLE.argument())}),
+    Image(
+        SWAP_IMAGE,
+        more={
+            "os_command_line": guest.command_line(
+                "cooperative", IDLE.argument(), swap_argument(SWAP_MB)
+            )
+        },
+    ),
+    # Its kernel panics at an NMI, which libvirt can send.
+    Image(
+        "xloud-panics",
+        more={"os_command_line": guest.command_line("cooperative", "unknown_nmi_panic")},
+    ),
+    Image(
+        "xloud-acpi-off",
+        more={"os_command_line": guest.command_line("cooperative", "acpi=off")},
+    ),
     Image("xloud-locked", more={"hw_mem_page_size": "small", "hw_locked_memory": "true"}),
 )
 
@@ -70,9 +102,26 @@ class Flavor:
 # it counts those that it has ever had, and aborts (tcg_register_thread) at one more than the
 # maximum. So the maximum is far above what anybody asks for.
 DEMO = Flavor("xloud.demo", 32, 1024, {"minimum_cpu": "1", "minimum_memory": "512"})
+# Servers that scale by themselves. The larger its maximum, the more memory stays usable in a guest,
+# and the longer its balloon takes at boot.
+AUTOSCALE = Flavor(
+    "xloud.autoscale",
+    4,
+    4096,
+    {"minimum_cpu": "1", "minimum_memory": "512", "xloud:autoscale": "on"},
+)
+AUTOSCALE_LARGE = replace(AUTOSCALE, name="xloud.autoscale.large", ram=8192)
+AUTOSCALE_HEAVY = replace(
+    AUTOSCALE,
+    name="xloud.autoscale.heavy",
+    extra_specs={**AUTOSCALE.extra_specs, "xloud:autoscale_weight": "300"},
+)
 FLAVORS = (
     DEMO,
-    # For a resize: less than xloud.demo's is neither its minimum of memory nor its maxima.
+    AUTOSCALE,
+    AUTOSCALE_LARGE,
+    AUTOSCALE_HEAVY,
+    # For a resize from xloud.demo: no minimum and no maximum is smaller there.
     Flavor("xloud.big", DEMO.vcpus, 1536, {"minimum_cpu": "2", "minimum_memory": "640"}),
     Flavor("stock.small", 1, 512),
 )
@@ -93,7 +142,7 @@ SERVICES = {
 def connect(layout: Layout, user: str = "admin", project: str = "admin") -> Connection:
     """Return an openstacksdk connection to the lab's cloud."""
     return openstack.connect(
-        # Before the catalog is made, and when ports have changed, Keystone is still found.
+        # So that Keystone is found before the catalog is made, and when ports have changed.
         identity_endpoint_override=layout.url("keystone", "/v3"),
         auth_url=layout.url("keystone", "/v3"),
         username=user,
@@ -168,8 +217,12 @@ def _ensure_disk(cloud: Connection, image: Any, name: str, properties: dict[str,
             use_import=False,
             **properties,
         )
-    elif any(property_of(image, name) != value for name, value in properties.items()):
-        cloud.image.update_image(image, **properties)
+        return
+    # Glance refuses (409) to add a property that is there, and openstacksdk adds those that it does
+    # not know by name.
+    changed = {name: v for name, v in properties.items() if property_of(image, name) != v}
+    if changed:
+        cloud.image.update_image(image, **changed)
 
 
 def property_of(image: Any, name: str) -> object:
@@ -197,7 +250,10 @@ def _ensure_file(cloud: Connection, name: str, path: Path, kind: str) -> Any:
 
 
 def ensure_flavors(cloud: Connection) -> None:
-    """Create each of ``FLAVORS``, and give it exactly its extra specs."""
+    """Create each of ``FLAVORS`` and set its extra specs.
+
+    A flavor with another size is deleted and made anew.
+    """
     known = {flavor.name: flavor for flavor in cloud.compute.flavors(get_extra_specs=True)}
     for wanted in FLAVORS:
         size = {"vcpus": wanted.vcpus, "ram": wanted.ram, "disk": wanted.disk}

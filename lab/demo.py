@@ -1,8 +1,8 @@
 """The demo: a server is grown and shrunk in the real cloud, and each step prints a row of a table.
 
 The columns are what was requested, what the API answered, and the size that Placement, libvirt and
-the guest itself report then. A column with another size than expected is marked, and the exit
-status is 1.
+the guest itself report then. A column with another value than expected is marked with !!, and the
+exit status is 1.
 """
 
 import time
@@ -17,7 +17,7 @@ SERVER = "xloud-demo"
 
 SMALL = Size(1, 512)
 GROWN = Size(3, 768)
-# Asked for while it is stopped.
+# Asked for while the server is stopped.
 KEPT = Size(2, 1024)
 TOO_MUCH = Size(33, 2048)
 
@@ -32,8 +32,11 @@ WIDTHS = (30, 10, 5, 12, 12, 12, 7)
 class Step:
     """One row of the demo's table: an action, and the sizes expected after it.
 
-    :ivar do: acts, given the cloud and the server's id; returns the API's HTTP status.
-    :ivar patience: seconds after which a column that has another size is marked.
+    :ivar do: the action, a function of the cloud and the server's id; it returns the API's HTTP
+        status
+    :ivar status: the HTTP status that is expected
+    :ivar still: seconds to wait after the action before the sizes are read
+    :ivar patience: seconds after which a column that has another size is marked
     """
 
     title: str
@@ -110,7 +113,7 @@ def run(layout: Layout) -> int:
         return _close(layout, [f"create: API says {created.status}: {created.message}"])
     server_id = str(created.body["server"]["id"])
     cloud.wait_status(server_id, "ACTIVE", BUILD_SECONDS)
-    # A guest boots, which takes a busy machine long.
+    # On a busy machine a guest takes long to boot.
     booted = _everywhere(SMALL)
     create = Step("create", SMALL, lambda *_: created.status, 202, booted, patience=BUILD_SECONDS)
     complaints = _row(cloud, server_id, create, began)

@@ -1,9 +1,9 @@
-"""What the lab raises. Every message says what to do or where to look next.
+"""The errors that the lab raises.
 
 LabError
- +-- ServiceFailed     a daemon ended, or did not answer within its time
- +-- CommandFailed     a one-shot command ended with an error
- +-- NotSettled        a cloud did not reach the awaited state within the deadline
+ +-- ServiceFailed     a daemon ended, or was not healthy in time
+ +-- CommandFailed     a command ended with an error, or did not end in time
+ +-- NotSettled        the cloud did not reach the state that was waited for in time
 """
 
 
@@ -12,12 +12,12 @@ class LabError(Exception):
 
 
 class ServiceFailed(LabError):
-    """A daemon ended, or did not become healthy within its time."""
+    """A daemon ended, or was not healthy in time."""
 
 
 class CommandFailed(LabError):
-    """A one-shot command ended with an error."""
+    """A command ended with an error, or did not end in time."""
 
 
 class NotSettled(LabError):
-    """The cloud did not reach the awaited state within the deadline."""
+    """The cloud did not reach the state that was waited for in time."""

@@ -36,6 +36,8 @@ def crash(layout: Layout, compute: Compute) -> None:
 
     The host's libvirtd goes on running. It has the guests as shut off, as a libvirtd has after the
     boot of its host.
+
+    :raises LabError: nova-compute does not run
     """
     kill(layout, compute.daemon("nova-compute"))
     for path in (compute.run / "libvirt" / "qemu").glob(NOVAS_GUESTS):
@@ -46,8 +48,8 @@ def crash(layout: Layout, compute: Compute) -> None:
 def frozen(pid: int) -> Iterator[None]:
     """Stop a process with SIGSTOP for as long as the block lasts.
 
-    A QEMU that is stopped like that does not answer on its monitor, and its guest's clock stands
-    still.
+    A QEMU that is stopped like that does not answer on its monitor, and the clock of its guest
+    stands still.
     """
     began = processes.start_time(pid)
     os.kill(pid, signal.SIGSTOP)
@@ -68,7 +70,7 @@ def emulator_pid(computes: Sequence[Compute], domain: str) -> int:
     for compute in computes:
         with contextlib.suppress(FileNotFoundError):
             return int((compute.run / "libvirt" / "qemu" / f"{domain}.pid").read_text())
-    raise LabError(f"no compute runs {domain}")
+    raise LabError(f"no compute runs the domain {domain}")
 
 
 def _kill_pid(pid: int) -> None:

@@ -4,12 +4,12 @@ All state lives under one folder, ``.lab/`` at the repository's root unless ``LA
 another:
 
     .lab/
-      ports.json            the ports this lab took
-      openrc                what a person sources to talk to the cloud
+      ports.json            the ports of this lab
+      openrc                a file for a shell to source, to talk to the cloud
       cache/                downloads and what is built from them; survives ``down``
       etc/  db/  glance/    configuration, SQLite files, images of the services
       run/  logs/           pid files and logs, one of each per daemon
-      instances/            what the guests have on disk; all computes share it, as over NFS
+      instances/            the guests' disks; all computes share this folder, as over NFS
       computes/<hostname>/  one compute: its libvirtd's private folders, nova-compute's state
 """
 
@@ -28,8 +28,8 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 # sockaddr_un.sun_path is 108 bytes with its closing NUL (unix(7)).
 UNIX_PATH_MAX = 107
 
-# The mount namespace of a compute puts private folders over these, so nothing below them is seen
-# by QEMU; the lab's state cannot be there.
+# The mount namespace of a compute puts private folders over these. QEMU sees nothing of what is
+# below them outside, so the lab's state cannot be there.
 HIDDEN_IN_NAMESPACE = ("/run", "/usr", "/var", "/etc")
 
 USUAL_PORTS: Mapping[str, int] = {
@@ -47,7 +47,7 @@ USUAL_PORTS: Mapping[str, int] = {
 }
 
 # The compute hosts that `up` starts, and where each receives guests that migrate to it. libvirt
-# refuses 127.0.0.1 there: it knows that address as its own machine's.
+# refuses 127.0.0.1 there: it knows that address as that of its own machine.
 HOSTNAMES = {"compute1": "127.0.0.11", "compute2": "127.0.0.12"}
 SOMEBODY_ELSES = "127.0.0.10"
 
@@ -76,7 +76,10 @@ class Compute:
 
     @property
     def qmp(self) -> Path:
-        """The folder with a second QMP socket of each running QEMU, named by its process id."""
+        """The folder with a second QMP socket of each running QEMU.
+
+        Each socket's name is the process id of its QEMU.
+        """
         return self.run / "qmp"
 
     @property
@@ -121,8 +124,8 @@ class Layout:
     def instances(self) -> Path:
         """Nova's instances_path, the same folder for every compute.
 
-        Also the same path inside and outside of their mount namespaces. Guests are then moved as
-        with shared storage: nothing is copied from one host to another over ssh.
+        Its path is the same inside and outside of their mount namespaces. Guests are moved as with
+        shared storage: nothing is copied from one host to another over ssh.
         """
         return self.state / "instances"
 
@@ -148,7 +151,7 @@ class Layout:
 
     @property
     def venv(self) -> Path:
-        """The Python environment with OpenStack; LAB_VENV can name one with another release."""
+        """The Python environment with OpenStack: LAB_VENV, or .venv/ of the repository."""
         return Path(os.environ.get("LAB_VENV") or REPOSITORY / ".venv")
 
     @property
@@ -158,7 +161,10 @@ class Layout:
 
     @property
     def password(self) -> str:
-        """The one password of this lab: for its users, its services, and its message broker."""
+        """The one password of this lab: for its users, its services, and its message broker.
+
+        It is chosen at the first call.
+        """
         path = self.state / "password"
         if not path.exists():
             path.touch(mode=0o600)
@@ -170,7 +176,10 @@ class Layout:
         return str(self.venv / "bin" / name)
 
     def url(self, service: str, path: str = "") -> str:
-        """Return the URL of a port of the lab."""
+        """Return the URL of a service of the lab.
+
+        :param service: the name of its port in ``ports``
+        """
         return f"http://127.0.0.1:{self.ports[service]}{path}"
 
     def make_folders(self) -> None:
@@ -190,9 +199,9 @@ def computes_found(state: Path) -> tuple[Compute, ...]:
 
 
 def load(environ: Mapping[str, str] = os.environ) -> Layout:
-    """Return the layout of this repository's lab, or of the lab in LAB_STATE.
+    """Return the layout of this repository's lab, or of the lab in LAB_STATE; create its folders.
 
-    Ports are those that the lab had before, or are chosen now.
+    The ports are those that the lab had before, or are chosen now.
 
     :raises LabError: the folder cannot be used; the message says what to do
     """

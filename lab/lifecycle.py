@@ -2,7 +2,7 @@
 
 import shutil
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -16,14 +16,14 @@ from lab.hypervisor import namespace, packages
 from lab.layout import Compute, Layout
 from lab.processes import Daemon
 from lab.progress import Progress
-from lab.services import database, glance, keystone, neutron, nova, placement, rabbitmq
+from lab.services import config, database, glance, keystone, neutron, nova, placement, rabbitmq
 
 PARTS = ("hypervisor", "guest", "cloud")
 SERVICES = (rabbitmq, keystone, placement, glance, neutron, nova)
-# The longest first: they are made two at a time.
+# Two databases are made at a time; the one that takes longest comes first.
 DATABASES = (nova, keystone, glance, placement, neutron)
 NOVA_SECONDS = 90
-# Which daemon has a port, where its name is another.
+# By the name of a port: the daemon that listens on it, if that has another name.
 PORT_OWNERS = {
     "network": "neutron",
     "nova": "nova-api",
@@ -34,9 +34,11 @@ PORT_OWNERS = {
 
 
 def up(lab: Layout, only: str | None = None) -> Layout:
-    """Start the lab, or the part named; a daemon that runs and is up to date goes on running.
+    """Start the lab, or one part of it; a daemon that runs and is up to date goes on running.
 
-    :returns: the layout, with the ports that it has now.
+    :param only: one of ``PARTS``
+    :returns: the layout, with the ports that the lab has now
+    :raises LabError: something does not start
     """
     progress = Progress()
     if only in (None, "guest"):
@@ -50,12 +52,15 @@ def up(lab: Layout, only: str | None = None) -> Layout:
 
 
 def is_up(lab: Layout) -> bool:
-    """Return whether the cloud's API runs."""
+    """Return whether nova-api runs."""
     return "nova-api" in processes.running(lab)
 
 
 def start_compute(lab: Layout, compute: Compute) -> None:
-    """Start a nova-compute that was stopped or killed, and wait until its RPC server listens."""
+    """Start a nova-compute that does not run or whose configuration has changed.
+
+    Return when it has reported to Nova, so that its RPC server listens.
+    """
     daemon = nova.compute_daemon(lab, compute)
     processes.start(lab, [daemon])
     cloud = contents.connect(lab)
@@ -69,9 +74,22 @@ def start_compute(lab: Layout, compute: Compute) -> None:
 
 @contextmanager
 def with_option(lab: Layout, compute: Compute, name: str, value: object) -> Iterator[None]:
-    """Run a nova-compute with an option of ``[xloud]`` for as long as the block lasts."""
+    """Run a nova-compute with an option of ``[xloud]`` for as long as the block lasts.
+
+    It is restarted before the block and after it.
+    """
+    with with_options(lab, compute, {name: value}):
+        yield
+
+
+@contextmanager
+def with_options(lab: Layout, compute: Compute, options: Mapping[str, object]) -> Iterator[None]:
+    """Run a nova-compute with options of ``[xloud]`` for as long as the block lasts.
+
+    It is restarted before the block and after it.
+    """
     before = compute.nova_conf.read_text()
-    compute.nova_conf.write_text(before.replace("[xloud]\n", f"[xloud]\n{name} = {value}\n"))
+    compute.nova_conf.write_text(config.with_values(before, "xloud", options))
     start_compute(lab, compute)
     try:
         yield
@@ -115,7 +133,7 @@ def _cloud_up(lab: Layout, progress: Progress) -> Layout:
         contents.ensure_images(cloud, guest.ensure_built(lab))
         contents.ensure_flavors(cloud)
     with progress.step("nova listens, computes can be scheduled to"):
-        _wait_for_nova(lab, cloud)
+        wait_for_nova(lab, cloud)
     return lab
 
 
@@ -133,23 +151,27 @@ def _start(lab: Layout, progress: Progress, title: str, daemons: Sequence[Daemon
 
 
 def _settle_ports(lab: Layout) -> Layout:
-    """Replace ports that another program has taken while nothing of the cloud ran."""
+    """Replace ports that another program has taken, if nothing of the cloud runs.
+
+    :raises LabError: a port is taken, and something of the cloud runs
+    """
     alive = processes.running(lab).keys()
     if alive <= _hypervisor_names(lab):
         return layout.with_free_ports(lab)
     for port, number in lab.ports.items():
         if PORT_OWNERS.get(port, port) not in alive and not layout.port_is_free(number):
             raise LabError(
-                f"port {number} ({port}) is taken; `lab/run down`, then up, takes others"
+                f"port {number} ({port}) is taken by another program; `lab/run down` and then "
+                "`lab/run up` choose other ports"
             )
     return lab
 
 
-def _wait_for_nova(lab: Layout, cloud: Connection) -> None:
-    """Wait until all of Nova listens, and each compute is mapped to the cell and in Placement.
+def wait_for_nova(lab: Layout, cloud: Connection) -> None:
+    """Wait until Nova's services listen, and each compute is mapped to the cell and in Placement.
 
-    A service sends its first report after it has begun to listen. It is not enough that Nova has
-    the service as up, because the last report may be from before the service's restart.
+    A service sends its first report after it has begun to listen. That Nova has the service as up
+    is not enough, because the last report may be from before the service's restart.
     """
     computes = [nova.compute_daemon(lab, compute) for compute in lab.computes]
     daemons = [*nova.daemons(lab)[1:], *computes]
@@ -163,7 +185,10 @@ def _wait_for_nova(lab: Layout, cloud: Connection) -> None:
 
 
 def _wait_until(lab: Layout, daemons: Sequence[Daemon], ready: Callable[[], object]) -> None:
-    """Wait for Nova; raise if a daemon ends, or if the wait takes too long."""
+    """Wait until ``ready`` returns something true.
+
+    :raises ServiceFailed: one of the daemons has ended, or the wait takes too long
+    """
     deadline = time.monotonic() + NOVA_SECONDS
     while not ready():
         processes.check_running(lab, daemons)
@@ -176,7 +201,11 @@ def _wait_until(lab: Layout, daemons: Sequence[Daemon], ready: Callable[[], obje
 
 
 def _reports(cloud: Connection, since: float, **query: str) -> int:
-    """Return how many of Nova's services, or of those queried, have reported since that time."""
+    """Return how many of Nova's services have reported since a time.
+
+    :param since: seconds since 1970
+    :param query: selects services, such as ``host="compute1"``
+    """
     reports = [
         datetime.fromisoformat(service.updated_at).replace(tzinfo=UTC).timestamp()
         for service in cloud.compute.services(**query)
@@ -196,7 +225,7 @@ def _hypervisor_names(lab: Layout) -> set[str]:
 
 
 def down(lab: Layout) -> None:
-    """Stop all parts of the lab that run; this may be called again at any time.
+    """Stop all parts of the lab that run; servers, databases and logs are kept.
 
     The broker is stopped after Nova's services, which send messages when they stop. Guests are
     ended last.

@@ -1,7 +1,8 @@
-"""Nova's own operations on a server, as an administrator asks for them and waits for their end.
+"""Nova's own operations on a server, as an administrator requests them and waits for their end.
 
-Every method returns when the operation has ended as it should, and raises LabError with what the
-instance's action says when it ended in another way. Sizes are not checked here, but by the tests.
+A method returns when the operation has ended and the server has the status that it should have. If
+not, it raises LabError with the events of the instance action. Sizes are checked by the tests, not
+here.
 """
 
 from collections.abc import Iterator
@@ -11,15 +12,19 @@ from typing import Any
 from lab.cloud import BUILD_SECONDS, Answer, Cloud
 from lab.errors import LabError, NotSettled
 
-# From 2.95 on an evacuated server is left stopped; before, it is as it was.
+# From microversion 2.95 on Nova leaves an evacuated server stopped; before, it runs if it did so.
 EVACUATED_RUNNING = "2.94"
 
-# With no task running any more a server has its new status, or is about to (a confirmed resize).
+# When a server has no task state any more, it may take a moment until it has its new status (after
+# a confirmed resize).
 END_SECONDS = 10.0
 
 
 class Operations:
-    """Nova's operations on the servers of one cloud; each method waits for the operation's end."""
+    """Nova's operations on the servers of one cloud; each method waits for the operation's end.
+
+    An operation after which a server usually runs has failed if the server is not ACTIVE then.
+    """
 
     def __init__(self, cloud: Cloud) -> None:
         self.cloud = cloud
@@ -51,7 +56,10 @@ class Operations:
         self._do(server_id, "os-start")
 
     def soft_reboot(self, server_id: str) -> None:
-        """Ask the guest to shut down, and start it again; Nova reboots it hard after 15 s."""
+        """Ask the guest to shut down, and start it again.
+
+        Nova reboots it hard if it has not shut down in time (wait_soft_reboot_seconds).
+        """
         self._do(server_id, "reboot", {"type": "SOFT"})
 
     def hard_reboot(self, server_id: str) -> None:
@@ -66,7 +74,7 @@ class Operations:
         self._do(server_id, "rescue", self.from_image(image), status="RESCUE")
 
     def from_image(self, image: str | None) -> dict[str, str]:
-        """Return the arguments of the action ``rescue`` for an image; see :meth:`rescue`."""
+        """Return the arguments of the action ``rescue`` with the image of this name, or without."""
         if image is None:
             return {}
         found = self.cloud.connection.image.find_image(image, ignore_missing=False)
@@ -77,20 +85,23 @@ class Operations:
         self._do(server_id, "unrescue")
 
     def rebuild(self, server_id: str, image: str) -> None:
-        """Its disk is made anew from an image, named."""
+        """Rebuild the server from the image with this name, which makes its disk anew."""
         found = self.cloud.connection.image.find_image(image, ignore_missing=False)
         self._do(server_id, "rebuild", {"imageRef": found.id})
 
     def lock(self, server_id: str) -> None:
-        """Lock the server."""
+        """Lock the running server."""
         self._do(server_id, "lock")
 
     def unlock(self, server_id: str) -> None:
-        """Unlock the server."""
+        """Unlock the running server."""
         self._do(server_id, "unlock")
 
     def snapshot(self, server_id: str, name: str) -> None:
-        """Make an image of its disk; when it is there, it is deleted."""
+        """Make an image of the running server's disk, and delete the image again.
+
+        :raises LabError: also if the image is not active
+        """
         image = self.cloud.connection.image
         made = self._do(server_id, "createImage", {"name": name}).body["image_id"]
         try:
@@ -111,7 +122,7 @@ class Operations:
         self._move(server_id, host, "migrate", {"host": host}, status="VERIFY_RESIZE")
 
     def resize(self, server_id: str, flavor: str) -> None:
-        """Resize the server to another flavor, on a host that the scheduler chooses.
+        """Resize the server to the flavor with this name, on a host that the scheduler chooses.
 
         The server then waits to be confirmed or reverted.
         """
@@ -127,11 +138,11 @@ class Operations:
         self._do(server_id, "revertResize")
 
     def evacuate(self, server_id: str, host: str) -> None:
-        """Rebuild the server on ``host``; Nova must have the server's own host as down."""
+        """Rebuild the server on ``host``; Nova must take the server's own host for down."""
         self._move(server_id, host, "evacuate", {"host": host}, microversion=EVACUATED_RUNNING)
 
     def shelve(self, server_id: str) -> None:
-        """Shelve and offload the server, which then is on no host."""
+        """Shelve and offload the server, which is on no host afterwards."""
         self._do(server_id, "shelve", status="SHELVED_OFFLOADED")
 
     def unshelve(self, server_id: str, host: str) -> None:
@@ -141,7 +152,7 @@ class Operations:
     # Hosts.
 
     def force_down(self, host: str, down: bool) -> None:
-        """Set whether Nova takes a host's nova-compute for down without waiting for a timeout."""
+        """Set or clear ``forced_down`` of a host's nova-compute; Nova takes it for down if set."""
         self._set_service(host, {"forced_down": down})
 
     @contextmanager
@@ -174,7 +185,10 @@ class Operations:
     def _set_service(self, host: str, values: dict[str, Any]) -> None:
         answer = self.cloud.call("PUT", f"/os-services/{self._service(host).id}", json=values)
         if answer.status != 200:
-            raise LabError(f"{values} of {host} was refused ({answer.status}): {answer.message}")
+            raise LabError(
+                f"setting {values} of the nova-compute of {host} was refused ({answer.status}): "
+                f"{answer.message}"
+            )
 
     def _move(self, server_id: str, host: str, action: str, arguments: Any, **more: Any) -> None:
         answer = self._do(server_id, action, arguments, **more)
@@ -196,7 +210,9 @@ class Operations:
             raise LabError(
                 f"{action} of {server_id} was refused ({answer.status}): {answer.message}"
             )
-        self.cloud.wait("it to be left alone", lambda: self._is_idle(server_id), BUILD_SECONDS)
+        self.cloud.wait(
+            f"{action} of {server_id} to end", lambda: self._is_idle(server_id), BUILD_SECONDS
+        )
         try:
             self.cloud.wait_status(server_id, status, END_SECONDS)
         except NotSettled as error:

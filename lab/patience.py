@@ -3,7 +3,7 @@
 
 A limit in seconds of the clock is too short on a loaded machine, where both the program that waits
 and the program that it waits for get little CPU time. So each poll counts as at most ``LOOK``
-seconds, however long it took: polls are as rare as the machine is slow.
+seconds, however long it took: where polls take longer, the limit is reached later.
 """
 
 import time
@@ -20,7 +20,11 @@ SLOWEST = 10
 
 
 class Patience:
-    """A time limit of ``seconds`` for a loop that polls; call :meth:`is_over` once per poll."""
+    """A time limit for a loop that polls; call :meth:`is_over` once per poll.
+
+    It is reached after ``seconds`` on an idle machine, and at the latest after ``SLOWEST`` times as
+    many.
+    """
 
     def __init__(self, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._left = seconds

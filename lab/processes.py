@@ -1,9 +1,9 @@
 """Starts the lab's daemons, waits until they are healthy, and stops them by process id.
 
-A daemon gets its own session, a log and a record (``run/<name>.json``) with its process id and
-that process's start time, so that a process id which the kernel has given to somebody else is
-never killed. Nothing here looks for a process by its name. What daemons start themselves is found
-by a mark in the environment that they hand down (``MARK``) with this lab's state folder in it.
+A daemon gets its own session, a log and a record (``run/<name>.json``). The record has its process
+id and that process's start time, so that a process id which the kernel has given to another process
+is never killed. Nothing here looks for a process by its name. Processes that daemons have started
+are found by the variable ``MARK`` in their environment, which names this lab's state folder.
 """
 
 import contextlib
@@ -23,6 +23,7 @@ from lab.layout import REPOSITORY, Layout
 
 MARK = "NOVA_XLOUD_LAB"
 STOP_SECONDS = 10.0
+TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 POLL_SECONDS = 0.1
 
 
@@ -30,11 +31,13 @@ POLL_SECONDS = 0.1
 class Daemon:
     """One long-running program of the lab.
 
-    :ivar healthy: True when it can be used. Called again and again: quick, and raising OSError
-        counts as not yet.
-    :ivar made_of: files and folders with whose content a running daemon must agree; when one has
-        changed since the start, ``start`` replaces the daemon.
-    :ivar port: the TCP port on which it, and nobody else, has to listen to be healthy.
+    :ivar healthy: returns whether the daemon can be used. It is called repeatedly and must be
+        quick; an OSError counts as False
+    :ivar environment: variables besides those of :func:`daemon_environment`
+    :ivar made_of: the files that the daemon reads when it starts, and folders whose ``*.py`` files
+        it imports. If one has changed since the daemon's start, :func:`start` restarts the daemon
+    :ivar timeout: seconds within which the daemon has to be healthy after its start
+    :ivar port: the TCP port on which the daemon's own process has to listen to be healthy
     """
 
     name: str
@@ -48,7 +51,12 @@ class Daemon:
 
 @dataclass(frozen=True)
 class Record:
-    """The process of a daemon, as recorded in a file when the daemon was started."""
+    """The process of a daemon, as recorded in a file when the daemon was started.
+
+    :ivar start_time: clock ticks from the machine's boot to the start of the process
+    :ivar boot_id: the machine's boot in which the process was started
+    :ivar fingerprint: a hash of what the daemon was made of
+    """
 
     pid: int
     start_time: int
@@ -56,14 +64,15 @@ class Record:
     fingerprint: str
 
     def alive(self) -> bool:
-        """Return whether this same process still runs; a zombie does not."""
+        """Return whether this same process still runs; a zombie counts as ended."""
         return self.boot_id == _boot_id() and self.start_time == start_time(self.pid)
 
 
 def start(layout: Layout, daemons: Iterable[Daemon]) -> list[str]:
     """Start those daemons that do not run or are out of date, and wait until all are healthy.
 
-    :returns: the names of those that were started.
+    :returns: the names of those that were started
+    :raises ServiceFailed: a daemon ended, or was not healthy in time
     """
     wanted = list(daemons)
     fresh = [daemon for daemon in wanted if not _is_current(layout, daemon)]
@@ -78,7 +87,8 @@ def start(layout: Layout, daemons: Iterable[Daemon]) -> list[str]:
 def stop(layout: Layout, names: Iterable[str]) -> list[str]:
     """Send SIGTERM to these daemons, wait for all of them, and kill those that are left.
 
-    :returns: the names of those that ran.
+    :returns: the names of those that ran
+    :raises LabError: a process outlives SIGKILL, because it hangs in the kernel
     """
     records = {name: record for name in names if (record := read_record(layout, name))}
     running = {name: record for name, record in records.items() if record.alive()}
@@ -105,7 +115,7 @@ def end_processes(processes: Mapping[int, int], seconds: float = STOP_SECONDS) -
         while left() and time.monotonic() < deadline:
             time.sleep(POLL_SECONDS)
     if left():
-        raise LabError(f"processes {sorted(left())} outlive SIGKILL")
+        raise LabError(f"processes {sorted(left())} outlive SIGKILL: they hang in the kernel")
 
 
 def running(layout: Layout) -> dict[str, Record]:
@@ -153,7 +163,11 @@ def run_command(
     cwd: Path | None = None,
     timeout: float = 300.0,
 ) -> None:
-    """Run a command to its end, its output in ``logs/<name>.log``; show the tail if it fails."""
+    """Run a command to its end, and append its output to ``logs/<name>.log``.
+
+    :param timeout: seconds after which the command is killed
+    :raises CommandFailed: the command failed or was killed; the message has the end of the log
+    """
     log = layout.logs / f"{name}.log"
     with log.open("ab") as sink:
         sink.write(f"$ {' '.join(command)}\n".encode())
@@ -176,7 +190,7 @@ def run_command(
 
 
 def tail(log: Path, lines: int = 25) -> str:
-    """Return the last lines of a log, indented, with the path of the log."""
+    """Return the path of a log and its last lines, indented, as text."""
     try:
         text = log.read_text(errors="replace").splitlines()[-lines:]
     except FileNotFoundError:
@@ -185,7 +199,10 @@ def tail(log: Path, lines: int = 25) -> str:
 
 
 def daemon_environment(layout: Layout) -> dict[str, str]:
-    """Return this process's environment without variables that change how daemons behave."""
+    """Return the environment for daemons and commands.
+
+    It is that of this process, without variables that would change how daemons behave.
+    """
     meddling = ("OS_", "PYTHON", "LIBVIRT_", "RABBITMQ_", "ERL_")
     kept = {key: value for key, value in os.environ.items() if not key.startswith(meddling)}
     # Times in logs agree with those in the APIs.
@@ -212,7 +229,7 @@ def started_at(layout: Layout, daemon: Daemon) -> float:
     record = read_record(layout, daemon.name)
     if record is None or not record.alive():
         return time.time()
-    since_boot = record.start_time / os.sysconf("SC_CLK_TCK")
+    since_boot = record.start_time / TICKS_PER_SECOND
     return time.time() - time.clock_gettime(time.CLOCK_BOOTTIME) + since_boot
 
 

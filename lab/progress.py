@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 
 class Step:
-    """One line of progress; :meth:`note` adds a text that is shown when the step ends."""
+    """One line of progress; :meth:`note` adds a text, which is printed if the step succeeds."""
 
     def __init__(self, title: str) -> None:
         self.title = title
@@ -25,7 +25,10 @@ class Progress:
 
     @contextmanager
     def step(self, title: str) -> Iterator[Step]:
-        """Print a step on entry and its seconds on exit; an error is marked and raised again."""
+        """Print the step's line when the block ends; an error is marked and raised again.
+
+        On a terminal the title is shown from the beginning of the block.
+        """
         step = Step(title)
         began = time.monotonic()
         # On a terminal the running step is shown and then overwritten; a log gets one line only.

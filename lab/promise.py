@@ -1,8 +1,8 @@
-"""``lab/run promise``: sequences of operations in which the main invariant is hard to keep.
+"""The command ``lab/run promise``: sequences in which the main invariant is hard to keep.
 
 The invariant: ``reserved`` is never less than what the guest has or may start with. Each sequence
-prints the sizes after each operation, and judges nothing. The same sequences are tested in
-tests/e2e: test_definitions.py, test_locked_memory.py, test_patience.py.
+prints the sizes after each operation, and does not check them. Tests in tests/e2e check the same
+sequences: test_definitions.py, test_locked_memory.py, test_patience.py.
 """
 
 import time
@@ -42,7 +42,11 @@ class Story:
         print(ROW.format(seconds, title, *map(str, sizes), conditions), flush=True)
 
     def watch(self, title: str, claim: Size, seconds: float = WATCH_SECONDS) -> None:
-        """Wait for all witnesses to say so, however long that is; then the row."""
+        """Wait until Placement, libvirt and the guest report ``claim``, and print a row.
+
+        The server has to have the condition Converged too. The row is printed after ``seconds`` in
+        any case.
+        """
         cloud, until = self.cloud, time.monotonic() + seconds
         while time.monotonic() < until:
             said = cloud.witnesses(self.server)
@@ -59,21 +63,26 @@ class Story:
         return answer
 
     def end(self, answer: Answer) -> None:
-        """How the action has ended."""
+        """Wait until the instance action of the request has ended, and print its events.
+
+        :param answer: the answer to the request
+        :raises NotSettled: it has not ended in time
+        """
         request = answer.headers["x-openstack-request-id"]
         outcomes = self.cloud.wait(
-            "the end of its action",
+            f"the instance action of {request} to end",
             lambda: [one for one in self.cloud.outcomes(self.server, request) if one[0]],
             WATCH_SECONDS,
         )
         for result, details in outcomes:
-            print(f"          its action has ended: {result}. {details}".rstrip())
+            print(f"          the instance action has ended: {result}. {details}".rstrip())
 
 
 def run(layout: Layout, names: Sequence[str] = ()) -> int:
-    """Run the sequences that are named, or all of them, and return an exit status.
+    """Run some of the sequences.
 
-    :param names: keys of STORIES
+    :param names: keys of ``STORIES``; empty: all of them
+    :returns: 0; 1 if an operation of a sequence fails, and then no further sequence is run
     """
     cloud = Cloud(layout)
     operations = Operations(cloud)
@@ -90,9 +99,11 @@ def run(layout: Layout, names: Sequence[str] = ()) -> int:
 
 
 def definition(cloud: Cloud, operations: Operations) -> None:
-    story = Story(cloud, "What it starts with next is counted, and corrected", contents.DEMO.name)
+    story = Story(
+        cloud, "The size to start with next is claimed, and corrected", contents.DEMO.name
+    )
     story.ask(FOUR)
-    story.watch("there", FOUR)
+    story.watch("after waiting for that size", FOUR)
     for persist in (False, True):
         story.ask(TWO, persist)
         time.sleep(5)
@@ -100,7 +111,7 @@ def definition(cloud: Cloud, operations: Operations) -> None:
     operations.soft_reboot(story.server)
     story.watch("after a soft reboot", TWO)
     story.ask(Size(4, 1024), persist=False)
-    story.watch("there", Size(4, 1024))
+    story.watch("after waiting for that size", Size(4, 1024))
     there = cloud.layout.computes[1].hostname
     for title, do in (
         (f"live migrated to {there}", partial(operations.live_migrate, story.server, there)),
@@ -115,21 +126,21 @@ def rescue(cloud: Cloud, operations: Operations) -> None:
     title = "A rescue image that would lock all memory is refused"
     story = Story(cloud, title, contents.DEMO.name)
     story.ask(Size(2, 768))
-    story.watch("there", Size(2, 768))
+    story.watch("after waiting for that size", Size(2, 768))
     answer = cloud.act(story.server, "rescue", operations.from_image("xloud-locked"))
     print(f"          rescue with the image xloud-locked: {answer.status} {answer.message}")
-    story.row("as it was")
+    story.row("after the refusal")
 
 
 def slow_removal(cloud: Cloud, operations: Operations) -> None:
     title = "A guest that gives a vCPU back after 8 s; libvirt waits for 5"
     story = Story(cloud, title, contents.DEMO.name, "xloud-slow-removal")
     story.ask(TWO)
-    story.watch("there", TWO)
+    story.watch("after waiting for that size", TWO)
     answer = story.ask(SMALL)
     time.sleep(6)
     story.row("6 s later")
-    story.watch("there", SMALL)
+    story.watch("after waiting for that size", SMALL)
     story.end(answer)
 
 
@@ -139,11 +150,11 @@ def no_room(cloud: Cloud, operations: Operations) -> None:
     with lifecycle.with_option(layout, layout.computes[0], "give_up_after", 2):
         story = Story(cloud, title, contents.DEMO.name, "xloud-hungry")
         story.ask(Size(1, 1024))
-        story.watch("there", Size(1, 1024))
+        story.watch("after waiting for that size", Size(1, 1024))
         time.sleep(15)
         story.end(story.ask(SMALL))
         story.row("refused once")
-        cloud.wait("it to be given up", lambda: "GaveUp" in cloud.conditions(story.server))
+        cloud.wait("the condition GaveUp", lambda: "GaveUp" in cloud.conditions(story.server))
         story.row("given up")
     told = cloud.xloud_status(story.server).body["xloud_status"]
     print(f"          memory_mb: {told['memory_mb']}")
@@ -156,13 +167,13 @@ def long_pause(cloud: Cloud, operations: Operations) -> None:
     title = f"Paused for {PAUSED_SECONDS} s, and then made smaller at once"
     story = Story(cloud, title, contents.DEMO.name)
     story.ask(Size(3, 768))
-    story.watch("there", Size(3, 768))
+    story.watch("after waiting for that size", Size(3, 768))
     operations.pause(story.server)
     time.sleep(PAUSED_SECONDS)
     story.row(f"paused for {PAUSED_SECONDS} s")
     operations.unpause(story.server)
     answer = story.ask(SMALL)
-    story.watch("there", SMALL)
+    story.watch("after waiting for that size", SMALL)
     story.end(answer)
 
 

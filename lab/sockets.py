@@ -1,7 +1,7 @@
 """Finds out whether a given process listens on a port.
 
-That a port answers does not prove that the process that was started answers: another lab may have
-taken the port between the choice of the port and the start of the process.
+An answer from a port does not prove that the lab's own process answers: another lab may have taken
+the port between the choice of the port and the start of the process.
 """
 
 import os
@@ -11,7 +11,10 @@ LISTEN = "0A"
 
 
 def listens(pid: int, port: int) -> bool:
-    """Return whether the process itself has a TCP socket that listens on the port (proc(5))."""
+    """Return whether the process has a TCP socket that listens on the port (proc(5)).
+
+    Sockets of its child processes do not count.
+    """
     inodes = _listening(port)
     try:
         return any(_inode(entry) in inodes for entry in Path(f"/proc/{pid}/fd").iterdir())

@@ -1,7 +1,7 @@
 """Tempest against the lab: its configuration, its workspace, and a run of it.
 
-Tempest makes projects and users of its own and takes them away. Nothing logs in to a guest: the
-lab's servers have no network.
+Tempest creates its own projects and users, and deletes them. Nothing logs in to a guest: the lab's
+servers have no network.
 """
 
 import shlex
@@ -20,8 +20,9 @@ BUILD_SECONDS = 300
 
 
 def run(lab: Layout, arguments: Sequence[str] = ()) -> int:
-    """Run the real Tempest in the running lab: the plugin's tests, or those that arguments name.
+    """Run Tempest against the running lab.
 
+    :param arguments: the arguments of ``tempest run``; empty: those that select the plugin's tests
     :returns: Tempest's exit status
     """
     workspace = _ensure_workspace(lab)

@@ -18,7 +18,7 @@ class Size:
 
 @dataclass(frozen=True)
 class Answer:
-    """An API's answer: HTTP status, decoded body (None if it had none), and headers.
+    """An API's answer: HTTP status, decoded body (None unless it is JSON), and headers.
 
     The names of headers may be written in upper or lower case.
     """
@@ -29,7 +29,10 @@ class Answer:
 
     @property
     def message(self) -> str:
-        """The message of an error, which Nova formats as {kind: {code, message}}."""
+        """The message of an error, which Nova formats as {kind: {code, message}}.
+
+        It is empty if there is no body. Use it for answers that are errors only.
+        """
         if not isinstance(self.body, dict):
             return ""
         return " ".join(
@@ -39,12 +42,12 @@ class Answer:
 
 @dataclass(frozen=True)
 class Witnesses:
-    """One instance's size in Placement, in libvirt and in the guest; None where it is unknown."""
+    """One instance's size in Placement, in libvirt and in the guest; None where there is none."""
 
     placement: Size | None
     libvirt: Size | None
     guest: Size | None
 
     def all_say(self, size: Size | None) -> bool:
-        """Return whether all three report the size ``size``."""
+        """Return whether Placement, libvirt and the guest all report ``size``."""
         return self == Witnesses(size, size, size)

@@ -22,6 +22,8 @@ def _nodes():
         node
         for path in sorted(_PACKAGE.rglob("*.py"))
         if not path.is_relative_to(_PACKAGE / "testing")
+        # What is said of codes makes none.
+        if not path.is_relative_to(_PACKAGE / "core/remedies")
         for node in ast.walk(ast.parse(path.read_text()))
     ]
 
@@ -67,3 +69,17 @@ def all_codes():
     spelled = {text for text in _constants() if _CODE.fullmatch(text)}
     made = {f"xloud.{phase.value}" for phase in Phase}
     return sorted((spelled | made | blocked_codes()) - _NO_CODES)
+
+
+def finding_codes():
+    """The codes of the rules that the check of the invariants may find broken, and of its notes."""
+    found = set()
+    for node in _nodes():
+        if not isinstance(node, ast.Call):
+            continue
+        match node.func, node.args:
+            case ast.Name(id="Finding"), [ast.Constant(value=code), *_]:
+                found.add(code)
+            case ast.Name(id="_about"), [_, ast.Constant(value=code), *_]:
+                found.add(code)
+    return found

@@ -1,33 +1,49 @@
 """The lab's guest: Debian's cloud kernel and a busybox initramfs that reports on itself.
 
-On its serial console it prints, at boot, on every change (looked for every half second), and at
-least every five seconds, one line:
+Every half second it looks whether its size has changed. At boot, after a change, and at least every
+five seconds, it prints one line on its serial console:
 
     xloud-guest: cpus_online=1 ram_mib=1024 balloon_mib=512 held_mib=512 mem_total_kib=... \
         mem_free_kib=... uptime=3.10 guest=cooperative
 
-:cpus_online: CPUs the guest's kernel uses (/proc/cpuinfo).
-:ram_mib: RAM the guest sees (/proc/iomem), rounded up to a MiB: the domain's maximum memory.
+:cpus_online: the CPUs that the guest's kernel uses (/proc/cpuinfo).
+:ram_mib: the RAM that the guest sees (/proc/iomem), rounded up to a MiB: the domain's maximum
+    memory.
 :balloon_mib: pages given to the balloon (/proc/vmstat, balloon_inflate less balloon_deflate).
 :held_mib: ram_mib less balloon_mib: what libvirt calls the balloon's actual size. MemTotal does
-    not show it where the balloon has autodeflate='on', as Nova sets it: there it stays.
+    not show it where the balloon has autodeflate='on', as Nova sets it: MemTotal then stays.
 
 Behaviours, by ``xloud.guest=`` on the kernel's command line (image property os_command_line):
 
-:cooperative: brings every CPU online at every look, has a balloon driver. The default.
+:cooperative: the default. It brings every CPU online each time it looks, and has a balloon driver.
 :online-once: brings a CPU online when it has just been added, as distributions do, so that a CPU
-    which the guest agent takes offline stays so.
+    which the guest agent takes offline stays offline.
 :no-online: leaves hot-added CPUs offline.
 :no-removal: as online-once, and refuses to give a CPU back.
 :no-balloon: has no balloon driver.
-:slow-removal: cooperative, but a vCPU is given back 8 s after it was asked for
-    (lab/hypervisor/nudge.py: QEMU says so late).
+:silent-balloon: has a balloon driver that does what it is asked, and never reports statistics. (It
+    has no driver at all with a kernel for which silent_balloon.py cannot make this one.)
+:unloads-driver: unloads its balloon driver some 10 s after it was made larger and smaller again.
+    The driver gives all of its memory back to the guest first.
+:takes-back: as unloads-driver, and loads the driver again after some 45 s.
+:dies-shrinking: panics while its memory is taken, after it was made larger.
+:reboots-shrinking: reboots itself while its memory is taken, after it was made larger.
+:slow-removal: cooperative, but libvirt has a vCPU back only 8 s after it asked for it, because
+    lab/hypervisor/nudge.py waits.
+:very-slow-removal: the same with 40 s.
+:agent-lies: its agent counts one CPU online, whatever is true, and claims to obey.
+:agent-hangs: its agent answers libvirt's greeting and then nothing more.
+:agent-errors: its agent answers everything but the greeting with an error.
 :hungry: once it was made larger, uses all memory but some 100 MiB, and gives none of it back.
 
-``xloud.look=0.2`` beside it makes it look so many seconds after its last look, instead of half a
-second. ``acpi=off`` gives a guest that sees neither new CPUs nor the power button.
+A guest with ``xloud.load=`` on the command line has a load that can be driven (lab/guest/load.py),
+and with ``xloud.swap=512`` beside it swaps to 512 MiB of its disk. Only such a guest has a disk.
 
-A guest agent runs in each whose domain has a port for one.
+``xloud.look=0.2`` on the command line makes the guest look every 0.2 s instead of every half
+second. With ``acpi=off`` a guest sees neither new CPUs nor the power button.
+
+A guest agent runs in every guest whose domain has a port for one: Debian's qemu-ga, or for the
+behaviours agent-* the shell script fake_agent.sh.
 """
 
 import hashlib
@@ -37,7 +53,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lab.errors import LabError
-from lab.guest import agent, packages
+from lab.guest import agent, packages, program, silent_balloon
 from lab.guest.initramfs import Entry, archive
 from lab.layout import Layout
 
@@ -50,7 +66,16 @@ BEHAVIOURS = (
     "no-online",
     "no-removal",
     "no-balloon",
+    "silent-balloon",
+    "unloads-driver",
+    "takes-back",
+    "dies-shrinking",
+    "reboots-shrinking",
     "slow-removal",
+    "very-slow-removal",
+    "agent-lies",
+    "agent-hangs",
+    "agent-errors",
     "hungry",
 )
 
@@ -64,11 +89,12 @@ MODULES = (
     "virtio_balloon",
     "virtio_console",
     "virtio_mem",
+    "virtio_blk",
     "evdev",
     "button",
 )
 
-# Whole and nothing else: the kernel writes to the same console, now and then in the midst of it.
+# A whole line and nothing else: the kernel writes to the same console, sometimes within a line.
 _LINE = re.compile(
     rb"^xloud-guest: cpus_online=(?P<cpus>\d+) ram_mib=(?P<ram>\d+) balloon_mib=(?P<balloon>-?\d+)"
     rb" held_mib=(?P<held>\d+) mem_total_kib=\d+ mem_free_kib=\d+ uptime=(?P<uptime>[\d.]+)"
@@ -79,7 +105,7 @@ _LINE = re.compile(
 
 @dataclass(frozen=True)
 class Guest:
-    """The files on the host that a guest boots from."""
+    """The files that a guest boots from, which are uploaded to Glance."""
 
     kernel: Path
     initramfs: Path
@@ -87,7 +113,10 @@ class Guest:
 
 @dataclass(frozen=True)
 class Report:
-    """One line that the guest has printed about itself; sizes in MiB, uptime in seconds."""
+    """One line that the guest has printed about itself; sizes in MiB, uptime in seconds.
+
+    The module describes the values; ``cpus`` are those that are online.
+    """
 
     cpus: int
     ram_mb: int
@@ -98,7 +127,10 @@ class Report:
 
 
 def command_line(behaviour: str = "cooperative", *more: str) -> str:
-    """Return the kernel's command line for a behaviour."""
+    """Return the kernel's command line for a behaviour.
+
+    :param more: further arguments of the kernel
+    """
     return " ".join(["console=ttyS0", f"xloud.guest={behaviour}", *more])
 
 
@@ -119,17 +151,23 @@ def last_report(console: bytes) -> Report | None:
 
 
 def ensure_built(layout: Layout) -> Guest:
-    """Download and build the guest, unless that was done before from the same sources."""
+    """Download and build the guest, unless that was done before from the same sources.
+
+    :raises LabError: a download or an unpacked file is not as expected
+    """
     folder = layout.cache / "guest"
     unpacked = folder / "unpacked"
     if not unpacked.exists():
         packages.ensure_unpacked(layout, unpacked, [_kernel_package(), "busybox-static"])
     init = (HERE / "init.sh").read_bytes()
-    recipe = init + repr(MODULES).encode() + (HERE / "agent.py").read_bytes()
+    sources = ("agent.py", "fake_agent.sh", "silent_balloon.py")
+    recipe = init + repr(MODULES).encode() + b"".join((HERE / s).read_bytes() for s in sources)
+    recipe += program.sources()
     digest = hashlib.sha256(recipe).hexdigest()[:12]
     guest = Guest(_only(unpacked, "boot/vmlinuz-*"), folder / f"initramfs-{digest}.gz")
     if not guest.initramfs.exists():
-        guest.initramfs.write_bytes(archive([*_entries(unpacked, init), *agent.entries(layout)]))
+        entries = [*_entries(unpacked, init), program.entry(layout), *agent.entries(layout)]
+        guest.initramfs.write_bytes(archive(entries))
     return guest
 
 
@@ -142,7 +180,10 @@ def _entries(unpacked: Path, init: bytes) -> list[Entry]:
     found = {name: _module(unpacked, name) for name in MODULES if f"/{name}.ko" not in builtin}
     modules = [Entry(f"modules/{name}.ko", content) for name, content in found.items()]
     order = Entry("modules/order", "".join(f"{name}\n" for name in found).encode())
-    return [*folders, busybox, shell, *modules, order, Entry("init", init)]
+    if silent := silent_balloon.made_of(found["virtio_balloon"]):
+        modules.append(Entry("modules/virtio_balloon_silent.ko", silent))
+    fake_agent = Entry("fake_agent.sh", (HERE / "fake_agent.sh").read_bytes())
+    return [*folders, busybox, shell, *modules, order, fake_agent, Entry("init", init)]
 
 
 def _module(unpacked: Path, name: str) -> bytes:

@@ -1,6 +1,6 @@
 """The guest agent for the initramfs: Debian's qemu-ga and the libraries it is linked with.
 
-init.sh starts it where the domain has a port for it (image property hw_qemu_guest_agent=yes).
+init.sh starts the agent if the domain has a port for it (image property hw_qemu_guest_agent=yes).
 """
 
 import re
@@ -15,7 +15,7 @@ from lab.layout import Layout
 PACKAGE = "qemu-guest-agent"
 PROGRAM = "usr/sbin/qemu-ga"
 LOADER = "lib64/ld-linux-x86-64.so.2"
-# Where Debian's loader looks without a configuration.
+# Where Debian's loader looks for libraries without a configuration.
 LIBRARIES = "lib/x86_64-linux-gnu"
 
 

@@ -7,21 +7,41 @@ mount -t devtmpfs devtmpfs /dev
 exec </dev/ttyS0 >/dev/ttyS0 2>&1
 export PATH=/bin:/usr/sbin
 
-behaviour=cooperative look=0.5
+behaviour=cooperative look=0.5 load='' swap_mib=''
 read -r cmdline </proc/cmdline
 for word in $cmdline; do
   case $word in
     xloud.guest=*) behaviour=${word#*=} ;;
     xloud.look=*) look=${word#*=} ;;
+    xloud.load=*) load=${word#*=} ;;
+    xloud.swap=*) swap_mib=${word#*=} ;;
   esac
 done
 
+# A size changes within a second, and these guests act while it does.
+case $behaviour in dies-shrinking | reboots-shrinking) look=0.1 ;; esac
+
 while read -r module; do
-  [ "$behaviour:$module" = no-balloon:virtio_balloon ] || insmod "/modules/$module.ko"
+  case $behaviour:$module in
+    no-balloon:virtio_balloon) ;;
+    *:virtio_blk) [ "$load" ] && insmod /modules/virtio_blk.ko ;;
+    silent-balloon:virtio_balloon) insmod /modules/virtio_balloon_silent.ko ;;
+    *) insmod "/modules/$module.ko" ;;
+  esac
 done </modules/order
 
 # Requests to eject a CPU are then refused (_OST), and those that bring one are not.
 [ "$behaviour" = no-removal ] && echo 0 >/sys/firmware/acpi/hotplug/processor/enabled
+
+# It reads from the console what it is to do; nothing else here reads.
+if [ "$load" ]; then
+  for _ in 1 2 3 4 5 6 7 8 9 10; do
+    [ -b /dev/vda ] && break
+    sleep 0.2
+  done
+  [ "$swap_mib" ] && mkswap /dev/vda $((swap_mib * 1024)) >/dev/null && swapon /dev/vda
+  xloud-load "$load" /dev/vda </dev/ttyS0 &
+fi
 
 # The ACPI power button: Nova's stop and soft reboot press it.
 for device in /dev/input/event*; do
@@ -36,7 +56,10 @@ done
 start_agent() {
   for port in /sys/class/virtio-ports/*; do
     read -r name <"$port/name" && [ "$name" = org.qemu.guest_agent.0 ] || continue
-    qemu-ga --method=virtio-serial --path="/dev/${port##*/}" --statedir=/run >/dev/null &
+    case $behaviour in
+      agent-*) sh /fake_agent.sh "${behaviour#agent-}" "/dev/${port##*/}" >/dev/null & ;;
+      *) qemu-ga --method=virtio-serial --path="/dev/${port##*/}" --statedir=/run >/dev/null & ;;
+    esac
     has_agent=yes
   done 2>/dev/null
 }
@@ -110,6 +133,30 @@ eat() {
     dd if=/dev/zero bs=1M count=32 2>/dev/null >>/eaten/memory
 }
 
+# What a guest does when its memory is taken, after it was once given more. At boot the memory only
+# goes down, which does not count.
+smallest_mib='' largest_mib=0 looks_since_shrunk=''
+follow_shrinking() {
+  held=$((ram_mib - balloon_mib))
+  { [ -z "$smallest_mib" ] || [ $held -lt "$smallest_mib" ]; } && smallest_mib=$held
+  [ $held -ge $((smallest_mib + 128)) ] && [ $held -gt $largest_mib ] && largest_mib=$held
+  [ $largest_mib -gt 0 ] || return
+  if [ $held -le $((largest_mib - 32)) ]; then
+    case $behaviour in
+      dies-shrinking) echo c >/proc/sysrq-trigger ;;
+      reboots-shrinking) reboot -f ;;
+    esac
+  fi
+  # Some seconds later, so that whoever waits for the smaller size has seen it.
+  [ $held -eq "$smallest_mib" ] && [ -z "$looks_since_shrunk" ] && looks_since_shrunk=0
+  [ "$looks_since_shrunk" ] || return
+  looks_since_shrunk=$((looks_since_shrunk + 1))
+  case $behaviour:$looks_since_shrunk in
+    unloads-driver:20 | takes-back:20) rmmod virtio_balloon ;;
+    takes-back:100) insmod /modules/virtio_balloon.ko ;;
+  esac
+}
+
 last='' quiet=0 has_agent='' known=''
 while :; do
   [ "$has_agent" ] || start_agent
@@ -121,7 +168,10 @@ while :; do
   count_cpus
   measure_ram
   measure_memory
-  [ "$behaviour" = hungry ] && eat
+  case $behaviour in
+    hungry) eat ;;
+    dies-shrinking | reboots-shrinking | unloads-driver | takes-back) follow_shrinking ;;
+  esac
   now="cpus_online=$cpus ram_mib=$ram_mib balloon_mib=$balloon_mib"
   now="$now held_mib=$((ram_mib - balloon_mib)) mem_total_kib=$mem_total"
   if [ "$now" != "$last" ] || [ $quiet -ge 10 ]; then

@@ -26,7 +26,7 @@ class Entry:
 
 
 def archive(entries: list[Entry]) -> bytes:
-    """Return the compressed archive; equal entries always give the same bytes."""
+    """Return the compressed archive; equal entries give equal bytes."""
     members = [
         _member(number, entry.path, entry.mode, entry.content or b"")
         for number, entry in enumerate(entries, start=1)

@@ -1,4 +1,4 @@
-"""Downloads and unpacks Debian packages for the guest, and never installs them on the system."""
+"""Downloads and unpacks Debian packages, and does not install them on the system."""
 
 import re
 import shutil
@@ -9,7 +9,7 @@ from pathlib import Path
 from lab.layout import Layout
 from lab.processes import run_command
 
-# What apt-cache shall not follow: all but what a package needs to work.
+# Kinds of dependencies that apt-cache shall not follow: a package works without them.
 HARD_ONLY = [
     f"--no-{kind}"
     for kind in (
@@ -20,7 +20,7 @@ HARD_ONLY = [
 
 
 def depends(package: str, *options: str) -> str:
-    """Return the output of ``apt-cache depends`` for a package, with required packages only."""
+    """Return the output of ``apt-cache depends`` for a package, with its dependencies only."""
     command = ["apt-cache", "depends", *HARD_ONLY, *options, package]
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
     return done.stdout

@@ -1,9 +1,9 @@
 """The lab's hypervisor: virtlogd, libvirtd and QEMU of one compute, in a namespace of their own.
 
-Two kinds, chosen with LAB_HYPERVISOR: ``unpacked`` (the default; a current QEMU and libvirt beside
-the system, on which vCPUs can be removed under TCG too) and ``system`` (the machine's own, where
-KVM may be). Either way their sockets, logs, and domains are below the compute's folder, so the
-machine's own libvirtd, if there is one, is not touched.
+There are two kinds, and LAB_HYPERVISOR chooses one. ``unpacked``, the default, is a current QEMU
+and libvirt beside the system, with which vCPUs can be removed under TCG too. ``system`` is the
+machine's own, which may have KVM. With both kinds the sockets, logs and domains are below the
+compute's folder, so the machine's own libvirtd, if there is one, is not touched.
 """
 
 import os
@@ -55,7 +55,10 @@ log_outputs = "3:stderr"
 
 
 def kind() -> str:
-    """Return the kind of hypervisor that LAB_HYPERVISOR names."""
+    """Return the kind of hypervisor that LAB_HYPERVISOR names; default: ``unpacked``.
+
+    :raises LabError: there is no such kind
+    """
     chosen = os.environ.get("LAB_HYPERVISOR", "unpacked")
     if chosen not in KINDS:
         raise LabError(f"LAB_HYPERVISOR is {chosen!r}; it can be: {', '.join(KINDS)}")
@@ -68,7 +71,7 @@ def connect_uri(compute: Compute) -> str:
 
 
 def start(layout: Layout, compute: Compute, step: Step) -> None:
-    """Start the compute's hypervisor, unless it runs already."""
+    """Start the compute's hypervisor, unless it runs already, and note its versions in ``step``."""
     unpacked = kind() == "unpacked"
     if unpacked:
         packages.ensure_unpacked(layout)
@@ -84,21 +87,35 @@ def start(layout: Layout, compute: Compute, step: Step) -> None:
     step.note(versions(compute))
 
 
+def libvirtd(layout: Layout, compute: Compute) -> Daemon:
+    """Return the daemon libvirtd of a compute whose hypervisor runs.
+
+    :raises LabError: it does not run, so there is no namespace for libvirtd
+    """
+    record = processes.read_record(layout, compute.daemon("namespace"))
+    if record is None or not record.alive():
+        raise LabError(f"the hypervisor of {compute.hostname} does not run; see lab/run status")
+    return _libvirtd(compute, record.pid)
+
+
 def stop(layout: Layout, compute: Compute) -> None:
-    """End the daemons, the guests, and with the last process the namespace and its mounts."""
+    """End the compute's daemons and guests; the namespace and its mounts end with them."""
     for name in reversed(daemon_names(compute)):
         processes.stop(layout, [name])
     processes.end_processes(namespace.members(compute))
 
 
 def daemon_names(compute: Compute) -> list[str]:
-    """The daemons of one compute's hypervisor, in the order of their start."""
+    """Return the names of the daemons of a compute's hypervisor, in the order of their start."""
     names = ("namespace", "virtlogd", "libvirtd", "tcg-nudge")
     return [compute.daemon(name) for name in names]
 
 
 def versions(compute: Compute) -> str:
-    """Return the versions of libvirt and QEMU that run, as libvirtd reports them."""
+    """Return the versions of QEMU and libvirt and the hostname, as libvirtd reports them.
+
+    :raises libvirt.libvirtError: libvirtd does not answer
+    """
     connection = libvirt.open(connect_uri(compute))
     try:
         return (
@@ -110,14 +127,14 @@ def versions(compute: Compute) -> str:
 
 
 def _dotted(version: int) -> str:
-    """libvirt's 1000000 * major + 1000 * minor + release, for people."""
+    """Return libvirt's 1000000 * major + 1000 * minor + release as text, such as 11.3.0."""
     return f"{version // 1_000_000}.{version // 1000 % 1000}.{version % 1000}"
 
 
 def _write_configuration(layout: Layout, compute: Compute) -> None:
     folder = compute.root / "etc" / "libvirt"
     host_uuid = uuid.uuid5(UUID_NAMESPACE, compute.hostname)
-    # libvirtd resolves it when it starts, and believes nothing of a folder that is not there.
+    # libvirtd resolves shared_filesystems when it starts, and ignores a folder that does not exist.
     layout.instances.mkdir(parents=True, exist_ok=True)
     qemu_conf = QEMU_CONF.format(address=compute.address, instances=layout.instances)
     (folder / "qemu.conf").write_text(qemu_conf)
@@ -125,7 +142,10 @@ def _write_configuration(layout: Layout, compute: Compute) -> None:
 
 
 def _build_keep_freed(layout: Layout, compute: Compute) -> None:
-    """Where emulator.sh expects it: the compute's own /run, which every start makes anew."""
+    """Compile keep_freed.c into the compute's own /run, where emulator.sh expects the library.
+
+    That folder is made anew with the namespace.
+    """
     library = compute.run / "keep_freed.so"
     if library.exists():
         return
@@ -155,7 +175,7 @@ def _libvirtd(compute: Compute, holder: int) -> Daemon:
 
 
 def _answers(compute: Compute) -> bool:
-    # Opening too early makes libvirt print on stderr; the socket's file comes first.
+    # libvirt prints an error on stderr if there is no socket yet.
     if not compute.libvirt_socket.exists():
         return False
     try:

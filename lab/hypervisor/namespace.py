@@ -1,11 +1,11 @@
-"""A compute's private mount and UTS namespace: what its libvirtd and QEMU see as the machine.
+"""A compute's own mount and UTS namespace, which its libvirtd and QEMU see as the machine.
 
 Inside, /run, /var and /etc are folders of the compute, the hostname is the compute's, and /usr is
-the unpacked hypervisor tree (with LAB_HYPERVISOR=system: the machine's own). A small machine shows
-more CPUs than it has (see topology.py). All other paths are the same inside and outside, so Nova
-on the host and QEMU inside mean the same file by a path.
+the unpacked hypervisor tree (with LAB_HYPERVISOR=system: the machine's own). There a small machine
+seems to have more CPUs than it has (see topology.py). All other paths are the same inside and
+outside, so a path means the same file to Nova outside and to QEMU inside.
 
-A process that sleeps holds the namespace open; daemons are started into it with nsenter.
+A process that sleeps keeps the namespace in being; daemons are started in it with nsenter.
 """
 
 import shutil
@@ -18,7 +18,7 @@ from lab.layout import Compute, Layout
 from lab.processes import Daemon
 
 HERE = Path(__file__).resolve().parent
-# Debian's libvirtd does not start without its user and groups, though it is configured to be root.
+# Debian's libvirtd does not start without this user and these groups, though it is run as root.
 # Debian's package would add them to the machine; here they are added inside only.
 ACCOUNTS = {
     "passwd": ["libvirt-qemu:x:64055:64055::/var/lib/libvirt:/usr/sbin/nologin"],
@@ -27,7 +27,10 @@ ACCOUNTS = {
 
 
 def start(layout: Layout, compute: Compute, tree: Path | None) -> int:
-    """Create the namespace unless there is one; return the id of the process that holds it open."""
+    """Create the namespace unless there is one, and return the id of the process that keeps it.
+
+    :param tree: the folder whose ``usr`` is /usr inside; None: the machine's own
+    """
     daemon = _holder(compute, tree)
     record = processes.read_record(layout, daemon.name)
     if not (record and record.alive()):
@@ -42,13 +45,16 @@ def start(layout: Layout, compute: Compute, tree: Path | None) -> int:
 
 
 def enter(holder: int, command: list[str]) -> list[str]:
-    """Return the command line that runs ``command`` inside the namespace."""
+    """Return the command line that runs ``command`` inside the namespace.
+
+    :param holder: the id of the process that keeps the namespace
+    """
     # --root: in a chroot, the namespace's own root is another one.
     return ["nsenter", "--mount", "--uts", "--root", f"--target={holder}", *command]
 
 
 def members(compute: Compute) -> dict[int, int]:
-    """Return {pid: start time} of every process in the namespace, also of the one that holds it."""
+    """Return {pid: start time} of each process in the namespace, also of the one that keeps it."""
     found: dict[int, int] = {}
     for entry in Path("/proc").iterdir():
         if not entry.name.isdigit():

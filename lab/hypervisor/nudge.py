@@ -1,15 +1,16 @@
 """TCG WORKAROUND, of the lab only: makes the removal of a vCPU end under TCG.
 
-Under TCG (no KVM) QEMU takes the vCPU away, and says so (DEVICE_DELETED for its local APIC), but
-the vCPU object itself is freed, and its own DEVICE_DELETED sent, only when something rebuilds the
-memory topology. libvirt waits for that and times out. Asking for the dirty rate for 50 ms does
-rebuild it. KVM needs none of this, and nova-xloud knows nothing of it.
+Under TCG (no KVM) QEMU takes the vCPU away, and sends DEVICE_DELETED for its local APIC. But it
+frees the vCPU object itself, and sends DEVICE_DELETED for that, only when something rebuilds the
+memory topology. libvirt waits for the second event and times out. The QMP command that measures the
+dirty rate for 50 ms rebuilds the memory topology. KVM needs none of this, and nova-xloud knows
+nothing of it.
 
-A guest of the behaviour "slow-removal" (lab/guest) is nudged so much later: libvirt, and all above
-it, then have a guest that gives a vCPU back after SLOW_SECONDS.
+To a guest with the behaviour "slow-removal" or "very-slow-removal" (lab/guest) the command is sent
+so many seconds late as DELAYS says. To libvirt the guest then gives a vCPU back after that time.
 
-Run as ``python -m lab.hypervisor.nudge FOLDER``: listens on every QMP socket in the folder (the
-emulator wrapper makes one for each guest) and drops those whose guest is gone.
+Run it as ``python -m lab.hypervisor.nudge FOLDER``. It connects to each QMP socket in the folder,
+where emulator.sh makes one for each guest, and deletes the sockets of guests that are gone.
 """
 
 import contextlib
@@ -24,9 +25,15 @@ from typing import Any
 
 LOOK_SECONDS = 0.2
 
-SLOW = b"xloud.guest=slow-removal"
 # More than the 5 s for which libvirt itself waits.
 SLOW_SECONDS = 8.0
+# More than a run of nova-xloud waits in the lab, too.
+VERY_SLOW_SECONDS = 40.0
+# By the word of the kernel's command line.
+DELAYS = {
+    b"xloud.guest=slow-removal": SLOW_SECONDS,
+    b"xloud.guest=very-slow-removal": VERY_SLOW_SECONDS,
+}
 
 NEGOTIATE = {"execute": "qmp_capabilities"}
 REBUILD_MEMORY_TOPOLOGY = {
@@ -36,7 +43,7 @@ REBUILD_MEMORY_TOPOLOGY = {
 
 
 def replies(message: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the commands to send after a QMP message; pure, so that it can be tested."""
+    """Return the QMP commands to send after the QMP message ``message``; most need none."""
     if "QMP" in message:
         return [NEGOTIATE]
     deleted = message["data"] if message.get("event") == "DEVICE_DELETED" else {}
@@ -49,8 +56,9 @@ def replies(message: dict[str, Any]) -> list[dict[str, Any]]:
 class Guest:
     """The QMP connection to one QEMU process.
 
-    :ivar delay: seconds by which the nudge comes late
-    :ivar due: what is to be sent, each with its time.monotonic()
+    :ivar delay: seconds by which ``REBUILD_MEMORY_TOPOLOGY`` is sent late
+    :ivar unread: the beginning of a message whose end has not been received
+    :ivar due: the commands to send, each with the ``time.monotonic()`` from which it is due
     """
 
     path: Path
@@ -60,7 +68,10 @@ class Guest:
     due: list[tuple[float, dict[str, Any]]] = field(default_factory=list)
 
     def receive(self) -> bool:
-        """Read messages, and send or schedule the commands after them; False if QEMU is gone."""
+        """Read messages, and send or schedule the commands after them.
+
+        :returns: False if QEMU is gone
+        """
         try:
             data = self.connection.recv(65536)
         except OSError:
@@ -74,7 +85,10 @@ class Guest:
         return bool(data)
 
     def send_due(self) -> None:
-        """Send the commands that are due; that QEMU is gone is noticed by :meth:`receive`."""
+        """Send the commands that are due.
+
+        Errors of the socket are ignored: :meth:`receive` notices that QEMU is gone.
+        """
         now = time.monotonic()
         due = [reply for when, reply in self.due if when <= now]
         self.due = [(when, reply) for when, reply in self.due if when > now]
@@ -96,12 +110,16 @@ def _connect(path: Path) -> Guest | None:
 
 
 def _delay(path: Path) -> float:
-    """By the kernel's command line, an argument of the QEMU whose pid names the socket."""
+    """Return the delay for the guest of a socket, by the kernel's command line.
+
+    That is an argument of the QEMU whose process id is the socket's name.
+    """
     try:
         arguments = Path("/proc", path.stem, "cmdline").read_bytes()
     except OSError:
         return 0.0
-    return SLOW_SECONDS if SLOW in arguments.replace(b"\0", b" ").split() else 0.0
+    words = arguments.replace(b"\0", b" ").split()
+    return max((DELAYS.get(word, 0.0) for word in words), default=0.0)
 
 
 def _pid_runs(path: Path) -> bool:

@@ -1,9 +1,9 @@
 """The unpacked hypervisor: a current QEMU and libvirt beside the system, without installing them.
 
-Why: the QEMU of Debian 12 cannot take a vCPU away from a TCG guest; that of trixie-backports can.
-A private apt configuration (own state, own sources, an empty dpkg status so that every dependency
-is fetched too) downloads the packages, and ``dpkg -x`` unpacks them. Nothing of the system changes.
-The mirror is the one the system's own apt uses, asked from apt when this runs.
+The QEMU of Debian 12 cannot take a vCPU away from a TCG guest; that of trixie-backports can. The
+packages are downloaded by apt with a configuration of its own: its own state, its own sources, and
+an empty dpkg status, so that every dependency is downloaded too. ``dpkg -x`` unpacks them. Nothing
+of the system changes. The mirror is the one that the system's own apt uses.
 """
 
 import re
@@ -46,12 +46,18 @@ def tree(layout: Layout) -> Path:
 
 
 def ensure_unpacked(layout: Layout) -> str:
-    """Download and unpack the packages unless that was done; return their versions as text."""
+    """Download and unpack the packages unless that was done; return two of their versions as text.
+
+    They are those of QEMU and libvirt.
+
+    :raises CommandFailed: a download failed
+    :raises LabError: the system's apt has no archive of Debian
+    """
     root = tree(layout)
     versions, wanted = root / "versions", root / "wanted"
     asked = "".join(f"{name}\n" for name in _packages())
     if not (wanted.exists() and wanted.read_text() == asked):
-        # Unpacked beside and then renamed: an interrupted run leaves no half a tree.
+        # Unpacked in another folder, which is then renamed: an interrupted run leaves no half tree.
         partial = root.with_name("hypervisor.partial")
         shutil.rmtree(partial, ignore_errors=True)
         shutil.rmtree(root, ignore_errors=True)
@@ -85,13 +91,15 @@ def _download(layout: Layout) -> list[Path]:
     shutil.rmtree(folder, ignore_errors=True)
     options = _private_apt(folder)
     run_command(layout, "hypervisor-apt", ["apt-get", *options, "update"])
-    # What QEMU itself needs has to come from backports too, where it is there.
+    # Packages that QEMU itself needs have to come from backports too, if backports has them.
     install = ["install", "--yes", "--download-only", "--no-install-recommends"]
     command = ["apt-get", *options, *install, "--target-release", BACKPORTS, *_packages()]
     run_command(layout, "hypervisor-apt", command, timeout=900)
     archives = sorted((folder / "cache" / "archives").glob("*.deb"))
     if not archives:
-        raise CommandFailed("apt downloaded no hypervisor package; see logs/hypervisor-apt.log")
+        raise CommandFailed(
+            f"apt downloaded no hypervisor package; see {layout.logs}/hypervisor-apt.log"
+        )
     return archives
 
 
@@ -126,7 +134,7 @@ def _private_apt(folder: Path) -> list[str]:
         "Dir::Etc::preferencesparts": folder / "etc" / "preferences.d",
         # apt's unprivileged download user may not enter the lab's folder.
         "APT::Sandbox::User": "root",
-        # The system's own configuration may say to delete packages after a download.
+        # The system's own configuration may make apt delete packages after a download.
         "APT::Keep-Downloaded-Packages": "true",
         "DPkg::Post-Invoke::": "",
     }
@@ -134,7 +142,10 @@ def _private_apt(folder: Path) -> list[str]:
 
 
 def _system_mirror() -> str:
-    """Return the URI of the Debian archive that the system's apt has for its own release."""
+    """Return the URI of the Debian archive that the system's apt has for the system's release.
+
+    :raises LabError: it has none
+    """
     listing = subprocess.run(
         ["apt-get", "indextargets", "--format", "$(REPO_URI) $(CODENAME)", "Created-By: Packages"],
         capture_output=True,
@@ -147,4 +158,6 @@ def _system_mirror() -> str:
         uri, _, codename = line.partition(" ")
         if own and codename == own.group(1):
             return uri
-    raise LabError("the system's apt has no Debian archive of its own release; see apt-get policy")
+    raise LabError(
+        "the system's apt has no Debian archive of the system's release; see apt-cache policy"
+    )

@@ -1,11 +1,10 @@
 """Makes a compute report at least 32 CPUs, however few the machine has.
 
-Nova gives Placement the host's CPU count as the largest number of VCPU one instance may hold
-(``max_unit``), whatever the allocation ratio. On a machine of two cores no instance could ever
-have three vCPUs, and no host could hold the maximum of the lab's flavors: the lab could show
-nothing. libvirt counts CPUs in sysfs, so a small machine's
-compute gets these two folders of sysfs from files written here, in its own mount namespace. QEMU's
-threads share the real cores; pinning a guest to a CPU that is not there fails, as it should.
+Nova gives Placement the host's CPU count as the largest number of VCPU that one instance may have
+(``max_unit``), whatever the allocation ratio. On a machine of two cores no instance could ever have
+three vCPUs. libvirt counts CPUs in sysfs. So on a small machine a compute has, in its own mount
+namespace, two folders of sysfs with files that are written here. QEMU's threads share the real
+cores; pinning a guest to a CPU that does not exist fails, as it should.
 """
 
 import os
@@ -20,7 +19,10 @@ NODE_FOLDER = Path("/sys/devices/system/node")
 
 
 def write(compute: Compute) -> bool:
-    """Write the files of sysfs for the compute; return False if the machine has enough CPUs."""
+    """Write the files of sysfs for the compute, unless the machine has enough CPUs.
+
+    :returns: whether files were written
+    """
     folder = compute.root / "sys"
     shutil.rmtree(folder, ignore_errors=True)
     if (os.cpu_count() or 1) >= AT_LEAST:
@@ -42,7 +44,10 @@ def _write_files(folder: Path, files: dict[str, str]) -> None:
 
 
 def _cpu_files(count: int) -> dict[str, str]:
-    """Write one socket of ``count`` single-thread cores, as sysfs-devices-system-cpu documents."""
+    """Return the files for one socket of ``count`` cores with one thread each, by their path.
+
+    The kernel documents them in sysfs-devices-system-cpu.
+    """
     everyone, all_mask = f"0-{count - 1}", f"{(1 << count) - 1:x}"
     files = {name: everyone for name in ("online", "possible", "present")}
     files |= {"offline": "", "isolated": "", "kernel_max": "255"}
@@ -70,7 +75,10 @@ def _cpu_files(count: int) -> dict[str, str]:
 
 
 def _node_files(count: int, meminfo: str) -> dict[str, str]:
-    """Write one NUMA node with all CPUs and all of the machine's memory."""
+    """Return the files for one NUMA node with all CPUs and all memory, by their path.
+
+    :param meminfo: the content of /proc/meminfo
+    """
     memory = "\n".join(f"Node 0 {line}" for line in meminfo.splitlines())
     files = {name: "0" for name in ("online", "possible", "has_cpu", "has_memory")}
     return files | {

@@ -1,7 +1,8 @@
-"""A real Prometheus beside the cloud, Debian's own, unpacked and not installed.
+"""A real Prometheus beside the cloud: Debian's package, unpacked and not installed.
 
-``lab/run metrics`` starts it, has some servers adjusted for two minutes, and draws the dashboard's
-panels from what it has scraped: docs/images/metrics.png. It goes down with the lab.
+``lab/run metrics`` starts Prometheus and adjusts some servers for 150 s. It then draws the panels
+of the dashboard from what Prometheus has scraped, as docs/images/metrics.png. ``lab/run down``
+stops Prometheus.
 """
 
 import itertools
@@ -34,13 +35,16 @@ SIZES = (Size(3, 768), Size(4, 1024), Size(2, 640), Size(1, 512))
 
 
 def program(lab: Layout, name: str) -> Path:
-    """Return the path of ``prometheus`` or ``promtool``."""
+    """Return the path of ``prometheus`` or ``promtool``; download the package at the first call."""
     folder = packages.ensure_unpacked(lab, lab.cache / "prometheus", ["prometheus"])
     return folder / "usr" / "bin" / name
 
 
 def daemon(lab: Layout) -> Daemon:
-    """Return the Prometheus that scrapes the computes and has the alerts of this repository."""
+    """Return the daemon of a Prometheus that scrapes the computes, and write its configuration.
+
+    The configuration has the alerts of this repository.
+    """
     folder = lab.etc / "prometheus"
     folder.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(ALERTS, folder / ALERTS.name)
@@ -80,7 +84,12 @@ def _ready(lab: Layout) -> bool:
 
 
 def query_range(lab: Layout, expression: str, start: float, end: float) -> list[dict[str, Any]]:
-    """Return the answer of Prometheus to a range query: series with labels and values."""
+    """Return the answer of Prometheus to a range query, one value for each ``STEP`` seconds.
+
+    It is ``[{"metric": {label: value}, "values": [[time, "1"], ...]}, ...]``.
+
+    :param start: seconds since 1970, as ``end``
+    """
     asked = {"query": expression, "start": start, "end": end, "step": STEP}
     url = lab.url("prometheus", "/api/v1/query_range?" + urllib.parse.urlencode(asked))
     with urllib.request.urlopen(url, timeout=30) as answer:
@@ -89,7 +98,7 @@ def query_range(lab: Layout, expression: str, start: float, end: float) -> list[
 
 
 def run(lab: Layout) -> None:
-    """Start Prometheus, adjust some servers, and draw the metrics that it has scraped."""
+    """Start Prometheus, adjust some servers, and draw the metrics that Prometheus has scraped."""
     progress = Progress()
     with progress.step("prometheus"):
         processes.start(lab, [daemon(lab)])
@@ -98,7 +107,7 @@ def run(lab: Layout) -> None:
         _have_something_to_see(lab)
     with progress.step(f"drawn: {PICTURE}"):
         _draw(lab, began, time.time())
-    progress.say(f"Prometheus goes on at {lab.url('prometheus')}")
+    progress.say(f"Prometheus runs on at {lab.url('prometheus')}")
 
 
 def _have_something_to_see(lab: Layout) -> None:
@@ -112,7 +121,7 @@ def _have_something_to_see(lab: Layout) -> None:
                 break
             cloud.resize(server, SIZES[number // len(servers) % len(SIZES)])
             if number % 7 == 6:
-                # Refused: above its maximum.
+                # Refused: the size is above the server's maximum.
                 cloud.resize(server, Size(99, 1024))
             if number % 12 == 11:
                 _plug_one_by_hand(cloud, server)
@@ -122,7 +131,7 @@ def _have_something_to_see(lab: Layout) -> None:
 
 
 def _plug_one_by_hand(cloud: Cloud, server: str) -> None:
-    """Set the balloon to 768 MiB without Nova, as somebody with virsh may; a pass repairs that."""
+    """Set the balloon target to 768 MiB without Nova, as with virsh; the next pass repairs that."""
     with cloud.domain(server) as domain:
         if domain is not None:
             domain.setMemoryFlags(768 * 1024, 1)
@@ -152,7 +161,7 @@ def _draw(lab: Layout, start: float, end: float) -> None:
 
 
 def _filled(expression: str) -> str:
-    """Return a query with Grafana's variables replaced, as if all values were chosen."""
+    """Return a query with Grafana's variables replaced, as if all hosts and servers were chosen."""
     for variable, value in (("$__rate_interval", "30s"), ("$host", ".*"), ("$server", ".+")):
         expression = expression.replace(variable, value)
     return expression
@@ -165,7 +174,7 @@ def _legend(template: str, labels: dict[str, str]) -> str:
 
 
 def _with_matplotlib(lab: Layout) -> Path:
-    """Return a Python environment with matplotlib, which nothing else in the lab needs."""
+    """Return the Python of an environment with matplotlib, which nothing else in the lab needs."""
     folder = lab.cache / "matplotlib"
     python = folder / "bin" / "python"
     if not (folder / "done").exists():

@@ -1,6 +1,6 @@
-"""Draws the panels that it is given, with matplotlib: a sketch of the dashboard, not Grafana's own.
+"""Draws panels with matplotlib: a sketch of the dashboard, not Grafana's own rendering.
 
-Run by lab.monitoring in an environment of its own; reads JSON from stdin.
+lab.monitoring runs this file in an environment of its own, with the panels as JSON on stdin.
 """
 
 import json
@@ -21,7 +21,7 @@ NOTE = (
 
 
 def main() -> None:
-    """Draw the panels that stdin has as JSON."""
+    """Read panels as JSON from stdin, and draw them into the file that the JSON names."""
     given = json.load(sys.stdin)
     panels = given["panels"]
     rows = -(-len(panels) // COLUMNS)

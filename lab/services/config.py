@@ -1,4 +1,4 @@
-"""Writes INI files from data, and returns the sections that all services' files share."""
+"""Writes INI files from data, and returns sections that several services' files share."""
 
 import configparser
 from collections.abc import Mapping
@@ -11,17 +11,35 @@ Sections = Mapping[str, Mapping[str, object]]
 
 
 def write(path: Path, sections: Sections) -> Path:
-    """Write an oslo.config file if it differs, so that its daemon is not restarted needlessly."""
+    """Write an oslo.config file unless it is the same already, and return its path.
+
+    :func:`lab.processes.start` restarts a daemon whose file has changed.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    text = "\n".join(
+    return write_text(path, _text(sections))
+
+
+def with_values(text: str, section: str, options: Mapping[str, object]) -> str:
+    """Return the text of an oslo.config file with other values of some options of a section."""
+    # [DEFAULT] is an ordinary section of oslo.config.
+    parser = configparser.ConfigParser(interpolation=None, default_section="none")
+    parser.read_string(text)
+    sections: dict[str, dict[str, object]] = {
+        name: dict(parser[name]) for name in parser.sections()
+    }
+    sections.setdefault(section, {}).update(options)
+    return _text(sections)
+
+
+def _text(sections: Sections) -> str:
+    return "\n".join(
         f"[{name}]\n" + "".join(f"{key} = {value}\n" for key, value in options.items())
         for name, options in sections.items()
     )
-    return write_text(path, text)
 
 
 def write_text(path: Path, text: str) -> Path:
-    """Write a file if its text differs."""
+    """Write a file unless it has this text already, and return its path."""
     if not path.exists() or path.read_text() != text:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
@@ -36,7 +54,7 @@ def read(path: Path) -> configparser.ConfigParser:
 
 
 def service_auth(layout: Layout) -> dict[str, object]:
-    """Return keystoneauth options for a service; all services of the lab are user ``admin``."""
+    """Return keystoneauth's options for a service; every service of the lab is user ``admin``."""
     return {
         "auth_type": "password",
         "auth_url": layout.url("keystone", "/v3"),
@@ -50,7 +68,7 @@ def service_auth(layout: Layout) -> dict[str, object]:
 
 
 def token_auth(layout: Layout) -> dict[str, object]:
-    """Return the section [keystone_authtoken], by which a service checks the tokens it gets."""
+    """Return the section [keystone_authtoken], with which a service checks the tokens it gets."""
     return {
         **service_auth(layout),
         "www_authenticate_uri": layout.url("keystone", "/v3"),

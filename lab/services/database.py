@@ -44,9 +44,12 @@ def path(layout: Layout, name: str) -> Path:
 def create_once(
     layout: Layout, package: str, names: tuple[str, ...], make: Callable[[], None]
 ) -> None:
-    """Run ``make``, which creates a schema, unless that was done for this release of the package.
+    """Run ``make``, which creates a schema, unless that was done for this release of ``package``.
 
-    The databases are in write-ahead mode: readers do not wait for the one writer.
+    Before that, the databases are set to write-ahead mode: readers do not wait for the writer.
+
+    :param package: the name of the service's Python distribution
+    :param names: the databases that ``make`` creates tables in
     """
     stamp = layout.databases / f"{package}.ready"
     version = metadata.version(package)

@@ -1,4 +1,4 @@
-"""Keystone: fernet tokens, SQLite. What is in the catalog is checked at every ``up``."""
+"""Keystone, with fernet tokens. lab.contents fills its catalog."""
 
 import base64
 import os

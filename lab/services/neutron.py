@@ -1,8 +1,8 @@
 """Neutron: the real server, with no agents and no mechanism drivers.
 
-Nova can ask it everything; servers of the lab are created without a network. Neutron's migrations
-cannot run on SQLite, so its tables are made from its models (as its own functional tests do) and
-the database is stamped with the newest migration.
+It answers all of Nova's requests, but servers of the lab are created without a network. Neutron's
+migrations cannot run on SQLite, so its tables are made from its models (as its own functional tests
+do) and the database is stamped with the newest migration.
 """
 
 import shutil
@@ -76,7 +76,10 @@ def daemons(layout: Layout) -> list[Daemon]:
 
 
 def _create_tables(url: str) -> None:
-    """Runs in a process of its own: importing Neutron's models imports most of Neutron."""
+    """Create the tables of Neutron's models in the database at ``url``.
+
+    This runs in a process of its own: importing the models imports most of Neutron.
+    """
     import sqlalchemy
     from neutron.db.migration.models import head
 

@@ -1,10 +1,11 @@
 """Nova: API, conductor, scheduler, and a nova-compute for each compute host.
 
-They run through nova-xloud, each in its documented way; with LAB_STOCK_NOVA=1 without it.
+They are extended by nova-xloud, and each is started as nova-xloud's documentation says. With
+LAB_STOCK_NOVA=1 they are not extended.
 
 Servers move between the computes as in a cloud with shared storage: no ssh, and no libvirtd that
-listens on TCP. libvirt has to be told that the storage is shared (QEMU_CONF of lab.hypervisor), or
-it refuses live migration as unsafe; 9.0 cannot be told.
+listens on TCP. libvirt has to be configured for shared storage (QEMU_CONF of lab.hypervisor), or it
+refuses live migration as unsafe; libvirt 9.0 has no such setting.
 """
 
 import os
@@ -50,9 +51,9 @@ def _common_sections(layout: Layout) -> dict[str, dict[str, object]]:
             # One address for all computes: by that Nova's libvirt driver knows that another host
             # has the same instances_path, and copies nothing there over ssh.
             "my_ip": "127.0.0.1",
-            # Periodic tasks begin at once, not somewhen within the first minute.
+            # Periodic tasks begin at once, not at some time within the first minute.
             "periodic_fuzzy_delay": 0,
-            # What is running when a service is told to end gets this long, in seconds.
+            # Seconds that a service has for ending the work in progress after SIGTERM.
             "graceful_shutdown_timeout": 8,
             "state_path": layout.state / "nova",
             "allow_resize_to_same_host": "true",
@@ -66,7 +67,7 @@ def _common_sections(layout: Layout) -> dict[str, dict[str, object]]:
             # Short, so that guests are checked again, and given up, within the time of a test.
             "reconcile_interval": 5,
             "boot_grace": 10,
-            # More than what the guest "slow-removal" takes.
+            # More than the guest "slow-removal" takes to give a vCPU back.
             "step_timeout": 12,
             "offline_vcpus": "true",
         },
@@ -88,7 +89,7 @@ def _sections(layout: Layout) -> config.Sections:
 
 
 def _compute_sections(layout: Layout, compute: Compute) -> config.Sections:
-    """Return the configuration of a nova-compute, which, as Nova demands, has no database."""
+    """Return the configuration of a nova-compute: without a database, as Nova demands."""
     common = _common_sections(layout)
     helper = f"{layout.program('privsep-helper')} --config-file {compute.nova_conf}"
     return {
@@ -101,10 +102,10 @@ def _compute_sections(layout: Layout, compute: Compute) -> config.Sections:
             "instances_path": layout.instances,
             "manager_shutdown_timeout": 3,
             "compute_driver": "libvirt.LibvirtDriver",
-            # Or a cold migration makes a qcow2 of a raw disk, and calls it raw (Nova 34.0.0).
+            # If true, a cold migration makes a qcow2 of a raw disk, and calls it raw (Nova 34.0.0).
             "use_cow_images": "false",
             "reserved_host_memory_mb": 1024,
-            # The guest's shutdown takes two seconds; one that does not listen shall not take 60.
+            # The guest's shutdown takes two seconds; a guest that ignores it shall not take 60.
             "shutdown_timeout": 15,
             "cpu_allocation_ratio": 16.0,
             "ram_allocation_ratio": 1.0,
@@ -167,7 +168,7 @@ def _make_databases(layout: Layout) -> None:
 
 
 def daemons(layout: Layout) -> list[Daemon]:
-    """Return the daemons of Nova without nova-compute."""
+    """Return the daemons of Nova but nova-compute, with nova-api first."""
     folder = layout.etc / "nova"
     module = "nova.wsgi" if is_stock() else "nova_xloud.wsgi"
     api = web.daemon(
@@ -195,7 +196,7 @@ def _service(layout: Layout, program: str, compute: Compute | None = None) -> Da
     return Daemon(
         name=name,
         command=[*runner, "--config-file", str(settings)],
-        # That it is up is seen in the API; see lab.lifecycle.
+        # lab.lifecycle waits until the API has the service as up.
         healthy=lambda: True,
         made_of=[settings, Path(database.__file__).with_name("lab_sqlite.py"), *_package()],
     )

@@ -1,4 +1,4 @@
-"""Placement."""
+"""Placement: its configuration, its database, and its daemon."""
 
 from lab.layout import Layout
 from lab.processes import Daemon, run_command

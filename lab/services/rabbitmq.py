@@ -1,4 +1,4 @@
-"""RabbitMQ, started by hand: Debian's package, its data and its cookie in the lab's folder.
+"""RabbitMQ of Debian's package, run as the lab's own daemon, with its data in the lab's folder.
 
 The port mapper (epmd), which Erlang would otherwise start for the whole machine and leave behind,
 is a daemon of the lab on a port of its own.

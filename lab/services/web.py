@@ -22,9 +22,11 @@ def daemon(
 ) -> Daemon:
     """Return the daemon that runs a WSGI application in a process of its own.
 
-    :param application: ``module:attribute``, imported when the process starts.
-    :param port: the name of its port in the layout.
-    :param arguments: what the application finds in sys.argv after its name.
+    :param application: ``module:attribute``, imported when the process starts
+    :param port: the name of its port in the layout
+    :param arguments: what the application finds in sys.argv after its name
+    :param environment: further environment variables
+    :param made_of: further files for :class:`lab.processes.Daemon`
     """
     number = layout.ports[port]
     runner = [layout.program("python"), "-m", "lab.services.wsgi", application, str(number)]
@@ -40,7 +42,10 @@ def daemon(
 
 
 def answers(port: int, path: str = "/") -> bool:
-    """Return whether a web server at the port gives any answer but an error of the server."""
+    """Return whether a web server at the port answers with a status below 500.
+
+    :raises OSError: nothing listens there, or it does not answer within 5 s
+    """
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
     try:
         connection.request("GET", path)

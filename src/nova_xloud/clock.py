@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The clocks of nova-xloud, as functions that tests can replace so that they need not wait."""
+"""The clocks of a run, as functions that tests can replace so that they need not wait.
+
+Other parts, such as the passes and the probes, have clocks of their own.
+"""
 
 from __future__ import annotations
 
@@ -16,11 +19,11 @@ def utc_now() -> str:
 
 @dataclass(slots=True)
 class Clock:
-    """The two clocks of a run, monotonic and of the day, and whether nova-compute is stopping.
+    """The two clocks of a run, and the sign that nova-compute is stopping.
 
     :ivar now: returns monotonic seconds
     :ivar closing: returns True once nova-compute is stopping; a run then ends before its next step
-    :ivar date: returns the time of day for people: ISO 8601, UTC
+    :ivar date: returns the date and time, as :func:`utc_now` does
     """
 
     now: Callable[[], float] = time.monotonic

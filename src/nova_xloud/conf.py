@@ -73,10 +73,11 @@ OPTS = [
         "step_timeout",
         default=60.0,
         min=1.0,
-        help="How many seconds a guest has for one step (adding or removing a vCPU, or moving the "
-        "balloon to its target) before the adjustment is reported as refused by the guest. libvirt "
-        "itself waits 5 s for the removal of a vCPU; a vCPU that the guest releases after those "
-        "5 s still counts as removed.",
+        help="How many seconds a guest may make no progress in one step (adding or removing vCPUs, "
+        "or moving the balloon to its target) before the adjustment is reported as refused by the "
+        "guest. A step with progress may take five times as long. libvirt itself waits 5 s for the "
+        "removal of a vCPU; a vCPU that the guest releases after those 5 s still counts as "
+        "removed.",
     ),
     cfg.FloatOpt(
         "poll_interval",
@@ -103,8 +104,8 @@ OPTS = [
         default=1024,
         min=16,
         help="The largest step, in MiB, by which a guest's memory is reduced. Before each step "
-        "nova-xloud waits for new memory statistics of the guest, which the guest's balloon driver "
-        "reports every [libvirt] mem_stats_period_seconds.",
+        "nova-xloud waits for new memory statistics from the guest's balloon driver, except in an "
+        "adjustment with force. The driver reports them every second while a guest is reduced.",
     ),
     cfg.IntOpt(
         "balloon_reserve_mb",
@@ -133,26 +134,87 @@ OPTS = [
         "reconcile_interval",
         default=60,
         help="Seconds between two passes over all instances of a compute host. A pass resumes "
-        "unfinished adjustments, and repairs instances that differ from their desired size. With a "
-        "negative value there is only one pass, when the service starts.",
+        "unfinished adjustments, and repairs instances that differ from their desired size. 0 "
+        "stands for 60. With a negative value there are no periodic passes.",
     ),
     cfg.FloatOpt(
         "retry_max_interval",
         default=3600.0,
         min=1.0,
         help="The longest time, in seconds, between two attempts to adjust a guest that has "
-        "refused. The first retry comes after reconcile_interval, and the time doubles with each "
-        "further attempt.",
+        "refused. The first retry comes with the next pass, the second after reconcile_interval, "
+        "and then the time doubles with each attempt.",
     ),
     cfg.IntOpt(
         "give_up_after",
         default=10,
         min=0,
         help="How many attempts are made to bring a guest to a requested size. After the last "
-        "attempt the size that the guest holds becomes its desired size and is persisted, the rest "
-        "of its claim is released, and the condition GaveUp becomes true. With 0 a requested size "
+        "attempt the size that the guest has becomes its desired size, the rest of its claim is "
+        "released, and the condition GaveUp becomes true. With 0 a requested size "
         "is never given up, and a guest that refused to shrink boots with the smaller size at its "
         "next start.",
+    ),
+    cfg.StrOpt(
+        "autoscale",
+        default="off",
+        choices=[
+            ("off", "no server is scaled unless its flavor or a request says so"),
+            ("observe", "what should be done is decided and written down, and nothing is changed"),
+            ("on", "servers are scaled automatically"),
+        ],
+        help="Whether a server whose flavor names a minimum, or that was adjusted, grows and "
+        "shrinks by itself. It counts for servers of which neither a request nor the flavor's "
+        "extra spec xloud:autoscale says something else. Set the same value for all Nova "
+        "services.",
+    ),
+    cfg.FloatOpt(
+        "autoscale_interval",
+        default=5.0,
+        min=1.0,
+        max=300.0,
+        help="Seconds between two rounds of automatic growth on a compute host. A round reads the "
+        "statistics of all guests in one call to libvirt, and decides for each server whose mode "
+        "is not off.",
+    ),
+    cfg.FloatOpt(
+        "autoscale_hold",
+        default=3600.0,
+        min=0.0,
+        help="How many seconds automatic growth does not shrink a server below a size that a "
+        "person has asked for.",
+    ),
+    cfg.IntOpt(
+        "autoscale_cap",
+        default=12,
+        min=1,
+        help="How many changes of a server automatic growth makes in an hour at most. A server "
+        "whose guest shows distress (it swaps, or waits for memory) grows all the same.",
+    ),
+    cfg.FloatOpt(
+        "autoscale_window",
+        default=0.0,
+        min=0.0,
+        help="How many seconds automatic growth remembers the highest need before it shrinks a "
+        "server, in place of the hour, six hours or day of the profiles; the pauses after a change "
+        "are shortened with it. 0: as the profiles say. It is for labs and tests: with a short "
+        "window servers shrink below what they need again soon.",
+    ),
+    cfg.StrOpt(
+        "autoscale_journal",
+        default="$state_path/xloud-autoscale",
+        sample_default="/var/lib/nova/xloud-autoscale",
+        help="The folder in which a compute host writes each decision of automatic growth with "
+        "its inputs, one line of JSON each, for nova-xloud-autoscale. Empty: no journal is "
+        "written, and what guests needed is forgotten when nova-compute restarts. Nothing is "
+        "written as long as no server's mode is observe or on.",
+    ),
+    cfg.IntOpt(
+        "autoscale_journal_mb",
+        default=256,
+        min=1,
+        help="How many MiB the journal may take on a compute host. The oldest file is removed "
+        "first. Older files are compressed.",
     ),
     cfg.PortOpt(
         "metrics_port",
@@ -175,10 +237,10 @@ OPTS = [
 class EngineOptions:
     """The values of the options of ``[xloud]`` that the package ``compute`` uses.
 
-    The fields have the names of the options, with two exceptions: ``retry_interval`` is the option
-    ``reconcile_interval``, or 60 if that is not above 0, and ``limits`` has ``balloon_step_mb``,
-    ``balloon_reserve_mb`` and ``offline_vcpus``. Names ending in ``_timeout``, ``_interval`` or
-    ``_grace`` are seconds.
+    The fields have the names of the options, with two exceptions. ``retry_interval`` is the option
+    ``reconcile_interval``, or 60 if that is not above 0. ``limits`` has the options
+    ``balloon_step_mb``, ``balloon_reserve_mb`` and ``offline_vcpus``. Fields whose names end in
+    ``_timeout``, ``_interval`` or ``_grace`` are in seconds.
     """
 
     converge_workers: int = 4
@@ -191,6 +253,22 @@ class EngineOptions:
     retry_max_interval: float = 3600.0
     give_up_after: int = 10
     limits: Limits = DEFAULTS
+
+
+@dataclass(frozen=True, slots=True)
+class AutoscaleOptions:
+    """The values of the options ``[xloud] autoscale_*``; the fields lack the ``autoscale_``.
+
+    ``interval``, ``hold`` and ``window`` are in seconds. ``journal`` is a folder; empty: no journal
+    is written.
+    """
+
+    interval: float = 5.0
+    hold: float = 3600.0
+    cap: int = 12
+    window: float = 0.0
+    journal: str = ""
+    journal_mb: int = 256
 
 
 # Nova's own group: it has one option for each RPC interface, which caps the version to send.
@@ -207,14 +285,14 @@ UPGRADE_OPTS: list[cfg.Opt] = [
 
 
 def register(conf: cfg.ConfigOpts) -> None:
-    """Register the options on Nova's configuration; registering them again is harmless."""
+    """Register the options of nova-xloud on ``conf``; registering them again changes nothing."""
     conf.register_group(GROUP)
     conf.register_opts(OPTS, group=GROUP)
     conf.register_opts(UPGRADE_OPTS, group=UPGRADE_LEVELS)
 
 
 def engine_options(conf: cfg.ConfigOpts) -> EngineOptions:
-    """Return the current values of the options; later changes of ``conf`` do not change them."""
+    """Return the present values of the options; the result does not follow changes of ``conf``."""
     group = conf.xloud
     return EngineOptions(
         converge_workers=group.converge_workers,
@@ -232,6 +310,19 @@ def engine_options(conf: cfg.ConfigOpts) -> EngineOptions:
             reserve_mb=group.balloon_reserve_mb,
             offline_vcpus=group.offline_vcpus,
         ),
+    )
+
+
+def autoscale_options(conf: cfg.ConfigOpts) -> AutoscaleOptions:
+    """Return the present values of the options; the result does not follow changes of ``conf``."""
+    group = conf.xloud
+    return AutoscaleOptions(
+        interval=group.autoscale_interval,
+        hold=group.autoscale_hold,
+        cap=group.autoscale_cap,
+        window=group.autoscale_window,
+        journal=group.autoscale_journal,
+        journal_mb=group.autoscale_journal_mb,
     )
 
 

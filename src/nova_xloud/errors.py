@@ -30,9 +30,10 @@
     │   └── DomainCallFailed        any other libvirt error, or no connection to libvirt
     ├── GuestRefused            the guest did not follow: xloud.guest_refused.<what>
     ├── AdjustmentDeferred      the adjustment has to wait, and another run follows
-    └── UnfitNova               the installed Nova differs where nova-xloud extends or calls it
+    └── UnfitNova               the installed Nova differs where nova-xloud extends or calls it,
+                                or no Nova is installed
 
-A ``Refused`` carries a stable ``code`` and the HTTP ``status`` it becomes. Codes are part of the
+A ``Refused`` has a stable ``code`` and the HTTP ``status`` of the answer. Codes are part of the
 API: people and programs match on them, so they never change. One libvirt number may have several
 classes: :mod:`nova_xloud.libvirt.error_codes` tells them apart by message and call.
 
@@ -44,6 +45,8 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from nova_xloud.printable import one_line
+
 
 class XloudError(Exception):
     """The base class of every error in this module; it is never raised itself."""
@@ -51,19 +54,20 @@ class XloudError(Exception):
     def format_message(self) -> str:
         """Return the text that Nova stores in the details of an instance action event.
 
-        Nova calls this method of its own exceptions too.
+        Nova calls this method, as it does on its own exceptions.
         """
         return str(self)
 
 
 class Refused(XloudError):
-    """A request was refused, or Placement refused a claim or a release in a run.
+    """A request was refused, or a run could not claim, release or write the record.
 
-    A refused request changes nothing. But if the compute host or Placement has not answered
-    (:class:`HostUnavailable`, :class:`PlacementUnavailable`), the request may have been admitted,
-    or its size may have been reserved.
+    A refused request leaves the desired size and the guest as they were. More may stay reserved
+    than before; the next run releases that. There are two cases in which the request may have been
+    admitted: :class:`HostUnavailable`, and a code ``xloud.guest_refused.<what>``, with which the
+    RPC method ``hotplug_vcpus`` answers.
 
-    :ivar code: stable reason code of the class, ``xloud.<something>``
+    :ivar code: stable reason code of the class, ``xloud.<something>``; see :attr:`reason_code`
     :ivar status: HTTP status of the REST response
     :ivar message: the reason, for people
     """
@@ -80,7 +84,7 @@ class Refused(XloudError):
 
     @property
     def reason_code(self) -> str:
-        """The stable reason code of this error; :attr:`code`, unless a subclass completes it."""
+        """The stable reason code of this error: :attr:`code`, unless a subclass has another."""
         return self.code
 
     def to_wire(self) -> dict[str, Any]:
@@ -89,10 +93,10 @@ class Refused(XloudError):
 
     @staticmethod
     def from_wire(data: dict[str, Any]) -> Refused:
-        """Return the refusal that :meth:`to_wire` of the other side has sent.
+        """Return the refusal that another service has sent over RPC, as :meth:`to_wire` made it.
 
-        A code that this version does not know, from a later version, becomes a subclass of
-        :class:`Refused` that still has that code and status.
+        A code that no subclass of :class:`Refused` has becomes an error with that code and status.
+        It comes from a later version of nova-xloud, or is the code of a :class:`GuestRefused`.
 
         :param data: ``code``, ``status`` and ``message``
         """
@@ -106,7 +110,7 @@ class Refused(XloudError):
 
 
 class _RefusedElsewhere(Refused):
-    """A refusal from another service, with a code that this version does not know."""
+    """A refusal from another service, with a code that no subclass of :class:`Refused` has."""
 
     def __init__(self, code: str, status: int, message: str) -> None:
         super().__init__(message)
@@ -120,14 +124,14 @@ class _RefusedElsewhere(Refused):
 
 
 class Invalid(Refused):
-    """The body of the request does not fit the schema of the API."""
+    """The body or the query string of the request does not fit its schema."""
 
     code = "xloud.invalid"
     status = 400
 
 
 class OutOfBounds(Refused):
-    """The requested size is below the minimum, above the maximum, or off the vCPU step."""
+    """The requested size is below the minimum, above the maximum, or not in whole cores."""
 
     code = "xloud.out_of_bounds"
     status = 400
@@ -141,7 +145,7 @@ class Forbidden(Refused):
 
 
 class QuotaExceeded(Refused):
-    """The server would hold more than the quota of its project, or of its user, has left."""
+    """The adjustment would exceed a quota of the server's project or of its user."""
 
     code = "xloud.quota"
     status = 403
@@ -157,15 +161,15 @@ class NotFound(Refused):
 class InvalidState(Refused):
     """The instance is in a state that does not allow the request.
 
-    Its vm_state or task_state does not allow it, another operation is changing the instance or
-    holds its lock, or a size until the next stop was asked for and no guest runs.
+    Its vm_state or task_state does not allow it, or another operation is changing the instance or
+    holds its lock. It is also raised if a size until the next stop is asked for and no guest runs.
     """
 
     code = "xloud.invalid_state"
 
 
 class NoCapacity(Refused):
-    """The compute host has no room: Placement refuses the amounts, or would (in a dry run)."""
+    """The compute host has no room: Placement refuses the amounts, or in a dry run would do so."""
 
     code = "xloud.no_capacity"
 
@@ -177,17 +181,16 @@ class NoAllocation(Refused):
 
 
 class ClaimRefused(Refused):
-    """Placement refuses to release what is not needed any more, or cannot write the allocation.
+    """Placement refuses a release, or answers a write of the allocation with 400 or 404.
 
-    If it refuses a release, what was reserved stays reserved, which is safe, but more than is
-    needed. That it cannot write an allocation is an answer of 400 or 404.
+    What was reserved stays reserved. After a refused release that is safe, and more than is needed.
     """
 
     code = "xloud.claim_refused"
 
 
 class Blocked(Refused):
-    """A resource of this instance cannot be adjusted, or not in this way.
+    """A resource of this instance cannot be adjusted, or not to the size that was asked for.
 
     :ivar why: the last part of the code ``xloud.blocked.<why>``; it never changes
     """
@@ -205,17 +208,18 @@ class Blocked(Refused):
 
 
 class HostUnavailable(Refused):
-    """The compute host cannot do what was asked for now.
+    """The compute host cannot do now what was asked for.
 
-    It is down or did not answer in time, the guest's QEMU or libvirt does not answer there, the
-    host is busy with too many requests, or the server is on no host.
+    It is down, stopping, or too busy to answer in time; the guest's QEMU does not answer; libvirt
+    or the guest failed a call; or the server is on no host. The error is raised too for another
+    service of Nova that does not report its version of nova-xloud.
     """
 
     code = "xloud.host_unavailable"
 
 
 class HostUnsupported(Refused):
-    """The compute host runs without nova-xloud, or with one too old.
+    """A service, mostly nova-compute, runs without nova-xloud, or with one too old for the call.
 
     The error is raised too if ``[upgrade_levels] xloud`` does not allow the version of the call.
     """
@@ -224,10 +228,10 @@ class HostUnsupported(Refused):
 
 
 class PlacementUnavailable(Refused):
-    """Placement cannot be used now.
+    """Placement cannot be used now, or the usage or limits of a quota cannot be read.
 
-    It did not answer, answered with an error such as 401 or 500, or every attempt to write ended in
-    a conflict; or Placement or Keystone did not answer when a quota was checked.
+    Placement did not answer, answered with an error such as 401 or 500, or met each attempt to
+    write with a conflict. For a quota it may also be Keystone that did not answer.
     """
 
     code = "xloud.placement_unavailable"
@@ -237,8 +241,11 @@ class PlacementUnavailable(Refused):
 class DomainError(XloudError):
     """A libvirt call on a domain, or on all domains of a host, failed or could not be made.
 
-    If libvirt has reported the error, the message names the call, and the domain if it was on one.
+    A guest agent may have chosen a part of the message, so it is made one line of visible text.
     """
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(one_line(message))
 
 
 class DomainNotFound(DomainError):
@@ -246,46 +253,48 @@ class DomainNotFound(DomainError):
 
 
 class DomainNotRunning(DomainError):
-    """The call needs a running (or persistent) domain.
+    """The call needs a domain that runs, or one with a persistent definition.
 
-    The error is VIR_ERR_OPERATION_INVALID (55), or VIR_ERR_OPERATION_FAILED (9) if QEMU has just
-    ended. It is raised too, without a call, if there was no domain when the instance was read.
+    libvirt's error is VIR_ERR_OPERATION_INVALID (55), or VIR_ERR_OPERATION_FAILED (9) if QEMU has
+    just ended. The class is raised too, without a call, if there was no domain when the instance
+    was read.
     """
 
 
 class InvalidSize(DomainError):
     """libvirt refuses the size, because it is 0, negative or above the maximum.
 
-    The error is VIR_ERR_INVALID_ARG (8), or VIR_ERR_OVERFLOW (82) for a negative memory.
+    libvirt's error is VIR_ERR_INVALID_ARG (8), or VIR_ERR_OVERFLOW (82) for a negative memory.
     """
 
 
 class VcpuNotRemovable(DomainError):
-    """The vCPU cannot be unplugged; one that was there at boot is not hotpluggable.
+    """A vCPU cannot be unplugged, for example because it is not hotpluggable.
 
-    The error is VIR_ERR_CONFIG_UNSUPPORTED (67) or VIR_ERR_OPERATION_UNSUPPORTED (84).
+    libvirt's error is VIR_ERR_CONFIG_UNSUPPORTED (67) or VIR_ERR_OPERATION_UNSUPPORTED (84).
     """
 
 
 class RemovalTimedOut(DomainError):
     """The guest has not given a vCPU back yet.
 
-    Either libvirt's own 5 s have passed (VIR_ERR_OPERATION_TIMEOUT, 68), or the guest was asked for
-    the vCPU before and has not answered yet (VIR_ERR_INTERNAL_ERROR, 1). This is no refusal: the
-    guest may still give the vCPU back. Until then the number of vCPUs is not settled: read it
-    again, and add no vCPU.
+    The 5 s that libvirt waits have passed (VIR_ERR_OPERATION_TIMEOUT, 68), or the guest was asked
+    for the vCPU before and has not answered yet (VIR_ERR_INTERNAL_ERROR, 1). This is no refusal:
+    the guest may still give the vCPU back. Until it has, the caller must not rely on the number of
+    vCPUs, and must not add any. If libvirt's messages are not in English, the error may also mean
+    that another call holds the domain.
     """
 
 
 class RemovalRejected(DomainError):
-    """The guest refused to give the vCPU back (VIR_ERR_OPERATION_FAILED, 9)."""
+    """The guest refused to give a vCPU back (VIR_ERR_OPERATION_FAILED, 9)."""
 
 
 class DomainBusy(DomainError):
     """Another call, or a migration, holds the domain, so libvirt has begun nothing: try later.
 
-    libvirt's error is 68, or 9 if too many calls wait: ``cannot acquire state change lock``. For a
-    domain that is being migrated it may be 55.
+    libvirt's error is ``cannot acquire state change lock``, with the number 68, or 9 if too many
+    calls wait. For a domain that is being migrated it may be 55.
     """
 
 
@@ -293,9 +302,9 @@ class AgentUnavailable(DomainError):
     """The guest agent cannot be used.
 
     No agent is configured (74), the agent does not answer (86, 112), or it does not do what it was
-    asked for (113, 9, 84; or 1, if the call is blocked in the guest or the answer is malformed). It
-    is raised too, without a number of libvirt, if nova-compute has stopped waiting for the answer,
-    or makes no call because earlier calls were not answered.
+    asked for (113, 9, 84; or 1, if the call is blocked in the guest or the answer is malformed).
+    The numbers are libvirt's. The error is raised without one if nova-compute has stopped waiting
+    for the answer, or makes no call because earlier calls were not answered.
     """
 
 
@@ -304,13 +313,13 @@ class DomainCallFailed(DomainError):
 
 
 class GuestRefused(XloudError):
-    """The guest did not reach the desired size, and what it has stays claimed.
+    """The guest, or its definition, did not get the desired size; what it has stays claimed.
 
     :ivar code: stable reason code ``xloud.guest_refused.<what>``, with one of: ``vcpus_not_added``,
         ``vcpus_not_removed``, ``vcpus_not_online``, ``removal_unsettled``, ``memory_not_reached``,
         ``memory_floor``, ``memory_pinned``, ``no_statistics``, ``definition_not_set``,
-        ``not_in_time``. The last one is of the RPC method ``hotplug_vcpus`` only: the adjustment is
-        admitted, and is not done yet for any reason
+        ``not_in_time``. Only the RPC method ``hotplug_vcpus`` raises ``not_in_time``: the
+        adjustment is admitted, and is not done yet for whatever reason
     :ivar message: the reason, for people
     """
 
@@ -324,11 +333,11 @@ class GuestRefused(XloudError):
 
 
 class AdjustmentDeferred(XloudError):
-    """An admitted adjustment has to wait, and a new run follows afterwards.
+    """An admitted adjustment has to wait, and a later run goes on with it.
 
     Another operation or libvirt call goes first, the guest is paused or has just started, QEMU or
     Placement does not answer, the run takes too long, nova-compute is stopping, or the instance is
-    not driven in its vm_state. What the adjustment needs stays claimed.
+    not driven in its vm_state. What is claimed for the adjustment stays claimed.
     """
 
     code: ClassVar[str] = "xloud.deferred"
@@ -338,7 +347,9 @@ class AdjustmentDeferred(XloudError):
 
 
 class UnfitNova(XloudError):
-    """The installed Nova differs at a seam, a point where nova-xloud extends or calls it.
+    """The installed Nova differs at a seam, a point where nova-xloud extends or calls Nova.
+
+    It is raised too if no Nova is installed.
 
     :ivar misfits: one line for each such seam: its name, what was expected, what was found
     """

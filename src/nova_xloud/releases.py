@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which releases of Nova are supported, and one function for each difference between them.
+"""Which releases of Nova are supported, and functions for what differs between them.
 
 A function of Nova whose signature differs between releases is not here: such a function has two
-rows in :mod:`nova_xloud.seams.table` (``since``, ``until``). Two functions bypass eventlet, with
-which Nova may or may not run.
+rows in :mod:`nova_xloud.seams.table` (``since``, ``until``). Two functions here bypass eventlet,
+with which Nova may or may not run.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ def version() -> str | None:
 
 
 def is_supported(found: str) -> bool:
-    """Return whether the version ``found`` of Nova belongs to a release that was tested.
+    """Return whether the version ``found`` of Nova is of a release in :data:`SUPPORTED`.
 
-    A version that was not tested may fit as well, and a later point release (34.1.0) nearly always
-    does: :mod:`nova_xloud.seams.table` decides that.
+    Those are the releases that were tested. Another version, such as a later point release
+    (34.1.0), may fit too; the seams in :mod:`nova_xloud.seams.table` decide that.
     """
     return any(found == release or found.startswith(f"{release}.") for release in SUPPORTED)
 
@@ -45,9 +45,8 @@ def not_tested(found: str) -> str:
 def major(found: str | None = None) -> int:
     """Return the major number of a version of Nova, such as 34 for 2026.2.
 
-    :param found: a version; default: the version of the installed Nova, which must be there. A
-        version that does not begin with a number (a private build) counts as the newest release
-        that was tested
+    :param found: a version; None for the version of the installed Nova. A version that does not
+        begin with a number (a private build) counts as the newest release that was tested
     :raises importlib.metadata.PackageNotFoundError: ``found`` is None, and no Nova is installed
     """
     found = found or importlib.metadata.version("nova")
@@ -58,7 +57,12 @@ def major(found: str | None = None) -> int:
 
 
 def choose_backend() -> None:
-    """Choose threads or eventlet as Nova's own API does; call this before Nova is imported."""
+    """Choose threads or eventlet for this process, as Nova's own API does.
+
+    Call this before any other module of Nova is imported.
+
+    :raises ImportError: no Nova is installed
+    """
     from nova import monkey_patch
 
     if major() >= 33:
@@ -69,7 +73,7 @@ def choose_backend() -> None:
 
 
 def machine_threads() -> Any:
-    """Return Python's own module ``threading``, even if eventlet has replaced that module."""
+    """Return Python's own module ``threading``, even if eventlet has patched that module."""
     patcher = sys.modules.get("eventlet.patcher")
     if patcher is None or not patcher.is_monkey_patched("thread"):
         return threading
@@ -79,7 +83,8 @@ def machine_threads() -> Any:
 def without_proxy(domain: Any) -> Any:
     """Return libvirt's own domain object, without the proxy that Nova puts around it on eventlet.
 
-    The proxy makes each call in a thread of eventlet's pool, which has twenty threads.
+    The proxy makes each call in a thread of eventlet's pool, which has twenty threads by default. A
+    ``domain`` without a proxy is returned as it is.
     """
     tpool = sys.modules.get("eventlet.tpool")
     return domain._obj if tpool is not None and isinstance(domain, tpool.Proxy) else domain
@@ -101,13 +106,14 @@ def enforce_unified_limits(
 ) -> None:
     """Raise unless the unified limits of a project allow one server of ``request_spec`` more.
 
-    ``more`` replaces the amounts that Nova counts for the server, resource by resource. Nothing is
-    checked if Nova's quota driver is not the one of unified limits.
+    Nothing is checked if Nova's quota driver is not the one of unified limits.
 
     :param request_spec: ``nova.objects.RequestSpec``: Nova counts its flavor, and since Nova 34 its
         other resources too
-    :param more: by resource (``servers``, ``class:VCPU``), the amount to add to the project's usage
+    :param more: by resource (``servers``, ``class:VCPU``), the amount to count for the server in
+        place of the amount that Nova counts
     :raises nova.exception.TooManyInstances: the project would exceed a limit that Nova enforces
+    :raises nova.exception.UsagesRetrievalFailed: Placement did not return the project's usage
     """
     from nova.limit import placement
 
@@ -128,10 +134,10 @@ def enforce_unified_limits(
 
 
 def should_enforce(over: Any) -> bool:
-    """Return whether Nova refuses a request because of ``oslo_limit``'s ``ProjectOverLimit``.
+    """Return whether a request that oslo.limit finds to exceed a limit is to be refused.
 
-    Since Nova 31 an operator configures which limits may be unset. Before Nova 31 every limit
-    counts that is not negative; -1 is Keystone's value for unlimited.
+    Since Nova 31 an operator configures which limits may be unset, and Nova decides by that. Before
+    Nova 31 the result is True if an exceeded limit is not negative; Keystone's -1 is unlimited.
 
     :param over: ``oslo_limit.exception.ProjectOverLimit``
     """
@@ -145,7 +151,7 @@ def should_enforce(over: Any) -> bool:
 def whose_quota(over: Any) -> str:
     """Return whose quota was exceeded: ``project``, ``user``, or ``project or user``.
 
-    Nova's exception has the scope since Nova 34; before that the scope is not known.
+    Nova's exception names one of the first two since Nova 34. Before Nova 34 it is not known which.
 
     :param over: ``nova.exception.OverQuota``
     """
@@ -153,14 +159,20 @@ def whose_quota(over: Any) -> str:
 
 
 def validated(controller: type) -> type:
-    """Decorate a controller whose methods all have schemas, which Nova checks since Nova 32."""
+    """Mark a controller as one whose methods all have schemas, as Nova's own are since Nova 32.
+
+    Before Nova 32 there is no such mark, and ``controller`` is returned as it is.
+    """
     from nova.api import validation
 
     return validation.validated(controller) if major() >= 32 else controller
 
 
 def response_body_schema(schema: Mapping[str, Any]) -> Callable[..., Any]:
-    """Return a decorator that gives a method the schema of its answers; Nova has it since 30."""
+    """Return Nova's decorator that gives a method the schema of its answers.
+
+    Nova has it since Nova 30; before that the decorator returns the method as it is.
+    """
     from nova.api import validation
 
     return validation.response_body_schema(schema) if major() >= 30 else lambda method: method

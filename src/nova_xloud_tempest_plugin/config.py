@@ -6,7 +6,10 @@ from __future__ import annotations
 from oslo_config import cfg
 
 AVAILABLE = cfg.BoolOpt(
-    "xloud", default=True, help="Whether the cloud's Nova is extended by nova-xloud."
+    "xloud",
+    default=True,
+    help="Whether the cloud's Nova is extended by nova-xloud. If false, nova-xloud's tests are "
+    "skipped.",
 )
 
 GROUP = cfg.OptGroup(name="xloud", title="Live vertical scaling of servers (nova-xloud)")
@@ -23,8 +26,8 @@ OPTIONS = [
         default=4,
         min=3,
         help="The vCPUs of the flavors that the tests create; at least two more than min_vcpus. "
-        "Without KVM, a guest can be given only as many more vCPUs in its life as max_vcpus "
-        "exceeds min_vcpus: set a larger value there.",
+        "Without KVM, QEMU ends when more vCPUs than max_vcpus less min_vcpus are added to a guest "
+        "from one start to the next, even if others are removed: set a larger value there.",
     ),
     cfg.IntOpt(
         "min_memory_mb",

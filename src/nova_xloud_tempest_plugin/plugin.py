@@ -16,7 +16,7 @@ class XloudTempestPlugin(plugins.TempestPlugin):  # type: ignore[misc]
     """The plugin, registered under the entry point ``tempest.test_plugins``."""
 
     def load_tests(self) -> tuple[str, str]:
-        """Return the folder of the tests, and the folder that is the root of their module names."""
+        """Return the folder of the tests, and the folder from which their package is imported."""
         package = Path(__file__).resolve().parent
         return str(package / "tests"), str(package.parent)
 
@@ -34,7 +34,7 @@ class XloudTempestPlugin(plugins.TempestPlugin):  # type: ignore[misc]
         ]
 
     def get_service_clients(self) -> list[dict[str, Any]]:
-        """Return the one client, which uses Nova's endpoint, as nova-xloud extends Nova's API."""
+        """Return the one client, which uses Nova's endpoint: nova-xloud extends Nova's API."""
         return [
             {
                 "name": "xloud",

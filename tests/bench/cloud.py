@@ -21,6 +21,8 @@ from oslo_utils import uuidutils
 from nova_xloud.testing import FakeLibvirtFixture
 from tests.bench import calls
 from tests.bench.counts import Counts
+from tests.bench.remote_objects import RemoteObjects
+from tests.bench.scaled_cloud import ScaledServers
 from tests.functional.clouds import let_guests_move
 
 # Seconds; no service reports, or is taken for dead, while something is measured.
@@ -28,7 +30,7 @@ _NEVER = 100_000
 _REQUESTS_AT_ONCE = 200
 
 
-class Cloud(base.ServersTestBase):
+class Cloud(ScaledServers, base.ServersTestBase):
     """Nova's functional test case, kept open: :meth:`serve` is the test.
 
     :cvar hosts: how many compute hosts
@@ -82,6 +84,16 @@ class Cloud(base.ServersTestBase):
         """What it asks of others; see :class:`Counts`."""
         with getattr(self, operation)() as run, Counts() as counts, counts.counting() as counted:
             run()
+        return dict(counted)
+
+    def _asked(self, operation):
+        """:meth:`_count`, and what the engine asks a conductor for."""
+        with contextlib.ExitStack() as stack:
+            run = stack.enter_context(getattr(self, operation)())
+            counts = stack.enter_context(Counts())
+            counted = stack.enter_context(counts.counting())
+            with RemoteObjects(counts.count):
+                run()
         return dict(counted)
 
     def _calls(self, operation):
@@ -197,7 +209,7 @@ class Cloud(base.ServersTestBase):
     def _post_server(self):
         body = self._build_server(flavor_id=self.flavor, networks="none")
         server = self.admin_api.post_server({"server": body})
-        # It is told of right after the instance was saved as active; nothing polls for it.
+        # Nova sends this right after it has saved the instance as active; nothing polls for it.
         self.notifier.wait_for_versioned_notifications("instance.create.end")
         return server
 

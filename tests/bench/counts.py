@@ -43,7 +43,8 @@ class Counts(fixtures.Fixture):
         finally:
             self._counted = None
 
-    def _count(self, what):
+    def count(self, what):
+        """Count something of a name of its own."""
         with self._lock:
             if self._counted is not None:
                 self._counted[what] += 1
@@ -61,16 +62,16 @@ class Counts(fixtures.Fixture):
         verb = statement.split(None, 1)[0]
         if verb in _STATEMENTS and not getattr(self._inside, "placement", False):
             table = _TABLE.search(statement)
-            self._count(f"sql {verb} {table.group(1) if table else ''}".rstrip())
+            self.count(f"sql {verb} {table.group(1) if table else ''}".rstrip())
 
     @contextlib.contextmanager
     def _message(self, name, transport, target, context, message, *rest):
-        self._count(f"rpc {message['method']}")
+        self.count(f"rpc {message['method']}")
         yield
 
     @contextlib.contextmanager
     def _request(self, name, client, url, *rest):
-        self._count(f"placement {name.upper()} {url.split('?')[0].split('/')[1]}")
+        self.count(f"placement {name.upper()} {url.split('?')[0].split('/')[1]}")
         self._inside.placement = True
         try:
             yield

@@ -81,7 +81,7 @@ class Plot:
 
     :ivar name: of its file, without its ending
     :ivar title: what is seen in it, in words
-    :ivar x: the label of that axis with its unit; likewise y
+    :ivar x: the label of that axis with its unit; ``y`` is that of the other axis
     :ivar steps: values stay until the next one; otherwise points are joined by straight lines
     :ivar logarithmic: both axes are
     """
@@ -108,7 +108,8 @@ class Result:
 class Summary:
     """A figure in few numbers.
 
-    :ivar theirs: the median of theirs, None where nothing stands beside ours; likewise ours
+    :ivar theirs: the median of theirs, None where nothing stands beside ours; ``ours`` is that of
+        ours
     :ivar ratio: the median of the pairs' own ratios, or None
     :ivar low: where the spread of the ratio begins; of the median of ours where there is no ratio
     :ivar high: where it ends

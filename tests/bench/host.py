@@ -68,7 +68,7 @@ class Host:
     :param folder: an empty one, for its database
     :param placement: the URL of a Placement that takes any token
     :param transport: an oslo.messaging URL; ``fake:/`` where nobody asks it over RPC
-    :param meter: a :class:`nova_xloud.compute.meter.Meter` that is told what happens
+    :param meter: a :class:`nova_xloud.compute.meter.Meter` that gets what happens
     :param options: of the group ``[xloud]``
     """
 

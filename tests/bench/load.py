@@ -45,9 +45,11 @@ def _units(minute, begins, length, late):
 class Hour:
     """What became of a load.
 
-    :ivar needed: units that all servers needed, by minute; they had, and the host had claimed
-        for them, likewise
-    :ivar asked: growths that were asked for; refused likewise
+    :ivar needed: units that all servers needed, by minute
+    :ivar had: units that all servers had, by minute
+    :ivar claimed: units that the host had claimed for them, by minute
+    :ivar asked: how many growths were asked for
+    :ivar refused: how many of them were refused
     """
 
     servers: int

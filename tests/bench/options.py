@@ -1,4 +1,4 @@
-"""What a measure is told: how much of it, and in which order."""
+"""The options of a measure: how much of it to make, and in which order."""
 
 from dataclasses import dataclass
 

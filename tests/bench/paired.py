@@ -11,7 +11,7 @@ _RESAMPLES = 2000
 class Ratio:
     """Ours to theirs, of pairs that were measured one right after the other.
 
-    :ivar theirs: the median of theirs, in the unit they were measured in; likewise ours
+    :ivar theirs: the median of theirs, in the unit they were measured in; ``ours`` is that of ours
     :ivar ratio: the median of the pairs' own ratios
     :ivar low: where 95 of 100 medians of resampled pairs begin (percentile bootstrap)
     :ivar high: where they end

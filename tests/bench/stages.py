@@ -30,7 +30,10 @@ class Span:
 class Trace:
     """One adjustment.
 
-    :ivar sent: when it was sent; answered, seen in the guest, and its run ended likewise
+    :ivar sent: when it was sent
+    :ivar answered: when it was answered
+    :ivar seen: when the guest was seen to have it
+    :ivar ended: when its run ended
     :ivar spans: all of it
     """
 

@@ -89,25 +89,33 @@ class RealProvider:
 
     def has(self, total: Size, max_unit: Size | None = None, vcpu_step: int = 1) -> None:
         most = max_unit or total
-        amounts = {
-            "VCPU": {"total": total.vcpus, "max_unit": most.vcpus, "step_size": vcpu_step},
-            "MEMORY_MB": {"total": total.memory_mb, "max_unit": most.memory_mb},
-        }
-        url = f"/resource_providers/{self._uuid}"
-        generation = self._send("get", url).json()["generation"]
-        body = {"inventories": amounts, "resource_provider_generation": generation}
-        self._send("put", f"{url}/inventories", body)
+        self._set_inventories(
+            {
+                "VCPU": {"total": total.vcpus, "max_unit": most.vcpus, "step_size": vcpu_step},
+                "MEMORY_MB": {"total": total.memory_mb, "max_unit": most.memory_mb},
+            }
+        )
 
     def loses_vcpus(self) -> None:
-        """Placement keeps an inventory that is allocated from. Other CPUs are claimed of a class of
-        which there never was one, as when the host's dedicated CPUs were taken from its
-        configuration.
+        """Placement keeps an inventory that is allocated from, so the instance's CPUs become PCPU,
+        and those of a flavor without dedicated CPUs are claimed of a class that is gone.
         """
-        self.claims = self._claims(FlavorFacts(CAPACITY, dedicated_vcpus=CAPACITY.vcpus))
+        memory = {"MEMORY_MB": {"total": CAPACITY.memory_mb}}
+        self._allocate({"MEMORY_MB": HELD.memory_mb})
+        self._set_inventories({"PCPU": {"total": CAPACITY.vcpus}, **memory})
+        self._allocate({"PCPU": HELD.vcpus, "MEMORY_MB": HELD.memory_mb})
 
     def somebody_else_writes(self, size: Size) -> None:
+        self._allocate({"VCPU": size.vcpus, "MEMORY_MB": size.memory_mb})
+
+    def _set_inventories(self, inventories: dict[str, dict[str, int]]) -> None:
+        url = f"/resource_providers/{self._uuid}"
+        generation = self._send("get", url).json()["generation"]
+        body = {"inventories": inventories, "resource_provider_generation": generation}
+        self._send("put", f"{url}/inventories", body)
+
+    def _allocate(self, resources: dict[str, int]) -> None:
         found = self._send("get", f"/allocations/{self._consumer}").json()
-        resources = {"VCPU": size.vcpus, "MEMORY_MB": size.memory_mb}
         body = {
             "allocations": {self._uuid: {"resources": resources}},
             "consumer_generation": found.get("consumer_generation"),

@@ -11,7 +11,7 @@ import json
 import os
 import time
 import uuid
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -20,12 +20,16 @@ import libvirt_qemu
 from lxml import etree
 
 from nova_xloud.compute.ports import Domain
+from nova_xloud.core.autoscaling.sample import GuestSample
 from nova_xloud.core.instance.guest import DomainReading, DomainStats
+from nova_xloud.core.size import Size
 from nova_xloud.errors import RemovalTimedOut
 from nova_xloud.libvirt.domain import LibvirtDomain
 from nova_xloud.libvirt.domain_stats import survey
+from nova_xloud.libvirt.guest_samples import read_samples
 from nova_xloud.libvirt.guest_xml import GuestSize, apply_size, read_size
 from nova_xloud.testing import Behaviour, FakeDomain, FakeGuest, ManualClock
+from nova_xloud.testing.fake_domain import sample_of, stats_of, without_documents
 
 MAX_VCPUS, BOOT_VCPUS, MAX_MEMORY_MB, MEMORY_MB = 16, 2, 1024, 512
 INACTIVE = 2
@@ -98,9 +102,19 @@ class Hypervisor:
         """A transient domain, running; its guest may be booting."""
         raise NotImplementedError
 
-    def survey(self, uuids: Collection[str] = ()) -> dict[str, DomainStats]:
-        """All of its domains; of ``uuids`` the definition and what pins memory too."""
+    def survey(self, uuids: Collection[str] = (), usual_period: int = 0) -> dict[str, DomainStats]:
+        """All of its domains; of ``uuids`` what only their two documents tell, too.
+
+        :param usual_period: seconds between two statistics, as the host is configured
+        """
         raise NotImplementedError
+
+    def samples(self, desired: Mapping[str, Size]) -> dict[str, GuestSample]:
+        """Of the guests in ``desired`` that run, with a report each second."""
+        raise NotImplementedError
+
+    def work(self, guest: Guest) -> None:
+        """Have its programs use some CPU time; a real guest that boots or idles uses some."""
 
     def booted(self, behaviour: Behaviour = Behaviour.COOPERATIVE, **has: bool) -> Guest:
         """A persistent domain whose guest is up, at the size it booted with."""
@@ -199,12 +213,31 @@ class FakePort(Hypervisor):
         guest.start()
         return guest
 
-    def survey(self, uuids: Collection[str] = ()) -> dict[str, DomainStats]:
-        seen = {guest.uuid: guest.domain.stats() for guest in self.made if guest.guest.exists}
-        return {
-            uuid: one if uuid in uuids else replace(one, defined=None, pinned_mb=0)
-            for uuid, one in seen.items()
+    def survey(self, uuids: Collection[str] = (), usual_period: int = 0) -> dict[str, DomainStats]:
+        read = {
+            guest.uuid: guest.domain.read(agent=False) for guest in self.made if guest.guest.exists
         }
+        seen = {
+            uuid: stats_of(replace(one, usual_stats_period=usual_period))
+            for uuid, one in read.items()
+        }
+        return {
+            uuid: one if uuid in uuids else without_documents(one) for uuid, one in seen.items()
+        }
+
+    def samples(self, desired: Mapping[str, Size]) -> dict[str, GuestSample]:
+        found = {
+            guest.uuid: sample_of(
+                guest.guest, at=self.wall(), desired=desired[guest.uuid], period=1.0
+            )
+            for guest in self.made
+            if guest.uuid in desired
+        }
+        return {uuid: one for uuid, one in found.items() if one is not None}
+
+    def work(self, guest: Guest) -> None:
+        assert isinstance(guest, PortGuest)
+        guest.guest.work(0.5)
 
     def _made(self, **options: Any) -> PortGuest:
         size = FakeGuest.size(MAX_VCPUS, BOOT_VCPUS, MAX_MEMORY_MB, MEMORY_MB)
@@ -273,8 +306,11 @@ class Libvirt(Hypervisor):
     def guest(self, dom: Any) -> LibvirtGuest:
         return LibvirtGuest(dom, self.wall)
 
-    def survey(self, uuids: Collection[str] = ()) -> dict[str, DomainStats]:
-        return survey(self.connection, uuids)
+    def survey(self, uuids: Collection[str] = (), usual_period: int = 0) -> dict[str, DomainStats]:
+        return survey(self.connection, uuids, usual_period)
+
+    def samples(self, desired: Mapping[str, Size]) -> dict[str, GuestSample]:
+        return read_samples(self.connection, desired, dict.fromkeys(desired, 1.0), self.wall)
 
     def xml(
         self,
@@ -336,6 +372,9 @@ class FakeLibvirt(Libvirt):
     def guest(self, dom: Any) -> LibvirtGuest:
         return FakeLibvirtGuest(dom, self.wall)
 
+    def work(self, guest: Guest) -> None:
+        self.fixture.domain(guest.uuid).work(0.5)
+
     def define(self, behaviour: Behaviour = Behaviour.COOPERATIVE, **has: bool) -> Guest:
         self.fixture.agent = has.get("agent", False)
         guest = super().define(**has)
@@ -367,5 +406,5 @@ class TestDriver(Libvirt):
     }
 
     def wall(self) -> float:
-        """The same as ever: its statistics are of 1989."""
+        """A fixed time in 1989, which the driver's statistics have."""
         return 627319920

@@ -11,24 +11,7 @@ from nova_xloud import errors
 from nova_xloud.core.instance.guest import DomainReading
 from nova_xloud.core.size import Size
 from nova_xloud.testing import Behaviour
-from tests.contract.rigs import BOOT_VCPUS, MAX_MEMORY_MB, MAX_VCPUS, MEMORY_MB, Guest, Hypervisor
-
-needs = pytest.mark.needs
-
-
-def usable_mb(hypervisor: Hypervisor, guest: Guest) -> int:
-    """As it is now: the first new statistics may be of a moment before this was asked.
-
-    The most of some: what is just being reported to the host as free (freePageReporting) is not
-    free for that moment, up to 128 MiB of it, and on a starved host the moment may last.
-    """
-    seen: list[int] = []
-    for _ in range(4):
-        known = guest.domain.read().stats_at or 0
-        reading = hypervisor.until(guest, lambda read, known=known: (read.stats_at or 0) > known)
-        assert reading.usable_mb is not None
-        seen.append(reading.usable_mb)
-    return max(seen[1:])
+from tests.contract.rigs import BOOT_VCPUS, MAX_MEMORY_MB, MAX_VCPUS, MEMORY_MB, Hypervisor
 
 
 def test_read_of_a_booted_guest(hypervisor: Hypervisor) -> None:
@@ -79,14 +62,6 @@ def test_the_boot_id_is_another_one_after_every_start(hypervisor: Hypervisor) ->
     assert guest.domain.read().boot_id not in (first, None)
 
 
-@needs("time")
-def test_a_guest_holds_its_maximum_memory_until_its_driver_is_up(hypervisor: Hypervisor) -> None:
-    guest = hypervisor.define()
-    guest.start()
-    assert guest.domain.read().memory_mb == MAX_MEMORY_MB
-    hypervisor.until(guest, lambda read: read.memory_mb == MEMORY_MB)
-
-
 def test_add_then_remove_vcpus(hypervisor: Hypervisor) -> None:
     guest = hypervisor.booted()
     guest.domain.set_vcpus(4)
@@ -104,81 +79,6 @@ def test_vcpus_come_lowest_id_first_and_go_highest_first(hypervisor: Hypervisor)
         assert guest.vcpu_ids() == list(range(count))
 
 
-def test_memory_reaches_its_target_both_ways(hypervisor: Hypervisor) -> None:
-    guest = hypervisor.booted()
-    guest.domain.set_memory(MAX_MEMORY_MB)
-    hypervisor.until(guest, lambda read: read.memory_mb == MAX_MEMORY_MB)
-    guest.domain.set_memory(300)
-    hypervisor.until(guest, lambda read: read.memory_mb == 300)
-
-
-@needs("time")
-def test_memory_is_not_there_when_the_call_returns(hypervisor: Hypervisor) -> None:
-    guest = hypervisor.booted()
-    guest.domain.set_memory(MAX_MEMORY_MB)
-    assert guest.domain.read().memory_mb < MAX_MEMORY_MB
-    hypervisor.until(guest, lambda read: read.memory_mb == MAX_MEMORY_MB)
-    guest.domain.set_memory(MEMORY_MB)
-    assert guest.domain.read().memory_mb > MEMORY_MB
-
-
-@needs("guest")
-def test_statistics_follow_the_balloon(hypervisor: Hypervisor) -> None:
-    guest = hypervisor.booted()
-    before = usable_mb(hypervisor, guest)
-    guest.domain.set_memory(400)
-    hypervisor.until(guest, lambda read: read.memory_mb == 400)
-    assert before - usable_mb(hypervisor, guest) == pytest.approx(MEMORY_MB - 400, abs=16)
-
-
-@needs("guest")
-@pytest.mark.parametrize("autodeflate", [False, True])
-def test_what_a_guest_calls_its_memory(hypervisor: Hypervisor, autodeflate: bool) -> None:
-    """With autodeflate it does not see that it has less."""
-    guest = hypervisor.booted(autodeflate=autodeflate)
-    assert guest.domain.read().autodeflate is autodeflate
-    seen = MAX_MEMORY_MB if autodeflate else MEMORY_MB
-    hypervisor.until(guest, lambda read: read.balloon_driver and guest.total_mb() <= seen)
-    assert guest.total_mb() > seen - 80  # its kernel keeps some for itself
-
-
-@needs("guest", "agent")
-def test_a_guest_with_autodeflate_takes_back_what_it_needs(hypervisor: Hypervisor) -> None:
-    guest = hypervisor.booted(agent=True, autodeflate=True)
-    guest.use(200)
-    hypervisor.wait(3)
-    guest.domain.set_memory(150)
-    hypervisor.wait(6)
-    assert guest.domain.read().memory_mb > 200
-    assert guest.domain.read().vcpus_online == BOOT_VCPUS
-
-
-@needs("guest", "agent")
-def test_a_guest_without_dies_of_it(hypervisor: Hypervisor) -> None:
-    guest = hypervisor.booted(agent=True)
-    guest.use(200)
-    hypervisor.wait(3)
-    guest.domain.set_memory(150)
-    hypervisor.until(guest, lambda read: not read.balloon_driver, seconds=30)
-    reading = guest.domain.read()
-    assert (reading.running, reading.vcpus_online) == (True, None)
-    with pytest.raises(errors.AgentUnavailable):
-        guest.domain.set_vcpus_online(1)
-
-
-@needs("guest", "agent")
-def test_a_driver_that_goes_gives_all_memory_back(hypervisor: Hypervisor) -> None:
-    guest = hypervisor.booted(agent=True)
-    assert usable_mb(hypervisor, guest) < MEMORY_MB
-    guest.lose_driver()
-    last = hypervisor.until(guest, lambda read: read.memory_mb == MAX_MEMORY_MB)
-    assert last.balloon_driver
-    reading = hypervisor.until(guest, lambda read: not read.balloon_driver, seconds=30)
-    # Its last words stay, and are of before.
-    assert (reading.usable_mb, reading.stats_at) == (last.usable_mb, last.stats_at)
-    assert reading.usable_mb < MEMORY_MB
-
-
 @pytest.mark.parametrize("vcpus", [0, -1, MAX_VCPUS + 1])
 def test_vcpus_out_of_range(hypervisor: Hypervisor, vcpus: int) -> None:
     guest = hypervisor.create_transient()
@@ -187,16 +87,7 @@ def test_vcpus_out_of_range(hypervisor: Hypervisor, vcpus: int) -> None:
     assert guest.domain.read().vcpus == BOOT_VCPUS
 
 
-@pytest.mark.parametrize("mib", [0, -1, MAX_MEMORY_MB + 1])
-def test_memory_out_of_range(hypervisor: Hypervisor, mib: int) -> None:
-    guest = hypervisor.define()
-    guest.start()
-    with pytest.raises(errors.InvalidSize):
-        guest.domain.set_memory(mib)
-    assert guest.configured().memory_kib == MEMORY_MB * 1024
-
-
-@needs("boot_vcpus")
+@pytest.mark.needs("boot_vcpus")
 def test_a_vcpu_of_boot_time_stays_and_so_do_all(hypervisor: Hypervisor) -> None:
     guest = hypervisor.booted()
     guest.domain.set_vcpus(3)
@@ -216,46 +107,7 @@ def test_a_domain_that_is_shut_off(hypervisor: Hypervisor) -> None:
     assert guest.configured().memory_kib == MEMORY_MB * 1024
 
 
-# --- statistics --------------------------------------------------------------------------------
-
-
-@needs("time")
-def test_statistics_come_as_often_as_they_are_asked_for(hypervisor: Hypervisor) -> None:
-    guest = hypervisor.booted()
-    guest.domain.set_statistics_period(3)
-    reading = guest.domain.read()
-    assert (reading.stats_period, reading.usual_stats_period) == (3, 1)
-    # One that was on its way then may come at once.
-    times = [reading.stats_at or 0]
-    while len(times) < 4:
-        last = times[-1]
-        new = hypervisor.until(guest, lambda read, last=last: (read.stats_at or 0) > last)
-        times.append(new.stats_at or 0)
-    # The time of a report is in whole seconds.
-    assert times[3] - times[2] >= 2
-    guest.domain.set_statistics_period(1)
-    assert guest.domain.read().stats_period == 1
-
-
-@needs("time")
-def test_how_often_it_was_asked_is_over_when_it_stops(hypervisor: Hypervisor) -> None:
-    guest = hypervisor.booted()
-    guest.domain.set_statistics_period(3)
-    guest.stop()
-    guest.start()
-    assert guest.domain.read().stats_period == 1
-
-
-def test_statistics_period_of_a_stopped_domain_is_refused(hypervisor: Hypervisor) -> None:
-    guest = hypervisor.define()
-    with pytest.raises(errors.DomainNotRunning):
-        guest.domain.set_statistics_period(1)
-
-
-# --- the definition --------------------------------------------------------------------------
-
-
-@needs("definition")
+@pytest.mark.needs("definition")
 @pytest.mark.parametrize("running", [True, False])
 @pytest.mark.parametrize("size", [Size(4, 768), Size(1, 300), Size(MAX_VCPUS, MAX_MEMORY_MB)])
 def test_the_definition_alone(hypervisor: Hypervisor, running: bool, size: Size) -> None:
@@ -277,7 +129,7 @@ def test_the_definition_alone(hypervisor: Hypervisor, running: bool, size: Size)
     hypervisor.until(guest, lambda read: read.memory_mb == size.memory_mb)
 
 
-@needs("definition")
+@pytest.mark.needs("definition")
 def test_boot_vcpu_can_be_removed_after_it_returned_to_the_definition(
     hypervisor: Hypervisor,
 ) -> None:
@@ -292,7 +144,7 @@ def test_boot_vcpu_can_be_removed_after_it_returned_to_the_definition(
     assert guest.domain.read().removable_vcpus == BOOT_VCPUS - 1
 
 
-@needs("definition")
+@pytest.mark.needs("definition")
 @pytest.mark.parametrize(
     "size", [Size(0, 512), Size(MAX_VCPUS + 1, 512), Size(2, 0), Size(2, MAX_MEMORY_MB + 1)]
 )
@@ -303,7 +155,7 @@ def test_a_definition_out_of_range(hypervisor: Hypervisor, size: Size) -> None:
     assert guest.domain.read().defined == Size(BOOT_VCPUS, MEMORY_MB)
 
 
-@needs("definition")
+@pytest.mark.needs("definition")
 def test_a_transient_domain_has_no_definition(hypervisor: Hypervisor) -> None:
     guest = hypervisor.create_transient()
     assert guest.domain.read().defined is None
@@ -343,7 +195,7 @@ def test_what_is_live_is_forgotten_at_the_next_start(hypervisor: Hypervisor) -> 
     assert guest.domain.read().vcpus == BOOT_VCPUS
 
 
-@needs("time")
+@pytest.mark.needs("time")
 def test_paused_acts_on_resume(hypervisor: Hypervisor) -> None:
     guest = hypervisor.booted()
     guest.pause()
@@ -359,7 +211,7 @@ def test_paused_acts_on_resume(hypervisor: Hypervisor) -> None:
     assert (reading.running, reading.paused, reading.vcpus) == (True, False, 3)
 
 
-@needs("time")
+@pytest.mark.needs("time")
 def test_a_removal_that_times_out_because_the_guest_is_paused(hypervisor: Hypervisor) -> None:
     """The only way to a 68 on the lab's QEMU; there it settles by itself."""
     guest = hypervisor.booted()
@@ -374,7 +226,7 @@ def test_a_removal_that_times_out_because_the_guest_is_paused(hypervisor: Hyperv
     hypervisor.until(guest, lambda read: read.vcpus == 2)
 
 
-@needs("guest", "crash")
+@pytest.mark.needs("guest", "crash")
 def test_a_removal_that_times_out_and_the_add_that_crashes(hypervisor: Hypervisor) -> None:
     """Fakes only: see the reason why the others are skipped."""
     guest = hypervisor.booted(Behaviour.REMOVAL_TIMES_OUT)
@@ -387,7 +239,7 @@ def test_a_removal_that_times_out_and_the_add_that_crashes(hypervisor: Hyperviso
     assert not guest.domain.read().running
 
 
-@needs("guest", "refusal")
+@pytest.mark.needs("guest", "refusal")
 def test_a_guest_that_refuses(hypervisor: Hypervisor) -> None:
     guest = hypervisor.define(Behaviour.REFUSES)
     guest.start()
@@ -399,77 +251,3 @@ def test_a_guest_that_refuses(hypervisor: Hypervisor) -> None:
     reading = guest.domain.read()
     assert (reading.vcpus, reading.memory_mb) == (3, MAX_MEMORY_MB)
     assert guest.configured().vcpus == BOOT_VCPUS
-
-
-@needs("guest")
-def test_without_a_balloon_driver_nothing_moves_and_nothing_is_said(hypervisor: Hypervisor) -> None:
-    guest = hypervisor.booted(Behaviour.NO_BALLOON_DRIVER)
-    guest.domain.set_memory(768)
-    hypervisor.wait(5)
-    reading = guest.domain.read()
-    # One reading never says that there is no driver: compute/watch.py does, after some.
-    assert (reading.memory_mb, reading.balloon_driver) == (MAX_MEMORY_MB, None)
-    assert reading.memory_confirmed is False
-    assert guest.configured().memory_kib == MEMORY_MB * 1024
-
-
-@needs("agent_call")
-def test_without_an_agent_no_cpu_is_brought_online(hypervisor: Hypervisor) -> None:
-    guest = hypervisor.define()
-    with pytest.raises(errors.DomainNotRunning):
-        guest.domain.set_vcpus_online(1)
-    guest.start()
-    with pytest.raises(errors.InvalidSize):
-        guest.domain.set_vcpus_online(0)
-    with pytest.raises(errors.AgentUnavailable):
-        guest.domain.set_vcpus_online(1)
-    guest.stop()
-    guest.undefine()
-    with pytest.raises(errors.DomainNotFound):
-        guest.domain.set_vcpus_online(1)
-
-
-@needs("agent")
-def test_the_agent_takes_cpus_offline_and_brings_them_online(hypervisor: Hypervisor) -> None:
-    guest = hypervisor.booted(agent=True)
-    guest.domain.set_vcpus(4)
-    hypervisor.until(guest, lambda read: read.vcpus_online == 4)
-    guest.domain.set_vcpus_online(1)
-    hypervisor.wait(2)
-    reading = guest.domain.read()
-    assert (reading.vcpus, reading.vcpus_online) == (4, 1)
-    guest.domain.set_vcpus_online(3)
-    assert guest.domain.read().vcpus_online == 3
-    for count in (5, 0, -1):
-        with pytest.raises(errors.InvalidSize):
-            guest.domain.set_vcpus_online(count)
-    assert guest.domain.read().vcpus_online == 3
-
-
-@needs("agent", "guest")
-def test_a_cpu_that_is_offline_can_be_removed(hypervisor: Hypervisor) -> None:
-    guest = hypervisor.booted(agent=True)
-    guest.domain.set_vcpus(4)
-    hypervisor.until(guest, lambda read: read.vcpus_online == 4)
-    guest.domain.set_vcpus_online(1)
-    hypervisor.plug(guest, 2)
-    assert guest.domain.read().vcpus_online == 1
-
-
-@needs("agent", "guest")
-def test_the_agent_brings_online_what_the_guest_does_not(hypervisor: Hypervisor) -> None:
-    guest = hypervisor.booted(Behaviour.NO_ONLINE, agent=True)
-    guest.domain.set_vcpus(4)
-    hypervisor.wait(2)
-    assert guest.domain.read().vcpus_online == BOOT_VCPUS
-    guest.domain.set_vcpus_online(4)
-    assert guest.domain.read().vcpus_online == 4
-
-
-@needs("agent")
-def test_the_agent_of_a_paused_guest(hypervisor: Hypervisor) -> None:
-    guest = hypervisor.booted(agent=True)
-    guest.pause()
-    assert guest.domain.read().vcpus_online is None
-    with pytest.raises(errors.DomainNotRunning):
-        guest.domain.set_vcpus_online(1)

@@ -60,6 +60,20 @@ def test_stats_of_requested_domains_include_the_definition(hypervisor: Hyperviso
     assert {one.pinned_mb for one in seen.values()} == {0}
 
 
+@needs("survey", "definition")
+def test_only_stats_of_requested_domains_tell_that_they_are_asked_often(
+    hypervisor: Hypervisor,
+) -> None:
+    requested, other, off = hypervisor.booted(), hypervisor.booted(), hypervisor.define()
+    for guest in (requested, other):
+        guest.domain.set_statistics_period(1)
+    seen = hypervisor.survey({requested.uuid, off.uuid}, usual_period=10)
+    found = {uuid: one.asked_often for uuid, one in seen.items()}
+    assert found == {requested.uuid: True, other.uuid: False, off.uuid: False}
+    usual = hypervisor.survey({requested.uuid}, usual_period=1)
+    assert not usual[requested.uuid].asked_often
+
+
 @needs("survey")
 def test_a_domain_that_is_gone_is_not_in_it(hypervisor: Hypervisor) -> None:
     gone, transient = hypervisor.define(), hypervisor.create_transient()

@@ -67,6 +67,8 @@ class TestBesideNova:
         "command",
         [
             ("nova-xloud-run", "--help"),
+            ("nova-xloud-autoscale", "--help"),
+            ("nova-xloud-autoscale", "backtest", "--help"),
             ("nova-xloud-status", "--help"),
             ("nova-xloud-status", "upgrade", "check", "--help"),
             ("nova-xloud-status", "invariants", "--help"),

@@ -10,10 +10,11 @@ from typing import Protocol
 import pytest
 
 from lab import contents, lifecycle
+from lab.checker import Checker, checker
 from lab.cloud import Cloud
 from lab.layout import Layout, load
 from lab.operations import Operations
-from tests.e2e.checker import Checker, checker
+from tests.log_secrets import secrets_in_files
 
 NAME = "xloud-e2e"
 
@@ -27,9 +28,18 @@ def lab() -> Iterator[Layout]:
     was_up = lifecycle.is_up(layout)
     try:
         yield lifecycle.up(layout)
+        _have_no_secrets(layout)
     finally:
         if not was_up and os.environ.get("LAB_KEEP") != "1":
             lifecycle.down(layout)
+
+
+def _have_no_secrets(layout: Layout) -> None:
+    """Look for secrets in all that Nova's services have logged, at the end of the session."""
+    logs = sorted(layout.logs.glob("nova-*.log"))
+    known = {layout.password: "the password of this lab"}
+    found = [str(one) for one in secrets_in_files(logs, known)]
+    assert not found, "\n".join(found)
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""The sizes that the tests of Nova's operations are about, and how a server gets them."""
+"""The sizes that the tests are about, and how a server gets them."""
 
 from lab.cloud import Cloud, Size, Witnesses
 

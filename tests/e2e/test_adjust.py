@@ -1,35 +1,30 @@
 """One real adjustment: asked over HTTP, seen in Placement, in libvirt, and by the guest itself."""
 
 from lab import contents
-from lab.cloud import Cloud, Size, Witnesses
-
-MINIMUM = Size(1, 512)
-
-
-def agreed(size: Size | None) -> Witnesses:
-    return Witnesses(placement=size, libvirt=size, guest=size)
+from lab.cloud import Cloud, Size
+from tests.e2e.sizes import GROWN, MINIMUM, settle
 
 
 def test_boots_with_the_minimum_and_holds_just_that(cloud: Cloud, server: str) -> None:
-    assert cloud.settle(server, agreed(MINIMUM)) == agreed(MINIMUM)
+    settle(cloud, server, MINIMUM)
     assert cloud.allocation(server) == {"VCPU": 1, "MEMORY_MB": 512, "DISK_GB": 1}
 
 
 def test_grows_and_shrinks_while_it_runs(cloud: Cloud, server: str) -> None:
-    cloud.settle(server, agreed(MINIMUM))
-    for size in (Size(3, 768), MINIMUM):
+    settle(cloud, server, MINIMUM)
+    for size in (GROWN, MINIMUM):
         answer = cloud.resize(server, size)
         assert (answer.status, answer.body) == (202, {})
-        assert cloud.settle(server, agreed(size)) == agreed(size)
+        settle(cloud, server, size)
     assert cloud.events(server).count("xloud_adjust") == 2
 
 
 def test_one_size_alone_leaves_the_other(cloud: Cloud, server: str) -> None:
-    cloud.settle(server, agreed(MINIMUM))
+    settle(cloud, server, MINIMUM)
     assert cloud.adjust(server, {"current_memory_mb": 896}).status == 202
-    assert cloud.settle(server, agreed(Size(1, 896))) == agreed(Size(1, 896))
+    settle(cloud, server, Size(1, 896))
     assert cloud.adjust(server, {"current_vcpus": "2"}).status == 202
-    assert cloud.settle(server, agreed(Size(2, 896))) == agreed(Size(2, 896))
+    settle(cloud, server, Size(2, 896))
 
 
 def test_up_and_down_ten_times_in_one_life_of_the_guest(cloud: Cloud, server: str) -> None:
@@ -38,7 +33,7 @@ def test_up_and_down_ten_times_in_one_life_of_the_guest(cloud: Cloud, server: st
     for turn in range(10):
         for size in (Size(3, 768 if turn % 2 else 1024), MINIMUM):
             assert cloud.resize(server, size).status == 202
-            assert cloud.settle(server, agreed(size)) == agreed(size)
+            settle(cloud, server, size)
     assert cloud.boot(server) == boot
 
 
@@ -53,7 +48,7 @@ def test_location_names_the_status_and_the_request_id_the_action(cloud: Cloud, s
 def test_status_has_the_numbers_that_the_witnesses_have(cloud: Cloud, server: str) -> None:
     size = Size(2, 768)
     assert cloud.resize(server, size).status == 202
-    assert cloud.settle(server, agreed(size)) == agreed(size)
+    settle(cloud, server, size)
     answer = cloud.xloud_status(server)
     assert answer.status == 200
     told = answer.body["xloud_status"]

@@ -7,13 +7,11 @@ import subprocess
 import sys
 from collections.abc import Sequence
 
-from lab.cloud import Cloud, Size, Witnesses
+from lab.cloud import Cloud, Size
 from lab.layout import Layout
 from tests.e2e.conftest import Create
+from tests.e2e.sizes import GROWN, MINIMUM, agreed, settle
 from tests.guides import script
-
-GROWN = Size(3, 768)
-MINIMUM = Size(1, 512)
 
 
 def run(lab: Layout, command: Sequence[str]) -> subprocess.CompletedProcess[str]:
@@ -29,21 +27,17 @@ def adjust(lab: Layout, *argv: str) -> subprocess.CompletedProcess[str]:
     return run(lab, [lab.program("openstack"), "server", "adjust", *argv])
 
 
-def agreed(size: Size) -> Witnesses:
-    return Witnesses(size, size, size)
-
-
 def test_up_and_down_and_refused(cloud: Cloud, lab: Layout, server: str) -> None:
-    assert cloud.settle(server, agreed(MINIMUM)) == agreed(MINIMUM)
+    settle(cloud, server, MINIMUM)
     done = adjust(lab, server, "--vcpus", "3", "--memory", "0.75G", "--wait")
     assert done.returncode == 0, done
     *told, last = done.stderr.splitlines()
     stages = [line.split(" s  ")[1].split("  ")[0] for line in told]
     assert stages == ["asked", "claimed", "set"]
-    assert last == "set; the guest has no agent to confirm it"
+    assert last == "set; no guest agent answers to confirm it"
     assert "| outcome    | reached" in done.stdout
     # What it says that the guest has, the guest says too.
-    assert cloud.settle(server, agreed(GROWN)) == agreed(GROWN)
+    settle(cloud, server, GROWN)
 
     shown = json.loads(adjust(lab, "show", server, "-f", "json").stdout)
     assert shown["vcpus"] == {**dict.fromkeys(shown["vcpus"], 3), "observed": None}
@@ -60,12 +54,12 @@ def test_up_and_down_and_refused(cloud: Cloud, lab: Layout, server: str) -> None
     done = adjust(lab, server, "--vcpus", "1", "--memory", "512", "--wait", "-f", "json")
     assert done.returncode == 0, done
     assert json.loads(done.stdout)["outcome"] == "reached"
-    assert cloud.settle(server, agreed(MINIMUM)) == agreed(MINIMUM)
+    settle(cloud, server, MINIMUM)
 
 
 def test_an_agent_sees_it_in_the_guest(cloud: Cloud, lab: Layout, create: Create) -> None:
     server = create("xloud.demo", "xloud-agent")
-    assert cloud.settle(server, agreed(MINIMUM)) == agreed(MINIMUM)
+    settle(cloud, server, MINIMUM)
     done = adjust(lab, server, "--vcpus", "3", "--memory", "768", "--wait", "-f", "json")
     assert done.returncode == 0, done
     assert done.stderr.splitlines()[-1].endswith("seen in the guest")

@@ -5,16 +5,11 @@ from collections.abc import Iterator
 import pytest
 
 from lab import faults, lifecycle
-from lab.cloud import Answer, Cloud, Size, Witnesses
+from lab.cloud import Answer, Cloud, Size
 from lab.layout import Layout
-from tests.e2e.sizes import converged
+from tests.e2e.sizes import MINIMUM, converged, settle
 
-MINIMUM = Size(1, 512)
-GROWN = Size(3, 1024)
-
-
-def agreed(size: Size) -> Witnesses:
-    return Witnesses(placement=size, libvirt=size, guest=size)
+LARGE = Size(3, 1024)
 
 
 @pytest.fixture
@@ -40,18 +35,18 @@ def killed_when_admitted(lab: Layout, cloud: Cloud, server: str, size: Size, nam
 def test_killed_between_admission_and_convergence(
     cloud: Cloud, lab: Layout, server: str, nova_compute: str
 ) -> None:
-    assert cloud.settle(server, agreed(MINIMUM)) == agreed(MINIMUM)
+    settle(cloud, server, MINIMUM)
     # Growing, what is claimed is claimed already; shrinking, nothing is released yet.
-    for size in (GROWN, MINIMUM):
+    for size in (LARGE, MINIMUM):
         answer = killed_when_admitted(lab, cloud, server, size, nova_compute)
         assert answer.status == 202
-        assert cloud.claimed(server) == GROWN
+        assert cloud.claimed(server) == LARGE
         assert cloud.actuated(server) != size
         request = answer.headers["x-openstack-request-id"]
         assert {result for result, _ in cloud.outcomes(server, request)} <= {None}
 
         lifecycle.start_compute(lab, lab.computes[0])
-        assert cloud.settle(server, agreed(size)) == agreed(size)
+        settle(cloud, server, size)
         cloud.wait(
             "the action's outcome",
             lambda request=request: ("Success", "") in cloud.outcomes(server, request),

@@ -1,50 +1,13 @@
 """More guests boot on a full host than it can hold if they keep what they boot with."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
-from lab.cloud import Cloud, Size, Witnesses
+from lab.checker import Checker
+from lab.cloud import Cloud, Size
+from lab.filler import filled
 from lab.layout import Layout
-from tests.e2e.checker import Checker
 from tests.e2e.conftest import NAME, Create
+from tests.e2e.sizes import MINIMUM, agreed
 
-FILLER = "xloud-e2e-filler"
-MINIMUM = Size(1, 512)
 HOLDS = Size(1, 1024)
-
-
-def free_memory(cloud: Cloud, host: str) -> int:
-    """MiB that Placement would still give away on a host."""
-    placement = cloud.connection.placement
-    (provider,) = placement.resource_providers(name=host)
-    path = f"/resource_providers/{provider.id}"
-    inventory = placement.get(f"{path}/inventories").json()["inventories"]["MEMORY_MB"]
-    used = placement.get(f"{path}/usages").json()["usages"]["MEMORY_MB"]
-    capacity = (inventory["total"] - inventory["reserved"]) * inventory["allocation_ratio"]
-    return int(capacity) - int(used)
-
-
-@contextmanager
-def filled(cloud: Cloud, host: str, leave: int) -> Iterator[None]:
-    """Have a server there that takes all memory but ``leave`` MiB.
-
-    It has nothing to boot from, so it uses none of it.
-    """
-    compute, image = cloud.connection.compute, cloud.connection.image
-    size = free_memory(cloud, host) - leave
-    flavor = compute.create_flavor(name=FILLER, vcpus=1, ram=size, disk=1)
-    disk = cloud.connection.create_image(
-        FILLER, data=bytes(1 << 20), disk_format="raw", container_format="bare", use_import=False
-    )
-    try:
-        server = cloud.create(FILLER, FILLER, FILLER, host)
-        try:
-            yield
-        finally:
-            cloud.delete(server)
-    finally:
-        image.delete_image(disk)
-        compute.delete_flavor(flavor)
 
 
 def test_boot_storm_is_an_alarm_until_there_is_room(
@@ -81,7 +44,7 @@ def test_boot_storm_is_an_alarm_until_there_is_room(
             assert server in verdict.text
             assert cloud.claimed(server) == MINIMUM
     # There is room again, and nobody has to say so.
-    holds = Witnesses(HOLDS, HOLDS, HOLDS)
+    holds = agreed(HOLDS)
     for server in servers:
         assert cloud.settle(server, holds) == holds
         # It is asked once more to give back what it may not keep, and does not.

@@ -1,19 +1,13 @@
-"""Guests that do not do as they are told. What they hold stays claimed, and it is said why."""
+"""Guests that do not follow an adjustment keep their claim, and the status says why."""
 
 import pytest
 
 from lab.cloud import Answer, Cloud, Size, Witnesses
 from lab.operations import Operations
 from tests.e2e.conftest import Create
-from tests.e2e.sizes import converged
+from tests.e2e.sizes import GROWN, MINIMUM, agreed, converged, settle, told
 
-MINIMUM = Size(1, 512)
-GROWN = Size(3, 768)
 FLAVOR = "xloud.demo"
-
-
-def agreed(size: Size | None) -> Witnesses:
-    return Witnesses(placement=size, libvirt=size, guest=size)
 
 
 def ask(cloud: Cloud, server: str, size: Size) -> Answer:
@@ -38,7 +32,7 @@ def test_without_a_balloon_driver_it_is_claimed_what_it_holds(cloud: Cloud, crea
     server = create(FLAVOR, "xloud-no-balloon")
     assert cloud.claimed(server) == MINIMUM
     holds = Size(1, 1024)
-    assert cloud.settle(server, agreed(holds)) == agreed(holds)
+    settle(cloud, server, holds)
     cloud.wait("BalloonNotEffective", lambda: "BalloonNotEffective" in cloud.conditions(server))
     assert cloud.conditions(server)["BalloonNotEffective"] == "xloud.balloon.no_driver"
 
@@ -56,13 +50,13 @@ def test_cpus_that_the_guest_leaves_offline(
 ) -> None:
     """Its agent brings them online; without one nobody can, nor can anybody know."""
     server = create(FLAVOR, image)
-    assert cloud.settle(server, agreed(MINIMUM)) == agreed(MINIMUM)
+    settle(cloud, server, MINIMUM)
     ask(cloud, server, GROWN)
     expected = Witnesses(GROWN, GROWN, Size(online, GROWN.memory_mb))
     assert cloud.settle(server, expected) == expected
     converged(cloud, server)
     ask(cloud, server, MINIMUM)
-    assert cloud.settle(server, agreed(MINIMUM)) == agreed(MINIMUM)
+    settle(cloud, server, MINIMUM)
 
 
 @pytest.mark.parametrize(
@@ -73,9 +67,9 @@ def test_removal_that_times_out_keeps_its_claim(
 ) -> None:
     """With an agent the CPUs are at least offline, which nothing enforces: claimed all the same."""
     server = create(FLAVOR, image)
-    assert cloud.settle(server, agreed(MINIMUM)) == agreed(MINIMUM)
+    settle(cloud, server, MINIMUM)
     ask(cloud, server, GROWN)
-    assert cloud.settle(server, agreed(GROWN)) == agreed(GROWN)
+    settle(cloud, server, GROWN)
 
     details = wait_refused(cloud, server, ask(cloud, server, MINIMUM))
     assert "stays claimed" in details
@@ -94,5 +88,32 @@ def test_removal_that_times_out_keeps_its_claim(
     # Its next start settles it.
     operations.stop(server)
     operations.start(server)
-    assert cloud.settle(server, agreed(MINIMUM)) == agreed(MINIMUM)
+    settle(cloud, server, MINIMUM)
+    converged(cloud, server)
+
+
+@pytest.mark.parametrize(
+    ("image", "true"),
+    [
+        (
+            "xloud-agent-lies",
+            {
+                "GuestRefused": "xloud.guest_refused.vcpus_not_online",
+                "CpusNotOnline": "xloud.cpus_not_online",
+            },
+        ),
+        ("xloud-agent-hangs", {"Converged": "xloud.converged"}),
+    ],
+)
+def test_agent_that_lies_or_hangs_changes_no_claim(
+    cloud: Cloud, create: Create, image: str, true: dict[str, str]
+) -> None:
+    """``make guests`` has these and all other guests that do not cooperate, on demand."""
+    server = create(FLAVOR, image)
+    settle(cloud, server, MINIMUM)
+    ask(cloud, server, GROWN)
+    settle(cloud, server, GROWN)
+    told(cloud, server, **true)
+    ask(cloud, server, MINIMUM)
+    settle(cloud, server, MINIMUM)
     converged(cloud, server)

@@ -3,10 +3,10 @@
 import libvirt
 
 from lab import lifecycle, processes
+from lab.checker import Checker
 from lab.cloud import Cloud, Size
 from lab.layout import Layout
 from lab.operations import Operations
-from tests.e2e.checker import Checker
 from tests.e2e.sizes import MINIMUM, adjust, agreed, settle
 
 GROWN = Size(2, 768)

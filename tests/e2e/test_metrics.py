@@ -9,10 +9,11 @@ from collections.abc import Callable
 from prometheus_client.parser import text_string_to_metric_families
 
 from lab import contents, monitoring
-from lab.cloud import Cloud, Size, Witnesses
+from lab.cloud import Cloud, Size
 from lab.layout import Compute, Layout
 from lab.patience import Patience
 from lab.services import nova
+from tests.e2e.sizes import GROWN, settle
 
 MIB = 2**20
 FOUR = ("desired", "reserved", "actuated", "observed")
@@ -44,10 +45,10 @@ def wait(what: Callable[[], bool], seconds: float = 30) -> None:
 def test_the_four_numbers_of_a_real_server_until_it_is_deleted(
     cloud: Cloud, lab: Layout, server: str
 ) -> None:
-    size = Size(3, 768)
+    size = GROWN
     here, elsewhere = lab.computes
     assert cloud.resize(server, size).status == 202
-    assert cloud.settle(server, Witnesses(size, size, size)) == Witnesses(size, size, size)
+    settle(cloud, server, size)
     # Its guest has no agent, so nobody has seen what it uses.
     vcpus = dict.fromkeys(FOUR[:3], 3) | {"maximum": contents.DEMO.vcpus}
     memory = dict.fromkeys(FOUR, 768 * MIB) | {"maximum": 1024 * MIB}
@@ -96,7 +97,7 @@ def test_one_request_id_tells_the_whole_story(cloud: Cloud, lab: Layout, server:
     wait(lambda: any("has reached its desired size" in line for _, line in story()))
     expected = [
         ("nova-api", "INFO .*is asked for vcpus=2 memory_mb=640"),
-        ("nova-compute-compute1", r"INFO .*desired 2 vCPUs, 640 MiB \(generation \d+\)"),
+        ("nova-compute-compute1", r"INFO .*desired is now 2 vCPUs, 640 MiB \(generation \d+\)"),
         ("nova-compute-compute1", "INFO .*balloon target set to 640 MiB"),
         ("nova-compute-compute1", "INFO .*vCPUs in QEMU set to 2"),
         ("nova-compute-compute1", "INFO .*has reached its desired size"),

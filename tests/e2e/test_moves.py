@@ -136,7 +136,7 @@ def test_resize_begins_with_the_minimum_of_the_new_flavor(
 
 
 def bring_back(lab: Layout, operations: Operations, compute: Compute) -> None:
-    """In this order: Nova lets nobody say that a host is up before it has looked at its guests."""
+    """Start the host first: Nova lets nobody say that it is up before it has checked its guests."""
     lifecycle.start_compute(lab, compute)
     operations.force_down(compute.hostname, False)
     operations.wait_enabled(compute.hostname)
@@ -167,7 +167,7 @@ def test_evacuated_with_the_size_that_is_kept(
     operations.evacuate(server, here)
     assert cloud.claims(server)[here] == GROWN
 
-    # Until the host is back and has looked at what it had, its claim stands too.
+    # The claim on the host that crashed stands until that host is back and has read its guests.
     bring_back(lab, operations, crashed)
     cloud.wait("the claim to be gone", lambda: cloud.used(there) == NOTHING)
     settle(cloud, server, GROWN)

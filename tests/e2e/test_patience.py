@@ -87,7 +87,7 @@ def test_a_shrink_that_the_guest_has_no_room_for_is_given_up(
         cloud.wait("the guest to use its memory", lambda: 0 < usable_mb(cloud, server) < 200)
         how, details = result(cloud, server, cloud.resize(server, MINIMUM))
         assert how == "Error", details
-        assert "it starts next with 512 MiB" in details
+        assert "the guest's next start has 512 MiB" in details
         cloud.wait("it to be given up", lambda: "GaveUp" in cloud.conditions(server))
     status = cloud.xloud_status(server).body["xloud_status"]
     kept = Size(1, status["memory_mb"]["desired"])

@@ -4,22 +4,11 @@ import uuid
 
 import pytest
 
-from lab.cloud import Answer, Cloud, Size, Witnesses
+from lab.cloud import Answer, Cloud, Size
+from lab.soak.seat import MALFORMED
+from tests.e2e.sizes import MINIMUM, agreed
 
-MINIMUM = Size(1, 512)
-UNTOUCHED = Witnesses(MINIMUM, MINIMUM, MINIMUM)
-
-BAD_BODIES = [
-    {},
-    [],
-    {"persist": True},
-    {"current_vcpus": True},
-    {"current_vcpus": 1.5},
-    {"current_vcpus": "-1"},
-    {"current_vcpus": 0},
-    {"current_vcpus": 2, "size": 3},
-    {"current_vcpus": 2, "persist": "perhaps"},
-]
+UNTOUCHED = agreed(MINIMUM)
 
 OUT_OF_BOUNDS = [
     {"current_vcpus": 33},
@@ -37,7 +26,7 @@ def refused(answer: Answer, status: int, code: str = "") -> None:
 
 def test_requests_that_are_refused_change_nothing(cloud: Cloud, server: str) -> None:
     assert cloud.settle(server, UNTOUCHED) == UNTOUCHED
-    for body in BAD_BODIES:
+    for body in MALFORMED:
         refused(cloud.adjust(server, body), 400, "xloud.invalid")
     for body in OUT_OF_BOUNDS:
         refused(cloud.adjust(server, body), 400, "xloud.out_of_bounds")

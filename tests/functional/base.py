@@ -7,6 +7,7 @@ from nova import context as nova_context
 from nova import objects
 from nova.tests.functional.api.client import OpenStackApiException
 from nova.tests.functional.libvirt import base
+from oslo_utils import uuidutils
 
 from lab.patience import Patience
 from nova_xloud.testing import FakeLibvirtFixture
@@ -31,6 +32,8 @@ class XloudTestCase(PatientWaits, base.ServersTestBase):
     # Seconds; 0: what a guest holds counts from its first moment. A cloud may be old when it is
     # copied.
     boot_grace = 3600
+    # Seconds. A host reads it when it starts: a test that changes it later changes nothing.
+    step_timeout = 5
     # Seconds between two statistics of a balloon's driver.
     stats_period = 1
 
@@ -39,8 +42,10 @@ class XloudTestCase(PatientWaits, base.ServersTestBase):
         self.flags(service_down_time=3600)
         super().setUp()
         self.guests = self.useFixture(FakeLibvirtFixture())
-        self.flags(poll_interval=0.02, step_timeout=5, group="xloud")
+        self.flags(poll_interval=0.02, step_timeout=self.step_timeout, group="xloud")
         self.flags(boot_grace=self.boot_grace, group="xloud")
+        # Nova's own folder for it is beside Nova's code here.
+        self.flags(autoscale_journal="", group="xloud")
         self.flags(mem_stats_period_seconds=self.stats_period, group="libvirt")
         self.flags(cpu_allocation_ratio=4.0, ram_allocation_ratio=1.0)
         self.flags(cores=-1, ram=-1, group="quota")
@@ -54,6 +59,12 @@ class XloudTestCase(PatientWaits, base.ServersTestBase):
 
     def _elastic(self, **options):
         return self._boot(self._flavor(minimum_cpu=1, minimum_memory=512), **options)
+
+    def _image(self, **properties):
+        """Create an image like the default one, with these properties; return its id."""
+        of_default = self.glance.show(None, self.glance.auto_disk_config_enabled_image["id"])
+        of_default["properties"] = {**of_default["properties"], **properties}
+        return self.glance.create(None, {**of_default, "id": uuidutils.generate_uuid()})["id"]
 
     def _live_migrate(
         self,

@@ -11,6 +11,7 @@ from nova import objects
 from oslo_utils.fixture import uuidsentinel as uuids
 
 from nova_xloud.cmd import status
+from nova_xloud.testing.behaviour import Power
 from tests.functional.base import AdjustTestCase, XloudTestCase
 
 GROWN = (3, 768)
@@ -32,8 +33,8 @@ def let_guests_move(case, migrate_domain):
     )
 
 
-class MovesTestCase(AdjustTestCase):
-    """Two hosts, and on the first one a server that was grown to 3 / 768."""
+class HostsTestCase(AdjustTestCase):
+    """Two hosts without servers."""
 
     hosts = ("host1", "host2")
     migration_fails = False
@@ -45,13 +46,6 @@ class MovesTestCase(AdjustTestCase):
         self.api.microversion = self.admin_api.microversion = "latest"
         for host in self.hosts:
             self.start_compute(host)
-        self.server = self._elastic(host="host1")
-        self._grow()
-
-    def _grow(self, server=None):
-        server = server or self.server
-        self._adjust(server, current_vcpus=3, current_memory_mb=768)
-        self._has(*GROWN, server)
 
     def _migrate_domain(self, source, destination, params, flags):
         """libvirt's part of a live migration, with the XML that Nova made."""
@@ -72,8 +66,14 @@ class MovesTestCase(AdjustTestCase):
             return
         there = self.computes[migration.dest_compute].driver._host.get_connection()
         # libvirt makes it persistent, as Nova asks it to.
-        there.createXML(xml, "flags that the fake does not look at")._transient = False
+        arrived = there.createXML(xml, "flags that the fake does not look at")
+        arrived._transient = False
+        if domain.guest.power is Power.PAUSED:
+            arrived.suspend()
         domain.complete_job()
+        # And removes it from where it was, as Nova asks it to as well.
+        domain._transient = True
+        domain.destroy()
 
     def _while_it_migrates(self):
         """What a test does in the middle of a live migration."""
@@ -122,3 +122,17 @@ class MovesTestCase(AdjustTestCase):
     def _invariants_hold(self):
         report = self._invariants()
         assert (report["exit_code"], report["breaks"]) == (0, []), report
+
+
+class MovesTestCase(HostsTestCase):
+    """Two hosts, and on the first one a server that was grown to 3 / 768."""
+
+    def setUp(self):
+        super().setUp()
+        self.server = self._elastic(host="host1")
+        self._grow()
+
+    def _grow(self, server=None):
+        server = server or self.server
+        self._adjust(server, current_vcpus=3, current_memory_mb=768)
+        self._has(*GROWN, server)

@@ -10,6 +10,11 @@ from tests.functional import copies, thrift  # isort: skip
 
 __all__ = ["nova_under_pytest"]
 
+# They have tests in them: an assert that fails has to say what differs.
+pytest.register_assert_rewrite(
+    "tests.functional.quotas_of_adjustments", "tests.functional.quotas_of_operations"
+)
+
 # Whatever the plugin was told of NOVA_XLOUD_STOCK.
 extend_nova()
 thrift.make_fixtures_cheaper()

@@ -10,7 +10,6 @@ With ``own_cloud = True`` each test of a class starts a cloud, in a process of i
 """
 
 import contextlib
-import functools
 import gc
 import multiprocessing
 import os
@@ -28,16 +27,16 @@ from tests.nova_own.plugin import fit_nova_to_pytest
 
 
 class Copies:
-    """Has each test run in a copy, but for one that is alone in its run.
+    """Runs each test in a copy of the cloud, unless it is the only test of its run.
 
-    There are none where Nova is on eventlet, and none with ``--pdb``.
+    There are no copies where Nova is on eventlet, and none with ``--pdb``.
     """
 
     def __init__(self):
         self._origin = None
 
     def run(self, item, nextitem):
-        """As the hook ``pytest_runtest_protocol``."""
+        """Do what the hook ``pytest_runtest_protocol`` has to do; None leaves it to pytest."""
         if not _has_copies(item):
             return None
         if self._origin is None:
@@ -76,12 +75,12 @@ class Origin:
         self._pid = os.fork()
         if not self._pid:
             ours.close()
-            _exit_after(lambda: _serve(item, self._theirs))
+            exit_after(lambda: _serve(item, self._theirs))
         self._theirs.close()
         self._connection = ours
 
     def run(self, item):
-        """Run one test; its reports."""
+        """Run one test, and return its reports."""
         try:
             self._connection.send(item.nodeid)
             told = self._connection.recv()
@@ -106,8 +105,8 @@ def _crashed(item, why):
     )
 
 
-def _exit_after(do):
-    """The end of a fork: nothing of what its parent was about to do is done twice."""
+def exit_after(do):
+    """Call ``do`` and end this fork, so that nothing its parent has yet to do is done twice."""
     code = 1
     try:
         do()
@@ -117,30 +116,38 @@ def _exit_after(do):
 
 
 def _serve(item, connection):
-    """The process of a class: fork each test that is asked for, until nobody asks any more."""
+    """Fork each test that is asked for, in the process of a class, until the connection ends."""
     items = {one.nodeid: one for one in item.session.items}
-    with tempfile.TemporaryDirectory(prefix="cloud-") as home:
-        files = _Files(home)
-        run = _how_to_run(item)
-        files.keep()
+    with tempfile.TemporaryDirectory(prefix="cloud-") as home, contextlib.suppress(EOFError):
+        run = _how_to_run(item, home)
         gc.collect()
         gc.freeze()
-        with contextlib.suppress(EOFError):
-            while True:
-                connection.send(run(items[connection.recv()]))
-                files.put_back()
+        while True:
+            connection.send(run(items[connection.recv()]))
 
 
-def _how_to_run(item):
-    """With a cloud where the class has one; without one where that could not be started."""
-    if not _shares_a_cloud(item):
-        return _forked
+def _how_to_run(item, home):
+    """Return what runs a test in a fork, with a cloud if the class has one.
+
+    If the cloud could not be started, each test has the traceback of that as its report.
+    """
     try:
-        adopt = _start_cloud(item)
-    except Exception:  # noqa: BLE001 - each test tells it
+        files = Files(home)
+        adopt = _start_cloud(item) if _shares_a_cloud(item) else lambda: None
+        files.keep()
+    except Exception:  # noqa: BLE001 - each test reports it
         why = traceback.format_exc()
         return lambda item: why
-    return functools.partial(_forked, adopt=adopt)
+
+    def run(item):
+        try:
+            told = _forked(item, adopt)
+            files.put_back()
+        except Exception:  # noqa: BLE001 - this test reports it
+            return traceback.format_exc()
+        return told
+
+    return run
 
 
 def _shares_a_cloud(item):
@@ -149,7 +156,7 @@ def _shares_a_cloud(item):
     return is_nova and not getattr(case, "own_cloud", False)
 
 
-class _Files:
+class Files:
     """All files of a cloud: databases, and what its hosts write."""
 
     def __init__(self, home):
@@ -165,17 +172,25 @@ class _Files:
         shutil.copytree(self._kept, self._now, symlinks=True)
 
 
-def _start_cloud(item):
-    """Start what ``setUp`` of a class starts.
+def set_up_and_stop(case):
+    """Start what ``setUp`` of a test case starts, and bring it to a standstill.
 
-    :returns: what has a test of that class, in a fork, run with it
+    :returns: the :class:`Standstill`, for forks of this process
     """
     monkeypatch = pytest.MonkeyPatch()
     fit_nova_to_pytest(monkeypatch)
     movement = Movement(monkeypatch)
-    case = item.cls(item.name)
     case.setUp()
-    standstill = movement.stop()
+    return movement.stop()
+
+
+def _start_cloud(item):
+    """Start what ``setUp`` of a class starts.
+
+    :returns: a function that a fork calls, so that a test of that class is run with that cloud
+    """
+    case = item.cls(item.name)
+    standstill = set_up_and_stop(case)
     made = dict(vars(case))
     run = item.cls.run
 
@@ -196,12 +211,12 @@ def _start_cloud(item):
     return adopt
 
 
-def _forked(item, adopt=lambda: None):
-    """Run a test in a fork; its reports as data, or how the fork ended without them."""
+def _forked(item, adopt):
+    """Run a test in a fork, and return its reports as data, or a text: how the fork ended."""
     ours, theirs = multiprocessing.Pipe(duplex=False)
     pid = os.fork()
     if not pid:
-        _exit_after(lambda: theirs.send(_reports(item, adopt)))
+        exit_after(lambda: _tell_reports(theirs, item, adopt))
     theirs.close()
     try:
         told = ours.recv()
@@ -210,6 +225,15 @@ def _forked(item, adopt=lambda: None):
     _, status = os.waitpid(pid, 0)
     # Negative: the signal that ended it.
     return told or f"its process ended with exit code {os.waitstatus_to_exitcode(status)}"
+
+
+def _tell_reports(connection, item, adopt):
+    """Send the reports of a test, or the traceback of what went wrong beside it."""
+    try:
+        connection.send(_reports(item, adopt))
+    except BaseException:
+        connection.send(traceback.format_exc())
+        raise
 
 
 def _reports(item, adopt):

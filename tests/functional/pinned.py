@@ -7,7 +7,6 @@ from lxml import etree
 from nova import context as nova_context
 from nova import objects
 from nova.tests.fixtures import libvirt as fakelibvirt
-from oslo_utils import uuidutils
 
 from tests.functional.base import AdjustTestCase, XloudTestCase, told_of
 
@@ -68,12 +67,6 @@ class PinnedTestCase(AdjustTestCase):
             specs |= policy
         self.server = self._boot(self._flavor(**specs), **options)
         return self.server
-
-    def _image(self, **properties):
-        """A new image like the default one, with these properties."""
-        of_default = self.glance.show(None, self.glance.auto_disk_config_enabled_image["id"])
-        of_default["properties"] = {**of_default["properties"], **properties}
-        return self.glance.create(None, {**of_default, "id": uuidutils.generate_uuid()})["id"]
 
     def _fault(self, server):
         return self.admin_api.get_server(server["id"])["fault"]["message"]

@@ -7,20 +7,33 @@
     that finds no resource for the request.
 ``response_shape``
     The body has exactly these keys, and their values are of these types: ``integer``, ``string``,
-    ``boolean``, ``null``. A list of one shape is a list of any length with such members. The key
-    ``...`` stands for any others.
+    ``boolean``, ``null``. A list of one shape is a list with at least one member, all of them such;
+    ``[]`` is an empty list. The key ``...`` stands for any others.
 """
-
-import re
 
 from gabbi.handlers import base
 
 from nova_xloud.api.openapi import FAULTS
+from tests.functional.raw_requests import code_of
 
 WITHOUT_CODE = "without a code"
 NO_ROUTE = "no route"
 OTHERS = "..."
 TYPES = {"integer": int, "string": str, "boolean": bool, "null": type(None)}
+
+
+class Answered(base.ResponseHandler):
+    """Notes the names of the requests that were answered, and with which status."""
+
+    test_key_suffix = "answered"
+    test_key_value = ""
+
+    def __init__(self, statuses):
+        super().__init__()
+        self._statuses = statuses
+
+    def __call__(self, test):
+        self._statuses[test.test_data["name"]] = int(test.response["status"])
 
 
 class Refusal(base.ResponseHandler):
@@ -40,8 +53,7 @@ def _refusal(body, status):
     assert list(body) == [FAULTS[status]], body
     fault = body[FAULTS[status]]
     assert fault["code"] == status, body
-    code = re.match(r"(xloud\.[a-z_.]+): ", fault["message"])
-    return code[1] if code else WITHOUT_CODE
+    return code_of(fault["message"]) or WITHOUT_CODE
 
 
 class Shape(base.ResponseHandler):
@@ -60,11 +72,7 @@ def _misfits(shape, value, path):
         if type(value) is not TYPES[shape]:
             yield f"{path} is {value!r} and not of type {shape}"
     elif isinstance(shape, list):
-        if not isinstance(value, list):
-            yield f"{path} is no list"
-            return
-        for number, member in enumerate(value):
-            yield from _misfits(shape[0], member, f"{path}[{number}]")
+        yield from _misfits_of_list(shape, value, path)
     elif not isinstance(value, dict):
         yield f"{path} is no object"
     else:
@@ -77,12 +85,23 @@ def _misfits(shape, value, path):
             yield from _misfits(shape[key], value[key], f"{path}.{key}")
 
 
+def _misfits_of_list(shape, value, path):
+    if not isinstance(value, list):
+        yield f"{path} is no list"
+    elif bool(shape) != bool(value):
+        yield f"{path} has {len(value)} members"
+    else:
+        for number, member in enumerate(value):
+            yield from _misfits(shape[0], member, f"{path}[{number}]")
+
+
 def leaves(shape, path=()):
     """Each ``(path, type)`` that a shape names; what is in a list has the path of the list."""
     if isinstance(shape, str):
         yield path, shape
     elif isinstance(shape, list):
-        yield from leaves(shape[0], path)
+        for member in shape:
+            yield from leaves(member, path)
     else:
         for key, inner in shape.items():
             yield from leaves(inner, (*path, key))

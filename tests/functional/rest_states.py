@@ -57,30 +57,39 @@ class Stopped(State):
 
 
 class Grown(State):
-    """Grown to 3 / 768 and seen to have it, with an agent that counts its vCPUs."""
+    """The server has grown to 3 / 768, and its guest is seen to have it."""
 
     def prepare(self, case):
         case._adjust(current_vcpus=3, current_memory_mb=768)
         case._has(3, 768)
 
 
+class Scaled(State):
+    """A server of whose guest a round of automatic growth has read something."""
+
+    def prepare(self, case):
+        server = self.small("SCALED")
+        case._has(1, 256, server)
+        case._adjust(server, autoscale="observe")
+
+        def is_recommended():
+            assert case._status(server)["autoscale"]["recommendation"] is not None
+
+        case._wait(is_recommended)
+
+
 class WithAgent(State):
-    """Its guest has an agent, which counts the vCPUs that are online."""
+    """A server whose guest has an agent, which counts the vCPUs that are online."""
 
     def prepare(self, case):
         case.guests.agent = True
-        image = case.glance.show(None, case.glance.auto_disk_config_enabled_image["id"])
-        image["id"] = "7a3f4c1e-58a5-4d59-a9c3-1f2b3c4d5e6f"
-        image["properties"] = {**image["properties"], "hw_qemu_guest_agent": "yes"}
-        case.glance.create(None, image)
-        self.small("WITH_AGENT", image_uuid=image["id"])
+        self.small("WITH_AGENT", image_uuid=case._image(hw_qemu_guest_agent="yes"))
 
 
 class RemovalTimedOut(State):
-    """Its guest was to give vCPUs back, and has not answered."""
+    """A server whose guest was to give vCPUs back, and has not answered."""
 
     def prepare(self, case):
-        case.flags(step_timeout=1, group="xloud")
         server = self.small("REMOVAL_TIMED_OUT")
         case._adjust(server, current_vcpus=3)
         case._has(3, 256, server)
@@ -96,7 +105,7 @@ class RemovalTimedOut(State):
 
 
 class ThreadsOfACore(State):
-    """Its cores have two threads, and are plugged whole."""
+    """A server whose cores have two threads each; only whole cores are plugged."""
 
     def prepare(self, case):
         self.small("TWO_THREADS", {**MINIMUMS, "hw:cpu_threads": "2", "minimum_cpu": "2"})
@@ -124,7 +133,7 @@ class Rescued(State):
 
 
 class Shelved(State):
-    """Shelved and offloaded: it is on no host."""
+    """A server that is shelved and offloaded, and so on no host."""
 
     def prepare(self, case):
         server = self.small("SHELVED")
@@ -134,7 +143,7 @@ class Shelved(State):
 
 
 class Rebooting(State):
-    """A task is running."""
+    """A server with a running task."""
 
     def prepare(self, case):
         instance = case._record(self.small("REBOOTING"))
@@ -143,7 +152,7 @@ class Rebooting(State):
 
 
 class Held(State):
-    """Another operation holds it, without a task state; as while a volume is attached."""
+    """A server that another operation holds without a task state, as while a volume is attached."""
 
     def prepare(self, case):
         self._lock = contextlib.ExitStack()
@@ -159,7 +168,7 @@ class Deleted(State):
 
 
 class Leaving(State):
-    """It leaves its host while a request is on its way there."""
+    """A server that leaves its host while a request is on its way there."""
 
     def prepare(self, case):
         leaving = self.small("LEAVING")["id"]
@@ -191,8 +200,8 @@ class FullHost(State):
 
 
 class PlacementAnswers(State):
-    """Three servers of which Placement does not take a claim: it is away, it has an error of its
-    own, it has no such provider; and one that it holds nothing for.
+    """Three servers whose claims Placement does not take (it is away, it fails, it knows no such
+    provider), and one for which it holds nothing.
     """
 
     def prepare(self, case):
@@ -300,7 +309,7 @@ class BlockedByHost(State):
 
 
 class WithoutMinimums(State):
-    """All its vCPUs were there at boot."""
+    """A server whose flavor has no minimums: all its vCPUs were there at boot."""
 
     def prepare(self, case):
         self.small("WITHOUT_MINIMUMS", {})

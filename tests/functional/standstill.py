@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """A cloud in one process is brought to a standstill, and goes on in a fork of that process.
 
-A fork has the memory of its parent and none of its threads. So each thread is ended first, in the
-way that its owner has for that, and begun anew in the fork.
+A fork has the memory of its parent and none of its parent's threads. So each thread is ended
+before the fork, by the means of what has started it, and started anew in the fork.
 """
 
 import dataclasses
+import functools
 import threading
 import time
 from concurrent import futures
@@ -13,6 +14,7 @@ from concurrent import futures
 import futurist
 from nova import service
 from oslo_db.sqlalchemy import engines
+from oslo_messaging._drivers import impl_fake
 
 from lab.patience import LIMIT, Patience
 
@@ -44,17 +46,24 @@ class Standstill:
 
 
 class Movement:
-    """What begins threads or keeps files open, from here on in this process."""
+    """Keeps track of what starts threads or keeps files open in this process from now on."""
 
     def __init__(self, monkeypatch):
         self._services, self._engines, self._pools = [], [], []
+        # Grows with each message that was sent, each piece of work that a pool was given, and each
+        # thread that was started.
+        self._begun = []
+        self._messages = _Messages(monkeypatch)
+        self._count(monkeypatch, impl_fake.FakeExchange, "deliver_message")
+        self._count(monkeypatch, threading.Thread, "start")
         self._remember_services(monkeypatch)
         self._remember_engines(monkeypatch)
         for kind in _POOLS:
             self._remember_pools(monkeypatch, kind)
+            self._count(monkeypatch, kind, "submit")
 
     def stop(self, within=LIMIT):
-        """Stop it all.
+        """Stop all services and pools, and close all connections to databases.
 
         :param within: seconds for the work that is on its way
         :returns: the :class:`Standstill`
@@ -65,7 +74,7 @@ class Movement:
             one.tg.stop_timers()
             one.tg.timers.clear()
         # What is on its way may still call a service: so none is stopped before.
-        _wait_until(within, lambda: [*_working(), *self._busy_pools()])
+        self.come_to_rest(within)
         for one in running:
             for server in _rpc_servers(one):
                 server.stop()
@@ -80,6 +89,36 @@ class Movement:
         for engine in self._engines:
             engine.dispose()
         return Standstill(tuple(running))
+
+    def come_to_rest(self, within=LIMIT):
+        """Wait until no thread works, and no message is on its way to one.
+
+        :raises MovesOn: with what still works after so many seconds
+        """
+        patience = Patience(within)
+        while True:
+            begun = len(self._begun)
+            found = [*self._messages.held_by(), *_working(), *self._busy_pools()]
+            # Threads are asked one after the other, so work may have passed from one that was not
+            # asked yet to one that was found idle: then the count has grown.
+            if not found and len(self._begun) == begun:
+                return
+            if patience.is_over():
+                raise MovesOn(found)
+            time.sleep(0.01)
+
+    def _count(self, monkeypatch, kind, name):
+        """Count the calls of a method, each when it has had its effect."""
+        method = getattr(kind, name)
+
+        @functools.wraps(method)
+        def counted(*args, **kwargs):
+            try:
+                return method(*args, **kwargs)
+            finally:
+                self._begun.append(name)
+
+        monkeypatch.setattr(kind, name, counted)
 
     def _busy_pools(self):
         return [
@@ -105,7 +144,7 @@ class Movement:
         monkeypatch.setattr(engines, "create_engine", remembered)
 
     def _remember_pools(self, monkeypatch, kind):
-        """Made anew, a pool that was shut down takes work again."""
+        """Keep each pool with its arguments: initialised again, it takes work after a shutdown."""
         init = kind.__init__
 
         def remembered(pool, *args, **kwargs):
@@ -125,21 +164,52 @@ def _threads():
     return [one for one in threading.enumerate() if one is not threading.main_thread()]
 
 
-def _wait_until(seconds, left):
-    """Wait until there is nothing left.
+class _Messages:
+    """Messages of oslo.messaging's fake driver, which its listeners poll for every 0.05 s."""
 
-    :raises MovesOn: with what is left after so many seconds
-    """
-    patience = Patience(seconds)
-    while found := left():
-        if patience.is_over():
-            raise MovesOn(found)
-        time.sleep(0.01)
+    def __init__(self, monkeypatch):
+        # By thread: the queues that it polls; and the threads whose last poll found a message, that
+        # they have passed on when they poll again.
+        self._queues, self._in_hand = {}, set()
+        poll = impl_fake.FakeExchange.poll
+
+        def noted(exchange, target, pool):
+            listener = threading.current_thread()
+            with exchange._queues_lock:
+                taken = poll(exchange, target, pool)
+                self._queues.setdefault(listener, {})[exchange, target, pool] = None
+                _, message, _, _ = taken
+                (self._in_hand.discard if message is None else self._in_hand.add)(listener)
+            return taken
+
+        monkeypatch.setattr(impl_fake.FakeExchange, "poll", noted)
+
+    def held_by(self):
+        """Return the listening threads that have a message, or find one when they poll next."""
+        return [one for one in _threads() if _listens(one) and self._is_on_its_way_to(one)]
+
+    def _is_on_its_way_to(self, listener):
+        # A listener that has not polled yet may find a message.
+        return listener not in self._queues or any(
+            self._is_in(listener, *queue) for queue in list(self._queues[listener])
+        )
+
+    def _is_in(self, listener, exchange, target, pool):
+        with exchange._queues_lock:
+            if target.server:
+                queue = exchange._get_server_queue(target.topic, target.server)
+            else:
+                queue = exchange._get_topic_queue(target.topic, pool)
+            return bool(queue) or listener in self._in_hand
+
+
+def _listens(one):
+    return one.name.endswith(_LISTENS)
 
 
 def _working():
-    """Threads that end by themselves: neither of pools nor of those who listen for RPC."""
-    return [one for one in _threads() if not _is_of_a_pool(one) and not one.name.endswith(_LISTENS)]
+    """Return the threads that end by themselves: those of no pool that do not listen for RPC."""
+    return [one for one in _threads() if not _is_of_a_pool(one) and not _listens(one)]
 
 
 class _ThreadsOf:

@@ -1,13 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """An adjustment from the REST call to the guest, and what becomes of it afterwards."""
 
+import dataclasses
+import itertools
 from unittest import mock
 
 from nova import context as nova_context
 from nova.tests.functional.api.client import OpenStackApiException
 from oslo_concurrency import lockutils
 
-from nova_xloud.errors import OutOfBounds
+from nova_xloud.adapters.record import NovaRecord
+from nova_xloud.errors import NotFound, OutOfBounds
+from nova_xloud.rpc.client import XloudAPI
 from nova_xloud.testing import Behaviour
 from tests.functional.base import AdjustTestCase, XloudTestCase
 
@@ -113,6 +117,23 @@ class Status(AdjustTestCase):
             "has_virtiomem": False,
         }
         assert (status["vcpu_step"], status["blockers"], status["source"]) == (1, [], "host")
+
+    def test_status_is_of_the_database_if_operations_disturb_each_reading(self):
+        self._has(1, 512)
+        refresh, readings = NovaRecord.refresh, itertools.count()
+
+        def changed_since(record):
+            return dataclasses.replace(refresh(record), version=next(readings))
+
+        with mock.patch.object(NovaRecord, "refresh", changed_since):
+            status = self._status()
+        assert next(readings) > 2
+        assert (status["source"], status["vcpus"]["reserved"]) == ("database", 1)
+
+    def test_status_is_of_the_database_if_the_server_has_left_its_host(self):
+        with mock.patch.object(XloudAPI, "status", side_effect=NotFound("it has left")):
+            status = self._status()
+        assert (status["source"], status["vcpus"]["reserved"]) == ("database", 1)
 
     def test_without_the_host_the_database_answers_and_says_so(self):
         self._adjust(current_vcpus=3)
@@ -225,7 +246,7 @@ class Refusals(AdjustTestCase):
 
 
 class Guests(AdjustTestCase):
-    """Guests that do not do as they are told, and instances without minimums."""
+    """Guests that do not follow an adjustment, and instances without minimums."""
 
     boot_grace = 0
 
@@ -243,7 +264,6 @@ class Guests(AdjustTestCase):
         self._has(1, 512)
 
     def test_a_guest_without_balloon_driver_keeps_its_claim(self):
-        self.flags(step_timeout=1, group="xloud")
         self._adjust(current_memory_mb=1024)
         self._has(1, 1024)
         self.guests.domain(self.server["id"]).behaviour = Behaviour.NO_BALLOON_DRIVER

@@ -126,7 +126,6 @@ class Samples(SamplesTestCase):
         self._asks(409, "refused-state", {"current_vcpus": 2})
 
     def test_a_guest_that_does_not_follow(self):
-        self.flags(step_timeout=1, group="xloud")
         self._adjust(current_vcpus=3)
         self._has(3, 512)
         self.guests.domain(self.server["id"]).behaviour = Behaviour.REMOVAL_TIMES_OUT

@@ -108,7 +108,7 @@ class Boot(XloudTestCase):
         assert "minimum_cpu=9" in error.response.text
         assert "4 vCPUs" in error.response.text
 
-    def test_a_flavor_stored_with_less_memory_than_a_guest_needs_is_refused_at_create(self):
+    def test_create_refuses_a_stored_flavor_with_too_little_memory(self):
         flavor_id = self._store_behind_the_api({"xloud:minimum_memory": "64"})
         for microversion in ("2.1", "latest"):
             self.api.microversion = microversion

@@ -23,7 +23,7 @@ class Service(ClientTestCase):
         # The guest has no agent that could say that it has seen its vCPUs.
         reached = [one.stage for one in told if one.stage is not None]
         assert reached == [client.Stage.ASKED, client.Stage.CLAIMED, client.Stage.SET]
-        assert unconfirmed(status) == "set; the guest has no agent to confirm it"
+        assert unconfirmed(status) == "set; no guest agent answers to confirm it"
         assert status.converged
         assert status.reasons == ()
         assert status.current == status.numbers.reserved == client.Size(3, 768)
@@ -113,7 +113,6 @@ class Refusing(ClientTestCase):
     boot_grace = 0
 
     def test_a_guest_that_refuses_and_one_that_is_late(self):
-        self.flags(step_timeout=1, group="xloud")
         xloud = self.xloud()
         grown = xloud.adjust(self.server["id"], memory_mb=1024)
         xloud.wait_for_adjustment(grown, timeout=60)

@@ -55,6 +55,23 @@ class Dedicated(PinnedTestCase):
         self._holds(2, 1024, PCPU=2)
 
 
+class WithoutPcpus(PinnedTestCase):
+    """A host that is still configured by ``vcpu_pin_set``: its dedicated CPUs are VCPU."""
+
+    def _prepare_host(self):
+        self.flags(cpu_shared_set=None, cpu_dedicated_set=None, group="compute")
+        self.flags(vcpu_pin_set="0-9")
+
+    def test_dedicated_cpus_stay_claimed_as_vcpu(self):
+        self._elastic_with(DEDICATED)
+        self._grows_and_shrinks((1, 512, {"VCPU": 1}), (4, 1024, {"VCPU": 4}))
+        self._leaves_nothing()
+
+    def test_an_emulator_thread_of_its_own_is_not_claimed(self):
+        self._elastic_with(DEDICATED, ISOLATE)
+        self._grows_and_shrinks((1, 512, {"VCPU": 1}), (4, 1024, {"VCPU": 4}))
+
+
 class NeverTwoOnOnePin(PinnedTestCase):
     def test_what_placement_has_free_is_not_what_is_left_of_the_pins(self):
         first = self._elastic_with(DEDICATED)
@@ -122,7 +139,7 @@ class Mixed(PinnedTestCase):
         self._holds(4, 512, PCPU=2, VCPU=2)
         for count in (2, 3):
             text = self._refused(400, "xloud.out_of_bounds", current_vcpus=count)
-            assert "up to id 3" in text
+            assert "vCPUs 0 to 3 always stay plugged" in text
         self._adjust(current_memory_mb=768)
         self._holds(4, 768, PCPU=2, VCPU=2)
 

@@ -14,11 +14,11 @@ from oslo_concurrency import lockutils
 
 from lab.patience import LIMIT
 from nova_xloud.adapters.locks import InstanceLocks
-from nova_xloud.adapters.record import NovaRecord
+from nova_xloud.adapters.record import NovaActions, NovaRecord
 from nova_xloud.compute.worker import Worker
 from nova_xloud.core.instance.desired import AdmittedRequest
 from nova_xloud.core.size import Size
-from nova_xloud.errors import InvalidState
+from nova_xloud.errors import InvalidState, PlacementUnavailable
 from tests.functional.engine import EngineTestCase
 
 
@@ -76,7 +76,7 @@ class Held(EngineTestCase):
         self._has(1, 512)
 
     def _watch_locks(self):
-        """Have ``tried`` be those in whose uploads a run tries to get their lock, in vain."""
+        """Collect in ``tried`` the servers whose lock a run could not get during their upload."""
         hold = InstanceLocks.hold
 
         @contextlib.contextmanager
@@ -121,6 +121,40 @@ class Crashed(EngineTestCase):
 
         self._wait(finished)
 
+    def test_an_action_that_was_left_open_is_ended_when_the_service_is_back(self):
+        self._left_open()
+        self.restart_compute_service("host1")
+        self._wait(lambda: self.assertEqual(["Success"], self._results()))
+
+    def test_an_action_whose_end_could_not_be_written_is_ended_by_a_pass(self):
+        self._left_open()
+        self.host.reconcile().join()
+        assert self._results() == ["Success"]
+
+    def _left_open(self):
+        """Have a run write its outcome into the record, and not into the event."""
+        with mock.patch.object(NovaActions, "_finish"):
+            self._adjust(current_vcpus=3)
+            self._has(3, 512)
+            self._wait(lambda: self.assertTrue(self._condition("Converged")["status"]))
+            self._wait(lambda: self.assertFalse(self.host._worker.is_busy(self.server["id"])))
+        assert self._results() == [None]
+
+    def test_a_run_after_one_whose_outcome_was_not_recorded_ends_the_same_event(self):
+        refused = PlacementUnavailable("conflicts")
+        with (
+            mock.patch("nova_xloud.compute.converge.execute", side_effect=refused),
+            mock.patch("nova_xloud.compute.converge.finish", side_effect=refused),
+        ):
+            self._adjust(current_vcpus=3)
+            self._wait(lambda: self.assertEqual(["Error"], self._results()))
+        self.host.reconcile().join()
+        self._has(3, 512)
+        self._wait(lambda: self.assertEqual(["Success"], self._results()))
+
+    def _results(self):
+        return [e["result"] for a in self._events("xloud_adjust") for e in a["events"]]
+
     def test_a_service_that_ends_in_order_ends_what_it_began(self):
         with mock.patch.object(self.host, "close", wraps=self.host.close) as close:
             self.computes["host1"].stop()
@@ -158,14 +192,7 @@ class Crashed(EngineTestCase):
 
 class Afterwards(EngineTestCase):
     def test_deferred_event_stays_open_until_a_later_run_ends_it(self):
-        self._adjust(current_vcpus=3)
-        self._has(3, 512)
-        self.admin_api.post_server_action(self.server["id"], {"pause": None})
-        self._wait_for_state_change(self.server, "PAUSED")
-        self._adjust(current_vcpus=1)
-        self._wait(
-            lambda: self.assertEqual("xloud.deferred", self._condition("Converged")["reason"])
-        )
+        self._deferred()
         (event,) = self._events("xloud_adjust")[0]["events"]
         assert (event["result"], event["finish_time"]) == (None, None)
         self.admin_api.post_server_action(self.server["id"], {"unpause": None})
@@ -177,6 +204,39 @@ class Afterwards(EngineTestCase):
             assert (event["result"], event["details"]) == ("Success", None)
 
         self._wait(ended)
+
+    def test_a_deferred_one_that_another_supersedes_has_an_end(self):
+        self._deferred()
+        self._adjust(current_vcpus=2, current_memory_mb=1024)
+        self.admin_api.post_server_action(self.server["id"], {"unpause": None})
+        self._wait_for_state_change(self.server, "ACTIVE")
+        self._has(2, 1024)
+
+        def ended():
+            # The passes that follow come to it.
+            self.host.reconcile().join()
+            results = {e["result"] for a in self._events("xloud_adjust") for e in a["events"]}
+            assert results == {"Success"}
+
+        self._wait(ended)
+
+    def test_a_deferred_one_ends_when_its_server_is_deleted(self):
+        self._deferred()
+        self._delete_server(self.server)
+        self.host.reconcile().join()
+        events = [e for a in self._events("xloud_adjust") for e in a["events"]]
+        assert sorted(e["result"] for e in events) == ["Error", "Success"], events
+
+    def _deferred(self):
+        """Leave an adjustment deferred, because the server is paused, and its event open."""
+        self._adjust(current_vcpus=3)
+        self._has(3, 512)
+        self.admin_api.post_server_action(self.server["id"], {"pause": None})
+        self._wait_for_state_change(self.server, "PAUSED")
+        self._adjust(current_vcpus=1)
+        self._wait(
+            lambda: self.assertEqual("xloud.deferred", self._condition("Converged")["reason"])
+        )
 
     def test_unpersisted_vcpus_stay_unpersisted_when_memory_is_adjusted(self):
         self._adjust(current_vcpus=3, persist=False)
@@ -249,6 +309,10 @@ class Afterwards(EngineTestCase):
         self._has(3, 512)
         self.placement.delete(f"/allocations/{self.server['id']}")
         self._refused(409, "xloud.no_allocation", current_vcpus=4)
+        url = f"/os-xloud-adjust/{self.server['id']}"
+        body = {"current_vcpus": 4, "dry_run": True}
+        refusal = self.admin_api.api_post(url, body).body["plan"]["refusal"]
+        assert refusal["code"] == "xloud.no_allocation"
         self.host.reconcile().join()
         self._wait(lambda: self.assertIsNotNone(self._condition("ReservedTooLittle")))
         record = self._record(self.server)

@@ -39,6 +39,22 @@ class FlavorExtraSpecs(integrated_helpers._IntegratedTestBase):
     def test_the_maximum_itself_is_a_minimum(self):
         self._set(minimum_cpu="4", minimum_memory="1024")
 
+    def test_mode_profile_and_weight_of_automatic_growth(self):
+        for mode in ("off", "observe", "on"):
+            self._set(xloud__autoscale=mode)
+        for profile in ("dense", "balanced", "careful"):
+            self._set(xloud__autoscale_profile=profile)
+        for weight in ("1", "1000"):
+            self._set(xloud__autoscale_weight=weight)
+
+    def test_nonsense_of_automatic_growth_is_refused_at_every_microversion(self):
+        for microversion in ("latest", "2.1"):
+            self.admin_api.microversion = microversion
+            self._refused("xloud:autoscale", "off, observe, on", xloud__autoscale="yes")
+            self._refused("dense, balanced, careful", xloud__autoscale_profile="brave")
+            for weight in ("0", "1001", "heavy", "-1", "1.5"):
+                self._refused("from 1 to 1000", xloud__autoscale_weight=weight)
+
     def test_not_an_integer(self):
         self._refused("minimum_cpu", "two", minimum_cpu="two")
         self._refused("minimum_memory", "1.5", minimum_memory="1.5")

@@ -16,7 +16,6 @@ from nova.compute.manager import ComputeManager
 from nova.conf import CONF
 from nova.tests.functional.api.client import OpenStackApiException
 from nova.virt.libvirt.driver import LibvirtDriver
-from oslo_utils import uuidutils
 
 from nova_xloud.adapters import nova_objects
 from nova_xloud.seams import images
@@ -40,11 +39,6 @@ class ImagesTestCase(MovesTestCase):
         self.flavor = self._flavor(minimum_cpu=1, minimum_memory=512, **SMALL_PAGES)
         self.server = self._boot(self.flavor, image_uuid=self.image, host="host1")
         os.makedirs(os.path.join(CONF.instances_path, self.server["id"]), exist_ok=True)
-
-    def _image(self, **properties):
-        of_default = self.glance.show(None, self.glance.auto_disk_config_enabled_image["id"])
-        of_default["properties"] = {**of_default["properties"], **properties}
-        return self.glance.create(None, {**of_default, "id": uuidutils.generate_uuid()})["id"]
 
     def _change_image(self, **properties):
         image = self.glance.show(None, self.image)
@@ -122,6 +116,20 @@ class Rebuild(ImagesTestCase):
         self._has(4, 1024)
         self._rebuild_server(self.server, self._image(hw_cpu_threads="4", **LOCKED))
         self._has(4, 1024)
+
+    def test_unreadable_image_fails_the_rebuild_before_the_guest_ends(self):
+        image = self._image(os_type="linux")
+        # The API has checked the image, and Glance does not answer the compute host.
+        gone = exception.GlanceConnectionFailed(server="glance", reason="down")
+        with mock.patch.object(self.computes["host1"].manager.image_api, "get", side_effect=gone):
+            self.assertRaises(
+                OpenStackApiException,
+                self.api.post_server_action,
+                self.server["id"],
+                {"rebuild": {"imageRef": image}},
+            )
+        self._is_as_before()
+        assert self.admin_api.get_server(self.server["id"])["image"]["id"] == self.image
 
     def test_host_refuses_the_rebuild_before_the_old_guest_ends(self):
         before = self._xml().findtext("uuid"), self._record(self.server).system_metadata
@@ -242,7 +250,7 @@ class Unshelve(ImagesTestCase):
         snapshot = self._record(self.server).system_metadata["shelved_image_id"]
         self.own, self.image = self.image, snapshot
 
-    def test_from_a_snapshot_that_was_changed_is_refused_until_it_is_changed_back(self):
+    def test_from_a_changed_snapshot_is_refused_until_it_is_changed_back(self):
         self._change_image(**LOCKED)
         words = ("maximum of 1024 MiB", "512 MiB are claimed", self.image)
         self._refused_with(400, {"unshelve": None}, *words)
@@ -261,7 +269,7 @@ class Unshelve(ImagesTestCase):
         self._has(1, 512)
 
 
-def test_a_stable_rescue_of_a_server_on_a_volume_is_by_the_image_that_the_volume_has_now():
+def test_stable_rescue_of_a_volume_server_reads_the_volumes_present_image():
     rescue_image = objects.ImageMeta.from_dict({"properties": {"hw_rescue_device": "disk"}})
     instance = mock.Mock(image_ref="", image_meta=mock.sentinel.as_recorded)
     apis = mock.Mock()

@@ -66,7 +66,7 @@ class Holds(InvariantsTestCase):
 
     def test_each_host_is_asked_once(self):
         self.start_compute("host2")
-        # Until its balloon has its size it is a suspect, and looked at again.
+        # A server whose balloon does not have its size yet is a suspect, and is checked again.
         self._has(1, 512, self._elastic(host="host1"))
         self._has(1, 512, self._elastic(host="host2"))
         get, guests_of = report.SchedulerReportClient.get, XloudAPI.guests
@@ -122,7 +122,7 @@ class Broken(InvariantsTestCase):
         assert finding["what"] == "it holds 3 vCPUs, and 1 are reserved for it"
         assert "make room" in finding["message"]
 
-    def test_reserved_below_held_by_memory_is_a_note_until_the_guest_has_booted(self):
+    def test_memory_reserved_below_held_is_a_note_until_the_guest_has_booted(self):
         server = self._without_balloon_driver()
         ((note,), breaks) = (self._check()[1][kind] for kind in ("notes", "breaks"))
         assert (note["code"], note["instance"], breaks) == (
@@ -189,7 +189,7 @@ class Broken(InvariantsTestCase):
         (finding,) = self._broken("orphaned_allocation")
         assert finding["instance"] == uuids.nobody
 
-    def test_an_allocation_of_a_migration_or_of_an_instance_being_built_is_no_orphan(self):
+    def test_allocation_of_a_migration_or_of_a_server_being_built_is_no_orphan(self):
         objects.Migration(
             self.admin,
             uuid=uuids.migration,

@@ -2,6 +2,7 @@
 """What an operator reads: one request id from POST to guest, and no traceback for a refusal."""
 
 import logging
+import re
 import threading
 from unittest import mock
 
@@ -66,10 +67,13 @@ class LogsTestCase(AdjustTestCase):
         ]
 
     def _ends_with(self, end):
+        """The last line of the newest request is of the server, and of this end and its details."""
+        line = re.compile(rf"Instance {self.server['id']}:? {end}([.,:] ?.*)?")
+
         def ended():
             said = self._said()
             assert said, self.lines.records
-            assert end in said[-1], said
+            assert line.fullmatch(said[-1]), said
 
         self._wait(ended)
 
@@ -85,10 +89,10 @@ class OneRequest(LogsTestCase):
         said = self._said()
         expected = [
             f"Instance {uuid}: host host1 is asked for vcpus=3 memory_mb=768.",
-            f"Instance {uuid}: desired 3 vCPUs, 768 MiB (generation 1), ",
-            f"Instance {uuid}: balloon target set to 768 MiB.",
-            f"Instance {uuid}: vCPUs in QEMU set to 3.",
-            f"Instance {uuid}: has reached its desired size.",
+            f"Instance {uuid}: desired is now 3 vCPUs, 768 MiB (generation 1), ",
+            f"Instance {uuid}: step done: balloon target set to 768 MiB.",
+            f"Instance {uuid}: step done: vCPUs in QEMU set to 3.",
+            f"Instance {uuid} has reached its desired size, or is off and will start with it.",
         ]
         places = [[n for n, line in enumerate(said) if line.startswith(one)] for one in expected]
         assert [len(found) for found in places] == [1] * len(expected), said
@@ -115,7 +119,7 @@ class OneRequest(LogsTestCase):
         self._has(3, 512)
         self._ends_with("has reached its desired size")
         said = self._said()
-        assert any("resuming convergence: its adjustment is admitted" in line for line in said), (
+        assert any("queues a run, because its adjustment is admitted" in line for line in said), (
             said
         )
         assert any("vCPUs in QEMU set to 3" in line for line in said), said
@@ -125,7 +129,7 @@ class OneRequest(LogsTestCase):
         self._has(1, 1024)
         self.guests.domain(self.server["id"]).behaviour = Behaviour.NO_BALLOON_DRIVER
         self._adjust(current_memory_mb=512)
-        self._ends_with("did not reach its desired size")
+        self._ends_with("the run failed")
         assert [r.exc_info for _, r in self.lines.records if r.exc_info] == []
 
 

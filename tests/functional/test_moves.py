@@ -22,7 +22,7 @@ class LiveMigration(MovesTestCase):
         assert seen == [(GROWN, GROWN)]
         assert self._host_of() == "host2"
         self._has(*GROWN)
-        assert self._usage_of("host1") == (0, 0)
+        self._wait(lambda: self.assertEqual((0, 0), self._usage_of("host1")))
         self._invariants_hold()
 
     def test_afterwards_it_is_grown_and_shrunk_as_before(self):
@@ -79,7 +79,7 @@ class LiveMigration(MovesTestCase):
         assert self._claims_on("host2") == GROWN
         self._has(*GROWN)
 
-    def test_forced_to_a_host_with_too_little_memory_is_refused_by_what_it_holds(self):
+    def test_forced_move_is_refused_by_a_host_without_the_memory_it_holds(self):
         # Nova compares with the instance's own column, in its own words.
         node = self.computes["host2"].manager.rt.compute_nodes["host2"]
         node.free_ram_mb = 700
@@ -104,7 +104,13 @@ class AskedOften(MovesTestCase):
         domain = connection.lookupByUUIDString(self.server["id"])
         # What was set live is what it is defined as there.
         assert stats_period(etree.fromstring(domain.XMLDesc(XML_INACTIVE))) == 1
-        self._wait(lambda: self.assertEqual(10, stats_period(etree.fromstring(domain.XMLDesc(0)))))
+
+        def is_asked_as_usual():
+            # The pass after the migration may come too early on a busy machine; others follow.
+            self.computes["host2"].manager.xloud.reconcile().join()
+            self.assertEqual(10, stats_period(etree.fromstring(domain.XMLDesc(0))))
+
+        self._wait(is_asked_as_usual)
 
 
 class ColdMigration(MovesTestCase):

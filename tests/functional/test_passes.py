@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a pass over the host finds and puts right, and what it leaves alone."""
 
+import datetime
 import logging
 from unittest import mock
 
-from nova import objects
+from nova import context, objects
+from nova.db.main import api as main_db
+from nova.db.main import models
+from oslo_utils import timeutils
 
 from nova_xloud.compute.worker import Worker
 from nova_xloud.testing import Behaviour
@@ -40,7 +44,7 @@ class Pass(EngineTestCase):
         submit.assert_not_called()
 
     def _read_by_a_pass(self):
-        """How many instances a pass reads with their records."""
+        """The instances that a pass reads with their records."""
         read = []
         by_filters = objects.InstanceList.get_by_filters
 
@@ -56,6 +60,7 @@ class Pass(EngineTestCase):
         self._has(1, 512)
         stock = self._boot(self._flavor())
         ours = [self.server["id"]]
+        self._as_if_settled(stock)
         assert self._read_by_a_pass() == [sorted([*ours, stock["id"]])]
         assert self._read_by_a_pass() == [ours]
         self.flags(allow_resize_to_same_host=True)
@@ -65,10 +70,31 @@ class Pass(EngineTestCase):
         assert self._read_by_a_pass() == [sorted([*ours, stock["id"]])]
         self._delete_server(self.server)
         self._delete_server(stock)
-        self._boot(self._flavor())
+        self._as_if_settled(self._boot(self._flavor()))
         assert len(self._read_by_a_pass()) == 1
         # Of a host of stock instances only columns are read.
         assert self._read_by_a_pass() == []
+
+    def test_server_without_minimums_is_followed_once_it_was_adjusted(self):
+        self._has(1, 512)
+        stock = self._boot(self._flavor(vcpus=2, memory_mb=1024))
+        both = sorted([self.server["id"], stock["id"]])
+        # A row that has just changed may change again in the same second.
+        assert self._read_by_a_pass() == self._read_by_a_pass() == [both]
+        self._as_if_settled(stock)
+        assert self._read_by_a_pass() == [both]
+        assert self._read_by_a_pass() == [[self.server["id"]]]
+        self._adjust(server=stock, current_memory_mb=768)
+        assert self._read_by_a_pass() == self._read_by_a_pass() == [both]
+
+    def _as_if_settled(self, server):
+        """Have the database's row of the server changed a minute ago."""
+        record = self._record(server)
+        ago = timeutils.utcnow() - datetime.timedelta(minutes=1)
+        admin = context.get_admin_context()
+        with main_db.get_context_manager(admin).writer.using(admin) as session:
+            row = session.query(models.Instance).filter_by(uuid=record.uuid)
+            row.update({"updated_at": ago})
 
     def test_memory_that_a_guest_took_back_is_claimed_and_told(self):
         self._has(1, 512)

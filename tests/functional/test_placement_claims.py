@@ -48,6 +48,8 @@ def test_an_allocation_that_has_left_the_host_is_not_put_back():
     claims, client = _claims(_answer(204), holder=ELSEWHERE)
     with pytest.raises(NoAllocation, match="is being moved"):
         claims.write(claims.read(), Size(3, 768))
+    with pytest.raises(NoAllocation, match="is being moved"):
+        claims.check(claims.read(), Size(3, 768))
     client._put_allocations.assert_not_called()
 
 
@@ -75,7 +77,7 @@ def test_answers_that_change_nothing(answer, error):
         claims.write(claims.read(), Size(3, 768))
 
 
-def test_a_release_that_is_refused_is_no_lack_of_room_and_has_placements_words():
+def test_refused_release_has_placements_words_and_is_no_lack_of_room():
     detail = (
         "There was a conflict when trying to complete your request.\n\n"
         " Unable to allocate inventory: DISK_GB on shared-storage.  "

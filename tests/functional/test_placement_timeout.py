@@ -5,6 +5,7 @@ import contextlib
 import math
 import socket
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from unittest import mock
 
@@ -72,6 +73,17 @@ def test_refused_connection_to_placement_counts_as_an_answer():
     assert PlacementProbe(with_timeout(_client(url), SECONDS)).answers(within=30.0)
 
 
+@pytest.mark.parametrize("call", ["get", "put"])
+def test_clock_that_was_set_back_keeps_no_request_waiting(call):
+    client, before = with_timeout(_client("http://127.0.0.1:1"), SECONDS), time.time() - 600
+    with (
+        mock.patch("time.time", return_value=before),
+        mock.patch("time.sleep", side_effect=AssertionError("it waits")),
+        pytest.raises(ks_exc.ConnectFailure),
+    ):
+        getattr(client, call)("/allocations", **({"data": {}} if call == "put" else {}))
+
+
 def test_who_has_just_had_an_answer_is_not_asked_for_one():
     client = with_timeout(_client("http://127.0.0.1:1"), SECONDS)
     with pytest.raises(ks_exc.ConnectFailure):
@@ -103,3 +115,18 @@ class Hangs(AdjustTestCase):
             ends.set()
             assert "Placement does not answer" in refused.result()
         assert self._reserved(self.server) == {"VCPU": 1, "MEMORY_MB": 512}
+
+    def test_a_status_is_answered_from_the_database(self):
+        self._has(1, 512)
+        client = self.computes["host1"].manager.xloud_ports.placement
+        for error in (ks_exc.ConnectTimeout("an example"), ks_exc.ConnectFailure("an example")):
+            client.answered = -math.inf
+            with mock.patch.object(client, "get", side_effect=error):
+                status = self._status()
+            assert status["source"] == "database"
+            assert status["vcpus"] == {
+                "desired": 1,
+                "reserved": 1,
+                "actuated": None,
+                "observed": None,
+            }

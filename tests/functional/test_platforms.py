@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Guests and hosts of other kinds: architecture, machine type, operating system."""
 
-from oslo_utils import uuidutils
-
 from tests.functional.base import AdjustTestCase, XloudTestCase
 
 
@@ -13,11 +11,7 @@ class Images(AdjustTestCase):
         self.user_api = self.api_fixture.api
 
     def _of(self, **properties):
-        image = self.glance.show(None, self.glance.auto_disk_config_enabled_image["id"])
-        image["id"] = uuidutils.generate_uuid()
-        image["properties"] = {**image["properties"], **properties}
-        self.glance.create(None, image)
-        self.server = self._elastic(image_uuid=image["id"])
+        self.server = self._elastic(image_uuid=self._image(**properties))
 
     def _blockers(self):
         return [(b["resource"], b["code"]) for b in self._status()["blockers"]]

@@ -9,22 +9,25 @@ Not here, because it is not ours: 401, which keystonemiddleware says, and Nova's
 """
 
 import pathlib
+import re
 import unittest
 
 import ddt
+import jsonschema
 import pytest
 import yaml
 from gabbi import handlers, suitemaker
-from nova.tests.fixtures.nova import PROJECT_ID
 
 from nova_xloud.api import schemas
 from nova_xloud.api.http_errors import EXPECTED
 from tests import codes
 from tests.functional import rest_states
 from tests.functional.base import AdjustTestCase
+from tests.functional.raw_requests import ADMIN
 from tests.functional.rest_checks import (
     NO_ROUTE,
     WITHOUT_CODE,
+    Answered,
     Refusal,
     Shape,
     leaves,
@@ -33,21 +36,36 @@ from tests.functional.rest_checks import (
 
 GABBITS = pathlib.Path(__file__).parent / "gabbits"
 FILES = {path.stem: yaml.safe_load(path.read_text()) for path in sorted(GABBITS.glob("*.yaml"))}
-CASES = [{**file.get("defaults", {}), **case} for file in FILES.values() for case in file["tests"]]
+
+
+def _cases(file):
+    return [{**file.get("defaults", {}), **case} for case in file["tests"]]
+
+
+CASES = [case for file in FILES.values() for case in _cases(file)]
 HANDLERS = (Refusal, Shape, *handlers.RESPONSE_HANDLERS)
 # Of all files: an admin asks, at the newest microversion, and every answer has the request's id.
 DEFAULTS = {
-    "request_headers": {
-        "content-type": "application/json",
-        "openstack-api-version": "compute latest",
-        "x-auth-user": "admin",
-        "x-auth-project-id": PROJECT_ID,
-        "x-roles": "reader,member,admin",
-    },
+    "request_headers": ADMIN,
     "response_headers": {"x-openstack-request-id": "/^req-/"},
 }
-# Codes of errors.py that no request in gabbits/ is answered with, and why.
-NOT_HERE: dict[str, str] = {}
+# By method: the path of the resource, its statuses of success, and those of EXPECTED that it never
+# has: a status has no body that could be wrong, and asks nothing of Placement.
+RESOURCES = {
+    "POST": (r"/v2\.1/os-xloud-adjust/[^/]+", {200, 202}, set()),
+    "GET": (r"/v2\.1/servers/[^/]+/xloud-status(\?.*)?", {200}, {400, 503}),
+}
+JSON_TYPES = {
+    bool: "boolean",
+    dict: "object",
+    float: "number",
+    int: "integer",
+    list: "array",
+    str: "string",
+    type(None): "null",
+}
+# Seconds that a poll goes on at least: on a busy machine a guest is slow.
+LONG_ENOUGH = 60
 
 
 @ddt.ddt
@@ -62,6 +80,7 @@ class Contract(AdjustTestCase):
         rest_states.State.case = self
         states = rest_states.State()
         states.name("SERVER", self.server["id"])
+        answered = {}
         suite = suitemaker.test_suite_from_dict(
             unittest.TestLoader(),
             name,
@@ -71,14 +90,17 @@ class Contract(AdjustTestCase):
             port=80,
             fixture_module=rest_states,
             intercept=self.api_fixture.app,
-            handlers=[handler() for handler in HANDLERS],
+            handlers=[Answered(answered), *(handler() for handler in HANDLERS)],
             test_loader_name=__name__,
         )
         result = unittest.TestResult()
         suite.run(result)
         bad = [f"{test.shortDescription()}\n{why}" for test, why in result.errors + result.failures]
         assert not bad, "\n\n".join([f"{len(bad)} of {result.testsRun} requests", *bad])
-        assert result.testsRun == len(FILES[name]["tests"])
+        cases = _cases(FILES[name])
+        # Neither skipped nor expected to fail, nor polled no times.
+        assert answered == {case["name"]: _status(case) for case in cases}
+        assert len(answered) == result.testsRun == len(cases)
 
 
 def _defaults(file):
@@ -91,11 +113,38 @@ def _status(case):
     return int(case.get("status", 200))
 
 
-def _requests(*statuses):
-    """The bodies of the adjustments that are answered with one of these."""
+def _asks(case, method):
+    """Whether this is a request for the resource, which Nova's routes pass on to it."""
+    path, _, _ = RESOURCES[method]
+    return (
+        re.fullmatch(path, case.get(method, "")) is not None
+        and case.get("response_refusal") != NO_ROUTE
+    )
+
+
+def _accepted(field):
+    """By its JSON type: a value of the field in an adjustment that is accepted."""
+    return {
+        JSON_TYPES[type(case["data"][field])]: case["data"][field]
+        for case in CASES
+        if _asks(case, "POST") and _status(case) in (200, 202) and field in case["data"]
+    }
+
+
+def _refused_types(field, good):
+    """The JSON types of the field for which alone an adjustment is refused, by the field's name.
+
+    :param good: a value of the field with which the adjustments would be valid
+    """
     for case in CASES:
-        if "os-xloud-adjust" in case.get("POST", "") and _status(case) in statuses:
-            yield case["data"]
+        body = case.get("data")
+        if (
+            _asks(case, "POST")
+            and case.get("response_refusal") == "xloud.invalid"
+            and f"for field/attribute {field}. Value: " in case.get("response_strings", ())
+            and jsonschema.Draft4Validator(schemas.ADJUST).is_valid({**body, field: good})
+        ):
+            yield JSON_TYPES[type(body[field])]
 
 
 def _shapes(key):
@@ -104,15 +153,21 @@ def _shapes(key):
 
 def test_each_code_of_the_api_has_a_request_that_is_refused_with_it():
     refused = {case["response_refusal"] for case in CASES if case.get("response_refusal")}
-    assert refused - {WITHOUT_CODE, NO_ROUTE} == codes.refusal_codes() - NOT_HERE.keys()
+    assert refused - {WITHOUT_CODE, NO_ROUTE} == codes.refusal_codes()
 
 
-@pytest.mark.parametrize("resource", ["POST", "GET"])
-def test_each_status_of_a_resource_has_a_request(resource):
-    answered = {_status(case) for case in CASES if "xloud" in case.get(resource, "")}
-    # A status has no body that could be wrong, and asks nothing of Placement.
-    never = {400, 503} if resource == "GET" else set()
-    assert set(EXPECTED) - never <= answered
+@pytest.mark.parametrize("method", RESOURCES)
+def test_each_status_of_a_resource_has_a_request(method):
+    answered = {_status(case) for case in CASES if _asks(case, method)}
+    _, done, never = RESOURCES[method]
+    assert answered == set(EXPECTED) - never | done
+
+
+def test_no_request_is_left_out_or_gives_up_early():
+    left_out = [case["name"] for case in CASES if "skip" in case or "xfail" in case]
+    polls = [(case["name"], case["poll"]) for case in CASES if "poll" in case]
+    too_short = [name for name, poll in polls if poll["count"] * poll["delay"] < LONG_ENOUGH]
+    assert left_out == too_short == []
 
 
 def test_no_refusal_is_without_a_code_by_oversight():
@@ -126,11 +181,11 @@ def test_no_refusal_is_without_a_code_by_oversight():
 
 
 @pytest.mark.parametrize("field", schemas.ADJUST["properties"])
-def test_request_field_is_accepted_in_each_type_and_refused_in_another(field):
-    names = {int: "integer", str: "string", bool: "boolean"}
-    taken = {names[type(body[field])] for body in _requests(200, 202) if field in body}
-    assert taken == set(schemas.ADJUST["properties"][field]["type"])
-    assert any(field in body for body in _requests(400) if isinstance(body, dict))
+def test_each_field_is_accepted_in_the_types_of_its_schema_only(field):
+    accepted = _accepted(field)
+    assert accepted.keys() == set(schemas.ADJUST["properties"][field]["type"])
+    refused = set(_refused_types(field, next(iter(accepted.values()))))
+    assert refused >= set(JSON_TYPES.values()) - accepted.keys()
 
 
 @pytest.mark.parametrize(

@@ -115,6 +115,7 @@ class Ready(UpgradeCheckTestCase):
             "Balloon statistics",
             "Scheduler filters",
             "Minimums of flavors",
+            "Automatic growth",
             "Invariants",
         ]
         details = {name: said for name, (_, said) in checks.items()}
@@ -122,13 +123,14 @@ class Ready(UpgradeCheckTestCase):
         assert "host1" in details["nova-compute"]
         assert "1 on host1" in details["Balloon statistics"]
         assert "as reported by nova-scheduler on scheduler" in details["Scheduler filters"]
+        assert "is off in nova.conf here" in details["Automatic growth"]
         assert "1 elastic instances were checked" in details["Invariants"]
 
     def test_as_a_table(self):
         code, printed = self._run()
         assert code == SUCCESS
         assert "nova-xloud upgrade check" in printed
-        assert printed.count("Result: Success") == 10
+        assert printed.count("Result: Success") == 11
 
 
 class WhatIsInstalledHere(UpgradeCheckTestCase):
@@ -216,7 +218,7 @@ class ServicesThatDoNotAnswer(UpgradeCheckTestCase):
         assert [compute[0], balloons[0], invariants[0]] == [WARNING] * 3
         assert "host1: it is down" in compute[1]
         assert "host1 did not report" in balloons[1]
-        assert "the guests of 1 instances on this host were not checked" in invariants[1]
+        assert "the guests of 1 elastic instances on this host were not checked" in invariants[1]
 
     def test_a_conductor_that_is_up_and_silent(self):
         self.useFixture(fixtures.MonkeyPatch("nova_xloud.rpc.client.ABOUT_WITHIN", 1))

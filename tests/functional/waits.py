@@ -9,7 +9,7 @@ from nova.tests.functional import integrated_helpers
 
 from lab.patience import Patience
 
-# Seconds that a wait may last, as Patience counts them.
+# Seconds that a wait may last, as Patience counts them: each pause between two looks is one poll.
 ENOUGH = 20
 
 # Seconds between two looks of Nova's waits.
@@ -39,7 +39,7 @@ class PatientWaits:
 
 def _again(wait, args, options, shortest=SHORTEST_PAUSE):
     patience = Patience(ENOUGH)
-    with _pauses(shortest):
+    with _pauses(shortest, patience):
         while True:
             try:
                 return wait(*args, **options)
@@ -49,10 +49,18 @@ def _again(wait, args, options, shortest=SHORTEST_PAUSE):
 
 
 @contextlib.contextmanager
-def _pauses(shortest):
-    """Between two looks Nova's waits pause for so many seconds first, and for longer each time."""
+def _pauses(shortest, patience):
+    """Make Nova's waits pause for ``shortest`` seconds first, and for longer after each look.
+
+    Once ``patience`` is over they do not pause: the looks that Nova has left are the last.
+    """
     novas, pauses = integrated_helpers.time, _growing(shortest)
-    integrated_helpers.time = types.SimpleNamespace(sleep=lambda _: time.sleep(next(pauses)))
+
+    def pause(_):
+        if not patience.is_over():
+            time.sleep(next(pauses))
+
+    integrated_helpers.time = types.SimpleNamespace(sleep=pause)
     try:
         yield
     finally:

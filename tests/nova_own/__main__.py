@@ -11,7 +11,7 @@ import tomllib
 
 from nova_xloud import releases
 from tests.nova_own import exceptions, subsets
-from tests.nova_own.judge import Task, judge
+from tests.nova_own.judge import AGAIN, Task, judge
 from tests.nova_own.pytest_run import CLONE, Pytest
 from tests.nova_own.result import Result, dump, load, together
 from tests.nova_own.summary import summary
@@ -27,6 +27,7 @@ SUBSET is one of
 
   ci          chosen for what nova-xloud extends; part of `make test`
   seams       more of the same (default)
+  grown       what --grown is meant for: hot-plug, NUMA, pinning, live migration
   unit, functional, all
   a module or a package: nova.tests.unit.scheduler, functional.test_servers
 
@@ -61,16 +62,17 @@ def main(argv: list[str] | None = None) -> int:
 def _judge(arguments: argparse.Namespace, release: str) -> int:
     root = subsets.nova_tests()
     named = tomllib.loads((HERE / "subsets.toml").read_text())
-    listed = exceptions.parse((HERE / "exceptions.toml").read_text(), release)
+    listed = _listed(release, grown=arguments.grown)
     number, of = arguments.part
-    subset = subsets.label(arguments.subset)
+    subset = subsets.label(arguments.subset) + ("-grown" if arguments.grown else "")
     folder = arguments.output / release / subset
-    pytest = Pytest(folder, arguments.workers)
+    pytest = Pytest(folder, arguments.workers, arguments.grown)
     done = []
     for suite, files in subsets.modules(arguments.subset, named, root).items():
         mine = subsets.part(files, number, of)
         if mine:
-            task = Task(suite, mine, root, f"{number}/{of}", arguments.stock_for)
+            part = f"{number}/{of}"
+            task = Task(suite, mine, root, part, arguments.stock_for, arguments.again)
             result = judge(task, pytest, listed)
             (folder / f"{task.name}.json").write_text(dump(result))
             done.append(result)
@@ -80,6 +82,13 @@ def _judge(arguments: argparse.Namespace, release: str) -> int:
     (folder / "summary.md").write_text(text)
     sys.stdout.write(text)
     return 0 if all(result.clean for result in done) else 1
+
+
+def _listed(release: str, *, grown: bool) -> exceptions.Exceptions:
+    """The tests that must differ; with grown instances, others than without."""
+    if grown:
+        return exceptions.parse((HERE / "grown" / "differs.toml").read_text(), release, sys.maxsize)
+    return exceptions.parse((HERE / "exceptions.toml").read_text(), release)
 
 
 def _stored(folder: pathlib.Path, of: int) -> list[Result]:
@@ -105,11 +114,25 @@ def _parser() -> argparse.ArgumentParser:
         help="only this part of the modules of each suite, of N",
     )
     parser.add_argument(
+        "--grown",
+        action="store_true",
+        help="with nova-xloud, flavors get minimums, and each server is grown to its flavor's size "
+        "before a test looks at it. Which tests must differ then is in grown/differs.toml",
+    )
+    parser.add_argument(
         "--stock-for",
         choices=("all", "failures"),
         default="all",
         help="failures: stock Nova runs only what did not pass with nova-xloud. Half the time, but "
         "a test that fails in stock Nova alone is not seen (default: all)",
+    )
+    parser.add_argument(
+        "--again",
+        metavar="N",
+        type=int,
+        choices=range(1, 10),
+        default=AGAIN,
+        help=f"how often a test that differs is run again, each way (default: {AGAIN})",
     )
     parser.add_argument(
         "--workers",

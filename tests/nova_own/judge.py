@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tests.nova_own.exceptions import Exceptions
+from tests.nova_own.grown.report import grown_tests
 from tests.nova_own.pytest_run import Pytest
 from tests.nova_own.result import Result
 from tests.nova_own.verdicts import (
@@ -32,6 +33,7 @@ class Task:
     :ivar root: the folder ``nova/tests``
     :ivar part: ``1/4``
     :ivar stock_for: ``all`` or ``failures``
+    :ivar again: how often a test that differs is run again, each way
     """
 
     suite: str
@@ -39,6 +41,7 @@ class Task:
     root: pathlib.Path
     part: str
     stock_for: str
+    again: int = AGAIN
 
     @property
     def name(self) -> str:
@@ -95,9 +98,9 @@ def _again(
 ) -> tuple[list[Difference], list[Difference]]:
     """By themselves and one after the other: most that are flaky are so under load."""
     tests = {suspect.name for suspect in suspects}
-    alone = Pytest(pytest.folder, workers=0)
+    alone = Pytest(pytest.folder, workers=0, grown=pytest.grown)
     runs = {
-        way: [_some(task, alone, way, tests, f"-again-{n + 1}") for n in range(AGAIN)]
+        way: [_some(task, alone, way, tests, f"-again-{n + 1}") for n in range(task.again)]
         for way in ("ours", "stock")
         if tests
     }
@@ -128,5 +131,6 @@ def _result(
         excepted=tuple(sorted(differing & set(listed))),
         stale=tuple(exceptions.stale(modules, differing | {one.name for one in flaky})),
         uncollected=tuple(sorted(uncollected - set(listed))),
+        grown=grown_tests(ours, stock),
         seconds=seconds,
     )

@@ -27,10 +27,12 @@ class Pytest:
 
     :ivar folder: where verdicts and logs go
     :ivar workers: processes of xdist; 0 is none
+    :ivar grown: whether each run that is not stock has grown instances
     """
 
     folder: pathlib.Path
     workers: int
+    grown: bool = False
 
     def run(
         self,
@@ -61,7 +63,7 @@ class Pytest:
             environment["NOVA_XLOUD_ONLY"] = str(chosen)
         with log.open("w") as output:
             process = subprocess.Popen(
-                self._command(root, files),
+                self._command(root, files, grown=self.grown and not stock),
                 cwd=CLONE,
                 env=environment,
                 stdout=output,
@@ -73,8 +75,12 @@ class Pytest:
         except Broken as error:
             raise Broken(f"{name}: {error}. See {log}") from error
 
-    def _command(self, root: pathlib.Path, files: Sequence[pathlib.Path]) -> list[str]:
-        plugins = ("tests.nova_own.plugin", "tests.nova_own.recorder", "no:cacheprovider")
+    def _command(
+        self, root: pathlib.Path, files: Sequence[pathlib.Path], *, grown: bool
+    ) -> list[str]:
+        plugins = ["tests.nova_own.plugin", "tests.nova_own.recorder", "no:cacheprovider"]
+        if grown:
+            plugins.insert(1, "tests.nova_own.grown.plugin")
         return [
             *(
                 sys.executable,

@@ -3,7 +3,8 @@
 
 NOVA_XLOUD_VERDICTS names the file to write, one JSON object a line: ``{"id", "verdict",
 "message"}`` of a test, the same with ``"module"`` for ``"id"`` of a module that could not be
-collected, and ``{"exit"}`` at the end. NOVA_XLOUD_ONLY names a file with ids, one a line.
+collected, and ``{"exit"}`` at the end. With :mod:`tests.nova_own.grown.plugin` a test has also
+``"grown"``: ``{"servers", "why_not"}``. NOVA_XLOUD_ONLY names a file with ids, one a line.
 """
 
 import json
@@ -26,7 +27,10 @@ class Recorder:
     def pytest_runtest_logreport(self, report):
         # Set-up and tear-down that went well say nothing about the test.
         if report.when == "call" or report.outcome != "passed":
-            self._write(id=test_id(report.nodeid), verdict=report.outcome, message=_why(report))
+            told = dict(report.user_properties)
+            grown = {"grown": told["grown"]} if "grown" in told else {}
+            name = test_id(report.nodeid)
+            self._write(id=name, verdict=report.outcome, message=_why(report), **grown)
 
     def pytest_collectreport(self, report):
         if report.failed:

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from tests.nova_own.grown.report import GrownTest
 from tests.nova_own.verdicts import Difference
 
 
@@ -21,6 +22,7 @@ class Result:
     :ivar ours: how many tests have which verdict with nova-xloud; ``stock``: without
     :ivar excepted: listed exceptions that do differ; ``stale``: that do not
     :ivar uncollected: modules that cannot be imported either way
+    :ivar grown: with grown instances, what each test has found
     """
 
     suite: str
@@ -33,6 +35,7 @@ class Result:
     excepted: tuple[str, ...] = ()
     stale: tuple[str, ...] = ()
     uncollected: tuple[str, ...] = ()
+    grown: tuple[GrownTest, ...] = ()
     seconds: float = field(default=0.0, compare=False)
 
     @property
@@ -60,6 +63,7 @@ def load(text: str) -> Result:
     data = json.loads(text)
     for name in ("differences", "flaky"):
         data[name] = tuple(Difference(**one) for one in data[name])
+    data["grown"] = tuple(GrownTest(**one) for one in data.get("grown", ()))
     for name in ("parts", "excepted", "stale", "uncollected"):
         data[name] = tuple(data[name])
     return Result(**data)
@@ -77,5 +81,6 @@ def _both(one: Result, other: Result) -> Result:
         excepted=one.excepted + other.excepted,
         stale=one.stale + other.stale,
         uncollected=one.uncollected + other.uncollected,
+        grown=one.grown + other.grown,
         seconds=one.seconds + other.seconds,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from tests.nova_own.grown import report
 from tests.nova_own.result import Result
 from tests.nova_own.verdicts import FAILED, PASSED, SKIPPED, Difference
 
@@ -35,6 +36,14 @@ def summary(
     lines += _section(
         "Flaky: differed among all others, not by themselves", _verdicts(_all(results, "flaky"))
     )
+    grown = _all(results, "grown")
+    if grown:
+        lines += ["", "With grown instances:", "", *_table([report.HEAD, *report.rows(grown)])]
+        lines += _section("Each test", map(report.line, grown))
+        lines += _section(
+            "Why servers were not grown; one may have a reason for each resource",
+            report.reasons(grown),
+        )
     return "\n".join(lines) + "\n"
 
 

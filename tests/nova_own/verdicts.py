@@ -7,6 +7,7 @@ import json
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 PASSED, FAILED, SKIPPED = "passed", "failed", "skipped"
 # In one run only.
@@ -30,11 +31,13 @@ class Run:
     :ivar verdicts: by test id
     :ivar messages: why, by the id of a test or module that failed
     :ivar uncollected: the modules that could not be imported
+    :ivar grown: in a run with grown instances, by test id: ``{"servers", "why_not"}``
     """
 
     verdicts: dict[str, str] = field(default_factory=dict)
     messages: dict[str, str] = field(default_factory=dict)
     uncollected: frozenset[str] = frozenset()
+    grown: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def verdict(self, name: str) -> str:
         """Of a test, or of the collection of a module."""
@@ -55,6 +58,7 @@ def read(lines: Iterable[str]) -> Run:
     verdicts: dict[str, str] = {}
     messages: dict[str, str] = {}
     uncollected = set()
+    grown = {}
     code = None
     for record in map(json.loads, lines):
         if "exit" in record:
@@ -68,8 +72,10 @@ def read(lines: Iterable[str]) -> Run:
             verdicts[name] = min(known, key=_WORST_FIRST.index)
             if record["verdict"] == FAILED:
                 messages[name] = record["message"]
+            if "grown" in record:
+                grown[name] = record["grown"]
     _whole(code, verdicts, uncollected)
-    return Run(verdicts, messages, frozenset(uncollected))
+    return Run(verdicts, messages, frozenset(uncollected), grown)
 
 
 def _whole(code: int | None, tests: Collection[str], uncollected: Collection[str]) -> None:
@@ -100,7 +106,7 @@ class Difference:
 def differences(ours: Run, stock: Run, among: Collection[str] | None = None) -> list[Difference]:
     """What two runs differ in, by name.
 
-    Of a module that one of them could not collect only the module is told, not all its tests.
+    A module that one run could not collect counts as one difference, not one for each test.
 
     :param among: look at these only
     """
@@ -120,7 +126,7 @@ def settle(
     """Tell the real differences from flaky tests.
 
     :param ours: runs of the suspects alone
-    :param stock: likewise without nova-xloud
+    :param stock: runs of the suspects alone, without nova-xloud
     :returns: those that differ in every run, each run being of one mind; and the others
     """
     real, flaky = [], []

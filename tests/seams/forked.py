@@ -7,6 +7,7 @@ fixtures, before anything of Nova is extended; so each of them begins in no time
 
 import contextlib
 import importlib
+import inspect
 import os
 import pathlib
 import tempfile
@@ -73,8 +74,10 @@ class _Witness:
 
 def _judged(item, error):
     """A failure counts if the test itself saw it: not its ``setUp``, and no mistake of Python's."""
-    frames = traceback.extract_tb(error.__traceback__)
-    is_in_test = any(f.filename == str(item.path) and f.name.startswith("test_") for f in frames)
+    # The test may be one of a class in another file, and ddt may have wrapped it.
+    test = inspect.unwrap(item.function).__code__
+    frames = [frame.f_code for frame, _ in traceback.walk_tb(error.__traceback__)]
+    is_in_test = test in frames
     is_seen = isinstance(error, AssertionError | OpenStackApiException)
     outcome = Outcome.FAILED if is_in_test and is_seen else Outcome.BROKEN
     return Verdict(outcome, f"{type(error).__name__}: {error}")

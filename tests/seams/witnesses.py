@@ -27,7 +27,7 @@ WITNESSES = {
     ),
     "nova.compute.api:API.unshelve": (
         "test_images_at_hand.py::Unshelve::"
-        "test_from_a_snapshot_that_was_changed_is_refused_until_it_is_changed_back"
+        "test_from_a_changed_snapshot_is_refused_until_it_is_changed_back"
     ),
     "nova.compute.api:API.attach_interface": (
         "test_definitions.py::Attached::test_below_its_maximum_it_is_refused_with_both_numbers"
@@ -96,6 +96,9 @@ WITNESSES = {
     ),
     "nova.virt.libvirt.driver:LibvirtDriver.init_host": (
         "test_engine.py::Crashed::test_a_guest_that_ran_when_the_service_began_is_none_that_boots"
+    ),
+    "nova.virt.libvirt.host:Host._connection_closed": (
+        "test_libvirt_connection.py::Closed::test_one_that_is_found_closed_is_replaced"
     ),
     "nova.virt.libvirt.driver:LibvirtDriver.update_provider_tree": (
         "test_boot.py::Boot::test_its_host_says_what_it_can_do"

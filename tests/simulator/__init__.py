@@ -13,7 +13,7 @@
 ``operations``   what users do, with task_state, claim and lock as Nova has them: ``moves`` to
                  another host and back, ``restarts`` from the record or as defined before
 ``outside``      callers, other tenants, guests' moods, Placement's absences
-``checks``       what must hold after every effect, and at the end
+``checks``       what must hold after every effect, and (``settlement``) at the end
 ``rules``        every safety rule by name, and how to do without it
 ``history``      one history, from its seed to its verdict
 """

@@ -12,21 +12,17 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from nova_xloud.compute.converge import Outcome
-from nova_xloud.core.convergence.balloon import OFTEN
-from nova_xloud.core.instance.conditions import RESERVED_TOO_LITTLE
+from nova_xloud.compute.outcome import Outcome
 from nova_xloud.core.instance.desired import Desired
-from nova_xloud.core.instance.lifecycle import Phase
 from nova_xloud.core.instance.state import ADJUSTABLE_STATES
 from nova_xloud.core.size import Size
-from nova_xloud.errors import ClaimRefused, GuestRefused, NoCapacity
-from nova_xloud.libvirt.guest_xml import KIB
+from nova_xloud.errors import GuestRefused, NoCapacity
 from nova_xloud.testing import Behaviour
-from nova_xloud.testing.behaviour import Power
 from nova_xloud.testing.fake_ports import NOTHING
 from tests.simulator.scenario import RECONCILE_EVERY
 from tests.simulator.schedule import Actor, Violation
 from tests.simulator.server import Server
+from tests.simulator.settlement import alarm_stands, unsettled
 
 if TYPE_CHECKING:
     from nova_xloud.core.instance.guest import DomainReading
@@ -294,18 +290,11 @@ class Checks:
 
     def _accounted_for(self, server: Server) -> None:
         excess = not server.reserved.covers(server.held)
-        if excess and not self.alarm(server):
+        if excess and not alarm_stands(server):
             self._broken(
                 f"{server.name} holds {server.held}, {server.reserved} are reserved, and no alarm "
                 f"stands"
             )
-
-    @staticmethod
-    def alarm(server: Server) -> bool:
-        """Whether people are told that it holds more than is reserved."""
-        return any(
-            one.type == RESERVED_TOO_LITTLE for one in server.record.desired.recorded_conditions
-        )
 
     def at_the_end(self) -> None:
         """Nothing has happened for long: all is as it should be, or it is said why not."""
@@ -319,83 +308,8 @@ class Checks:
                     continue
                 self._accounted_for(server)
                 if server.record.vm_state in ADJUSTABLE_STATES:
-                    self._settled(server)
-
-    def _settled(self, server: Server) -> None:
-        desired, held, reserved = server.record.desired, server.held, server.reserved
-        if not desired.generation and held != desired.target and reserved.covers(held):
-            # Nobody has asked for anything else than it started with: it is left alone.
-            return
-        needed = desired.claim.at_least(server.taken_for)
-        # The balloon of a paused guest may be on its way.
-        exact = server.guest.power is not Power.PAUSED or not reserved.covers(needed)
-        is_refused = self._is_refused(server, needed)
-        if exact and needed != reserved and not is_refused:
-            self._broken(f"{server.name} needs {needed}, and {reserved} are reserved")
-        if server.record.recorded != reserved:
-            self._broken(f"{server.name}: {server.record.recorded} recorded, {reserved} reserved")
-        if server.guest.power is Power.PAUSED:
-            # What it has been told is seen when it resumes.
-            return
-        if (
-            server.guest.active
-            and server.guest.asked_every == OFTEN < server.guest.timing.stats_seconds
-        ):
-            self._broken(f"the statistics of {server.name} are asked for every second for ever")
-        progress = desired.progress
-        offline = progress.code == "xloud.guest_refused.vcpus_not_online"
-        reached = not server.guest.active or (held == desired.target and not offline)
-        if is_refused and reached != (progress.phase is Phase.CONVERGED):
-            return
-        if self._is_unconfirmed(server) and held.vcpus == desired.target.vcpus:
-            # It is where it should be by QEMU's number, and people are told that nobody confirms
-            # that (xloud.balloon.not_confirmed); what it may hold is reserved, as was seen above.
-            return
-        if reached != (progress.phase is Phase.CONVERGED):
-            self._broken(
-                f"{server.name} holds {held}, should hold {desired.target}, and is said to be "
-                f"{progress.phase.value}"
-            )
-        if not reached and not self._is_excused(server):
-            self._broken(
-                f"{server.name} holds {held} and could hold {desired.target}: "
-                f"{progress.code} {progress.message}"
-            )
-
-    def _is_refused(self, server: Server, needed: Size) -> bool:
-        """Whether Placement does not take what is to be reserved, and people are told so."""
-        if not self._world.provider.narrowed:
-            return self._no_room(server, needed)
-        if server.reserved.covers(needed):
-            # More than there should be: whatever else there is to tell is told.
-            return True
-        codes = (NoCapacity.code, ClaimRefused.code)
-        return server.record.desired.progress.code in codes or self.alarm(server)
-
-    def _no_room(self, server: Server, needed: Size) -> bool:
-        """Whether the host has no room for it, and that is what people are told."""
-        more = _missing(needed, server.reserved)
-        told = server.record.desired.progress.code == NoCapacity.code or self.alarm(server)
-        return told and not self._world.provider.has_room_for(more)
-
-    @staticmethod
-    def _is_unconfirmed(server: Server) -> bool:
-        """Whether its balloon driver has not reported since its start, and a condition says so."""
-        recorded_conditions = {one.reason for one in server.record.desired.recorded_conditions}
-        return (
-            not server.guest.has_reported() and "xloud.balloon.not_confirmed" in recorded_conditions
-        )
-
-    def _is_excused(self, server: Server) -> bool:
-        """Whether it is not for want of trying that it has not what is desired."""
-        guest, desired = server.guest, server.record.desired
-        pending = desired.removal_pending
-        return (
-            guest.behaviour is not Behaviour.COOPERATIVE
-            or (pending is not None and server.held.vcpus > pending)
-            or guest.memory.dead
-            or guest.uses_kib > (desired.target.memory_mb - 200) * KIB
-        )
+                    for what in unsettled(self._world, server):
+                        self._broken(what)
 
     def _broken(self, what: str, server: Server | None = None) -> None:
         self._world.note(f"BROKEN: {what}", server)
@@ -405,9 +319,3 @@ class Checks:
 
 def _smaller(one: Size, other: Size) -> Size:
     return Size(min(one.vcpus, other.vcpus), min(one.memory_mb, other.memory_mb))
-
-
-def _missing(needed: Size, reserved: Size) -> Size:
-    return Size(
-        max(0, needed.vcpus - reserved.vcpus), max(0, needed.memory_mb - reserved.memory_mb)
-    )

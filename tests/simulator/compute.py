@@ -16,9 +16,10 @@ from nova_xloud.clock import Clock
 from nova_xloud.compute import host, reconcile, worker
 from nova_xloud.compute.agenda import Lane
 from nova_xloud.compute.boot_grace import BootGrace
-from nova_xloud.compute.converge import Outcome, converge
+from nova_xloud.compute.converge import converge
 from nova_xloud.compute.deadline import HostClock
 from nova_xloud.compute.host import Host
+from nova_xloud.compute.outcome import Outcome
 from nova_xloud.compute.ports import Instance
 from nova_xloud.compute.waits import Waits
 from nova_xloud.compute.watch import Watch
@@ -198,7 +199,7 @@ class _Later:
     def __init__(self, schedule: Schedule, process: Process) -> None:
         self._schedule, self._process = schedule, process
 
-    def call(self, seconds: float, call: Callable[[], object]) -> None:
+    def call(self, seconds: float, call: Callable[[], object], purpose: str = "") -> None:
         """See :class:`nova_xloud.compute.later.Later`."""
         self._schedule.spawn("later", call, self._process, after=seconds)
 

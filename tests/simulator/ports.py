@@ -34,6 +34,7 @@ from nova_xloud.errors import (
 )
 from nova_xloud.testing import FakeDomain
 from nova_xloud.testing.behaviour import Power
+from nova_xloud.testing.fake_domain import without_documents
 from tests.simulator.scenario import REMOVES_NOTHING, Faults
 from tests.simulator.schedule import Killed, Lock
 from tests.simulator.server import Server
@@ -299,8 +300,16 @@ class SimActions:
     def event(self, name: str) -> Iterator[None]:
         yield
 
+    def open_events(self) -> list[str]:
+        return []
+
     def notify(self, name: str, error: Exception | None = None) -> None:
         """See :class:`nova_xloud.compute.ports.Actions`."""
+
+
+def _stats(server: Server, *, documents: bool) -> DomainStats:
+    stats = FakeDomain(server.guest).stats()
+    return stats if documents else without_documents(stats)
 
 
 class SimHostInstances:
@@ -312,7 +321,7 @@ class SimHostInstances:
     def domain_stats(self, uuids: Collection[str]) -> Mapping[str, DomainStats]:
         return self._wire.read(
             lambda: {
-                one.uuid: FakeDomain(one.guest).stats()
+                one.uuid: _stats(one, documents=one.uuid in uuids)
                 for one in self._world.servers
                 if one.guest.exists
             }
@@ -343,6 +352,9 @@ class SimHostInstances:
         if server.record.deleted:
             raise NotFound("simulated: it was deleted")
         return self._opens(server)
+
+    def actions(self, uuid: str, request_id: str) -> SimActions:
+        return SimActions()
 
 
 def open_instance(

@@ -66,14 +66,14 @@ RULES = (
         "given back no further",
         "a refused request releases what a balloon told before takes after all",
         " holds ",
-        23,
+        4252,
         instead(admit, "_give_back", without.give_back_all),
     ),
     Rule(
         "re-check on conflict",
         "the claim of an instance that is being moved is overwritten",
         "being moved, was overwritten",
-        1331,
+        4349,
         instead(admit, "change_claim", without.change_claim_unasked),
     ),
     Rule(
@@ -221,7 +221,7 @@ RULES = (
         "memory that the guest of an instance in ERROR takes is never reserved",
         "no alarm stands",
         1430,
-        instead(reconcile, "_is_followed", lambda one, stats: reconcile._is_driven(one)),
+        instead(reconcile, "is_followed", lambda one, stats: reconcile.is_driven(one)),
     ),
     Rule(
         "a refused release ends the run",

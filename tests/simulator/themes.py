@@ -90,7 +90,7 @@ def _moved_while_somebody_asks(rng: Random, scenario: Scenario) -> Scenario:
 def _asked_back_while_paused(rng: Random, scenario: Scenario) -> Scenario:
     """Memory is added and taken back while it is paused.
 
-    Its balloon was told to grow, and does so when it resumes, unless it is told otherwise before.
+    Its balloon was set to grow, and does so when it resumes, unless it is set again before.
     """
     size = Size(4, 1024)
     first = replace(scenario.guests[0], size=size, running=True, moods=(), stays_stuck=False)

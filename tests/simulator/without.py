@@ -10,10 +10,10 @@ from dataclasses import replace
 from typing import Any
 from unittest import mock
 
-from nova_xloud.compute import admit, converge, execute, finish, waits
+from nova_xloud.compute import admit, converge, execute, finish, outcome, waits
 from nova_xloud.compute.claim import change_claim
-from nova_xloud.compute.converge import Yield
 from nova_xloud.compute.observe import Observation, observe
+from nova_xloud.compute.outcome import Yield
 from nova_xloud.compute.ports import Claims, Instance, RecordView, Reservation
 from nova_xloud.conf import EngineOptions
 from nova_xloud.core.convergence import balloon, drift, next_step, plan, steps
@@ -112,7 +112,7 @@ def observe_record_first(
 def observe_record_first_everywhere() -> Iterator[None]:
     with (
         mock.patch.object(admit, "observe", observe_record_first),
-        mock.patch.object(converge, "observe", observe_record_first),
+        mock.patch.object(outcome, "observe", observe_record_first),
     ):
         yield
 
@@ -130,7 +130,7 @@ def observe_guest_once() -> AbstractContextManager[Any]:
         _, guest = first.setdefault(id(instance), (instance, seen.state.guest))
         return replace(seen, state=replace(seen.state, guest=guest))
 
-    return mock.patch.object(converge, "observe", observe_again)
+    return mock.patch.object(outcome, "observe", observe_again)
 
 
 def release_as_if_the_target_was_set(instance: Instance, seen: Observation, run: RunState) -> Size:

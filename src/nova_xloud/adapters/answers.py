@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Turn Placement's answers to a write of allocations into errors, and any answer into words."""
+"""Make exceptions from Placement's error answers, and put the reason in one line for people."""
 
 from __future__ import annotations
 
@@ -16,13 +16,14 @@ _PREAMBLE = "There was a conflict when trying to complete your request. "
 
 
 def error_of(answer: Any, refused: Callable[[str], Refused]) -> Exception:
-    """Return the exception for an answer of Placement whose status is not 204.
+    """Return the exception for Placement's answer to a write of allocations that failed.
 
-    :param answer: the HTTP response, with ``status_code``, ``text`` and ``json()``
+    :param answer: the HTTP response, with ``status_code``, ``text`` and ``json()``; its status is
+        not 204
     :param refused: makes the exception for a 409 that refuses the amounts, from Placement's reason
-    :returns: :class:`ClaimConflict` for a 409 with another generation, the result of ``refused``
-        for any other 409, :class:`ClaimRefused` for 400 and 404, :class:`PlacementUnavailable` for
-        all other statuses
+    :returns: :class:`ClaimConflict` for a 409 with the code ``placement.concurrent_update``, the
+        result of ``refused`` for any other 409, :class:`ClaimRefused` for 400 and 404,
+        :class:`PlacementUnavailable` for all other statuses
     """
     status, words = int(answer.status_code), in_words(answer)
     if status == 409:
@@ -39,10 +40,10 @@ def error_of(answer: Any, refused: Callable[[str], Refused]) -> Exception:
 
 
 def in_words(answer: Any) -> str:
-    """Return Placement's reason in one line of at most 200 characters.
+    """Return in one line, of at most 200 characters, why Placement answered with an error.
 
-    If the answer is not Placement's JSON (a proxy's error page, for example), return the beginning
-    of its text.
+    The line has the ``detail`` of each error in Placement's JSON. If the answer has no such JSON (a
+    proxy's error page, for example), the line is the text of the answer.
     """
     try:
         text = "; ".join(str(error["detail"]) for error in answer.json()["errors"])

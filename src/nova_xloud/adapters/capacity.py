@@ -11,11 +11,14 @@ from nova_xloud.core.sizing.allocation import most_of
 
 
 def most_on(reportclient: Any, context: Any, provider: str) -> dict[str, int] | None:
-    """Return the largest amount of each resource class that one consumer could have of a provider.
+    """Return for each resource class the most that one consumer could have of a resource provider.
+
+    That is the provider's whole capacity, or its ``max_unit`` if that is less.
 
     :param reportclient: ``nova.scheduler.client.report.SchedulerReportClient``
     :param provider: the UUID of the resource provider, which is that of the compute node
-    :returns: amounts by resource class; None if Placement did not return the inventories
+    :returns: for example ``{"VCPU": 16, "MEMORY_MB": 31000}``; None if Placement did not return the
+        inventories
     """
     url = f"/resource_providers/{provider}/inventories"
     try:

@@ -1,19 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The adapter of the ``HostInstances`` port: all instances of one nova-compute at once."""
+"""The adapter of the ``HostInstances`` port, which reads all elastic instances of a host."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from keystoneauth1 import exceptions as ks_exc
 from nova import context as nova_context
 from nova import exception, objects
+from oslo_utils import timeutils
 
 from nova_xloud.adapters import nova_objects
 from nova_xloud.adapters.open_instance import InstancePorts
-from nova_xloud.adapters.record import view_of
+from nova_xloud.adapters.record import NovaActions, view_of
 from nova_xloud.compute.ports import Instance, ManagedInstance
 from nova_xloud.core.instance.guest import DomainStats
 from nova_xloud.core.size import Size
@@ -24,13 +26,23 @@ LOG = logging.getLogger(__name__)
 
 ATTRIBUTES = ["flavor", "metadata", "system_metadata"]
 
+# Seconds. The database has whole seconds, and hosts have clocks of their own: a row that was
+# changed this long ago would show a further change.
+SETTLED_AFTER = 10
+
+
+def _changed_at(instance: Any) -> datetime:
+    """Return when Nova's database last changed a column of the instance."""
+    changed: datetime = instance.updated_at or instance.created_at
+    return changed
+
 
 class NovaHostInstances:
-    """The instances of one ``nova.compute.manager.ComputeManager``.
+    """Reads the instances of the host of one ``nova.compute.manager.ComputeManager``.
 
     :param ports: opens single instances, and has the connection to libvirt
-    :param usual_period: ``[libvirt] mem_stats_period_seconds`` of this host: the seconds between
-        two statistics of a guest's balloon driver; 0: guests are not asked for statistics
+    :param usual_period: ``[libvirt] mem_stats_period_seconds`` of this host: every so many seconds
+        QEMU asks a guest's balloon driver for statistics; 0: it does not ask
     """
 
     def __init__(self, manager: Any, ports: InstancePorts, usual_period: int) -> None:
@@ -39,29 +51,33 @@ class NovaHostInstances:
         self._usual_period = usual_period
         # The last error of reading each instance, so that the same error is logged once only.
         self._unreadable: dict[str, str] = {}
-        # The flavor id of each instance that is not elastic. Such an instance becomes elastic only
-        # by a resize, which changes the id: an instance whose flavor names no minimum may be
-        # adjusted to no other size than its flavor's.
-        self._stock: dict[str, int] = {}
+        # When the database row of each instance that is not elastic was changed last. Such an
+        # instance becomes elastic by a resize or an adjustment, and both change the row.
+        self._stock: dict[str, datetime] = {}
+        # The instances that are scaled automatically, by the last reading of all records.
+        self._scaled: frozenset[str] = frozenset()
 
     def domain_stats(self, uuids: Collection[str]) -> Mapping[str, DomainStats]:
         """Return the statistics of libvirt's domains on this host, by UUID of the instance.
 
-        Empty if Nova's driver is not that of libvirt. See
-        :meth:`nova_xloud.compute.ports.HostInstances.domain_stats`.
+        The result has all domains, but a domain that is busy just now may be missing. It is empty
+        if Nova's virt driver is not that of libvirt.
 
+        :param uuids: the instances whose definition and devices are read too
         :raises DomainError: libvirt could not be asked
         """
         # Imported here, because nova-api loads this module too and may have no libvirt-python.
         from nova_xloud.libvirt.domain_stats import survey
 
         connection = self._ports.connection()
-        return survey(connection, uuids, self._usual_period) if connection is not None else {}
+        if connection is None:
+            return {}
+        return survey(connection, uuids, self._usual_period, self._scaled)
 
     def boot_ids(self) -> Mapping[str, int]:
-        """Return the ids of the domains that ran already when nova-compute started, by UUID.
+        """Return libvirt's ids of the domains that ran already when nova-compute started, by UUID.
 
-        Only the first call returns them; any further one returns an empty mapping.
+        Only the first call returns them. Any further call returns an empty mapping.
         """
         driver = self._manager.driver
         found: Mapping[str, int] = getattr(driver, "xloud_ran_already", {})
@@ -70,18 +86,18 @@ class NovaHostInstances:
         return found
 
     def records(self) -> Sequence[ManagedInstance]:
-        """Return all elastic instances of this host, read in two queries at most.
+        """Return all elastic instances of this host, as Nova's database has them now.
 
-        The first pass finds out which instances are not elastic; of these, later passes read only
-        the columns, and leave the instance out until it has another flavor. Left out are also
-        instances whose data cannot be read, and those on a compute node that is not of this host.
+        An instance is left out if its data cannot be read, which is logged, or if its compute node
+        is none of this nova-compute's. Of an instance that was found not to be elastic, only the
+        columns are read, unless its row in the database was changed lately.
         """
         context, host = nova_context.get_admin_context(), self._manager.host
         here = objects.InstanceList.get_by_host(context, host, expected_attrs=[])
         self._stock = {
-            one.uuid: one.instance_type_id
+            one.uuid: _changed_at(one)
             for one in here
-            if self._stock.get(one.uuid) == one.instance_type_id
+            if self._stock.get(one.uuid) == _changed_at(one)
         }
         self._forget_all_but({one.uuid for one in here})
         uuids = [one.uuid for one in here if one.uuid not in self._stock]
@@ -91,28 +107,32 @@ class NovaHostInstances:
             context, {"uuid": uuids, "host": host, "deleted": False}, expected_attrs=ATTRIBUTES
         )
         followed = [one for one in instances if one.node in self._manager.rt.compute_nodes]
-        found = [self._managed(one) for one in followed]
-        return [one for one in found if one is not None]
+        found = [one for one in map(self._managed, followed) if one is not None]
+        self._scaled = frozenset(one.uuid for one in found if not one.view.scaling.is_off)
+        return found
 
     def _forget_all_but(self, here: set[str]) -> None:
         self._unreadable = {uuid: why for uuid, why in self._unreadable.items() if uuid in here}
         nova_objects.keep_logged_of(here)
 
     def _managed(self, instance: Any) -> ManagedInstance | None:
-        """Return the instance for a pass; None if it is not elastic or Nova's data is unreadable.
+        """Return what a pass needs of an instance; None if the pass has to leave it out.
 
-        Unreadable data of one instance is logged and does not keep the pass from the others.
+        That is so if the instance is not elastic, or if Nova's data of it cannot be read. In the
+        second case a warning is logged, but not again in each pass.
         """
         try:
             if not nova_objects.is_elastic(instance):
-                self._stock[instance.uuid] = instance.instance_type_id
+                if timeutils.is_older_than(_changed_at(instance), SETTLED_AFTER):
+                    self._stock[instance.uuid] = _changed_at(instance)
                 return None
             view = view_of(instance, self._manager.host)
         except (exception.NovaException, AttributeError, TypeError, ValueError) as error:
             if self._unreadable.get(instance.uuid) != str(error):
                 self._unreadable[instance.uuid] = str(error)
                 LOG.warning(
-                    "Instance %s is skipped by every pass: Nova's data of it cannot be read: %s",
+                    "Instance %s is skipped by every reconcile pass until Nova's data of it can be "
+                    "read: %s",
                     instance.uuid,
                     error,
                 )
@@ -121,12 +141,13 @@ class NovaHostInstances:
         return ManagedInstance(instance.uuid, instance.node, view, instance.project_id)
 
     def allocations(self, instances: Sequence[ManagedInstance]) -> Mapping[str, Size]:
-        """Return the size that Placement has allocated to each instance on this host, by UUID.
+        """Return the size that Placement has allocated to each of ``instances``, by UUID.
 
-        For an instance without an allocation the amounts count as 0. It takes one call to Placement
-        for each compute node.
+        Only allocations on this host count. An amount that is not allocated is 0, but a resource
+        that the flavor fixes by resource class (``resources:VCPU``) always has the flavor's number.
+        Placement is called once for each compute node.
 
-        :raises PlacementUnavailable: Placement could not be asked
+        :raises PlacementUnavailable: Placement could not be asked, or answered with an error
         """
         held: dict[str, dict[str, Any]] = {}
         for node in {one.node for one in instances}:
@@ -155,9 +176,10 @@ class NovaHostInstances:
         return found
 
     def open(self, uuid: str, request_id: str) -> Instance:
-        """Read one instance from the database, and return its ports.
+        """Read one instance from Nova's database, and return its ports.
 
-        :param request_id: the request whose instance action gets the events; empty: a new one
+        :param request_id: the id of the request whose instance action gets the events; empty: a new
+            id, which has no instance action
         :raises NotFound: the instance was deleted
         """
         context = nova_context.get_admin_context()
@@ -169,3 +191,13 @@ class NovaHostInstances:
         except exception.InstanceNotFound as error:
             raise NotFound(f"instance {uuid} was deleted") from error
         return self._ports.open(context, instance)
+
+    def actions(self, uuid: str, request_id: str) -> NovaActions:
+        """Return the instance action of a request for an instance, which may have been deleted.
+
+        Nothing is read yet. No notification can be sent by what is returned.
+        """
+        context = nova_context.get_admin_context()
+        context.request_id = request_id
+        manager = self._manager
+        return NovaActions(context, objects.Instance(uuid=uuid), manager.host, manager.notifier)

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Take Nova's own lock of an instance, and stop waiting for it after a time limit.
 
-Attaching and detaching a volume, a soft reboot and other operations of Nova hold the lock for
-minutes. Attaching and detaching a volume set no ``task_state`` from which that could be seen.
+Attaching and detaching a volume, a soft reboot and other operations of Nova may hold the lock for
+minutes. Attaching and detaching a volume set no ``task_state``, so nova-xloud learns from the lock
+that they are going on.
 """
 
 from __future__ import annotations
@@ -17,9 +18,10 @@ from nova_xloud.errors import InvalidState
 
 
 class InstanceLocks:
-    """The locks that ``@nova.utils.synchronized(uuid)`` takes.
+    """Takes the locks of instances that Nova takes with ``@nova.utils.synchronized(uuid)``.
 
-    It knows which of the locks nova-xloud holds itself, because these are released within seconds.
+    It remembers which locks nova-xloud holds itself, because the time limit does not count for
+    these: see :meth:`hold`.
     """
 
     def __init__(self) -> None:
@@ -31,10 +33,9 @@ class InstanceLocks:
         """Hold the lock of an instance while the block runs.
 
         :param within: seconds to wait for an operation of Nova that holds the lock. While
-            nova-xloud itself holds the lock the wait goes on, since that takes seconds only. 0: do
-            not wait for anybody
+            nova-xloud itself holds the lock, the wait goes on without a limit. 0: do not wait
         :raises InvalidState: an operation of Nova still holds the lock after ``within`` seconds;
-            with 0, anybody holds it
+            with 0, nova-xloud or an operation of Nova holds it
         """
         semaphore = lockutils.internal_lock(uuid)
         while not semaphore.acquire(timeout=within):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Read and write the sizes, records and flavor facts of ``core`` in Nova's own objects."""
+"""Read sizes, records and flavor facts for ``core`` from Nova's objects, and write records."""
 
 from __future__ import annotations
 
@@ -13,6 +13,9 @@ from nova import exception, objects
 from nova.objects import fields
 from nova.virt import hardware
 
+from nova_xloud.core.autoscaling import mode
+from nova_xloud.core.autoscaling.mode import Scaling
+from nova_xloud.core.autoscaling.settings import Mode
 from nova_xloud.core.instance.desired import (
     PREFIX,
     Desired,
@@ -41,17 +44,18 @@ _MOST_UNREADABLE = 1000
 
 
 def has_minimums(flavor: Any) -> bool:
-    """Return whether a ``nova.objects.Flavor`` names a minimum of vCPUs or memory.
+    """Return whether the extra specs of a ``nova.objects.Flavor`` name a minimum, usable or not.
 
-    False if its extra specs are not loaded.
+    False if the extra specs are not loaded.
     """
     return "extra_specs" in flavor and not _MINIMUMS.isdisjoint(flavor.extra_specs)
 
 
 def facts_of(flavor: Any, image_meta: Any) -> FlavorFacts:
-    """Return what ``core`` needs to know of a flavor and an image.
+    """Return the facts of a flavor and an image from which ``core`` computes the bounds.
 
-    :param flavor: ``nova.objects.Flavor``
+    :param flavor: ``nova.objects.Flavor``; if its extra specs are not loaded, it counts as having
+        none
     :param image_meta: ``nova.objects.ImageMeta``; None: as an image without properties
     """
     maximum = Size(flavor.vcpus, flavor.memory_mb)
@@ -70,8 +74,8 @@ def facts_of(flavor: Any, image_meta: Any) -> FlavorFacts:
 def memory_floor(maximum: Size) -> int:
     """Return the least memory, in MiB, that a flavor of size ``maximum`` may name as its minimum.
 
-    It is computed from ``[xloud] memory_floor_mb`` and ``memory_floor_percent``. The boot size
-    depends on it, so both options have to be the same in the nova.conf of all services.
+    That follows from ``[xloud] memory_floor_mb`` and ``[xloud] memory_floor_percent``. The boot
+    size depends on it, so both options have to be the same in the nova.conf of all services.
     """
     options = CONF.xloud
     floor = MemoryFloor(options.memory_floor_mb, options.memory_floor_percent)
@@ -79,14 +83,18 @@ def memory_floor(maximum: Size) -> int:
 
 
 def facts_of_instance(instance: Any) -> FlavorFacts:
-    """Return what ``core`` needs to know of the flavor and image of a ``nova.objects.Instance``."""
+    """Return :func:`facts_of` the flavor and the image of a ``nova.objects.Instance``.
+
+    May load the flavor and ``system_metadata`` from the database.
+    """
     return facts_of(instance.flavor, instance.image_meta)
 
 
 def bounds_of_flavor(flavor: Any, image_meta: Any) -> Bounds:
-    """Return the bounds of a flavor and an image, regardless of the host.
+    """Return the bounds that follow from a flavor and an image, without the limits of any host.
 
-    Logs one warning per flavor, process and minimum that is not used as it stands.
+    For a minimum that is not used as the flavor names it, a warning is logged, once in each
+    process.
     """
     bounds = bounds_of(facts_of(flavor, image_meta))
     for problem in bounds.problems:
@@ -94,11 +102,10 @@ def bounds_of_flavor(flavor: Any, image_meta: Any) -> Bounds:
         if key not in _WARNED:
             _WARNED.add(key)
             LOG.warning(
-                "Flavor %s: %s. No server can be created with this flavor until that is "
-                "corrected. For "
-                "servers that have it, a minimum below the floor counts as the floor, and any "
-                "other "
-                "as not named.",
+                "Flavor %s, or the copy of it that a server has: %s. No server can be created with "
+                "such a flavor. For servers that have it, a memory minimum below the floor "
+                "([xloud] memory_floor_mb, memory_floor_percent) counts as the floor, and any "
+                "other wrong minimum as not named.",
                 flavor.flavorid,
                 problem,
             )
@@ -106,11 +113,11 @@ def bounds_of_flavor(flavor: Any, image_meta: Any) -> Bounds:
 
 
 def desired_of(instance: Any, facts: FlavorFacts) -> Desired:
-    """Return the desired sizes of a ``nova.objects.Instance`` with its current flavor.
+    """Return the record of a ``nova.objects.Instance`` for its current flavor.
 
-    If the record is unreadable, the size in the instance's columns is desired, at most the maximum,
-    so that no guest changes its size because of it. A warning is logged once for each instance and
-    problem.
+    If there is none, see :func:`read_desired`. If the record cannot be read, a warning is logged,
+    and the result has ``readable`` False. It then desires the size in the instance's columns, at
+    most the maximum. The same warning is not repeated at each call.
 
     :param facts: the facts of the instance's current flavor and its image
     """
@@ -125,9 +132,10 @@ def desired_of(instance: Any, facts: FlavorFacts) -> Desired:
 
 
 def read_desired(instance: Any, facts: FlavorFacts) -> Desired:
-    """Return the desired sizes of an instance from its record alone.
+    """Return the record of an instance for its current flavor, if it can be read.
 
-    An instance without a record of its current flavor desires what it was claimed with at boot.
+    If the instance has no record of that flavor, the result desires the flavor's boot size, but of
+    each resource at most what the instance's column has.
 
     :raises nova_xloud.core.instance.values.UnreadableRecord: the record cannot be read
     """
@@ -141,10 +149,11 @@ def read_desired(instance: Any, facts: FlavorFacts) -> Desired:
 
 
 def desired_with(instance: Any, flavor: Any) -> Desired:
-    """Return the desired sizes that an instance has, had or will have with ``flavor``.
+    """Return the record that an instance has, had or will have with ``flavor``.
 
-    If ``flavor`` is not the instance's own, and the record does not name it or cannot be read, the
-    desired size is the boot size of ``flavor``.
+    For the instance's current flavor that is the result of :func:`desired_of`. For another flavor
+    it is the record from before a resize, if the instance has one of that flavor. If it has none,
+    or the record cannot be read (which is logged), the result desires the boot size of ``flavor``.
     """
     facts = facts_of(flavor, instance.image_meta)
     if same_flavor(flavor, instance.flavor):
@@ -158,12 +167,13 @@ def desired_with(instance: Any, flavor: Any) -> Desired:
 
 
 def keep_what_is_claimed(instance: Any) -> None:
-    """Set the record of an elastic instance if it has none that can be read; the caller saves.
+    """Set the record of an elastic instance that has none, or none that can be read.
 
-    The record then has what the instance was claimed with at boot, or for an unreadable record the
-    size in its columns. An instance has no record if it was created by a stock Nova or by a
-    nova-xloud that did not write records at create. Call this before the image or the flavor of the
-    instance is replaced.
+    An instance has none if it was created by a stock Nova, or by a nova-xloud that did not write
+    records at create. The new record then has the size that is desired without one, see
+    :func:`read_desired`. If the record was unreadable, the new one gets the size in the instance's
+    columns, at most the maximum. The caller saves the instance. For any other instance nothing is
+    done. Call this before the image or the flavor of the instance is replaced.
     """
     if not is_elastic(instance):
         return
@@ -173,21 +183,25 @@ def keep_what_is_claimed(instance: Any) -> None:
 
 
 def _is_missing(instance: Any) -> bool:
-    """Return whether the flavor of the instance names a minimum and the instance has no record."""
+    """Return whether the flavor of the instance names a minimum, and no record names a flavor."""
     key = instance.system_metadata.get("xloud_flavor")
     return has_minimums(instance.flavor) and key is None
 
 
 def record_at_create(flavor: Any, boot: Size) -> dict[str, str]:
-    """Return the ``system_metadata`` keys of a new instance, which record its boot size."""
+    """Return the record of a new instance, as keys of ``system_metadata``.
+
+    :param boot: the boot size, which is what the record makes desired
+    """
     return replaced({}, Desired(boot), _flavor_key(flavor))
 
 
 def _claimed_at_boot(instance: Any, facts: FlavorFacts) -> Size:
-    """Return the size that an instance without a record was claimed with when it was created.
+    """Return the size that is desired for an instance without a record of its flavor.
 
-    That is the boot size of the flavor, but at most the size in the instance's columns: the image
-    or an option may have changed since, and the boot size with it.
+    For each resource that is the smaller of two numbers: the flavor's boot size now, and what the
+    instance's column has. The boot size may have grown since it was claimed, because the image or
+    an option has changed.
     """
     boot, recorded = bounds_of(facts).boot, recorded_size(instance)
     return Size(min(boot.vcpus, recorded.vcpus), min(boot.memory_mb, recorded.memory_mb))
@@ -199,15 +213,17 @@ def _log_once(uuid: str, problem: str) -> None:
             _UNREADABLE.clear()
         _UNREADABLE[uuid] = problem
         LOG.warning(
-            "Instance %s: the record in system_metadata cannot be read: %s. The instance keeps the "
-            "size in its columns; adjust the instance to write a new record.",
+            "Instance %s: its xloud_* keys in system_metadata cannot be read: %s. The instance "
+            "keeps the size in its columns; adjust the instance to write a new record.",
             uuid,
             problem,
         )
 
 
 def keep_logged_of(uuids: Collection[str]) -> None:
-    """Forget which unreadable records were logged, except for the instances ``uuids``.
+    """Forget which unreadable records were logged, except those of the instances ``uuids``.
+
+    If a forgotten record is read again, its problem is logged again.
 
     :param uuids: all instances of this host
     """
@@ -216,15 +232,17 @@ def keep_logged_of(uuids: Collection[str]) -> None:
 
 
 def recorded_size(instance: Any) -> Size:
-    """Return the size in the columns of a ``nova.objects.Instance``."""
+    """Return the size in the columns ``vcpus`` and ``memory_mb`` of a ``nova.objects.Instance``."""
     return Size(instance.vcpus, instance.memory_mb)
 
 
 def size_to_count(instance: Any) -> Size:
-    """Return the size with which a move or the usage of a host counts an instance.
+    """Return the size that an instance counts for in the resource tracker.
 
-    That is the larger of the instance's columns and of what its record requires, per resource. It
-    is never less than what is reserved once the adjustment is done. For an instance that is not
+    ``heal_allocations`` claims it too, and so does a live migration if Placement has no allocation.
+
+    For each resource it is the larger of two numbers: what the instance's column has, and what
+    stays claimed by its record once the desired size is reached. For an instance that is not
     elastic it is the size in its columns.
     """
     return recorded_size(instance).at_least(desired_of(instance, facts_of_instance(instance)).claim)
@@ -233,8 +251,8 @@ def size_to_count(instance: Any) -> Size:
 def has_record(instance: Any) -> bool:
     """Return whether an instance has a record of nova-xloud, readable or not.
 
-    May load ``system_metadata`` from the database. An object without a context has no record if its
-    ``system_metadata`` is not loaded.
+    May load ``system_metadata`` from the database. False if ``system_metadata`` is not loaded and
+    the object has no context, so that it cannot be loaded.
     """
     if instance._context is None and "system_metadata" not in instance:
         return False
@@ -242,19 +260,20 @@ def has_record(instance: Any) -> bool:
 
 
 def has_loaded_record(instance: Any) -> bool:
-    """Return :func:`has_record` without any database access.
+    """Return whether the loaded ``system_metadata`` of an instance has a record of nova-xloud.
 
-    False if ``system_metadata`` is not loaded. Use it for instances that a user's operation is done
-    to: Nova has loaded their ``system_metadata``, and for a stock instance nothing is read that
-    stock Nova would not read.
+    Nothing is read from the database: False if ``system_metadata`` is not loaded. Use it in a
+    user's operation, so that for a stock instance nothing is read that stock Nova would not read.
     """
     return "system_metadata" in instance and has_record(instance)
 
 
 def is_elastic_as_loaded(instance: Any, flavor: Any = None) -> bool:
-    """Return :func:`is_elastic` from what is loaded of the instance, without any database access.
+    """Return :func:`is_elastic` from what is loaded of the instance, without reading the database.
 
-    :param flavor: the flavor that the instance has or will have; default: its own, if it is loaded
+    A flavor or ``system_metadata`` that is not loaded does not make the instance elastic.
+
+    :param flavor: the flavor that the instance has or will have; None: its own, if it is loaded
     """
     if flavor is None and "flavor" in instance:
         flavor = instance.flavor
@@ -262,19 +281,48 @@ def is_elastic_as_loaded(instance: Any, flavor: Any = None) -> bool:
 
 
 def record_of(instance: Any) -> dict[str, str]:
-    """Return the ``system_metadata`` of an instance, reduced to the keys of nova-xloud."""
+    """Return the ``xloud_*`` keys of an instance's ``system_metadata``, with their values."""
     return record_in(instance.system_metadata)
 
 
 def is_elastic(instance: Any, flavor: Any = None) -> bool:
-    """Return whether an instance is elastic: it may have another size than its flavor's.
+    """Return whether an instance is elastic: its flavor names a minimum, or it has a record.
 
-    It is if the flavor names a minimum or if the instance has a record. May load the flavor and
-    ``system_metadata`` from the database.
+    May load the flavor and ``system_metadata`` from the database.
 
-    :param flavor: the flavor that the instance has or will have; default: its own
+    :param flavor: the flavor that the instance has or will have; None: its own
     """
     return has_minimums(instance.flavor if flavor is None else flavor) or has_record(instance)
+
+
+def scaling_of_instance(instance: Any, desired: Desired) -> Scaling:
+    """Return how a ``nova.objects.Instance`` is scaled automatically.
+
+    An instance that is not elastic is not scaled, and neither is one whose record cannot be read.
+
+    :param desired: the record of the instance
+    """
+    if not desired.readable or not is_elastic(instance):
+        return mode.OFF
+    specs = instance.flavor.extra_specs if "extra_specs" in instance.flavor else {}
+    return mode.scaling_of(specs, desired.autoscale, Mode(CONF.xloud.autoscale))
+
+
+def is_scaled_as_loaded(instance: Any) -> bool:
+    """Return whether an instance is scaled automatically, from what is loaded of it.
+
+    Nothing is read from the database: an instance of which that is not loaded is not scaled.
+    """
+    if "flavor" not in instance or not is_elastic_as_loaded(instance):
+        return False
+    flavor = instance.flavor
+    named = (
+        mode.mode_of(flavor.extra_specs.get(mode.MODE_SPEC)) if "extra_specs" in flavor else None
+    )
+    requested = None
+    if "system_metadata" in instance:
+        requested = mode.mode_of(instance.system_metadata.get("xloud_autoscale"))
+    return (requested or named or Mode(CONF.xloud.autoscale)) is not Mode.OFF
 
 
 def same_flavor(one: Any, other: Any) -> bool:
@@ -283,19 +331,22 @@ def same_flavor(one: Any, other: Any) -> bool:
 
 
 def set_desired(instance: Any, desired: Desired) -> None:
-    """Set the record in the ``system_metadata`` of an instance; the caller saves the instance."""
+    """Make ``desired`` the record in an instance's ``system_metadata``; the caller saves it.
+
+    Until a resize is confirmed, the record of the flavor before is kept beside it, for a revert.
+    """
     instance.system_metadata = replaced(
         instance.system_metadata, desired, _key(instance), _resized_from(instance)
     )
 
 
 def refresh_record(instance: Any) -> None:
-    """Refresh our keys of ``instance.system_metadata`` from the database, in place.
+    """Read the record in ``instance.system_metadata`` again from the database, in place.
 
-    They stay if the object has a newer record, which is not saved yet. Needed because an operation
-    may have loaded the instance before an adjustment was admitted. Once the operation has set its
-    ``task_state`` no adjustment is admitted, so a record that is read after that stays current
-    until the operation ends.
+    If the object has a newer record, which is not saved yet, that one stays. Other keys are left as
+    they are. An operation may have loaded the instance before an adjustment was admitted. Once the
+    operation has set its ``task_state`` no adjustment is admitted, so a record that is read after
+    that stays current until the operation ends.
 
     :raises nova.exception.InstanceNotFound: the instance was deleted
     """
@@ -308,12 +359,15 @@ def refresh_record(instance: Any) -> None:
 
 
 def restart_record(instance: Any) -> Desired:
-    """Update the record of an instance whose guest is about to start, and return what it desires.
+    """Update the record of an instance whose guest is about to start, and return the new record.
 
-    Sizes that were asked only until the guest stops end here, and so does a removal of vCPUs. If a
-    resize was confirmed or reverted since the record was written, the record becomes that of the
-    current flavor alone. A flavor that names a minimum gets a record if there is none. Refreshes
-    the record from the database first, and saves the instance if the record changes.
+    The record is first read again from the database. A size that was asked for until the next stop
+    (``persist: false``) is dropped, and so is a removal of vCPUs. If a resize was confirmed or
+    reverted since the record was written, only what belongs to the current flavor is kept. If there
+    is no record and the flavor names a minimum, one is made. The instance is saved if its record
+    has changed.
+
+    :raises nova.exception.InstanceNotFound: the instance was deleted
     """
     refresh_record(instance)
     desired = desired_of(instance, facts_of_instance(instance))
@@ -328,7 +382,7 @@ def restart_record(instance: Any) -> Desired:
 def _resized_from(instance: Any) -> str | None:
     """Return the ``flavor_key`` of the flavor before a resize that is not confirmed yet.
 
-    None if there is no such resize, or a migration keeps the flavor.
+    None if there is no such resize, or only a cold migration, which keeps the flavor.
     """
     old_flavor = instance.old_flavor
     if old_flavor is None or same_flavor(old_flavor, instance.flavor):
@@ -377,7 +431,12 @@ def _dedicated(flavor: Any, image_meta: Any) -> int:
             return len(cpus or ())
     except exception.NovaException as error:
         # Nova's own validation refuses such a flavor; here the flavor counts as without a policy.
-        LOG.debug("Flavor %s has no usable CPU policy: %s", flavor.flavorid, error)
+        LOG.debug(
+            "Flavor %s has no usable CPU policy with this image, so it counts as without "
+            "dedicated CPUs: %s",
+            flavor.flavorid,
+            error,
+        )
     return 0
 
 

@@ -26,21 +26,23 @@ from nova_xloud.compute.boot_grace import BootGrace
 from nova_xloud.compute.liveness import LivenessProbe
 from nova_xloud.compute.ports import Domain, Instance
 from nova_xloud.compute.watch import Watch
+from nova_xloud.core.convergence.balloon import OFTEN
 from nova_xloud.errors import DomainCallFailed, DomainNotFound, NotFound
 
 CONF = nova.conf.CONF
 
 
 class InstancePorts:
-    """Builds the ports of the instances of one ``nova.compute.manager.ComputeManager``.
+    """Builds the ports of instances, on the host of one ``nova.compute.manager.ComputeManager``.
 
-    It also keeps what all instances share from one call to the next: whether Placement and each
-    QEMU answer, which guest agent hangs, and which locks of instances nova-xloud holds.
+    It also remembers from one call to the next whether Placement and each QEMU answer, which guest
+    agents hang, and which instances' locks nova-xloud holds.
 
     :param boot_grace: knows which guests have just booted
     :param watch: knows which guests have a balloon driver that reports
 
-    :ivar placement: Nova's report client, whose requests end after ``[xloud] placement_timeout``
+    :ivar placement: a Placement client whose requests time out after ``[xloud] placement_timeout``
+        seconds
     """
 
     def __init__(self, manager: Any, boot_grace: BootGrace, watch: Watch) -> None:
@@ -56,8 +58,8 @@ class InstancePorts:
     def open(self, context: Any, instance: Any) -> Instance:
         """Return the ports of a ``nova.objects.Instance``.
 
-        Calls to Placement, instance actions and log lines have the request id of ``context``.
-        Neither Placement nor libvirt is called yet.
+        Instance actions have the request id of ``context``, and so have the log lines that are
+        written in the context ``logged()``. Neither Placement nor libvirt is called yet.
         """
         return Instance(
             uuid=instance.uuid,
@@ -70,6 +72,7 @@ class InstancePorts:
             watched=functools.partial(self._watch.judged, instance.uuid),
             request_id=context.request_id or "",
             logged=functools.partial(logged_as, context),
+            node=instance.node or "",
             placement_answers=self._placement_probe.answers,
             answers=functools.partial(
                 self._probe.answers, instance.uuid, lambda: self._domain(instance).ping()
@@ -77,9 +80,9 @@ class InstancePorts:
         )
 
     def connection(self) -> Any:
-        """Return the libvirt connection of Nova's libvirt driver; None with another driver.
+        """Return the libvirt connection of Nova's libvirt driver; None with another virt driver.
 
-        :raises DomainCallFailed: the driver has no connection to libvirt
+        :raises DomainCallFailed: libvirt could not be reached
         """
         if not isinstance(self._manager.driver, driver.LibvirtDriver):
             return None
@@ -89,9 +92,9 @@ class InstancePorts:
             raise DomainCallFailed(f"libvirt could not be reached: {error}") from error
 
     def _claims(self, context: Any, instance: Any) -> PlacementClaims:
-        """Return the claims port for the node, flavor and image that ``instance`` was read with.
+        """Return the ``Claims`` port for the node, flavor and image that ``instance`` has now.
 
-        :raises NotFound: the instance's compute node is not on this host
+        :raises NotFound: the instance's compute node is none of this host's
         """
         node = self._manager.rt.compute_nodes.get(instance.node)
         if node is None:
@@ -110,10 +113,20 @@ class InstancePorts:
         except exception.InstanceNotFound as error:
             raise DomainNotFound(f"libvirt has no domain of instance {instance.uuid}") from error
         except (exception.InternalError, exception.HypervisorUnavailable) as error:
-            raise DomainCallFailed(f"libvirt could not be reached: {error}") from error
+            raise DomainCallFailed(f"libvirt did not return the domain: {error}") from error
         return LibvirtDomain(
             guest._domain,
             direct=releases.without_proxy(guest._domain),
             ask_agent=functools.partial(self._agents.ask, instance.uuid),
-            usual_period=CONF.libvirt.mem_stats_period_seconds,
+            usual_period=usual_period(instance),
         )
+
+
+def usual_period(instance: Any) -> int:
+    """Return the seconds between two statistics of a guest's balloon that are usual for it.
+
+    That is ``[libvirt] mem_stats_period_seconds``, and one second, the shortest that libvirt knows,
+    for an instance that is scaled automatically. 0 if guests of this host have no balloon.
+    """
+    usual = int(CONF.libvirt.mem_stats_period_seconds)
+    return min(OFTEN, usual) if nova_objects.is_scaled_as_loaded(instance) else usual

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Check requests in nova-api, and send them to the server's compute host.
+"""Check requests in nova-api, and send those that pass to the server's compute host.
 
-The status comes from the database if the host does not answer.
+If the host does not answer, the status is what Nova's database has.
 """
 
 from __future__ import annotations
@@ -21,9 +21,17 @@ from nova_xloud.api.quotas import Quota
 from nova_xloud.clock import utc_now
 from nova_xloud.core.convergence.plan import AdjustRequest
 from nova_xloud.core.instance.state import NOTHING, InstanceState, lacks_guest
-from nova_xloud.core.instance.status import status_from_database
+from nova_xloud.core.instance.status import autoscale_status, status_from_database
 from nova_xloud.core.sizing.bounds import bounds_of
-from nova_xloud.errors import HostUnavailable, HostUnsupported, PlacementUnavailable, Refused
+from nova_xloud.errors import (
+    HostUnavailable,
+    HostUnsupported,
+    InvalidState,
+    NotFound,
+    PlacementUnavailable,
+    Refused,
+)
+from nova_xloud.fault_points import reached
 from nova_xloud.rpc.client import XloudAPI
 
 LOG = logging.getLogger(__name__)
@@ -31,9 +39,10 @@ CONF = nova.conf.CONF
 
 
 class AdjustmentAPI:
-    """The operations of nova-xloud in nova-api, beside ``nova.compute.api.API``.
+    """The operations of nova-xloud in nova-api, beside those of ``nova.compute.api.API``.
 
-    The decorators of ``nova.compute.api`` check the state and the host of the server.
+    The decorators of ``nova.compute.api`` check the server's state, but for :meth:`status`, and
+    whether its host is up.
     """
 
     def __init__(self) -> None:
@@ -50,11 +59,10 @@ class AdjustmentAPI:
     def xloud_adjust(self, context: Any, instance: Any, request: AdjustRequest) -> None:
         """Adjust a server, and return when the compute host has admitted the adjustment.
 
-        If the server grows, the quota of its project and user is checked first, unless all that
-        grows is unlimited.
+        If the server grows, its quota is checked first, unless all that grows is unlimited.
 
-        :raises Refused: the quota or the compute host refuses the adjustment, the host is down or
-            does not answer, or what the quota needs cannot be read
+        :raises Refused: the quota does not allow the growth or could not be checked; or the compute
+            host refuses the adjustment, is down, does not answer, or has no nova-xloud
         :raises nova.exception.InstanceIsLocked: the server is locked; for an admin too, because a
             lock is set on purpose
         :raises nova.exception.InstanceInvalidState: the server is not active, paused or stopped, or
@@ -71,6 +79,7 @@ class AdjustmentAPI:
             self._rpc.adjust(context, instance, request)
         else:
             self._adjust_in_turn(context, instance, request, limit)
+        reached("api.adjusted")
         LOG.info("Instance %s: host %s has admitted the adjustment.", instance.uuid, instance.host)
 
     @compute_api.check_instance_state(
@@ -79,13 +88,14 @@ class AdjustmentAPI:
     def plan(self, context: Any, instance: Any, request: AdjustRequest) -> dict[str, Any]:
         """Return what :meth:`xloud_adjust` would do, and change nothing.
 
-        If the quota or the host would not admit the adjustment, the refusal is in the result and
-        not raised.
+        If the quota does not allow the adjustment, or the host would refuse it, the refusal is in
+        the result and is not raised.
 
-        :returns: see :meth:`nova_xloud.compute.host.Host.plan`
-        :raises Refused: the plan cannot be made: the compute host is down, does not answer or is
-            too old, the server is no longer there or is being changed, or the guest or Placement
-            does not answer
+        :returns: the plan; see :meth:`nova_xloud.compute.host.Host.plan`
+        :raises Refused: no plan can be made. The quota could not be checked; the compute host is
+            down, does not answer, or has no nova-xloud or one that is too old; the server is no
+            longer there or is being changed; or the guest's QEMU, libvirt or Placement does not
+            answer
         :raises nova.exception.InstanceIsLocked: the server is locked
         :raises nova.exception.InstanceInvalidState: as in :meth:`xloud_adjust`
         """
@@ -101,34 +111,43 @@ class AdjustmentAPI:
     def _adjust_in_turn(
         self, context: Any, instance: Any, request: AdjustRequest, limit: Quota
     ) -> None:
-        """Adjust a server with a recheck of the quota, as ``[quota] recheck_quota`` asks for.
+        """Adjust a server, and check the quota a second time before the host admits the adjustment.
 
-        Other requests of the project may have passed the first check at the same moment. So the
-        host first reserves what this one needs, which makes it count, and the quota is checked
-        again. The host then admits by what it read when it reserved. If anything fails, the host
-        releases what it reserved. A host that is too old to reserve admits without the recheck.
+        This is done if ``[quota] recheck_quota`` is set, because other requests of the project may
+        have passed the first check at the same moment. The host first reserves what the adjustment
+        needs, so that it counts as used. Then the quota is checked again, and the host admits. If
+        the second check fails or the host does not admit, the host is asked to release what it may
+        have reserved. A host that is too old to reserve admits without the second check.
 
-        :raises Refused: the quota or the host refuses the adjustment, or the host does not answer
+        :raises Refused: the quota does not allow the growth or could not be checked; or the host
+            refuses the adjustment or does not answer
         """
+        reached("api.quota_checked")
         try:
             self._rpc.reserve(context, instance, request)
+            reached("api.reserved")
         except HostUnsupported:
             # An older nova-xloud cannot reserve. Without nova-xloud, adjust() is refused as well.
             self._rpc.adjust(context, instance, request)
             return
         except BaseException as error:
             if _may_be_reserved(error):
-                self._rpc.unreserve(context, instance)
+                self._give_back(context, instance)
             raise
         try:
             _check_quota(limit, is_held=True)
+            reached("api.quota_rechecked")
             self._rpc.adjust(context, instance, request)
         except BaseException:
             # Whatever the error is, also the end of this thread. An adjustment without an answer
             # may have been admitted: what it needs is desired then, so a run does not release it.
-            # If unreserve() is lost too, a pass of the host releases the claim.
-            self._rpc.unreserve(context, instance)
+            self._give_back(context, instance)
             raise
+
+    def _give_back(self, context: Any, instance: Any) -> None:
+        """Have the host release a claim. If this is lost, a pass of the host releases it."""
+        reached("api.unreserving")
+        self._rpc.unreserve(context, instance)
 
     def _check_free(self, context: Any, instance: Any) -> None:
         if instance.locked:
@@ -137,21 +156,29 @@ class AdjustmentAPI:
             raise HostUnavailable("the server's compute host is down; nothing was changed")
 
     def status(self, context: Any, instance: Any) -> dict[str, Any]:
-        """Return the body of ``xloud_status``, from the compute host or else from the database.
+        """Return the body of ``xloud_status``, from the compute host or else from Nova's database.
 
-        The database is used if the server is on no host, or its host is down, does not answer in
-        time, or cannot read the guest (``HostUnavailable``).
+        The database is used if the server is on no host, if the host is down or does not answer in
+        time, and if the host refuses with ``HostUnavailable``: it cannot read the guest, or is
+        reading too many others. It is also used if Placement does not answer the host
+        (``PlacementUnavailable``), while other operations change the server so often that the host
+        cannot read it (``InvalidState``), and if one of them has just taken the server to another
+        host (``NotFound``).
 
-        :raises Refused: any other refusal of the host, for example because Placement does not
-            answer, or because the host runs without nova-xloud
+        :raises HostUnsupported: the host runs without nova-xloud, so what the database has of this
+            server may be wrong
         """
         if self._host_is_up(context, instance):
             try:
                 told = self._rpc.status(context, instance)
                 told.pop("definition", None)
+                if "autoscale" not in told:
+                    # A host with an older nova-xloud scales nothing.
+                    told["autoscale"] = self._scaling(instance)
                 return told
-            except HostUnavailable:
-                # The host went down just now or is overloaded: the database is still right.
+            except (HostUnavailable, PlacementUnavailable, InvalidState, NotFound):
+                # The host or Placement went down just now or is overloaded, or the server is being
+                # built or moved: the database is still right.
                 return self._recorded(instance)
         return self._recorded(instance)
 
@@ -164,7 +191,13 @@ class AdjustmentAPI:
             guest=None,
             lacks_guest=lacks_guest(instance.vm_state, instance.task_state, is_known=False),
         )
-        return status_from_database(state, bounds_of(facts), utc_now())
+        body = status_from_database(state, bounds_of(facts), utc_now())
+        return body | {"autoscale": self._scaling(instance)}
+
+    def _scaling(self, instance: Any) -> dict[str, Any]:
+        """Return what Nova's database has of a server's automatic growth."""
+        desired = nova_objects.desired_of(instance, nova_objects.facts_of_instance(instance))
+        return autoscale_status(nova_objects.scaling_of_instance(instance, desired), desired)
 
     def _host_is_up(self, context: Any, instance: Any) -> bool:
         try:
@@ -175,14 +208,21 @@ class AdjustmentAPI:
 
     @compute_api.check_instance_host(check_is_up=True)
     def _check_host(self, context: Any, instance: Any) -> None:
-        """Do nothing: the decorator raises if the host is down or the instance is on no host."""
+        """Raise if the instance's host is down or the instance is on no host.
+
+        The decorator does that.
+
+        :raises nova.exception.ServiceUnavailable: the host is down
+        :raises nova.exception.InstanceNotReady: the instance is on no host
+        """
 
 
 def _may_be_reserved(error: BaseException) -> bool:
-    """Return whether a failed ``reserve`` may have claimed nevertheless.
+    """Return whether the host has to be asked to release what a failed ``reserve`` has claimed.
 
-    That is so if the compute host or Placement gave no answer, and after any error that is not a
-    :class:`Refused`.
+    False if ``error`` is a :class:`Refused` other than ``HostUnavailable`` and
+    ``PlacementUnavailable``: then the host itself gives back what it has claimed. After these two
+    and any other error it is not known what the host has claimed.
     """
     is_answer = isinstance(error, Refused)
     return not is_answer or isinstance(error, HostUnavailable | PlacementUnavailable)

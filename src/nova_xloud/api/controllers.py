@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from nova import exception
 from nova.api import validation
 from nova.api.openstack import common, wsgi
 from nova.compute import api as compute_api
@@ -14,7 +15,9 @@ from nova_xloud import releases
 from nova_xloud.api import policies, schemas
 from nova_xloud.api.adjustment import AdjustmentAPI
 from nova_xloud.api.http_errors import EXPECTED, coded
+from nova_xloud.core.autoscaling.mode import OF_FLAVOR
 from nova_xloud.core.convergence.plan import AdjustRequest
+from nova_xloud.errors import Invalid
 
 
 class _XloudController(wsgi.Controller):  # type: ignore[misc]
@@ -25,6 +28,9 @@ class _XloudController(wsgi.Controller):  # type: ignore[misc]
 
     def _server(self, req: Any, server_id: str, policy: str) -> tuple[Any, Any]:
         context = req.environ["nova.context"]
+        if context.project_id is None and not context.is_admin:
+            # A token of the whole system: Nova answers 500 when it looks for a server with it.
+            raise exception.PolicyNotAuthorized(action=policy)
         instance = common.get_instance(
             self.compute_api,
             context,
@@ -47,18 +53,18 @@ class XloudAdjustController(_XloudController):
     def adjust(self, req: Any, server_id: str, body: dict[str, Any]) -> Any:
         """Adjust a server to a size between its minimum and its flavor's size.
 
-        Answers 202 with the URL of the server's xloud-status once the adjustment is admitted, and
-        does not wait for the guest. With ``dry_run`` it changes nothing and answers 200 with the
-        plan.
+        The answer is 202, with the URL of the server's xloud-status in the header ``Location``. It
+        comes once the compute host has admitted the adjustment, and does not wait for the guest.
+        With ``dry_run`` nothing is changed, and the answer is 200 with the plan.
         """
         context, instance = self._server(req, server_id, policies.ADJUST)
         if _is_true(body, "dry_run"):
             plan = self.adjustment_api.plan(context, instance, _request(body))
             return wsgi.ResponseObject({"plan": plan}, code=200)
+        # First, because a request that is refused must not have changed anything.
+        location = _status_url(req, server_id)
         self.adjustment_api.xloud_adjust(context, instance, _request(body))
-        # Nova's link builder honors [api] compute_link_prefix and a project id in the path.
-        server = common.ViewBuilder()._get_href_link(req, server_id, "servers")
-        return wsgi.ResponseObject({}, headers={"Location": f"{server}/xloud-status"})
+        return wsgi.ResponseObject({}, headers={"Location": location})
 
 
 @releases.validated
@@ -72,23 +78,46 @@ class XloudStatusController(_XloudController):
     def show(self, req: Any, server_id: str) -> dict[str, Any]:
         """Show the size of a server, its bounds, conditions and blockers.
 
-        If the compute host does not answer, they are what the database has.
+        If the server is on no compute host, or the host is down, does not answer or cannot read the
+        guest, they are what Nova's database has, and ``source`` is ``database``.
         """
         context, instance = self._server(req, server_id, policies.STATUS)
         return {"xloud_status": self.adjustment_api.status(context, instance)}
 
 
+def _status_url(req: Any, server_id: str) -> str:
+    """Return the URL of the server's xloud-status.
+
+    :raises Invalid: the request's header ``Host`` cannot be part of a URL
+    """
+    try:
+        # Nova's link builder honors [api] compute_link_prefix and a project id in the path.
+        server = common.ViewBuilder()._get_href_link(req, server_id, "servers")
+    except ValueError as error:
+        raise Invalid(f"the header Host cannot be part of a URL: {error}") from error
+    return f"{server}/xloud-status"
+
+
 def _request(body: dict[str, Any]) -> AdjustRequest:
-    sizes = {
-        name: int(body[name]) if name in body else None
-        for name in ("current_vcpus", "current_memory_mb")
-    }
+    sizes = {name: _size(body, name) for name in ("current_vcpus", "current_memory_mb")}
     return AdjustRequest(
         vcpus=sizes["current_vcpus"],
         memory_mb=sizes["current_memory_mb"],
         persist=_is_true(body, "persist", default=True),
         force=_is_true(body, "force"),
+        autoscale=(body["autoscale"] or OF_FLAVOR) if "autoscale" in body else None,
     )
+
+
+def _size(body: dict[str, Any], name: str) -> int | None:
+    """Return the size of that name; None if the body does not have it.
+
+    :raises Invalid: it is a float such as 1.0, which is an integer for some of Nova's validators
+    """
+    value = body.get(name)
+    if isinstance(value, float):
+        raise Invalid(f"{name} is {value}; it must be an integer or a string of an integer")
+    return None if value is None else int(value)
 
 
 def _is_true(body: dict[str, Any], name: str, *, default: bool = False) -> bool:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Turn errors of nova-xloud and Nova into HTTP answers."""
+"""Turn the errors of nova-xloud and of Nova into HTTP answers of the REST API."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ from typing import Any
 import webob.exc
 from nova import exception
 from nova.api.openstack import common
+from oslo_utils import strutils
 
 from nova_xloud.errors import Forbidden, Invalid, Refused
+from nova_xloud.printable import one_line
 
 EXPECTED = (400, 403, 404, 409, 503)
 
@@ -19,11 +21,12 @@ EXPECTED = (400, 403, 404, 409, 503)
 def coded(action: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Return a decorator that turns the errors of a controller's method into HTTP answers.
 
-    A :class:`nova_xloud.errors.Refused`, and Nova's errors of validation and policies, become
-    messages that begin with a stable code. A server that is locked or in another state (409), or
-    does not exist (404), gets Nova's own message. Any other error is raised as it is.
+    A :class:`nova_xloud.errors.Refused` becomes an answer with its status, whose message begins
+    with its stable code. Nova's errors of validation (400) and policies (403) get such a code too.
+    If the server is locked, or Nova finds it in a state that does not allow the request (409), or
+    if it does not exist (404), the message is Nova's own. Any other error is raised as it is.
 
-    :param action: the name of the operation in Nova's own messages
+    :param action: the name of the operation in Nova's messages
     """
 
     def decorate(method: Callable[..., Any]) -> Callable[..., Any]:
@@ -32,7 +35,10 @@ def coded(action: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
             try:
                 return method(self, req, server_id=server_id, **kwargs)
             except exception.ValidationError as error:
-                raise _answer(Invalid(error.format_message())) from error
+                # The message repeats the request. Whoever takes this for another API may have
+                # sent a password.
+                told = strutils.mask_password(error.format_message())
+                raise _answer(Invalid(told)) from error
             except Refused as refusal:
                 raise _answer(refusal) from refusal
             except exception.PolicyNotAuthorized as error:
@@ -50,4 +56,5 @@ def coded(action: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
 
 
 def _answer(refusal: Refused) -> webob.exc.HTTPException:
-    return webob.exc.status_map[refusal.status](explanation=str(refusal))
+    # Nova logs the explanation, which may have text of the request in it.
+    return webob.exc.status_map[refusal.status](explanation=one_line(str(refusal)))

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Make an OpenAPI 3.1 document of the two REST resources, from the definitions of the API itself.
+"""Make an OpenAPI 3.1 document of the two REST resources from the definitions in the API's code.
 
 ::
 
     python -m nova_xloud.api.openapi > openapi.json
 
-Bodies come from :mod:`.schemas`, methods and paths from :mod:`.policies`, statuses from
-:data:`.http_errors.EXPECTED`, and codes from :mod:`nova_xloud.errors`. Nova validates with JSON
-schema draft 4 and OpenAPI 3.1 uses 2020-12. The keywords that are used mean the same in both,
+Bodies come from :mod:`.schemas`, methods and paths from :mod:`.policies`, the statuses of refusals
+from :data:`.http_errors.EXPECTED`, and codes from :mod:`nova_xloud.errors`. Nova validates with
+JSON schema draft 4 and OpenAPI 3.1 uses 2020-12. The keywords that are used mean the same in both,
 except that ``1.0`` is an integer in 2020-12 only. Tests check both.
 """
 
@@ -36,7 +36,7 @@ _MEANINGS = {
     403: "A policy, or the quota of the server's project or user, does not allow it",
     404: "The server does not exist, or is not visible to the caller",
     409: "The server, its state, or its host does not allow it",
-    503: "Placement does not answer",
+    503: "Placement, or Keystone for a quota, cannot be used now",
 }
 _REQUEST_ID = {
     "x-openstack-request-id": {
@@ -48,6 +48,27 @@ _LOCATION = {
     "Location": {
         "description": "The URL of the server's xloud-status.",
         "schema": {"type": "string", "format": "uri"},
+    }
+}
+
+
+# What may be asked next, and with what of this request and its answer.
+_LOOK = {
+    "status": {
+        "operationId": "xloud_status",
+        "parameters": {"server_id": "$request.path.server_id"},
+        "description": "How far the adjustment is.",
+    }
+}
+_GROW = {
+    "grow": {
+        "operationId": "xloud_adjust",
+        "parameters": {"server_id": "$request.path.server_id"},
+        "requestBody": {
+            "current_vcpus": "$response.body#/xloud_status/max_vcpus",
+            "current_memory_mb": "$response.body#/xloud_status/max_memory_mb",
+        },
+        "description": "The largest size that the server may have.",
     }
 }
 
@@ -115,7 +136,7 @@ def _adjust() -> dict[str, Any]:
         },
         "responses": {
             "200": _answer("With `dry_run`: the plan. Nothing was changed", plan),
-            "202": _answer("The adjustment is admitted", nothing, _LOCATION),
+            "202": _answer("The adjustment is admitted", nothing, _LOCATION) | {"links": _LOOK},
             **_refusals(EXPECTED),
         },
     }
@@ -127,9 +148,8 @@ def _status() -> dict[str, Any]:
     return {
         "operationId": "xloud_status",
         "responses": {
-            "200": _answer(
-                "The size, bounds and conditions of the server", schemas.STATUS_RESPONSE
-            ),
+            "200": _answer("The size, bounds and conditions of the server", schemas.STATUS_RESPONSE)
+            | {"links": _GROW},
             **_refusals(refused),
         },
     }
@@ -168,9 +188,9 @@ def _fault(status: int) -> dict[str, Any]:
 
 
 def codes_of(status: int) -> list[str]:
-    """Return the reason codes of the refusals that have this HTTP status, sorted.
+    """Return the reason codes of the refusals that have the HTTP status ``status``, sorted.
 
-    The error message in the answer begins with one of them, unless it is Nova's own.
+    The message of an error answer begins with one of them, unless the message is Nova's own.
     ``xloud.blocked.<why>`` stands for all codes of :class:`nova_xloud.errors.Blocked`.
     """
     refusals = [cls for cls in Refused.__subclasses__() if "code" in vars(cls)]
@@ -179,7 +199,7 @@ def codes_of(status: int) -> list[str]:
 
 
 def text() -> str:
-    """Return the document as JSON, as in the file ``api-ref/openapi.json``."""
+    """Return :func:`document` as JSON text, which the file ``api-ref/openapi.json`` has to be."""
     return json.dumps(document(), indent=2) + "\n"
 
 

@@ -16,14 +16,14 @@ RULES = [
     policy.DocumentedRuleDefault(
         name=ADJUST,
         check_str=base.ADMIN,
-        description="Adjust the vCPUs and memory of a server while it runs",
+        description="Adjust the vCPUs and memory of a server",
         operations=[{"method": "POST", "path": "/os-xloud-adjust/{server_id}"}],
         scope_types=["project"],
     ),
     policy.DocumentedRuleDefault(
         name=STATUS,
         check_str=base.PROJECT_READER_OR_ADMIN,
-        description="Show the live size of a server, its bounds and conditions",
+        description="Show the size of a server, its bounds and conditions",
         operations=[{"method": "GET", "path": "/servers/{server_id}/xloud-status"}],
         scope_types=["project"],
     ),
@@ -33,14 +33,17 @@ RULES = [
 def list_rules() -> list[policy.DocumentedRuleDefault]:
     """Return the policies of nova-xloud.
 
-    Nova's enforcer gets them through :mod:`nova_xloud.seams.policies`, and
-    ``oslopolicy-sample-generator --namespace nova-xloud`` calls this.
+    Nova's policy enforcer gets them through :mod:`nova_xloud.seams.policies`, and
+    ``oslopolicy-sample-generator --namespace nova-xloud`` calls this function.
     """
     return RULES
 
 
 def get_enforcer() -> Any:
-    """Return Nova's enforcer with our rules, for ``oslopolicy-policy-generator``."""
+    """Return Nova's policy enforcer with the rules of nova-xloud.
+
+    ``oslopolicy-policy-generator --namespace nova-xloud`` calls this function.
+    """
     enforcer = nova_policy.get_enforcer()
     # In a process in which Nova is extended, both rules are registered already.
     known = enforcer.registered_rules

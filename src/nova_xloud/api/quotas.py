@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Check whether an adjustment fits the quota of the server's project and user.
+"""Check in nova-api whether an adjustment fits the quota.
 
-The quota is that of Nova's own limits or of unified limits in Keystone. It counts what instances
-hold. The API reads that from the instance's own columns, which the compute host keeps at what is
+The quota is that of Nova's own limits, of the server's project and of its user, or that of unified
+limits in Keystone, of the project alone. By how much a server grows is computed from the columns
+``vcpus`` and ``memory_mb`` of its instance: the compute host keeps them at the size that is
 reserved for the instance (:mod:`nova_xloud.adapters.record`).
 """
 
@@ -27,7 +28,7 @@ from nova_xloud.core.convergence.plan import AdjustRequest, desired_after
 from nova_xloud.core.size import Size
 from nova_xloud.core.sizing import quota
 from nova_xloud.core.sizing.bounds import FlavorFacts, bounds_of
-from nova_xloud.errors import PlacementUnavailable, QuotaExceeded
+from nova_xloud.errors import NotFound, PlacementUnavailable, QuotaExceeded
 
 CONF = nova.conf.CONF
 
@@ -39,8 +40,8 @@ class Growth:
     :ivar project_id: the server's project, whoever sent the request
     :ivar user_id: the server's user, whoever sent the request
     :ivar facts: the facts of the server's flavor and image
-    :ivar held: what the server holds now, by its columns
-    :ivar wanted: what will be claimed for the server
+    :ivar held: the size that is reserved for the server now, by its instance's columns
+    :ivar wanted: the size that has to be claimed for the adjustment
     """
 
     project_id: str
@@ -51,10 +52,10 @@ class Growth:
 
 
 def growth_of(instance: Any, request: AdjustRequest) -> Growth | None:
-    """Return the growth of a ``nova.objects.Instance`` by ``request``, for the check of quotas.
+    """Return by how much ``request`` makes a ``nova.objects.Instance`` grow, for the quota check.
 
-    :returns: None if no quota has to be checked: nothing grows, or the size is above the flavor's,
-        which the host refuses with a reason
+    :returns: None if no quota has to be checked: because nothing grows, or because the size is
+        above the flavor's, so that the host will refuse it
     """
     facts = nova_objects.facts_of_instance(instance)
     held, desired = nova_objects.recorded_size(instance), nova_objects.desired_of(instance, facts)
@@ -64,24 +65,43 @@ def growth_of(instance: Any, request: AdjustRequest) -> Growth | None:
     return Growth(instance.project_id, instance.user_id, facts, held, wanted)
 
 
+def refusal_of_growth(context: Any, uuid: str, size: Size) -> QuotaExceeded | None:
+    """Return why the quota does not allow an instance to grow to ``size`` by itself; None if so.
+
+    nova-conductor calls this for a compute host.
+
+    :param uuid: an instance of the cell of this nova-conductor
+    :raises NotFound: the instance was deleted
+    :raises PlacementUnavailable: as in :func:`refusal`
+    """
+    try:
+        instance = objects.Instance.get_by_uuid(
+            context, uuid, expected_attrs=["flavor", "system_metadata"]
+        )
+    except exception.InstanceNotFound as error:
+        raise NotFound(f"instance {uuid} was deleted") from error
+    growth = growth_of(instance, AdjustRequest(size.vcpus, size.memory_mb, automatic=True))
+    return None if growth is None else refusal(context, growth)
+
+
 class Quota(Protocol):
-    """A quota that a growth has to fit: by Nova's own limits, or by unified limits of Keystone."""
+    """The quota that a growth has to fit: of Nova's own limits, or of Keystone's unified limits."""
 
     def refusal(self, *, is_held: bool = False) -> QuotaExceeded | None:
-        """Return why the quota does not allow the growth, with the numbers; None if it does.
+        """Return why the quota does not allow the growth, with the numbers; None if it allows it.
 
-        :param is_held: the growth is already reserved, so the usage includes it
-        :raises PlacementUnavailable: Placement, where usage may be counted, or Keystone did not
-            answer
+        :param is_held: whether the growth is reserved already, so that the usage includes it
+        :raises PlacementUnavailable: the limits could not be read from Keystone, or the usage could
+            not be read from Placement
         """
 
 
 def quota_of(context: Any, growth: Growth) -> Quota | None:
-    """Return the quota that a growth has to fit, without counting any usage.
+    """Return the quota that a growth has to fit; the limits are read, and no usage is counted.
 
-    :returns: None if all that grows is unlimited, or with unified limits if no amount in Placement
-        grows, because the flavor fixes it
-    :raises PlacementUnavailable: Keystone, which has the unified limits, did not answer
+    :returns: None if all that grows is unlimited; with unified limits also if no amount in
+        Placement grows, because the flavor fixes the amounts (``resources:VCPU``)
+    :raises PlacementUnavailable: the unified limits could not be read from Keystone
     """
     if limit_utils.use_unified_limits():
         with _answered():
@@ -92,8 +112,9 @@ def quota_of(context: Any, growth: Growth) -> Quota | None:
 def refusal(context: Any, growth: Growth) -> QuotaExceeded | None:
     """Return why the quota does not allow a growth that is not reserved yet.
 
-    :returns: the refusal, which is returned and not raised; None if the growth fits or is unlimited
-    :raises PlacementUnavailable: the limits or the usage could not be read
+    :returns: the refusal, which is not raised; None if the growth fits, or no quota limits it
+    :raises PlacementUnavailable: the limits could not be read from Keystone, or the usage could not
+        be read from Placement
     """
     limit = quota_of(context, growth)
     return None if limit is None else limit.refusal()
@@ -104,7 +125,7 @@ def _answered() -> Iterator[None]:
     try:
         yield
     except (exception.UsagesRetrievalFailed, ks_exc.ClientException) as error:
-        raise PlacementUnavailable(f"usage could not be counted for the quota: {error}") from error
+        raise PlacementUnavailable(f"the quota could not be checked: {error}") from error
 
 
 def _by_cores_and_ram(context: Any, growth: Growth) -> Quota | None:
@@ -124,7 +145,7 @@ def _limited(limits: Mapping[str, Mapping[str, int]], more: Iterable[str]) -> bo
 
 @dataclass(frozen=True, slots=True)
 class _CoresAndRam:
-    """The quota of cores and ram by Nova's own limits, of the project and of the user."""
+    """The quota of Nova's own limits for ``cores`` and ``ram``, of the project and of the user."""
 
     context: Any
     growth: Growth
@@ -172,7 +193,7 @@ def _by_class(context: Any, growth: Growth) -> Quota | None:
 
 @dataclass(frozen=True, slots=True)
 class _Classes:
-    """The quota by unified limits in Keystone, as oslo.limit enforces them."""
+    """The quota of Keystone's unified limits by resource class, which oslo.limit enforces."""
 
     enforcer: Any
     growth: Growth

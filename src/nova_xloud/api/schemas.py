@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The JSON schemas of requests and answers, in draft 4, which Nova's validator uses."""
+"""The JSON schemas of the REST API's requests and answers, in draft 4 as for Nova's validator."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from typing import Any
 
 from nova.api.validation import parameter_types
 
-# 2**31 - 1: the columns that hold a size in Nova's database are 32 bits wide.
+# 2**31 - 1: the columns that hold a size in Nova's database are 32 bits wide. In Python a $ also
+# matches before a line break at the end, which the last part of the pattern refuses.
 _SIZE = {
     "type": ["integer", "string"],
     "minimum": 1,
     "maximum": 2147483647,
-    "pattern": "^[0-9]+$",
+    "pattern": "^[0-9]+$(?!\\n)",
     "maxLength": 10,
 }
 
@@ -25,8 +26,14 @@ ADJUST = {
         "persist": copy.deepcopy(parameter_types.boolean),
         "force": copy.deepcopy(parameter_types.boolean),
         "dry_run": copy.deepcopy(parameter_types.boolean),
+        # null: the mode that the flavor names.
+        "autoscale": {"type": ["string", "null"], "enum": ["off", "observe", "on", None]},
     },
-    "anyOf": [{"required": ["current_vcpus"]}, {"required": ["current_memory_mb"]}],
+    "anyOf": [
+        {"required": ["current_vcpus"]},
+        {"required": ["current_memory_mb"]},
+        {"required": ["autoscale"]},
+    ],
     "additionalProperties": False,
 }
 
@@ -105,6 +112,28 @@ ADJUST_RESPONSE = {
     ]
 }
 
+_ADVICE = _object(
+    {
+        "resource": {"type": "string", "enum": ["vcpus", "memory_mb"]},
+        "code": {"type": "string"},
+        "message": {"type": "string"},
+    }
+)
+
+# What only the compute host knows is null, or an empty list, with the mode off too.
+_AUTOSCALE = _object(
+    {
+        "mode": {"type": "string", "enum": ["off", "observe", "on"]},
+        "requested": {"type": ["string", "null"], "enum": ["off", "observe", "on", None]},
+        "profile": {"type": "string"},
+        "weight": {"type": "integer", "minimum": 1},
+        "recommendation": _SIZE_OR_NONE,
+        "reasons": {"type": "array", "items": _ADVICE},
+        "since": {"type": ["string", "null"]},
+        "age_seconds": _COUNT_OR_UNKNOWN,
+    }
+)
+
 STATUS_RESPONSE = _object(
     {
         "xloud_status": _object(
@@ -135,6 +164,7 @@ STATUS_RESPONSE = _object(
                     ),
                 },
                 "blockers": _BLOCKERS,
+                "autoscale": _AUTOSCALE,
                 "source": {"type": "string", "enum": ["host", "database"]},
             }
         )

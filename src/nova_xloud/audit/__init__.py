@@ -3,17 +3,17 @@
 
 Modules that check whether the invariants hold:
 
-``aside``       calls to many hosts at the same time
+``aside``       calls to many hosts at the same time, in threads
 ``cells``       Nova's databases, and which of them cannot be read
 ``cloud``       the instances and hosts in the databases, and Placement
 ``guests``      what the guests hold, from their libvirt or from nova-compute
 ``views``       the data of elastic instances that the rules need
-``invariants``  the check itself, which repeats what seems to be broken
+``invariants``  the check itself, which checks again what seems to be broken
 ``report``      the outcome of a check, as text and as JSON
 
 Modules that check whether a cloud is ready for nova-xloud:
 
-``services``       the services of Nova, and their answers over RPC
+``services``       the records of Nova's services, and the services' answers over RPC
 ``osapi``          the answer of nova-api over HTTP
-``upgrade_check``  the data of each check; :mod:`nova_xloud.core.checks` judges it
+``upgrade_check``  the data of each check; :mod:`nova_xloud.core.checks` judges the data
 """

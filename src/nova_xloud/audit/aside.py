@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Calls to many hosts at a time, none of which can block the command or the end of the process.
+"""Calls functions in daemon threads, so that a call that hangs does not delay the process's end.
 
-All threads are daemons. Python waits for the threads of ``concurrent.futures`` when the process
-ends, so with those Ctrl-C would take as long as the slowest host.
+The threads are not those of ``concurrent.futures``, because Python waits for those when the process
+ends: Ctrl-C would take as long as the slowest host.
 """
 
 from __future__ import annotations
@@ -23,12 +23,13 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.002, 0.05
 
 
 def side_by_side(do: Callable[[K], T], things: Sequence[K], at_once: int) -> Iterator[tuple[K, T]]:
-    """Call ``do`` for each of ``things`` in threads, and yield each thing with its result.
+    """Call ``do`` with each of ``things`` in threads, and yield each thing with its result.
 
     Results are yielded in the order in which the calls return. When the caller stops iterating, or
-    one call raises, no further call is started, and nobody waits for the calls under way.
+    the error of a call is raised here, no further call is started, and the calls under way are not
+    waited for.
 
-    :param at_once: the largest number of calls at a time
+    :param at_once: the largest number of calls at a time; at least 1
     :raises BaseException: the error of the first call that failed
     """
     left, came = deque(things), queue.Queue[tuple[K, Callable[[], T]]]()
@@ -53,16 +54,17 @@ def side_by_side(do: Callable[[K], T], things: Sequence[K], at_once: int) -> Ite
 
 
 def within(seconds: float, do: Callable[[], T], threads: Any = threading) -> T:
-    """Call ``do`` in a thread and return its result, but abandon the thread after ``seconds``.
+    """Call ``do`` in a thread and return its result, but wait no longer than ``seconds``.
 
-    An abandoned thread goes on by itself, and its result is dropped. An error that ``do`` raises in
-    time is raised here.
+    A call that has not returned by then goes on in its thread, and its result is dropped. An error
+    that ``do`` raises in time is raised here.
 
-    :param threads: the module ``threading``, not replaced by eventlet. On eventlet a call to
-        libvirt in a green thread stops the whole process, and a thread of the operating system must
-        not use eventlet's locks; so the caller polls for the result instead of being woken
-    :raises TimeoutError: ``do`` has not returned within so many seconds
+    :param threads: Python's own module ``threading``, even where eventlet has replaced it: a call
+        to libvirt in a green thread of eventlet would stop the whole process
+    :raises TimeoutError: ``do`` has not returned within ``seconds``
     """
+    # This polls, and does not wait on a lock: on eventlet a thread of the operating system must not
+    # use eventlet's locks.
     came: list[Callable[[], T]] = []
     threads.Thread(
         target=lambda: came.append(_outcome(do)), name="xloud-aside", daemon=True
@@ -78,7 +80,7 @@ def within(seconds: float, do: Callable[[], T], threads: Any = threading) -> T:
 
 
 def _outcome(do: Callable[[], T]) -> Callable[[], T]:
-    """Call ``do``, and return a function that returns the result of ``do`` or raises its error."""
+    """Call ``do``, and return a function that returns its result, or raises the error it raised."""
     try:
         answer = do()
     except BaseException as error:  # noqa: BLE001 - who waits for the call raises it

@@ -33,7 +33,8 @@ _WHERE = (
 class Cells:
     """All cells of a cloud.
 
-    A cell that cannot be read is not read again, and is recorded in ``unread``.
+    A cell that could not be read is recorded in ``unread``, and :meth:`every` leaves it out from
+    then on.
 
     :ivar context: an admin's ``nova.context.RequestContext``, targeted at no cell
     :ivar unread: one error for each cell that could not be read
@@ -69,8 +70,9 @@ class Cells:
         return not self.unread
 
     def api_database(self, read: Callable[[Any], T]) -> T:
-        """Return what ``read``, called with a context, reads from the API database.
+        """Call ``read``, which reads from Nova's API database, and return its result.
 
+        :param read: is called with a context that is targeted at no cell
         :raises Unread: the API database cannot be read
         """
         try:
@@ -82,10 +84,12 @@ class Cells:
             ) from error
 
     def every(self, read: Callable[[Any], Iterable[T]]) -> Iterator[T]:
-        """Yield all that ``read`` returns for each cell, given a context targeted at the cell.
+        """Call ``read`` for each cell, and yield the items that it returns, cell by cell.
 
-        A cell that cannot be read is recorded in ``unread`` and left out from then on. What was
-        read of it before the error has been yielded already.
+        If a cell cannot be read, the error is recorded in ``unread``, and the cell is left out from
+        then on. Items of the cell that were read before the error have been yielded already.
+
+        :param read: is called with a context that is targeted at the cell
         """
         for identity, context in list(self._contexts.items()):
             try:
@@ -105,5 +109,5 @@ class Cells:
 
 
 def _first_line(error: Exception) -> str:
-    """Return the first line of an error; SQLAlchemy adds more lines, with statement and link."""
+    """Return the first line of an error's text; SQLAlchemy adds the statement and a link."""
     return str(error).partition("\n")[0]

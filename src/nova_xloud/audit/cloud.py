@@ -72,11 +72,12 @@ class Host:
 
 @dataclass(frozen=True, slots=True)
 class Moves:
-    """The migrations of a cloud that may still have an allocation.
+    """The migrations of a cloud for which Placement may still have an allocation.
 
-    :ivar running: the UUIDs of migrations in progress, by instance
-    :ivar left_behind: by instance, the hosts from which the instance was evacuated. Such a host
-        keeps an allocation for the instance until nova-compute there is up again
+    :ivar running: by UUID of the instance, the UUIDs of its migrations in progress
+    :ivar left_behind: by UUID of the instance, the hosts from which it was evacuated and where it
+        may still have an allocation: nova-compute of such a host removes the allocation once it is
+        up again
     """
 
     running: dict[str, frozenset[str]]
@@ -86,8 +87,8 @@ class Moves:
 class Cloud:
     """A whole cloud, as Nova's databases and Placement have it.
 
-    :raises Unread: no client of Placement can be made: ``[placement]`` of nova.conf is incomplete,
-        or Keystone or Placement does not answer
+    :raises Unread: no client of Placement can be made: ``[placement]`` of nova.conf is incomplete
+        or wrong, or Keystone or Placement does not answer
     """
 
     def __init__(self, cells: Cells) -> None:
@@ -100,7 +101,7 @@ class Cloud:
             raise Unread(f"Placement could not be reached: {error}", _PLACEMENT) from error
 
     def hosts(self) -> list[Host]:
-        """Return every compute node of every cell that can be read."""
+        """Return every compute node of each cell that can be read."""
         group = servicegroup.API()
 
         def read(context: Any) -> list[Host]:
@@ -118,8 +119,8 @@ class Cloud:
     def instances(self, uuids: Iterable[str] | None = None) -> Iterator[Any]:
         """Yield every ``nova.objects.Instance`` that is not deleted, or only those of ``uuids``.
 
-        A soft-deleted instance is among them, because it keeps its allocation. Instances of a cell
-        that cannot be read are not.
+        Soft-deleted instances are yielded too, because they keep their allocations. Instances of a
+        cell that cannot be read are left out.
         """
         every: dict[str, Any] = {"deleted": False, "soft_deleted": True}
         if uuids is None:
@@ -132,8 +133,8 @@ class Cloud:
     def instances_on(self, host: Host, uuids: Sequence[str]) -> Iterator[Any]:
         """Yield the ``nova.objects.Instance`` of each of ``uuids`` that is on ``host``.
 
-        ``CHUNK`` instances are read at a time. This may be called in any thread. Each instance has
-        the context that it was read with.
+        ``CHUNK`` instances are read at a time. This may be called in any thread: the instances have
+        a context of their own, and not that of ``host``.
 
         :raises Unread: the host's cell cannot be read
         """
@@ -160,11 +161,12 @@ class Cloud:
         return found
 
     def moves(self, hosts: Iterable[Host]) -> Moves:
-        """Return the migrations in progress from and to ``hosts``, and what evacuations left.
+        """Return the migrations in progress from or to ``hosts``, and what evacuations have left.
 
-        The evacuations are those of all hosts of the cloud, and not only of ``hosts``: those whose
-        status is ``done``, which means that the source has not come back yet and dropped its
-        allocation.
+        ``Moves.left_behind`` has the evacuations from every host of the cloud, and not only from
+        ``hosts``. An evacuation counts while its status is ``done``: nova-compute of the source
+        host sets ``completed`` when it is up again and removes the allocation. Cells that cannot be
+        read are left out.
         """
         running: dict[str, set[str]] = {}
         left_behind: dict[str, set[str]] = {}
@@ -193,9 +195,10 @@ class Cloud:
         return Moves(_frozen(running), _frozen(left_behind))
 
     def consumers_among(self, uuids: Iterable[str]) -> frozenset[str]:
-        """Return those of ``uuids`` that belong to an instance, also in build, or a migration.
+        """Return those of ``uuids`` that are UUIDs of instances or of migrations.
 
-        Those that only a cell that cannot be read would know are missing.
+        An instance that is not in any cell yet, because it is being built, is among them. What is
+        in a cell that cannot be read is missing.
 
         :raises Unread: the API database cannot be read
         """
@@ -208,7 +211,7 @@ class Cloud:
         return frozenset(found)
 
     def _in_no_page(self, uuids: Sequence[str]) -> set[str]:
-        """Return those of ``uuids`` that belong to a migration, or an instance in no cell yet.
+        """Return those of ``uuids`` that are of a migration, or of an instance in no cell yet.
 
         :raises Unread: the API database cannot be read
         """
@@ -223,16 +226,25 @@ class Cloud:
         return being_built | {migration.uuid for migration in migrations}
 
     def seconds_since_start(self, context: Any, instance_uuid: str) -> float | None:
-        """Return the seconds since Nova last started the guest, by the newest instance actions.
+        """Return how many seconds ago the last instance action that starts a guest was changed.
 
-        The newest 20 actions are searched (``ACTIONS``). A guest that was started without Nova (by
-        the boot of its host, or by virsh) leaves no action, so that start is not seen.
+        Only the newest 20 actions are searched (``ACTIONS``). An action that failed counts too. A
+        start that is no instance action is not found: by virsh, for example, or when the host
+        boots.
 
+        :param context: targeted at the instance's cell
         :returns: None if none of these actions starts a guest
+        :raises Unread: the database of the cell cannot be read
         """
-        actions = objects.InstanceActionList.get_by_instance_uuid(
-            context, instance_uuid, limit=ACTIONS
-        )
+        try:
+            actions = objects.InstanceActionList.get_by_instance_uuid(
+                context, instance_uuid, limit=ACTIONS
+            )
+        except DATABASE_ERRORS as error:
+            raise Unread(
+                f"the actions of instance {instance_uuid} could not be read: {error}",
+                "check that the database of the instance's cell runs",
+            ) from error
         times = [a.updated_at or a.start_time for a in actions if a.action in _STARTS]
         if not times:
             return None
@@ -255,7 +267,10 @@ class Cloud:
         )
 
     def _shape(self, resources: Mapping[str, int]) -> Mapping[str, int]:
-        """Return one shared mapping for all allocations that are equal, to save memory."""
+        """Return one and the same mapping for all allocations with these amounts.
+
+        That saves memory, because most allocations of a cloud are equal.
+        """
         return self._shapes.setdefault(tuple(sorted(resources.items())), resources)
 
     def _ask(self, host: Host, what: str) -> dict[str, Any]:
@@ -266,13 +281,16 @@ class Cloud:
                 global_request_id=self.cells.context.global_id,
             )
         except ks_exc.ClientException as error:
-            raise Unread(f"Placement could not be asked: {error}", _PLACEMENT) from error
+            raise Unread(
+                f"Placement could not be asked for the {what} of host {host.name}: {error}",
+                _PLACEMENT,
+            ) from error
         if answer.status_code == 404:
             return {}
         if answer.status_code != 200:
             raise Unread(
-                f"Placement answered {answer.status_code} to the {what} of host {host.name}: "
-                f"{answer.text}",
+                f"Placement answered {answer.status_code} when asked for the {what} of host "
+                f"{host.name}: {answer.text}",
                 _PLACEMENT,
             )
         members: dict[str, Any] = answer.json()[what]
@@ -302,7 +320,7 @@ def _pages(context: Any, filters: dict[str, Any]) -> Iterator[Any]:
 
 
 def chunks(uuids: Sequence[str], size: int) -> Iterator[Sequence[str]]:
-    """Yield ``uuids`` in slices of at most ``size``."""
+    """Yield ``uuids`` in slices of at most ``size`` UUIDs, in order."""
     for start in range(0, len(uuids), size):
         yield uuids[start : start + size]
 

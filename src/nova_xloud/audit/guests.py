@@ -1,13 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Two ways to ask what the guests of a host hold: its libvirt, and its nova-compute."""
+"""Asks what the guests of a host hold, in two ways: the host's libvirt, or its nova-compute."""
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
-
-import oslo_messaging as messaging
 
 from nova_xloud import releases
 from nova_xloud.audit.aside import within
@@ -35,10 +33,11 @@ class Witness(Protocol):
     def guests(self, uuids: Sequence[str], context: Any, read: Read) -> dict[str, Guest]:
         """Return what each guest holds, by the UUID of its instance.
 
-        An instance that the witness does not know may be absent. This may be called in any thread.
+        An instance that the witness does not know may be missing. This may be called in any thread.
 
-        :param uuids: of the instances
-        :param context: ``nova.context.RequestContext`` of this thread alone, targeted at the cell
+        :param uuids: UUIDs of instances on the host
+        :param context: a ``nova.context.RequestContext`` that no other thread uses, targeted at the
+            host's cell
         :param read: reads the same instances, for a witness that needs more than UUIDs
         :raises Unread: the witness does not answer, or cannot report what the guests hold
         """
@@ -47,14 +46,16 @@ class Witness(Protocol):
 def witnesses(
     hosts: Mapping[str, bool], uris: Mapping[str, str], survey: Survey
 ) -> dict[str, Witness | None]:
-    """Choose the witness of each host: its libvirt if ``uris`` has the host, else its nova-compute.
+    """Return the witness of each host: its libvirt if ``uris`` has the host, else its nova-compute.
 
-    A libvirt has as many seconds to answer as a nova-compute has for an RPC call.
+    A libvirt has as long to answer as a nova-compute has for an RPC call: Nova's
+    ``rpc_response_timeout``.
 
-    :param hosts: every host, and whether its nova-compute is up
-    :param uris: URIs of libvirt, by host
+    :param hosts: whether nova-compute is up, by host name; every host of the cloud
+    :param uris: the URI of a host's libvirt, by host name
     :param survey: reads all domains of the libvirt at a URI
-    :returns: by host; None for a host that is down and not in ``uris``
+    :returns: the witness by host name; None for a host whose nova-compute is down and that is not
+        in ``uris``
     :raises Unread: ``uris`` has a host that is not in ``hosts``
     """
     if strange := sorted(uris.keys() - hosts.keys()):
@@ -74,15 +75,14 @@ def witnesses(
 
 
 class LibvirtWitness:
-    """Asks the libvirt of a host what its guests hold, independently of nova-compute.
+    """Asks the libvirt of a host what the host's guests hold, independently of nova-compute.
 
-    All domains of the host are read at once, also those that are not asked for: one call to libvirt
-    for the statistics of all, and three for the documents of each. libvirt has no timeout of its
-    own, so the calls are made in a thread, which is abandoned after ``seconds``.
+    All domains of the host are read, also those that are not asked for. The calls to libvirt may
+    hang, so they are made in a thread, which is not waited for longer than ``seconds``.
 
-    :param uri: of that libvirt
+    :param uri: the URI of the host's libvirt
     :param survey: reads all domains of the libvirt at a URI
-    :param seconds: how long all the calls together may take
+    :param seconds: how long all calls to libvirt together may take
     """
 
     def __init__(self, host: str, uri: str, survey: Survey, seconds: float) -> None:
@@ -92,9 +92,12 @@ class LibvirtWitness:
         self._seconds = seconds
 
     def guests(self, uuids: Sequence[str], context: Any, read: Read) -> dict[str, Guest]:
-        """Return what the guests hold by libvirt's statistics; see :meth:`Witness.guests`.
+        """Return what the guests hold, by UUID of the instance; see :meth:`Witness.guests`.
 
-        A domain that libvirt does not have, or is too busy to report, is absent.
+        An instance is missing if libvirt has no domain for it, or is too busy to report the domain.
+
+        :raises Unread: libvirt cannot be reached, fails, or does not answer in time, or
+            libvirt-python is not installed
         """
         try:
             seen = within(
@@ -103,8 +106,9 @@ class LibvirtWitness:
         except (DomainError, ImportError, TimeoutError) as error:
             raise Unread(
                 f"libvirt of host {self._host} at {self._uri} could not be asked: {error}",
-                f"correct --libvirt {self._host}=URI (virsh -r -c URI list has to answer; "
-                "libvirt-python has to be installed), or leave it out to ask nova-compute",
+                f"correct --libvirt {self._host}=URI (virsh -r -c URI domstats has to answer, "
+                "which a QEMU that hangs prevents; libvirt-python has to be installed), or leave "
+                "it out to ask nova-compute",
             ) from error
         return {uuid: _guest_from_stats(seen[uuid]) for uuid in uuids if uuid in seen}
 
@@ -116,10 +120,10 @@ def _guest_from_stats(stats: DomainStats) -> Guest:
 
 
 class ComputeWitness:
-    """Asks the nova-compute of a host over RPC, for many instances in one call.
+    """Asks the nova-compute of a host over RPC what the host's guests hold.
 
-    A nova-compute with an older RPC version, which does not know that call, is asked for the status
-    of one instance after the other.
+    One call asks for up to ``AT_A_TIME`` instances. If nova-compute is too old for that call, or
+    ``[upgrade_levels] xloud`` does not allow it, the status of each instance is asked for.
 
     :param rpc: :class:`nova_xloud.rpc.client.XloudAPI`
     """
@@ -129,7 +133,11 @@ class ComputeWitness:
         self._rpc = rpc
 
     def guests(self, uuids: Sequence[str], context: Any, read: Read) -> dict[str, Guest]:
-        """Return what the guests hold as nova-compute reports it; see :meth:`Witness.guests`."""
+        """Return what the guests hold, by UUID of the instance; see :meth:`Witness.guests`.
+
+        :raises Unread: nova-compute does not answer, refuses or fails the call, or runs without
+            nova-xloud; or the instances cannot be read from the database
+        """
         with self._answering():
             try:
                 return {
@@ -152,28 +160,29 @@ class ComputeWitness:
 
     @contextlib.contextmanager
     def _answering(self) -> Iterator[None]:
-        """Turn errors of an RPC call inside the block into ``Unread``.
+        """Raise ``Unread`` in place of the error of an RPC call in the ``with`` block.
 
-        :raises Unread: nova-compute does not answer, or refuses the call, or the broker fails.
-            Each further call might take as long again, so no further call is made
+        :raises Unread: nova-compute does not answer, refuses the call or fails, or the broker fails
         """
         try:
             yield
         except HostUnavailable as error:
             raise self._unread(str(error), "see the log of that nova-compute") from error
         except Refused as error:
-            remedy = "start that nova-compute with nova-xloud-run"
+            remedy = "start that nova-compute with nova-xloud-run if it runs without nova-xloud"
             raise self._unread(str(error), remedy) from error
-        except (messaging.MessagingException, messaging.RemoteError) as error:
+        except Exception as error:
+            # oslo.messaging raises an error of Python or of Nova in nova-compute as it was there.
             raise self._unread(
-                f"{type(error).__name__}: {error}", "check transport_url and the broker"
+                f"{type(error).__name__}: {error}",
+                "see the log of that nova-compute, and check transport_url and the broker",
             ) from error
 
     def _unread(self, why: str, remedy: str) -> Unread:
         return Unread(
             f"nova-compute of host {self._host} did not report what its guests hold: {why}",
-            f"{remedy}, or ask libvirt instead with --libvirt {self._host}=URI, or leave all "
-            "guests out with --no-guests",
+            f"{remedy}, or have nova-xloud-status invariants ask libvirt instead (--libvirt "
+            f"{self._host}=URI) or leave all guests out (--no-guests)",
         )
 
 

@@ -3,11 +3,13 @@
 
 The cloud keeps working during the check, and an adjustment between two readings looks like a broken
 rule. So each finding is checked again until it is gone once, or until ``settle`` seconds are over.
+Only findings that are still there are reported. That a host is down and was not asked is reported
+without a recheck.
 
-A cloud may be large. Its instances are read page by page; kept are the UUIDs of all, and of elastic
-instances the data that the rules need. ``parallel`` hosts are read at a time, each once and then
-only in rechecks. A host that hangs takes one of these places until its timeout, and is not asked
-for its guests again; the other hosts go on in the other places.
+A cloud may be large. So the instances are read page by page, and only their UUIDs and the views of
+elastic instances stay in memory. Up to ``parallel`` hosts are read at the same time. Rechecks read
+only what the findings are about. A host that did not report its guests once is not asked for them
+again, because each attempt may last until the timeout.
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ from nova_xloud.audit.report import Report, Unread
 from nova_xloud.audit.views import Once, Views
 from nova_xloud.core.checks.finding import Finding
 from nova_xloud.core.checks.invariants import ElasticInstance, Guest, Node, Snapshot, findings
+from nova_xloud.core.instance.state import NOTHING
 
 # Seconds between two checks of the same findings.
 RECHECK_INTERVAL = 1.0
@@ -42,13 +45,13 @@ Progress = Callable[[int, int, int], None]
 class Options:
     """The options of a check.
 
-    :ivar settle: seconds for which a finding is rechecked before it is reported; each finding is
-        rechecked at least once
+    :ivar settle: seconds for which a finding is rechecked before it is reported; each broken rule
+        is rechecked at least once
     :ivar boot_grace: seconds after the start of a guest during which the guest may hold more memory
-        than is claimed
-    :ivar parallel: how many hosts are read at the same time
-    :ivar progress: called during the first reading, with the number of hosts that are read, of all
-        hosts, and of instances that are read
+        than is claimed: that is only a note then, unless the memory is pinned
+    :ivar parallel: how many hosts are read at the same time, at most
+    :ivar progress: called while the cloud is read for the first time, with three numbers: the hosts
+        that were read, all hosts, and the instances that were read
     """
 
     settle: float = 5.0
@@ -61,8 +64,9 @@ class Options:
 class _HostRead:
     """What was read of one host: its data in Placement, and its guests.
 
-    :ivar node: inventories and allocations in Placement
-    :ivar guests: what the guests hold, by the UUID of the instance
+    :ivar node: the host's inventories and allocations in Placement
+    :ivar guests: what the guests hold, by the UUID of the instance; empty if the host did not
+        report its guests, or was not asked
     :ivar silent: why the host did not report its guests; None if it did, or was not asked
     """
 
@@ -74,10 +78,11 @@ class _HostRead:
 class Check:
     """One check of the invariants of one cloud.
 
-    :param cloud: the databases and Placement
+    :param cloud: reads Nova's databases and Placement
     :param hosts: all compute nodes of the cloud
-    :param witnesses: who reports the guests of each host, by host name. None: the host is down, and
-        nobody can be asked. The guests of a host that is absent are not checked
+    :param witnesses: the witness that reports the guests of a host, by host name; None for a host
+        that is down and has no other witness. The guests of a host that is missing here are not
+        checked
     """
 
     def __init__(
@@ -99,10 +104,11 @@ class Check:
     def run(self) -> Report:
         """Check the whole cloud, recheck what seems to be broken, and return the report.
 
-        If something seems to be broken, this takes up to ``settle`` seconds more than reading the
-        cloud, and the time of the last recheck.
+        Rechecks begin for up to ``settle`` seconds after the cloud was read. A cell or a host that
+        cannot be read is in ``Report.unread``, and nothing is raised for it.
 
-        :raises Unread: Placement or the API database cannot be read
+        :raises Unread: Placement or the API database cannot be read; or a cell's database fails
+            when a recheck reads when guests were started
         """
         elastic = self._elastic()
         suspects = self._examine(elastic, list(self._hosts.values()), self._options.progress)
@@ -126,7 +132,10 @@ class Check:
         return elastic
 
     def _settled(self, suspects: dict[Key, Finding]) -> Iterable[Finding]:
-        """Return those of ``suspects`` that are found again by every recheck."""
+        """Recheck ``suspects`` for ``settle`` seconds; return those that every recheck has found.
+
+        There is at least one recheck, unless there are no suspects.
+        """
         deadline = time.monotonic() + self._options.settle
         while suspects:
             time.sleep(max(0.0, min(RECHECK_INTERVAL, deadline - time.monotonic())))
@@ -137,9 +146,10 @@ class Check:
         return suspects.values()
 
     def _examine_again(self, suspects: Iterable[Finding]) -> dict[Key, Finding]:
-        """Check again only the instances and the nodes that ``suspects`` are about.
+        """Check what ``suspects`` are about again, and return the findings by their keys.
 
-        The nodes that those instances are on now are read too.
+        That is the instances and nodes that ``suspects`` name, and the nodes that those instances
+        are on now.
         """
         uuids = {finding.instance for finding in suspects if finding.instance}
         found = (self._views.of(instance) for instance in self._cloud.instances(uuids))
@@ -154,10 +164,11 @@ class Check:
         hosts: Sequence[Host],
         progress: Progress | None = None,
     ) -> dict[Key, Finding]:
-        """Read ``hosts`` and return the broken rules and the notes, by the key of the finding.
+        """Read ``hosts``, check ``views``, and return the findings by their keys.
 
-        :param progress: given for the first check only. A recheck, without it, also reads when the
-            guests were started, which takes one query for each instance
+        :param views: the elastic instances to check
+        :param progress: see :class:`Options`; None in a recheck. A recheck also reads when guests
+            were started, with one database query for each of them
         """
         moves = self._cloud.moves(hosts)
         read = self._read(hosts, views, progress or (lambda hosts, of, instances: None))
@@ -175,9 +186,9 @@ class Check:
         views: Iterable[ElasticInstance],
         progress: Progress,
     ) -> dict[str, _HostRead]:
-        """Read each of ``hosts``, and return the results by resource provider.
+        """Read each of ``hosts``, and return what was read by the UUID of the resource provider.
 
-        A host that does not report its guests is recorded in ``_silent``.
+        If a host does not report its guests, the error is recorded in ``_silent``.
 
         :raises Unread: Placement cannot be read
         """
@@ -221,15 +232,16 @@ class Check:
     def _with_their_starts(
         self, views: Iterable[ElasticInstance], guests: Mapping[str, Guest]
     ) -> dict[str, Guest]:
-        """Return guests of ``views`` with ``booting`` set by Nova's instance actions, by UUID.
+        """Return the guests of ``views`` by UUID, with ``booting`` set by Nova's instance actions.
 
-        A guest is booting if Nova started it less than ``boot_grace`` seconds ago. Guests that were
-        reported as booting already, and guests that are not known, are not among the result.
+        ``booting`` becomes true if Nova started the guest less than ``boot_grace`` seconds ago. A
+        guest that was reported as booting already is left out, and so is one that is off or of
+        which it is not known what it holds.
         """
         told = {}
         for view in views:
             guest, host = guests.get(view.uuid), self._hosts.get(view.provider or "")
-            if guest is None or guest.booting or not guest.held or host is None:
+            if guest is None or guest.booting or guest.held in (None, NOTHING) or host is None:
                 continue
             since = self._cloud.seconds_since_start(host.context, view.uuid)
             booting = since is not None and since < self._options.boot_grace
@@ -240,8 +252,8 @@ class Check:
         on = Counter(view.host for view in views)
         for name, witness in self._witnesses.items():
             if witness is None and on[name]:
-                what = f"nova-compute of this host is down; the guests of {on[name]} instances on "
-                what += "this host were not checked"
+                what = f"nova-compute of this host is down; the guests of {on[name]} elastic "
+                what += "instances on this host were not checked"
                 yield Finding("guest_unknown", None, name, what, note=True)
 
 

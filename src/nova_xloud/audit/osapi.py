@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Asks nova-api over HTTP whether it runs with nova-xloud, because nova-api has no RPC server."""
+"""Asks nova-api whether it runs with nova-xloud: over HTTP, because nova-api has no RPC server."""
 
 from __future__ import annotations
 
@@ -24,9 +24,10 @@ CATALOGUE = "the URL of the service catalogue"
 def compute_api() -> adapter.Adapter:
     """Return a client of nova-api with the credentials that nova.conf has for Placement.
 
+    No request is made here.
+
     :raises keystoneauth1.exceptions.ClientException: ``[placement]`` names an unknown
-        ``auth_type``, or lacks an option of it. If it has no ``auth_type`` at all, this does not
-        raise, and each request of the client does
+        ``auth_type``, or lacks an option that the ``auth_type`` needs
     """
     auth = ks_loading.load_auth_from_conf_options(CONF, "placement")
     session = ks_loading.load_session_from_conf_options(
@@ -41,12 +42,13 @@ def compute_api() -> adapter.Adapter:
 
 
 def ask_api(url: str | None = None) -> ApiAnswer:
-    """Ask nova-api for the xloud status of a server that does not exist, which changes nothing.
+    """Ask a nova-api whether it runs with nova-xloud, and return the answer.
 
-    The answer shows whether nova-api knows the URL of nova-xloud. If nova-api cannot be asked, this
-    does not raise: ``ApiAnswer.why`` has the error.
+    The nova-api is asked for the xloud-status of a server that does not exist. Its response shows
+    whether it knows that URL. If the nova-api cannot be asked, ``ApiAnswer.why`` has the error, and
+    nothing is raised.
 
-    :param url: of the nova-api, such as ``http://10.0.0.11:8774/v2.1``; None: the URL of the
+    :param url: URL of the nova-api, such as ``http://10.0.0.11:8774/v2.1``; None: the URL of the
         service catalogue
     """
     uuid = uuidutils.generate_uuid()

@@ -7,16 +7,18 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
-from nova_xloud.core.checks.finding import REMEDIES, Finding
+from nova_xloud.core.checks.finding import Finding
+from nova_xloud.core.remedies.findings import FINDINGS
 from nova_xloud.errors import XloudError
 
 HOLDS, BROKEN, NOT_CHECKED = 0, 1, 2
 
 
 class Unread(XloudError):
-    """Raised when something could not be read, so that what depends on it was not checked.
+    """Something could not be read, so what depends on it was not checked.
 
-    If the check can go on without it, the error is kept for the report instead.
+    If the check can go on nevertheless, the error is not raised to the caller, but put into the
+    report.
 
     :ivar what: what could not be read, and why
     :ivar remedy: what to do about it
@@ -34,9 +36,9 @@ class Report:
 
     :ivar found: broken rules, and notes
     :ivar unread: what could not be read, and so was not checked
-    :ivar instances: the number of instances of the cloud
-    :ivar elastic: the number of elastic instances, which are the ones that the rules are about. The
-        allocations of the other instances count only in the sums of their host
+    :ivar instances: the number of instances that were read, elastic or not
+    :ivar elastic: the number of elastic instances among them. The rules about instances are checked
+        for these only; the allocations of other instances count in ``host_oversold``
     :ivar hosts: the number of compute nodes
     """
 
@@ -53,19 +55,25 @@ class Report:
 
     @property
     def notes(self) -> list[Finding]:
-        """What is worth knowing and breaks no rule."""
+        """The findings that break no rule and are only worth knowing."""
         return [finding for finding in self.found if finding.note]
 
     @property
     def exit_code(self) -> int:
-        """The command's exit code: 1 if a rule is broken, else 2 if not all was read, else 0."""
+        """The command's exit code.
+
+        It is 1 if a rule is broken; otherwise 2 if something could not be read, and 0 if not.
+        """
         if self.breaks:
             return BROKEN
         return NOT_CHECKED if self.unread else HOLDS
 
 
 def as_json(report: Report) -> str:
-    """Return a JSON object: ``breaks``, ``notes``, ``not_checked``, ``counts``, ``exit_code``."""
+    """Return the report as the text of a JSON object.
+
+    Its members are ``breaks``, ``notes``, ``not_checked``, ``counts`` and ``exit_code``.
+    """
     return json.dumps(
         {
             "breaks": [_as_dict(finding) for finding in report.breaks],
@@ -93,16 +101,16 @@ def _as_dict(finding: Finding) -> dict[str, object]:
 def as_text(report: Report) -> str:
     """Return the report as text for a terminal.
 
-    That is a table of the broken rules, their remedies, the notes, what was not checked, and the
-    counts in the last line. A part that would be empty is left out.
+    The text has a table of the broken rules, their remedies, the notes, what was not checked, and
+    the counts in the last line. A part that would be empty is left out.
     """
     lines: list[str] = []
     if report.breaks:
         lines += [*_table(report.breaks), "", "What to do:"]
-        lines += [f"  {code}: {REMEDIES[code]}." for code in _codes(report.breaks)]
+        lines += [f"  {code}: {FINDINGS[code].advice}" for code in _codes(report.breaks)]
         lines.append("")
     if report.notes:
-        lines += ["Notes, no broken rules:", *(f"  {note.message}." for note in report.notes), ""]
+        lines += ["Notes, no broken rules:", *(f"  {note.message}" for note in report.notes), ""]
     if report.unread:
         lines += ["Not checked:", *(f"  {unread}." for unread in report.unread), ""]
     breaks, notes = len(report.breaks), len(report.notes)

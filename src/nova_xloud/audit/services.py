@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reads the records of Nova's services in all cells, and asks each service over RPC."""
+"""Reads the records of Nova's services in all cells, and asks the services over RPC."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ API = "nova-osapi_compute"
 def services(cells: Cells, binary: str) -> list[Service]:
     """Return every service with the name ``binary``, with the answer of each that is up.
 
-    The services are asked over RPC, one after the other: a service answers such a call at once, and
-    one that does not answer within 10 s is returned as ``SILENT``.
+    Each service that is up is asked over RPC, one after the other. A service that does not answer
+    within 10 s is returned as ``SILENT``. Services of a cell that cannot be read are left out.
 
     :param binary: ``nova-compute``, ``nova-conductor`` or ``nova-scheduler``
     """
@@ -37,15 +37,18 @@ def services(cells: Cells, binary: str) -> list[Service]:
 
 
 def api_hosts(cells: Cells) -> list[str]:
-    """Return the hosts where a nova-api was ever started.
+    """Return the hosts for which Nova's databases have a record of a nova-api, sorted.
 
-    Nova does not record whether a nova-api still runs.
+    A nova-api was started on each of them at some time. Nova does not record whether it still runs.
     """
     return sorted({record.host for _, record in _records(cells, API)})
 
 
 def _records(cells: Cells, binary: str) -> list[tuple[Any, Any]]:
-    """Return each ``nova.objects.Service`` in a pair, after a context targeted at its cell."""
+    """Return a pair for each service with the name ``binary``: context and record.
+
+    The context is targeted at the service's cell. The record is a ``nova.objects.Service``.
+    """
 
     def read(context: Any) -> list[tuple[Any, Any]]:
         found = objects.ServiceList.get_by_binary(context, binary, include_disabled=True)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The checks of ``nova-xloud-status upgrade check``, which read the data and have it judged.
+"""The checks of ``nova-xloud-status upgrade check``: each reads some data and judges it.
 
-:mod:`nova_xloud.core.checks` has the functions that judge.
+The functions that judge the data are in :mod:`nova_xloud.core.checks`.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from nova_xloud.audit.guests import ComputeWitness
 from nova_xloud.audit.invariants import Check, Options
 from nova_xloud.audit.report import Unread
 from nova_xloud.core.checks import upgrade_check
+from nova_xloud.core.checks.autoscale import AUTOSCALE, judge_autoscale
 from nova_xloud.core.checks.services import COMPUTE, About, Service, judge_api, judge_services
 from nova_xloud.core.checks.upgrade_check import Issue, Level, StoredFlavor, Verdict
 from nova_xloud.core.size import Size
@@ -36,12 +37,12 @@ CONF = nova.conf.CONF
 
 
 class Readiness:
-    """The checks of one cloud, which share its databases, flavors and the answers of services.
+    """The checks of ``nova-xloud-status upgrade check``, for one cloud.
 
-    Each of those is read once, whatever the number of checks that need it.
+    Flavors and the answers of services are read once, also if several checks need them.
 
-    :param misfits: returns one line for each point where the installed Nova does not fit
-    :param api_urls: URL of each nova-api; if empty, the URL of the service catalogue is used
+    :param misfits: returns one line for each seam at which the installed Nova does not fit
+    :param api_urls: the URL of each nova-api to check; if empty, the one of the service catalogue
     """
 
     def __init__(self, misfits: Callable[[], Sequence[str]], api_urls: Sequence[str]) -> None:
@@ -50,7 +51,10 @@ class Readiness:
         self._asked: dict[str, list[Service]] = {}
 
     def checks(self) -> tuple[tuple[str, Callable[[], Verdict]], ...]:
-        """Return each check with its name, in the order of printing; no check raises an error."""
+        """Return the name of each check and the function that makes the check, in printing order.
+
+        The functions raise no error: an error in a check becomes a warning in the check's verdict.
+        """
         checks = (
             ("Nova release", self._release),
             ("Seams", self._seams),
@@ -61,9 +65,10 @@ class Readiness:
             ("Balloon statistics", self._balloons),
             ("Scheduler filters", self._filters),
             ("Minimums of flavors", self._minimums),
+            ("Automatic growth", self._autoscale),
             ("Invariants", self._invariants),
         )
-        return tuple((name, functools.partial(_answered, check)) for name, check in checks)
+        return tuple((name, functools.partial(_answered, name, check)) for name, check in checks)
 
     def _release(self) -> Verdict:
         found = releases.version()
@@ -93,6 +98,12 @@ class Readiness:
         told, silent = _option_by_host(self._services(COMPUTE), upgrade_check.STATISTICS_PERIOD)
         here = CONF.libvirt.mem_stats_period_seconds
         return self._as_far_as_read(upgrade_check.judge_balloons(told, silent, here, self._flavors))
+
+    def _autoscale(self) -> Verdict:
+        told, _ = _option_by_host(self._services(COMPUTE), AUTOSCALE)
+        conductors = self._services(services.CONDUCTOR)
+        verdict = judge_autoscale(told, CONF.xloud.autoscale, conductors, self._flavors)
+        return self._as_far_as_read(verdict)
 
     def _filters(self) -> Verdict:
         told, _ = _option_by_host(self._services(services.SCHEDULER), upgrade_check.FILTERS)
@@ -132,7 +143,7 @@ class Readiness:
 
     @functools.cached_property
     def _flavors(self) -> list[StoredFlavor]:
-        """All flavors of the cloud, private flavors too."""
+        """All flavors of the cloud, also private ones."""
         stored = self._cells.api_database(objects.FlavorList.get_all)
         return [_stored(flavor) for flavor in stored]
 
@@ -146,21 +157,26 @@ class Readiness:
 
 
 def _stored(flavor: Any) -> StoredFlavor:
-    """Return what the checks need of a ``nova.objects.Flavor``, with the flavor's memory floor."""
+    """Return what the checks need of a ``nova.objects.Flavor``, and the flavor's memory floor."""
     maximum = Size(flavor.vcpus, flavor.memory_mb)
     floor = nova_objects.memory_floor(maximum)
     return StoredFlavor(flavor.name, maximum, dict(flavor.extra_specs), floor)
 
 
-def _answered(check: Callable[[], Verdict]) -> Verdict:
-    """Return the verdict of ``check``; an error becomes a warning, so that other checks can run."""
+def _answered(name: str, check: Callable[[], Verdict]) -> Verdict:
+    """Return the verdict of ``check``; if it raises an error, return a verdict with a warning.
+
+    :param name: the name of the check, for the log
+    """
     try:
         return check()
     except Unread as error:
         return Verdict("Not checked", _not_read([error]))
     except Exception as error:
         LOG.warning(
-            "A check of nova-xloud-status upgrade check failed; the other checks go on.",
+            "nova-xloud-status upgrade check: the check %s could not be made and is reported as a "
+            "warning; the other checks go on.",
+            name,
             exc_info=True,
         )
         remedy = "see the traceback on stderr"
@@ -173,7 +189,10 @@ def _not_read(unread: Iterable[Unread]) -> tuple[Issue, ...]:
 
 
 def _option_by_host(asked: Iterable[Service], option: str) -> tuple[dict[str, Any], list[str]]:
-    """Return the value of ``option`` by host, and the hosts whose service did not report it."""
+    """Return the value of ``option`` by host, and the hosts that did not report it.
+
+    :param option: an option as people name it, such as ``[libvirt] mem_stats_period_seconds``
+    """
     told, silent = {}, []
     for service in asked:
         if service.about is not None and option in service.about.options:

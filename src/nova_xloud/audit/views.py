@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Small copies ("views") of Nova's instances, with only the data that the rules need.
+"""Views: small copies of Nova's instances, with only the data that the rules need.
 
 The views of a whole cloud are kept in memory. A ``nova.objects.Instance`` takes tens of KiB. A view
 takes some hundred bytes: it refers to no object of Nova, and values that are equal in several views
@@ -22,15 +22,15 @@ T = TypeVar("T")
 
 
 class Once:
-    """Keeps one copy of all values that are equal."""
+    """Keeps one object for all values that are equal, to save memory."""
 
     def __init__(self) -> None:
         self._kept: dict[Hashable, Any] = {}
 
     def of(self, value: T, key: Hashable = None) -> T:
-        """Return the first value that was equal to ``value``; ``value`` itself if it is the first.
+        """Return the first value that was given here and equals ``value``; it may be ``value``.
 
-        :param key: compared in place of ``value``, for a value that cannot be hashed
+        :param key: is compared in place of ``value``, for a value that cannot be hashed
         """
         kept: T = self._kept.setdefault(value if key is None else key, value)
         return kept
@@ -49,8 +49,8 @@ class Views:
     def of(self, instance: Any) -> ElasticInstance | None:
         """Return the view of a ``nova.objects.Instance``, without its migrations and its guest.
 
-        :returns: None for an instance that is not elastic: the rules need nothing of it but its
-            allocation, which Placement has
+        :returns: None for an instance that is not elastic, because the rules need only its
+            allocation in Placement
         """
         if not nova_objects.is_elastic(instance):
             return None

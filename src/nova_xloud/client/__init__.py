@@ -10,8 +10,8 @@
     adjustment = xloud.adjust("web1", vcpus=3, memory_mb=768)
     status = xloud.wait_for_adjustment(adjustment)
 
-The client does not need Nova, and imports nothing of nova-xloud that does. docs/client.md is its
-guide.
+The client does not need Nova, and imports nothing of nova-xloud that needs Nova. The guide is
+docs/client.md.
 """
 
 from __future__ import annotations

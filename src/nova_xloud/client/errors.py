@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every error class of the client, as one tree; all are openstacksdk's ``SDKException`` too.
 
-Errors of openstacksdk and keystoneauth (a server that is not found by its name, a connection that
-fails, an answer without a class here) come to the caller as they are.
+Other errors of openstacksdk and keystoneauth are raised unchanged: a server that is not found by
+its name, a connection that fails, an answer for which the tree has no class.
 
 ::
 
     ClientError
-    ├── AdjustmentRefused       the API said no: one class a code
+    ├── AdjustmentRefused       the API refused a request: one class for each code
     │   ├── Invalid                 xloud.invalid, or Nova's own 400
     │   ├── OutOfBounds             xloud.out_of_bounds
     │   ├── Forbidden               xloud.forbidden, or Nova's own 403
@@ -25,7 +25,7 @@ fails, an answer without a class here) come to the caller as they are.
     └── NotReached              the wait ended before the guest had the size; has the last status
         ├── GuestRefused            the guest does not follow
         ├── TimedOut                the adjustment continues
-        ├── Superseded              another size is desired now
+        ├── Superseded              adjusted again, or another size is desired now
         └── AdjustmentFailed        the adjustment could not be done
 """
 
@@ -43,10 +43,10 @@ _CODE = re.compile(r"^(xloud\.[a-z_.]+): ?(.*)$", re.DOTALL)
 
 
 class ClientError(SDKException):
-    """The root of the tree; never raised itself.
+    """The base class of every error in this module; it is never raised itself.
 
     :ivar message: what happened, for people
-    :ivar next_step: what to do about it, in one or more sentences; may be empty
+    :ivar next_step: what to do about the error, in one or more sentences; may be empty
     """
 
     def __init__(self, message: str, advice: str = "") -> None:
@@ -55,13 +55,13 @@ class ClientError(SDKException):
 
 
 class AdjustmentRefused(ClientError):
-    """The API refused an adjustment, or to show a status; nothing was changed.
+    """The API refused an adjustment or a dry run, or to show a status.
 
-    There is one exception: after :class:`HostUnavailable` the adjustment may have been taken, if
-    the compute host did not answer in time; its message says so. This class itself is raised for a
-    code that only a later version of the API knows.
+    What is desired and what the guest has are not changed; more may be reserved for a while. The
+    exception is :class:`HostUnavailable`: the adjustment may have been admitted. This class itself
+    is raised for a code that only a later version of the API knows.
 
-    :ivar code: stable, ``xloud.<something>``; empty where the message is Nova's own
+    :ivar code: stable reason code ``xloud.<something>``; empty if the message is Nova's own
     :ivar http_status: the HTTP status of the answer
     :ivar request_id: the id of the request that was refused; empty if unknown
     """
@@ -83,14 +83,17 @@ class AdjustmentRefused(ClientError):
 
 
 class Invalid(AdjustmentRefused):
-    """The request is not well formed, by the API of nova-xloud or by Nova itself."""
+    """The body of the request does not fit the API's schema, or Nova itself answered 400."""
 
     CODE = "xloud.invalid"
     PLAIN = 400
 
 
 class OutOfBounds(AdjustmentRefused):
-    """The size is below the minimum, above the maximum, or no multiple of the vCPU step."""
+    """The size is below the server's minimum or above its maximum.
+
+    The error is raised too if the number of vCPUs is no multiple of the threads per core.
+    """
 
     CODE = "xloud.out_of_bounds"
 
@@ -116,14 +119,18 @@ class NotFound(AdjustmentRefused):
 
 
 class InvalidState(AdjustmentRefused):
-    """The server is locked, busy with another operation, or neither active, paused nor stopped."""
+    """The state of the server does not allow the request.
+
+    The server is locked, busy with another operation, or neither active, paused nor stopped; or a
+    size until the next stop was asked for (``persist=False``) and the server does not run.
+    """
 
     CODE = "xloud.invalid_state"
     PLAIN = 409
 
 
 class NoCapacity(AdjustmentRefused):
-    """The server's compute host has less left than the adjustment needs, by Placement."""
+    """The server's compute host has no room in Placement for what the adjustment needs."""
 
     CODE = "xloud.no_capacity"
 
@@ -135,13 +142,16 @@ class NoAllocation(AdjustmentRefused):
 
 
 class ClaimRefused(AdjustmentRefused):
-    """Placement refuses to release what is not needed any more, or does not know the host."""
+    """Placement refuses to write the server's allocation, and not for lack of room.
+
+    For example, Placement does not know the server's compute host.
+    """
 
     CODE = "xloud.claim_refused"
 
 
 class Blocked(AdjustmentRefused):
-    """A resource of the server cannot be adjusted, or not in this way.
+    """A resource of the server cannot be adjusted, or not in the way that was asked for.
 
     The code ``xloud.blocked.<why>`` and the message say why.
     """
@@ -150,27 +160,37 @@ class Blocked(AdjustmentRefused):
 
     @property
     def why(self) -> str:
-        """The end of ``code``, after ``xloud.blocked.``"""
+        """The part of ``code`` after ``xloud.blocked.``, such as ``vfio``."""
         return self.code.removeprefix("xloud.blocked.")
 
 
 class HostUnavailable(AdjustmentRefused):
-    """The server's compute host is down, or did not answer in time.
+    """The server's compute host cannot do what was asked for now.
 
-    If it did not answer in time, the adjustment may have been taken; the status shows whether.
+    The host is down, busy or did not answer in time, or the guest's QEMU or libvirt fails or does
+    not answer there. If the host did not answer in time, the adjustment may have been admitted; the
+    status shows whether it was.
     """
 
     CODE = "xloud.host_unavailable"
 
 
 class HostUnsupported(AdjustmentRefused):
-    """The server's compute host runs without nova-xloud, or with a version that is too old."""
+    """The server's compute host runs without nova-xloud, or with a version that is too old.
+
+    The error is raised too if ``[upgrade_levels] xloud`` in nova-api's nova.conf forbids the call
+    to the host.
+    """
 
     CODE = "xloud.host_unsupported"
 
 
 class PlacementUnavailable(AdjustmentRefused):
-    """Placement did not answer or failed, or each try to write the allocation was a conflict."""
+    """Placement cannot be used now.
+
+    Placement did not answer, answered with an error, or each attempt to write the allocation ended
+    in a conflict; or Placement or Keystone did not answer when the quota was checked.
+    """
 
     CODE = "xloud.placement_unavailable"
 
@@ -188,10 +208,10 @@ class NotInstalled(ClientError):
 
 
 class NotReached(ClientError):
-    """The adjustment was admitted, and the wait ended before the guest had the size.
+    """The adjustment was admitted, but the wait ended before the guest had the size.
 
-    :ivar code: the reason code of the condition that explains it; empty if none does
-    :ivar status: the last status that was read; None: no status could be read
+    :ivar code: the reason code of the condition that explains why; empty if none does
+    :ivar status: the last status that was read; None if no status could be read
     """
 
     def __init__(self, message: str, status: Status | None = None, code: str = "") -> None:
@@ -204,11 +224,14 @@ class NotReached(ClientError):
 
 
 class GuestRefused(NotReached):
-    """The guest did not take or give back vCPUs or memory. What the guest has stays claimed."""
+    """The guest, or its libvirt definition, did not get the desired size.
+
+    What the guest has stays claimed.
+    """
 
 
 class TimedOut(NotReached):
-    """The size was not reached in time. The adjustment continues.
+    """The guest did not have the size within the timeout. The adjustment continues.
 
     ``code`` is the reason of the condition ``Converged``; empty if no status could be read.
     """
@@ -218,28 +241,31 @@ class TimedOut(NotReached):
 
 
 class Superseded(NotReached):
-    """Another size is desired by now.
+    """The server was adjusted again, or has another desired size for another reason.
 
-    The server was adjusted again, or the adjustment was not to persist and the guest has stopped.
+    For example, the adjustment was not to persist and the guest has stopped.
     """
 
 
 class AdjustmentFailed(NotReached):
     """The adjustment could not be done.
 
-    nova-xloud tries again, with longer and longer pauses, unless it has given the adjustment up
-    (``xloud.gave_up``) or the server has no guest (``xloud.no_guest``).
+    nova-xloud tries again by itself, unless it has given the adjustment up
+    (``xloud.gave_up.<what>``) or the server has no guest (``xloud.no_guest``).
     """
 
 
 def check(response: Any) -> None:
-    """Raise the error of a response of the API; return if its HTTP status is below 400.
+    """Raise the error that a response of the API stands for; do nothing if there is none.
+
+    A response is an error if its HTTP status is 400 or above.
 
     :param response: a response of ``requests``
-    :raises AdjustmentRefused: nova-xloud refused the request, or Nova itself with 400, 403, 404 or
-        409
-    :raises NotInstalled: nova-api does not know the URL: a 404 without a message of Nova
-    :raises openstack.exceptions.HttpException: any other error
+    :raises AdjustmentRefused: nova-xloud refused the request, or Nova itself refused it with 400,
+        403, 404 or 409
+    :raises NotInstalled: the response is a 404 without a message of Nova, so nova-api does not know
+        the URL
+    :raises openstack.exceptions.HttpException: the response is any other error
     """
     status = response.status_code
     if status < 400:
@@ -261,7 +287,10 @@ def check(response: Any) -> None:
 def _class_of(code: str, status: int) -> type[AdjustmentRefused] | None:
     """Return the class for a refusal; None if the answer is not a refusal.
 
-    A code that only a later version of the API knows becomes a plain ``AdjustmentRefused``.
+    For a code that only a later version of the API knows, that is ``AdjustmentRefused`` itself.
+
+    :param code: the reason code at the beginning of the message; empty if there is none
+    :param status: the HTTP status, which decides if there is no code
     """
     for kind in AdjustmentRefused.__subclasses__():
         if code and (code == kind.CODE or code.startswith(kind.CODE + ".")):
@@ -272,9 +301,9 @@ def _class_of(code: str, status: int) -> type[AdjustmentRefused] | None:
 
 
 def _message(response: Any) -> str | None:
-    """Return the message in an answer of Nova; None if the answer has another form.
+    """Return the message of an answer in Nova's form; None if the answer has another form.
 
-    The form: ``{"conflictingRequest": {"code": 409, "message": "..."}}``.
+    Nova's form is ``{"conflictingRequest": {"code": 409, "message": "..."}}``.
     """
     try:
         ((_, told),) = response.json().items()

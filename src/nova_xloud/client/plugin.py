@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The plugin of the command ``openstack``: the names that osc-lib looks for in a module."""
+"""The plugin of the command ``openstack``: the names that osc-lib needs in a plugin's module."""
 
 from __future__ import annotations
 
@@ -14,5 +14,5 @@ DEFAULT_API_VERSION = "1"
 
 
 def build_option_parser(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
-    """Return ``parser`` as it is: there are no global options."""
+    """Return ``parser`` unchanged: the plugin has no global options."""
     return parser

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The answers of the API as typed objects.
 
-Members that only a later version of the API knows are in ``body`` and nowhere else.
+Some members of an answer have no attribute here, such as those that a later version of the API may
+have. They are in the ``body`` of a :class:`Status` or a :class:`Plan`.
 """
 
 from __future__ import annotations
@@ -20,11 +21,13 @@ class Adjustment:
     """An adjustment that was admitted.
 
     :ivar server_id: the server's ID
-    :ivar vcpus: the number that was asked for; None: left as it was
+    :ivar vcpus: the number of vCPUs that was asked for; None: left as it was
     :ivar memory_mb: the memory that was asked for, MiB; None: left as it was
     :ivar persist: whether the size is kept when the server is stopped and started
-    :ivar request_id: the id of the request, by which Nova finds the instance action of the
-        adjustment; empty if unknown
+    :ivar request_id: the id of the request; empty if unknown. The instance action of the adjustment
+        has the same id; there is none if there was nothing to do
+    :ivar autoscale: the mode of automatic growth that was asked for, or ``flavor``; None: left as
+        it was
     """
 
     server_id: str
@@ -32,28 +35,36 @@ class Adjustment:
     memory_mb: int | None
     persist: bool
     request_id: str
+    autoscale: str | None = None
 
     def is_of(self, desired: Size) -> bool:
-        """Return whether ``desired`` has the sizes that this adjustment asked for."""
+        """Return whether ``desired`` has the vCPUs and memory that this adjustment asked for.
+
+        A resource that the adjustment left as it was may have any size.
+        """
         return self.vcpus in (None, desired.vcpus) and self.memory_mb in (None, desired.memory_mb)
 
     def __str__(self) -> str:
         vcpus = f"{self.vcpus} vCPUs" if self.vcpus is not None else ""
         memory = f"{self.memory_mb} MiB" if self.memory_mb is not None else ""
-        return ", ".join(filter(None, (vcpus, memory)))
+        mode = f"autoscale {self.autoscale}" if self.autoscale is not None else ""
+        return ", ".join(filter(None, (vcpus, memory, mode)))
 
 
 @dataclass(frozen=True, slots=True)
 class FourNumbers:
     """The four sizes of a server, each with vCPUs and memory.
 
-    :ivar desired: the size that was asked for last and admitted; the boot size if none was
-    :ivar reserved: the size that Placement has allocated
-    :ivar actuated: the size that QEMU was set to; 0 and 0 if the server does not run; None:
-        unknown, because the compute host is down
-    :ivar observed: the size that the guest was seen to have. A resource is None if it is unknown:
-        vCPUs if the guest has no agent, memory if the balloon driver does not report, both while
-        the compute host is down
+    If ``Status.from_host`` is False, the sizes are from Nova's database: ``actuated`` and both
+    numbers of ``observed`` are None then.
+
+    :ivar desired: the size that was asked for last and admitted; the boot size if none was asked
+        for; the size that the guest kept, after nova-xloud gave up
+    :ivar reserved: the size that Placement has allocated; from the database, the size in the
+        instance's columns, or 0 and 0 if the server is on no host
+    :ivar actuated: the size that QEMU has; 0 and 0 if the server does not run
+    :ivar observed: the size that the guest was seen to have; 0 and 0 if the server does not run.
+        vCPUs are None without an answer of the guest agent, and memory is None if it is not known
     """
 
     desired: Size
@@ -64,7 +75,12 @@ class FourNumbers:
 
 @dataclass(frozen=True, slots=True)
 class Blocker:
-    """Why a resource cannot be adjusted; ``resource`` is ``vcpus`` or ``memory_mb``."""
+    """Why a resource of a server cannot be adjusted, or not in every way.
+
+    :ivar resource: ``vcpus`` or ``memory_mb``
+    :ivar code: stable reason code, ``xloud.blocked.<why>``
+    :ivar message: the reason, for people
+    """
 
     resource: str
     code: str
@@ -72,21 +88,48 @@ class Blocker:
 
 
 @dataclass(frozen=True, slots=True)
+class Autoscale:
+    """How a server is scaled automatically.
+
+    :ivar mode: ``off``, ``observe`` or ``on``
+    :ivar requested: the mode that was requested for the server; None if the flavor's counts
+    :ivar profile: how long the shrink rule remembers: ``dense``, ``balanced`` or ``careful``
+    :ivar weight: how much the server counts beside others when its host is full
+    :ivar recommendation: the size that the server should have; None if there is none (yet)
+    :ivar reasons: why, for each resource: a mapping with ``resource``, ``code`` and ``message``
+    :ivar since: since when the recommended size is the same: ISO 8601, UTC; None without one
+    :ivar age_seconds: how old the figures of the guest are; None without any
+    """
+
+    mode: str
+    requested: str | None
+    profile: str
+    weight: int
+    recommendation: Size | None
+    reasons: tuple[Mapping[str, str], ...]
+    since: str | None
+    age_seconds: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Status:
     """The sizes, bounds and conditions of a server.
 
-    :ivar current: the size of the guest; if the server does not run, or the compute host did not
-        answer, the size that it will start with
+    :ivar current: the size of the guest; if the server does not run, or the status is from Nova's
+        database, the size that the server will start with
     :ivar minimum: the smallest size that may be asked for
     :ivar maximum: the size of the flavor
     :ivar numbers: the four sizes
     :ivar vcpu_step: the number of vCPUs has to be a multiple of this
-    :ivar generation: how many adjustments were admitted that changed the desired size
+    :ivar generation: a counter of admitted adjustments; an adjustment to what is desired already
+        does not count
     :ivar conditions: ``Converged``, and the other conditions while they are true
-    :ivar blockers: why a resource cannot be adjusted; empty if both can
-    :ivar from_host: False: the compute host is down or did not answer, and this is from Nova's
-        database
-    :ivar body: ``xloud_status`` as it was answered
+    :ivar blockers: why a resource cannot be adjusted, or not in every way; empty if both can
+    :ivar from_host: True if the status is from the compute host. False if it is from Nova's
+        database: the host is down, does not answer or cannot read the guest, or the server is on no
+        host
+    :ivar body: the whole ``xloud_status`` of the answer
+    :ivar autoscale: how the server is scaled automatically; None if the API is too old to say
     """
 
     server_id: str
@@ -100,10 +143,11 @@ class Status:
     blockers: tuple[Blocker, ...]
     from_host: bool
     body: Mapping[str, Any]
+    autoscale: Autoscale | None = None
 
     @staticmethod
     def from_body(server_id: str, body: Mapping[str, Any]) -> Status:
-        """Return the status with the members of ``body``, the ``xloud_status`` of an answer."""
+        """Return the status that ``body``, the ``xloud_status`` of an answer, describes."""
         return Status(
             server_id=server_id,
             current=Size(body["current_vcpus"], body["current_memory_mb"]),
@@ -116,11 +160,18 @@ class Status:
             blockers=_blockers(body),
             from_host=body["source"] == "host",
             body=body,
+            autoscale=_autoscale(body.get("autoscale")),
         )
 
     @property
+    def recommends_change(self) -> bool:
+        """Whether another size is recommended than is desired."""
+        told = self.autoscale
+        return told is not None and told.recommendation not in (None, self.numbers.desired)
+
+    @property
     def running(self) -> bool | None:
-        """Whether the guest runs; None: unknown, because the compute host is down."""
+        """Whether the guest runs; None if the status is from Nova's database."""
         actuated = self.numbers.actuated
         return None if actuated is None else actuated.vcpus > 0
 
@@ -128,22 +179,23 @@ class Status:
     def converged(self) -> bool:
         """Whether the condition ``Converged`` is true.
 
-        It is if the guest has the desired size, and also if the server does not run and will start
-        with that size.
+        The condition is true if the desired size was reached, and the guest still has it or does
+        not run. If the status is from Nova's database, the condition follows from what was recorded
+        there last.
         """
         found = self.condition(CONVERGED)
         return found is not None and found.status
 
     def condition(self, kind: str) -> Condition | None:
-        """Return the condition of the type ``kind``; None if the server does not have it."""
+        """Return the condition of the type ``kind``; None if the status does not have it."""
         return next((one for one in self.conditions if one.type == kind), None)
 
     @property
     def reasons(self) -> tuple[str, ...]:
         """The reason codes of all that is not as it should be, each once.
 
-        They are that of ``Converged`` if it is false, and those of all other conditions that are
-        true.
+        That is the reason of ``Converged`` if this condition is false, and the reason of every
+        other condition that is true.
         """
         wrong = [one for one in self.conditions if one.status is not (one.type == CONVERGED)]
         return tuple(dict.fromkeys(one.reason for one in wrong))
@@ -151,7 +203,11 @@ class Status:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why an adjustment would be refused, by its dry run: a stable code, and a text for people."""
+    """Why an adjustment would be refused, as its dry run answers.
+
+    :ivar code: stable reason code, such as ``xloud.no_capacity``
+    :ivar message: the reason, for people
+    """
 
     code: str
     message: str
@@ -162,14 +218,16 @@ class Plan:
     """What an adjustment would do, as its dry run answers.
 
     :ivar admitted: whether the adjustment would be admitted; if not, ``refusal`` says why
-    :ivar desired: the size that would be desired; None if the adjustment is refused before that
-        is known
-    :ivar claim: what Placement would have allocated during the adjustment; None if the adjustment
-        is refused before that is known
-    :ivar steps: in order, each a mapping with ``step``, its name, and the values of that step. If
-        the size would not be reached, the last one is the reason
-    :ivar blockers: why a resource cannot be adjusted; empty if both can
-    :ivar body: ``plan`` as it was answered
+    :ivar refusal: None if the adjustment would be admitted
+    :ivar desired: the size that would be desired; None if the adjustment would be refused before
+        that is known
+    :ivar claim: the size that Placement would have allocated during the adjustment; None if the
+        adjustment would be refused before that is known
+    :ivar steps: the steps in order; empty if there is nothing to do, or if ``desired`` is None.
+        Each is a mapping with ``step``, the name of the step, and the values of the step. If the
+        size would not be reached, the last step has the reason
+    :ivar blockers: why a resource cannot be adjusted, or not in every way; empty if both can
+    :ivar body: the whole ``plan`` of the answer
     """
 
     server_id: str
@@ -183,7 +241,7 @@ class Plan:
 
     @staticmethod
     def from_body(server_id: str, body: Mapping[str, Any]) -> Plan:
-        """Return the plan with the members of ``body``, the ``plan`` of an answer."""
+        """Return the plan that ``body``, the ``plan`` of an answer, describes."""
         refusal = body["refusal"]
         return Plan(
             server_id=server_id,
@@ -199,9 +257,11 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """A server of a list, with its status or the error with which reading it failed.
+    """A server of a list, with its status, or with the error if the status cannot be read.
 
     :ivar server: a server object of openstacksdk
+    :ivar status: the server's status; None if it cannot be read
+    :ivar error: why the status cannot be read; None if it was read
     """
 
     server: Any
@@ -211,6 +271,21 @@ class Listed:
 
 def _size(told: Mapping[str, int] | None) -> Size | None:
     return None if told is None else Size(told["vcpus"], told["memory_mb"])
+
+
+def _autoscale(told: Mapping[str, Any] | None) -> Autoscale | None:
+    if told is None:
+        return None
+    return Autoscale(
+        mode=told["mode"],
+        requested=told["requested"],
+        profile=told["profile"],
+        weight=told["weight"],
+        recommendation=_size(told["recommendation"]),
+        reasons=tuple(told["reasons"]),
+        since=told["since"],
+        age_seconds=told["age_seconds"],
+    )
 
 
 def _numbers(vcpus: Mapping[str, Any], memory_mb: Mapping[str, Any]) -> FourNumbers:

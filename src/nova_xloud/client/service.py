@@ -17,6 +17,7 @@ from openstack.service_description import ServiceDescription
 from nova_xloud.client.errors import NotInstalled, check
 from nova_xloud.client.resources import Adjustment, Listed, Plan, Status
 from nova_xloud.client.waiting import Progress, Waiting
+from nova_xloud.core.autoscaling.mode import OF_FLAVOR
 
 TIMEOUT = 300.0
 # How many statuses are requested at the same time.
@@ -27,9 +28,9 @@ _AT_ONCE = 8
 class Xloud:
     """The API of nova-xloud at the compute endpoint of one cloud.
 
-    Methods take a server as its ID, its name, or a server object of openstacksdk.
+    A parameter ``server`` may be a server's ID, its name, or a server object of openstacksdk.
 
-    :ivar compute: ``Connection.compute``
+    :ivar compute: ``Connection.compute`` of openstacksdk
     """
 
     compute: Any
@@ -39,8 +40,10 @@ class Xloud:
 
         :param server: an ID or a name; a server object is returned as it is
         :param all_projects: look for the name in all projects; for administrators
-        :raises openstack.exceptions.NotFoundException: no server has that ID or name
+        :raises openstack.exceptions.NotFoundException: no server has that ID or name, or the user
+            may not see that server
         :raises openstack.exceptions.DuplicateResource: several servers have that name
+        :raises openstack.exceptions.SDKException: the servers cannot be read
         """
         if not isinstance(server, str):
             return server
@@ -54,26 +57,30 @@ class Xloud:
         memory_mb: int | None = None,
         persist: bool = True,
         force: bool = False,
+        autoscale: str | None = None,
     ) -> Adjustment:
-        """Ask for a size. Returns when the size is admitted, which is before the guest has it.
+        """Ask for a size, or a mode of automatic growth; return when the adjustment is admitted.
 
-        At least one of ``vcpus`` and ``memory_mb`` is needed.
+        The guest may not have the size yet: see :meth:`wait_for_adjustment`. At least one of
+        ``vcpus``, ``memory_mb`` and ``autoscale`` is needed.
 
         :param vcpus: None: leave the number of vCPUs as it is
         :param memory_mb: MiB; None: leave the memory as it is
         :param persist: False: keep the size only until the guest next stops
-        :param force: allow less memory than the guest's own statistics say that the guest needs
-        :raises AdjustmentRefused: nothing was changed; but see
-            :class:`nova_xloud.client.errors.HostUnavailable`
+        :param force: allow less memory than the guest needs by its own statistics
+        :param autoscale: ``off``, ``observe``, ``on``, or ``flavor`` for the mode that the flavor
+            names; None: leave it as it is
+        :raises AdjustmentRefused: the API refuses the adjustment;
+            :class:`~nova_xloud.client.errors.AdjustmentRefused` says what may have changed
         :raises NotInstalled: this cloud's nova-api runs without nova-xloud
-        :raises openstack.exceptions.SDKException: the server is not found by its name (see
+        :raises openstack.exceptions.SDKException: the server is not found (see
             :meth:`find_server`), or the API answered with another error
         """
         found = self.find_server(server)
-        body = _body(vcpus, memory_mb, persist, force)
+        body = _body(vcpus, memory_mb, persist, force, autoscale)
         response = self._post(found.id, body)
         request_id = response.headers.get("x-openstack-request-id", "")
-        return Adjustment(found.id, vcpus, memory_mb, persist, request_id)
+        return Adjustment(found.id, vcpus, memory_mb, persist, request_id, autoscale)
 
     def plan(
         self,
@@ -83,35 +90,43 @@ class Xloud:
         memory_mb: int | None = None,
         persist: bool = True,
         force: bool = False,
+        autoscale: str | None = None,
     ) -> Plan:
-        """Return what :meth:`adjust` would do, without changing anything.
+        """Return what :meth:`adjust` would do with the same arguments, without changing anything.
 
-        A refusal by the server's bounds, by a quota or by Placement is in the plan.
+        A refusal by the server's bounds or blockers, by a quota, or because the compute host has no
+        room is in the plan, and not raised.
 
         :raises AdjustmentRefused: no plan can be made, for example because the request is not well
             formed, the policy does not allow it, the server is locked or busy, or the server's
             compute host is down
         :raises NotInstalled: this cloud's nova-api runs without nova-xloud
+        :raises openstack.exceptions.SDKException: as in :meth:`adjust`
         """
         found = self.find_server(server)
-        body = _body(vcpus, memory_mb, persist, force) | {"dry_run": True}
+        body = _body(vcpus, memory_mb, persist, force, autoscale) | {"dry_run": True}
         return Plan.from_body(found.id, self._post(found.id, body).json()["plan"])
 
     def get_status(self, server: Any) -> Status:
         """Return a server's sizes, bounds and conditions.
 
-        :raises AdjustmentRefused: the server is gone, or the policy does not allow to see it
+        If the compute host is down or does not answer, or Placement does not answer it, the status
+        is from Nova's database.
+
+        :raises AdjustmentRefused: the status cannot be read, for example because the server is
+            gone, the policy does not allow it, or the compute host runs without nova-xloud
         :raises NotInstalled: this cloud's nova-api runs without nova-xloud
+        :raises openstack.exceptions.SDKException: as in :meth:`adjust`
         """
         return self._status(self.find_server(server).id)
 
     def servers(self, limit: int | None = None, **query: Any) -> Iterator[Listed]:
-        """Yield servers with their status, in Nova's order.
+        """Yield servers with their statuses, in the order of Nova's list.
 
         A server whose status cannot be read is yielded with the error instead.
 
         :param limit: the largest number of servers; None: all
-        :param query: the query of ``Connection.compute.servers()``, such as ``all_projects``,
+        :param query: arguments of ``Connection.compute.servers()``, such as ``all_projects``,
             ``compute_host``, ``name``, ``marker``
         :raises NotInstalled: this cloud's nova-api runs without nova-xloud
         :raises openstack.exceptions.SDKException: the servers cannot be listed
@@ -131,22 +146,24 @@ class Xloud:
         on_progress: Callable[[Progress], None] = lambda progress: None,
         interval: float = 1.0,
     ) -> Status:
-        """Wait until the guest has the size that was asked for.
+        """Wait until the guest has the size that was asked for, and return the last status.
 
-        If the guest cannot confirm the size, wait until it is set; if the server does not run,
-        until the size is claimed. Errors that pass, such as a lost connection, do not end the wait.
+        If the guest cannot confirm the size, wait until QEMU has it; if the server does not run,
+        until the size is claimed. A lost connection, an error of Nova (HTTP 500, for example) or a
+        Placement that does not answer does not end the wait.
 
-        :param timeout: seconds
-        :param on_progress: called with each stage when it is reached, and with each reason for
-            delay
+        :param timeout: seconds after which the wait ends
+        :param on_progress: called once with each stage when it is reached, and with each reason for
+            a delay
         :param interval: seconds between two readings of the status
         :returns: the status with which the size was reached
         :raises GuestRefused: the guest does not follow; what the guest has stays claimed
         :raises TimedOut: the size was not reached in time; the adjustment continues
-        :raises Superseded: another size is desired by now
+        :raises Superseded: the server was adjusted again, or another size is desired by now
         :raises AdjustmentFailed: the adjustment could not be done
-        :raises AdjustmentRefused: the status cannot be had any more, for example because the server
-            was deleted
+        :raises AdjustmentRefused: the status cannot be read, for example because the server was
+            deleted
+        :raises NotInstalled: the nova-api that answered runs without nova-xloud
         """
         return Waiting(
             adjustment,
@@ -178,8 +195,9 @@ class Xloud:
 class XloudService(ServiceDescription):  # type: ignore[type-arg]
     """The description of the service, which gives a connection the attribute ``xloud``.
 
-    Use it as ``Connection(extra_services=[XloudService()])``, or see :func:`add_to`. The service
-    has no endpoint of its own: requests go through ``Connection.compute``.
+    Pass it to a connection, as in ``Connection(extra_services=[XloudService()])``, or use
+    :func:`add_to`. The service has no endpoint of its own: its requests go through
+    ``Connection.compute``.
     """
 
     def __init__(self) -> None:
@@ -190,20 +208,25 @@ class XloudService(ServiceDescription):  # type: ignore[type-arg]
 
 
 def connect(connection: Connection) -> Xloud:
-    """Return the service for a connection of openstacksdk."""
+    """Return the service ``xloud`` of a connection of openstacksdk."""
     return Xloud(connection.compute)
 
 
 def add_to(connection: Connection) -> None:
-    """Give ``connection`` the attribute ``xloud``.
+    """Give ``connection`` the attribute ``xloud``, an :class:`Xloud`.
 
-    For clouds.yaml: ``vendor_hook: nova_xloud.client:add_to``.
+    In clouds.yaml ``vendor_hook: nova_xloud.client:add_to`` does this for every connection to that
+    cloud.
     """
     connection.add_service(XloudService())
 
 
-def _body(vcpus: int | None, memory_mb: int | None, persist: bool, force: bool) -> dict[str, Any]:
+def _body(
+    vcpus: int | None, memory_mb: int | None, persist: bool, force: bool, autoscale: str | None
+) -> dict[str, Any]:
     sizes = {"current_vcpus": vcpus, "current_memory_mb": memory_mb}
-    asked = {name: size for name, size in sizes.items() if size is not None}
+    asked: dict[str, Any] = {name: size for name, size in sizes.items() if size is not None}
+    if autoscale is not None:
+        asked["autoscale"] = None if autoscale == OF_FLAVOR else autoscale
     # Defaults are not sent: an older API may not know the parameter.
     return asked | ({} if persist else {"persist": False}) | ({"force": True} if force else {})

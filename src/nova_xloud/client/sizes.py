@@ -11,10 +11,11 @@ _WRITTEN = re.compile(r"(\d+(?:\.\d+)?) *([A-Za-z]*)", re.ASCII)
 
 
 def memory_mb(text: str) -> int:
-    """Parse a size of memory: ``512``, ``512M``, ``512MiB``, ``2G``, ``1.5GiB``; return MiB.
+    """Parse a size of memory and return it in MiB: ``512``, ``512M``, ``512MiB``, ``1.5GiB``.
 
-    The unit may be in upper or lower case, also ``T`` and ``TiB``. Units are powers of 1024, as in
-    flavors. ``MB``, ``GB`` and ``TB`` are refused, because many people read them as powers of 1000.
+    The units are ``M``, ``MiB``, ``G``, ``GiB``, ``T`` and ``TiB``, in upper or lower case. They
+    are powers of 1024, as in flavors. ``MB``, ``GB`` and ``TB`` are refused, because many people
+    read them as powers of 1000.
 
     :raises ValueError: the text is no size, or not a whole number of MiB, or less than 1 MiB; the
         message says how to write the size
@@ -37,7 +38,7 @@ def memory_mb(text: str) -> int:
 def vcpus(text: str) -> int:
     """Parse a number of vCPUs, a whole number of at least 1, and return it.
 
-    :raises ValueError: the message says how to write the number
+    :raises ValueError: the text is no such number; the message says how to write it
     """
     if not re.fullmatch(r"0*[1-9][0-9]*", text.strip(), re.ASCII):
         raise ValueError(f"{text!r} is not a number of vCPUs; write a whole number, at least 1")

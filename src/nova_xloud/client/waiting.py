@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Wait for an adjustment: read the status until it is reached, will not be, or time is over."""
+"""Waits for an adjustment: reads the server's status until success, an error or the timeout."""
 
 from __future__ import annotations
 
@@ -28,9 +28,10 @@ _GOES_ON = ("xloud.admitted", "xloud.converging", "xloud.deferred", "xloud.drift
 
 
 class Stage(enum.Enum):
-    """What an adjustment reaches, in this order.
+    """One stage of an adjustment.
 
-    It is admitted, claimed in Placement, set in QEMU, and seen in the guest.
+    ``ASKED``: the adjustment was admitted. ``CLAIMED``: Placement has allocated at least the
+    desired size. ``SET``: QEMU has the desired size. ``SEEN``: the guest was seen to have it.
     """
 
     ASKED = "asked"
@@ -43,9 +44,9 @@ class Stage(enum.Enum):
 class Progress:
     """Something that happened during a wait: a stage was reached, or there is a reason for delay.
 
-    :ivar seconds: since the wait began
-    :ivar stage: the stage that was reached; None: see ``note``
-    :ivar note: why the adjustment takes longer; empty with a stage
+    :ivar seconds: seconds since the wait began
+    :ivar stage: the stage that was reached; None if this is a reason for delay
+    :ivar note: why the adjustment takes longer, for people; empty if a stage was reached
     """
 
     seconds: float
@@ -54,7 +55,7 @@ class Progress:
 
 
 def stages(status: Status) -> Iterator[Stage]:
-    """Yield the stages that the desired size has reached, in order; ``ASKED`` always."""
+    """Yield the stages that the server has reached for its desired size; ``ASKED`` always."""
     numbers = status.numbers
     yield Stage.ASKED
     if numbers.reserved.covers(numbers.desired):
@@ -66,7 +67,7 @@ def stages(status: Status) -> Iterator[Stage]:
 
 
 def unconfirmed(status: Status) -> str:
-    """Return why the guest cannot confirm the size that QEMU has.
+    """Return a text for people: why the guest cannot confirm the size that QEMU has.
 
     :returns: empty if the guest can, if it is off, or if it is unknown whether it runs
     """
@@ -74,15 +75,18 @@ def unconfirmed(status: Status) -> str:
     if not status.running:
         return ""
     if observed.memory_mb is None:
-        agent = "" if observed.vcpus is not None else ", and the guest has no agent"
+        agent = "" if observed.vcpus is not None else ", and no guest agent answers"
         return f"set; the guest's balloon driver does not report{agent}"
-    return "set; the guest has no agent to confirm it" if observed.vcpus is None else ""
+    return "set; no guest agent answers to confirm it" if observed.vcpus is None else ""
 
 
 def note(status: Status) -> str:
-    """Return why the adjustment takes longer; empty if no reason is known."""
+    """Return a text for people: why the adjustment takes longer; empty if no reason is known."""
     if not status.from_host:
-        return "the server's compute host is down; the adjustment continues when the host is back"
+        return (
+            "the server's compute host is down, or it or Placement does not answer; the adjustment "
+            "continues when they are back"
+        )
     converged = status.condition(CONVERGED)
     if converged is not None and converged.reason == "xloud.deferred":
         return converged.message or (
@@ -95,12 +99,12 @@ def note(status: Status) -> str:
 def judge(status: Status, adjustment: Adjustment, generation: int) -> bool | NotReached:
     """Return whether ``adjustment`` is reached, or the exception with which the wait has to end.
 
-    The exception is returned, and not raised. It does not say that the size is never reached:
-    nova-xloud may try again.
+    The exception is returned, and not raised. The size may be reached even after an exception,
+    because nova-xloud may try again.
 
-    :param generation: of the first status that was read after the adjustment was admitted
-    :returns: True if the condition ``Converged`` is true, False while the outcome is open; else a
-        ``GuestRefused``, ``Superseded`` or ``AdjustmentFailed``
+    :param generation: the generation in the first status that was read during the wait
+    :returns: True if the compute host reports ``Converged`` as true, False while the outcome is
+        open; else a ``GuestRefused``, ``Superseded`` or ``AdjustmentFailed``
     """
     desired = status.numbers.desired
     gave_up = status.condition(GAVE_UP)
@@ -133,9 +137,9 @@ def judge(status: Status, adjustment: Adjustment, generation: int) -> bool | Not
 class Waiting:
     """One wait for one adjustment.
 
-    :ivar read: returns the server's status
-    :ivar timeout: seconds
-    :ivar tell: called with each stage and each note, once
+    :ivar read: reads the server's status and returns it
+    :ivar timeout: seconds after which the wait ends
+    :ivar tell: called once for each stage that is reached and for each reason for delay
     :ivar interval: seconds between two readings of the status
     :ivar clock: returns monotonic seconds
     :ivar sleep: sleeps for so many seconds
@@ -155,10 +159,12 @@ class Waiting:
     def run(self) -> Status:
         """Wait, and return the status with which the adjustment was reached.
 
-        While the connection, Nova or Placement fails, the status is read again.
+        If the status cannot be read because the connection, Nova or Placement fails, it is read
+        again until the timeout.
 
-        :raises NotReached: one of its subclasses, with the last status that could be read
-        :raises AdjustmentRefused: the status cannot be had, because the server is gone for example
+        :raises NotReached: the adjustment is not reached, or not in time: one of the subclasses,
+            with the last status that could be read
+        :raises AdjustmentRefused: the status cannot be read, for example because the server is gone
         :raises NotInstalled: the nova-api that answered runs without nova-xloud
         """
         began = self.clock()
@@ -216,7 +222,7 @@ class Waiting:
 
 
 def _has(status: Status) -> str:
-    """Return what the guest has and what is claimed, as the end of a message."""
+    """Return what the guest has and what is claimed, for the end of a message."""
     numbers = status.numbers
     claimed = f"{numbers.reserved} are claimed for the server"
     if numbers.actuated is None:

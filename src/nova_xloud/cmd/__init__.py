@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The commands ``nova-xloud-run`` and ``nova-xloud-status``."""
+"""The commands ``nova-xloud-run``, ``nova-xloud-status`` and ``nova-xloud-autoscale``."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Add a command to ``nova-xloud-status``; its help keeps the line breaks of its text."""
+"""Adds commands to the parser of ``nova-xloud-status``, with help that keeps its line breaks."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ def add(
     description: str | None = None,
     epilog: str | None = None,
 ) -> argparse.ArgumentParser:
-    """Add a command to a parser's ``add_subparsers()``, and return the parser of the command.
+    """Add the command ``name`` to ``commands``, and return the parser of the command.
 
-    :param commands: what ``add_subparsers()`` returned
+    :param commands: what ``add_subparsers()`` of a parser has returned
     :param parent: a parser whose options the command has too
-    :param what: the line of the command in the list of commands
+    :param what: one line about the command, for the list of commands
     :param description: the text of the command's help before the options
     :param epilog: the text of the command's help after the options
     """

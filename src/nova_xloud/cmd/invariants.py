@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``nova-xloud-status invariants``: list every broken rule of a cloud's allocations and records.
+"""``nova-xloud-status invariants``: list every rule that a cloud's instances and hosts break.
 
-The main rule is that Placement has allocated what every guest has; ``DESCRIPTION`` lists all rules.
+The main rule is that Placement has allocated at least what each guest has. ``DESCRIPTION`` lists
+all rules.
 """
 
 from __future__ import annotations
@@ -50,18 +51,19 @@ that is reported as a note, and not as a broken rule. Another note is about a
 guest that has just started, and still has more memory than was claimed.
 
 The cloud keeps running during the check. A rule that seems to be broken is
-checked once more, and reported only if it still is.
+checked again for some seconds (--settle), and reported only if it stays broken.
 
-Several hosts are read at the same time, each once. A host that does not answer
-in time is reported as not checked; the time is [DEFAULT] rpc_response_timeout,
-for nova-compute and for libvirt. Progress is written to stderr: on a terminal
-in one line, and otherwise in a line for every 20 hosts.
+Several hosts are read at the same time (--parallel). A host whose nova-compute
+or libvirt does not answer within [DEFAULT] rpc_response_timeout is reported as
+not checked. Progress is written to stderr: on a terminal in one line, and
+otherwise in a line for every 20 hosts.
 """
 
 EPILOG = """\
 Exit codes: 0 every rule holds; 1 a rule is broken; 2 no broken rule was found,
 but not everything could be checked: the report says what, and what to do about
-it; 130 interrupted (Ctrl-C): nothing is reported.
+it; 130 interrupted (Ctrl-C): nothing is reported. Wrong arguments end with 2
+as well, with a message on stderr.
 With -f json the report is one object on stdout.
 
   nova-xloud-status invariants
@@ -71,7 +73,7 @@ With -f json the report is one object on stdout.
 
 
 def add(commands: Any, parent: argparse.ArgumentParser) -> None:
-    """Add this command to a parser's ``add_subparsers()``."""
+    """Add the command ``invariants`` to ``commands``, which ``add_subparsers()`` returned."""
     parser = command.add(
         commands,
         "invariants",
@@ -93,14 +95,17 @@ def add(commands: Any, parent: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--no-guests",
         action="store_true",
-        help="compare the databases only; do not ask nova-compute or libvirt what the guests have",
+        help="compare only Nova's databases and Placement; do not ask nova-compute or libvirt what "
+        "the guests have",
     )
     parser.add_argument(
         "--settle",
         metavar="SECONDS",
         type=_seconds,
         default=5.0,
-        help="how long to check again, once at least, what seems to be broken (default: 5)",
+        help="a rule that seems to be broken is checked again for so many seconds, and at least "
+        "once, before "
+        "it is reported (default: 5)",
     )
     parser.add_argument(
         "--boot-grace",
@@ -130,9 +135,9 @@ def add(commands: Any, parent: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, survey: Survey | None = None) -> int:
     """Check the cloud, print the report, and return the exit code, which ``EPILOG`` explains.
 
-    If the check cannot be made at all, the report says why.
+    If the check cannot be made, because Placement cannot be read for example, the report says why.
 
-    :param survey: reads the domains of the libvirt at a URI of ``--libvirt``; default:
+    :param survey: reads all domains of the libvirt at a URI, for ``--libvirt``; default:
         :func:`nova_xloud.libvirt.domain_stats.survey_at`
     """
     try:

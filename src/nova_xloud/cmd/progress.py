@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Write the progress of ``nova-xloud-status invariants``, which may take long."""
+"""Writes how far ``nova-xloud-status invariants`` has come, because the command may take long."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ HOSTS_PER_LINE = 20
 
 
 class Progress:
-    """Writes how many hosts and instances were read. A context manager: its end ends the line.
+    """Writes how many hosts and instances were read.
 
-    On a terminal this is one line, which is overwritten. In a file or a pipe it is a line with the
-    number of hosts for every twenty hosts and for the last one, and none for a cloud with fewer
-    than twenty hosts.
+    On a terminal this is one line, which is overwritten. The object is a context manager, and
+    leaving it ends that line.
+    In a file or a pipe it is one line for every twenty hosts and one for the last host, with the
+    number of hosts alone. Nothing is written there for a cloud with fewer than twenty hosts.
 
     :param stream: where to write; not the stream of the report
     """
@@ -41,7 +42,7 @@ class Progress:
     def __call__(self, hosts: int, of: int, instances: int) -> None:
         """Write that ``hosts`` of ``of`` hosts and ``instances`` instances were read.
 
-        Where there is no terminal, most calls write nothing.
+        If the stream is no terminal, most calls write nothing.
         """
         if self._is_terminal:
             line = f"\r{hosts} of {of} hosts and {instances} instances read"

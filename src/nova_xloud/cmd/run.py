@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``nova-xloud-run``: run a command of stock Nova with nova-xloud."""
+"""``nova-xloud-run``: run a command of an unmodified Nova with nova-xloud."""
 
 from __future__ import annotations
 
@@ -39,10 +39,11 @@ EX_CONFIG = 78
 
 
 def main() -> int:
-    """Run the command in this process, as ``USAGE`` says.
+    """Run the command that the arguments of the process name, in this process.
 
-    :returns: the exit code of the command; 2 if the arguments are wrong, 78 (``EX_CONFIG``) if the
-        installed Nova does not fit
+    :returns: the exit code of the command; 2 if the arguments are wrong, or no installed package
+        has the command; 78 (``EX_CONFIG``) if the installed Nova does not fit nova-xloud; 0 for
+        ``--help``
     """
     arguments = sys.argv[1:]
     if not arguments or arguments[0] in ("-h", "--help"):
@@ -90,9 +91,10 @@ def _usage_error(message: str) -> int:
 
 
 def _extended(start: Callable[[], Any]) -> int:
-    """Run a command, with Nova extended as soon as the command has read nova.conf.
+    """Call ``start``, which runs a command; extend Nova once the command has read nova.conf.
 
-    :returns: what the command returns, 0 for None; 78 (``EX_CONFIG``) if this Nova does not fit
+    :returns: what ``start`` returns, 0 for None; 78 (``EX_CONFIG``) if the installed Nova does not
+        fit nova-xloud
     """
     try:
         _extend_when_configured()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``nova-xloud-status``: check a cloud, and report to people and by the exit code."""
+"""``nova-xloud-status``: check a cloud, print what is wrong, and end with an exit code."""
 
 from __future__ import annotations
 
@@ -47,10 +47,11 @@ Configured = Callable[[Sequence[str]], AbstractContextManager[None]]
 def main(argv: Sequence[str] | None = None, configured: Configured | None = None) -> int:
     """Run one command of ``nova-xloud-status``.
 
-    :param argv: arguments; default: those of the process
-    :param configured: prepares Nova; default: as nova-manage does it
-    :returns: the exit code of the command, which the command's ``EPILOG`` explains; the command's
-        ``unconfigured`` if nova.conf cannot be read; 130 after Ctrl-C
+    :param argv: the arguments; default: those of the process
+    :param configured: reads nova.conf and makes Nova usable in this process; default: as
+        nova-manage does it. It takes the options that name the configuration
+    :returns: the exit code of the command, which the command's help explains; if nova.conf cannot
+        be read, 2 for ``invariants`` and 255 for ``upgrade check``; 130 after Ctrl-C
     :raises SystemExit: the arguments are wrong (2), or ask for help (0)
     """
     arguments = parser().parse_args(argv)
@@ -103,7 +104,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 class Unconfigured(Exception):
-    """Raised when nova.conf cannot be read, or has an option that is not valid."""
+    """nova.conf cannot be read, or an option in it has a value that is not valid."""
 
 
 @contextmanager
@@ -121,7 +122,9 @@ def _configured(options: Sequence[str]) -> Iterator[None]:
         conf.register(nova.conf.CONF)
         config.parse_args([PROGRAM, *options])
     except cfg.Error as error:
-        raise Unconfigured(f"{error}; name the right file with --config-file") from error
+        raise Unconfigured(
+            f"{error}; correct it, or name another file with --config-file"
+        ) from error
     objects.register_all()
     # Imported modules stay. To collect cycles took 12 times as long with them as without
     # (measured), and a large cloud is read page by page, with a collection after each page.

@@ -33,6 +33,9 @@ what is wrong, and how to put it right:
   Scheduler filters    no filter reads minimum_cpu and minimum_memory as
                        requirements on a host
   Minimums of flavors  the minimums that flavors name are possible
+  Automatic growth     where the option or a flavor asks for it: each
+                       nova-conductor can check quotas for compute hosts, and
+                       all services have the same [xloud] autoscale
   Invariants           no rule of nova-xloud-status invariants is broken
 
 The command changes nothing. A service that is down or does not answer is a
@@ -60,7 +63,7 @@ ERROR = 255
 
 
 def add(commands: Any, parent: argparse.ArgumentParser) -> None:
-    """Add this command to a parser's ``add_subparsers()``."""
+    """Add the command ``upgrade check`` to ``commands``, which ``add_subparsers()`` returned."""
     what = "check that a cloud is as nova-xloud needs it"
     upgrade = command.add(commands, "upgrade", parent, what=what)
     checks = upgrade.add_subparsers(metavar="check", required=True)
@@ -83,7 +86,8 @@ def add(commands: Any, parent: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Run all checks, print their results, and return the exit code.
 
-    :returns: 0, 1 or 2 for the worst result; 255 if oslo.upgradecheck cannot run the checks
+    :returns: the worst result: 0 success, 1 warning, 2 failure; 255 if oslo.upgradecheck cannot
+        run the checks
     """
     # Here, so that --help needs no Nova, and Nova is configured before it is imported.
     from oslo_config import cfg

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Admit an adjustment: decide, claim in Placement, then write the desired size to the record.
 
-:func:`admit` does all three in this order under the instance's lock. If the quota of the request is
-checked a second time, :func:`reserve` decides and claims before that check, and :func:`admit` then
-takes the lock again and writes the desired size.
+:func:`admit` does all three in this order under the instance's lock. nova-api may check a quota a
+second time, after the claim. Then :func:`reserve` decides and claims before that check, and
+:func:`admit` writes the desired size after it.
 
-A crash between the claim and the write leaves more reserved than is desired: that is wasteful until
-the next pass over the host releases it, and never unsafe. Nothing is set in the guest here; the
+A crash between the claim and the write may leave more reserved than is desired. That is wasteful
+until a pass over the host has it released, and never unsafe. Nothing is set in the guest here; the
 guest is only read.
 """
 
@@ -34,6 +34,7 @@ from nova_xloud.errors import (
     PlacementUnavailable,
     Refused,
 )
+from nova_xloud.fault_points import reached
 
 LOG = logging.getLogger(__name__)
 
@@ -47,10 +48,12 @@ LOCKED_OUT_AFTER = 2.0
 class Admission:
     """The answer to an adjustment that was admitted.
 
-    :ivar generation: the generation of the desired size that was asked for
-    :ivar nothing_to_do: the instance has just that size already, and that is what is reserved
-    :ivar shrinks: the adjustment is known to give the guest nothing more, neither vCPUs nor memory.
-        False too if there is nothing to do, or if :func:`reserve` made the claim before
+    :ivar generation: the generation of the desired size
+    :ivar nothing_to_do: the size asked for is desired, reserved and reached already, so nothing was
+        written and no run is needed
+    :ivar shrinks: the guest was seen to hold at least the desired vCPUs and memory, so the run
+        is not expected to give it more. If :func:`reserve` had made the claim, it was seen then.
+        False if there is nothing to do, or if the guest is off
     """
 
     generation: int
@@ -64,9 +67,10 @@ class Reserved:
 
     :ivar request: the request that the claim is for
     :ivar request_id: the id of the API request that asked for it
-    :ivar view: the record as :func:`reserve` left it
-    :ivar plan: what was decided; all of ``plan.claim`` is reserved
-    :ivar claim: the size that is reserved
+    :ivar view: the record as :func:`reserve` left it, but with the version from before
+    :ivar plan: what was decided; ``claim`` covers ``plan.claim``
+    :ivar claim: the size that was reserved for the instance afterwards
+    :ivar shrinks: the same as :attr:`Admission.shrinks`
     """
 
     request: AdjustRequest
@@ -74,15 +78,21 @@ class Reserved:
     view: RecordView
     plan: Plan
     claim: Size
+    shrinks: bool
 
     def is_of(self, request: AdjustRequest, instance: Instance) -> bool:
-        """Return whether the claim was made for ``request``, and by the same API request."""
+        """Return whether the claim was made for an equal ``request`` with the same request id.
+
+        :param instance: opened for the request that asks now
+        """
         return (self.request, self.request_id) == (request, instance.request_id)
 
     def still_holds(self, now: RecordView) -> bool:
         """Return whether ``now`` is the record as :func:`reserve` left it.
 
-        The version may differ, because :func:`reserve` wrote the record after it was read.
+        The version does not count, because the write of :func:`reserve` itself has changed it.
+
+        :param now: the record as just read
         """
         as_left = replace(now, version=self.view.version)
         return as_left == self.view and now.desired.same_record(self.view.desired)
@@ -96,20 +106,22 @@ def admit(
     too_late: Callable[[], bool] = lambda: False,
     date: Callable[[], str] = utc_now,
     reserved: Reserved | None = None,
+    check: Callable[[RecordView], None] | None = None,
 ) -> Admission:
     """Admit ``request`` or refuse it; a refusal leaves the desired size and the guest as they were.
 
-    After a refusal no more stays claimed than before, with two exceptions, which the next run
-    releases: what :func:`reserve` claimed, and a claim of this call that could not be taken back
-    when the record could not be written (a warning is logged then).
+    After a refusal more may stay claimed than before: what :func:`reserve` claimed, or a claim of
+    this call that could not be taken back. A later run releases it.
 
-    :param too_late: returns True once nobody waits for the answer any more. It is called when the
-        lock is taken, which another operation may have kept for long, and again when the guest and
-        Placement have answered
+    :param too_late: returns True if nobody waits for the answer any more; then the request is
+        refused. It is called when the lock is taken. If the guest is read, it is called again when
+        the guest and Placement have answered
     :param date: returns the time now: ISO 8601, UTC
-    :param reserved: what :func:`reserve` claimed for ``request`` a moment ago. Where that is still
-        claimed, and the record is still as it was left then, the guest is not read again: the run
-        that follows reads the guest before it changes anything
+    :param reserved: what :func:`reserve` claimed a moment ago. If that was for the same request, is
+        still claimed, and the record is unchanged, the guest is not read here. The run that follows
+        reads the guest before it changes anything
+    :param check: called with each record that is read; raises if that does not allow the request.
+        None: :func:`check_adjustable`
     :raises Refused: the request is not admitted, or Placement or QEMU does not answer; the message
         says why
     :raises DomainError: the guest could not be read
@@ -121,12 +133,11 @@ def admit(
                 return _admit_reserved(instance, reserved)
     check_answers(instance)
     with instance.lock(LOCKED_OUT_AFTER):
-        seen, plan = _decide_in_time(instance, request, host, too_late, date())
+        seen, plan = _decide_in_time(instance, request, host, too_late, date(), check)
         if plan.nothing_to_do:
             return Admission(plan.desired.generation, True)
         _commit(instance, seen, plan, options)
-    shrinks = seen.state.held.covers(plan.desired.target)
-    return Admission(plan.desired.generation, False, shrinks)
+    return Admission(plan.desired.generation, False, _shrinks(seen, plan))
 
 
 def reserve(
@@ -137,17 +148,17 @@ def reserve(
     too_late: Callable[[], bool] = lambda: False,
     date: Callable[[], str] = utc_now,
 ) -> Reserved | None:
-    """Claim what ``request`` needs without making it desired.
+    """Claim what ``request`` needs, and leave the desired size as it is.
 
-    The size that is reserved then is also written into the instance's columns, so quotas count it
-    while they are checked a second time. If no :func:`admit` follows, the next run releases the
-    claim and sets the columns back.
+    The size that is reserved then is also written into the instance's columns in Nova's database,
+    so that nova-api counts it when it checks the quota a second time. If no :func:`admit` follows,
+    a later run releases the claim and sets the columns back.
 
-    :param too_late: the same as the parameter of :func:`admit`
+    :param too_late: returns True if nobody waits for the answer any more; see :func:`admit`
     :param date: returns the time now: ISO 8601, UTC
-    :returns: what :func:`admit` takes as ``reserved``; None if there is nothing to do
+    :returns: what :func:`admit` takes as ``reserved``; None if the instance has the size already
     :raises Refused: the request is not admitted, or Placement or QEMU does not answer; the message
-        says why. A claim that could not be taken back is released by the next run
+        says why. A claim that could not be taken back is released by a later run
     :raises DomainError: the guest could not be read
     """
     check_answers(instance)
@@ -158,14 +169,15 @@ def reserve(
         desired = seen.view.desired
         claim = _commit(instance, seen, replace(plan, desired=desired), options)
         left = replace(seen.view, recorded=claim)
-    return Reserved(request, instance.request_id, left, plan, claim)
+    reached("reserve.recorded")
+    return Reserved(request, instance.request_id, left, plan, claim, _shrinks(seen, plan))
 
 
 def _is_as_left(instance: Instance, reserved: Reserved) -> bool:
-    """Return whether the claim of ``reserved`` and the record are still as they were left.
+    """Return whether at least the claim of ``reserved`` is reserved, and the record is unchanged.
 
-    The record alone does not show it: a run may have released the claim, and writes the record
-    only in the step after that. A claim that has grown since still counts.
+    The record alone does not show that: a run may have released the claim, and writes the record
+    only in a later step.
 
     :raises PlacementUnavailable: Placement could not be asked
     :raises NotFound: the instance was deleted or has left this host
@@ -179,14 +191,18 @@ def _admit_reserved(instance: Instance, reserved: Reserved) -> Admission:
     desired = reserved.plan.desired
     instance.record.write(desired, recorded=reserved.claim)
     _log_desired(instance, desired, reserved.claim)
-    return Admission(desired.generation, False)
+    return Admission(desired.generation, False, reserved.shrinks)
+
+
+def _shrinks(seen: Observation, plan: Plan) -> bool:
+    return seen.state.held.covers(plan.desired.target)
 
 
 def check_answers(instance: Instance) -> None:
-    """Raise unless the guest's QEMU and Placement each answer within :data:`PROBE_SECONDS`.
+    """Raise unless the guest's QEMU and Placement each answer within :data:`PROBE_SECONDS` seconds.
 
-    Call it before the instance's lock is taken: while the lock is held, one that hangs would keep
-    all other operations from the instance.
+    Call it before the instance's lock is taken: a call to a QEMU or a Placement that hangs would
+    keep the lock, for which other operations on the instance would wait.
 
     :raises HostUnavailable: the guest's QEMU does not answer
     :raises PlacementUnavailable: Placement does not answer
@@ -202,21 +218,27 @@ def _check_placement_answers(instance: Instance) -> None:
 
 
 def decide_now(
-    instance: Instance, request: AdjustRequest, host: HostFacts, now: str
+    instance: Instance,
+    request: AdjustRequest,
+    host: HostFacts,
+    now: str,
+    check: Callable[[RecordView], None] | None = None,
 ) -> tuple[Observation, Plan]:
-    """Read the instance, and decide what ``request`` needs.
+    """Read the instance and decide on ``request``; return what was read, and the plan.
 
-    The plan is valid as long as the caller holds the instance's lock. A dry run calls this without
-    the lock, and does not carry the plan out.
+    Nothing is changed. The plan is valid as long as the caller holds the instance's lock. A dry run
+    calls this without the lock, and does not carry out the plan.
 
     :param now: the time now: ISO 8601, UTC
+    :param check: see :func:`admit`
     :raises Refused: the request is not allowed, the instance is not in a state for it or is not on
         this host, or Placement could not be asked
     :raises DomainError: the guest could not be read
     """
-    seen = observe(instance, check_adjustable)
+    seen = observe(instance, check or check_adjustable)
     bounds = bounds_of(seen.view.facts, host)
-    plan = decide(request, seen.state, bounds, now, instance.request_id)
+    scaled = not seen.view.scaling.is_off
+    plan = decide(request, seen.state, bounds, now, instance.request_id, scaled=scaled)
     if isinstance(plan, Refused):
         raise plan
     return seen, plan
@@ -228,23 +250,24 @@ def _decide_in_time(
     host: HostFacts,
     too_late: Callable[[], bool],
     now: str,
+    check: Callable[[RecordView], None] | None = None,
 ) -> tuple[Observation, Plan]:
     if too_late():
         raise HostUnavailable(
             "the request waited too long in a queue or for another operation on the instance; "
             + _SAME
         )
-    decided = decide_now(instance, request, host, now)
+    decided = decide_now(instance, request, host, now, check)
     if too_late():
         raise HostUnavailable("the guest or Placement took too long to answer; " + _SAME)
     return decided
 
 
 def check_adjustable(view: RecordView) -> None:
-    """Raise unless the instance may be adjusted now.
+    """Raise unless the instance is in a state in which it may be adjusted.
 
     :raises NotFound: the instance is not on this host
-    :raises InvalidState: a task is running, or the vm_state is not in ``ADJUSTABLE_STATES``
+    :raises InvalidState: a task_state is set, or the vm_state is not active, paused or stopped
     """
     check_followed(view)
     if view.vm_state not in ADJUSTABLE_STATES:
@@ -255,12 +278,12 @@ def check_adjustable(view: RecordView) -> None:
 
 
 def check_followed(view: RecordView) -> None:
-    """Raise unless the instance is on this host and no task is running.
+    """Raise unless the instance is on this host and has no task_state.
 
     The vm_state does not matter here: what a guest holds has to be claimed in any vm_state.
 
     :raises NotFound: the instance is not on this host
-    :raises InvalidState: a task is running
+    :raises InvalidState: a task_state is set, so an operation is going on
     """
     if not view.on_this_host:
         raise NotFound("the instance has left this host; ask again")
@@ -271,10 +294,11 @@ def check_followed(view: RecordView) -> None:
 def _commit(instance: Instance, seen: Observation, plan: Plan, options: EngineOptions) -> Size:
     """Claim what ``plan`` needs, and write the record; return the size that is reserved then.
 
-    If the record refuses to be written, what was claimed for it is released again. If that fails
-    too, or if another operation has changed the claim since, the claim stays as it is.
+    If another operation has begun, so that the record cannot be written, the claim is set back to
+    the size from before. If that fails too, or if the claim was changed since, it stays as it is.
 
-    :raises Refused: Placement or the record refuses; the message says why
+    :raises Refused: Placement refuses the claim or does not answer, or the record cannot be
+        written; the message says why
     """
     before = seen.reservation.size
 
@@ -291,6 +315,7 @@ def _commit(instance: Instance, seen: Observation, plan: Plan, options: EngineOp
         # Whoever changed the claim may have moved the instance.
         on_conflict=lambda: check_adjustable(instance.record.refresh()),
     )
+    reached("admit.claimed")
     try:
         instance.record.write(plan.desired, recorded=claimed.size)
     except Refused:
@@ -303,7 +328,7 @@ def _commit(instance: Instance, seen: Observation, plan: Plan, options: EngineOp
 
 def _log_desired(instance: Instance, desired: Desired, claimed: Size) -> None:
     LOG.info(
-        "Instance %s: desired %s (generation %d), reserved %s.",
+        "Instance %s: desired is now %s (generation %d), reserved in Placement is now %s.",
         instance.uuid,
         desired.target,
         desired.generation,
@@ -322,7 +347,8 @@ def _give_back(instance: Instance, claimed: Reservation, before: Size) -> None:
             instance.claims.write(claimed, before)
     except (ClaimConflict, Refused) as error:
         LOG.warning(
-            "Instance %s keeps %s reserved, more than needed, until the next pass releases it: %s",
+            "Instance %s: the claim of %s could not be taken back; once no other operation is "
+            "going on, a pass releases what is not needed of it: %s",
             instance.uuid,
             claimed.size,
             error,

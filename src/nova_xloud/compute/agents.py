@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Call QEMU guest agents without waiting for one that does not answer.
+"""Call QEMU guest agents, and wait only for some seconds for one that does not answer.
 
 An agent belongs to the tenant. An agent that answers libvirt's greeting and then nothing more
-blocks the call for ever, because libvirt sets no time-out for a command. libvirt has a time-out
-that can be set, but it is state of the domain, and Nova's quiesced snapshots rely on its value. So
-each call is made in a thread that can be abandoned, at most one for each domain. It is an operating
-system thread also where eventlet has replaced ``threading``: under eventlet Nova's own calls to
-libvirt share twenty threads, and agents could occupy all of them.
+blocks the call without a limit, because libvirt sets no time-out for a command by default. One can
+be set, but it is state of the domain, and Nova's quiesced snapshots rely on its value. So each call
+is made in a thread that can be abandoned, with at most one such thread for each domain.
+The threads are operating system threads also where eventlet has replaced ``threading``: under
+eventlet Nova's own calls to libvirt share twenty threads, and agents could occupy all of them.
 
-libvirtd answers five calls of one client at a time (``max_client_requests``), and an abandoned call
-still counts as one of them. So at most :data:`LEFT_BEHIND` calls are made at a time, since all of
-them may have to be abandoned; and while that many are abandoned, no agent is called.
+By default libvirtd answers five calls of one client at a time (``max_client_requests``), and an
+abandoned call still counts as one of them. All calls that go on may have to be abandoned. So at
+most :data:`LEFT_BEHIND` go on at a time; and while that many are abandoned, no agent is called.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.002, 0.05
 
 
 class _Call:
-    """One call to an agent, in a thread of its own."""
+    """One call to an agent, in a thread that the constructor starts."""
 
     def __init__(self, do: Callable[[], Any], threads: Any) -> None:
         self._do = do
@@ -62,8 +62,8 @@ class Agents:
     """Calls the guest agents of one host's instances.
 
     :param threads: the module ``threading``, not patched by eventlet
-    :param seconds: how long an answer may take, and how long to wait before that until few enough
-        other calls are made
+    :param seconds: how many seconds an answer may take; :meth:`ask` also waits so long at most
+        before it makes the call
     :param now: returns monotonic seconds
     :param sleep: sleeps for so many seconds
     """
@@ -85,16 +85,16 @@ class Agents:
         self._lock = threading.Lock()
 
     def ask(self, uuid: str, do: Callable[[], Any]) -> Any:
-        """Return what ``do`` returns, or raise what ``do`` raises.
+        """Call ``do`` in a thread of its own; return what it returns, or raise what it raises.
 
-        It waits until fewer than :data:`LEFT_BEHIND` calls are made, and none of this instance, and
-        then makes the call in a thread of its own. An agent that does not answer in time is
-        abandoned: its thread goes on, and the agent is not called again before that call is over.
+        Before that, wait until no call to this agent, and fewer than :data:`LEFT_BEHIND` calls to
+        agents, are going on. If the agent does not answer in time, the call is abandoned: its
+        thread goes on, and the agent is not called again before that thread has ended.
 
         :param uuid: the UUID of the instance
         :param do: a call to libvirt that the guest's agent has to answer
-        :raises AgentUnavailable: the agent did not answer in time, or has not answered an earlier
-            call yet, or too many other agents have not; in the latter cases ``do`` was not called
+        :raises AgentUnavailable: the agent did not answer in time; or ``do`` was not called,
+            because this agent or too many others still have not answered earlier calls
         """
         until = self._now() + self._seconds
         while True:
@@ -103,8 +103,8 @@ class Agents:
                     self._forget(other)
                 if len(self._given_up) >= LEFT_BEHIND:
                     raise AgentUnavailable(
-                        f"{LEFT_BEHIND} guest agents of this host still owe an answer; "
-                        f"no agent is asked until one has answered"
+                        f"instance {uuid}: its guest agent was not called, because {LEFT_BEHIND} "
+                        f"guest agents of this host still owe an answer"
                     )
                 is_free = len(self._calls) < LEFT_BEHIND
                 if is_free and uuid not in self._calls:
@@ -113,10 +113,12 @@ class Agents:
                 left_behind = uuid in self._given_up
             if left_behind or self._now() >= until:
                 if uuid in self._calls:
-                    who = "its guest agent still owes an answer to an earlier call"
+                    why = "it still owes an answer to an earlier call"
                 else:
-                    who = "other guest agents of this host still owe an answer"
-                raise AgentUnavailable(f"instance {uuid}: {who}")
+                    why = "other guest agents of this host still owe an answer"
+                raise AgentUnavailable(
+                    f"instance {uuid}: its guest agent was not called, because {why}"
+                )
             self._sleep(_LONGEST_PAUSE)
         # The time spent waiting for other agents does not count against this one.
         return self._answer(uuid, mine, self._now() + self._seconds)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""When each guest of this host was first seen running, or was seen to have reset itself.
+"""Remember when each guest of this host was first seen running, or was seen to reset itself.
 
-This is kept in memory only. When nova-compute restarts, it takes every guest that runs for one that
-has been running for long, and claims all that the guest holds, which is the safe side.
+This is kept in memory only. A guest that runs already when nova-compute starts counts as booted
+long ago, and all that it holds must be claimed, which is the safe side.
 """
 
 from __future__ import annotations
@@ -16,15 +16,16 @@ from nova_xloud.core.instance.guest import DomainReading, DomainStats
 
 @dataclass(frozen=True, slots=True)
 class _Start:
-    """When one guest started, and what it has reported since.
+    """When one guest started or reset itself last, and what it has reported since.
 
     :ivar boot_id: libvirt's id of the running domain
     :ivar since: from when the grace counts, in monotonic seconds: when the guest was first seen
-        running, or was seen to have reset itself. For a guest that is taken for booted: ``grace``
-        seconds before that
-    :ivar stats_at: the time of the last balloon statistics; None if the guest has not reported any
-        since it started
-    :ivar came_down: the balloon has taken memory from the guest since the guest started
+        running, or by a reset that counts as a start. For a guest that counts as booted: ``grace``
+        seconds before it was noted
+    :ivar stats_at: when the last balloon statistics were collected, seconds since 1970; None if
+        none were seen since the guest started or reset itself
+    :ivar came_down: the balloon was seen to have taken memory since the guest started or reset
+        itself
     """
 
     boot_id: int
@@ -34,10 +35,11 @@ class _Start:
 
 
 class BootGrace:
-    """Knows which guests have just started, and so may hold more than is reserved for a while.
+    """Knows which guests have just started, and so may hold more memory than is reserved.
 
     :param now: returns monotonic seconds
-    :param grace: seconds after the start of a guest in which its balloon may still be inflating
+    :param grace: for how many seconds after its start a guest counts as booting, because its
+        balloon may still be inflating
     """
 
     def __init__(self, now: Callable[[], float], grace: float) -> None:
@@ -48,7 +50,9 @@ class BootGrace:
         self._lock = threading.Lock()
 
     def assume_booted(self, boot_ids: Mapping[str, int]) -> None:
-        """Take the guests of ``boot_ids`` for booted: they ran already when nova-compute started.
+        """Have the guests of ``boot_ids`` count as booted: they ran when nova-compute started.
+
+        Before the first call of this method no guest counts as booting.
 
         :param boot_ids: libvirt's id of the running domain, by UUID of the instance
         """
@@ -58,7 +62,7 @@ class BootGrace:
             self._is_begun = True
 
     def arrived_by_migration(self, uuid: str, boot_id: int) -> None:
-        """Take the guest of ``uuid`` for booted: it has arrived by live migration.
+        """Have the guest of ``uuid`` count as booted, because it has arrived by live migration.
 
         :param boot_id: libvirt's id of the running domain on this host
         """
@@ -66,15 +70,17 @@ class BootGrace:
             self._starts[uuid] = _Start(boot_id, self._now() - self._grace)
 
     def forget_others(self, uuids: Collection[str]) -> None:
-        """Forget all guests but those of ``uuids``: the others are not on this host any more."""
+        """Forget all guests but those of ``uuids``."""
         with self._lock:
             self._starts = {u: start for u, start in self._starts.items() if u in uuids}
 
     def is_booting(self, uuid: str, guest: DomainReading | DomainStats) -> bool:
-        """Note what ``guest`` shows of a reset, and return whether the guest is booting.
+        """Note what ``guest`` shows of a start or reset, and return whether the guest is booting.
 
-        The reading is passed to :meth:`reported`, unless the domain was busy or its statistics
-        could not be read. The answer is that of :meth:`booting`.
+        :meth:`reported` is called if the reading has the time of the guest's last statistics, or
+        shows that QEMU requests some and has got none. The result is that of :meth:`booting`.
+
+        :param uuid: the UUID of the instance
         """
         # A reading of a busy domain, or without readable statistics, does not show a reset.
         if guest.memory_confirmed is False or guest.stats_at is not None:
@@ -86,8 +92,8 @@ class BootGrace:
         """Return whether the guest has started, or reset itself, less than ``grace`` seconds ago.
 
         A guest that is not known yet, or has another ``boot_id`` than before, counts as started
-        now. False for a guest that is off, for a guest that was taken for booted until it resets
-        itself, and always before :meth:`assume_booted` was called.
+        now. :meth:`reported` says when a reset counts. The result is False for a guest that is off,
+        and for every guest before :meth:`assume_booted` was called.
 
         :param boot_id: libvirt's id of the running domain; None for a guest that is off
         """
@@ -99,18 +105,20 @@ class BootGrace:
     def reported(
         self, uuid: str, boot_id: int | None, stats_at: int | None, *, came_down: bool
     ) -> None:
-        """Note the balloon statistics of a guest, and count a reset of the guest as a start.
+        """Note the balloon statistics of a guest; a reset that they show may count as a start.
 
-        Nothing is noted of a guest that is off, or before :meth:`assume_booted` was called. A guest
-        has reset itself if the domain is the same and its statistics begin again. A guest may reset
-        itself again and again, so a reset counts as a start only if the balloon had taken memory
-        since the last start or reset: otherwise the guest could keep all of its memory for ever.
+        Nothing is noted of a guest that is off, or before :meth:`assume_booted` was called.
+
+        A guest counts as reset if its domain is the same and its statistics are gone or older than
+        before. The reset counts as a start only if the balloon had taken memory since the last
+        start or reset. Otherwise a guest that resets itself again and again could hold all of its
+        memory for ever without a claim for it.
 
         :param boot_id: libvirt's id of the running domain; None for a guest that is off
-        :param stats_at: the time of the last statistics; None if the guest has not reported any
-            since it started or reset itself
-        :param came_down: the guest has less than its maximum of memory; without statistics this is
-            not counted
+        :param stats_at: when the last statistics were collected, seconds since 1970; None if the
+            guest has not reported any since it started or reset itself
+        :param came_down: the guest has less than its maximum of memory; ignored if ``stats_at`` is
+            None
         """
         if boot_id is None or not self._is_begun:
             return

@@ -17,19 +17,21 @@ def change_claim(
     attempts: int,
     on_conflict: Callable[[], object] = lambda: None,
 ) -> Reservation:
-    """Reserve the size that ``wanted`` returns for the size reserved now; retry on conflict.
+    """Change the allocation to the size that ``wanted`` returns; after a conflict read and retry.
+
+    Nothing is written if the allocation has that size already.
 
     :param current: the allocation as it was read last
     :param wanted: takes the size reserved now and returns the size to reserve. It is called at each
-        attempt, because a conflict means that the reserved size has changed
+        attempt, because a conflict means that the allocation has changed
     :param attempts: how often to try in all
-    :param on_conflict: called after a conflict, once the allocation is read again; it raises where
+    :param on_conflict: called after a conflict, once the allocation was read again; it raises if
         there shall be no further attempt
     :returns: the allocation as it is now
     :raises NoCapacity: the host has no room for the size
     :raises PlacementUnavailable: Placement could not be asked, or each attempt met a conflict
-    :raises Refused: any other that :meth:`Claims.read <nova_xloud.compute.ports.Claims.read>`,
-        :meth:`Claims.write <nova_xloud.compute.ports.Claims.write>` or ``on_conflict`` raises
+    :raises Refused: any other refusal by :meth:`~.ports.Claims.read`, :meth:`~.ports.Claims.write`
+        or ``on_conflict``
     """
     for _ in range(attempts):
         size = wanted(current.size)
@@ -42,5 +44,6 @@ def change_claim(
             current = claims.read()
             on_conflict()
     raise PlacementUnavailable(
-        f"the allocation was changed by somebody else at each of {attempts} attempts; try again"
+        f"each of {attempts} attempts to write the instance's allocation met another change in "
+        f"Placement, of that allocation or of its host's resource provider; try again"
     )

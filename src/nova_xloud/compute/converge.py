@@ -2,8 +2,9 @@
 """Drive one instance to its desired size: read the instance, execute one step, read it again.
 
 Each step runs under the instance's lock and is computed from what was read under that lock. Between
-two steps the lock is free, so a user's operation never has to wait for a guest; once such an
-operation has begun, the run yields to it and ends.
+two steps the lock is free, so a user's operation waits for a step and not for the whole run. In a
+step libvirt may wait for the guest for 5 s. If the run then finds that operation going on, or does
+not get the lock within some seconds, it ends.
 
 A run is a generator. It yields a pause where there is nothing to do but wait, and while it pauses
 it holds no lock and no thread: thousands of runs may wait at once.
@@ -14,15 +15,15 @@ from __future__ import annotations
 
 import logging
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TypeVar
 
 from nova_xloud.clock import Clock
-from nova_xloud.compute.admit import check_followed
 from nova_xloud.compute.execute import execute
 from nova_xloud.compute.finish import alarm, finish, outcome_record
 from nova_xloud.compute.meter import Meter, NoMeter
-from nova_xloud.compute.observe import Observation, observe, read_guest
+from nova_xloud.compute.observe import Observation, read_guest
+from nova_xloud.compute.outcome import Outcome, Yield, observe_or_yield
 from nova_xloud.compute.ports import ClaimConflict, Instance, RecordView
 from nova_xloud.compute.progress_deadline import ProgressDeadline
 from nova_xloud.compute.waits import Pause, Waits, answers, in_the_same_lane, locked
@@ -55,38 +56,10 @@ T = TypeVar("T")
 
 # How long a run may take, in step_timeout; after that a pass finds the instance and begins another.
 MAX_RUN_IN_TIMEOUTS = 10
-_NO_REFUSAL = (DomainNotFound, DomainNotRunning, RemovalTimedOut)
+_NO_REFUSAL = (DomainBusy, DomainNotFound, DomainNotRunning, RemovalTimedOut)
 # While a run waits for its guest, it reads only the guest. Seconds after which it reads the record
 # and the claim too, because another operation may have begun.
 REREAD_AFTER = 10.0
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """How a run ended that ended without an error.
-
-    :ivar converged: the guest has the desired size or is off, and no more is reserved than is
-        needed
-    :ivar deferred: why the run ended before that, as text for people; None if it converged
-    """
-
-    converged: bool
-    deferred: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Yield:
-    """The reason why a run does not begin or go on: another operation on the instance goes first.
-
-    :ivar reason: what is known of that operation, as text for people
-    """
-
-    reason: str
-
-    @property
-    def outcome(self) -> Outcome:
-        """The outcome of the run that yields: deferred, with the reason."""
-        return Outcome(False, f"another operation goes first ({self.reason})")
 
 
 def converge(
@@ -97,31 +70,34 @@ def converge(
 ) -> Waits[Outcome]:
     """Execute steps until none is left or the guest does not follow, and record the outcome.
 
-    The run ends as deferred, and a later pass resumes it, if another operation goes first, another
-    libvirt call has the domain, QEMU or Placement does not answer, the guest is paused or boots,
-    the instance is not driven, the run takes too long, or nova-compute is stopping. The outcome is
-    not recorded if nova-compute is stopping, if another operation has begun, or if QEMU or
-    Placement does not answer.
+    The run ends as deferred if another operation goes first, another libvirt call has the domain,
+    QEMU or Placement does not answer, the guest cannot follow because it is paused or boots, the
+    instance is not driven in its vm_state, the run takes too long, or nova-compute is stopping. A
+    later pass queues another run if there is still something to do.
+
+    That the size was reached is an outcome only once it is recorded: if another operation has begun
+    before that, the run ends as deferred, and an error of the database is raised as it is. Any
+    other outcome or error that cannot be recorded is returned or raised all the same. A deferral
+    because nova-compute is stopping is not recorded.
 
     :returns: a generator that yields each :class:`~.waits.Pause` and returns the outcome
-    :raises GuestRefused: the guest did not follow a step within ``step_timeout``, or refused it, or
-        no step is safe before the guest acts or restarts. What the guest still has stays claimed;
-        once ``give_up_after`` tries have failed, it becomes the desired size too
+    :raises GuestRefused: the guest did not follow a step in time or refused it, libvirt did not
+        change the definition, or no step is possible until the guest acts or restarts. What the
+        guest has stays claimed. After ``give_up_after`` such tries it may become the desired size
     :raises NoCapacity: more must be reserved first, and the host has no room for it
     :raises ClaimRefused: Placement refuses a claim or a release; what was reserved stays reserved
     :raises NoAllocation: Placement has no allocation for the instance on this host
-    :raises NotFound: the instance was deleted or has left this host between a reading and a write
     :raises PlacementUnavailable: Placement cannot be asked, or ``claim_attempts`` writes in a row
         met a conflict
     :raises DomainError: libvirt refused or failed a call for another reason than a busy domain. If
-        that was a step, it may count as one of the ``give_up_after`` tries too
+        that call was a step, the run may count as one of the ``give_up_after`` tries
     """
     run = _Run(instance, options, clock or Clock(), meter or NoMeter())
     try:
         outcome = yield from run.to_the_end()
     except DomainBusy as busy:
         outcome = Outcome(
-            False, f"another libvirt call has the instance's domain and goes first ({busy})"
+            False, f"another libvirt call holds the instance's domain and goes first ({busy})"
         )
     except GuestRefused as refused:
         message = yield from run.finish(Event.REFUSE, refused.code, refused.message)
@@ -165,8 +141,9 @@ class _Run:
     def to_the_end(self) -> Waits[Outcome]:
         """Execute steps until the run has an outcome, and return the outcome.
 
-        Only the outcome of a run that converged is recorded here, by its last step. The errors of
-        :func:`converge` are raised as they come, and so is :class:`DomainBusy`.
+        Of all outcomes only one is recorded here, by the last steps: that the size was reached.
+        The errors of :func:`converge` are raised without being recorded, and so is
+        :class:`DomainBusy`.
         """
         while not self._clock.closing():
             silent = yield from self._in_its_lane(self.who_is_silent())
@@ -174,7 +151,8 @@ class _Run:
                 return Outcome(False, f"{silent} does not answer")
             if self._clock.now() - self._begun > self._options.step_timeout * MAX_RUN_IN_TIMEOUTS:
                 return Outcome(
-                    False, "the run takes long, so others go first; the next pass resumes it"
+                    False,
+                    "the run takes too long, so others go first; the next pass queues another run",
                 )
             try:
                 with (yield from self._in_its_lane(locked(self._instance, self._clock))):
@@ -190,9 +168,9 @@ class _Run:
         return in_the_same_lane(wait, may_wait=self._may_wait)
 
     def who_is_silent(self) -> Waits[str | None]:
-        """Return which of QEMU and Placement does not answer, for people; None if both answer.
+        """Return ``the guest's QEMU`` or ``Placement`` if it does not answer; None if both answer.
 
-        Both are called under the lock afterwards, where one that hangs would keep the lock.
+        Both are called under the lock afterwards. A call to one that hangs would keep the lock.
         """
         instance, clock = self._instance, self._clock
         if not (yield from answers(instance.answers, clock)):
@@ -209,14 +187,15 @@ class _Run:
     def finish(self, event: Event, code: str = "", message: str = "") -> Waits[str]:
         """Record the outcome of the run, and release what the guest gave back.
 
-        Never raises: what fails here is logged, and a pass makes up for it. If QEMU or Placement
-        does not answer, or another operation goes first, nothing is recorded and nothing released.
+        Nothing is raised: what fails here is logged, and a pass makes up for it. Nothing is done if
+        QEMU or Placement does not answer, or if another operation has begun already.
 
         :param event: how the run ended
-        :param code: the stable reason code of the error that ended the run, if one did
+        :param code: the stable reason code of the error that ended the run; empty without an error
         :param message: why the run ended, for people
-        :returns: ``message``; after a step that failed, with what the guest starts with next, or
-            with the reason why the size was given up
+        :returns: ``message``; after a refusal or a step that failed, ``message`` with the size of
+            the guest's next start if that is less than the guest holds, or the text of the
+            condition ``GaveUp`` if the size was given up
         """
         if (yield from self.who_is_silent()) is not None:
             # The record still shows the run as not ended, so the next pass resumes the instance.
@@ -232,23 +211,23 @@ class _Run:
         except (InvalidState, NotFound, ClaimConflict) as busy:
             # A user's operation has begun; a pass follows after that operation.
             LOG.info(
-                "Instance %s: the outcome of the run was not recorded; a pass resumes the "
-                "instance: %s",
+                "Instance %s: the outcome of the run was not recorded, because another operation "
+                "has begun or the instance is gone: %s",
                 self._instance.uuid,
                 busy,
             )
         except (Refused, DomainError) as error:
             LOG.warning(
-                "Instance %s: the outcome of the run was not recorded; a pass resumes the "
-                "instance: %s",
+                "Instance %s: the end of the run is not complete (release, record, balloon's "
+                "target and statistics' period); a later run completes it: %s",
                 self._instance.uuid,
                 error,
             )
         except Exception:
             # The caller raises the error that ended the run, which matters more than this one.
             LOG.exception(
-                "Instance %s: the outcome of the run was not recorded; a pass resumes the "
-                "instance.",
+                "Instance %s: the end of the run is not complete (release, record, balloon's "
+                "target and statistics' period); a later run completes it.",
                 self._instance.uuid,
             )
         return message
@@ -272,9 +251,9 @@ class _Run:
         return ended, message
 
     def settle(self) -> Waits[None]:
-        """If the size was given up: converge to what is desired instead, and release the rest.
+        """If this run has given up the size, converge to the size that the instance keeps.
 
-        Raises no :class:`XloudError`: what fails here is logged, and the next pass does it again.
+        A :class:`XloudError` is logged and not raised, and the next pass queues another run.
         """
         if not self._gave_up:
             return
@@ -283,18 +262,19 @@ class _Run:
             yield from again.to_the_end()
         except XloudError as error:
             LOG.info(
-                "Instance %s: the next pass has to claim or release what the instance keeps: %s",
+                "Instance %s: the size was given up, but the run to the size that the instance "
+                "keeps has failed; a later pass tries again, after at most [xloud] "
+                "retry_max_interval: %s",
                 self._instance.uuid,
                 error,
             )
 
     def _locked_step(self) -> steps.Step | Outcome | None:
-        """Read the instance, decide on the next step, and execute it, all under the lock.
+        """Read the instance, decide on the next step, and execute it; the caller has the lock.
 
-        :returns: the step that was executed, or that a conflict in Placement or a full host has
-            kept from having an effect, so that the run goes on; an outcome if another operation
-            goes first; None if nothing was done, because the step needs a thread that may wait for
-            a guest
+        :returns: the step; it had no effect if Placement refused to claim more or reported a
+            conflict. An outcome if another operation goes first. None if nothing was done, because
+            the step needs a thread in which libvirt may wait for the guest
         :raises XloudError: an error of :func:`converge`, or :class:`DomainBusy`, that ends the run
         """
         seen = observe_or_yield(self._instance, self._last_view)
@@ -308,7 +288,7 @@ class _Run:
         self._sample(seen, seen.view.desired, seen.state.reserved)
         try:
             self._execute(step, seen)
-        except InvalidState as busy:
+        except (InvalidState, NotFound) as busy:
             return Yield(busy.message).outcome
         except ClaimConflict as conflict:
             self._count(conflict)
@@ -328,8 +308,10 @@ class _Run:
         if steps.writes_the_record(step):
             self._last_view = None
         try:
-            self._run_state = execute(step, self._instance, seen, self._run_state, date)
-            self._log_step(step, seen.view.desired.progress.request_id)
+            before = self._run_state
+            self._run_state = execute(step, self._instance, seen, before, date)
+            if steps.took_effect(step, before, self._run_state):
+                self._log_step(step, seen.view.desired.progress.request_id)
         except (NoCapacity, ClaimRefused) as no_room:
             if not isinstance(step, steps.Claim):
                 # Placement would refuse this release at every try, so the run tries it once.
@@ -339,13 +321,13 @@ class _Run:
             self._run_state = replace(self._run_state, claim_denied=seen.state.minimum_claim)
             if is_first:
                 self._last_view = None
-                alarm(self._instance, seen, date)
+                alarm(self._instance, seen, date, no_room.message)
         except NoAllocation as lost:
             self._last_view = None
             alarm(self._instance, seen, date, lost.message)
             raise
         except DomainError as error:
-            # A domain that has gone, or a removal that is only late, has not refused anything.
+            # A domain that is busy or has gone, or a removal that is only late, refuses nothing.
             self._step_failed = not isinstance(error, _NO_REFUSAL)
             # libvirt may have set the target before the error, so the target is unknown.
             self._run_state = replace(self._run_state, balloon_target_mb=None)
@@ -354,20 +336,22 @@ class _Run:
     def _log_step(self, step: steps.Step, asked_by: str) -> None:
         done = steps.in_words(step)
         if done is None:
-            LOG.debug("Instance %s: %s", self._instance.uuid, step)
+            LOG.debug("Instance %s: next step: %s", self._instance.uuid, step)
             return
         # A run does what was asked for last, which may be another request than its own.
         for_whom = "" if asked_by in ("", self._instance.request_id) else f", as {asked_by} asked"
-        LOG.info("Instance %s: %s%s.", self._instance.uuid, done, for_whom)
+        LOG.info("Instance %s: step done: %s%s.", self._instance.uuid, done, for_whom)
 
     def _after(self, done: steps.Step | None) -> Waits[Outcome | None]:
-        """Return the outcome that the executed step ends the run with; None if the run goes on.
+        """Do what follows a step: go on, wait for the guest, or end the run.
 
-        :param done: the step; None if the run first needs a thread that may wait for the guest
-        :raises GuestRefused: no step is safe, or the guest did not follow in time, and the run
+        :param done: the step; None if the run first needs a thread in which libvirt may wait for
+            the guest
+        :returns: the outcome if the run ends; None if it goes on
+        :raises GuestRefused: no step is possible, or the guest did not follow in time, and the run
             cannot go on without that
-        :raises NoCapacity: only what the host has no room for is left
-        :raises ClaimRefused: only what Placement refuses to claim is left
+        :raises NoCapacity: only what the host has no room for is left to do
+        :raises ClaimRefused: only what Placement refuses to claim is left to do
         """
         self._may_wait = done is None
         match done:
@@ -398,10 +382,11 @@ class _Run:
     def _wait_for_the_guest(self) -> Waits[None]:
         """Wait until another step is due, or until the record and the claim have to be read again.
 
-        They have to be after :data:`REREAD_AFTER` seconds, or if another run was submitted. The
-        wait also ends if the guest has had too much time, if its QEMU does not answer, and if
-        nova-compute is stopping. Only the guest is read meanwhile, without the lock, and nothing is
-        written from it.
+        These have to be read again after :data:`REREAD_AFTER` seconds, and once another run was
+        submitted for the instance. The wait also ends if the guest takes too long, if it cannot be
+        read, if its QEMU does not answer, and if nova-compute is stopping.
+
+        Meanwhile only the guest is read, without the lock, and nothing is written.
         """
         read_at = self._clock.now()
         while True:
@@ -415,7 +400,10 @@ class _Run:
                 return
 
     def _next_step_by_the_guest(self) -> steps.Step | None:
-        """Return the next step if record and claim are unchanged; None: the guest is unreadable."""
+        """Read the guest alone, and return the step that follows if nothing else has changed.
+
+        Record and claim are those that were read last. None if the guest cannot be read.
+        """
         seen = self._seen
         try:
             _, guest, booting = read_guest(self._instance, seen.view)
@@ -429,7 +417,7 @@ class _Run:
         if waited_for.booting:
             return Outcome(
                 False,
-                f"the guest has just started, and this has to wait until later: {waited_for.what}",
+                f"the guest has just started, and a later run waits for this: {waited_for.what}",
             )
         seconds = min(self._options.step_timeout, waited_for.within or math.inf)
         why = (
@@ -446,23 +434,7 @@ class _Run:
         self._conflicts += 1
         if self._conflicts >= self._options.claim_attempts:
             raise PlacementUnavailable(
-                f"{self._conflicts} conflicts in a row: each time somebody else had changed the "
-                f"instance's allocation; the next pass tries again"
+                f"each of {self._conflicts} writes of the instance's allocation met another change "
+                f"in Placement, of that allocation or of its host's resource provider; a later "
+                f"pass tries again"
             ) from conflict
-
-
-def observe_or_yield(
-    instance: Instance, last_view: RecordView | None = None
-) -> Observation | Yield:
-    """Read the instance, or return why the run yields to another operation on it.
-
-    That is also the answer if the instance was deleted or has left this host.
-
-    :param last_view: the record as it was read last, as for :func:`observe`
-    :raises DomainError: the guest could not be read
-    :raises PlacementUnavailable: Placement could not be asked
-    """
-    try:
-        return observe(instance, check_followed, last_view)
-    except (NotFound, InvalidState) as busy:
-        return Yield(busy.message)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Execute one step of a run: cause its effect, and return what the run has to remember of it."""
+"""Execute one step of a run, and return what the run has to remember of it."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from nova_xloud.errors import (
     RemovalTimedOut,
     VcpuNotRemovable,
 )
+from nova_xloud.fault_points import reached
 
 LOG = logging.getLogger(__name__)
 
@@ -32,29 +33,35 @@ def execute(
 ) -> steps.RunState:
     """Execute ``step``, which was computed from ``seen``; the caller has the instance's lock.
 
-    A step that only waits or only ends the run has no effect here. Some errors of libvirt do not
-    end the run, and are not raised: a definition that cannot be set, a removal of vCPUs that is
-    refused or late, a call to add or remove vCPUs that finds the domain busy, an agent that does
-    not do what it was asked for, and a refused period of statistics. ``run`` remembers all but the
-    last two of these.
+    A step that waits for the guest or ends the run does nothing here, except that the step
+    :class:`~nova_xloud.core.convergence.steps.Converged` may write the record.
+
+    The run can go on after most errors of libvirt in setting the definition, the CPUs online or the
+    statistics' period, and in removing vCPUs. These errors are not raised.
 
     :param run: what the run has commanded and learned before
     :param now: the time now: ISO 8601, UTC
-    :returns: ``run``, with what was commanded now, and with what libvirt refused
+    :returns: ``run``, with what was commanded now, and with errors that a later step depends on
     :raises InvalidState: another operation has begun; the record was not written
     :raises NotFound: the instance was deleted or has left this host
-    :raises ClaimConflict: somebody else changed the claim; nothing was done
+    :raises ClaimConflict: somebody else changed the claim, or something on the host's resource
+        provider; nothing was done
     :raises NoCapacity: the host has no room for the claim; nothing was done
     :raises ClaimRefused: Placement refuses the claim or the release; nothing was done
     :raises NoAllocation: Placement has no allocation for the instance on this host
-    :raises PlacementUnavailable: Placement could not be asked
-    :raises DomainError: libvirt refused or failed the call in another way than those above
+    :raises PlacementUnavailable: Placement could not be asked, or answered with an error
+    :raises DomainError: libvirt refused or failed the call, and the run has to end
     """
     match step:
-        case steps.Claim(size) | steps.Release(size):
+        case steps.Claim(size):
+            _claim(size, instance, seen)
+        case steps.Release(size):
+            reached("step.releasing")
             instance.claims.write(seen.reservation, size)
+            reached("step.released")
         case steps.MarkRemoval():
             _write(step, instance, seen, now)
+            reached("step.removal_marked")
             return replace(run, removal_marked=seen.view.desired.removal_pending is None)
         case steps.RemovalSettled():
             _write(step, instance, seen, now)
@@ -63,6 +70,7 @@ def execute(
             return _set_definition(size, instance, seen, run)
         case steps.SetMemory(mib):
             seen.guest().set_memory(mib)
+            reached("step.memory_set")
             return replace(run, balloon_target_mb=mib)
         case steps.SetStatisticsPeriod(seconds):
             set_statistics_period(seconds, instance, seen)
@@ -76,11 +84,25 @@ def execute(
     return run
 
 
+def _claim(size: Size, instance: Instance, seen: Observation) -> None:
+    """Claim ``size``, and write it into the instance's columns.
+
+    The run may wait for its guest afterwards. Until its end the columns, which quotas count, would
+    say less than is reserved.
+
+    :raises InvalidState: another operation has begun; the claim was made
+    """
+    instance.claims.write(seen.reservation, size)
+    reached("step.claimed")
+    if size != seen.view.recorded:
+        instance.record.write(seen.view.desired, size)
+
+
 def _write(step: steps.Step, instance: Instance, seen: Observation, now: str) -> None:
     """Write the record for a step that changes only the record; other steps write nothing.
 
-    The columns get the size that is reserved. If the step leaves the record as it is, nothing is
-    written, except by :class:`~nova_xloud.core.convergence.steps.SetRecorded`.
+    The instance's columns get the size that is reserved. Nothing is written if the step leaves the
+    record as it is, unless the step is :class:`~nova_xloud.core.convergence.steps.SetRecorded`.
 
     :raises InvalidState: another operation has begun
     :raises NotFound: the instance was deleted
@@ -98,7 +120,9 @@ def _write(step: steps.Step, instance: Instance, seen: Observation, now: str) ->
         case steps.RemovalSettled():
             record = replace(desired, removal_pending=None)
     if record is not desired or isinstance(step, steps.SetRecorded):
+        reached("step.recording")
         instance.record.write(record, seen.state.reserved)
+        reached("step.recorded")
 
 
 def _set_definition(
@@ -117,6 +141,7 @@ def _set_definition(
             error,
         )
         return replace(run, definition_set=size, definition_error=str(error))
+    reached("step.definition_set")
     return replace(run, definition_set=size, definition_error=None)
 
 
@@ -131,7 +156,7 @@ def _set_vcpus(
             raise DomainBusy(str(error)) from error
         # libvirt has waited for 5 s; a guest has step_timeout for a step.
         LOG.info(
-            "Instance %s: the guest has not given a vCPU back yet; the run goes on waiting: %s",
+            "Instance %s: the guest has not given a vCPU back yet; the run still waits for it: %s",
             instance.uuid,
             error,
         )
@@ -147,10 +172,16 @@ def _set_vcpus(
             f"the guest did not give vCPUs back down to {count}; what the guest has stays claimed "
             f"({error})"
         )
-        # No removal was begun: unlike after a time-out, the count is known. The mark of an earlier
-        # run stays: the removal which that run began may still happen.
+        LOG.info(
+            "Instance %s: not all vCPUs were removed that were to be, and the run goes on: %s",
+            instance.uuid,
+            error,
+        )
+        # No removal is going on: unlike after a time-out, the count is known. The mark of an
+        # earlier run stays: the removal which that run began may still happen.
         undone = run.removal_marked
         return replace(run, vcpus_requested=count, removal_error=refused, removal_undone=undone)
+    reached("step.vcpus_set")
     return replace(run, vcpus_requested=count, vcpus_when_late=None, removal_late=False)
 
 
@@ -162,9 +193,10 @@ def _set_online(
     except (AgentUnavailable, DomainBusy, DomainCallFailed, InvalidSize) as error:
         # The next reading of the guest shows what the agent did not do, and that is recorded.
         LOG.info(
-            "Instance %s: its guest agent did not set the CPUs online to %d: %s",
+            "Instance %s: its guest agent did not set the number of CPUs online to %d: %s",
             instance.uuid,
             count,
             error,
         )
-    return replace(run, online_requested=count)
+        return replace(run, online_requested=count, online_error=str(error))
+    return replace(run, online_requested=count, online_error=None)

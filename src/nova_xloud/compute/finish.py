@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Finish a run: release what the guest gave back, record the outcome, and stop the balloon.
 
-Here are also two things that a run needs before its end: :func:`alarm` records that the guest holds
-more than is reserved, and :func:`set_statistics_period` sets how often the balloon driver reports.
+Some functions are called before the end of a run too. Two of them are :func:`alarm`, which records
+that the guest holds more than is reserved, and :func:`set_statistics_period`, which sets how often
+the balloon driver reports.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from nova_xloud.errors import (
     DomainNotFound,
     DomainNotRunning,
 )
+from nova_xloud.fault_points import reached
 
 LOG = logging.getLogger(__name__)
 
@@ -35,13 +37,14 @@ def outcome_record(
 ) -> Desired:
     """Return the record to store for a run that ended with ``event``.
 
-    That is the current record, unchanged, where phase, code, tries and conditions are the same. So
+    It is the current record itself if phase, code, number of tries and conditions stay the same. So
     an instance that was never adjusted, has its size and no condition, stays without a record. A
-    run that reached the size resets the number of tries. If the instance is not driven, DEFER
+    run that reached the size sets the number of tries to None. If the instance is not driven, DEFER
     changes the conditions only.
 
+    :param seen: the instance as it was read last
     :param now: the time now: ISO 8601, UTC
-    :param code: the stable reason code of the error that ended the run, if one did
+    :param code: the stable reason code of the error that ended the run; empty: that of the phase
     :param message: why the run ended, for people
     """
     desired = seen.view.desired
@@ -73,24 +76,25 @@ def outcome_record(
 def finish(instance: Instance, seen: Observation, run: RunState, record: Desired) -> Size:
     """Release what the guest gave back, write ``record``, and stop a balloon that did not follow.
 
-    The balloon's statistics get their usual period again. Both are done to the guest even if the
-    release or the write fails.
+    The balloon's statistics get their usual period again. That and stopping the balloon are done
+    even if the release or the write fails.
 
     The caller has the instance's lock. The guest is called last, because the claim must not be
-    written after a call to the guest. Meanwhile the balloon may still inflate towards its target,
-    which is safe: the guest then holds less than what stays reserved.
+    written after a call to the guest. Until then the balloon may still inflate towards its target,
+    which is safe: the guest then holds less than stays reserved.
 
     :param run: what the run has commanded
-    :param record: the record with the outcome: from :func:`outcome_record`, and given up if that
-        was the last try
+    :param record: the record to write, with the outcome of the run
     :returns: the size that is reserved now
     :raises Refused: another operation has begun, the instance was deleted or has left this host, or
         Placement could not be asked
-    :raises ClaimConflict: somebody else changed the claim; the record was not written
+    :raises ClaimConflict: somebody else changed the claim, or something on the host's resource
+        provider; the record was not written
     :raises DomainError: libvirt failed a call on the guest
     """
     try:
         reserved = _release_what_came_back(instance, seen, run)
+        reached("finish.released")
         recorded = _recorded_as(seen, reserved)
         if record is not seen.view.desired or recorded != seen.view.recorded:
             instance.record.write(record, recorded)
@@ -99,13 +103,11 @@ def finish(instance: Instance, seen: Observation, run: RunState, record: Desired
     return reserved
 
 
-def alarm(
-    instance: Instance, seen: Observation, now: str, why: str = "the host has no room for more"
-) -> None:
+def alarm(instance: Instance, seen: Observation, now: str, why: str) -> None:
     """Log and record that the guest holds more than is reserved, without waiting for the run's end.
 
-    Does nothing if all that must be claimed of what the guest holds is reserved. Else it logs an
-    error each time, and writes the record only if the conditions are not recorded yet.
+    Nothing is done if all that must be claimed of what the guest holds is reserved. Else an error
+    is logged at each call, and the record is written if the conditions are not recorded yet.
 
     :param now: the time now: ISO 8601, UTC
     :param why: why no more can be reserved, for people
@@ -116,8 +118,8 @@ def alarm(
     if state.reserved.covers(state.must_be_claimed):
         return
     LOG.error(
-        "Instance %s holds %s, only %s are reserved, and %s: xloud.reserved_too_little. "
-        "Make room on the host, or move or stop the instance.",
+        "Instance %s: its guest holds %s, but only %s are reserved in Placement: %s "
+        "(xloud.reserved_too_little). Put that right, or move or stop the instance.",
         instance.uuid,
         state.held,
         state.reserved,
@@ -133,22 +135,21 @@ def alarm(
 def _recorded_as(seen: Observation, reserved: Size) -> Size:
     """Return the size to write into the instance's columns: what is reserved, with two exceptions.
 
-    Where Placement has no allocation any more, the columns stay, because only they still show what
-    was reserved. Where the instance is neither driven nor running, they stay too: the difference
-    between the columns and what is reserved is how a pass finds the instance once it is driven
-    again.
+    If Placement has no allocation any more, the columns stay, because only they still show what was
+    reserved. If the instance is not driven and its guest is off, they stay too: by their difference
+    from what is reserved, a pass finds the instance once it is driven again.
     """
     is_left_alone = not (seen.state.driven or seen.state.running)
     return seen.view.recorded if is_left_alone or reserved == NOTHING else reserved
 
 
 def _leave(instance: Instance, seen: Observation, run: RunState) -> None:
-    """Set the balloon's target back to its size, and its statistics to the usual period.
+    """Set the balloon's target to its present size, and its statistics to their usual period.
 
-    The target is set back if this run asked for less memory and the guest did not follow: a driver
-    that loads later must not shrink the guest on outdated statistics. With ``force`` it stays. The
-    period is set back if it is still the short one of a shrink. Nothing is done if the guest is
-    off, or if the instance is not driven.
+    The target is set if this run asked for less memory and the guest did not follow: a driver that
+    loads later must not shrink the guest on outdated statistics. It stays if the request has
+    ``force``. The period is set if it is still the short one of a shrink. Nothing is done if the
+    guest is off, or if the instance is not driven.
 
     :raises DomainError: libvirt failed a call on the guest
     """
@@ -169,7 +170,7 @@ def _leave(instance: Instance, seen: Observation, run: RunState) -> None:
 def set_statistics_period(seconds: int, instance: Instance, seen: Observation) -> None:
     """Have QEMU ask the balloon driver for its statistics every ``seconds`` seconds.
 
-    If libvirt refuses the period, that is only logged, and the run goes on without it.
+    If libvirt refuses the period, a warning is logged, and nothing is raised.
 
     :raises DomainError: the domain has gone or does not run, or another call holds it
     """
@@ -179,7 +180,8 @@ def set_statistics_period(seconds: int, instance: Instance, seen: Observation) -
         raise
     except DomainError as error:
         LOG.warning(
-            "Instance %s: the period of the balloon's statistics could not be set to %d s: %s",
+            "Instance %s: the period of the balloon's statistics could not be set to %d s; nothing "
+            "else is affected: %s",
             instance.uuid,
             seconds,
             error,
@@ -187,14 +189,15 @@ def set_statistics_period(seconds: int, instance: Instance, seen: Observation) -
 
 
 def _release_what_came_back(instance: Instance, seen: Observation, run: RunState) -> Size:
-    """Release what the guest no longer holds, even if the desired size is not reached.
+    """Release what is reserved and no longer needed, even if the desired size is not reached.
 
-    Memory of a running guest is released only if this run has set the balloon's target, and not
-    below that target: otherwise the balloon may be on the way to a larger size that somebody set
-    before. Nothing is released if the instance is not driven, or if Placement refuses.
+    Memory of a running guest is released only if this run has set the balloon's target, and only
+    down to that target. Otherwise the balloon may be on the way to a larger target that was set
+    before this run. Nothing is released if the instance is not driven, or if Placement refuses.
 
     :returns: the size that is reserved now
-    :raises ClaimConflict: somebody else changed the claim
+    :raises ClaimConflict: somebody else changed the claim, or something on the host's resource
+        provider
     :raises Refused: Placement could not be asked, or the instance has left this host
     """
     reserved = seen.state.reserved

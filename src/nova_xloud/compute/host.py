@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The entry to the engine: all that RPC requests and nova-compute's manager ask of one host.
+"""The entry to the engine: what RPC requests and nova-compute's manager call on one host.
 
-Requests adjust an instance, reserve for an adjustment, plan one, or read what instances have. The
-manager starts the passes over the host, and ends all runs when nova-compute stops.
+Requests adjust an instance, claim for an adjustment, plan an adjustment, or read what instances
+have. The manager starts the passes over the host, and stops all runs when nova-compute stops.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import contextlib
 import functools
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import CancelledError, Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import asdict
@@ -25,12 +25,14 @@ from nova_xloud.compute.admit import (
     decide_now,
     reserve,
 )
+from nova_xloud.compute.autoscale_service import EngineParts, ScalingOf
 from nova_xloud.compute.boot_grace import BootGrace
-from nova_xloud.compute.converge import Outcome, converge
+from nova_xloud.compute.converge import converge
 from nova_xloud.compute.deadline import Deadline, HostClock
 from nova_xloud.compute.meter import Meter, NoMeter
 from nova_xloud.compute.observe import observe
-from nova_xloud.compute.ports import HostInstances, Instance
+from nova_xloud.compute.outcome import Outcome
+from nova_xloud.compute.ports import HostInstances, Instance, ManagedInstance
 from nova_xloud.compute.promises import Promises
 from nova_xloud.compute.reconcile import Reconciler
 from nova_xloud.compute.watch import Watch
@@ -41,9 +43,10 @@ from nova_xloud.core.convergence.plan import AdjustRequest
 from nova_xloud.core.instance.guest import DomainStats
 from nova_xloud.core.instance.lifecycle import ADJUST, HOTPLUG
 from nova_xloud.core.instance.state import NOTHING
-from nova_xloud.core.instance.status import blockers, status
+from nova_xloud.core.instance.status import autoscale_status, blockers, status
 from nova_xloud.core.sizing.bounds import HostFacts, bounds_of
 from nova_xloud.errors import GuestRefused, HostUnavailable, Refused
+from nova_xloud.fault_points import reached
 
 # A guest's agent may take 5 s to answer, and belongs to the tenant. So at most this many RPC
 # threads read guests at a time, and others wait this many seconds for their turn.
@@ -56,7 +59,7 @@ OpensInstances = Callable[[Any, Any], Instance]
 
 
 class Host:
-    """One compute host: answers requests, converges its instances, and runs its passes.
+    """One compute host: answers requests, converges its instances, and makes its passes.
 
     :ivar clock: the clock by which callers name their deadlines
     """
@@ -71,6 +74,7 @@ class Host:
         worker: Worker | None = None,
         meter: Meter | None = None,
         watch: Watch | None = None,
+        scaling: ScalingOf | None = None,
     ) -> None:
         self.clock = HostClock(lambda: time.monotonic())
         self._open = open_instance
@@ -92,10 +96,27 @@ class Host:
             meter,
             watch,
             sleep=lambda seconds: time.sleep(seconds),
+            learn=self._learn,
+        )
+        self._scaling = None if scaling is None else scaling(self._for_scaling())
+
+    def _for_scaling(self) -> EngineParts:
+        return EngineParts(
+            host_instances=self._host_instances,
+            worker=self._worker,
+            options=self._options,
+            meter=self._meter,
+            facts=lambda: self._facts,
+            boot_grace=self._boot_grace,
+            begun=self._reconciler.request_begun,
         )
 
+    def _learn(self, instances: Sequence[ManagedInstance], began: float) -> None:
+        if self._scaling is not None:
+            self._scaling.learn(instances, began)
+
     def learn(self, facts: HostFacts) -> None:
-        """Compute the bounds of all instances by ``facts``, the host's facts, from now on."""
+        """Use ``facts``, what is known of the host, for the bounds of all instances from now on."""
         self._facts = facts
 
     def adjust(
@@ -111,14 +132,17 @@ class Host:
         No run starts if there is nothing to do. If the instance action cannot be created, the run
         starts all the same, and the error is raised.
 
-        :param answer_within: seconds from now after which nobody waits for the answer
-        :param answer_by: the moment of :attr:`clock` after which nobody waits for the answer
+        :param answer_within: seconds from now for which the caller waits for the answer; if they
+            are over before the adjustment is decided on, it is refused
+        :param answer_by: the moment of :attr:`clock` until which the caller waits for the answer;
+            if it has passed before the adjustment is decided on, the adjustment is refused
         :raises Refused: the adjustment is not admitted; the message says why
         :raises DomainError: the guest could not be read
         """
         instance = self._open(context, nova_instance)
         admission = self._admit(instance, request, self._too_late(answer_within, answer_by))
         if not admission.nothing_to_do:
+            reached("admit.recorded")
             self._start_run(instance, ADJUST, shrinks=admission.shrinks)
         return admission
 
@@ -126,7 +150,7 @@ class Host:
         self, instance: Instance, request: AdjustRequest, too_late: Callable[[], bool]
     ) -> Admission:
         began = time.monotonic()
-        try:
+        with self._refusals_counted():
             admission = admit(
                 instance,
                 request,
@@ -135,13 +159,20 @@ class Host:
                 too_late=too_late,
                 reserved=self._promises.take(instance.uuid),
             )
-        except Refused as refusal:
-            self._meter.refused(refusal.reason_code)
-            raise
         self._meter.admitted(
             instance.uuid, admission.generation, began, nothing_to_do=admission.nothing_to_do
         )
+        if self._scaling is not None and not admission.nothing_to_do:
+            self._scaling.requested(instance, names_mode=request.autoscale is not None)
         return admission
+
+    @contextlib.contextmanager
+    def _refusals_counted(self) -> Iterator[None]:
+        try:
+            yield
+        except Refused as refusal:
+            self._meter.refused(refusal.reason_code)
+            raise
 
     def _too_late(self, answer_within: float, answer_by: Deadline | None) -> Callable[[], bool]:
         began = self.clock.seconds()
@@ -161,26 +192,28 @@ class Host:
         answer_within: float = float("inf"),
         answer_by: Deadline | None = None,
     ) -> None:
-        """Claim what :meth:`adjust` would claim, so that quotas count it; make nothing desired.
+        """Claim what :meth:`adjust` would claim, so that quotas count it; change no desired size.
 
-        The claim is remembered for some seconds for :meth:`adjust`. See :func:`~.admit.reserve`.
+        The claim is remembered for 10 s, so that :meth:`adjust` need not read the guest again. See
+        :func:`~.admit.reserve`.
 
-        :param answer_within: the same as the parameter of :meth:`adjust`
-        :param answer_by: the same as the parameter of :meth:`adjust`
+        :param answer_within: seconds from now for which the caller waits; see :meth:`adjust`
+        :param answer_by: the moment until which the caller waits; see :meth:`adjust`
         :raises Refused: the adjustment would not be admitted; the message says why. A claim that
-            could not be taken back is released by the next run
+            could not be taken back is released by a later run
         :raises DomainError: the guest could not be read
         """
         instance = self._open(context, nova_instance)
         too_late = self._too_late(answer_within, answer_by)
-        reserved = reserve(instance, request, self._facts, self._options, too_late=too_late)
+        with self._refusals_counted():
+            reserved = reserve(instance, request, self._facts, self._options, too_late=too_late)
         if reserved is not None:
             self._promises.put(instance.uuid, reserved)
 
     def unreserve(self, context: Any, nova_instance: Any) -> None:
         """Start a run that releases a claim of :meth:`reserve`, without waiting for the run.
 
-        If the adjustment was admitted meanwhile, its claim stays.
+        If the adjustment was admitted since, what it needs stays claimed.
         """
         instance = self._open(context, nova_instance)
         self._promises.take(instance.uuid)
@@ -198,13 +231,14 @@ class Host:
 
         A guest that is off gets them when it starts next.
 
-        :param answer_within: seconds from now within which the request has to be admitted
-        :param answer_by: the moment of :attr:`clock` until which it has to be admitted
+        :param answer_within: seconds from now within which the request has to be decided on
+        :param answer_by: the moment of :attr:`clock` until which the request has to be decided on
         :raises Refused: the request is not admitted; the message says why
-        :raises HostUnavailable: as above; or the request is admitted, and nova-compute is stopping
-        :raises GuestRefused: the request is admitted, and the guest did not follow, or the run did
-            not end within ``[xloud] hotplug_timeout`` seconds, or it ended before the guest had the
-            vCPUs: no room to claim, Placement does not answer, or another operation goes first
+        :raises HostUnavailable: the request is not admitted, because QEMU does not answer or the
+            caller no longer waits; or it is admitted, and nova-compute stopped before the run began
+        :raises GuestRefused: the request is admitted, but the guest did not follow; or the run was
+            deferred, ended with a :class:`Refused`, or did not end within ``[xloud]
+            hotplug_timeout`` seconds
         :raises DomainError: the guest could not be read, or libvirt failed a call of the run
         """
         instance = self._open(context, nova_instance)
@@ -219,7 +253,7 @@ class Host:
             outcome = future.result(timeout)
         except FutureTimeoutError as error:
             raise _not_in_time(
-                f"the request is not done within {timeout:g} s; it is still being worked on"
+                f"admitted, but not done within {timeout:g} s; the work on it goes on"
             ) from error
         except CancelledError as error:
             raise HostUnavailable(
@@ -238,12 +272,12 @@ class Host:
         The instance's lock is not taken, so the answer does not wait for another operation.
 
         :returns: ``admitted`` (bool); ``refusal`` (``{code, message}``, or None if admitted);
-            ``claim`` and ``desired`` (``{vcpus, memory_mb}``, or None if it could not be decided or
-            the size is not allowed); ``steps`` (a list of ``{step, ...}``, empty in these cases and
-            if there is nothing to do); ``blockers`` (a list of ``{resource, code, message}``)
+            ``claim`` and ``desired`` (``{vcpus, memory_mb}``, or None if the size is not allowed or
+            this could not be decided); ``steps`` (a list of ``{step, ...}``, empty in these cases
+            and if there is nothing to do); ``blockers`` (a list of ``{resource, code, message}``)
         :raises HostUnavailable: the guest's QEMU does not answer
         :raises PlacementUnavailable: Placement does not answer, or not with the allocation. If
-            it fails later, while the request is being decided, that is the ``refusal``
+            Placement fails later, while the request is decided, that is the ``refusal`` instead
         :raises NotFound: the instance was deleted or has left this host
         :raises InvalidState: other operations changed the instance during each reading
         :raises DomainError: the guest could not be read
@@ -279,6 +313,8 @@ class Host:
             # The adjustment is admitted, so it has to be done even if no instance action shows it.
             self._worker.submit(instance, shrinks=shrinks)
             raise
+        reached("action.started")
+        self._reconciler.request_begun(instance.uuid, instance.request_id)
         instance.actions.notify(f"{action}.start")
         return self._worker.submit(instance, action, shrinks=shrinks)
 
@@ -286,8 +322,8 @@ class Host:
         """Return the status of an instance, and the size in its libvirt definition.
 
         :returns: what :func:`nova_xloud.core.instance.status.status` returns, and ``definition``:
-            what libvirt would start the guest with, ``{vcpus, memory_mb}``, or None. It is there
-            for the checker of the invariants; the API leaves it out
+            what libvirt would start the guest with, ``{vcpus, memory_mb}``, or None if libvirt has
+            no definition. ``definition`` is for ``nova-xloud-status``; the API leaves it out
         :raises HostUnavailable: the guest's QEMU does not answer, or the host is reading too many
             other guests
         :raises PlacementUnavailable: Placement could not be asked
@@ -307,16 +343,22 @@ class Host:
         )
         guest = seen.state.guest
         defined = None if guest is None or guest.defined is None else asdict(guest.defined)
-        return answer | {"definition": defined}
+        autoscale = autoscale_status(seen.view.scaling, seen.view.desired)
+        if self._scaling is not None:
+            autoscale, deferred = self._scaling.status(
+                ManagedInstance(instance.uuid, "", seen.view)
+            )
+            answer["conditions"] += [asdict(deferred)] if deferred is not None else []
+        return answer | {"definition": defined, "autoscale": autoscale}
 
     def guests(self, uuids: Collection[str]) -> dict[str, dict[str, Any]]:
-        """Return what the guests of these instances hold, read from libvirt for all at once.
+        """Return what the guests of these instances hold, as libvirt reports it.
 
-        :returns: by UUID, without the instances that libvirt does not report just now: ``held``,
-            ``{vcpus, memory_mb}``, 0 and 0 if the guest is off; ``defined``, what libvirt would
-            start the guest with, in the same form or None if there is no definition; ``booting``
-            (bool): the guest started so lately that its balloon may still be inflating; ``pinned``
-            (bool): all of the guest's memory stays in the host's memory
+        :returns: by UUID, without the instances that libvirt does not report just now: ``held``
+            (``{vcpus, memory_mb}``, 0 and 0 if the guest is off); ``defined`` (what libvirt would
+            start the guest with, in the same form, or None if no definition was read); ``booting``
+            (bool: the guest started so lately that its balloon may still be inflating); ``pinned``
+            (bool: all of the guest's memory stays in the host's RAM)
         :raises HostUnavailable: the host is reading too many other guests
         :raises DomainError: libvirt could not be asked
         """
@@ -340,9 +382,9 @@ class Host:
             self._readings.release()
 
     def service_starts(self) -> None:
-        """Start a pass that resumes what nova-compute had not done when it ended; do not wait.
+        """Start the first pass of this nova-compute, which resumes unfinished runs; do not wait.
 
-        The guests that ran already when nova-compute started are taken for booted.
+        The guests that ran already when nova-compute started count as booted.
         """
         self._reconciler.service_starts()
         self.reconcile()
@@ -350,12 +392,14 @@ class Host:
     def reconcile(self) -> threading.Thread:
         """Start a pass over all elastic instances of the host; return its thread at once.
 
-        If a pass is running, another one follows it: see :meth:`.Reconciler.begin`.
+        If a pass is going on, another one follows it: see :meth:`.Reconciler.begin`.
         """
         return self._reconciler.begin()
 
     def close(self) -> None:
-        """Stop all runs before their next step, because nova-compute is stopping."""
+        """Stop all runs before their next step, because nova-compute is stopping; do not wait."""
+        if self._scaling is not None:
+            self._scaling.close()
         self._worker.close()
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A timer: makes calls after a delay, all of them in one thread."""
+"""A timer that makes calls after a delay, all of them in one thread."""
 
 from __future__ import annotations
 
@@ -15,34 +15,41 @@ LOG = logging.getLogger(__name__)
 class Later:
     """Makes each call when its delay has passed, in a thread that ends when no call is left.
 
-    A call has to be short, because the other calls wait for it. An error that it raises is logged,
-    and the other calls are made all the same.
+    A call has to be short, because the other calls wait for it. An error that a call raises is
+    logged, and the other calls are made all the same.
 
     :param now: returns monotonic seconds
     """
 
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
         self._now = now
-        self._calls: list[tuple[float, int, Callable[[], object]]] = []
+        self._calls: list[tuple[float, int, Callable[[], object], str]] = []
         self._came = 0
         self._thread: threading.Thread | None = None
         self._changed = threading.Condition()
 
-    def call(self, seconds: float, call: Callable[[], object]) -> None:
-        """Have ``call`` made after ``seconds`` seconds in the thread, and return at once."""
+    def call(
+        self, seconds: float, call: Callable[[], object], purpose: str = "do something later"
+    ) -> None:
+        """Have ``call`` made after ``seconds`` seconds in the thread, and return at once.
+
+        :param purpose: what the call is to do, for the log if the call fails
+        :raises RuntimeError: no thread could be started. The call is made once a later one starts
+            the thread
+        """
         with self._changed:
             self._came += 1
-            heapq.heappush(self._calls, (self._now() + seconds, self._came, call))
+            heapq.heappush(self._calls, (self._now() + seconds, self._came, call, purpose))
             if self._thread is None:
-                self._thread = threading.Thread(
-                    target=self._make_calls, name="xloud-later", daemon=True
-                )
-                self._thread.start()
+                thread = threading.Thread(target=self._make_calls, name="xloud-later", daemon=True)
+                # If it cannot start, the next call starts one, which makes this call too.
+                thread.start()
+                self._thread = thread
             elif self._calls[0][1] == self._came:
                 self._changed.notify()
 
     def forget(self) -> None:
-        """Drop all calls that are not made yet."""
+        """Drop all calls that were not made yet."""
         with self._changed:
             self._calls.clear()
             self._changed.notify()
@@ -57,8 +64,12 @@ class Later:
                 if left > 0:
                     self._changed.wait(left)
                     continue
-                call = heapq.heappop(self._calls)[2]
+                _, _, call, purpose = heapq.heappop(self._calls)
             try:
                 call()
             except Exception:
-                LOG.exception("A call that was due failed; the others are made all the same.")
+                LOG.exception(
+                    "Failed to %s. This is not tried again before nova-compute is restarted; what "
+                    "else is due is done all the same.",
+                    purpose,
+                )

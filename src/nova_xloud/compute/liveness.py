@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Find out whether a guest's QEMU, or Placement, answers, without waiting for one that hangs.
+"""Find out whether a guest's QEMU, or Placement, answers within some seconds.
 
 A libvirt call to a QEMU that hangs waits for as long as QEMU hangs (measured). Under an instance's
-lock such a call would keep all other operations from the instance, also those that could end the
-hang. So before the lock is taken, QEMU is asked something in a thread that can be abandoned. The
-same is done with Placement.
+lock such a call would keep other operations waiting, also those that could end the hang. So before
+the lock is taken, QEMU is asked something in a thread that can be abandoned. The same is done with
+Placement.
 """
 
 from __future__ import annotations
@@ -27,7 +27,13 @@ _FRESH = 1.0
 
 
 def _log_silent(uuid: str) -> None:
-    LOG.warning("Instance %s: its QEMU does not answer.", uuid)
+    LOG.warning(
+        "Instance %s: its QEMU does not answer libvirt for more than %g s. Until it does, "
+        "adjustments of the instance are refused and its runs deferred. Check the host's storage "
+        "and the QEMU process.",
+        uuid,
+        PROBE_SECONDS,
+    )
 
 
 @dataclass(slots=True)
@@ -36,7 +42,7 @@ class _Question:
 
     :ivar since: when the call was made, in monotonic seconds
     :ivar answered: when the call came back, in monotonic seconds; None if it has not yet
-    :ivar logged: that the call has not come back for long was logged
+    :ivar logged: whether it was logged that the call does not come back
     """
 
     thread: threading.Thread
@@ -48,8 +54,9 @@ class _Question:
 class LivenessProbe:
     """Asks QEMUs or Placement whether they answer, and remembers which have not answered yet.
 
-    :param log_silent: called with the UUID, once for each call that :meth:`answers` has found not
-        to come back for more than :data:`PROBE_SECONDS`
+    :param log_silent: called with the ``uuid`` of :meth:`answers`, at most once for each call, when
+        :meth:`answers` finds that the call has not come back for more than :data:`PROBE_SECONDS`
+        seconds
     :param now: returns monotonic seconds
     """
 
@@ -64,11 +71,11 @@ class LivenessProbe:
         self._lock = threading.Lock()
 
     def answers(self, uuid: str, ask: Callable[[], object], within: float) -> bool:
-        """Return whether ``ask`` comes back within ``within`` seconds, with a result or an error.
+        """Call ``ask`` in a thread, and return whether it comes back within ``within`` seconds.
 
-        While an earlier call for the same ``uuid`` has not come back, no new thread is begun: this
-        one waits for that call. A call that came back less than a second ago, when nobody waited
-        for it any more, counts as an answer now.
+        An error of ``ask`` is an answer too. If an earlier call for the same ``uuid`` has not come
+        back, ``ask`` is not called, and that call is waited for. If that call came back less than a
+        second ago, after its caller had stopped waiting, the result is True at once.
 
         :param uuid: the UUID of the instance whose QEMU is asked, or a name for what else is asked
         """
@@ -92,9 +99,9 @@ class LivenessProbe:
         return False
 
     def _forget_old_answers(self) -> None:
-        """Forget the answers that are no longer valid, so that none is kept for ever.
+        """Forget the answers that are a second old or older, so that none is kept for ever.
 
-        Nobody asks again for the answer of an instance that is gone.
+        For an instance that is gone nobody calls :meth:`answers` again.
         """
         now = self._now()
         for uuid, question in list(self._questions.items()):
@@ -118,4 +125,4 @@ def _ask(ask: Callable[[], object]) -> None:
         ask()
     except Exception as error:  # noqa: BLE001 - any answer is one
         # An error is an answer too. Whoever calls next gets the error for himself.
-        LOG.debug("The liveness probe was answered with an error: %s", error)
+        LOG.debug("A probe of QEMU or Placement was answered with an error: %s", error)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The port through which the engine reports to metrics, and a meter that counts nothing."""
+"""The port by which the engine reports events to metrics, and a meter that counts nothing."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from nova_xloud.errors import GuestRefused, Refused
 class PassEntry:
     """One instance in a pass: its sample, its maximum and its project.
 
-    :ivar sample: None if a run was queued or going on, which reports its own samples
+    :ivar sample: the sizes and conditions that the pass has read; None if a run of the instance was
+        queued or going on, because a run reports its own samples
     :ivar maximum: the size of the flavor
     :ivar project_id: the project that the instance belongs to
     """
@@ -27,12 +28,35 @@ class PassEntry:
     project_id: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class RoundReport:
+    """What a round of automatic growth reports.
+
+    :ivar seconds: how long the round took
+    :ivar servers: how many servers have each mode, by the mode's name
+    :ivar recommended: the recommended size of each server, by UUID
+    :ivar codes: how many recommendations of one resource have each reason code, in this round
+    :ivar deferred: how many servers do not get what is recommended, by the reason code
+    :ivar deferred_servers: the UUIDs of these servers
+    :ivar oldest_sample: the age of the oldest last sample of a server, seconds
+    :ivar oldest_wish: for how long a server should have had another size, and neither got it nor
+        was deferred, seconds
+    """
+
+    seconds: float
+    servers: Mapping[str, int]
+    recommended: Mapping[str, Size]
+    codes: Mapping[str, int]
+    deferred: Mapping[str, int]
+    deferred_servers: frozenset[str]
+    oldest_sample: float
+    oldest_wish: float
+
+
 class Meter(Protocol):
-    """The port to metrics: the engine calls it for each event on this host that is counted.
+    """The port to metrics: the engine calls one of its methods at each event that is counted.
 
-    Its methods must neither raise nor block.
-
-    Times are monotonic seconds: ``time.monotonic()``.
+    The methods must neither raise nor block.
     """
 
     def refused(self, code: str) -> None:
@@ -44,38 +68,47 @@ class Meter(Protocol):
     def admitted(self, uuid: str, generation: int, began: float, *, nothing_to_do: bool) -> None:
         """Count an adjustment that this host admitted.
 
-        Its claim and its record are written, unless there was nothing to do.
+        Its claim and its record are written already, unless there was nothing to do.
 
         :param generation: the generation of the desired size
-        :param began: when the request came to this host
-        :param nothing_to_do: the instance had the size already, so nothing is written and no run
+        :param began: when the request came to this host, in monotonic seconds
+        :param nothing_to_do: the instance had the size already, so nothing was written and no run
             follows
         """
 
     def sampled(self, uuid: str, sample: Sample) -> None:
-        """Take a new sample of an instance, which a run has read: its sizes and conditions."""
+        """Take over the newest sizes and conditions that a run knows of an instance."""
 
     def ended(self, uuid: str, phase: Phase, code: str, *, asked: bool) -> None:
         """Count a run that has ended.
 
         :param phase: how the run ended
-        :param code: the stable reason code of its error; empty if it ended without one
+        :param code: the stable reason code of the run's error; empty if it ended without an error
         :param asked: the run is an event of the instance action of a request, so its end counts as
             a result of that request. False for a run that only repairs a drift or releases a claim
         """
 
     def drifted(self, uuid: str, why: str) -> None:
-        """Count a drift that a pass has found, and for which it has started a run.
+        """Count a drift that a pass has found, and for which it queues a run.
 
         :param why: the code of the :class:`nova_xloud.core.convergence.drift.Drift`
         """
 
     def pass_finished(self, seconds: float, entries: Mapping[str, PassEntry]) -> None:
-        """Count a pass over the host, and take the samples of all its instances.
+        """Count a pass over the host, and take over the samples that it has read.
 
-        :param seconds: how long the pass took
+        :param seconds: how many seconds the pass took
         :param entries: by UUID, the elastic instances of the host that are driven to their size or
-            whose guest runs; an instance that is missing has no samples any more
+            whose guest runs; the samples of all other instances are dropped
+        """
+
+    def round_finished(self, report: RoundReport) -> None:
+        """Take over what a round of automatic growth has found."""
+
+    def scaled(self, *, grows: bool) -> None:
+        """Count a request of automatic growth that was admitted.
+
+        :param grows: whether it makes a resource larger
         """
 
 
@@ -100,9 +133,18 @@ class NoMeter:
     def pass_finished(self, seconds: float, entries: Mapping[str, PassEntry]) -> None:
         """Do not count the pass; see :meth:`nova_xloud.compute.meter.Meter.pass_finished`."""
 
+    def round_finished(self, report: RoundReport) -> None:
+        """Drop the report; see :meth:`nova_xloud.compute.meter.Meter.round_finished`."""
+
+    def scaled(self, *, grows: bool) -> None:
+        """Do not count the request; see :meth:`nova_xloud.compute.meter.Meter.scaled`."""
+
 
 def ending(error: Exception) -> tuple[Phase, str]:
-    """Return the phase and the stable reason code of a run that ended with ``error``."""
+    """Return the phase and the stable reason code of a run that ended with ``error``.
+
+    The code is ``xloud.failed`` if the error has none of its own.
+    """
     match error:
         case GuestRefused(code=code):
             return Phase.GUEST_REFUSED, code

@@ -21,10 +21,10 @@ READINGS = 3
 class Observation:
     """One reading of the record, the claim and the guest of an instance.
 
-    The claim cannot be written any more once the guest has been called. Such a call may take
-    seconds, into which a whole live migration fits, and after one Placement counts the consumer's
-    generations from the beginning again. A write by a claim that was read before would overwrite
-    the claim of the migration's target host, and Placement would report no conflict.
+    Once the guest was called, the claim that was read before must not be written any more. A call
+    to the guest may take seconds, and a whole live migration fits into them. After a migration
+    Placement counts the consumer's generations from the beginning again. So the write could
+    overwrite the claim on the migration's target host, and Placement would report no conflict.
 
     :ivar view: the record as it was read
     :ivar state: record, claim and guest, in the form by which :mod:`nova_xloud.core` decides
@@ -38,16 +38,16 @@ class Observation:
 
     @property
     def reservation(self) -> Reservation:
-        """The claim as it was read, to be written back; its size alone is in ``state.reserved``.
+        """The claim as it was read, for a write; its size alone is in ``state.reserved``.
 
-        :raises ReservationSpent: the guest has been called since the claim was read
+        :raises ReservationSpent: :meth:`guest` was called before
         """
         if self._guest_called:
             raise ReservationSpent("the guest was called after its claim was read; observe again")
         return self._reservation
 
     def guest(self) -> Domain:
-        """Return the domain, to be called; from now on :attr:`reservation` raises.
+        """Return the domain for calls to libvirt; afterwards :attr:`reservation` raises.
 
         :raises DomainNotRunning: libvirt had no domain for the instance when it was read
         """
@@ -58,13 +58,13 @@ class Observation:
 
 
 class ReservationSpent(Exception):
-    """A bug in the caller: it wanted to write a claim that was read before the guest was called."""
+    """A bug in the caller: it asked for the claim, to write it, after a call to the guest."""
 
 
 def _may_ask_agent(view: RecordView) -> bool:
-    """Return whether the guest's agent may be asked: only if the instance is elastic.
+    """Return whether the guest's agent may be asked.
 
-    It is if it was adjusted, or if its flavor names a minimum.
+    It may if the instance was adjusted, or if its boot size is below its flavor's size.
     """
     return bool(view.desired.generation) or bounds_of(view.facts).elastic
 
@@ -74,29 +74,28 @@ def observe(
     check: Callable[[RecordView], None] = lambda view: None,
     last_view: RecordView | None = None,
 ) -> Observation:
-    """Read the guest, then the claim, then the record, in this order.
+    """Read the guest, then the claim, then the record of an instance.
 
     The claim is read before the record, because another operation sets task_state before it changes
-    the claim. So if the record shows no task, any later change of the claim is a conflict.
+    the claim. So if the record shows no task_state, the claim was read before any such change, and
+    a write of it after the change meets a conflict, unless a whole move has come between.
 
-    The guest is read before both, because it may take seconds to answer. Placement forgets the
+    The guest is read before the claim, because it may take seconds to answer. Placement forgets the
     generation of a consumer whose allocation is moved away, and counts from the beginning again for
-    the next allocation. A whole move could fit into those seconds; a write by a claim that was read
-    before them would not conflict, and would take away what was claimed on the target host.
+    the next allocation. A whole move could fit into those seconds. A write of a claim that was read
+    before them might not conflict, and might take away what was claimed on the target host.
 
-    Everything is read again if the record was written meanwhile, as it is when an operation begins
-    or ends: the guest may be another one by then, and the claim was read by the flavor and image
-    from before.
+    The record is also read before the guest, unless ``last_view`` is given. If it was written since
+    then, as it is when an operation begins or ends, everything is read again.
 
-    :param check: raises if the record does not allow to go on. It is called with the record that
-        is read last, and also before the guest is read, unless that record is ``last_view``
-    :param last_view: the record as it was read last. If the record is still the same once guest and
-        claim are read, no operation has come since, and one reading of the record is enough
+    :param check: called with each record that is read; raises if that does not allow to go on
+    :param last_view: the record as the caller read it last. It saves one reading of the record if
+        the record was not written since
     :raises NotFound: the instance was deleted or has left this host, or ``check`` raises it
     :raises PlacementUnavailable: Placement could not be asked
     :raises DomainError: libvirt failed a call for another reason than that there is no such domain
-    :raises InvalidState: operations came into each of :data:`READINGS` readings, not counting the
-        one by ``last_view``, or ``check`` raises it
+    :raises InvalidState: the record was written during each of :data:`READINGS` readings in a row,
+        or ``check`` raises it
     """
     if last_view is not None:
         seen = _observe_once(instance, check, last_view)
@@ -116,7 +115,7 @@ def _observe_once(
 ) -> Observation | None:
     """Read the instance once; return None if its record was written since ``before`` was read.
 
-    The errors are those of :func:`observe`.
+    It raises what :func:`observe` raises for one reading, and what ``check`` raises.
     """
     domain, guest, booting = read_guest(instance, before)
     reservation = instance.claims.read()
@@ -144,7 +143,9 @@ def _is_undisturbed(before: RecordView, after: RecordView) -> bool:
 def read_guest(
     instance: Instance, view: RecordView
 ) -> tuple[Domain | None, DomainReading | None, bool]:
-    """Return the domain, its reading, and whether the guest is booting.
+    """Open and read the libvirt domain; return it, its reading, and whether the guest is booting.
+
+    The guest's agent is asked only if the instance is elastic.
 
     :returns: None, None, False if libvirt has no such domain
     :raises DomainError: libvirt failed a call for another reason

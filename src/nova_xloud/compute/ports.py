@@ -12,6 +12,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from nova_xloud.core.autoscaling.mode import OFF, Scaling
 from nova_xloud.core.instance.desired import Desired
 from nova_xloud.core.instance.guest import DomainReading, DomainStats
 from nova_xloud.core.size import Size
@@ -21,33 +22,37 @@ from nova_xloud.core.sizing.bounds import FlavorFacts
 class Domain(Protocol):
     """One libvirt domain.
 
-    Calls return when libvirt has answered, not when the guest has followed. Every method may raise
-    a :class:`nova_xloud.errors.DomainError`.
+    Calls return when libvirt has answered; the guest may not have followed yet. Every method may
+    raise a :class:`nova_xloud.errors.DomainError`.
     """
 
     def read(self, *, agent: bool = True) -> DomainReading:
-        """Read the domain once.
+        """Return what libvirt and the guest's agent report of the domain now.
 
-        :param agent: also ask the guest's agent; without that ``vcpus_online`` is None
+        :param agent: whether the agent may be asked; if not, ``vcpus_online`` is None
         """
 
     def ping(self) -> None:
-        """Ask QEMU something that it answers at once, and return when QEMU has answered."""
+        """Ask QEMU something that it answers at once, and return when QEMU has answered.
+
+        If QEMU hangs, this call hangs too.
+        """
 
     def set_vcpus(self, count: int) -> None:
         """Hot-plug or unplug vCPUs so that the running guest has ``count``.
 
         The definition, from which the guest starts next, stays as it is.
 
-        :raises VcpuNotRemovable: a vCPU to remove was there at boot and is not hotpluggable
+        :raises VcpuNotRemovable: a vCPU cannot be unplugged, for example because it was there at
+            boot and is not hotpluggable
         :raises RemovalRejected: the guest refused to give a vCPU back
         :raises RemovalTimedOut: libvirt has waited 5 s for the guest, or the guest has not answered
-            an earlier request for the vCPU yet; it may still give the vCPU back. If libvirt's
-            messages are not in English, also when another call holds the domain
+            an earlier request for the vCPU yet. The guest may still give the vCPU back. Raised too
+            if another call holds the domain and libvirt's messages are not in English
         """
 
     def set_memory(self, mib: int) -> None:
-        """Set the balloon's target in the running guest; the definition stays as it is."""
+        """Set the balloon's target in the running guest to ``mib`` MiB; the definition stays."""
 
     def set_statistics_period(self, seconds: int) -> None:
         """Have QEMU ask the balloon driver for statistics every ``seconds`` seconds.
@@ -61,15 +66,15 @@ class Domain(Protocol):
         """Set vCPUs and memory in the definition, from which the guest starts next.
 
         A running guest is not changed; the domain may also be shut off. Every vCPU that this adds
-        can be removed again once the guest runs. The size is set in two calls, so after an error
-        only one of vCPUs and memory may be set.
+        is hotpluggable. The size is set in two calls, so after an error only one of vCPUs and
+        memory may be set.
 
-        :raises DomainNotRunning: the domain is transient, and so has no definition
+        :raises DomainNotRunning: the domain is transient and so has no definition
         :raises InvalidSize: the size is 0, negative, or above the maximum
         """
 
     def set_vcpus_online(self, count: int) -> None:
-        """Have the guest's agent bring CPUs online, or take them offline, until it has ``count``.
+        """Have the guest's agent take CPUs online or offline, so that ``count`` are online.
 
         :raises AgentUnavailable: the guest has no agent, or the agent does not answer or refuses;
             or too many other agents of this host have not answered yet
@@ -79,7 +84,10 @@ class Domain(Protocol):
 
 
 class ClaimConflict(Exception):
-    """Somebody else changed the allocation after it was read; the caller has to read it again."""
+    """The allocation, or something on its host's resource provider, was changed meanwhile.
+
+    Nothing was written; the caller has to read the allocation again.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +95,8 @@ class Reservation:
     """The allocation of an instance in Placement, as it was last read or written.
 
     :ivar size: the vCPUs and the memory that are allocated on the instance's compute node
-    :ivar body: the instance's allocations on all resource providers, as Placement returned them, to
-        be written back with the consumer generation
+    :ivar body: the instance's allocations on all resource providers, in Placement's form, with the
+        consumer generation
     """
 
     size: Size
@@ -103,29 +111,31 @@ class Claims(Protocol):
     """
 
     def read(self) -> Reservation:
-        """Read the allocation from Placement.
+        """Return the instance's allocation, as Placement has it now.
 
-        :returns: a size of 0 and 0 if Placement has no allocation on this host; but a resource that
-            the flavor fixes by resource class (``resources:VCPU``) always has the flavor's number
+        :returns: its size is 0 and 0 if Placement has no allocation on this host; but a resource
+            that the flavor fixes by resource class (``resources:VCPU``) has the flavor's number
         :raises PlacementUnavailable: Placement could not be asked, or answered with an error
         """
 
     def check(self, current: Reservation, size: Size) -> None:
-        """Raise if the host has no room now for changing the allocation to ``size``.
+        """Raise if the host has no room now for an allocation of ``size`` instead of ``current``.
 
-        It changes nothing; dry runs use it. It does not find out whether the allocation has changed
-        since ``current`` was read, or is missing: only :meth:`write` does.
+        Nothing is changed; this is for dry runs. Only :meth:`write` finds out whether the
+        allocation has changed since ``current`` was read.
 
-        :raises NoCapacity: :meth:`write` would raise it
+        :raises NoCapacity: the host has no room for ``size``
+        :raises NoAllocation: ``current`` has no allocation for the instance on this host
         :raises PlacementUnavailable: Placement could not be asked, or answered with an error
         """
 
     def write(self, current: Reservation, size: Size) -> Reservation:
-        """Change the allocation to ``size``, if it is still as ``current``; return the new one.
+        """Change the allocation from ``current`` to ``size``, and return the new allocation.
 
-        :raises ClaimConflict: the allocation has changed since ``current`` was read
+        :raises ClaimConflict: the allocation has changed since ``current`` was read, or somebody
+            else was changing something on the resource provider
         :raises NoCapacity: the host has no room for ``size``; the message names what was asked for
-            and what is free
+            and what is free, or has Placement's reason
         :raises ClaimRefused: Placement refuses ``size`` though it is no more than is allocated, or
             answers 400 or 404, for example because it does not know the host
         :raises NoAllocation: ``current`` has no allocation for the instance on this host
@@ -139,12 +149,14 @@ class RecordView:
 
     :ivar vm_state: Nova's vm_state
     :ivar task_state: Nova's task_state; None while no operation has set one
-    :ivar on_this_host: the instance's host is this host
-    :ivar facts: what of the flavor and the image bounds the size
+    :ivar on_this_host: whether the instance's host is this host
+    :ivar facts: the parts of flavor and image on which the bounds of the size depend
     :ivar desired: the instance's record: the desired size, and how far the instance has come
     :ivar recorded: the size in the instance's own columns, vcpus and memory_mb
-    :ivar version: changes whenever the instance is written, as at the beginning and the end of an
-        operation; Nova's database may count it in whole seconds
+    :ivar version: changes when the instance is written, as at the beginning and the end of an
+        operation. It may be a time in whole seconds, so that two writes in one second have the same
+    :ivar scaling: how the instance is scaled automatically, by its record, its flavor and nova.conf
+    :ivar locked: whether somebody has locked the instance
     """
 
     vm_state: str
@@ -154,24 +166,26 @@ class RecordView:
     desired: Desired
     recorded: Size
     version: object = None
+    scaling: Scaling = OFF
+    locked: bool = False
 
 
 class Record(Protocol):
     """The database record of one instance."""
 
     def refresh(self) -> RecordView:
-        """Read the record from the database again.
+        """Read the record from the database again, and return it.
 
         :raises NotFound: the instance was deleted
         """
 
     def write(self, desired: Desired, recorded: Size) -> None:
-        """Write ``desired``, and ``recorded`` into the instance's columns, if no task is running.
+        """Write ``desired`` as the record, and ``recorded`` into the instance's columns.
 
         ``desired`` is written only if it differs from the stored record.
 
-        :raises InvalidState: a task is running; or the host, vm_state, flavor, image or record has
-            changed since the last :meth:`refresh` or :meth:`write`. Nothing was written
+        :raises InvalidState: a task_state is set; or the host, vm_state, flavor, image or record
+            has changed since the last :meth:`refresh` or :meth:`write`. Nothing was written
         :raises NotFound: the instance was deleted
         """
 
@@ -182,20 +196,30 @@ class Actions(Protocol):
     def start(self, name: str) -> None:
         """Create the instance action ``name`` in Nova's database, for the id of the request."""
 
-    def event(self, name: str) -> AbstractContextManager[Any]:
-        """Return a context in which the event ``name`` of the action takes place.
+    def start_once(self, name: str) -> None:
+        """Create the instance action ``name`` for the id of the request, unless it has an action.
 
-        When the context ends, the event is recorded as finished, with the error that leaves the
-        context, if one does. After :class:`nova_xloud.errors.AdjustmentDeferred` the event stays
-        open; the context of a later run goes on with that event and finishes it.
+        Requests of automatic growth share their id with the others of the instance on that day.
         """
 
+    def event(self, name: str) -> AbstractContextManager[Any]:
+        """Return a context that records what is done in it as the event ``name`` of the action.
+
+        When the context is left, the event is recorded as finished, with the error if the context
+        is left with one. After :class:`nova_xloud.errors.AdjustmentDeferred` the event stays open;
+        the context of a later run continues that event and finishes it. If there is no such action,
+        nothing is recorded and no error is raised.
+        """
+
+    def open_events(self) -> Sequence[str]:
+        """Return the names of the action's events that have begun and have not ended."""
+
     def notify(self, name: str, error: Exception | None = None) -> None:
-        """Send a notification; never raise.
+        """Send a notification of Nova; that it cannot be sent is logged and not raised.
 
         :param name: ``<action>.start``, ``<action>.end`` or ``<action>.error``; sent as
             ``compute.instance.<name>``
-        :param error: the error that the notification reports
+        :param error: the error that the notification reports; None if there is none
         """
 
 
@@ -205,16 +229,16 @@ class InstanceLock(Protocol):
     def __call__(self, within: float) -> AbstractContextManager[Any]:
         """Return a context that takes the lock when it is entered, and releases it when it is left.
 
-        :param within: seconds to wait for an operation of Nova that holds the lock; while
-            nova-xloud itself holds it, the wait goes on without a limit. 0: do not wait for anybody
+        :param within: seconds to wait for an operation of Nova that holds the lock. While
+            nova-xloud itself holds the lock, the wait goes on without a limit. 0: do not wait
         :raises InvalidState: when the context is entered: an operation of Nova still holds the lock
-            after ``within`` seconds; with 0, anybody holds it
+            after ``within`` seconds; or ``within`` is 0 and the lock is held
         """
 
 
 @dataclass(frozen=True, slots=True)
 class Instance:
-    """The ports of one instance, opened for one request.
+    """The ports of one instance, opened for one request or by a pass.
 
     :ivar domain: opens the instance's domain; raises :class:`DomainNotFound` if there is none, and
         :class:`DomainCallFailed` if libvirt could not be reached
@@ -222,16 +246,18 @@ class Instance:
     :ivar record: the record in Nova's database
     :ivar actions: the instance action of the request
     :ivar lock: Nova's own lock of the instance
-    :ivar booting: returns whether the guest has started so lately that its balloon may still be
-        inflating
-    :ivar watched: returns the reading with ``balloon_driver`` set to what is known of the guest's
-        driver from all readings: see :meth:`nova_xloud.compute.watch.Watch.judged`
-    :ivar request_id: the id of the request for which the instance was opened; may be empty
-    :ivar answers: returns whether the guest's QEMU answers within so many seconds; True if there is
-        no QEMU. Not to be called under the lock
-    :ivar placement_answers: returns whether Placement answers within so many seconds. Not to be
-        called under the lock
+    :ivar booting: takes a reading; returns whether the guest has started so lately that its balloon
+        may still be inflating
+    :ivar watched: takes a reading; returns it with ``balloon_driver`` set by all readings so far:
+        see :meth:`nova_xloud.compute.watch.Watch.judged`
+    :ivar request_id: the id of the request for which the instance was opened; a new id if a pass
+        opened it for no request; may be empty
+    :ivar answers: takes seconds; returns whether the guest's QEMU answers within them, or True if
+        there is no QEMU. Must not be called under the lock
+    :ivar placement_answers: takes seconds; returns whether Placement answers within them or has
+        answered lately. Must not be called under the lock
     :ivar logged: returns a context in which this thread logs with the id of the request
+    :ivar node: the hypervisor hostname of the compute node that the instance is on; may be empty
     """
 
     uuid: str
@@ -246,6 +272,7 @@ class Instance:
     answers: Callable[[float], bool] = lambda within: True
     placement_answers: Callable[[float], bool] = lambda within: True
     logged: Callable[[], AbstractContextManager[Any]] = nullcontext
+    node: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,30 +305,37 @@ class HostInstances(Protocol):
         """
 
     def boot_ids(self) -> Mapping[str, int]:
-        """Return the ids of the domains that ran already when nova-compute started, by UUID.
+        """Return libvirt's ids of the domains that ran already when nova-compute started, by UUID.
 
-        Call it once: the ids are forgotten then, and a second call returns none.
+        Only the first call returns them. Any later call returns an empty mapping.
         """
 
     def records(self) -> Sequence[ManagedInstance]:
-        """Return all elastic instances of this host, read in two queries at most.
+        """Return all elastic instances of this host, read in two calls of Nova's objects at most.
 
-        Left out are an instance whose data in Nova's database cannot be read, which is logged, and
-        an instance on a compute node that nova-compute does not report.
+        An instance whose data in Nova's database is unreadable is left out, which is logged. So is
+        an instance on a compute node that is not one of this nova-compute's, which is not logged.
         """
 
     def allocations(self, instances: Sequence[ManagedInstance]) -> Mapping[str, Size]:
         """Return the size that Placement has allocated to each instance on this host, by UUID.
 
-        It takes one call to Placement for each compute node. The size of an instance without an
-        allocation is that of :meth:`Claims.read`.
+        It takes one call to Placement for each compute node. An instance without an allocation has
+        the size that :meth:`Claims.read` returns then.
 
         :raises PlacementUnavailable: Placement could not be asked
         """
 
     def open(self, uuid: str, request_id: str) -> Instance:
-        """Open the ports of one of these instances.
+        """Read one instance from the database, and return its ports.
 
-        :param request_id: the request whose instance action gets the events; may be empty
+        :param request_id: the id of the request whose instance action gets the events; empty: a new
+            id, which no instance action has
         :raises NotFound: the instance was deleted
+        """
+
+    def actions(self, uuid: str, request_id: str) -> Actions:
+        """Return the instance action of a request for an instance, which may have been deleted.
+
+        Nothing is read yet. No notification can be sent by what is returned.
         """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The time after which a run stops waiting for its guest."""
+"""Decides after which time a run stops waiting for its guest."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ MAX_STEP_IN_TIMEOUTS = 5
 class ProgressDeadline:
     """Decides when a run stops waiting for its guest in one step.
 
-    That is when the guest has not come nearer to the goal than ever before for ``timeout`` seconds,
-    or for the step's own ``within`` if that is less; or when the step takes longer than
-    :data:`MAX_STEP_IN_TIMEOUTS` time-outs, even if the guest comes nearer all the time. So a run
-    ends also with a guest that only wavers, or is too slow.
+    The wait ends when the guest has not come nearer to its goal than ever before for ``timeout``
+    seconds, or for the step's own ``within`` if that is less. It also ends after
+    :data:`MAX_STEP_IN_TIMEOUTS` times ``timeout``, even if the guest still comes nearer. So the
+    wait ends too if the guest only moves to and fro, or is too slow.
 
-    :param timeout: seconds: ``step_timeout``
+    :param timeout: the option ``step_timeout``, in seconds
     """
 
     def __init__(self, clock: Clock, timeout: float) -> None:
@@ -34,14 +34,14 @@ class ProgressDeadline:
         self._since = self._begun = 0.0
 
     def reset(self) -> None:
-        """Have the next call of :meth:`passed` start the time of another step."""
+        """End the time of a step: the next call of :meth:`passed` starts the time of another."""
         self._nearest = None
 
     def passed(self, step: steps.Await) -> bool:
         """Return whether the run has waited too long for the guest in ``step``.
 
         The time starts with the first call after :meth:`reset`. Each call notes how near the guest
-        has come.
+        has come (``step.left``).
         """
         now = self._clock.now()
         if self._nearest is None:
@@ -55,10 +55,10 @@ class ProgressDeadline:
     def pause(self, shortest: float) -> float:
         """Return how many seconds to wait before the next reading of the guest.
 
-        That is a tenth of the time since the step's first :meth:`passed`, at most
+        That is a tenth of the time since the first call of :meth:`passed` for the step, but at most
         :data:`MAX_PAUSE`.
 
-        :param shortest: the least number of seconds, also if it is more than :data:`MAX_PAUSE`
+        :param shortest: the least number of seconds to return, even above :data:`MAX_PAUSE`
         """
         waited = self._clock.now() - self._begun
         return max(shortest, min(MAX_PAUSE, waited * _SHARE))

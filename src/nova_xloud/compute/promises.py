@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reservations that were made a moment ago, for requests whose quota is checked a second time."""
+"""Remember what was just claimed for a request, while nova-api checks the quota a second time."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ GOOD_FOR = 10.0
 
 
 class Promises:
-    """Remembers the last reservation of each instance for :data:`GOOD_FOR` seconds.
+    """Remembers what :func:`~.admit.reserve` claimed last for each instance, for 10 s.
 
-    Losing one costs one more reading of the instance and nothing else.
+    If one is forgotten sooner, the instance is read once more, and nothing else is different.
 
     :param now: returns monotonic seconds
     """
@@ -27,7 +27,7 @@ class Promises:
         self._made: dict[str, tuple[float, Reserved]] = {}
 
     def put(self, uuid: str, reserved: Reserved) -> None:
-        """Remember ``reserved`` for the instance, and forget all reservations that are too old."""
+        """Remember ``reserved`` for the instance, and forget all that are older than 10 s."""
         with self._lock:
             now = self._now()
             self._made = {
@@ -36,7 +36,10 @@ class Promises:
             self._made[uuid] = (now, reserved)
 
     def take(self, uuid: str) -> Reserved | None:
-        """Return and forget the instance's reservation; None if there is none, or it is too old."""
+        """Return what is remembered for the instance, and forget it.
+
+        :returns: None if nothing is remembered, or it is older than 10 s
+        """
         with self._lock:
             when, reserved = self._made.pop(uuid, (0.0, None))
             return reserved if self._now() - when <= GOOD_FOR else None

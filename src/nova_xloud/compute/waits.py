@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a run waits for without a thread: a lock, an answer of QEMU or Placement, or time."""
+"""Waits of a run that keep no thread: for a lock, an answer of QEMU or Placement, or a time."""
 
 from __future__ import annotations
 
@@ -29,10 +29,11 @@ ANSWER_AGAIN = 0.2
 class Pause:
     """A time in which a run has nothing to do; the run holds no lock and no thread meanwhile.
 
-    :ivar seconds: how long the pause lasts; it ends sooner if another run is submitted for the
-        instance, or if nova-compute is stopping. 0: only to get another thread
-    :ivar may_wait: whether the run needs a thread, after the pause, in which libvirt may wait for
-        the guest for some seconds
+    :ivar seconds: how many seconds the pause lasts at most. It ends sooner if another run is
+        submitted for the instance, or if nova-compute is stopping. 0: the run only needs another
+        thread
+    :ivar may_wait: whether the run needs a thread after the pause in which libvirt may wait for the
+        guest for some seconds
     """
 
     seconds: float
@@ -45,10 +46,10 @@ Waits = Generator[Pause, bool | None, T]
 
 
 def in_the_same_lane(wait: Waits[T], *, may_wait: bool) -> Waits[T]:
-    """Run ``wait`` with ``may_wait`` set in each of its pauses; return what ``wait`` returns.
+    """Run ``wait``, give each of its pauses this ``may_wait``, and return what ``wait`` returns.
 
-    So a run that was given a thread in which libvirt may wait for the guest still has such a thread
-    after it has had to wait for a lock or an answer.
+    So a run that has got a thread in which libvirt may wait for the guest gets such a thread again
+    after it has waited for a lock or an answer.
     """
     try:
         pause = next(wait)
@@ -62,8 +63,8 @@ def in_the_same_lane(wait: Waits[T], *, may_wait: bool) -> Waits[T]:
 def answers(ask: Callable[[float], bool], clock: Clock) -> Waits[bool]:
     """Return whether the guest's QEMU, or Placement, answers within :data:`ANSWER_WAITS` seconds.
 
-    True also if there is no QEMU. False also if nova-compute is stopping and there is no answer at
-    once.
+    The run pauses meanwhile. The result is True if there is no QEMU, and False if nova-compute is
+    stopping and there is no answer at once.
 
     :param ask: ``answers`` or ``placement_answers`` of an :class:`Instance`
     """
@@ -77,11 +78,12 @@ def answers(ask: Callable[[float], bool], clock: Clock) -> Waits[bool]:
 
 
 def locked(instance: Instance, clock: Clock) -> Waits[AbstractContextManager[object]]:
-    """Take the instance's lock, and return a context that releases it.
+    """Take the instance's lock, and return a context that releases the lock when it is left.
 
-    The run must leave the context before it yields again.
+    The run pauses while the lock is held by others. It must leave the context before it pauses
+    again.
 
-    :raises InvalidState: the lock was not free for :data:`LOCK_WAITS` seconds, or it is not free
+    :raises InvalidState: the lock was not got within :data:`LOCK_WAITS` seconds, or it is not free
         and nova-compute is stopping
     """
     began = clock.now()

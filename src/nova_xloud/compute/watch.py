@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Find out which guests have a balloon driver that reports, by watching each guest for some time.
+"""Find out which guests have a balloon driver that does not report, by watching them for some time.
 
-One reading does not show it, nor does the time of day. QEMU gives the time of the driver's last
-report in seconds since 1970 by the host's clock. That clock may step, a guest that was paused has
-not reported meanwhile, and a guest that has just started has not reported yet; all of these may
-have a driver. So silence is counted in monotonic seconds, only while the guest is seen to run, and
-from zero again after anything was done to the guest.
+One reading can show that a driver reports: its last report is recent by the host's clock. No
+reading can show that a driver does not. QEMU gives the time of the last report by that clock, which
+may step; a guest that was paused has not reported meanwhile, and a guest that has just started has
+not reported yet. All of these may have a driver. So silence is counted in monotonic seconds, only
+while the guest is seen to run, and from zero again after an operation of Nova that may have changed
+the guest.
 
-This is kept in memory only. When nova-compute restarts, it knows nothing of any driver, and watches
-each guest from the beginning again.
+This is kept in memory only. When nova-compute restarts, silence is counted from zero again.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ class _Watched:
     """What is known of the balloon driver of one guest.
 
     :ivar boot_id: libvirt's id of the running domain
-    :ivar stats_at: the time of the driver's last report; None if it has not reported
-    :ivar at: when the guest was last read, in monotonic seconds
+    :ivar stats_at: the time of the driver's last report, seconds since 1970; None without a report
+    :ivar at: when this was last updated, in monotonic seconds
     :ivar silence: for how many seconds the guest has been watched since the last new report, or
         since the watch began
-    :ivar heard: a new report was seen to arrive
+    :ivar heard: whether a new report has come since the watch began
     """
 
     boot_id: int | None
@@ -44,7 +44,7 @@ class _Watched:
 
 
 class Watch:
-    """Remembers of each guest of one host when its balloon driver last reported.
+    """Watches the guests of one host, and counts how long each balloon driver has been silent.
 
     :param now: returns monotonic seconds
     """
@@ -55,22 +55,25 @@ class Watch:
         self._lock = threading.Lock()
 
     def changed(self, uuid: str) -> None:
-        """Forget what is known of a guest's balloon driver: something was done to the guest."""
+        """Forget what is known of a guest's balloon driver, because the guest was changed."""
         with self._lock:
             self._watched.pop(uuid, None)
 
     def forget_others(self, uuids: Collection[str]) -> None:
-        """Forget all guests but those of ``uuids``: the others are not on this host any more."""
+        """Forget all guests but those of ``uuids``."""
         with self._lock:
             self._watched = {u: one for u, one in self._watched.items() if u in uuids}
 
     def judged(self, uuid: str, reading: DomainReading) -> DomainReading:
         """Return ``reading`` with ``balloon_driver`` set to what is known of the guest's driver.
 
-        True if the driver reports, False if the guest was watched for long enough and the driver
-        did not report, None if it is not known. A paused guest is never False, and True if it has
-        reported before. If the guest is off or has no balloon, ``reading`` is returned as it is,
-        and what was known of the driver is forgotten.
+        ``balloon_driver`` becomes True if the driver reports, False if it was silent for
+        ``reading.reports_within`` seconds of watching, and None if neither is known. For a paused
+        guest it is True if the driver has reported since the guest started or reset itself, else
+        None.
+
+        If the guest is off, or has no balloon that QEMU asks for statistics, ``reading`` is
+        returned as it is, and what was known of the driver is forgotten.
         """
         if not reading.running or not reading.has_balloon:
             self.changed(uuid)
@@ -85,10 +88,10 @@ class Watch:
         return replace(reading, balloon_driver=reports)
 
     def silence(self, uuid: str, stats: DomainStats) -> float:
-        """Return for how many watched seconds a driver that has reported before has been silent.
+        """Return for how many seconds of watching a driver that reported before has been silent.
 
-        0.0 if the guest is off or paused, has not reported since it started or reset itself, or
-        cannot be judged now because its domain is busy.
+        The result is 0.0 if the guest is off or paused, if its driver has not reported since it
+        started or reset itself, if the domain is busy, or if QEMU requests no statistics.
         """
         if not stats.running:
             self.changed(uuid)

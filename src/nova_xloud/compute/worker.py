@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Carries out runs: a few threads serve any number of instances.
+"""Carries out the runs of any number of instances in a few threads.
 
 A run that waits for a time, a lock or its guest has no thread meanwhile. Only a call that itself
-waits keeps a thread: one to a guest's agent, for some seconds, or the removal of vCPUs, for which
-there are threads that do nothing else.
+waits keeps a thread, such as a call to a guest's agent for some seconds, or a call to libvirt that
+removes vCPUs. Runs that are about to remove vCPUs have threads of their own.
 """
 
 from __future__ import annotations
@@ -20,14 +20,16 @@ from dataclasses import dataclass
 
 from nova_xloud.clock import Clock
 from nova_xloud.compute.agenda import Agenda, Lane, Urgency, rank
-from nova_xloud.compute.converge import Outcome, converge
+from nova_xloud.compute.converge import converge
 from nova_xloud.compute.later import Later
 from nova_xloud.compute.meter import Meter, NoMeter, ending
+from nova_xloud.compute.outcome import Outcome
 from nova_xloud.compute.ports import Instance
 from nova_xloud.compute.waits import Pause, Waits
 from nova_xloud.conf import EngineOptions
 from nova_xloud.core.instance.lifecycle import Phase
 from nova_xloud.errors import AdjustmentDeferred, NoCapacity, XloudError
+from nova_xloud.fault_points import reached
 
 LOG = logging.getLogger(__name__)
 
@@ -49,18 +51,19 @@ Converging = Callable[[Instance, EngineOptions, Clock], Waits[Outcome]]
 class _QueuedRun:
     """One run from its submission to its end.
 
-    :ivar action: the instance action that the run is an event of; None: of none
-    :ivar urgency: why the run was queued, or a more urgent reason why a later run of the instance
-        was, which waits for this one
-    :ivar shrinks: neither this run nor a run that waits for it gives its guest anything more
+    :ivar action: the instance action that the run is an event of; None if of no action
+    :ivar urgency: why the run was queued; or the urgency of a run that was submitted while this one
+        was the first of the instance, if that is more urgent
+    :ivar shrinks: whether neither this run nor one that was submitted while this one was the first
+        of the instance is expected to give the guest more
     :ivar future: gets the outcome or the error
-    :ivar steps: the generator that makes the run; None: the run has not begun
-    :ivar pauses: how often the run has paused; a wake-up for an earlier pause is ignored by this
-    :ivar is_paused: the run waits until it is woken
-    :ivar is_due: the run waits for a thread
+    :ivar steps: the generator that makes the run; None if the run has not begun
+    :ivar pauses: how often the run has paused, so that a wake-up for an earlier pause is ignored
+    :ivar is_paused: whether the run waits until it is woken
+    :ivar is_due: whether the run waits for a thread
     :ivar place: the number of the run's newest place in the agenda; older places are ignored
-    :ivar may_wait: libvirt may wait for the guest in the run's next call
-    :ivar news: another run was submitted for the instance since the run last yielded
+    :ivar may_wait: whether libvirt may wait for the guest in the run's next call
+    :ivar news: whether another run was submitted for the instance since this one last continued
     """
 
     instance: Instance
@@ -80,9 +83,9 @@ class _QueuedRun:
 class Worker:
     """Carries out :func:`converge` for many instances in a few threads.
 
-    A run that pauses gives its thread away until its pause is over, so no guest waits for another.
-    Runs get threads in the order of :mod:`nova_xloud.compute.agenda`. The threads start with the
-    first submission, so a worker may be made before a service forks.
+    A run that pauses keeps no thread, so other runs go on while a guest is waited for. Runs get
+    threads in the order of :mod:`nova_xloud.compute.agenda`. The threads start with the first
+    submission, so a worker may be made before a service forks.
 
     :param run: makes the generator of a run; by default :func:`converge`
     """
@@ -131,14 +134,15 @@ class Worker:
 
         Runs of one instance never overlap: libvirt reports a balloon's size but not its target, so
         only the run that set the target knows it. A run that is going on is woken when another is
-        submitted, and does what that was submitted for; the other follows it and finds little left
-        to do. If the other is more urgent, or gives the guest more, that also counts for the place
-        of the first one in the queue.
+        submitted, and does what is desired by then. The other follows, and usually finds little
+        left to do. If the other is more urgent, or may give the guest more, the place of the first
+        one in the queue changes accordingly.
 
-        :param action: the instance action that the run is recorded in and notified for; None: none
+        :param action: the name of the instance action in which the run is recorded as an event, and
+            of the notifications; None: neither
         :param urgency: why the run is queued
-        :param shrinks: the run gives its guest nothing more
-        :returns: the future; cancelled if nova-compute is stopping
+        :param shrinks: whether the run is expected to give its guest nothing more
+        :returns: the future of the outcome; cancelled if nova-compute stops before the run begins
         """
         run = _QueuedRun(instance, action, urgency, shrinks, Future())
         with self._lock:
@@ -165,10 +169,10 @@ class Worker:
     def on_idle(self, uuid: str, then: Callable[[], object]) -> bool:
         """Call ``then`` once no run of this instance is queued or going on any more.
 
-        It replaces what an earlier call has set for the instance, and is not called if nova-compute
+        ``then`` replaces that of an earlier call for the instance. It is not called if nova-compute
         stops before.
 
-        :returns: False if there is no run now; ``then`` is not called in that case
+        :returns: whether a run is queued or going on now; if not, ``then`` is not called
         """
         with self._lock:
             if uuid not in self._runs:
@@ -177,10 +181,11 @@ class Worker:
             return True
 
     def close(self) -> None:
-        """Stop all runs before their next step; the next nova-compute's first pass resumes them.
+        """Stop all runs before their next step, and return without waiting for that.
 
-        The future of a run that has not begun is cancelled. A run that has begun ends as
-        deferred, unless its present step ends it.
+        The future of a run that has not begun is cancelled. A run that has begun ends as deferred,
+        unless its present step ends it or it is ending already. The first pass of the next
+        nova-compute resumes what is left to do.
         """
         self._closing.set()
         with self._lock:
@@ -193,7 +198,7 @@ class Worker:
             pool.shutdown(wait=False)
 
     def _wake(self, run: _QueuedRun, pause: int) -> None:
-        """Queue the run, if it is still in its pause number ``pause``."""
+        """Queue ``run`` for a thread, if it is still in its pause number ``pause``."""
         with self._lock:
             if run.is_paused and run.pauses == pause:
                 run.is_paused = False
@@ -233,9 +238,10 @@ class Worker:
             self._finish(run, end)
 
     def _with_future(self, run: _QueuedRun) -> Callable[[], None] | None:
-        """Carry on the run until it pauses; if it has ended, return a call that sets its future.
+        """Carry on ``run`` until it pauses or ends.
 
-        :returns: None if the run has paused; a call that does nothing if its future was cancelled
+        :returns: None if the run has paused; if it has ended, a function that sets its future. The
+            function does nothing if the future was cancelled before the run began
         """
         if run.steps is None and not run.future.set_running_or_notify_cancel():
             return lambda: None
@@ -251,10 +257,11 @@ class Worker:
         return None
 
     def _next_pause(self, run: _QueuedRun) -> Pause:
-        """Carry on the run up to its next pause, and return the pause.
+        """Carry on ``run`` up to its next pause, and return the pause.
 
-        :raises StopIteration: the run has ended, with its outcome. If it ends with an error, that
-            is raised
+        The error with which the run ends is raised.
+
+        :raises StopIteration: the run has ended without an error; its ``value`` is the outcome
         """
         with self._lock:
             news, run.news = run.news, False
@@ -264,10 +271,11 @@ class Worker:
         return run.steps.send(news)
 
     def _put_aside(self, run: _QueuedRun, pause: Pause) -> bool:
-        """Put the run aside for ``pause``, and return True.
+        """Put ``run`` aside for ``pause`` to free this thread; return whether it was put aside.
 
-        The run is queued again at once if the pause has no length, or if another run was submitted.
-        Return False if nova-compute is stopping: then the run goes on at once, to its end.
+        The run is queued again at once if the pause is 0 s long, or if another run was submitted
+        for the instance. The run is not put aside if nova-compute is stopping: then it has to go on
+        in this thread until it ends.
         """
         with self._lock:
             if self._closing.is_set():
@@ -278,11 +286,17 @@ class Worker:
                 self._queue(run)
             else:
                 run.is_paused = True
-                self._later.call(pause.seconds, functools.partial(self._wake, run, run.pauses))
+                self._later.call(
+                    pause.seconds,
+                    functools.partial(self._wake, run, run.pauses),
+                    f"resume the run of instance {run.instance.uuid} after its pause",
+                )
         return True
 
     def _finish(self, run: _QueuedRun, set_future: Callable[[], None]) -> None:
         with self._lock:
+            # Nothing wakes it any more, not even a pause for which no timer could be started.
+            run.is_paused = False
             waiting = self._runs[run.instance.uuid]
             waiting.popleft()
             then = None
@@ -319,29 +333,37 @@ class Worker:
                     # An event of Nova ends with Success or Error only, and this is no success.
                     raise AdjustmentDeferred(outcome.deferred)
         except AdjustmentDeferred as deferred:
-            LOG.info("Instance %s: %s.", instance.uuid, deferred)
+            LOG.info("Instance %s: run deferred: %s.", instance.uuid, deferred)
             return outcome
         except XloudError as error:
             # What a guest or a full host did is not a fault of this service: no traceback.
-            LOG.warning("Instance %s did not reach its desired size: %s", instance.uuid, error)
+            LOG.warning("Instance %s: the run failed: %s", instance.uuid, error)
             raise
         except Exception:
-            LOG.exception("Instance %s: the run failed with an unexpected error.", instance.uuid)
+            LOG.exception(
+                "Instance %s: the run failed with an unexpected error. What is claimed stays "
+                "claimed, and a later pass queues another run if one is needed.",
+                instance.uuid,
+            )
             raise
-        LOG.info(
-            "Instance %s: %s.", instance.uuid, outcome.deferred or "has reached its desired size"
-        )
+        if outcome.deferred:
+            LOG.info("Instance %s: run deferred: %s.", instance.uuid, outcome.deferred)
+        else:
+            LOG.info(
+                "Instance %s has reached its desired size, or is off and will start with it.",
+                instance.uuid,
+            )
         return outcome
 
 
 @contextlib.contextmanager
 def _with_action_event(instance: Instance, action: str | None) -> Iterator[None]:
-    """Record the run as an event of its instance action, and send ``.end`` or ``.error``.
+    """Record the run as an event of its instance action, and notify of its end or error.
 
-    After :class:`AdjustmentDeferred` neither notification is sent and the event stays open, because
-    the adjustment has not ended.
+    After :class:`AdjustmentDeferred` no notification is sent and the event stays open, because the
+    adjustment has not ended.
 
-    :param action: None: the run belongs to no instance action, and nothing is recorded or sent
+    :param action: the name of the instance action; None: nothing is recorded or sent
     """
     if action is None:
         yield
@@ -349,6 +371,7 @@ def _with_action_event(instance: Instance, action: str | None) -> Iterator[None]
     try:
         with instance.actions.event(f"compute_{action}"):
             yield
+            reached("run.ended")
     except AdjustmentDeferred:
         raise
     except Exception as error:

@@ -5,5 +5,6 @@ size         vCPUs and memory, and what a guest was seen to have
 sizing       which sizes an instance may have, and what they count for
 instance     what is known of one instance
 convergence  what is done next with one instance
+remedies     what each code means and what to do about it, as data
 checks       the checks of ``nova-xloud-status``
 """

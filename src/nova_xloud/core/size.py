@@ -14,7 +14,7 @@ class Size:
     memory_mb: int
 
     def at_least(self, other: Size) -> Size:
-        """Return the larger vCPUs and the larger memory of this size and ``other``."""
+        """Return the size that has the larger vCPUs and the larger memory of this and ``other``."""
         return Size(max(self.vcpus, other.vcpus), max(self.memory_mb, other.memory_mb))
 
     def covers(self, other: Size) -> bool:
@@ -37,5 +37,5 @@ class Observed:
         return (self.vcpus, self.memory_mb) == (size.vcpus, size.memory_mb)
 
     def at_least_known(self, size: Size) -> Size:
-        """Return ``size`` with each resource raised to its observed number, where that is known."""
+        """Return ``size``, with each resource raised to its observed number if that is larger."""
         return size.at_least(Size(self.vcpus or 0, self.memory_mb or 0))

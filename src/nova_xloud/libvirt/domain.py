@@ -26,34 +26,40 @@ AGENT_CHANNEL = "org.qemu.guest_agent.0"
 
 
 class VirDomain(Protocol):
-    """The calls of libvirt-python's virDomain that we use; all memory sizes are in KiB."""
+    """The calls of libvirt-python's virDomain that are used here; memory sizes are in KiB."""
 
     def name(self) -> str:
         """Return the name of the domain."""
 
     def info(self) -> list[int]:
-        """Return [state, maximum memory, memory, vCPUs, CPU time]; memory may be a second old."""
+        """Return [state, maximum memory, memory, vCPUs, CPU time in ns].
+
+        The memory of a running domain may be a second old.
+        """
 
     def XMLDesc(self, flags: int) -> str:
-        """Return the ``<domain>`` document, the live or with a flag the inactive one."""
+        """Return the ``<domain>`` document: the live one, or by flag the persistent definition."""
 
     def isPersistent(self) -> int:
         """Return 1 if the domain has a persistent definition, else 0."""
 
     def memoryStats(self) -> dict[str, int]:
-        """Return the balloon's statistics, as ``{"actual": KiB, "last_update": seconds, ...}``."""
+        """Return the balloon's statistics, as ``{"actual": KiB, "last_update": seconds, ...}``.
+
+        ``last_update`` counts from 1970.
+        """
 
     def guestVcpus(self) -> dict[str, str] | None:
-        """Return ``{"online": "0-1,3", ...}`` from the guest's agent; None without an answer."""
+        """Return ``{"online": "0-1,3", ...}`` as the guest's agent answers; None for no answer."""
 
     def setVcpusFlags(self, nvcpus: int, flags: int) -> int:
-        """Set the number of vCPUs live, in the definition, or online in the guest, by flags."""
+        """Set the number of vCPUs: by flags live, in the definition, or online in the guest."""
 
     def setMemoryFlags(self, memory: int, flags: int) -> int:
-        """Set the balloon's target in KiB: of the live domain or the definition, by flags."""
+        """Set memory in KiB: by flags the balloon's target, or the size in the definition."""
 
     def setMemoryStatsPeriod(self, period: int, flags: int) -> int:
-        """Set the seconds between two statistics of the balloon's driver; 0 ends the collection."""
+        """Set the seconds between two statistics of the balloon's driver; 0 for no statistics."""
 
 
 AskAgent = Callable[[Callable[[], Any]], Any]
@@ -66,20 +72,22 @@ def _at_once(do: Callable[[], Any]) -> Any:
 class LibvirtDomain:
     """Reads and resizes one libvirt domain.
 
-    Nothing is verified: libvirt returns 0 for changes that the guest will not make, so callers read
-    the domain again.
+    A change is not verified: libvirt returns 0 also for changes that the guest will not make, so
+    callers have to read the domain again.
 
-    libvirt waits for a guest agent without a limit, unless a timeout was set on the domain. That
-    timeout is state of the domain, and Nova's quiesced snapshots rely on it, so it is not changed.
+    libvirt waits without a limit for a guest agent that has answered its greeting, unless a timeout
+    is set on the domain. Nova's quiesced snapshots rely on the value of that timeout, so it is not
+    changed here; ``ask_agent`` may limit the time instead.
 
     :param dom: libvirt-python's virDomain, Nova's proxy of it, or a fake with the same calls
     :param wall: returns seconds since 1970, by the clock of the host that runs QEMU
-    :param direct: the domain without Nova's proxy, for calls that are not made in Nova's threads;
-        default: ``dom``
+    :param direct: the domain without Nova's proxy, for the calls that ``ask_agent`` makes; default:
+        ``dom``
     :param ask_agent: makes a call that the guest's agent has to answer, and returns or raises what
-        the call does; limits how long that takes. See :class:`nova_xloud.compute.agents.Agents`
-    :param usual_period: the configured seconds between two statistics of the balloon's driver,
-        ``[libvirt] mem_stats_period_seconds``; 0: this host asks no guest for statistics
+        the call does; may limit how long that takes. See
+        :class:`nova_xloud.compute.agents.Agents`. The default sets no limit
+    :param usual_period: the host's ``[libvirt] mem_stats_period_seconds``: the seconds between two
+        statistics of the balloon's driver; 0: this host asks no guest for statistics
     """
 
     def __init__(
@@ -100,15 +108,16 @@ class LibvirtDomain:
     def read(self, *, agent: bool = True) -> DomainReading:
         """Read the domain once; see :meth:`nova_xloud.compute.ports.Domain.read`.
 
-        Makes two calls to libvirt if the domain is shut off, five if it runs (four if it is
-        transient), and one more if ``agent`` is set, a guest agent is connected and the domain is
-        not paused. While another call holds the domain (an unplug waits 5 s) this waits too, for
-        libvirt's limit of 30 s at the most. An error of the guest's agent is not raised, and most
-        errors of the balloon's statistics are not: what depends on them is unknown then.
+        A domain that is shut off takes two calls to libvirt, and a running one five (four if it is
+        transient). Asking the agent is one more; that is left out if no agent is connected or the
+        domain is paused. While another call holds the domain (an unplug waits 5 s), the call for
+        the statistics waits too, for at most libvirt's 30 s. If the agent or the balloon's
+        statistics cannot be read, what depends on them is unknown.
 
         :raises DomainNotFound: there is no such domain any more
         :raises DomainNotRunning: the domain was shut off between two of the calls; read again
-        :raises DomainBusy: another call held the domain for all of that time
+        :raises DomainBusy: another call, or a migration, holds the domain
+        :raises DomainCallFailed: libvirt failed a call for another reason
         """
         state, _, memory_kib, _, _ = self._call("info")
         root = etree.fromstring(self._call("XMLDesc", 0))
@@ -140,8 +149,7 @@ class LibvirtDomain:
             has_virtiomem=root.find("devices/memory[@model='virtio-mem']") is not None,
             boot_id=int(root.get("id", "")) if running else None,
             usable_mb=memory_stats.usable_mb(stats or {}),
-            # 0 before the first statistics.
-            stats_at=(stats or {}).get("last_update") or None,
+            stats_at=memory_stats.last_report(stats or {}),
             autodeflate=root.find("devices/memballoon[@autodeflate='on']") is not None,
             defined=None if inactive is None else defined_size(inactive),
             pinned=pinned_by(root),
@@ -154,8 +162,8 @@ class LibvirtDomain:
     def _inactive(self, root: etree._Element) -> etree._Element | None:
         """Return the document of the domain's persistent definition; None if it is transient.
 
-        :param root: the document of the domain as it is now; returned if the domain is shut off,
-            because it is the definition then
+        :param root: the document of the domain as it is now. If the domain is shut off, that is its
+            definition, and is returned
         """
         if root.get("id") is None:
             return root
@@ -166,7 +174,7 @@ class LibvirtDomain:
     def _statistics(self) -> dict[str, int] | None:
         """Return the balloon's statistics of a running domain; None if libvirt cannot read them.
 
-        :raises DomainBusy: another call holds the domain
+        :raises DomainBusy: another call, or a migration, holds the domain
         :raises DomainNotFound: there is no such domain any more
         :raises DomainNotRunning: the domain was shut off meanwhile
         """
@@ -175,12 +183,16 @@ class LibvirtDomain:
         except (DomainBusy, DomainNotFound, DomainNotRunning):
             raise
         except DomainError as error:
-            LOG.warning("A domain's balloon statistics cannot be read: %s", error)
+            LOG.warning(
+                "The balloon statistics of a domain cannot be read, so its maximum of memory "
+                "counts as held: %s",
+                error,
+            )
             return None
         return stats
 
     def ping(self) -> None:
-        """Ask QEMU for the balloon's statistics, and drop them.
+        """Ask QEMU for the balloon's statistics, and drop the answer.
 
         See :meth:`nova_xloud.compute.ports.Domain.ping`.
         """
@@ -199,14 +211,15 @@ class LibvirtDomain:
         See :meth:`nova_xloud.compute.ports.Domain.set_memory`.
 
         :raises InvalidSize: ``mib`` is 0, negative, or above the maximum
+        :raises DomainNotRunning: the domain is shut off
         """
         self._call("setMemoryFlags", mib * KIB, libvirt.VIR_DOMAIN_MEM_LIVE)
 
     def set_statistics_period(self, seconds: int) -> None:
-        """Have QEMU ask the balloon driver of the running guest for statistics in this period.
+        """Have QEMU ask the balloon driver of the running guest for statistics every ``seconds``.
 
         See :meth:`nova_xloud.compute.ports.Domain.set_statistics_period`. QEMU restarts its
-        timer: the next statistics come after ``seconds`` (measured).
+        timer: the next statistics come ``seconds`` seconds after this call (measured).
         """
         self._call("setMemoryStatsPeriod", seconds, libvirt.VIR_DOMAIN_AFFECT_LIVE)
 
@@ -223,7 +236,7 @@ class LibvirtDomain:
         self._call("setMemoryFlags", size.memory_mb * KIB, libvirt.VIR_DOMAIN_MEM_CONFIG)
 
     def set_vcpus_online(self, count: int) -> None:
-        """Have the guest's agent bring CPUs online, or take them offline, up to ``count``.
+        """Have the guest's agent bring CPUs online or take them offline, until it has ``count``.
 
         See :meth:`nova_xloud.compute.ports.Domain.set_vcpus_online`. libvirt takes offline the
         CPUs with the lowest ids first, never CPU 0, and only CPUs that the agent reports as able to
@@ -232,13 +245,14 @@ class LibvirtDomain:
         :raises InvalidSize: ``count`` is 0, negative, or more than the vCPUs that are present
         :raises DomainNotRunning: the domain is shut off or paused
         :raises AgentUnavailable: the guest has no agent, the agent does not answer, or it refuses,
-            also because too few CPUs can go offline
+            for example because too few CPUs can go offline
         """
         self._ask("setVcpusFlags", count, libvirt.VIR_DOMAIN_VCPU_GUEST)
 
     def _online(self, present: int) -> int | None:
         """Return how many CPUs the guest's agent reports online.
 
+        :param present: how many vCPUs QEMU has
         :returns: None if no agent answers, or if its answer makes no sense
         """
         try:
@@ -270,7 +284,14 @@ class LibvirtDomain:
 
 
 def translate(error: Exception, method: str, arguments: tuple[int, ...], name: str) -> DomainError:
-    """Return our error for a libvirtError, with the call, the domain and libvirt's message."""
+    """Return, but do not raise, the :class:`~nova_xloud.errors.DomainError` for a libvirtError.
+
+    Its message names the call, the domain, and libvirt's message and code.
+
+    :param method: the name of libvirt's method
+    :param arguments: the arguments of the call, whose flags decide what the error means
+    :param name: the name of the domain
+    """
     code = error.get_error_code()  # type: ignore[attr-defined]
     known = [
         name for name in CONSTANTS if getattr(libvirt, name, NUMBERS_OF_NEW.get(name, -1)) == code
@@ -300,7 +321,7 @@ def count_ids(bitmap: str) -> int:
 
 
 def online_of(answer: dict[str, str] | None, present: int) -> int | None:
-    """Return how many CPUs are online by an answer of guestVcpus; None if it makes no sense.
+    """Return how many CPUs are online by an answer of ``guestVcpus``; None if it makes no sense.
 
     :param answer: comes from the tenant's guest, so it may have any content
     :param present: how many vCPUs QEMU has
@@ -319,11 +340,14 @@ def _confirmed(root: etree._Element, stats: dict[str, int] | None) -> bool | Non
 
     False if QEMU asks the balloon's driver for statistics and has got none since power-on or the
     last reset; None if the statistics cannot be read; else True.
+
+    :param stats: the balloon's statistics; None if they cannot be read
     """
     if stats is None:
         return None
     asked_to_report = root.find("devices/memballoon/stats") is not None
-    return not (asked_to_report and stats.get("last_update") == 0)
+    has_no_report = "last_update" in stats and memory_stats.last_report(stats) is None
+    return not (asked_to_report and has_no_report)
 
 
 def _agent_connected(root: etree._Element) -> bool:

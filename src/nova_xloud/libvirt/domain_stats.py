@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Read the statistics, or only the ids, of all domains of a host in one call to libvirt."""
+"""Read the statistics of all domains of a host, or only their ids, in one call to libvirt."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ NO_ID = -1
 
 
 class VirConnect(Protocol):
-    """The calls of libvirt-python's virConnect that we use."""
+    """The calls of libvirt-python's virConnect that are used here."""
 
     def listAllDomains(self, flags: int) -> list[Any]:
         """Return the domains that ``flags`` selects, as ``[virDomain, ...]``."""
@@ -37,22 +37,26 @@ class VirConnect(Protocol):
 
 
 def survey(
-    connection: VirConnect, uuids: Collection[str] | None = (), usual_period: int = 0
+    connection: VirConnect,
+    uuids: Collection[str] | None = (),
+    usual_period: int = 0,
+    scaled: Collection[str] = (),
 ) -> dict[str, DomainStats]:
-    """Return the statistics of every domain of a host by UUID, also of domains that are shut off.
+    """Return the statistics of the domains of a host by UUID, also of domains that are shut off.
 
-    That is one call. A domain that another call holds (an unplug waits 5 s) does not delay it:
-    libvirt returns what it knows of the domain without asking QEMU. If vCPUs or memory are missing
-    in that, the domain is missing in the result, which does not mean that it is gone. A QEMU that
-    hangs delays the call until QEMU answers again (measured).
+    All statistics come from one call. A domain that another call holds (an unplug waits 5 s) does
+    not delay it: libvirt returns what it knows of that domain without asking QEMU. If that lacks
+    vCPUs or memory, the domain is missing in the result, which does not mean that it is gone. A
+    QEMU that hangs delays the call until QEMU answers again (measured).
 
     For each of ``uuids`` two documents are read as well, the live one and the definition. libvirt
-    makes both from what it knows, without asking QEMU. If they cannot be read, because the domain
-    was just removed, its statistics are returned without them.
+    makes both from what it knows, without asking QEMU. If libvirt returns an error, as for a domain
+    that was just removed, the statistics of that domain are returned without them.
 
-    :param uuids: the domains whose definition and devices are read too; None: all
+    :param uuids: the domains whose documents are read too; None: all
     :param usual_period: the host's ``[libvirt] mem_stats_period_seconds``, to find the domains that
         a shrink has left with a shorter period; 0: this host asks no guest for statistics
+    :param scaled: the domains that are scaled automatically, whose usual period is the short one
     :raises DomainCallFailed: ``getAllDomainStats`` failed, whatever libvirt's error is
     """
     groups = (
@@ -72,16 +76,19 @@ def survey(
         uuid, stats = dom.UUIDString(), _stats_of(dom.ID(), record)
         if stats is not None:
             is_asked = uuids is None or uuid in uuids
-            seen[uuid] = _with_xml(stats, dom, usual_period) if is_asked else stats
+            usual = min(balloon.OFTEN, usual_period) if uuid in scaled else usual_period
+            seen[uuid] = _with_xml(stats, dom, usual) if is_asked else stats
     return seen
 
 
 def survey_at(uri: str) -> dict[str, DomainStats]:
-    """Return :func:`survey` of all domains over a read-only connection of its own.
+    """Return what :func:`survey` returns, over a new read-only connection: statistics by UUID.
 
-    The definition and the devices of each domain are read too. Errors of libvirt are no longer
-    written to stderr by this process afterwards.
+    The documents of all domains are read too, so ``defined`` and ``pinned_mb`` are known.
 
+    Side effect: libvirt no longer writes its errors to the stderr of this process.
+
+    :param uri: the libvirt URI to connect to, such as ``qemu:///system``
     :raises DomainCallFailed: the connection to ``uri`` cannot be opened, or ``getAllDomainStats``
         failed
     """
@@ -134,8 +141,7 @@ def _stats_of(number: int, record: dict[str, Any]) -> DomainStats | None:
 def boot_ids(connection: VirConnect) -> dict[str, int]:
     """Return libvirt's ids of the domains that QEMU runs, by UUID.
 
-    libvirt asks no QEMU for this, so a QEMU that hangs does not delay it. Such a QEMU does
-    delay :func:`survey`.
+    libvirt asks no QEMU for this. So unlike :func:`survey`, it is not delayed by a QEMU that hangs.
 
     :raises DomainCallFailed: ``listAllDomains`` failed, whatever libvirt's error is
     """

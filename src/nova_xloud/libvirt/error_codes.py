@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Map libvirt's errors to ours by code, message and call, because one code has many meanings.
+"""Map libvirt's errors to :mod:`nova_xloud.errors` by code, message and call.
 
-The table has the names of libvirt's constants and not their numbers: Nova's fake libvirt has other
-numbers on purpose. The numbers in the comments are libvirt's (virterror.h). The messages were read
-in libvirt 9.0 and 11.3 (``strings`` of libvirt.so.0 and libvirt_driver_qemu.so), and most of them
-were seen there too. A libvirtd with another language has other messages: then the code and the call
-decide, on the safe side.
+One code of libvirt has many meanings. The table has the names of libvirt's constants and not their
+numbers, because Nova's fake libvirt has other numbers on purpose. The numbers in the comments are
+libvirt's (virterror.h). The messages were read in libvirt 9.0 and 11.3 (``strings`` of libvirt.so.0
+and libvirt_driver_qemu.so), and most of them were seen there too. If libvirtd's messages are not in
+English, the code and the call alone decide, on the safe side.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class Call(enum.Enum):
     """The kind of libvirt call, as far as it decides what an error means."""
 
     VCPUS = "vcpus"
-    """setVcpusFlags on QEMU, which adds vCPUs or waits for the guest to give them back."""
+    """setVcpusFlags with VCPU_LIVE, which adds vCPUs or waits for the guest to give them back."""
     AGENT = "agent"
     """A call that the guest's agent answers: guestVcpus, and setVcpusFlags with VCPU_GUEST."""
     OTHER = "other"
@@ -34,12 +34,12 @@ EVERY: Final = frozenset(Call)
 
 @dataclass(frozen=True, slots=True)
 class Meaning:
-    """One row of the table: what one libvirt error means for us.
+    """One row of the table: what one libvirt error means.
 
-    :ivar constant: the name of libvirt's constant
-    :ivar error: our class for this error
+    :ivar constant: the name of libvirt's constant, such as ``VIR_ERR_NO_DOMAIN``
+    :ivar error: the class that is raised for this error
     :ivar words: a part of libvirt's message, in lower case; empty: any message
-    :ivar calls: the calls on which it has this meaning
+    :ivar calls: the kinds of calls on which the error has this meaning
     """
 
     constant: str
@@ -121,9 +121,10 @@ CONSTANTS: Final = tuple(dict.fromkeys(meaning.constant for meaning in MEANINGS)
 def error_class(
     constant: str | None, message: str = "", call: Call = Call.OTHER
 ) -> type[errors.DomainError]:
-    """Return our class for a libvirt error; ``DomainCallFailed`` if no row of the table fits.
+    """Return the class for a libvirt error; ``DomainCallFailed`` if no row of the table fits.
 
-    :param constant: the name of libvirt's constant; None if none in the table has the error's code
+    :param constant: the name of libvirt's constant for the error's code; None if the table has no
+        such constant
     :param message: libvirt's own message
     :param call: the kind of call that failed
     """

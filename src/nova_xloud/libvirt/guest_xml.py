@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Write and read sizes in a libvirt ``<domain>`` document, with pure functions on lxml elements.
+"""Write and read sizes in a libvirt ``<domain>`` document that is parsed with lxml.
 
 What libvirt accepts was measured on libvirt 11.3 and QEMU 11.1:
 
@@ -31,7 +31,7 @@ UNIT_BYTES = {
 
 @dataclass(frozen=True, slots=True)
 class Vcpu:
-    """One vCPU as its ``<vcpu id=.../>`` in ``<vcpus>`` describes it."""
+    """One vCPU, as its ``<vcpu>`` in ``<vcpus>`` describes it."""
 
     enabled: bool
     hotpluggable: bool
@@ -41,8 +41,8 @@ class Vcpu:
 class GuestSize:
     """The size of a guest by its ``<domain>`` document.
 
-    :ivar each: every vCPU up to the maximum, by its id. Without ``<vcpus>`` it is what libvirt
-        fills in: the enabled vCPUs are not hotpluggable
+    :ivar each: every vCPU up to the maximum, in the order of the ids. Without ``<vcpus>`` the
+        enabled vCPUs are not hotpluggable, as libvirt fills it in
     :ivar max_memory_kib: ``<memory>`` in KiB, which includes hot-plugged DIMMs
     :ivar memory_kib: ``<currentMemory>`` in KiB; ``<memory>`` if that element is absent
     """
@@ -68,26 +68,31 @@ class GuestSize:
 
 
 def apply_size(root: etree._Element, *, vcpus: int, removable_from: int, memory_kib: int) -> None:
-    """Set the size that a guest starts with in a ``<domain>`` formatted for its maximum, in place.
+    """Set the size that a guest starts with in its ``<domain>``, in place; the maximum stays.
 
-    Sets ``<vcpu current>`` (cpuset and the maximum stay), puts ``<currentMemory>`` after
-    ``<memory>`` and ``<vcpus>`` after ``<vcpu>``. A second call replaces what the first one set.
+    Sets ``<vcpu current>``, and puts ``<currentMemory>`` after ``<memory>`` and ``<vcpus>`` after
+    ``<vcpu>``. A second call replaces what the first one has set.
 
     :param vcpus: how many vCPUs are enabled, from id 0 up
     :param removable_from: vCPUs from this id up can be removed while the guest runs. vCPU 0 never
         can, so 0 is the same as 1
     :param memory_kib: the balloon's target at start, KiB
     :raises ValueError: unless 1 <= vcpus <= maximum, 0 <= removable_from <= vcpus and
-        1 <= memory_kib <= maximum; libvirt would refuse such a domain, or change it silently.
+        1 <= memory_kib <= maximum: libvirt would refuse other values, or change them silently.
         Also if the document has no ``<vcpu>`` or no ``<memory>``, or one of them has no number
     """
     vcpu = _child(root, "vcpu")
     maximum = int(vcpu.text or "")
     memory = _child(root, "memory")
     if not (1 <= vcpus <= maximum and 0 <= removable_from <= vcpus):
-        raise ValueError(f"{vcpus} vCPUs, removable from {removable_from}, of {maximum}")
+        raise ValueError(
+            f"a guest of at most {maximum} vCPUs cannot start with {vcpus} vCPUs that are "
+            f"removable from id {removable_from}"
+        )
     if not 1 <= memory_kib <= kib(memory):
-        raise ValueError(f"{memory_kib} KiB of {kib(memory)} KiB")
+        raise ValueError(
+            f"a guest of at most {kib(memory)} KiB cannot start with {memory_kib} KiB of memory"
+        )
 
     vcpu.set("current", str(vcpus))
     _replace_after(vcpu, _vcpus(vcpus, max(removable_from, 1), maximum))
@@ -97,7 +102,7 @@ def apply_size(root: etree._Element, *, vcpus: int, removable_from: int, memory_
 
 
 def read_size(root: etree._Element) -> GuestSize:
-    """Return the size in a ``<domain>`` document of Nova or of libvirt.
+    """Return the size in a ``<domain>`` document that Nova or libvirt has written.
 
     :raises ValueError: the document has no ``<vcpu>`` or no ``<memory>``, or one of them has no
         number
@@ -127,7 +132,7 @@ def read_size(root: etree._Element) -> GuestSize:
 def defined_size(root: etree._Element) -> Size:
     """Return the size that a guest starts with by its ``<domain>``, memory rounded up to MiB.
 
-    :raises ValueError: as :func:`read_size`
+    :raises ValueError: the same as in :func:`read_size`
     """
     size = read_size(root)
     return Size(size.vcpus, -(-size.memory_kib // KIB))
@@ -136,7 +141,7 @@ def defined_size(root: etree._Element) -> Size:
 def stats_period(root: etree._Element) -> int:
     """Return the seconds between two statistics that QEMU asks the balloon's driver for.
 
-    0 if QEMU does not ask for them or the guest has no balloon.
+    0 if QEMU does not ask for statistics, or the guest has no balloon.
     """
     balloon = root.find("devices/memballoon")
     if balloon is None or balloon.get("model") == "none":
@@ -146,7 +151,7 @@ def stats_period(root: etree._Element) -> int:
 
 
 def kib(element: etree._Element) -> int:
-    """Return the memory size in an element of libvirt, in KiB, rounded up as libvirt does.
+    """Return the memory size in an element such as ``<memory>``, in KiB, rounded up.
 
     :raises ValueError: the element has no number
     :raises KeyError: the element has a unit that libvirt does not document

@@ -30,9 +30,11 @@ _PINS = (
 
 
 def pinned_by(root: etree._Element) -> tuple[str, ...]:
-    """Return the codes of what pins the guest's memory, each once.
+    """Return a code for each reason why the guest's memory is pinned, each code once.
 
-    Empty if nothing pins memory, so that a balloon frees memory of the host. The codes are those of
-    :mod:`nova_xloud.core.instance.pinned`.
+    Empty if nothing pins the memory, so that a balloon can free memory of the host. The codes are
+    those of :mod:`nova_xloud.core.instance.pinned`.
+
+    :param root: the ``<domain>`` document
     """
     return tuple(dict.fromkeys(code for code, path in _PINS if root.find(path) is not None))

@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The gauges of each instance of this host, made from the last sample of the instance.
+"""The gauges of the elastic instances of this host, made from the last sample of each.
 
-An instance that has left the host has no gauges after the next pass.
+An instance has gauges if its guest runs, or if its vm_state is one in which it is driven to its
+size. So an instance that is suspended, shelved, or in error without a guest has none, although it
+stays claimed. The gauges of an instance that comes into such a state, or that has left the host,
+disappear with the next pass.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from nova_xloud.compute.meter import PassEntry
+from nova_xloud.core.autoscaling.deferral import GROWTH_DEFERRED
 from nova_xloud.core.instance import conditions
 from nova_xloud.core.instance.sample import Sample
 from nova_xloud.core.size import Observed, Size
@@ -25,7 +29,7 @@ MIB = 1024 * 1024
 class _Exported:
     """What is exported of one instance.
 
-    :ivar maximum: None before the first pass over the instance
+    :ivar maximum: the size of the flavor; None before the first pass over the instance
     :ivar project_id: empty before the first pass over the instance
     """
 
@@ -35,14 +39,19 @@ class _Exported:
 
 
 class Instances(Collector):
-    """Returns the gauges at each scrape from memory, without asking Placement, libvirt or Nova."""
+    """Has the last sample of each instance in memory, and returns the gauges at each scrape.
+
+    A scrape asks neither Placement nor libvirt nor Nova's database.
+    """
 
     def __init__(self) -> None:
         self._exported: dict[str, _Exported] = {}
+        self._recommended: Mapping[str, Size] = {}
+        self._deferred: frozenset[str] = frozenset()
         self._lock = threading.Lock()
 
     def sampled(self, uuid: str, sample: Sample) -> None:
-        """Keep the sample that a run has taken of one instance."""
+        """Export ``sample``, which a run has taken of one instance, until there is a later one."""
         with self._lock:
             exported = self._exported.get(uuid)
             self._exported[uuid] = (
@@ -50,9 +59,10 @@ class Instances(Collector):
             )
 
     def pass_finished(self, entries: Mapping[str, PassEntry]) -> None:
-        """Keep the entries of a pass, and drop all instances that are not in ``entries``.
+        """Export the entries of a pass, and drop all instances that are not in ``entries``.
 
-        What the pass did not read of an instance stays as it was exported, while it still holds.
+        Some of what the pass did not read of an instance stays as it was exported before: see
+        :func:`_merged`.
         """
         with self._lock:
             self._exported = {
@@ -61,30 +71,43 @@ class Instances(Collector):
                 if (sample := _merged(one.sample, self._exported.get(uuid)))
             }
 
+    def scaled(self, recommended: Mapping[str, Size], deferred: frozenset[str]) -> None:
+        """Export what a round of automatic growth has found, and drop what the last one has.
+
+        :param recommended: the recommended size of each instance, by UUID
+        :param deferred: the UUIDs of the instances of which ``GrowthDeferred`` is true
+        """
+        with self._lock:
+            self._recommended, self._deferred = dict(recommended), deferred
+
     def describe(self) -> Iterable[GaugeMetricFamily]:
-        """Return the families without values, as prometheus_client asks when it registers this."""
+        """Return the metric families without values, for the registry of prometheus_client."""
         return _families().values()
 
     def collect(self) -> Iterable[GaugeMetricFamily]:
-        """Return the families with the values of all instances, for one scrape."""
+        """Return the metric families with the values of all instances, for one scrape."""
         with self._lock:
-            exported = dict(self._exported)
+            exported, recommended = dict(self._exported), self._recommended
+            deferred = self._deferred
         families = _families()
         for uuid, one in exported.items():
-            _add(families, uuid, one)
+            also = frozenset({GROWTH_DEFERRED}) if uuid in deferred else frozenset()
+            _add(families, uuid, one, also)
+        for uuid, size in recommended.items():
+            _add_size(families, uuid, "recommended", size)
         return families.values()
 
 
 def _merged(sample: Sample | None, exported: _Exported | None) -> Sample | None:
     """Return the sample of a pass, completed with what was exported before.
 
-    If the pass did not read ``actuated``, both ``actuated`` and ``observed`` are the exported ones.
-    If only the observed vCPUs are missing, they are the exported ones while ``actuated`` is the
-    same. An observed memory that is not known stays so.
+    If the pass did not read ``actuated``, the exported ``actuated`` and ``observed`` are used. If
+    the pass has read ``actuated`` but not the observed vCPUs, the exported ones are used, provided
+    that ``actuated`` has not changed; an observed memory that it did not read stays None.
 
     :param sample: None if the pass took none, because a run was queued or under way
     :param exported: None for an instance that has not been exported yet
-    :returns: None if there is neither
+    :returns: None if both parameters are None
     """
     if exported is None:
         return sample
@@ -105,14 +128,14 @@ def _families() -> dict[str, GaugeMetricFamily]:
     return {
         "vcpus": GaugeMetricFamily(
             "nova_xloud_instance_vcpus",
-            "vCPUs of an instance: desired, reserved, actuated, observed, and the flavor's "
-            "maximum.",
+            "vCPUs of an instance: desired, reserved, actuated, observed, the flavor's maximum, "
+            "and recommended if it is scaled automatically.",
             labels=("instance_uuid", "kind"),
         ),
         "memory": GaugeMetricFamily(
             "nova_xloud_instance_memory_bytes",
-            "Memory of an instance in bytes: desired, reserved, actuated, observed, and the "
-            "flavor's maximum.",
+            "Memory of an instance in bytes: desired, reserved, actuated, observed, the flavor's "
+            "maximum, and recommended if it is scaled automatically.",
             labels=("instance_uuid", "kind"),
         ),
         "condition": GaugeMetricFamily(
@@ -128,21 +151,30 @@ def _families() -> dict[str, GaugeMetricFamily]:
     }
 
 
-def _add(families: Mapping[str, GaugeMetricFamily], uuid: str, one: _Exported) -> None:
+def _add(
+    families: Mapping[str, GaugeMetricFamily], uuid: str, one: _Exported, also: frozenset[str]
+) -> None:
+    found = one.sample.conditions | also
     for kind, size in _sizes(one):
-        if size.vcpus is not None:
-            families["vcpus"].add_metric((uuid, kind), size.vcpus)
-        if size.memory_mb is not None:
-            families["memory"].add_metric((uuid, kind), size.memory_mb * MIB)
+        _add_size(families, uuid, kind, size)
     # Conditions that are false are exported too, so that an alert sees when one ends.
     for name in conditions.TYPES:
-        families["condition"].add_metric((uuid, name), name in one.sample.conditions)
+        families["condition"].add_metric((uuid, name), name in found)
     if one.project_id:
         families["info"].add_metric((uuid, one.project_id), 1)
 
 
+def _add_size(
+    families: Mapping[str, GaugeMetricFamily], uuid: str, kind: str, size: Size | Observed
+) -> None:
+    if size.vcpus is not None:
+        families["vcpus"].add_metric((uuid, kind), size.vcpus)
+    if size.memory_mb is not None:
+        families["memory"].add_metric((uuid, kind), size.memory_mb * MIB)
+
+
 def _sizes(one: _Exported) -> Iterator[tuple[str, Size | Observed]]:
-    """Yield each known size with its label; in ``observed`` a resource may be None."""
+    """Yield ``(kind, size)`` for each size that is not None; a resource of it may be None."""
     sizes = {
         name: getattr(one.sample, name) for name in ("desired", "reserved", "actuated", "observed")
     }

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The Meter port, implemented with prometheus_client; docs/metrics.md explains each metric."""
+"""The port ``Meter``, implemented with prometheus_client; docs/metrics.md has all metrics."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from nova_xloud.compute.meter import PassEntry
+from nova_xloud.compute.meter import PassEntry, RoundReport
 from nova_xloud.core.instance.lifecycle import Phase
 from nova_xloud.core.instance.sample import Sample
+from nova_xloud.metrics.autoscale import Autoscaling
 from nova_xloud.metrics.instances import Instances
 
 LOG = logging.getLogger(__name__)
@@ -27,11 +28,11 @@ PASS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
 @dataclass(frozen=True, slots=True)
 class _Admitted:
-    """An adjustment that was admitted, and whose size the guest has not been seen to have yet.
+    """An admitted adjustment that is still being timed.
 
-    :ivar generation: of the desired size
-    :ivar began: when the request came to this host, in seconds of the meter's ``now``
-    :ivar actuated: whether QEMU was read to have the desired size
+    :ivar generation: the generation of the desired size
+    :ivar began: when the request came to this host, in monotonic seconds
+    :ivar actuated: whether QEMU was seen to have the desired size
     """
 
     generation: int
@@ -40,26 +41,30 @@ class _Admitted:
 
 
 def _never_raises(method: Callable[..., None]) -> Callable[..., None]:
-    """Wrap ``method`` to log its errors: a failure to count must not fail what is counted."""
+    """Wrap ``method`` so that it logs any error of its own instead of raising it.
+
+    An adjustment must not fail because it could not be counted.
+    """
 
     @functools.wraps(method)
     def call(*args: Any, **kwargs: Any) -> None:
         try:
             method(*args, **kwargs)
         except Exception:
-            LOG.exception("Metrics: %s was not counted.", method.__name__)
+            LOG.exception("Metrics: the event %s was not counted.", method.__name__)
 
     return call
 
 
 class PrometheusMeter:
-    """Keeps the metrics of one nova-compute in a registry of its own.
+    """Keeps the metrics of one nova-compute.
 
     The public methods are those of :class:`nova_xloud.compute.meter.Meter`. They may be called in
-    any thread, and never raise.
+    any thread, and never raise: an error is logged.
 
     :param now: returns monotonic seconds
     :param date: returns seconds since 1970
+    :ivar registry: the ``prometheus_client.CollectorRegistry`` that has these metrics and no others
     """
 
     def __init__(
@@ -111,6 +116,8 @@ class PrometheusMeter:
             ("why",),
         )
 
+        self._autoscaling = Autoscaling(self.registry, date)
+
     def _counter(self, name: str, text: str, labels: tuple[str, ...]) -> Counter:
         return Counter(name, text, labels, registry=self.registry)
 
@@ -124,12 +131,18 @@ class PrometheusMeter:
 
     @_never_raises
     def refused(self, code: str) -> None:
-        """Count an adjustment that was refused."""
+        """Count an adjustment that this host refused, under its reason ``code``."""
         self._adjustments.labels("refused", code).inc()
 
     @_never_raises
     def admitted(self, uuid: str, generation: int, began: float, *, nothing_to_do: bool) -> None:
-        """Count an adjustment that was admitted, and begin to time it unless nothing is to do."""
+        """Count an adjustment that this host admitted.
+
+        Unless there was nothing to do, this also records how long the admission took, and begins to
+        time the rest of the adjustment.
+
+        :param began: when the request came to this host, in monotonic seconds
+        """
         if nothing_to_do:
             self._adjustments.labels("nothing_to_do", "").inc()
             return
@@ -140,10 +153,12 @@ class PrometheusMeter:
 
     @_never_raises
     def sampled(self, uuid: str, sample: Sample) -> None:
-        """Export the sample, and time the adjustment under way if the sample is of that adjustment.
+        """Export ``sample``, and record the time of the adjustment if its size is reached.
 
-        Its time goes into the histogram ``actuated`` when QEMU has the desired size, and into
-        ``observed`` when the guest was seen to have it, once each.
+        The time since the request came is recorded once when QEMU has the desired size
+        (``nova_xloud_adjustment_actuated_seconds``), and once when the guest was seen to have it
+        too (``nova_xloud_adjustment_observed_seconds``). No time is recorded if the sample has
+        another generation than the instance's last admitted adjustment.
         """
         self._instances.sampled(uuid, sample)
         with self._lock:
@@ -163,10 +178,11 @@ class PrometheusMeter:
 
     @_never_raises
     def ended(self, uuid: str, phase: Phase, code: str, *, asked: bool) -> None:
-        """Count the result of an adjustment and the repair of a drift, when a run has ended.
+        """Count the end of a run that was asked for, and the repair of a drift.
 
-        The run's result counts as the result of an adjustment only if ``asked``. The repair counts
-        only if the run has converged; the timing of the adjustment ends then too.
+        If ``asked``, ``phase`` and ``code`` count as the result of an adjustment. If the run has
+        converged, the instance's adjustment is not timed any longer, and the drift that a pass has
+        found, if there was one, counts as repaired.
         """
         if asked:
             self._adjustments.labels(phase.value, code).inc()
@@ -181,16 +197,16 @@ class PrometheusMeter:
 
     @_never_raises
     def drifted(self, uuid: str, why: str) -> None:
-        """Count a drift that a pass found, and remember ``why`` to count its repair later."""
+        """Count a drift that a pass found, and remember ``why`` until its repair is counted."""
         self._found.labels(why).inc()
         with self._lock:
             self._drifted[uuid] = why
 
     @_never_raises
     def pass_finished(self, seconds: float, entries: Mapping[str, PassEntry]) -> None:
-        """Observe the duration and the end of a pass, and export the samples of ``entries``.
+        """Record how long a pass took and when it ended, and export the samples of ``entries``.
 
-        All instances that are not in ``entries`` are forgotten.
+        All that is known of instances that are not in ``entries`` is forgotten.
         """
         self._pass.observe(seconds)
         self._last_pass.set(self._date())
@@ -198,3 +214,14 @@ class PrometheusMeter:
         with self._lock:
             self._admitted = {u: one for u, one in self._admitted.items() if u in entries}
             self._drifted = {u: why for u, why in self._drifted.items() if u in entries}
+
+    @_never_raises
+    def round_finished(self, report: RoundReport) -> None:
+        """Take over what a round of automatic growth has found, with the recommended sizes."""
+        self._autoscaling.round_finished(report)
+        self._instances.scaled(report.recommended, report.deferred_servers)
+
+    @_never_raises
+    def scaled(self, *, grows: bool) -> None:
+        """Count a request of automatic growth that was admitted."""
+        self._autoscaling.scaled(grows=grows)

@@ -6,10 +6,12 @@ from __future__ import annotations
 import contextlib
 import logging
 import socket
+import sys
 import threading
 import time
+from io import BufferedIOBase
 from socketserver import ThreadingMixIn
-from typing import Any
+from typing import Any, cast
 from wsgiref import simple_server
 
 from prometheus_client import CollectorRegistry, make_wsgi_app
@@ -18,13 +20,19 @@ LOG = logging.getLogger(__name__)
 
 # Seconds to wait after a failed accept().
 _PAUSE = 0.1
+# Seconds that the thread of a connection has to end once the connection is closed for another.
+_ENDS_WITHIN = 1.0
+# How many connections are served at a time, each in a thread. Prometheus needs one.
+CONNECTIONS = 16
+# How much is read of a request, bytes. One of Prometheus has some 500.
+LONGEST_REQUEST = 16384
 
 
 class Server:
-    """An HTTP server in threads of nova-compute, which are green threads before Nova 34.
+    """An HTTP server that serves metrics in threads of nova-compute.
 
     :param registry: the metrics to serve
-    :param host: the address to listen on
+    :param host: the address to listen on, IPv4 or IPv6
     :param port: the port to listen on; 0 for any free port
     """
 
@@ -35,7 +43,7 @@ class Server:
         self._http: _Threaded | None = None
 
     def start(self) -> None:
-        """Start to serve in a thread; if it cannot listen on host and port, only log an error."""
+        """Start to serve in a thread; if the port cannot be bound, an error is only logged."""
         try:
             kind = _V6 if ":" in self._host else _Threaded
             self._http = simple_server.make_server(
@@ -58,9 +66,9 @@ class Server:
         return self._http.server_port if self._http is not None else 0
 
     def stop(self) -> None:
-        """Accept no more requests; the port can be bound again when this returns.
+        """Stop accepting requests, without waiting for those that are being answered.
 
-        Requests that are being answered are not waited for.
+        The port can be bound again when this returns.
         """
         http, self._http = self._http, None
         if http is not None:
@@ -68,16 +76,30 @@ class Server:
 
 
 class _Threaded(ThreadingMixIn, simple_server.WSGIServer):
-    """Answers each request in a thread, so that a slow client delays neither others nor the end."""
+    """Answers each request in a thread of its own.
+
+    So a slow client delays neither other clients nor the stop of the server. Of more than
+    :data:`CONNECTIONS` connections the oldest is closed for the newest: a scrape takes
+    milliseconds, so those that are old are not scrapes.
+    """
 
     daemon_threads = True
     block_on_close = False
+    # Connections that wait to be accepted.
+    request_queue_size = 128
     _ended = False
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._room = threading.BoundedSemaphore(CONNECTIONS)
+        # The oldest first.
+        self._open: list[socket.socket] = []
+        self._lock = threading.Lock()
 
     def serve(self) -> None:
         """Accept and answer requests until :meth:`end` is called.
 
-        This replaces ``serve_forever()``, whose poll blocks the whole service on eventlet.
+        This replaces ``serve_forever()``, whose poll blocks the whole service under eventlet.
         """
         while not self._ended:
             try:
@@ -86,13 +108,55 @@ class _Threaded(ThreadingMixIn, simple_server.WSGIServer):
                 # end() has closed the socket, or there is no free file descriptor at the moment.
                 time.sleep(_PAUSE)
                 continue
-            self.process_request(request, client)
+            if not self._has_room():
+                self.shutdown_request(request)
+                continue
+            with self._lock:
+                self._open.append(request)
+            try:
+                self.process_request(request, client)
+            except RuntimeError:
+                # There is no thread to be had at the moment.
+                self.shutdown_request(request)
+                self._room.release()
+
+    def _has_room(self) -> bool:
+        """Take the room for one more connection, if need be that of the oldest.
+
+        :returns: False if the thread of the oldest has not ended in time
+        """
+        if self._room.acquire(blocking=False):
+            return True
+        with self._lock:
+            oldest = self._open.pop(0) if self._open else None
+        if oldest is not None:
+            # Its thread then reads or writes no more, and ends.
+            with contextlib.suppress(OSError):
+                oldest.shutdown(socket.SHUT_RDWR)
+        return self._room.acquire(timeout=_ENDS_WITHIN)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        """Answer a request, close its connection, and give its room back."""
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._room.release()
+
+    def shutdown_request(self, request: Any) -> None:
+        """Close a connection, which is then no longer among those that may be the oldest."""
+        with self._lock, contextlib.suppress(ValueError):
+            self._open.remove(request)
+        super().shutdown_request(request)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Log at debug level that a client went away or was too slow; print no traceback."""
+        LOG.debug("A request for metrics ended early: %s", sys.exc_info()[1])
 
     def end(self) -> None:
-        """Accept no more requests and close the socket; the port can be bound again then.
+        """Stop accepting requests, and close the socket.
 
-        It waits neither for the requests that are being answered nor for the thread in
-        :meth:`serve`.
+        The port can be bound again when this returns. Neither the requests that are being answered
+        nor the thread that runs :meth:`serve` are waited for.
         """
         self._ended = True
         with contextlib.suppress(OSError):
@@ -101,7 +165,7 @@ class _Threaded(ThreadingMixIn, simple_server.WSGIServer):
         self.server_close()
 
     def server_bind(self) -> None:
-        """Bind the socket without looking up the name of its address."""
+        """Bind the socket as ``HTTPServer`` does, but without looking up the address's name."""
         # HTTPServer.server_bind() asks the resolver for the address's name, which may take long.
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self.socket.bind(self.server_address)
@@ -117,10 +181,31 @@ class _V6(_Threaded):
 
 
 class _Silent(simple_server.WSGIRequestHandler):
-    """A request handler that does not log requests, because a scrape is not an event."""
+    """A request handler that does not log the requests, which come at each scrape."""
 
-    # Seconds after which a connection that has sent no request is closed.
+    # Seconds for which a connection may send nothing, and in which the answer has to be read.
     timeout = 10
+
+    def setup(self) -> None:
+        """Bound what is read of the request."""
+        super().setup()
+        self.rfile = cast(BufferedIOBase, _Bounded(self.rfile, LONGEST_REQUEST))
 
     def log_message(self, format: str, *args: Any) -> None:
         """Log nothing."""
+
+
+class _Bounded:
+    """A stream that ends after so many bytes, as if the client had sent no more."""
+
+    def __init__(self, stream: BufferedIOBase, most: int) -> None:
+        self._stream = stream
+        self._left = most
+
+    def readline(self, size: int = -1) -> bytes:
+        line = self._stream.readline(min(size, self._left) if size >= 0 else self._left)
+        self._left -= len(line)
+        return line
+
+    def close(self) -> None:
+        self._stream.close()

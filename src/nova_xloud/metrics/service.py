@@ -17,10 +17,11 @@ LOG = logging.getLogger(__name__)
 class Metrics:
     """A meter, and the HTTP server that serves its metrics.
 
+    If prometheus_client is not installed, there are no metrics, and an error is logged.
+
     :param host: the address to listen on
     :param port: the port to listen on. None: no metrics, and prometheus_client is not imported
-    :ivar meter: counts what happens on this host; a ``NoMeter`` if ``port`` is None, or if
-        prometheus_client is not installed, which is logged as an error
+    :ivar meter: counts what happens on this host; a ``NoMeter`` if there are no metrics
     """
 
     def __init__(self, host: str, port: int | None) -> None:
@@ -42,12 +43,12 @@ class Metrics:
     def start(self) -> None:
         """Start to serve; do nothing if there are no metrics.
 
-        Call this in the process that serves, which the service may fork.
+        If the service forks, call this in the child: a thread does not survive the fork.
         """
         if self._server is not None:
             self._server.start()
 
     def stop(self) -> None:
-        """Stop serving; the port can be bound again when this returns."""
+        """Stop serving, if this serves; the port can be bound again when this returns."""
         if self._server is not None:
             self._server.stop()

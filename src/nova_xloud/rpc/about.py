@@ -9,6 +9,7 @@ from typing import Any
 
 import oslo_messaging as messaging
 
+from nova_xloud import fault_points
 from nova_xloud.rpc.versions import NAMESPACE, VERSION
 
 # Returns the values of options by ``[group] name``, as this service has them.
@@ -18,9 +19,9 @@ Options = Callable[[], Mapping[str, Any]]
 class AboutEndpoint:
     """Answers the RPC call ``about`` in nova-compute, nova-conductor and nova-scheduler.
 
-    It is the only call of nova-xloud that the last two answer.
+    nova-conductor and nova-scheduler answer no other call of nova-xloud.
 
-    :param options: returns the options to report, each time it is called
+    :param options: returns the options to report; it is called for each answer
     """
 
     target = messaging.Target(namespace=NAMESPACE, version=VERSION)
@@ -29,19 +30,29 @@ class AboutEndpoint:
         self._options = options
 
     def about(self, context: Any) -> dict[str, Any]:
-        """Return the versions of nova-xloud and of its RPC in this service, and its options.
+        """Return the version of nova-xloud, that of its RPC in this service, and its options.
 
-        :returns: ``{"result": {"package": version, "rpc_version": version, "options": {...}}}``
+        Where fault points are on, their environment variable is among the options.
+
+        :returns: ``{"result": {"package": version, "rpc_version": version, "options": {...}}}``;
+            ``package`` is the version that is installed now, and ``options`` has the values by
+            ``[group] name``
         """
         return {
             "result": {
                 "package": package_version(),
                 "rpc_version": VERSION,
-                "options": dict(self._options()),
+                "options": dict(self._options()) | _fault_points(),
             }
         }
 
 
+def _fault_points() -> dict[str, str]:
+    """Return the variable that switches fault points on, with its value; empty if it is not set."""
+    folder = fault_points.folder()
+    return {} if folder is None else {fault_points.VARIABLE: folder}
+
+
 def package_version() -> str:
-    """Return the version of the nova-xloud that is installed here."""
+    """Return the version of the package nova-xloud that is installed on this host now."""
     return importlib.metadata.version("nova-xloud")

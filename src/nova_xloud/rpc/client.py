@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The RPC client of nova-xloud: calls an instance's compute host and other Nova services."""
+"""The RPC client of nova-xloud, for calls to compute hosts and to other services of Nova."""
 
 from __future__ import annotations
 
@@ -22,12 +22,14 @@ from nova_xloud.rpc.versions import FIRST, NAMESPACE, VERSION
 
 LOG = logging.getLogger(__name__)
 
-_MAY_BE_TAKEN = "the server's xloud-status shows whether the request was taken"
-_ONLY_READS = ("now", "guests")
+_MAY_BE_TAKEN = "the server's xloud-status shows whether the request was admitted"
+_ONLY_READS = ("now", "guests", "plan", "status")
 CONF = nova.conf.CONF
 
 # The first version in which a call can have a deadline by the clock of the host.
 _IN_TIME = "1.4"
+# The first version in which an adjustment can name a mode of automatic growth.
+_WITH_MODE = "1.6"
 # Timeout in seconds: a service answers about without any other call.
 ABOUT_WITHIN = 10
 # Seconds for which the time of a host is computed from its last answer. Clocks may slew by at most
@@ -37,11 +39,12 @@ TIME_IS_KNOWN_FOR = 600.0
 
 @dataclass(frozen=True, slots=True)
 class _HostTime:
-    """A reading of a host's clock.
+    """A time that a compute host's clock has shown.
 
-    :ivar clock: the id of the clock, another one for each process of nova-compute
-    :ivar seconds: the reading
-    :ivar came: our monotonic seconds when the answer arrived, which is after the clock was read
+    :ivar clock: the id of the clock; each process of nova-compute has another one
+    :ivar seconds: the seconds that the clock has shown
+    :ivar came: when the host's answer arrived, in monotonic seconds of this process; the host read
+        the clock before that
     """
 
     clock: str
@@ -49,28 +52,32 @@ class _HostTime:
     came: float
 
     def age(self) -> float:
-        """Return the seconds since the answer arrived."""
+        """Return the seconds since the host's answer arrived."""
         return time.monotonic() - self.came
 
     def until(self) -> dict[str, Any]:
         """Return the arguments ``answer_within`` and ``answer_by`` of a call that is sent now.
 
-        They name how long, and until when by the host's clock, the host may begin the call. The
-        host's clock is ahead of the computed time, by what its answer took to arrive. So at the
-        deadline we still wait.
+        ``answer_within`` says for how many seconds the host may begin the call, and ``answer_by``
+        until when by the host's clock. The host's clock is ahead of the time that is computed here,
+        because its answer took some time to arrive. So the caller still waits at the deadline.
         """
         by = {"clock": self.clock, "seconds": self.seconds + self.age() + _answer_within()}
         return {"answer_within": _answer_within(), "answer_by": by}
 
 
 class XloudAPI:
-    """Client of the RPC namespace ``xloud``: of nova-compute, and for :meth:`about` of others too.
+    """Calls nova-compute in the RPC namespace ``xloud``, and for :meth:`about` other services too.
 
-    Every method that waits for an answer may raise a :class:`nova_xloud.errors.Refused`: the
-    refusal of the host, ``HostUnsupported`` if the host runs without nova-xloud or with one that
-    does not know the call, or if ``[upgrade_levels] xloud`` does not allow the call, and
-    ``HostUnavailable`` if the host does not answer within Nova's ``rpc_response_timeout`` or the
-    instance is on no host. Other errors of oslo.messaging are raised as they are.
+    A method that waits for an answer of nova-compute may raise these subclasses of
+    :class:`nova_xloud.errors.Refused`, and :meth:`about` those that it names:
+
+    * the refusal that the host has answered;
+    * ``HostUnsupported``: the host runs without nova-xloud, or with one that does not know the
+      call; or ``[upgrade_levels] xloud`` does not allow the call;
+    * ``HostUnavailable``: the host does not answer in time, or the instance is on no host.
+
+    Other errors of oslo.messaging are raised as they are.
     """
 
     def __init__(self) -> None:
@@ -85,7 +92,7 @@ class XloudAPI:
         self._times: dict[str, _HostTime] = {}
 
     def answered_within(self) -> float:
-        """Return Nova's ``rpc_response_timeout``, the seconds that a host may take to answer.
+        """Return Nova's option ``rpc_response_timeout``: how many seconds a host has to answer.
 
         This is a method of the client because oslo.messaging registers the option only when a
         client is made.
@@ -93,37 +100,41 @@ class XloudAPI:
         return float(CONF.rpc_response_timeout)
 
     def adjust(self, context: Any, instance: Any, request: AdjustRequest) -> dict[str, Any]:
-        """Have the instance's host admit an adjustment, and return its answer.
+        """Have the instance's host admit an adjustment, without waiting for the guest.
 
-        :returns: see :meth:`nova_xloud.rpc.endpoint.XloudEndpoint.adjust`
+        :returns: ``{"generation": int, "nothing_to_do": bool}``; see
+            :meth:`nova_xloud.rpc.endpoint.XloudEndpoint.adjust`
         """
-        arguments = asdict(request)
+        arguments = _arguments(request)
         if not request.force:
             del arguments["force"]
         version = "1.1" if request.force else FIRST
+        if request.autoscale is not None:
+            version = _WITH_MODE
         older = {"answer_within": _answer_within()}
         return self._call_in_time(context, instance, "adjust", version, older, **arguments)
 
     def plan(self, context: Any, instance: Any, request: AdjustRequest) -> dict[str, Any]:
-        """Return what an adjustment would do, and change nothing.
+        """Ask the instance's host what an adjustment would do; nothing is changed.
 
-        :returns: see :meth:`nova_xloud.compute.host.Host.plan`
+        :returns: the plan; see :meth:`nova_xloud.compute.host.Host.plan`
         """
-        return self._call(context, instance, "plan", "1.1", **asdict(request))
+        version = "1.1" if request.autoscale is None else _WITH_MODE
+        return self._call(context, instance, "plan", version, **_arguments(request))
 
     def reserve(self, context: Any, instance: Any, request: AdjustRequest) -> None:
-        """Have the instance's host claim what an adjustment needs, without admitting it.
+        """Have the instance's host claim what an adjustment needs; nothing is admitted yet.
 
         See :meth:`nova_xloud.rpc.endpoint.XloudEndpoint.reserve`.
         """
-        self._call_in_time(context, instance, "reserve", "1.2", {}, **asdict(request))
+        version = "1.2" if request.autoscale is None else _WITH_MODE
+        self._call_in_time(context, instance, "reserve", version, {}, **_arguments(request))
 
     def unreserve(self, context: Any, instance: Any) -> None:
-        """Have the instance's host release what it reserved, and do not wait for that.
+        """Have the instance's host release what :meth:`reserve` claimed, and do not wait for that.
 
-        Casts :meth:`nova_xloud.rpc.endpoint.XloudEndpoint.unreserve`; nothing is sent if the
-        instance is on no host. An error of the broker is logged and not raised: if the message does
-        not arrive, a reconcile pass of the host releases the claim.
+        Nothing is sent if the instance is on no host. If the message cannot be sent, a warning is
+        logged and no error is raised, because a reconcile pass of the host releases the claim.
         """
         if not instance.host:
             return
@@ -132,22 +143,25 @@ class XloudAPI:
             client.cast(context, "unreserve", instance=instance)
         except messaging.MessagingException as error:
             LOG.warning(
-                "Instance %s: the reservation is released only by the next pass: %s",
+                "Instance %s: host %s could not be asked to release what was reserved for an "
+                "adjustment; its next reconcile pass releases what is not needed of it: %s",
                 instance.uuid,
+                instance.host,
                 error,
             )
 
     def status(self, context: Any, instance: Any) -> dict[str, Any]:
-        """Return the status of an instance, as the instance's host reads it now.
+        """Return the status of an instance, which the instance's host reads now.
 
         :returns: see :meth:`nova_xloud.compute.host.Host.status`
         """
         return self._call(context, instance, "status", FIRST)
 
     def guests(self, context: Any, host: str, uuids: Sequence[str]) -> dict[str, Any]:
-        """Return what the guests of some instances of a host hold, by UUID.
+        """Return what the guests of some instances of a compute host hold, by UUID.
 
         :param context: a context that is targeted at the host's cell
+        :param host: the name of the compute host
         :returns: see :meth:`nova_xloud.compute.host.Host.guests`
         """
         answer = self._ask_host(context, host, "guests", "1.5", uuids=list(uuids))
@@ -155,15 +169,17 @@ class XloudAPI:
         return told
 
     def about(self, context: Any, topic: str, host: str) -> dict[str, Any] | None:
-        """Return a service's versions and options.
-
-        See :meth:`nova_xloud.rpc.about.AboutEndpoint.about`.
+        """Return the versions and options of nova-xloud in a service of Nova.
 
         :param context: targeted at the cell to whose broker the service listens; otherwise the
             broker of nova.conf is used
         :param topic: the topic of nova-compute, nova-conductor or nova-scheduler
-        :returns: None if the service runs with a nova-xloud that is older than this call
-        :raises HostUnsupported: the service runs without nova-xloud
+        :param host: the host of the service
+        :returns: ``{"package": version, "rpc_version": version, "options": {...}}``, see
+            :meth:`nova_xloud.rpc.about.AboutEndpoint.about`; None if nova-compute runs with a
+            nova-xloud that is too old to know this call
+        :raises HostUnsupported: the service runs without nova-xloud; or it is nova-conductor or
+            nova-scheduler, with a nova-xloud that is too old
         :raises HostUnavailable: the service does not answer within 10 s, or the call fails in
             another way
         """
@@ -185,15 +201,14 @@ class XloudAPI:
     def hotplug_vcpus(self, context: Any, instance: Any, new_count: int) -> None:
         """Set the number of vCPUs to ``new_count``, and return when the guest has them.
 
-        It waits for the answer by ``[xloud] hotplug_timeout`` longer than the other calls.
+        The size is kept after the next stop. A guest that is off gets the vCPUs when it starts
+        next, and the method returns without waiting for that. The host has
+        ``[xloud] hotplug_timeout`` seconds more to answer than for other calls. Quotas are not
+        checked: a caller that acts for a user has to check them first.
 
-        ``new_count`` is at most the flavor's vCPUs, and the size is persisted as by an adjustment.
-        Quotas are not checked: no user's request comes this way, and a caller that acts for a user
-        has to check the quota first.
-
-        :raises Refused: besides the refusals of every call, with a code
-            ``xloud.guest_refused.<what>`` if the guest does not follow, or not within
-            ``[xloud] hotplug_timeout``
+        :param new_count: at most the flavor's vCPUs
+        :raises Refused: as in every call; also with a code ``xloud.guest_refused.<what>`` if the
+            guest does not follow, or not within ``[xloud] hotplug_timeout`` seconds
         """
         timeout = math.ceil(CONF.xloud.hotplug_timeout) + CONF.rpc_response_timeout
         self._call_in_time(
@@ -210,22 +225,26 @@ class XloudAPI:
         timeout: int | None = None,
         **arguments: Any,
     ) -> Any:
-        """Make a call that the host refuses to begin once we no longer wait for the answer.
+        """Call the instance's host with a deadline after which the host refuses to begin the call.
 
-        The deadline is a time of the host's clock, which is read first if it was not read in the
-        last ten minutes. A host that is too old to know deadlines gets the call without one.
+        At the deadline the caller still waits for the answer. The deadline is a time of the host's
+        clock, which is read first if it was not read in the last ten minutes, and again if
+        nova-compute may have restarted since. A host that is too old to know deadlines is called
+        without one.
 
-        :param version: the lowest RPC version that has the method, for a host that is too old to
-            know deadlines
+        :param version: the lowest RPC version that has what the call needs beside the deadline; a
+            host that is too old to know deadlines is called in it
         :param older: the arguments that such a host gets in place of a deadline
+        :param timeout: seconds to wait for the answer; None: Nova's ``rpc_response_timeout``
         """
+        in_time = max(version, _IN_TIME, key=_number)
         remembered = self._times.pop(instance.host, None)
         answer = None
         if remembered is not None and remembered.age() < TIME_IS_KNOWN_FOR:
             until = remembered.until()
             try:
                 answer = self._ask(
-                    context, instance, method, _IN_TIME, timeout, **arguments, **until
+                    context, instance, method, in_time, timeout, **arguments, **until
                 )
             except HostUnsupported:
                 # An older nova-xloud was started on the host: go on as with an unknown host.
@@ -242,13 +261,13 @@ class XloudAPI:
             return _result(answer)
         # The process whose clock was read has ended, and the next one refused its time: retry.
         arguments |= now.until()
-        return self._call(context, instance, method, _IN_TIME, timeout, **arguments)
+        return self._call(context, instance, method, in_time, timeout, **arguments)
 
     def _time_of(self, context: Any, instance: Any) -> _HostTime | None:
-        """Read the clock of the instance's host, and keep the reading for the next call.
+        """Read the clock of the instance's host, and remember the reading for later calls.
 
-        :returns: None if the host has no nova-xloud, or one that is too old for deadlines, or
-            ``[upgrade_levels] xloud`` does not allow them
+        :returns: None if the host runs without nova-xloud, or with one that is too old for
+            deadlines, or if ``[upgrade_levels] xloud`` does not allow them
         """
         try:
             now = self._call(context, instance, "now", _IN_TIME)
@@ -281,10 +300,11 @@ class XloudAPI:
         """Call the instance's host and return its answer, which may be a refusal.
 
         :raises HostUnavailable: the instance is on no host, or its host does not answer in time
-        :raises HostUnsupported: the host does not know the call, or nova.conf does not allow it
+        :raises HostUnsupported: the host does not know the call, or ``[upgrade_levels] xloud`` does
+            not allow it
         """
         if not instance.host:
-            raise HostUnavailable("the server is on no compute host")
+            raise HostUnavailable("the server is on no compute host; nothing was changed")
         return self._ask_host(
             context, instance.host, method, version, timeout, instance=instance, **arguments
         )
@@ -309,17 +329,33 @@ class XloudAPI:
             ) from error
         except messaging.RPCVersionCapError as error:
             raise HostUnsupported(
-                f"{method} {version} is later than [upgrade_levels] xloud in nova-api's nova.conf, "
-                f"which is {CONF.upgrade_levels.xloud}"
+                f"the RPC call {method} has version {version}, and [upgrade_levels] xloud in "
+                f"nova-api's nova.conf allows versions up to {CONF.upgrade_levels.xloud}"
             ) from error
         except (messaging.UnsupportedVersion, messaging.RemoteError) as error:
             if _not_known(error):
                 raise HostUnsupported(
                     "the server's compute host runs without nova-xloud, or with one that does not "
-                    f"know {method} {version}; start nova-compute there with nova-xloud-run"
+                    f"know the RPC call {method} {version}; start nova-compute there with "
+                    "nova-xloud-run, or upgrade nova-xloud there"
                 ) from error
             raise
         return answer
+
+
+def _number(version: str) -> tuple[int, ...]:
+    """Return a version as numbers that can be compared: 1.10 comes after 1.9."""
+    return tuple(map(int, version.split(".")))
+
+
+def _arguments(request: AdjustRequest) -> dict[str, Any]:
+    """Return the arguments that stand for ``request``; ``autoscale`` only if it names a mode."""
+    arguments = asdict(request)
+    # Only a compute host makes automatic requests, to itself.
+    del arguments["automatic"]
+    if request.autoscale is None:
+        del arguments["autoscale"]
+    return arguments
 
 
 def _result(answer: dict[str, Any]) -> Any:
@@ -329,9 +365,10 @@ def _result(answer: dict[str, Any]) -> Any:
 
 
 def _may_be_another_process(answer: dict[str, Any]) -> bool:
-    """Return whether an answer refuses a deadline, maybe because of a clock that is gone.
+    """Return whether a host may have refused a deadline because nova-compute has restarted.
 
-    A nova-compute that has restarted has another clock, and refuses deadlines of the one before.
+    A restarted nova-compute has another clock, and refuses deadlines by the clock before. It
+    refuses with the code ``xloud.host_unavailable``, which also has other reasons.
     """
     return bool(answer.get("refused", {}).get("code") == HostUnavailable.code)
 
@@ -339,8 +376,8 @@ def _may_be_another_process(answer: dict[str, Any]) -> bool:
 def _answer_within() -> float:
     """Return the seconds within which a host may begin a call.
 
-    That is four fifths of the time for which we wait for the answer, so that no admission crosses
-    with our timeout.
+    That is four fifths of ``rpc_response_timeout``, so that a host does not admit anything at the
+    moment when the caller stops waiting.
     """
     return float(CONF.rpc_response_timeout * 0.8)
 
@@ -350,5 +387,5 @@ def _not_known(error: Exception) -> bool:
 
 
 def _names(error: Exception) -> set[str]:
-    """Return the class names of an error: here and, for a remote error, on the other side."""
+    """Return the class name of ``error``, and that of the error on the other side if it has one."""
     return {type(error).__name__, getattr(error, "exc_type", None) or ""}

@@ -13,8 +13,8 @@ import oslo_messaging as messaging
 
 from nova_xloud.compute.deadline import Deadline
 from nova_xloud.compute.host import Host
-from nova_xloud.core.convergence.plan import AdjustRequest
-from nova_xloud.errors import DomainError, GuestRefused, HostUnavailable, Refused
+from nova_xloud.errors import DomainError, GuestRefused, HostUnavailable, Invalid, Refused
+from nova_xloud.rpc import arguments
 from nova_xloud.rpc.versions import NAMESPACE, VERSION
 
 # The value of answer_within for a caller that does not send one.
@@ -25,13 +25,18 @@ LOG = logging.getLogger(__name__)
 def _answers(method: Callable[..., Any]) -> Callable[..., dict[str, Any]]:
     """Wrap a method so that it returns ``{"result": ...}``, or ``{"refused": ...}`` for a refusal.
 
-    A refusal is an answer and not a failure of the call, so neither side logs a traceback. Refusals
-    are every ``Refused``, a ``GuestRefused`` (status 409, with its own code), and every
-    ``DomainError``, which the caller gets as ``HostUnavailable``.
+    A refusal is an answer and not a failure of the call, so neither side logs a traceback. These
+    errors of the method become refusals: a ``Refused``; a ``GuestRefused``, with status 409 and the
+    error's own code; and a ``DomainError``, which the caller gets as ``HostUnavailable``. An
+    ``instance`` that is no instance is refused too.
     """
 
     @functools.wraps(method)
     def call(self: Any, context: Any, instance: Any, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        try:
+            arguments.check_instance(instance)
+        except Invalid as refusal:
+            return {"refused": refusal.to_wire()}
         try:
             return {"result": method(self, context, instance, *args, **kwargs)}
         except Refused as refusal:
@@ -41,7 +46,8 @@ def _answers(method: Callable[..., Any]) -> Callable[..., dict[str, Any]]:
             return {"refused": {"code": refusal.code, "status": 409, "message": refusal.message}}
         except DomainError as error:
             LOG.warning(
-                "Instance %s: %s failed, because of libvirt or the guest: %s",
+                "Instance %s: %s answered with xloud.host_unavailable, because of libvirt or the "
+                "guest: %s",
                 instance.uuid,
                 method.__name__,
                 error,
@@ -52,10 +58,12 @@ def _answers(method: Callable[..., Any]) -> Callable[..., dict[str, Any]]:
 
 
 class XloudEndpoint:
-    """Answers the RPC calls of the namespace ``xloud``; nova-compute's own RPC server calls it.
+    """Answers the RPC calls of the namespace ``xloud`` in nova-compute, all but ``about``.
 
-    Every method returns ``{"result": ...}`` with what its docstring says, or ``{"refused": ...}``
-    with ``code``, ``status`` and ``message``. :class:`.about.AboutEndpoint` answers ``about``.
+    Every method answers ``{"result": ...}`` with what its docstring says that it returns, or
+    ``{"refused": {"code": str, "status": int, "message": str}}``. Arguments of another type than
+    named are refused with ``xloud.invalid`` before anything is read. :class:`.about.AboutEndpoint`
+    answers ``about``. The answer of :meth:`unreserve` reaches nobody, because it is called by cast.
     """
 
     target = messaging.Target(namespace=NAMESPACE, version=VERSION)
@@ -74,23 +82,27 @@ class XloudEndpoint:
         answer_within: float,
         force: bool = False,
         answer_by: dict[str, Any] | None = None,
+        autoscale: str | None = None,
     ) -> dict[str, Any]:
-        """Admit an adjustment and start it, without waiting for the guest.
+        """Admit an adjustment and start a run for it, without waiting for the guest.
 
         :param vcpus: the vCPUs to have; None: unchanged
         :param memory_mb: the memory to have, MiB; None: unchanged
         :param persist: whether the size is kept after the next stop of the guest
-        :param answer_within: seconds from now that the caller waits for the answer; after that
-            nothing is admitted
+        :param answer_within: how many seconds from now the adjustment may be admitted; later it is
+            refused
         :param force: reduce memory even below what the guest reports that it needs
-        :param answer_by: the deadline ``{"clock": id, "seconds": float}`` by the clock of
-            :meth:`now`, so that time in a queue counts; None: only ``answer_within`` counts
-        :returns: ``{"generation": int, "nothing_to_do": bool}``
+        :param answer_by: until when the adjustment may be admitted: ``{"clock": id, "seconds":
+            float}``, by the clock of :meth:`now`. The time that the call was queued counts too.
+            None: only ``answer_within`` limits the admission
+        :param autoscale: the mode of automatic growth to have: ``off``, ``observe``, ``on``, or
+            ``flavor`` for the flavor's; None: unchanged
+        :returns: ``{"generation": int, "nothing_to_do": bool}``: the generation of the desired
+            size, and whether there was nothing to do, so that no run was started
         """
-        request = AdjustRequest(vcpus, memory_mb, persist, force)
-        admission = self.host.adjust(
-            context, instance, request, answer_within, _deadline(answer_by)
-        )
+        request = arguments.adjust_request(vcpus, memory_mb, persist, force, autoscale)
+        until = _until(answer_within, answer_by)
+        admission = self.host.adjust(context, instance, request, *until)
         return {"generation": admission.generation, "nothing_to_do": admission.nothing_to_do}
 
     @_answers
@@ -102,12 +114,14 @@ class XloudEndpoint:
         memory_mb: int | None,
         persist: bool,
         force: bool,
+        autoscale: str | None = None,
     ) -> dict[str, Any]:
-        """Return what an adjustment would do; see :meth:`nova_xloud.compute.host.Host.plan`.
+        """Return what an adjustment would do, and change nothing.
 
-        The parameters are those of :meth:`adjust`. Nothing is changed.
+        The parameters are those of :meth:`adjust`, and the result is that of
+        :meth:`nova_xloud.compute.host.Host.plan`.
         """
-        request = AdjustRequest(vcpus, memory_mb, persist, force)
+        request = arguments.adjust_request(vcpus, memory_mb, persist, force, autoscale)
         return self.host.plan(context, instance, request)
 
     @_answers
@@ -121,28 +135,30 @@ class XloudEndpoint:
         force: bool,
         answer_within: float = FOR_EVER,
         answer_by: dict[str, Any] | None = None,
+        autoscale: str | None = None,
     ) -> None:
-        """Claim what an adjustment needs, so that quotas count it, without admitting it.
+        """Claim what an adjustment needs, without admitting the adjustment.
 
-        The parameters are those of :meth:`adjust`; the result is None. See
-        :meth:`nova_xloud.compute.host.Host.reserve`.
+        Quotas count the claim from then on. The parameters are those of :meth:`adjust`; the result
+        is None. See :meth:`nova_xloud.compute.host.Host.reserve`.
         """
-        request = AdjustRequest(vcpus, memory_mb, persist, force)
-        self.host.reserve(context, instance, request, answer_within, _deadline(answer_by))
+        request = arguments.adjust_request(vcpus, memory_mb, persist, force, autoscale)
+        self.host.reserve(context, instance, request, *_until(answer_within, answer_by))
 
     @_answers
     def unreserve(self, context: Any, instance: Any) -> None:
         """Start a run that releases what :meth:`reserve` claimed, without waiting for the run.
 
-        If an adjustment was admitted meanwhile, what it needs stays claimed.
+        If an adjustment was admitted meanwhile, what the adjustment needs stays claimed.
         """
         self.host.unreserve(context, instance)
 
     @_answers
     def status(self, context: Any, instance: Any) -> dict[str, Any]:
-        """Return the body of ``xloud_status``, with the size in the libvirt definition added.
+        """Return the body of ``xloud_status``, with one more key, ``definition``.
 
-        See :meth:`nova_xloud.compute.host.Host.status`.
+        ``definition`` is the size with which libvirt would start the guest, or None if libvirt has
+        no definition. See :meth:`nova_xloud.compute.host.Host.status`.
         """
         return self.host.status(context, instance)
 
@@ -157,10 +173,15 @@ class XloudEndpoint:
     ) -> None:
         """Set the number of vCPUs to ``new_count``, and answer when the guest has them.
 
-        :param answer_within: seconds in which the change has to be admitted
-        :param answer_by: the deadline of the admission; see :meth:`adjust`
+        If the guest is off, the answer does not wait: the guest gets them when it starts next. The
+        result is None. See :meth:`nova_xloud.compute.host.Host.hotplug_vcpus`.
+
+        :param answer_within: how many seconds from now the change may be admitted; later it is
+            refused
+        :param answer_by: until when the change may be admitted; see :meth:`adjust`
         """
-        self.host.hotplug_vcpus(context, instance, new_count, answer_within, _deadline(answer_by))
+        count = arguments.integer("new_count", new_count)
+        self.host.hotplug_vcpus(context, instance, count, *_until(answer_within, answer_by))
 
     def guests(self, context: Any, uuids: list[str]) -> dict[str, Any]:
         """Return what the guests of these instances hold, by UUID.
@@ -168,26 +189,30 @@ class XloudEndpoint:
         See :meth:`nova_xloud.compute.host.Host.guests`.
         """
         try:
-            return {"result": self.host.guests(uuids)}
+            return {"result": self.host.guests(arguments.uuids(uuids))}
         except Refused as refusal:
             return {"refused": refusal.to_wire()}
         except DomainError as error:
-            LOG.warning("libvirt did not return what the guests of this host hold: %s", error)
+            LOG.warning(
+                "The RPC call guests is refused, because libvirt did not return what the guests of "
+                "this host hold: %s",
+                error,
+            )
             return {"refused": _libvirt_failed(error)}
 
     @_answers
     def now(self, context: Any, instance: Any) -> dict[str, Any]:
-        """Return the time now by the clock by which ``answer_by`` counts.
+        """Return the time now of this host's clock, by which a later ``answer_by`` has to be given.
 
-        :returns: ``{"clock": id, "seconds": float}``; the id is another one after each restart of
-            nova-compute
+        :returns: ``{"clock": id, "seconds": float}``; after each restart of nova-compute the id is
+            another one
         """
         return asdict(self.host.clock.now())
 
 
 def _libvirt_failed(error: DomainError) -> dict[str, Any]:
-    return HostUnavailable(f"libvirt on the server's compute host: {error}").to_wire()
+    return HostUnavailable(f"libvirt failed on the server's compute host: {error}").to_wire()
 
 
-def _deadline(answer_by: dict[str, Any] | None) -> Deadline | None:
-    return None if answer_by is None else Deadline(**answer_by)
+def _until(answer_within: Any, answer_by: Any) -> tuple[float, Deadline | None]:
+    return arguments.seconds("answer_within", answer_within), arguments.deadline(answer_by)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Refuse ports whose device is passed through, for servers with less memory than their maximum.
+"""Refuse ports that need a passed-through device, for servers below their maximum of memory.
 
-Such a device pins all of the guest's memory, also what is not claimed.
+Such a device pins all of the guest's memory, also the part that is not claimed.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ PINS_MEMORY = (
 
 
 class PortPinsMemory(exception.PortNotUsable):  # type: ignore[misc]
-    """A passed-through port cannot be attached to a server that holds less memory than its maximum.
+    """A port that pins all memory cannot be attached to a server below its maximum of memory.
 
     Nova's API answers 400.
     """
@@ -48,12 +48,14 @@ def attach_interface(
     *args: Any,
     **kwargs: Any,
 ) -> Any:
-    """Attach an interface as Nova does, unless its port pins more memory than the server holds.
+    """Attach an interface as Nova does, unless its port would pin more memory than is claimed.
 
-    The port is read only if the request names one and the server holds less than its maximum. For a
-    request that names a network, Nova creates a port of vnic_type normal.
+    What counts as claimed is the smaller of the memory in the server's columns and the memory that
+    its record needs claimed: the larger of the live and the persisted size. The port is read only
+    if the request names one and that memory is below the maximum. For a request that names a
+    network, Nova creates a port of vnic_type normal.
 
-    :raises PortPinsMemory: 400; the port pins all memory and the server holds less than its maximum
+    :raises PortPinsMemory: 400; the port pins all memory, and less than the maximum is claimed
     :raises nova.exception.PortNotFound: 404; the port does not exist or the caller may not see it
     :raises nova.exception.NovaException: Neutron did not return the port for another reason
     """
@@ -77,10 +79,12 @@ def attach_interface(
 def why_not_at_create(api: Any, context: Any, networks: Any) -> str | None:
     """Return why a server that boots below its maximum of memory cannot have these ports.
 
-    Each port is read from Neutron, and the first that pins memory is named.
+    The ports are read from Neutron one by one, up to the first that pins memory.
 
-    :param networks: ``NetworkRequestList`` with ports that the caller may use; None: no ports
+    :param api: ``nova.compute.api.API``
+    :param networks: ``NetworkRequestList``; None: no ports. Networks without a port are skipped
     :returns: the reason, which names the port; None if no port pins memory
+    :raises nova.exception.NovaException: Neutron did not return a port
     """
     for port_id in filter(None, (network.port_id for network in networks or ())):
         vnic_type = _pinning_type(api, context, port_id)
@@ -92,7 +96,8 @@ def why_not_at_create(api: Any, context: Any, networks: Any) -> str | None:
 def _pinning_type(api: Any, context: Any, port_id: str) -> str | None:
     """Return the ``vnic_type`` of a port if it is one that pins memory, else None.
 
-    :raises nova.exception.PortNotFound: there is no such port for the caller
+    :raises nova.exception.NovaException: Neutron did not return the port; ``PortNotFound`` if there
+        is no such port for the caller
     """
     port = api.network_api.show_port(context, port_id)["port"]
     vnic_type: str = port.get("binding:vnic_type", "normal")

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The points of stock Nova that nova-xloud calls or overrides, as data; :mod:`.table` adds them.
+"""The seams at which nova-xloud calls or overrides stock Nova, as rows for :mod:`.table`.
 
-A method that is called through an object of Nova (``instance.save()``) has its row here too, so
-that a Nova release that has changed the method is refused at start and not at use.
+A method that is called through an object of Nova (``instance.save()``) has its row here too. So a
+Nova release that lacks the method, or has changed its first parameters, is refused at start, and
+does not fail later at a call.
 """
 
 from __future__ import annotations

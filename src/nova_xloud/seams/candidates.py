@@ -2,9 +2,9 @@
 """Drop scheduler candidates that can never hold the maximum of an instance's flavor.
 
 Stock Nova claims the whole flavor, so Placement offers no such host. nova-xloud claims what the
-instance will hold, which may be less, and then the maximum is checked here. That is done whenever
-the scheduler asks Placement: for boot, each kind of move, and unshelve. A live migration or an
-evacuation that is forced to a host asks no scheduler; :mod:`.forced` checks it.
+instance will hold, which may be less, so the maximum is checked here. This is done whenever the
+scheduler asks Placement for candidates: at boot, at moves and at unshelve. A live migration or an
+evacuation that is forced to a host bypasses the scheduler; :mod:`.forced` checks its host.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from nova_xloud.seams.request_spec import facts_below_maximum
 
 
 class _AllTooSmall(Exception):
-    """All candidates were too small, and Placement may have more than it returned.
+    """All candidates were too small, and Placement may have others that it did not return.
 
     :ivar spec: the ``RequestSpec`` of the request
     """
@@ -36,10 +36,11 @@ def host_states(
     instance that will hold its maximum.
 
     :param spec: ``RequestSpec``
-    :param summaries: Placement's provider summaries by UUID; None if Nova schedules without
-        Placement, and then no host is dropped
+    :param summaries: Placement's provider summaries by UUID. None if Nova does not ask Placement,
+        as for a rebuild; then no host is dropped
+    :returns: an iterable of ``nova.scheduler.host_manager.HostState``
     :raises _AllTooSmall: there were candidates, all were too small, and Placement was asked for a
-        limited number
+        limited number of them
     """
     states = original(manager, context, spec, summaries)
     facts = facts_below_maximum(spec) if summaries else None
@@ -55,10 +56,11 @@ def host_states(
 def select_destinations(
     original: Callable[..., Any], manager: Any, *args: Any, **kwargs: Any
 ) -> Any:
-    """Select hosts as Nova does; if all candidates were too small, again without a limit of them.
+    """Select hosts as Nova does; if all candidates were too small, once more without a limit.
 
-    Placement returns at most ``[scheduler] max_placement_results`` candidates, in no order that
-    depends on their size. In a large cloud the few large hosts may not be among them.
+    At first Placement returns at most ``[scheduler] max_placement_results`` candidates, in an order
+    that does not depend on their size. In a large cloud the few large hosts may not be among them.
+    The second time Placement is asked for all candidates.
     """
     try:
         return original(manager, *args, **kwargs)
@@ -75,13 +77,14 @@ def _most(state: Any, summaries: Mapping[str, Any]) -> dict[str, int]:
     """Return the largest amount of each resource class that one instance could have on a host.
 
     A summary has the capacity of each class: the total less the host reserve, times the allocation
-    ratio. It lacks ``max_unit``, the most that one consumer may have. For the libvirt driver
-    ``max_unit`` is the total, which Nova's own record of the host has for VCPU and memory. PCPU has
-    no allocation ratio.
+    ratio. It does not have ``max_unit``, the most that one consumer may have. The libvirt driver
+    sets ``max_unit`` to the total, and ``state`` has the totals of VCPU and memory. PCPU needs no
+    such limit, because its allocation ratio is 1.
 
     :param state: ``nova.scheduler.host_manager.HostState``
     :param summaries: Placement's provider summaries by UUID
-    :returns: amounts by resource class; a class of which the host has no inventory is missing
+    :returns: amounts by resource class; for other classes than CPU and memory, the capacity. A
+        class of which the host has no inventory is missing
     """
     resources = summaries.get(state.uuid, {}).get("resources", {})
     most = {name: int(amounts["capacity"]) for name, amounts in resources.items()}

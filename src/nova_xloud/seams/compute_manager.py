@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Extend the manager of nova-compute by the engine of nova-xloud.
 
-That is its RPC endpoints, the reconcile passes and metrics, the checks of images, and the size that
-a resize writes into the instance.
+The extended manager has the engine's RPC endpoints, reconcile passes and metrics. It also checks
+images, and writes into an instance what is claimed for it at a resize.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Any
 
 import nova.conf
-from nova import exception, objects, utils
+from nova import objects, utils
 from nova.compute import manager
 from nova.compute import utils as compute_utils
 from oslo_service import periodic_task
@@ -23,6 +23,8 @@ from nova_xloud import conf
 from nova_xloud.adapters import nova_objects
 from nova_xloud.adapters.host_instances import NovaHostInstances
 from nova_xloud.adapters.open_instance import InstancePorts
+from nova_xloud.adapters.scaled_guests import NovaScaledGuests
+from nova_xloud.compute.autoscale_service import EngineParts, ScalingService
 from nova_xloud.compute.boot_grace import BootGrace
 from nova_xloud.compute.host import Host
 from nova_xloud.compute.watch import Watch
@@ -60,13 +62,14 @@ _RECONCILE_AFTER = (
 class XloudComputeManager(manager.ComputeManager):  # type: ignore[misc]
     """Nova's compute manager with nova-xloud added.
 
-    It answers the RPC namespace ``xloud``, runs reconcile passes periodically and after operations
-    that may change a guest, and serves metrics. At a resize it sets the columns of an elastic
-    instance to what is claimed. It refuses images with which a guest would need more than is
-    claimed.
+    It answers the RPC namespace ``xloud``, and serves metrics if a port is configured. It runs
+    reconcile passes: at start, periodically, and after operations that may change an elastic guest.
+    At a resize it sets the columns of an elastic instance to what is claimed. It refuses a rebuild
+    or a rescue of an elastic instance if its image makes a guest that needs more than is claimed.
 
     :ivar xloud: the engine of this host, :class:`nova_xloud.compute.host.Host`
-    :ivar xloud_ports: builds the ports of an instance
+    :ivar xloud_ports: opens an instance for the engine, as
+        :class:`nova_xloud.adapters.open_instance.InstancePorts`
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -84,12 +87,21 @@ class XloudComputeManager(manager.ComputeManager):  # type: ignore[misc]
             self._boot_grace,
             meter=self._metrics.meter,
             watch=self._watch,
+            scaling=self._scaling,
         )
         self.additional_endpoints += [XloudEndpoint(self.xloud), about.of_compute()]
         self.add_periodic_task(_reconcile_every(CONF.xloud.reconcile_interval))
 
+    def _scaling(self, parts: EngineParts) -> ScalingService:
+        return ScalingService(
+            parts,
+            NovaScaledGuests(self, self.xloud_ports),
+            conf.autoscale_options(CONF),
+            CONF.libvirt.mem_stats_period_seconds,
+        )
+
     def pre_start_hook(self, service_ref: Any) -> None:
-        """Read the host's facts, serve metrics and start the first pass, after Nova's own hook."""
+        """Call Nova's own hook, then read the host's facts, serve metrics and start a pass."""
         super().pre_start_hook(service_ref)
         # Only now is the virt driver initialized, and libvirt can be asked.
         self.xloud.learn(host_facts(self.driver))
@@ -99,16 +111,21 @@ class XloudComputeManager(manager.ComputeManager):  # type: ignore[misc]
     def hotplug_vcpus(self, context: Any, instance: Any, new_count: int) -> None:
         """Set the vCPUs of an instance to ``new_count``, and return when the guest has them.
 
-        See :meth:`nova_xloud.compute.host.Host.hotplug_vcpus`.
+        A guest that is off gets the vCPUs when it starts next. See
+        :meth:`nova_xloud.compute.host.Host.hotplug_vcpus`.
 
-        :raises nova_xloud.errors.Refused: the request is not admitted
-        :raises nova_xloud.errors.GuestRefused: the guest does not follow, or not in time
-        :raises nova_xloud.errors.DomainError: libvirt failed a call
+        :raises nova_xloud.errors.Refused: the request is not admitted, or nova-compute is stopping
+        :raises nova_xloud.errors.GuestRefused: the request is admitted, and the guest does not have
+            the vCPUs, or did not get them in time
+        :raises nova_xloud.errors.DomainError: the guest could not be read, or libvirt failed a call
         """
         self.xloud.hotplug_vcpus(context, instance, new_count)
 
     def cleanup_host(self) -> None:
-        """Stop nova-xloud's runs, clean up as Nova does, and stop serving metrics."""
+        """Stop nova-xloud's runs, clean up as Nova does, and stop serving metrics.
+
+        A run stops before its next step.
+        """
         self.xloud.close()
         super().cleanup_host()
         # Last, because it may wait for half a second, which must not delay Nova's own cleanup.
@@ -117,10 +134,10 @@ class XloudComputeManager(manager.ComputeManager):  # type: ignore[misc]
     def post_live_migration_at_destination(
         self, context: Any, instance: Any, *args: Any, **kwargs: Any
     ) -> Any:
-        """End the boot grace of a guest that arrived, then do what Nova does.
+        """Count the guest that has arrived as booted, then do what Nova does.
 
-        The guest is new on this host, but it has booted long before on the source. If libvirt does
-        not answer, that is logged, and the guest counts as just booted.
+        The guest is new on this host, but it has booted on the source. If libvirt does not answer,
+        a warning is logged, and the guest may get a boot grace as if it had just started.
         """
         self._has_arrived(instance)
         return super().post_live_migration_at_destination(context, instance, *args, **kwargs)
@@ -136,9 +153,8 @@ class XloudComputeManager(manager.ComputeManager):  # type: ignore[misc]
             running = boot_ids(connection)
         except DomainError as error:
             LOG.warning(
-                "Instance %s: it may count as just booted for the boot grace, because libvirt "
-                "did not "
-                "return its domain id after the live migration: %s",
+                "Instance %s: its guest may count as just started for [xloud] boot_grace seconds, "
+                "because libvirt did not return its domain id after the live migration: %s",
                 instance.uuid,
                 error,
             )
@@ -148,12 +164,12 @@ class XloudComputeManager(manager.ComputeManager):  # type: ignore[misc]
 
     @staticmethod
     def _set_instance_info(instance: Any, flavor: Any) -> None:
-        """Set flavor and columns as Nova does, but the columns to what the instance holds.
+        """Set flavor and columns as Nova does, but ``vcpus`` and ``memory_mb`` to what is claimed.
 
         Nova calls this at a resize, at its revert, and when a resize fails, and saves the instance
-        afterwards. The record gets the size that is claimed with ``flavor``, and keeps the one
-        before for a revert. If neither ``flavor`` nor the instance makes it elastic, the columns
-        are Nova's.
+        afterwards. The record becomes that of ``flavor``. At a resize it keeps the sizes with the
+        flavor before, for a revert. If the instance is not elastic and ``flavor`` names no minimum,
+        the columns are Nova's.
         """
         nova_objects.keep_what_is_claimed(instance)
         manager.ComputeManager._set_instance_info(instance, flavor)
@@ -182,17 +198,21 @@ class XloudComputeManager(manager.ComputeManager):  # type: ignore[misc]
     ) -> Any:
         """Rebuild as Nova does, unless the new guest would need more than is claimed.
 
-        If so, the rebuild is refused before the old guest is destroyed, and the properties of the
-        old image are put back. Only elastic instances are checked.
+        Such a rebuild is refused before the old guest is destroyed, and the instance gets its old
+        image and that image's properties back. A rebuild whose new image cannot be read ends in the
+        same way. Only elastic instances are checked. An evacuation is not checked, because it keeps
+        the image.
 
-        :raises nova.exception.ImageUnacceptable: the new guest would need more
+        :raises nova.exception.ImageUnacceptable: the new guest would need more than is claimed
+        :raises nova.exception.NovaException: Glance did not return the image, or the rebuild failed
         """
         if image_ref and orig_sys_metadata and nova_objects.is_elastic(instance):
             try:
                 images.check_rebuild_image(
                     context, self.image_api, instance, orig_sys_metadata, image_ref
                 )
-            except exception.ImageUnacceptable as refused:
+            except Exception as refused:  # noqa: BLE001 - it is raised again below
+                # Glance, Cinder or the database may fail here too: nothing was begun yet.
                 _put_image_back(instance, orig_image_ref, orig_sys_metadata)
                 self._refuse_rebuild(context, instance, refused)
         return super().rebuild_instance(
@@ -213,8 +233,8 @@ class XloudComputeManager(manager.ComputeManager):  # type: ignore[misc]
     def _refuse_rebuild(self, context: Any, instance: Any, refused: Exception) -> None:
         """Raise ``refused``, and end the rebuild as Nova ends an operation that fails at once.
 
-        The decorators reset the ``task_state`` and record a fault; the event of the instance action
-        ends with the error.
+        The decorators reset the ``task_state`` and record a fault. The event
+        ``compute_rebuild_instance`` of the instance action ends with the error.
         """
         with compute_utils.EventReporter(
             context, "compute_rebuild_instance", self.host, instance.uuid
@@ -222,9 +242,9 @@ class XloudComputeManager(manager.ComputeManager):  # type: ignore[misc]
             raise refused
 
     def _get_rescue_image(self, context: Any, instance: Any, *args: Any, **kwargs: Any) -> Any:
-        """Return the rescue image as Nova does, unless the guest would need more with it.
+        """Return the rescue image as Nova does, unless its guest would need more than is claimed.
 
-        Nova calls this before it powers off the guest, so a refusal leaves the guest running.
+        Nova calls this before it powers off the guest, so a refusal leaves the guest as it is.
 
         :raises nova.exception.InstanceNotRescuable: the guest would need more than is claimed
         """
@@ -234,10 +254,11 @@ class XloudComputeManager(manager.ComputeManager):  # type: ignore[misc]
         return image
 
     def _reconcile_after(self, done_to: Any) -> None:
-        """Forget what is known of a guest's balloon driver; start a pass if it is elastic.
+        """Forget what is known of a guest's balloon driver; for an elastic guest start a pass.
 
-        It is called after an operation of Nova on the instance ``done_to``. An error here is logged
-        and not raised, because the operation itself has succeeded.
+        An error here is logged and not raised, because the operation itself has succeeded.
+
+        :param done_to: the ``nova.objects.Instance`` on which an operation of Nova has succeeded
         """
         try:
             self._watch.changed(done_to.uuid)
@@ -245,7 +266,8 @@ class XloudComputeManager(manager.ComputeManager):  # type: ignore[misc]
                 self.xloud.reconcile()
         except Exception:
             LOG.warning(
-                "Instance %s: no reconcile pass could be started after the operation.",
+                "Instance %s: no reconcile pass could be started after an operation on it; the "
+                "next pass checks it.",
                 done_to.uuid,
                 exc_info=True,
             )
@@ -254,10 +276,10 @@ class XloudComputeManager(manager.ComputeManager):  # type: ignore[misc]
 def _put_image_back(instance: Any, ref: Any, before: Any) -> None:
     """Restore the image of an instance whose rebuild is refused, and save the instance.
 
-    Nova's API has already written the properties of the new image into ``system_metadata``, and the
+    Nova's API has already written the properties of the new image into ``system_metadata``. The
     next guest would be made with them.
 
-    :param ref: the id of the image before the rebuild; not used for a server that boots from a
+    :param ref: the id of the image before the rebuild; not used for an instance that boots from a
         volume
     :param before: the ``system_metadata`` before the rebuild
     """

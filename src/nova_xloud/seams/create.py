@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Create a server with its boot size: in its columns, in its record, and in quota checks.
 
-Minimums that are impossible, and ports that would pin more memory than the boot size, are refused.
+A create is refused if the flavor's minimums cannot be used as they stand, or if a port would pin
+more memory than the boot size has.
 """
 
 from __future__ import annotations
@@ -29,14 +30,14 @@ def build_base_options(
 ) -> tuple[Any, ...]:
     """Return Nova's options of the new instance, with the boot size in place of the flavor's.
 
-    The record goes into ``system_metadata``. In ``metadata``, ``minimum_cpu`` and
-    ``minimum_memory`` show the boot size to the user, for each minimum that the flavor names;
-    nothing reads them from there. The flavor is set to count as the boot size in quota checks. With
-    a flavor that names no minimum the options are Nova's own.
+    The record is added to ``system_metadata``. For each minimum that the flavor names, and that the
+    user has not set, ``minimum_cpu`` or ``minimum_memory`` in ``metadata`` shows the boot size to
+    the user; nothing reads it from there. Side effect: the flavor object counts as the boot size in
+    the quota checks of this request. If the flavor names no minimum, the options are Nova's own.
 
     :returns: the tuple that Nova's function returns, whose first item is the dict of options
-    :raises nova.exception.ValidationError: 400; the flavor's minimums are impossible, or the server
-        boots with less than the flavor's memory and has a port that pins all of it
+    :raises nova.exception.ValidationError: 400; a minimum of the flavor cannot be used as it
+        stands, or the server boots with less than the flavor's memory and has a port that pins all
     """
     if not nova_objects.has_minimums(flavor):
         return original(api, context, flavor, boot_meta, *args, **kwargs)
@@ -65,7 +66,8 @@ def build_base_options(
         mirror["minimum_cpu"] = str(bounds.boot.vcpus)
     if any(name in flavor.extra_specs for name in MEMORY_SPECS):
         mirror["minimum_memory"] = str(bounds.boot.memory_mb)
-    options["metadata"] = {**options["metadata"], **mirror}
+    # A key that the user has set stays as the user has set it.
+    options["metadata"] = {**mirror, **options["metadata"]}
     return answer
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Check the minimums that the flavor extra specs API writes into a flavor."""
+"""Check the extra specs of nova-xloud that the flavor extra specs API writes into a flavor."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from nova import exception
 from nova.api.openstack import common
 
 from nova_xloud.adapters import nova_objects
+from nova_xloud.core.autoscaling import mode
 from nova_xloud.core.size import Size
 from nova_xloud.core.sizing.minimums import ALL_SPECS, MEMORY_SPECS, VCPU_SPECS, read_minimums
 
@@ -17,16 +18,20 @@ from nova_xloud.core.sizing.minimums import ALL_SPECS, MEMORY_SPECS, VCPU_SPECS,
 def check_extra_specs(
     original: Callable[..., None], controller: Any, req: Any, specs: dict[str, Any]
 ) -> None:
-    """Check extra specs as Nova does, after refusing minimums that cannot be used.
+    """Check extra specs as Nova does, after refusing values of nova-xloud's that mean nothing.
 
-    A minimum has to be an integer of at least 1 and at most the flavor's size, for memory also at
-    least the floor, and its two spellings must not differ. This holds at every microversion: Nova
-    validates values from 2.86 on only, and a bad minimum would later be ignored, or raised to the
-    floor.
+    A minimum must be an integer of at least 1, and at most the flavor's size. A minimum of memory
+    must also be at least the floor. The two spellings of a minimum must not differ. Mode, profile
+    and weight of automatic growth must be among the known ones. All of this is checked at every
+    microversion; Nova validates values only from 2.86 on. Without the check a bad minimum would be
+    found only when the create of a server is refused because of it, and a bad mode never.
 
-    :raises nova.exception.ValidationError: 400; a minimum cannot be used, or Nova refuses a value
-    :raises webob.exc.HTTPNotFound: there is no such flavor
+    :param specs: the extra specs that the request sets
+    :raises nova.exception.ValidationError: 400; a value cannot be used, or Nova refuses one
+    :raises webob.exc.HTTPNotFound: a minimum is set, and there is no such flavor
     """
+    if wrong := mode.problems(specs):
+        raise exception.ValidationError(detail="; ".join(wrong))
     if any(name in specs for name in ALL_SPECS):
         # Before Nova's validators, because their message does not name the extra spec.
         _check_minimums(req, specs)

@@ -28,11 +28,10 @@ def claim_on_destination(
 ) -> None:
     """Claim as Nova does on the host that a live migration or an evacuation is forced to.
 
-    Before that, the host is refused if the instance would hold less than its maximum there, and the
-    host cannot keep it at that size or can never give it the maximum, or Placement does not return
-    the traits of the host. Nova calls this after the operation has set its ``task_state``; a live
-    migration has also moved the source's allocation to the migration, and moves it back after an
-    error. So if this raises ``NoValidHost``, both operations leave the instance as it was.
+    Before that, the host is checked if the instance would have less than its maximum there. The
+    host is refused if it cannot keep the instance at that size, if it can never give it the
+    maximum, or if Placement does not return its traits. After ``NoValidHost`` both operations leave
+    the instance as it was: a live migration moves the source's allocation back to the instance.
 
     :param source_allocations: the allocations of a live migration's source; None for an evacuation
     :raises nova.exception.NoValidHost: the host is refused, or Nova's own claim fails
@@ -68,10 +67,11 @@ def _refusal(
     missing = [trait for trait in needed if trait not in traits]
     if missing:
         return (
-            f"the instance would have {smallest} there, less than its flavor's maximum of "
-            f"{facts.maximum}, and the host has no trait {' and '.join(missing)}: the host runs "
-            f"without nova-xloud, or cannot adjust that. Adjust the instance to its maximum first, "
-            f"or choose another host"
+            f"the instance would have {smallest} there, now or after its next start, less than its "
+            f"flavor's maximum of {facts.maximum}, and the host has no trait "
+            f"{' and '.join(missing)}: the host runs without nova-xloud, or cannot adjust that. "
+            f"Adjust the instance to its maximum first, for its next start too, or choose another "
+            f"host"
         )
     most = capacity.most_on(reportclient, context, dest_node.uuid)
     # If Placement did not return the inventories, Nova's own claim finds out what is wrong.
@@ -86,10 +86,10 @@ def _smallest(
 ) -> Size:
     """Return the smallest size, per resource, that the instance may have on the destination.
 
-    An evacuated instance starts there with its persisted size. A live migrated one may keep its
-    live size or what is allocated on the source until the next start.
+    An instance that is evacuated starts there with its persisted size. An instance that is live
+    migrated may also have its live size there, or the size that is allocated on the source.
 
-    :param source_allocations: the allocations of a live migration's source; None if evacuated
+    :param source_allocations: the allocations of a live migration's source; None for an evacuation
     """
     desired = nova_objects.desired_of(instance, facts)
     sizes = [desired.persisted]

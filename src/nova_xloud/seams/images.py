@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Refuse images with which a guest would need more memory or vCPUs than are claimed for it.
 
-The functions check a create, rebuild, resize, rescue and unshelve in nova-api, and a rebuild and a
-rescue once more on the compute host.
+In nova-api a create, rebuild, resize, rescue and unshelve are checked. On the compute host a
+rebuild and a rescue are checked once more, and :mod:`.libvirt_driver` checks the image of a guest
+that is rescued or unshelved.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from nova.virt import hardware
 from nova_xloud.adapters import nova_objects
 from nova_xloud.core.sizing import fit
 
-_REMEDY = "Take another image, or adjust the server first."
+_REMEDY = "Take another image, or, if a larger size is enough for it, adjust the server first."
 
 
 def validate_flavor_image(
@@ -27,12 +28,12 @@ def validate_flavor_image(
 ) -> None:
     """Check a flavor and an image as Nova does, and then the boot size against the image.
 
-    Nova calls this at create, at rebuild, and at a resize of a server that boots from an image. All
-    that Nova's own check raises comes first. The boot size is checked if the flavor names a
-    minimum.
+    Nova calls this at create, at rebuild, and at a resize of a server that boots from an image.
+    Nova's own check comes first, and may raise. The boot size is checked if the flavor names a
+    minimum. At a rebuild the server that :func:`rebuild` has set is checked too.
 
-    :param image: the image as a dict, as Glance or the server's ``system_metadata`` has it; empty
-        or None if there is none
+    :param image: the image as a dict, as Glance or the server's ``system_metadata`` has it. With an
+        empty one or None only Nova's check is made
     :raises nova.exception.FlavorMemoryTooSmall: 400; the boot size is below the image's min_ram
     :raises nova.exception.ImageUnacceptable: 400; a rebuilt guest would need more than is claimed
     """
@@ -51,7 +52,7 @@ def validate_flavor_image(
     if boot_mb < min_ram_mb:
         raise exception.FlavorMemoryTooSmall(
             f"Flavor {flavor.flavorid} boots with {boot_mb} MiB and the image's min_ram is "
-            f"{min_ram_mb}; set the flavor's minimum_memory to at least {min_ram_mb}, or take "
+            f"{min_ram_mb} MiB; set the flavor's minimum_memory to at least {min_ram_mb}, or take "
             f"another flavor."
         )
 
@@ -61,9 +62,9 @@ def rebuild(
 ) -> None:
     """Rebuild as Nova does, and have :func:`validate_flavor_image` check the image as well.
 
-    Nova calls that at every rebuild, also with the same image or a volume, but without the server.
-    So an elastic server is set on its flavor object while the request lasts. For a stock server
-    nothing is changed.
+    Nova calls that function at every rebuild, with the flavor and the image, but without the
+    server. So an elastic server is set as an attribute of its flavor object for that time. The
+    rebuild of a stock server is Nova's own.
 
     :raises nova.exception.ImageUnacceptable: 400; the guest would need more than is claimed
     """
@@ -86,11 +87,12 @@ def _noted_on(flavor: Any, instance: Any) -> Iterator[None]:
 def _check_rebuild(instance: Any, image: Any) -> None:
     """Raise if a guest that is rebuilt with ``image`` would need more than is claimed.
 
-    A rebuild claims nothing in Placement: with an image that locks memory, for example, the guest
-    would have its maximum. If the instance has no readable record, it gets one with what is claimed
-    before the image is replaced; Nova saves that record with its own changes.
+    A rebuild claims nothing in Placement. With an image that locks memory, for example, the guest
+    would have its maximum. Side effect: an instance without a readable record gets one with what is
+    claimed, before its image is replaced. Nova saves that record with its own changes.
 
-    :raises nova.exception.ImageUnacceptable: the guest would need more
+    :param image: the image as a dict
+    :raises nova.exception.ImageUnacceptable: the guest would need more than is claimed
     """
     nova_objects.refresh_record(instance)
     before = nova_objects.facts_of_instance(instance)
@@ -113,9 +115,10 @@ def rescue(
 ) -> None:
     """Rescue as Nova does, unless the guest would need more with the rescue image than is claimed.
 
-    Nothing is checked if Nova will refuse the rescue itself, or Glance does not return the image.
+    Only an elastic server is checked. Nothing is checked either if Nova refuses the rescue because
+    of the server's state or lock, or if Glance has no such image for the caller.
 
-    :raises nova.exception.InstanceNotRescuable: 400; the guest would need more
+    :raises nova.exception.InstanceNotRescuable: 400; the guest would need more than is claimed
     """
     if _begins(context, instance, vm_states.ACTIVE, vm_states.STOPPED, vm_states.ERROR):
         image = _rescue_image(context, api, instance, rescue_image_ref)
@@ -127,11 +130,11 @@ def rescue(
 def check_rescue_image(context: Any, apis: Any, instance: Any, image: Any) -> None:
     """Raise if the guest of a rescue would need more than is claimed for its elastic instance.
 
-    Nova's API makes the check, and the compute host makes it again.
+    nova-api makes this check, and the compute host makes it again.
 
-    :param apis: Nova's API or its compute manager, with ``image_api`` and ``volume_api``
+    :param apis: Nova's compute API or its compute manager, with ``image_api`` and ``volume_api``
     :param image: the image to rescue with, a ``nova.objects.ImageMeta``
-    :raises nova.exception.InstanceNotRescuable: the guest would need more
+    :raises nova.exception.InstanceNotRescuable: the guest would need more than is claimed
     """
     why = _refusal(instance, _guest_image(context, apis, instance, image))
     if why is not None:
@@ -143,9 +146,10 @@ def unshelve(
 ) -> None:
     """Unshelve as Nova does, unless the guest of the snapshot would need more than will be claimed.
 
-    Only an offloaded server is checked, and only if Glance returns the snapshot's image.
+    Only an elastic server that is offloaded is checked, and only if Glance has the snapshot for the
+    caller.
 
-    :raises nova.exception.InvalidRequest: 400; the guest would need more
+    :raises nova.exception.InvalidRequest: 400; the guest would need more than will be claimed
     """
     if _begins(context, instance, vm_states.SHELVED_OFFLOADED):
         snapshot = instance.system_metadata.get("shelved_image_id")
@@ -162,12 +166,12 @@ def unshelve(
 def check_rebuild_image(context: Any, image_api: Any, instance: Any, before: Any, ref: str) -> None:
     """Raise if a rebuilt guest would need more than is claimed; for the compute host.
 
-    It is called before the old guest is destroyed. The API makes the same check, but the image may
-    have changed since, or the API may run without nova-xloud.
+    The compute host calls this before it destroys the old guest. nova-api makes the same check, but
+    the image may have changed since, or nova-api may run without nova-xloud.
 
     :param before: the server's ``system_metadata`` before the rebuild
     :param ref: the id of the image to rebuild with
-    :raises nova.exception.ImageUnacceptable: the guest would need more
+    :raises nova.exception.ImageUnacceptable: the guest would need more than is claimed
     :raises nova.exception.NovaException: Glance did not return the image
     """
     nova_objects.refresh_record(instance)
@@ -187,13 +191,13 @@ def _refusal(instance: Any, image: Any) -> str | None:
 
 
 def _begins(context: Any, instance: Any, *states: str) -> bool:
-    """Return whether the instance is elastic and Nova will begin the operation.
+    """Return whether the instance is elastic, and its state and lock let Nova begin the operation.
 
-    Nova begins it in one of ``states``, if no other operation runs and the instance is not locked
-    to the caller; otherwise Nova's own error is the answer. Whether the instance is elastic is
-    judged by what Nova has loaded of it, so nothing more is read for a stock instance.
+    The state lets it if ``vm_state`` is one of ``states`` and there is no ``task_state``. A lock
+    does not stop an admin. Nothing is read from the database to find out whether the instance is
+    elastic.
 
-    :param states: the ``vm_state`` values in which Nova allows the operation
+    :param states: the ``vm_state`` values in which the caller checks an image
     """
     if not nova_objects.is_elastic_as_loaded(instance):
         return False
@@ -202,9 +206,12 @@ def _begins(context: Any, instance: Any, *states: str) -> bool:
 
 
 def _rescue_image(context: Any, api: Any, instance: Any, ref: str | None) -> Any:
-    """Return the image that the compute host will rescue with.
+    """Return the image that the compute host will rescue with, as ``ImageMeta``.
 
-    None if there is none, or Glance has no such image for the caller.
+    None if the server has no image, or Glance has no such image for the caller.
+
+    :param ref: the id of the image that the request names; None: the server's base image, or its
+        own image if no base image is recorded
     """
     ref = ref or instance.system_metadata.get("image_base_image_ref") or instance.image_ref
     return _image_meta(context, api, ref) if ref else None
@@ -213,9 +220,9 @@ def _rescue_image(context: Any, api: Any, instance: Any, ref: str | None) -> Any
 def _guest_image(context: Any, apis: Any, instance: Any, rescue_image: Any) -> Any:
     """Return the image whose properties the driver uses to make the guest of a rescue.
 
-    With a stable rescue device that is the server's own image, as Glance or the server's volume has
-    it now; if that cannot be read, as the server's ``system_metadata`` has it. Otherwise it is the
-    rescue image.
+    Without a stable rescue device that is the rescue image. With one it is the server's own image,
+    as Glance or the server's volume has it now. If Glance has no such image for the caller, or the
+    volume cannot be read, it is that image as the server's ``system_metadata`` has it.
     """
     if not hardware.check_hw_rescue_props(rescue_image):
         return rescue_image
@@ -235,7 +242,7 @@ def _guest_image(context: Any, apis: Any, instance: Any, rescue_image: Any) -> A
 def _image_meta(context: Any, apis: Any, ref: str) -> Any:
     """Return the ``ImageMeta`` of an image; None if Glance has no such image for the caller.
 
-    None also if Glance refuses the id. Any other error of Glance is raised.
+    Also None if Glance refuses the id or the caller. Any other error is raised.
     """
     try:
         return objects.ImageMeta.from_image_ref(context, apis.image_api, ref)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Check every seam and extend Nova, or raise and leave Nova unchanged if one does not fit."""
+"""Check every seam and extend Nova; if a seam does not fit, raise and leave Nova unchanged."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from typing import Any
 
 from nova_xloud import releases
 from nova_xloud.errors import UnfitNova
+from nova_xloud.fault_points import warn_if_on
 from nova_xloud.seams.seam import Kind, Seam, resolve
 from nova_xloud.seams.table import SEAMS, seams_of
 
@@ -25,9 +26,8 @@ _INSTALLED: set[Seam] = set()
 def check(seams: tuple[Seam, ...] = SEAMS) -> list[str]:
     """Return one line for each seam that does not fit the installed Nova; empty if all fit.
 
-    If no Nova is installed, the only line says so. Rows that do not hold for the installed release
-    are left out. Apart from that the seams decide and not the version number: a release that was
-    not tested is accepted if it has all seams.
+    If no Nova is installed, the only line says so. Seams that do not hold for the installed release
+    are not checked. A release that was not tested is accepted if all of its seams fit.
     """
     found = releases.version()
     if found is None:
@@ -40,8 +40,8 @@ def check(seams: tuple[Seam, ...] = SEAMS) -> list[str]:
 def install(seams: tuple[Seam, ...] = SEAMS) -> None:
     """Extend Nova at ``seams`` in this process, and register the options of nova-xloud.
 
-    Seams at which Nova is extended already are left out, so a second call changes nothing. A
-    release of Nova that was not tested is logged as a warning.
+    Seams that were installed before are left out, so a second call changes nothing. A warning is
+    logged if the installed release of Nova was not tested.
 
     :raises UnfitNova: a seam does not fit, or no Nova is installed; Nova was not changed
     """
@@ -53,6 +53,7 @@ def install(seams: tuple[Seam, ...] = SEAMS) -> None:
         if misfits:
             raise UnfitNova(misfits)
         _warn_if_not_tested()
+        warn_if_on()
         wanted = seams_of(releases.major(), wanted)
         # Do for all seams what may still fail before the first seam changes Nova.
         changes = [_prepared(seam, seam.extension) for seam in wanted if seam.extension is not None]
@@ -63,12 +64,12 @@ def install(seams: tuple[Seam, ...] = SEAMS) -> None:
 
 
 def install_when_configured() -> None:
-    """Extend Nova as soon as it has read its configuration, and not before.
+    """Wrap ``nova.config.parse_args``, so that it extends Nova after it has read the configuration.
 
-    Nova's modules that have seams read options while they are imported, the intervals of periodic
-    tasks for example. If they were imported earlier they would have the defaults and not the values
-    of an operator's nova.conf. Wraps ``nova.config.parse_args``, which then calls :func:`install`:
-    it raises :class:`UnfitNova` if a seam does not fit, and Nova is neither extended nor started.
+    Some of Nova's modules read options while they are imported, such as the intervals of periodic
+    tasks. If :func:`install` imported them earlier, they would have the defaults instead of the
+    values in nova.conf. ``parse_args`` then raises :class:`~nova_xloud.errors.UnfitNova` if a seam
+    does not fit; Nova is not extended, and its service does not start.
     """
     from nova import config
 
@@ -104,8 +105,8 @@ def _register_options() -> None:
 def _prepared(seam: Seam, target_of_extension: str) -> Callable[[], Any]:
     """Return a function that extends Nova at ``seam``.
 
-    What may fail is done here: the returned function only sets an attribute or an entry, or
-    registers a class.
+    Everything that may fail is done here. The returned function only sets an attribute or an entry,
+    or registers a class.
 
     :param target_of_extension: ``seam.extension``, which is not None
     """

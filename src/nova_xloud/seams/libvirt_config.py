@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Extend Nova's ``LibvirtConfigGuest`` to write and read a size below the maximum."""
+"""Extend Nova's ``LibvirtConfigGuest`` to write and read the size that a guest starts with."""
 
 from __future__ import annotations
 
@@ -14,10 +14,9 @@ from nova_xloud.libvirt import guest_xml
 class ConfiguredSize:
     """The attribute ``xloud_size`` of a ``LibvirtConfigGuest``: the size that a guest starts with.
 
-    :ivar vcpus: ``<vcpu current=>``; None: all vCPUs
-    :ivar removable_from: vCPUs from this id up are hotpluggable; None: no vCPU that is on is
-        hotpluggable
-    :ivar memory_kib: ``<currentMemory>`` in KiB; None: all memory
+    :ivar vcpus: how many vCPUs are enabled, ``<vcpu current=>``; None: all
+    :ivar removable_from: vCPUs from this id up are hotpluggable; None: no enabled vCPU is
+    :ivar memory_kib: ``<currentMemory>`` in KiB; None: as much as ``<memory>``
     """
 
     vcpus: int | None = None
@@ -31,7 +30,7 @@ _MAXIMUM = ConfiguredSize()
 def format_basic_props(original: Callable[..., None], config: Any, root: Any) -> None:
     """Format ``<domain>`` as Nova does, and write ``config.xloud_size`` into it.
 
-    If that attribute is not set, or is the maximum, the document is Nova's own.
+    If there is no such attribute, or all of its values are None, the document is Nova's own.
     """
     original(config, root)
     size: ConfiguredSize = getattr(config, "xloud_size", _MAXIMUM)
@@ -47,10 +46,12 @@ def format_basic_props(original: Callable[..., None], config: Any, root: Any) ->
 
 
 def parse_basic_props(original: Callable[..., None], config: Any, xmldoc: Any) -> None:
-    """Parse one child of ``<domain>`` as Nova does, and keep a size in ``config.xloud_size``.
+    """Parse one child of ``<domain>`` as Nova does, and keep its size in ``config.xloud_size``.
 
-    Nova calls this once an element. The attribute is changed by a ``<vcpu>`` with ``current``, a
-    ``<currentMemory>`` other than ``<memory>``, and a ``<vcpus>`` with a hotpluggable vCPU.
+    These three children set a value of the attribute: ``<vcpu>`` with ``current``,
+    ``<currentMemory>`` if it differs from ``<memory>``, and ``<vcpus>`` with a hotpluggable vCPU.
+
+    :param xmldoc: the child element
     """
     original(config, xmldoc)
     size: ConfiguredSize = getattr(config, "xloud_size", _MAXIMUM)

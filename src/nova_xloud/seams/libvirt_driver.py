@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Extend the libvirt driver: guests start with their desired size, also after a rescue.
+"""Extend the libvirt driver: elastic guests start with their desired size, also after a rescue.
 
-Traits show whether the host can keep guests below their maximum, and the guests that ran before
-nova-compute started are remembered.
+The driver also reports traits, which show whether the host can keep guests below their maximum. It
+remembers which guests ran before nova-compute started.
 """
 
 from __future__ import annotations
@@ -29,9 +29,10 @@ KIB_PER_MIB = 1024
 
 
 def init_host(original: Callable[..., None], driver: Any, host: str) -> None:
-    """Initialize the host as Nova does, and keep the ids of the domains that run already.
+    """Initialize the host as Nova does, and keep libvirt's ids of the domains that run already.
 
-    The ids are kept in ``driver.xloud_ran_already``, before nova-compute starts other guests again.
+    ``driver.xloud_ran_already`` has the ids by UUID. nova-compute calls this before it starts other
+    guests again.
 
     :raises nova_xloud.errors.DomainCallFailed: libvirt did not return the domains
     """
@@ -50,10 +51,10 @@ def update_provider_tree(
     *args: Any,
     **kwargs: Any,
 ) -> None:
-    """Update the provider tree as Nova does, and set the traits of nova-xloud on the provider.
+    """Update the provider tree as Nova does, and set the traits of nova-xloud on ``nodename``.
 
-    The traits show whether this host can keep vCPUs, or memory, of a guest below the maximum. A
-    trait of nova-xloud that does not apply is removed.
+    One trait shows that this host can keep a guest below its maximum of vCPUs, and another trait
+    shows the same for memory. A trait that does not apply is removed.
     """
     original(driver, provider_tree, nodename, *args, **kwargs)
     offered = offered_by(bounds_of(FlavorFacts(Size(2, 1024)), host_facts(driver)))
@@ -72,13 +73,13 @@ def guest_config(
 ) -> Any:
     """Return Nova's guest config, for an elastic instance with the size that the guest starts with.
 
-    The balloon then has no autodeflate. An instance that was never adjusted and boots with its
-    maximum gets Nova's own config. Side effect for every elastic instance: its record is updated
-    and saved by :func:`nova_xloud.adapters.nova_objects.restart_record`, which ends sizes that were
-    asked only until the next stop.
+    That config also turns autodeflate of the balloon off. An instance that was never adjusted and
+    boots with its maximum gets Nova's own config. Side effect for an elastic instance:
+    :func:`nova_xloud.adapters.nova_objects.restart_record` updates the record, so that sizes that
+    were asked for only until the next stop end. It saves the instance if its record has changed.
 
-    :param image_meta: the image that Nova makes the guest of; another than the instance's own if
-        the instance is rescued or unshelved
+    :param image_meta: the image that Nova makes the guest of. While an instance is rescued or
+        unshelved, this may be another image than the instance's own
     :raises nova.exception.ImageUnacceptable: the guest would need more with this image than is
         claimed
     """
@@ -97,12 +98,12 @@ def guest_config(
 def _check_image(instance: Any, image_meta: Any, facts: FlavorFacts) -> None:
     """Raise if the guest of another image than the instance's own would need more than is claimed.
 
-    The API makes the same check; this one catches an image or an instance that was changed since.
-    An image that gives the same facts as the instance's own is not checked: if the guest needs more
-    with it, the next pass claims that.
+    nova-api makes the same check; this one catches an image or an instance that was changed since.
+    Nothing is checked if the image has the same facts as the instance's own image. If the guest
+    needs more even so, the next pass claims that.
 
     :param facts: the facts of the flavor and of ``image_meta``
-    :raises nova.exception.ImageUnacceptable: the guest would need more
+    :raises nova.exception.ImageUnacceptable: the guest would need more than is claimed
     """
     own = nova_objects.facts_of_instance(instance)
     if facts == own:
@@ -122,12 +123,12 @@ def unrescue(
     *args: Any,
     **kwargs: Any,
 ) -> None:
-    """Unrescue as Nova does, after setting the size to start with in the XML that Nova has kept.
+    """Unrescue as Nova does, after writing an elastic instance's desired size into its old XML.
 
-    That is done for an elastic instance, whose record is updated as by :func:`guest_config`. Nova
-    starts the XML that was the definition when the rescue began, from ``unrescue.xml``. The
-    desired size may have become smaller since, or that definition may have been written by a live
-    migration with the live size.
+    Nova starts the guest from ``unrescue.xml``, which was the definition when the rescue began. It
+    may have another size than the desired one, for example because a live migration has written the
+    live size into that definition. Side effect: the record of an elastic instance is updated as by
+    :func:`guest_config`.
     """
     if nova_objects.is_elastic(instance):
         size = _size_to_start_with(instance, nova_objects.facts_of_instance(instance))
@@ -157,8 +158,8 @@ def _resize_unrescue_xml(instance: Any, size: ConfiguredSize) -> None:
 def _size_to_start_with(instance: Any, facts: FlavorFacts) -> ConfiguredSize | None:
     """Return the size to write into the XML of a guest that starts; None to leave Nova's own.
 
-    None if the instance was never adjusted and its desired and boot size are the maximum. Updates
-    the record: see :func:`nova_xloud.adapters.nova_objects.restart_record`.
+    None if the instance was never adjusted and both its desired and its boot size are the maximum.
+    Side effect: :func:`nova_xloud.adapters.nova_objects.restart_record` updates the record.
 
     :param facts: the facts of the flavor and of the image that the guest is made of
     """
@@ -177,9 +178,9 @@ def _size_to_start_with(instance: Any, facts: FlavorFacts) -> ConfiguredSize | N
 class BalloonWithoutAutodeflate(config.LibvirtConfigMemoryBalloon):  # type: ignore[misc]
     """Nova's memory balloon device without autodeflate.
 
-    With autodeflate a guest could take back memory that is not claimed for it. Without it, a guest
-    that has too little memory kills one of its own programs; with it, the host might kill another
-    guest. See docs/decisions/0013-no-autodeflate.md.
+    With autodeflate a guest could take back memory that is not claimed for it, and the host might
+    run out of memory and kill another guest. Without autodeflate, a guest that has too little
+    memory kills one of its own programs. See docs/decisions/0013-no-autodeflate.md.
     """
 
     def format_dom(self) -> Any:
@@ -190,7 +191,7 @@ class BalloonWithoutAutodeflate(config.LibvirtConfigMemoryBalloon):  # type: ign
 
 
 def _without_autodeflate(device: Any) -> Any:
-    """Return the device itself, or for a balloon a copy without autodeflate."""
+    """Return a copy without autodeflate if ``device`` is a balloon, else ``device`` itself."""
     if not isinstance(device, config.LibvirtConfigMemoryBalloon):
         return device
     balloon = BalloonWithoutAutodeflate()

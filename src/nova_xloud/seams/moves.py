@@ -2,10 +2,10 @@
 """Make moves and ``heal_allocations`` claim an elastic instance's own size, not its flavor's.
 
 The functions for moves run after the operation has set its ``task_state``, so no adjustment is
-admitted any more. An adjustment that was admitted before is read from the database here, and the
-claim is for its size. A stock instance is not read again. If its first adjustment was admitted in
-the moment in which the ``task_state`` was set, the maximum is claimed. That covers the adjusted
-size, and a later reconcile pass releases the rest.
+admitted any more. They read the record from the database once more, so they see an adjustment that
+was admitted just before. An instance that was stock when the operation loaded it is not read again.
+If its first adjustment was admitted at that moment, the maximum is claimed, and a later reconcile
+pass releases what is too much.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from nova_xloud.core.sizing import allocation
 def schedule_migration(original: Callable[..., Any], task: Any) -> Any:
     """Schedule a cold migration or a resize as Nova does, for the size that the guest starts with.
 
-    For a cold migration that is the persisted size, and for a resize the boot size of the new
-    flavor. For a stock instance Nova's claim is unchanged.
+    A cold migration claims the persisted size, and a resize the boot size of the new flavor. The
+    cold migration of a stock instance claims its flavor, as in Nova.
 
     :param task: ``nova.conductor.tasks.migrate.MigrationTask``
     """
@@ -34,12 +34,11 @@ def schedule_migration(original: Callable[..., Any], task: Any) -> Any:
 
 
 def live_migration_request(original: Callable[..., Any], task: Any, *args: Any) -> Any:
-    """Return the request spec of a live migration, which claims all that is reserved on the source.
+    """Return the request spec of a live migration, which claims what is reserved on the source.
 
-    Nova has just moved the source's allocation to the migration. Resources are claimed before they
-    are plugged and released after they are given back. So that allocation covers whatever the guest
-    does now, even in the middle of an adjustment. If Placement had no allocation, the size is that
-    of the columns and the record. For a stock instance the spec has no size of its own.
+    Nova has just moved the source's allocation to the migration. By the invariant it covers what
+    the guest holds, even in the middle of an adjustment. If Placement had no allocation, the larger
+    of the columns and the record counts, per resource. The spec of a stock instance is Nova's own.
 
     :param task: ``nova.conductor.tasks.live_migrate.LiveMigrationTask``
     """
@@ -54,10 +53,10 @@ def live_migration_request(original: Callable[..., Any], task: Any, *args: Any) 
 def restrict_to_cell(
     original: Callable[..., None], context: Any, instance: Any, request_spec: Any
 ) -> None:
-    """Restrict a request spec to its cell as Nova does, and set the persisted size as its size.
+    """Restrict a request spec to its cell as Nova does, and set its size to the persisted size.
 
-    For a stock instance no size is set. Nova calls this just before it schedules an evacuation, an
-    unshelve, or a rebuild with another image, and nowhere else.
+    The spec of a stock instance gets no size. Nova calls this just before it schedules an
+    evacuation, an unshelve, or a rebuild with another image, and nowhere else.
     """
     original(context, instance, request_spec)
     request_spec.xloud_size = _persisted(instance, _flavor(request_spec))
@@ -68,8 +67,10 @@ def resources_to_heal(
 ) -> dict[str, int]:
     """Return the resources of an instance for ``nova-manage placement heal_allocations``.
 
-    For an elastic instance these are what it holds. They are the flavor's for all others, and also
-    if ``flavor`` is not the instance's own.
+    For an elastic instance the vCPUs and memory are the larger of its columns and its record, per
+    resource. For all others they are the flavor's, and also if ``flavor`` is not the instance's.
+
+    :returns: amounts by resource class
     """
     resources = original(instance, flavor)
     if not nova_objects.is_elastic(instance, flavor):
@@ -87,7 +88,8 @@ def _flavor(request_spec: Any) -> Any:
 def _is_elastic(instance: Any, flavor: Any) -> bool:
     """Return whether an instance is elastic, from what the operation has loaded of it.
 
-    :param flavor: the flavor of the request; None: only a loaded record makes it elastic
+    :param flavor: the flavor in the request spec. None: there is none, and the instance is elastic
+        only if a record is loaded
     """
     if flavor is None:
         return nova_objects.has_loaded_record(instance)
@@ -95,7 +97,7 @@ def _is_elastic(instance: Any, flavor: Any) -> bool:
 
 
 def _persisted(instance: Any, flavor: Any) -> Size | None:
-    """Return the persisted size as the database has it now; None for a stock instance."""
+    """Return the persisted size by the record in the database; None for a stock instance."""
     if not _is_elastic(instance, flavor):
         return None
     nova_objects.refresh_record(instance)

@@ -7,7 +7,7 @@ from nova_xloud.core.instance.lifecycle import ADJUST, HOTPLUG
 
 
 def event_types() -> list[str]:
-    """Return our unversioned event types, ``compute.instance.<action>.<phase>``."""
+    """Return nova-xloud's unversioned event types, ``compute.instance.<action>.<phase>``."""
     return [
         f"compute.instance.{action}.{phase}"
         for action in (ADJUST, HOTPLUG)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Add the policies of nova-xloud to Nova's."""
+"""Add the policy rules of nova-xloud to Nova's."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Make Nova's own quota checks count what an instance will hold, and not the flavor's size.
 
-Nova passes a flavor to nearly all of these checks. What the flavor counts for in this request is
-set on the flavor object (:func:`count_as`), which lives as long as the request. If nothing is set,
-Nova's check is unchanged, but for :func:`check_num_instances`, which counts the boot size of a
-flavor that names a minimum. :func:`check_unshelve` makes its own check.
+Nova passes a flavor to nearly all of these checks. :func:`count_as` sets on the flavor object what
+it counts for; the object lives as long as the request. If nothing is set on a flavor, it counts as
+in Nova if it names no minimum; if it names one, :func:`check_num_instances` counts its boot size.
+:func:`check_unshelve` makes its own check.
 """
 
 from __future__ import annotations
@@ -30,8 +30,9 @@ CONF = nova.conf.CONF
 class Counted:
     """What a flavor counts for in quota checks.
 
-    :ivar size: vCPUs and memory in MiB, for Nova's own quotas of cores and ram
-    :ivar classes: amounts by resource class (``class:VCPU`` and so on), for unified limits
+    :ivar size: vCPUs and memory, for Nova's own quotas of cores and ram
+    :ivar classes: amounts by resource class (``class:VCPU`` and so on), for unified limits. Nova's
+        amount counts for a class that is missing
     """
 
     size: Size
@@ -41,9 +42,9 @@ class Counted:
 def count_as(flavor: Any, size: Size, image_meta: Any) -> None:
     """Make Nova's quota checks count ``flavor`` as ``size`` for the rest of this request.
 
-    Sets ``flavor.xloud_counted``, which the wraps in this module read.
+    Sets ``flavor.xloud_counted``, which the other functions of this module read.
 
-    :param image_meta: the server's image, which may make vCPUs dedicated; may be None
+    :param image_meta: the server's image, which may make vCPUs dedicated; None: no image
     """
     facts = nova_objects.facts_of(flavor, image_meta)
     classes = quota.class_amounts(size, facts)
@@ -72,9 +73,10 @@ def check_num_instances(
 ) -> int:
     """Check the quota of instances, cores and ram as Nova does, with what the flavor counts for.
 
-    If that is not set and the flavor names a minimum, it counts for its boot size without an image.
-    Nova calls this at create, at the recheck after create, and at restore. The recheck knows of no
-    image; it adds nothing to the usage, so the size only appears in its message.
+    If :func:`count_as` has set nothing and the flavor names a minimum, the flavor counts as the
+    boot size that it has without an image. Nova calls this at create, at restore, and at the
+    recheck after a create. The recheck adds nothing to the usage, so there the size only appears in
+    the message.
 
     :returns: how many instances the quota allows, at most ``max_count``
     :raises nova.exception.TooManyInstances: 403; fewer than ``min_count`` fit the quota
@@ -101,9 +103,10 @@ def enforce(
 ) -> int:
     """Enforce unified limits as Nova does, with what the request's flavor counts for.
 
-    Nova calls this at create, at the recheck after create, at restore, resize and unshelve, and may
-    call it again with fewer instances. A flavor on which nothing is set counts as in Nova.
+    Nova calls this at create, at the recheck after a create, at restore, resize and unshelve. It
+    may call this again with fewer instances.
 
+    :param delta_updates: amounts by resource that replace those of Nova and of the flavor
     :returns: how many instances the limits allow, at most ``max_count``
     :raises nova.exception.TooManyInstances: 403; fewer than ``min_count`` fit the limits
     """
@@ -148,8 +151,8 @@ def upsize_delta(
 ) -> dict[str, int]:
     """Return by how much a resize or its revert makes ``cores`` and ``ram`` (MiB) grow.
 
-    Both flavors count for what is set on them; if it is not set on both, they count as in Nova.
-    What does not grow is left out.
+    If :func:`count_as` was called for both flavors, that is what they count for. Otherwise both
+    count as in Nova. What does not grow is left out of the result.
     """
     new, old = _counted(new_flavor), _counted(old_flavor)
     if new is None or old is None:
@@ -168,10 +171,12 @@ def check_upsize(
 ) -> None:
     """Check the quota of a resize or a revert by what the instance holds and will hold.
 
-    A resize goes from what the instance holds to the new flavor's boot size, and a revert to what
-    the instance held before the resize. A revert is not checked if usage is counted in Placement.
-    If the instance is not elastic and the new flavor names no minimum, the check is Nova's own.
+    A resize goes from what the instance holds, by its columns, to the new flavor's boot size. A
+    revert goes back to what was claimed before the resize. A revert is not checked if usage is
+    counted in Placement. If the instance is not elastic and ``new_flavor`` names no minimum, the
+    check is Nova's own.
 
+    :param new_flavor: the flavor of the resize; for a revert, the flavor before the resize
     :raises nova.exception.OverQuota: 403; a resize exceeds the quota
     :raises nova.exception.Forbidden: 403; a revert exceeds the quota
     """
@@ -204,9 +209,9 @@ def check_unshelve(
 ) -> None:
     """Check the quota of an unshelve with the persisted size, if usage is counted in Placement.
 
-    An offloaded instance has nothing allocated in Placement, and will hold its persisted size. If
-    usage is not counted in Placement nothing is checked, as in Nova. For an instance that is not
-    elastic the check is Nova's own.
+    An instance that is offloaded has nothing allocated in Placement, and will hold its persisted
+    size. If usage is not counted in Placement, nothing is checked, as in Nova. For an instance that
+    is not elastic the check is Nova's own.
 
     :raises nova.exception.OverQuota: 403; the quota is exceeded
     """
@@ -233,9 +238,9 @@ def check_unshelve(
 
 
 def restore(original: Callable[..., None], api: Any, context: Any, instance: Any) -> None:
-    """Restore a soft-deleted instance as Nova does; an elastic one counts as what it held before.
+    """Restore a soft-deleted instance as Nova does.
 
-    That is the size in the instance's columns.
+    In Nova's quota check an elastic instance counts as the size in its columns.
     """
     if not nova_objects.is_elastic(instance):
         original(api, context, instance)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Make the scheduler ask Placement for what an instance will hold.
 
-The scheduler also asks only for hosts that can keep a guest at such a size.
+For a size below the maximum, it asks only for hosts that can keep a guest at such a size.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ def subclass(original: type[Any]) -> type[Any]:
         """Nova's RequestSpec, whose ``vcpus`` and ``memory_mb`` are what the instance will hold.
 
         :ivar xloud_size: what an elastic instance will hold after a move that keeps its flavor.
-            None at create, at a resize and for a stock instance: the boot size of the flavor, which
-            is the flavor's size if the flavor names no minimum. It is sent to the scheduler with
-            the object and never stored, so each move sets its own
+            None at create, at a resize and for a stock instance: the instance will hold the boot
+            size of the flavor, or the flavor's size if it names no minimum. The attribute is sent
+            to the scheduler with the object, and is not stored: each move sets its own
         """
 
         xloud_size: Size | None = None
@@ -68,10 +68,10 @@ def subclass(original: type[Any]) -> type[Any]:
 
 
 def size_of(spec: Any) -> Size | None:
-    """Return what an instance of a ``RequestSpec`` will hold: ``xloud_size``, else the boot size.
+    """Return what the instance of a ``RequestSpec`` will hold: ``xloud_size``, else the boot size.
 
-    None if the spec has no ``xloud_size`` and its flavor names no minimum: then the instance will
-    hold the flavor's size, which Nova's own code has.
+    None if ``xloud_size`` is not set and the flavor names no minimum: then the instance will hold
+    the flavor's size, as in stock Nova.
     """
     if spec.xloud_size is not None:
         size: Size = spec.xloud_size
@@ -98,10 +98,10 @@ def resource_request(
 ) -> Any:
     """Return Nova's resource request, with the amounts that the instance will hold.
 
-    Nova already takes memory and shared vCPUs from ``request_spec``, whose properties return the
-    right size. This corrects dedicated vCPUs, and requires the traits of a host that can keep a
-    size below the maximum. If ``request_spec.xloud_unlimited`` is set, it also removes the limit of
-    candidates. Where :func:`size_of` is None, Nova's request is returned unchanged.
+    Nova takes memory and shared vCPUs from ``request_spec``, whose properties return the right
+    size. This function corrects dedicated vCPUs, and requires the traits of a host that can keep a
+    size below the maximum. If ``request_spec.xloud_unlimited`` is set, it also removes the limit on
+    the number of candidates. If :func:`size_of` returns None, Nova's request is returned unchanged.
     """
     request = original(request_spec, enable_pinning_translate)
     size = size_of(request_spec)

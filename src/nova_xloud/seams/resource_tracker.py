@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Extend the resource tracker: count what instances hold, and refuse those a host cannot keep.
+"""Extend the resource tracker of nova-compute for elastic instances.
 
+It counts what is claimed for them, and refuses those that the host cannot keep below their maximum.
 :func:`host_facts` returns what this host's nova.conf and libvirt allow.
 """
 
@@ -24,20 +25,23 @@ CONF = nova.conf.CONF
 
 
 class XloudResourceTracker(resource_tracker.ResourceTracker):  # type: ignore[misc]
-    """Nova's resource tracker, which counts elastic instances with what they hold.
+    """Nova's resource tracker, which counts elastic instances with what is claimed for them.
 
     Hypervisor statistics and the scheduler's view of a host are computed from its sums. It also
-    refuses to claim for an elastic instance that this host cannot keep below its maximum. For
-    instances that are not elastic nothing changes.
+    refuses to claim for an elastic instance that is to have less than its maximum, if this host
+    cannot keep it below the maximum or can never give it the maximum. For instances that are not
+    elastic nothing changes.
     """
 
     def instance_claim(
         self, context: Any, instance: Any, nodename: str, *args: Any, **kwargs: Any
     ) -> Any:
-        """Claim resources for a new instance as Nova does, unless this host cannot keep its size.
+        """Claim resources for an instance as Nova does, unless this host cannot keep its size.
 
-        :raises nova.exception.ComputeResourcesUnavailable: the host cannot keep it, or Nova's own
-            claim fails; Nova tries another host
+        Nova calls this at create and at unshelve.
+
+        :raises nova.exception.ComputeResourcesUnavailable: the host cannot keep the instance below
+            its maximum, or can never give it the maximum, or Nova's own claim fails
         """
         self._check_this_host_can(context, instance, instance.flavor, nodename)
         return super().instance_claim(context, instance, nodename, *args, **kwargs)
@@ -55,13 +59,13 @@ class XloudResourceTracker(resource_tracker.ResourceTracker):  # type: ignore[mi
         return super()._move_claim(context, instance, new_flavor, nodename, *args, **kwargs)
 
     def _check_this_host_can(self, context: Any, instance: Any, flavor: Any, nodename: str) -> None:
-        """Raise if this host cannot keep the guest below its maximum, or never give the maximum.
+        """Raise if this host cannot keep a guest below its maximum, or can never give the maximum.
 
-        Only an elastic instance that will have less than its maximum is checked. The scheduler does
-        not choose such a host, but the options of the host may have changed since.
+        Only an elastic instance that is to have less than its maximum is checked. The scheduler
+        does not choose such a host, but the host's options may have changed since.
 
         :param flavor: the flavor with which the instance arrives
-        :raises nova.exception.ComputeResourcesUnavailable: Nova tries another host
+        :raises nova.exception.ComputeResourcesUnavailable: the host is not suitable
         """
         if not nova_objects.is_elastic_as_loaded(instance, flavor):
             return
@@ -95,8 +99,8 @@ class XloudResourceTracker(resource_tracker.ResourceTracker):  # type: ignore[mi
 def host_facts(driver: Any) -> HostFacts:
     """Return what ``core`` needs to know of this compute host, from nova.conf and libvirt.
 
-    :param driver: Nova's virt driver, initialized. With None, or a driver other than libvirt's,
-        architecture and machine type are None
+    :param driver: Nova's virt driver, after its ``init_host``. With None, or a driver other than
+        libvirt's, architecture and machine type are None
     """
     architecture, machine = _platform(driver)
     is_libvirt = CONF.compute_driver.startswith("libvirt.")
@@ -111,10 +115,11 @@ def host_facts(driver: Any) -> HostFacts:
 
 
 def _platform(driver: Any) -> tuple[str | None, str | None]:
-    """Return the architecture and machine type of guests whose image names neither.
+    """Return the architecture and the machine type of guests whose image names neither.
 
-    Both are None if ``driver`` is not Nova's libvirt driver. The machine type is also None if
-    neither nova.conf nor Nova has a default for the architecture.
+    Both are None if ``driver`` is not Nova's libvirt driver. The machine type alone is None if
+    neither nova.conf nor Nova has a default for the architecture. If libvirt does not answer, the
+    architecture is that of the host's kernel.
     """
     if not isinstance(driver, LibvirtDriver):
         return None, None
@@ -127,10 +132,12 @@ def _platform(driver: Any) -> tuple[str | None, str | None]:
 
 
 def _used(object_or_dict: Any, instance: Any) -> Size | None:
-    """Return the size that an instance uses of this host; None to count as Nova does.
+    """Return the size that an instance uses of this host; None to count it as Nova does.
 
-    :param object_or_dict: the instance, or the flavor that it has on this host while it is moved;
-        anything else, such as a dict, counts as in Nova
+    None for an instance that is not elastic.
+
+    :param object_or_dict: the instance, or the flavor that it has on this host while it is moved.
+        For anything else, such as a dict, the result is None
     """
     if isinstance(object_or_dict, objects.Instance):
         return (

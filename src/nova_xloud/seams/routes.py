@@ -8,11 +8,12 @@ from typing import Any
 
 from nova.api.openstack import wsgi
 
+from nova_xloud.api import request_body
 from nova_xloud.api.controllers import XloudAdjustController, XloudStatusController
 
 
 def routes() -> tuple[tuple[str, dict[str, list[Any]]], ...]:
-    """Return ``(path, {method: [resource factory, action]})`` for each of our two resources."""
+    """Return ``(path, {method: [resource factory, action]})`` for adjust and for status."""
     adjust = functools.partial(_resource, XloudAdjustController)
     status = functools.partial(_resource, XloudStatusController)
     return (
@@ -22,4 +23,4 @@ def routes() -> tuple[tuple[str, dict[str, list[Any]]], ...]:
 
 
 def _resource(controller: type[Any]) -> Any:
-    return wsgi.Resource(controller())
+    return request_body.checked(wsgi.Resource(controller()))

@@ -28,15 +28,16 @@ class Seam:
     :ivar target: ``module:attribute.path`` in Nova
     :ivar kind: how the target is used
     :ivar expect: for a function or method, its first parameters as ``a, b, c``; for anything
-        else the name of its type, as ``class``, ``tuple``, ``dict``
+        else the name of its type, such as ``class``, ``tuple`` or ``dict``
     :ivar why: what nova-xloud does there, as text for people
-    :ivar extension: ``module:attribute`` of what extends the target: the function that wraps it
+    :ivar extension: ``module:attribute`` in nova-xloud. It is the function that wraps the target
         (``WRAP``), a function that returns the entries (``APPEND``) or the class (``REGISTER``), or
         the new value itself (``ITEM``, ``SUBCLASS``); None for ``CALL``
     :ivar key: the key of the entry that is replaced, for ``ITEM``; else None
-    :ivar since: the major number of the first Nova release with this row (34 for Nova 34.0); None:
-        the first supported release
-    :ivar until: the major number of the first Nova release without this row; None: it still holds
+    :ivar since: the major number of the first Nova release for which the row holds (34 for Nova
+        34.0); None: it holds for every release before ``until``
+    :ivar until: the major number of the first Nova release for which the row no longer holds; None:
+        there is none
     """
 
     target: str
@@ -58,8 +59,8 @@ class Seam:
     def misfit(self) -> str | None:
         """Return why the row does not fit the installed Nova, in one line; None if it fits.
 
-        The target or the key is missing, the target has another shape than ``expect``, or the
-        extension cannot be loaded. The module of the target is imported.
+        A row does not fit if the target or its key is missing, if the target is not as ``expect``
+        says, or if the extension cannot be loaded. The modules of both are imported.
         """
         try:
             _, _, found = resolve(self.target)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The table of all seams: every point where stock Nova is extended or called, as data.
+"""The table of all seams: the points where stock Nova is extended or called, as data.
 
 The points that are extended are in this module, and those that are called or overridden are in
 :mod:`.calls`. A row that does not hold for every supported release has ``since`` or ``until``.
@@ -102,7 +102,7 @@ EXTENDED = (
         "nova.conductor.tasks.migrate:MigrationTask._schedule",
         Kind.WRAP,
         "self",
-        "a cold migration claims the persisted size, a resize the new flavor's minimum",
+        "a cold migration claims the persisted size, a resize the new flavor's boot size",
         extension=f"{_HERE}.moves:schedule_migration",
     ),
     Seam(
@@ -117,7 +117,7 @@ EXTENDED = (
         "nova.conductor.manager:ComputeTaskManager._restrict_request_spec_to_cell",
         Kind.WRAP,
         "context, instance, request_spec",
-        "evacuate and unshelve claim the persisted size",
+        "an evacuation and an unshelve claim the persisted size",
         extension=f"{_HERE}.moves:restrict_to_cell",
     ),
     Seam(
@@ -215,6 +215,14 @@ EXTENDED = (
         "self, host",
         "guests that ran before nova-compute started get no boot grace",
         extension=f"{_HERE}.libvirt_driver:init_host",
+    ),
+    Seam(
+        "nova.virt.libvirt.host:Host._connection_closed",
+        Kind.WRAP,
+        "self, conn",
+        "a connection that is found closed while it is tested is replaced, and nothing hangs",
+        extension=f"{_HERE}.libvirt_host:connection_closed",
+        since=34,
     ),
     Seam(
         "nova.virt.libvirt.driver:LibvirtDriver.update_provider_tree",

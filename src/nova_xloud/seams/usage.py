@@ -2,9 +2,10 @@
 """Choose the size in usage reports: the flavor's, or what the instance holds now.
 
 Usage reports are ``GET /os-simple-tenant-usage`` and unversioned notifications, which billing
-systems read. The option ``[xloud] usage_reports`` chooses: with ``flavor`` they are those of stock
-Nova, with ``held`` they have the size in the instance's columns. That is no history: an hour at the
-maximum no longer shows once the instance is small again.
+systems read. With ``[xloud] usage_reports = flavor`` they are those of stock Nova. With ``held``
+they have the size that the instance's columns have now. Earlier sizes are not kept: in
+``GET /os-simple-tenant-usage`` an hour at the maximum no longer shows once the instance is small
+again.
 """
 
 from __future__ import annotations
@@ -20,10 +21,10 @@ CONF = nova.conf.CONF
 def instances_of_tenants(
     original: Callable[..., list[Any]], *args: Any, **kwargs: Any
 ) -> list[Any]:
-    """Return the instances that ``GET /os-simple-tenant-usage`` adds up.
+    """Return the instances whose usage ``GET /os-simple-tenant-usage`` adds up.
 
-    With ``[xloud] usage_reports = held`` the flavor of each has the size in the instance's columns,
-    because Nova adds up the flavors.
+    Nova adds up the sizes of their flavors. With ``[xloud] usage_reports = held`` each instance has
+    a copy of its flavor with the size in its columns.
     """
     instances = original(*args, **kwargs)
     if _held_counts():

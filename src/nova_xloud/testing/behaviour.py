@@ -30,17 +30,22 @@ class Behaviour(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """How fast a guest is, in seconds, and in MiB per second for ``balloon_rate``.
+    """How fast a fake guest is. All values are in seconds, only ``balloon_rate`` is not.
 
-    :ivar balloon_rate: of growing and of shrinking; the lab's guest has 330 to 1200
-    :ivar driver_seconds: from the start until the balloon driver works; the lab's guest needs 3.5
-    :ivar stats_seconds: between two statistics of the balloon driver; 0: they are always fresh
-    :ivar takes_back_seconds: how long a guest that ``TAKES_BACK`` follows its balloon target first
+    :ivar balloon_rate: MiB per second by which the guest's memory grows or shrinks; the lab's guest
+        has 330 to 1200
+    :ivar driver_seconds: from a start or reset until the balloon driver works; the lab's guest
+        needs 3.5
+    :ivar stats_seconds: between two statistics of the balloon driver, until another period is set
+        in the running guest; 0: they are always fresh
+    :ivar takes_back_seconds: how long a guest that ``TAKES_BACK`` follows its balloon target, until
+        it grows again
     :ivar intermittent_seconds: how long the driver of an ``INTERMITTENT`` guest works, and how long
         it then does not
     :ivar online_seconds: from adding a vCPU until the guest uses the CPU
     :ivar removal_timeout: how long libvirt waits for the removal of a vCPU before it gives up
-    :ivar removal_seconds: how long the guest takes to give a vCPU back
+    :ivar removal_seconds: how long the guest takes to give a vCPU back, even if that is longer than
+        libvirt waits
     """
 
     balloon_rate: float = 450.0

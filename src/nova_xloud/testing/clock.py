@@ -8,16 +8,19 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """Monotonic seconds, wall-clock seconds, and sleep."""
+    """What the fakes need of a clock: monotonic seconds, wall-clock seconds, and a sleep."""
 
     def now(self) -> float:
         """Return monotonic seconds."""
 
     def wall(self) -> float:
-        """Return wall-clock seconds since 1970, which somebody may set forward or back."""
+        """Return wall-clock seconds since 1970, which may jump forward or back."""
 
     def sleep(self, seconds: float) -> None:
-        """Return after so many seconds of this clock."""
+        """Return when ``seconds`` have passed on this clock.
+
+        A manual clock does not wait, but moves itself forward.
+        """
 
 
 # 2001-09-09; far from 0, which is libvirt's value for never.
@@ -38,7 +41,7 @@ class RealClock:
 
 
 class ManualClock:
-    """A clock that stands still until :meth:`advance` or :meth:`sleep` is called."""
+    """A clock that moves only when :meth:`advance`, :meth:`sleep` or :meth:`step` is called."""
 
     def __init__(self) -> None:
         self._now = 0.0
@@ -51,11 +54,11 @@ class ManualClock:
         return EPOCH + self._now + self._stepped
 
     def step(self, seconds: float) -> None:
-        """Set the wall clock forward, or back if ``seconds`` is negative; ``now()`` stays."""
+        """Move ``wall()`` forward by ``seconds``, or back if negative; ``now()`` stays."""
         self._stepped += seconds
 
     def advance(self, seconds: float) -> None:
-        """Let so many seconds pass."""
+        """Move both ``now()`` and ``wall()`` forward by ``seconds``."""
         self._now += seconds
 
     def sleep(self, seconds: float) -> None:

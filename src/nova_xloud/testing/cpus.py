@@ -8,12 +8,15 @@ from nova_xloud.testing.behaviour import Rejected
 
 
 class GuestCpus:
-    """The vCPUs that are plugged into one guest, and which of them are online.
+    """The vCPUs of one guest: which of them are plugged, and which are online.
 
-    :ivar each: the vCPUs by id, as libvirt's XML has them
-    :ivar dropped: ids that QEMU has removed without libvirt having got an event of it
-    :ivar asked_for: ids that the guest will give back as soon as it runs again
-    :ivar late: by id, the time at which the guest gives the vCPU back; libvirt has stopped waiting
+    The last three attributes are of vCPUs whose removal was requested and which libvirt still
+    counts.
+
+    :ivar each: every vCPU up to the maximum by its id, as libvirt's XML has it
+    :ivar dropped: ids that QEMU has removed, of which libvirt has got no event
+    :ivar asked_for: ids whose removal has timed out because the guest did not react
+    :ivar late: by id, the time of the clock's ``now`` at which the guest gives the vCPU back
     """
 
     def __init__(self, each: vcpu_list.Vcpus) -> None:
@@ -27,33 +30,33 @@ class GuestCpus:
         self._offline: set[int] = set()
 
     def add(self, count: int) -> None:
-        """Plug vCPUs until there are ``count``; those added are not online yet."""
+        """Plug vCPUs until libvirt counts ``count``; those added are not online yet."""
         added = vcpu_list.to_add(self.each, count)
         self.each = vcpu_list.changed(self.each, added, vcpu_list.HOTPLUGGED)
         self._online_from |= dict.fromkeys(added)
 
     def come_online(self, at: float) -> None:
-        """Let the guest bring all vCPUs online at the time ``at`` that were added before.
+        """Let the guest bring vCPUs online at the time ``at``.
 
-        A vCPU that has such a time already keeps it.
+        These are the vCPUs that were added and have no such time yet.
         """
         waiting = [i for i, known in self._online_from.items() if known is None]
         self._online_from |= dict.fromkeys(waiting, at)
 
     def remove(self, number: int) -> None:
-        """Remove the vCPU with the id ``number``, for QEMU and for libvirt."""
+        """Unplug the vCPU with the id ``number``: libvirt and the guest no longer have it."""
         self.each = vcpu_list.changed(self.each, [number], vcpu_list.OFF)
         self._online_from.pop(number, None)
         self._offline.discard(number)
 
     def settle(self) -> None:
-        """Remove all vCPUs whose removal libvirt has stopped waiting for, also for libvirt."""
+        """Complete all removals that have timed out: libvirt no longer counts these vCPUs."""
         for number in (*self.dropped, *self.asked_for, *self.late):
             self.remove(number)
         self.dropped, self.asked_for, self.late = [], [], {}
 
     def come_back(self, now: float) -> None:
-        """Remove the vCPUs that the guest was to give back late, if their time has come."""
+        """Unplug each vCPU of ``late`` whose time is not after ``now``."""
         for number in [number for number, at in self.late.items() if at <= now]:
             self.remove(number)
             del self.late[number]
@@ -63,7 +66,7 @@ class GuestCpus:
         return [i for i, vcpu in enumerate(self.each) if vcpu.enabled and i not in self.dropped]
 
     def online(self, now: float) -> list[int]:
-        """Return the ids of the CPUs that are online in the guest."""
+        """Return the ids of the CPUs that are online in the guest at the time ``now``."""
         return [i for i in self.present() if i not in self._offline and self._is_up(i, now)]
 
     def set_online(self, count: int, now: float) -> None:

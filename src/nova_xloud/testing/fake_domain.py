@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
+from nova_xloud.core.autoscaling.sample import GuestSample
 from nova_xloud.core.convergence.balloon import is_asked_often
 from nova_xloud.core.instance.guest import DomainReading, DomainStats
 from nova_xloud.core.size import Size
@@ -16,7 +18,7 @@ from nova_xloud.testing.fake_guest import FakeGuest
 class FakeDomain:
     """The port :class:`nova_xloud.compute.ports.Domain` over a :class:`FakeGuest`.
 
-    :class:`nova_xloud.libvirt.domain.LibvirtDomain` is the same over a libvirt domain.
+    Its counterpart over a libvirt domain is :class:`nova_xloud.libvirt.domain.LibvirtDomain`.
 
     :ivar guest: the guest, whose state and behaviour a test may read and change
     """
@@ -70,12 +72,13 @@ class FakeDomain:
         return max(1, int(self.guest.timing.stats_seconds))
 
     def stats(self) -> DomainStats:
-        """Return what :func:`nova_xloud.libvirt.domain_stats.survey` returns for this domain.
+        """Return the statistics of this domain, also those from its live document and definition.
 
-        It is made of one reading, so unlike ``survey`` it raises what :meth:`read` raises.
+        :func:`nova_xloud.libvirt.domain_stats.survey` returns them of a libvirt domain, but it does
+        not raise for a domain that is gone or busy.
 
         :raises DomainNotFound: there is no such domain
-        :raises DomainBusy: the guest runs and is ``busy``
+        :raises DomainBusy: the domain is not off, and ``guest.busy`` is set
         """
         return stats_of(self.read(agent=False))
 
@@ -98,10 +101,7 @@ class FakeDomain:
 
     def set_definition(self, size: Size) -> None:
         guest, vcpus, kib = self.guest, size.vcpus, size.memory_mb * 1024
-        _answered(
-            lambda: guest.set_vcpus(vcpus, live=False, config=True, hotpluggable=True),
-            Call.VCPUS,
-        )
+        _answered(lambda: guest.set_vcpus(vcpus, live=False, config=True, hotpluggable=True))
         _answered(lambda: guest.set_memory(kib, live=False, config=True))
 
     def set_vcpus_online(self, count: int) -> None:
@@ -109,7 +109,11 @@ class FakeDomain:
 
 
 def stats_of(reading: DomainReading) -> DomainStats:
-    """Return the stats that a survey would return for a domain with the reading ``reading``."""
+    """Return the statistics that ``domain_stats.survey`` returns for a domain with this reading.
+
+    One value differs if the balloon's statistics could not be read: ``memory_confirmed`` is None,
+    and a survey returns True.
+    """
     return DomainStats(
         running=reading.running,
         vcpus=reading.vcpus,
@@ -122,6 +126,42 @@ def stats_of(reading: DomainReading) -> DomainStats:
         memory_confirmed=reading.memory_confirmed,
         stats_at=reading.stats_at,
         paused=reading.paused,
+    )
+
+
+def without_documents(stats: DomainStats) -> DomainStats:
+    """Return what a survey returns for a domain whose live document and definition it left out."""
+    return replace(stats, defined=None, pinned_mb=0, asked_often=False)
+
+
+def sample_of(
+    guest: FakeGuest, *, at: float, desired: Size, period: float = 0.0
+) -> GuestSample | None:
+    """Return the sample that ``guest_samples.read_samples`` returns for this guest.
+
+    :param at: when it is read, in seconds since the epoch
+    :param period: seconds between two reports of the balloon driver
+    :returns: None if the guest does not run
+    """
+    if guest.power is not Power.RUNNING:
+        return None
+    size, times = guest.live(), guest.vcpu_times()
+    told = None if guest.busy or guest.statistics_fail else guest.statistics()
+    return GuestSample(
+        at=at,
+        boot_id=guest.boot_id,
+        size=Size(size.vcpus, _mib(size.memory_kib)),
+        desired=desired,
+        cpu_seconds=sum(used for used, _ in times.values()) / 1e9,
+        delay_seconds=sum(waited for _, waited in times.values()) / 1e9,
+        available_mb=None if told is None else told.available_kib / 1024,
+        usable_mb=None if told is None else told.usable_kib / 1024,
+        cache_mb=None if told is None else told.cache_kib / 1024,
+        swapped_in_mb=None if told is None else told.swapped_in_kib / 1024,
+        swapped_out_mb=None if told is None else told.swapped_out_kib / 1024,
+        major_faults=None if told is None else told.swapped_in_kib // 4,
+        reported_at=None if told is None else told.wall,
+        report_period=period,
     )
 
 

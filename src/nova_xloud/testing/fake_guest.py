@@ -2,8 +2,8 @@
 """A libvirt domain and its guest, as a state machine in memory.
 
 The fake answers as libvirt 11.3 with QEMU 11.1 (measured). A removal that times out, and the crash
-that follows it, are as with libvirt 9.0 and QEMU 7.2 (measured). Only ``REFUSES`` is not measured:
-its answer is from libvirt's own message table.
+that follows it, are as with libvirt 9.0 and QEMU 7.2 (measured). The error of ``REFUSES`` is not
+measured: it is from libvirt's own message table.
 """
 
 from __future__ import annotations
@@ -13,29 +13,35 @@ from nova_xloud.testing import vcpu_list
 from nova_xloud.testing.behaviour import Behaviour, Power, Rejected, Timing
 from nova_xloud.testing.clock import Clock, RealClock
 from nova_xloud.testing.cpus import GuestCpus
+from nova_xloud.testing.load import GuestLoad
 from nova_xloud.testing.memory import GuestMemory, Statistics
 
 
 class FakeGuest:
-    """One domain and its guest, which is shut off at first.
+    """One libvirt domain and its guest, which is shut off at first.
 
     :param config: the size in the domain's configuration
+    :param clock: default: real time
     :param definition: further arguments of :meth:`define`
     :ivar power: the state of QEMU
     :ivar persistent: whether the domain has a configuration
-    :ivar exists: False once the domain is undefined and off; every call is then refused (42)
+    :ivar exists: False once the domain is off and has no configuration; the methods ``set_...`` and
+        :meth:`memory_stats` are then refused with VIR_ERR_NO_DOMAIN (42)
     :ivar config: the size in the domain's configuration
-    :ivar agent: whether a guest agent answers
-    :ivar agent_says: what the agent answers instead of the CPUs online: an error, or any text;
-        None: the CPUs online
-    :ivar agent_answers_after: seconds that the agent takes to answer
-    :ivar busy: whether another call holds the domain; libvirt refuses all other calls after 30 s
+    :ivar agent: whether the guest has an agent
+    :ivar agent_says: what the agent answers when it is asked for the CPUs online: an error, or a
+        text; None: the ids of these CPUs
+    :ivar agent_answers_after: seconds that the agent takes to say which CPUs are online
+    :ivar busy: whether another call holds the domain. A call that needs the domain is then refused
+        at once; libvirt refuses it after 30 s
     :ivar statistics_fail: whether libvirt cannot read the balloon's statistics
-    :ivar boot_id: a number that changes with every start
-    :ivar asked_every: the statistics period in seconds, once it was set live; None: as defined
-    :ivar memory: the guest's memory; tests may set ``memory.uses_kib`` and others
-    :ivar pinned: what pins the guest's memory, as :func:`nova_xloud.libvirt.pinned.pinned_by`
-        returns it
+    :ivar boot_id: the number of starts so far
+    :ivar asked_every: the statistics period in seconds that was set in the running guest; None
+        while its period is as defined
+    :ivar memory: the guest's memory and its balloon
+    :ivar load: the CPU time that the guest uses; set it with :meth:`work`
+    :ivar pinned: the codes of what pins the guest's memory, as
+        :func:`nova_xloud.libvirt.pinned.pinned_by` returns them
     """
 
     def __init__(
@@ -50,6 +56,7 @@ class FakeGuest:
         self.timing = timing or Timing()
         self.clock = clock or RealClock()
         self.memory = GuestMemory(self.timing, self.clock)
+        self.load = GuestLoad(self.clock)
         self.define(config, **definition)
         self.power = Power.OFF
         self.boot_id = 0
@@ -71,13 +78,13 @@ class FakeGuest:
         statistics: bool = True,
         autodeflate: bool = False,
     ) -> None:
-        """Define the domain, also again with another configuration while the domain is off.
+        """Define the domain, or replace its configuration while it is off.
 
         :param config: the size in the configuration
-        :param persistent: whether the domain keeps its configuration when it stops
-        :param agent: whether there is a guest agent
-        :param balloon_device: whether there is a balloon
-        :param statistics: whether the balloon driver is asked for statistics
+        :param persistent: whether the domain still exists after it was stopped
+        :param agent: whether the guest has an agent
+        :param balloon_device: whether the domain has a balloon device
+        :param statistics: whether QEMU asks the balloon driver for statistics
         :param autodeflate: whether the guest takes memory back from the balloon before it dies of
             OOM
         """
@@ -91,34 +98,36 @@ class FakeGuest:
 
     @staticmethod
     def size(max_vcpus: int, vcpus: int, max_memory_mb: int, memory_mb: int) -> GuestSize:
-        """Return a size for :meth:`define`: ``vcpus`` boot-time vCPUs of ``max_vcpus``, and memory.
+        """Return a size to define a domain with: what it starts with, and its maximum.
 
-        Boot-time vCPUs cannot be removed from the running guest; vCPUs added later can.
+        The ``vcpus`` that it starts with cannot be removed from the running guest; vCPUs that are
+        added while it runs can.
         """
         each = vcpu_list.at_boot(max_vcpus, vcpus, vcpus)
         return GuestSize(each, max_memory_mb * 1024, memory_mb * 1024)
 
     def _boot(self, size: GuestSize) -> None:
         self._cpus = GuestCpus(size.each)
+        self.load.boot()
         self.memory.boot(maximum_kib=size.max_memory_kib, target_kib=size.memory_kib)
         self.asked_every: int | None = None
 
     @property
     def active(self) -> bool:
-        """Whether there is a QEMU process, running, paused or crashed."""
+        """Whether there is a QEMU process; its guest runs, is paused, or has crashed."""
         return self.power is not Power.OFF
 
     @property
     def unsettled(self) -> bool:
         """Whether a removal of vCPUs has timed out and has not ended yet.
 
-        Then libvirt's number of vCPUs is too high already, or the guest will still give vCPUs back.
+        Then libvirt counts too many vCPUs already, or the guest may still give vCPUs back.
         """
         return bool(self._cpus.dropped or self._cpus.asked_for or self._cpus.late)
 
     @property
     def behaviour(self) -> Behaviour:
-        """How the guest behaves; setting it takes effect from now on."""
+        """How the guest behaves; a new value takes effect from now on."""
         return self._behaviour
 
     @behaviour.setter
@@ -146,16 +155,30 @@ class FakeGuest:
         self._advance()
         self.memory.keeps_kib = value
 
+    def work(self, busy: float, share: float = 1.0) -> None:
+        """Let the guest's programs want ``busy`` CPUs from now on.
+
+        :param share: the part of that which the host gives; see :class:`GuestLoad`
+        """
+        self._advance()
+        self.load.busy, self.load.share = busy, share
+
+    def vcpu_times(self) -> dict[int, tuple[int, int]]:
+        """Return the nanoseconds that each plugged vCPU has used and has waited, by its id."""
+        self._advance()
+        return self.load.times()
+
     @property
     def oom_kills(self) -> int:
-        """How often the guest died because it had too little memory, over all boots."""
+        """How often the guest has died of OOM, over all starts."""
         self._advance()
         return self.memory.oom_kills
 
     def start(self, *, arrived: bool = False) -> None:
         """Start the guest from its configuration, or from its saved state if there is one.
 
-        :param arrived: the guest comes by live migration, and its balloon has its size already
+        :param arrived: whether the guest comes by live migration; its balloon then has the size of
+            the configuration already
         """
         if not self._saved:
             self._boot(self.config)
@@ -167,7 +190,7 @@ class FakeGuest:
         self.power = Power.RUNNING
 
     def stop(self, *, save: bool = False) -> None:
-        """End QEMU; with ``save`` the guest's state is kept, and the next start resumes it.
+        """End QEMU; with ``save`` the guest's state is saved, and the next start goes on from it.
 
         A domain without a configuration does not exist afterwards.
         """
@@ -176,11 +199,15 @@ class FakeGuest:
         self.power = Power.OFF
         self.exists = self.persistent
 
+    def forget_saved(self) -> None:
+        """Drop the saved state, so that the next start boots the guest."""
+        self._saved = False
+
     def undefine(self) -> None:
         """Drop the configuration and a saved state.
 
-        A running domain becomes transient and goes on running; one that is off does not exist
-        afterwards.
+        A domain that is off does not exist afterwards. Any other domain becomes transient, and
+        exists until it is stopped.
         """
         self.persistent = False
         self.exists = self.active
@@ -192,9 +219,10 @@ class FakeGuest:
         self.power = Power.PAUSED
 
     def resume(self) -> None:
-        """Resume the guest, which then does what was requested while it was paused.
+        """Resume the guest, which then does what was requested while it did not run.
 
-        It brings added CPUs online and gives vCPUs back, if its behaviour does that.
+        It brings added CPUs online, and gives back the vCPUs whose removal was requested, if its
+        behaviour is to do so.
         """
         self._advance()
         self.power = Power.RUNNING
@@ -204,21 +232,24 @@ class FakeGuest:
             self.settle()
 
     def reset(self) -> None:
-        """Let the guest restart itself: in the same QEMU, with its vCPUs and all of its memory."""
+        """Let the guest restart itself in the same QEMU.
+
+        It keeps its vCPUs, and has all of its memory until its balloon driver works again.
+        """
         self._advance()
         self.memory.reset()
 
     def crash(self) -> None:
-        """Let the guest crash, with its QEMU process kept (``on_crash`` is ``preserve``)."""
+        """Let the guest crash; its QEMU process stays (``on_crash`` is ``preserve``)."""
         self._advance()
         self.power = Power.CRASHED
 
     def settle(self) -> None:
-        """Let libvirt get the events of all removals that it has stopped waiting for."""
+        """Complete all removals of vCPUs that have timed out, and let libvirt get their events."""
         self._cpus.settle()
 
     def memory_kib(self) -> int:
-        """Return the balloon's size as QEMU reports it; the maximum if there is no balloon."""
+        """Return the guest's memory as QEMU reports it, which is libvirt's ``balloon.current``."""
         self._advance()
         return self.memory.told_kib
 
@@ -235,7 +266,9 @@ class FakeGuest:
         return self.agent and self._awake
 
     def agent_online(self) -> str | None:
-        """Return the ids of the CPUs online, as libvirt has them from the agent: ``0,1,3``.
+        """Return what the agent says of the CPUs online: their ids, as in ``0,1,3``.
+
+        It takes ``agent_answers_after`` seconds of the clock.
 
         :returns: ``agent_says`` if that is a text; None if no agent answers
         :raises Rejected: the domain is busy, or ``agent_says`` is an error
@@ -250,10 +283,10 @@ class FakeGuest:
         return self.agent_says or ",".join(map(str, self.online_ids()))
 
     def statistics(self) -> Statistics | None:
-        """Return what the balloon driver reported last.
+        """Return the last report of the balloon driver.
 
-        :returns: None if the driver has reported nothing since the last start or reset, or is not
-            asked for statistics, or if the guest is off
+        :returns: None if the driver has not reported since the last start or reset, if QEMU does
+            not ask it for statistics, or if the domain is off
         """
         self._advance()
         return self.memory.statistics if self.active and self.memory.collects else None
@@ -261,14 +294,14 @@ class FakeGuest:
     def has_reported(self) -> bool:
         """Return whether the balloon driver has reported since the last start or reset.
 
-        True also for a driver that is not asked for statistics, and for a guest that is off.
+        It is True also if QEMU does not ask the driver for statistics, or if the domain is off.
         """
         return not (self.active and self.memory.collects) or self.statistics() is not None
 
     def driver_reports(self) -> bool | None:
-        """Return whether the balloon driver reports in time.
+        """Return whether the balloon driver has reported, and its next report is not overdue.
 
-        :returns: None if the driver is not asked for statistics, or the guest is off
+        :returns: None if QEMU does not ask the driver for statistics, or the domain is off
         """
         if not (self.active and self.memory.collects):
             return None
@@ -276,14 +309,17 @@ class FakeGuest:
         return self.memory.reports(paused=self.power is not Power.RUNNING)
 
     def live(self) -> GuestSize:
-        """Return the size in libvirt's XML, of the guest or, if it is off, of the configuration."""
+        """Return the size in libvirt's live XML.
+
+        If the domain is off, it is the size in the configuration.
+        """
         if not self.active:
             return self.config
         self._advance()
         return GuestSize(self._cpus.each, self.config.max_memory_kib, self.memory_kib())
 
     def memory_stats(self) -> dict[str, int]:
-        """Return the same as virDomainMemoryStats, in KiB.
+        """Return the figures of virDomainMemoryStats by name, as :meth:`GuestMemory.stats` does.
 
         :raises Rejected: the domain is gone, off or busy, or ``statistics_fail`` is set
         """
@@ -300,7 +336,7 @@ class FakeGuest:
             raise Rejected("VIR_ERR_NO_DOMAIN", "Domain not found")
 
     def check_free(self) -> None:
-        """Raise ``Rejected`` if another call holds the domain."""
+        """Raise ``Rejected`` if another call holds the domain (``busy``)."""
         if self.busy:
             message = (
                 "cannot acquire state change lock (held by monitor=remoteDispatchDomainBlockCopy)"
@@ -316,13 +352,15 @@ class FakeGuest:
     def set_vcpus(self, count: int, *, live: bool, config: bool, hotpluggable: bool) -> None:
         """Set the number of vCPUs, as virDomainSetVcpusFlags does.
 
-        If a vCPU was dropped without an event (``REMOVAL_TIMES_OUT``), adding one ends QEMU.
+        If QEMU has removed a vCPU of which libvirt got no event (``REMOVAL_TIMES_OUT``), adding a
+        vCPU to the running guest ends QEMU.
 
-        :param live: change the running guest, which takes the time of ``timing``
+        :param live: change the running guest; a removal sleeps for as long as libvirt would wait
         :param config: change the configuration
         :param hotpluggable: whether vCPUs that are added to the configuration can be removed again
             from the running guest
-        :raises Rejected: with the error that libvirt has (see the module)
+        :raises Rejected: libvirt would refuse the call, the removal fails, or the call ends QEMU;
+            it has the code of libvirt's error
         """
         self.check_exists()
         if count == 0:
@@ -342,9 +380,10 @@ class FakeGuest:
     def set_memory(self, kib: int, *, live: bool, config: bool) -> None:
         """Set the balloon target or the configured memory, as virDomainSetMemoryFlags does.
 
-        :param live: set the balloon target of the running guest
-        :param config: set the memory of the configuration
-        :raises Rejected: with the error that libvirt has (see the module)
+        :param kib: the new target or memory in KiB
+        :param live: set the balloon target of the running guest, which then moves by and by
+        :param config: set the memory in the configuration
+        :raises Rejected: libvirt would refuse the call; it has the code of libvirt's error
         """
         self.check_exists()
         if kib == 0:
@@ -380,8 +419,8 @@ class FakeGuest:
     def set_online(self, count: int) -> None:
         """Set how many CPUs are online, as virDomainSetVcpusFlags with VIR_DOMAIN_VCPU_GUEST does.
 
-        :raises Rejected: with the error that libvirt has (see the module), or ``agent_says`` if
-            that is an error
+        :raises Rejected: libvirt would refuse the call, or no agent answers; it has the code of
+            libvirt's error. If ``agent_says`` is an error, that is raised
         """
         self.check_exists()
         if count == 0:
@@ -453,10 +492,12 @@ class FakeGuest:
 
     @property
     def _awake(self) -> bool:
-        """Whether the guest's own kernel can react to requests."""
+        """Whether the guest's own kernel can react to requests: it runs and has not died of OOM."""
         return self.power is Power.RUNNING and not self.memory.dead
 
     def _advance(self) -> None:
+        plugged = [i for i, vcpu in enumerate(self._cpus.each) if vcpu.enabled]
+        self.load.advance(plugged, self.online_ids(), runs=self._awake)
         self.memory.advance(self._behaviour, runs=self.power is Power.RUNNING)
         if self._awake:
             self._cpus.come_back(self.clock.now())

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The ports Claims, Record, Actions and HostInstances in memory.
+"""Fakes of the ports Claims, Record, Actions and HostInstances, which keep all data in memory.
 
 The Domain port is :class:`nova_xloud.testing.fake_domain.FakeDomain`.
 """
@@ -12,12 +12,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from nova_xloud.compute.ports import (
+    Actions,
     ClaimConflict,
     Instance,
     ManagedInstance,
     RecordView,
     Reservation,
 )
+from nova_xloud.core.autoscaling.mode import OFF
 from nova_xloud.core.instance.desired import Desired
 from nova_xloud.core.instance.guest import DomainStats
 from nova_xloud.core.size import Size
@@ -32,7 +34,7 @@ from nova_xloud.errors import (
     NotFound,
     PlacementUnavailable,
 )
-from nova_xloud.testing.fake_domain import stats_of
+from nova_xloud.testing.fake_domain import stats_of, without_documents
 
 NOTHING = Size(0, 0)
 PROVIDER = "fake-provider"
@@ -42,25 +44,26 @@ ELSEWHERE = "another-provider"
 class FakeClaims:
     """The Claims port over one instance's allocation from a provider that others use too.
 
-    It refuses a write as Placement does: if the consumer generation has changed, if the write would
-    leave the provider more than full, if the provider has no inventory of a resource class, and if
-    an amount is above ``max_unit`` or no multiple of ``step_size``. An instance whose allocation
-    has moved away is forgotten as a consumer, and begins with generation 1 when it has one again.
+    It refuses a write as Placement does: if the consumer generation has changed, if the provider
+    has too little free, if the provider has no inventory of a resource class, and if an amount is
+    above ``max_unit`` or no multiple of ``step_size``. A provider that is more than full still
+    takes a write that asks for no more than the instance has, unless ``refuses_when_overfull``.
 
     :ivar size: the instance's allocation from this host's provider
-    :ivar elsewhere: whether the allocation is from another provider, the target of a live migration
-    :ivar capacity: of the provider
+    :ivar elsewhere: whether the instance is being moved and has no allocation from this host's
+        provider; it may have one from the provider of the target host
+    :ivar capacity: what the provider has in all
     :ivar others: what other consumers have allocated from the provider
     :ivar max_unit: the most that one consumer may have; None: the capacity
     :ivar step_size: every amount must be a multiple of it
     :ivar without: resource classes of which the provider has no inventory
-    :ivar refuses_when_overfull: whether a provider that is more than full refuses every write, also
-        one that reduces its usage, as Placement does before 14.0
-    :ivar conflicts: for so many of the next writes, somebody else writes the same size just before,
-        so that the write raises ``ClaimConflict``
+    :ivar refuses_when_overfull: whether a write that leaves the provider more than full is refused
+        even if it reduces the usage, as by Placement before 14.0
+    :ivar conflicts: how many of the next writes raise ``ClaimConflict``; before each of them,
+        somebody else writes the allocation again with the size that it has
     :ivar unreachable: whether Placement does not answer
-    :ivar asked: every size that the port was asked to write
-    :ivar written: every size that was written
+    :ivar asked: every size that :meth:`write` was called with, in order
+    :ivar written: every size that was written, in order
     """
 
     def __init__(self, size: Size, *, capacity: Size, others: Size = NOTHING) -> None:
@@ -86,18 +89,24 @@ class FakeClaims:
     def move_away(self) -> None:
         """Begin a migration: the allocation passes to the migration's own consumer.
 
-        Placement then forgets the instance as a consumer.
+        Placement then no longer knows the instance as a consumer.
         """
         self.size = NOTHING
         self.elsewhere = True
         self._generation = None
 
     def claim_elsewhere(self) -> None:
-        """Claim the target host of a migration, as the scheduler does for a new consumer."""
+        """Let the scheduler claim the target host of a migration for the instance.
+
+        Placement then knows the instance as a consumer again, with generation 1.
+        """
         self._generation = 1
 
     def come_back(self, size: Size) -> None:
-        """End a migration that has failed: the instance, a new consumer, has ``size`` again."""
+        """End a failed migration: the instance has an allocation of ``size`` on this host again.
+
+        To Placement the instance is a new consumer, with generation 1.
+        """
         self.size = size
         self.elsewhere = False
         self._generation = 1
@@ -113,13 +122,13 @@ class FakeClaims:
 
     def check(self, current: Reservation, size: Size) -> None:
         self._check_reachable()
+        self._check_allocated(current)
         self._check_amounts(size, is_release=False, lets_go=True)
 
     def write(self, current: Reservation, size: Size) -> Reservation:
         self.asked.append(size)
         self._check_reachable()
-        if PROVIDER not in current.body["allocations"]:
-            raise NoAllocation("fake Placement: it has nothing on this host")
+        self._check_allocated(current)
         if self.conflicts and self._generation is not None:
             self.conflicts -= 1
             self.somebody_else_writes(self.size)
@@ -135,6 +144,10 @@ class FakeClaims:
         self._generation = (self._generation or 0) + 1
         return self.read()
 
+    def _check_allocated(self, current: Reservation) -> None:
+        if PROVIDER not in current.body["allocations"]:
+            raise NoAllocation("fake Placement: the instance has no allocation on this host")
+
     def _check_generation(self, current: Reservation) -> None:
         if current.body["consumer_generation"] != self._generation:
             raise ClaimConflict("fake Placement: consumer generation conflict")
@@ -149,9 +162,10 @@ class FakeClaims:
     def _check_amounts(self, size: Size, *, is_release: bool, lets_go: bool) -> None:
         """Raise the refusal that Placement has for ``size``, if it has one; else do nothing.
 
-        :param is_release: whether the write asks for no more than it had, which words the refusal
+        :param is_release: whether the write asks for no more than the instance had when the caller
+            read its allocation
         :param lets_go: whether a resource class may be more than full if the write asks for no more
-            of it than the instance holds
+            of it than the instance has
         :raises NoCapacity: Placement refuses an amount, and ``is_release`` is false
         :raises ClaimRefused: Placement refuses an amount, and ``is_release`` is true
         """
@@ -194,14 +208,16 @@ def _resources(size: Size) -> dict[str, int]:
 class FakeRecord:
     """The Record port over one row of a database in memory.
 
-    :ivar facts: what the instance's flavor allows
+    :ivar facts: the facts of the instance's flavor and image
     :ivar desired: the desired size as last written
     :ivar recorded: the size in the instance's own columns, as last written
-    :ivar vm_state: as Nova has it, such as ``active``
-    :ivar task_state: every write is refused while this is not None
+    :ivar vm_state: Nova's vm_state, such as ``active``
+    :ivar task_state: Nova's task_state; while it is not None, a write raises ``InvalidState``
     :ivar on_this_host: whether the instance is still on this host
-    :ivar deleted: whether the row is gone, so that reading and writing raise ``NotFound``
-    :ivar written: every ``Desired`` that was written, in order
+    :ivar scaling: how the instance is scaled, unless the record has a mode that was requested
+    :ivar locked: whether somebody has locked the instance
+    :ivar deleted: whether the row is gone; reading and writing then raise ``NotFound``
+    :ivar written: the ``Desired`` of every write that was not refused, in order
     """
 
     def __init__(
@@ -220,12 +236,14 @@ class FakeRecord:
         self.vm_state = vm_state
         self.task_state = task_state
         self.on_this_host = True
+        self.scaling = OFF
+        self.locked = False
         self.deleted = False
         self.written: list[Desired] = []
 
     @property
     def task_state(self) -> str | None:
-        """Nova's task_state; setting it counts as a change of the row by somebody else."""
+        """Nova's task_state; setting it also changes the version of the row."""
         return self._task_state
 
     @task_state.setter
@@ -243,6 +261,8 @@ class FakeRecord:
             self.desired,
             self.recorded,
             self._version,
+            replace(self.scaling, mode=self.desired.autoscale or self.scaling.mode),
+            self.locked,
         )
 
     def write(self, desired: Desired, recorded: Size) -> None:
@@ -268,39 +288,64 @@ class FakeRecord:
 class FakeEvent:
     """One event of an instance action.
 
-    :ivar result: ``Success`` or ``Error``, Nova's own words; None until the event has ended
-    :ivar error: the error with which the event has ended
+    :ivar result: ``Success`` or ``Error``, as in Nova's event; None until the event has ended
+    :ivar error: the error with which the event has ended; None if it has none
+    :ivar request_id: the request of its action; empty if the test does not tell requests apart
     """
 
     name: str
     result: str | None = None
     error: BaseException | None = None
+    request_id: str = ""
 
 
 class FakeActions:
     """The Actions port: the instance actions of one instance in memory.
 
-    :ivar started: names of the actions that were begun, in order
-    :ivar events: the events of all actions, in the order in which they were begun
-    :ivar notified: names of the notifications that were sent, in order
+    :param request_id: the events of this request only; empty: those of all requests, as of one
+    :ivar started: the names of the actions that were started, in order
+    :ivar events: the events of all actions, in the order in which they began
+    :ivar notified: the names of the notifications that were sent, in order
     """
 
-    def __init__(self) -> None:
+    def __init__(self, request_id: str = "") -> None:
+        self.request_id = request_id
         self.started: list[str] = []
         self.events: list[FakeEvent] = []
         self.notified: list[str] = []
+        self._once: list[tuple[str, str]] = []
+
+    def of_request(self, request_id: str) -> FakeActions:
+        """Return the same instance's actions, with the events of one request only."""
+        one = FakeActions(request_id)
+        one.started, one.events, one.notified = self.started, self.events, self.notified
+        one._once = self._once
+        return one
 
     def start(self, name: str) -> None:
         self.started.append(name)
 
+    def start_once(self, name: str) -> None:
+        if not any(one == (self.request_id, name) for one in self._once):
+            self._once.append((self.request_id, name))
+            self.start(name)
+
     def notify(self, name: str, error: Exception | None = None) -> None:
         self.notified.append(name)
 
+    def open_events(self) -> list[str]:
+        return [event.name for event in self._events() if event.result is None]
+
+    def _events(self) -> list[FakeEvent]:
+        return [one for one in self.events if self.request_id in ("", one.request_id)]
+
     @contextlib.contextmanager
     def event(self, name: str) -> Iterator[FakeEvent]:
-        event = next((e for e in self.events if e.name == name and e.result is None), None)
+        # One request has one event of a name, also after its end, as in Nova.
+        like = [one for one in self._events() if one.name == name]
+        event = next((one for one in like if self.request_id or one.result is None), None)
         if event is None:
-            event = FakeEvent(name)
+            event = FakeEvent(name, request_id=self.request_id)
             self.events.append(event)
         try:
             yield event
@@ -316,12 +361,15 @@ class FakeActions:
 class FakeHostInstances:
     """The HostInstances port over instances that each have their own fakes.
 
-    A guest that runs when this is created counts as running already when the service started.
+    A guest that runs when this object is created counts as one that ran already when nova-compute
+    started.
 
-    :param instances: all instances of the host; :meth:`open` returns copies with a request id
-    :ivar calls: the name of every call, in order; a call of ``open`` with UUID and request id
-    :ivar libvirt_away: whether libvirt does not answer
-    :ivar left_out: UUIDs of domains without stats, as if they were busy
+    :param instances: all instances of the host; :meth:`open` returns a copy of one, with the
+        request id
+    :ivar calls: the name of every method that was called, in order; for ``open`` it is ``("open",
+        uuid, request_id)``
+    :ivar libvirt_away: whether :meth:`domain_stats` raises ``DomainCallFailed``
+    :ivar left_out: UUIDs that :meth:`domain_stats` leaves out, as libvirt does for a busy domain
     """
 
     NODE = "fake-node"
@@ -342,7 +390,7 @@ class FakeHostInstances:
         if self.libvirt_away:
             raise DomainCallFailed("fake host instances: libvirt is away")
         seen = {
-            uuid: one if uuid in uuids else replace(one, defined=None, pinned_mb=0)
+            uuid: one if uuid in uuids else without_documents(one)
             for uuid, one in self._domain_stats().items()
         }
         return {uuid: one for uuid, one in seen.items() if uuid not in self.left_out}
@@ -368,6 +416,12 @@ class FakeHostInstances:
         instance = self._instances[uuid]
         instance.record.refresh()
         return replace(instance, request_id=request_id)
+
+    def actions(self, uuid: str, request_id: str) -> Actions:
+        self.calls.append(("actions", uuid, request_id))
+        actions: Any = self._instances[uuid].actions
+        of_request: Actions = actions.of_request(request_id)
+        return of_request
 
     def _domain_stats(self) -> dict[str, DomainStats]:
         seen: dict[str, DomainStats] = {}

@@ -18,6 +18,10 @@ from nova_xloud.testing.fake_guest import FakeGuest
 
 LIVE, CONFIG, MAXIMUM, GUEST, HOTPLUGGABLE = 1, 2, 4, 8, 16
 STATS_STATE, STATS_BALLOON, STATS_VCPU, STATS_NOWAIT = 1, 4, 8, 0x20000000
+STATS_RUNNING, RUNNING_STATES = 16, (1, 2)
+VCPU_RUNNING = 1
+# Names of virDomainMemoryStats that getAllDomainStats spells in another way.
+_STATS_NAMES = {"last_update": "last-update"}
 CRASHED = 6
 XML_INACTIVE = 2
 AGENT_CHANNEL = "devices/channel/target[@name='org.qemu.guest_agent.0']"
@@ -26,13 +30,13 @@ Answer = TypeVar("Answer")
 
 
 class Hypervisor(Protocol):
-    """Makes the guests of domains and the errors of libvirt; implemented by the fixture."""
+    """What a :class:`VirDomainFace` needs of the fixture: new guests, and errors of libvirt."""
 
     def make_guest(self, domain: Any, root: etree._Element, *, transient: bool) -> FakeGuest:
         """Return the guest of ``domain``, which was just defined.
 
         :param root: the element ``<domain>`` of the domain's XML
-        :param transient: whether the domain has no configuration
+        :param transient: whether the domain is without a persistent configuration
         """
 
     def libvirt_error(self, rejected: Rejected) -> Exception:
@@ -42,8 +46,9 @@ class Hypervisor(Protocol):
 class VirDomainFace:
     """The methods of virDomain that read or change a domain's size, or start or stop the domain.
 
-    A method has the name of libvirt-python's, and does what that does. The base class, Nova's fake
-    ``Domain``, has all other methods: names, devices, snapshots, jobs.
+    Except :meth:`stats`, each has the name and the arguments of libvirt-python's method, and does
+    the same to a :class:`FakeGuest`. Nova's fake ``Domain``, the base class, has the other methods:
+    names, devices, snapshots, jobs.
     """
 
     hypervisor: ClassVar[Hypervisor]
@@ -79,7 +84,7 @@ class VirDomainFace:
         self._base.destroy()
 
     def shutdown(self) -> None:
-        """Shut the guest down; the fake does it at once."""
+        """Shut the guest down; the fake is off when this returns."""
         self.guest.stop()
         self._base.shutdown()
 
@@ -87,6 +92,11 @@ class VirDomainFace:
         """Save the guest's state and end QEMU."""
         self.guest.stop(save=True)
         self._base.managedSave(flags)
+
+    def managedSaveRemove(self, flags: int = 0) -> None:
+        """Drop the guest's saved state; Nova's fake has no default for ``flags``."""
+        self.guest.forget_saved()
+        self._base.managedSaveRemove(flags)
 
     def undefine(self) -> None:
         """Drop the domain's configuration."""
@@ -104,7 +114,7 @@ class VirDomainFace:
         self._base.resume()
 
     def ID(self) -> int:
-        """Return a number that changes with every start; -1 while the domain is off."""
+        """Return the domain's id, a new one after each start; -1 while the domain is off."""
         return self.guest.boot_id if self.guest.active else -1
 
     def isPersistent(self) -> int:
@@ -112,7 +122,7 @@ class VirDomainFace:
         return int(self.guest.persistent)
 
     def state(self, flags: int = 0) -> list[int]:
-        """Return the state of the domain, and 0 for the reason."""
+        """Return the state of the domain (``VIR_DOMAIN_...``), and 0 for the reason."""
         self._answered(self.guest.check_exists)
         return [self._state_now(), 0]
 
@@ -120,17 +130,20 @@ class VirDomainFace:
         return CRASHED if self.guest.power is Power.CRASHED else self._state
 
     def info(self) -> list[int]:
-        """Return state, maximum memory and memory in KiB, vCPUs, and a constant CPU time."""
+        """Return the state, the maximum memory and the memory in KiB, the vCPUs, and the CPU time.
+
+        The CPU time is a constant.
+        """
         self._answered(self.guest.check_exists)
         size = self.guest.live()
         return [self._state_now(), size.max_memory_kib, size.memory_kib, size.vcpus, 123456789]
 
     def memoryStats(self) -> dict[str, int]:
-        """Return the balloon's statistics in KiB."""
+        """Return the balloon's statistics in KiB, and ``last_update`` in seconds since 1970."""
         return self._answered(self.guest.memory_stats)
 
     def maxVcpus(self) -> int:
-        """Return the maximum of vCPUs of the running guest; an error of libvirt if it is off."""
+        """Return the maximum of vCPUs of the running guest; raise ``libvirtError`` if it is off."""
         self._answered(self.guest.check_running)
         return self.guest.live().max_vcpus
 
@@ -148,17 +161,23 @@ class VirDomainFace:
         return size.max_vcpus if flags & MAXIMUM else size.vcpus
 
     def vcpus(self) -> tuple[list[Any], list[Any]]:
-        """Return the vCPUs, and the host CPUs that each may use, both with constant figures."""
+        """Return the enabled vCPUs, and for each the host CPUs that it may use.
+
+        Only the number and the ids of the vCPUs are those of the guest; the rest is constant.
+        """
         enabled = [i for i, vcpu in enumerate(self.guest.live().each) if vcpu.enabled]
         return [(i, 1, 120405, i) for i in enabled], [(True,) * 4 for _ in enabled]
 
     def agentSetResponseTimeout(self, timeout: int, flags: int = 0) -> int:
-        """Record the timeout in ``agent_timeout``; the fake does not use it."""
+        """Keep ``timeout`` in ``agent_timeout``; the fake does not use it. Return 0."""
         self.agent_timeout = timeout
         return 0
 
     def guestVcpus(self, flags: int = 0) -> dict[str, str] | None:
-        """Return the guest's CPUs; None, as libvirt-python does, if there is no agent."""
+        """Return ids of the guest's CPUs: ``vcpus``, ``online`` and ``offlinable``.
+
+        It is None if no agent answers, as libvirt-python returns it.
+        """
         online = self._answered(self.guest.agent_online)
         if online is None:
             return None
@@ -166,7 +185,7 @@ class VirDomainFace:
         return {"vcpus": f"0-{last}", "online": online, "offlinable": f"1-{last}"}
 
     def setVcpusFlags(self, nvcpus: int, flags: int = 0) -> int:
-        """Set the number of vCPUs, or with GUEST how many CPUs are online."""
+        """Set the number of vCPUs, or with GUEST how many CPUs are online. Return 0."""
 
         def call() -> None:
             if flags & GUEST:
@@ -180,7 +199,7 @@ class VirDomainFace:
         return 0
 
     def setMemoryFlags(self, memory: int, flags: int = 0) -> int:
-        """Set the balloon target or the configured memory, in KiB."""
+        """Set the balloon target (LIVE) or the configured memory (CONFIG), in KiB. Return 0."""
 
         def call() -> None:
             live, config = self._affects(flags)
@@ -190,14 +209,14 @@ class VirDomainFace:
         return 0
 
     def setMemoryStatsPeriod(self, period: int, flags: int = 0) -> int:
-        """Set the seconds between two statistics of the balloon driver."""
+        """Set the seconds between two statistics of the running guest's balloon. Return 0."""
         self._answered(lambda: self.guest.set_statistics_period(period))
         return 0
 
     def stats(self, groups: int) -> dict[str, int]:
-        """Return this domain's part of what getAllDomainStats returns.
+        """Return the figures of this domain that getAllDomainStats returns, by name.
 
-        :param groups: a bit for each group of figures, ``STATS_...``
+        :param groups: the groups of figures, as bits ``STATS_...``
         """
         size = self.guest.live()
         record: dict[str, int] = {}
@@ -205,19 +224,36 @@ class VirDomainFace:
             record["state.state"] = self._state_now()
         if groups & STATS_VCPU:
             record |= {"vcpu.current": size.vcpus, "vcpu.maximum": size.max_vcpus}
+            if self.guest.active:
+                record |= self._vcpu_stats()
         if groups & STATS_BALLOON:
             record |= {"balloon.current": size.memory_kib, "balloon.maximum": size.max_memory_kib}
             # For a busy domain libvirt returns only what it knows without asking QEMU.
             asked = self.guest.active and not self.guest.busy and not self.guest.statistics_fail
             if asked and self._balloon is not None:
-                record["balloon.last-update"] = self.guest.memory_stats().get("last_update", 0)
+                record |= {
+                    f"balloon.{_STATS_NAMES.get(name, name)}": value
+                    for name, value in self.guest.memory_stats().items()
+                    if name != "actual"
+                }
+        return record
+
+    def _vcpu_stats(self) -> dict[str, int]:
+        """Return what the host's kernel knows of the threads of the plugged vCPUs."""
+        record: dict[str, int] = {}
+        for number, (used, waited) in self.guest.vcpu_times().items():
+            record[f"vcpu.{number}.state"] = VCPU_RUNNING
+            record[f"vcpu.{number}.time"] = used
+            record[f"vcpu.{number}.wait"] = 0
+            record[f"vcpu.{number}.delay"] = waited
         return record
 
     def XMLDesc(self, flags: int) -> str:
-        """Return the XML of Nova's fake, with what it lacks of the domain.
+        """Return the XML of Nova's fake domain, and add what that XML lacks.
 
-        That is the size, the balloon, the statistics period, the agent channel, and the elements
-        that pin memory. With ``XML_INACTIVE``, or if the domain is off, it is the configuration.
+        Added are the size, the balloon, the statistics period, the agent channel, and the elements
+        that pin memory. With ``XML_INACTIVE``, or if the domain is off, the size is that of the
+        configuration.
         """
         self._answered(self.guest.check_exists)
         inactive = bool(flags & XML_INACTIVE) or not self.guest.active
@@ -258,10 +294,10 @@ class VirDomainFace:
             etree.SubElement(channel, "target", type="virtio", name=name, state=state)
 
     def _affects(self, flags: int) -> tuple[bool, bool]:
-        """Return whether a call changes the running guest, and whether the configuration.
+        """Return whether a call changes the running guest, and whether it changes the definition.
 
-        With neither LIVE nor CONFIG a call changes the running guest; the configuration if the
-        domain is off.
+        With neither LIVE nor CONFIG it changes the running guest or, if the domain is off, the
+        definition.
         """
         if flags & (LIVE | CONFIG):
             return bool(flags & LIVE), bool(flags & CONFIG)
@@ -281,8 +317,13 @@ class VirDomainFace:
 def all_domain_stats(
     connection: Any, stats: int, flags: int = 0
 ) -> list[tuple[Any, dict[str, int]]]:
-    """Return each domain of a connection with its stats, as virConnect.getAllDomainStats does.
+    """Return each domain of a connection with its figures, as virConnect.getAllDomainStats does.
 
-    :param stats: a bit for each group of figures, ``STATS_...``
+    :param stats: the groups of figures, as bits ``STATS_...``
+    :param flags: with ``STATS_RUNNING`` only domains that run and are not paused
     """
-    return [(dom, dom.stats(stats)) for dom in list(connection._vms.values())]
+    return [
+        (dom, dom.stats(stats))
+        for dom in list(connection._vms.values())
+        if not flags & STATS_RUNNING or dom.state()[0] in RUNNING_STATES
+    ]

@@ -13,6 +13,7 @@ from nova.virt.libvirt import driver
 # Imported here, before a test runs: Nova's tests refuse the first `import libvirt` in one.
 from nova_xloud.libvirt import domain as libvirt_domain
 from nova_xloud.libvirt import domain_stats as libvirt_survey
+from nova_xloud.libvirt import guest_samples as libvirt_samples
 from nova_xloud.libvirt.guest_xml import read_size
 from nova_xloud.testing import fake_virdomain
 from nova_xloud.testing.behaviour import Behaviour, Rejected, Timing
@@ -35,21 +36,23 @@ CONSTANTS = {
     "VIR_DOMAIN_STATS_BALLOON": fake_virdomain.STATS_BALLOON,
     "VIR_DOMAIN_STATS_VCPU": fake_virdomain.STATS_VCPU,
     "VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT": fake_virdomain.STATS_NOWAIT,
+    "VIR_CONNECT_GET_ALL_DOMAINS_STATS_RUNNING": fake_virdomain.STATS_RUNNING,
     "VIR_ERR_OVERFLOW": 82,
 }
 
 
 class FakeLibvirtFixture(fixtures.Fixture):
-    """Gives every domain of Nova's fake libvirt a :class:`FakeGuest`.
+    """Gives every domain that is then defined in Nova's fake libvirt a :class:`FakeGuest`.
 
     Use this fixture after Nova's own ``LibvirtFixture`` (``ServersTestBase`` has that); if Nova's
     is not in use, this one uses it. ``nova_xloud.libvirt`` then calls the same fake.
 
-    :param behaviour: of all guests; set one guest's with ``fixture.domain(uuid).behaviour = ...``
-    :param balloon_rate: MiB per second; ``math.inf``: the balloon moves at once
-    :param timing: all times of the guests, instead of ``balloon_rate``
+    :param behaviour: how every guest behaves; for one guest, set ``fixture.domain(uuid).behaviour``
+    :param balloon_rate: how fast every guest's memory grows or shrinks, in MiB per second;
+        ``math.inf``: at once, but not before the clock has moved
+    :param timing: all speeds of every guest; ``balloon_rate`` is then ignored
     :param clock: default: real time
-    :param agent: whether an agent answers in each guest that has a channel for one
+    :param agent: whether every guest whose domain has a channel for an agent has an agent
     """
 
     def __init__(
@@ -81,6 +84,7 @@ class FakeLibvirtFixture(fixtures.Fixture):
         self._patch(fakelibvirt, "virDomain", face)
         self._patch(libvirt_domain, "libvirt", fakelibvirt)
         self._patch(libvirt_survey, "libvirt", fakelibvirt)
+        self._patch(libvirt_samples, "libvirt", fakelibvirt)
         of_all = fixtures.MockPatchObject(
             fakelibvirt.Connection,
             "getAllDomainStats",
@@ -90,22 +94,26 @@ class FakeLibvirtFixture(fixtures.Fixture):
         self.useFixture(of_all)
 
     def domain(self, uuid: str) -> FakeGuest:
-        """Return the guest of an instance: of its domain that was defined last, on any host.
+        """Return the guest of the domain with this UUID that was defined last, on any host.
 
         After a migration that is the guest on the target host.
 
         :raises LookupError: no domain with this UUID was defined
         """
         if uuid not in self._domains:
-            raise LookupError(f"no domain {uuid} among {sorted(self._domains)}")
+            raise LookupError(f"no domain {uuid} was defined, only {sorted(self._domains)}")
         return self._domains[uuid].guest
 
     def make_guest(self, new: Any, root: etree._Element, *, transient: bool) -> FakeGuest:
-        """Return the guest of a domain that was just defined.
+        """Return the guest of the domain ``new``, which was just defined.
 
         A domain that is defined again on the same connection while it is off keeps its guest, with
-        the new configuration. Any other definition gets a new guest, with the behaviour that the
-        last guest with this UUID had. See :class:`nova_xloud.testing.fake_virdomain.Hypervisor`.
+        the new configuration. Any other domain gets a new guest. That has the behaviour of the last
+        guest with the same UUID or, if there was none, the fixture's.
+
+        :param root: the element ``<domain>`` of the domain's XML
+        :param transient: whether the domain is without a persistent configuration; not used for a
+            domain whose guest runs on another host, because a migrated domain becomes persistent
         """
         uuid = new.UUIDString()
         before = self._domains.get(uuid)

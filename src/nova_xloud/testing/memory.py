@@ -13,20 +13,27 @@ from nova_xloud.testing.behaviour import Behaviour, Timing
 from nova_xloud.testing.clock import Clock
 
 DEFAULT_USES_KIB = 32 * KIB
+_PAGE_KIB = 4
 
 
 class Statistics(NamedTuple):
-    """The last statistics of the guest's balloon driver.
+    """One report of the guest's balloon driver.
 
     :ivar available_kib: the total memory that the guest has by its own account; with autodeflate
         that is the maximum, whatever the balloon has taken
     :ivar usable_kib: the memory that the guest's programs do not need
+    :ivar cache_kib: the page cache, which is part of what is usable
+    :ivar swapped_in_kib: what was swapped in since the guest's start
+    :ivar swapped_out_kib: what was swapped out since the guest's start
     :ivar at: when the driver reported, in seconds of the clock's ``now``
     :ivar wall: when the driver reported, in whole seconds since 1970
     """
 
     available_kib: int
     usable_kib: int
+    cache_kib: int
+    swapped_in_kib: int
+    swapped_out_kib: int
     at: float
     wall: int
 
@@ -34,22 +41,28 @@ class Statistics(NamedTuple):
 class GuestMemory:
     """A balloon that moves to its target at a rate, in a guest that needs some of its memory.
 
-    :ivar actual_kib: the guest's memory as of the last :meth:`advance`
+    :ivar actual_kib: the guest's memory in KiB as of the last :meth:`advance`
     :ivar uses_kib: the KiB that the guest's programs need. With less than that the guest dies of
         OOM or, with autodeflate, takes memory back from the balloon
     :ivar keeps_kib: the KiB below which the guest gives back no memory
+    :ivar cache_kib: the KiB of page cache that the guest would have if it had the memory for it
+    :ivar swap_kib: the KiB of swap space in the guest; what it needs and does not have goes there
+        before it dies of OOM
     :ivar autodeflate: whether the guest takes memory back from the balloon before it dies of OOM
-    :ivar device: whether there is a balloon
+    :ivar device: whether the domain has a balloon device
     :ivar collects: whether QEMU asks the balloon driver for statistics
-    :ivar oom_kills: how often the guest died of OOM, over all boots
-    :ivar dead: whether the guest died of OOM since its last start; a dead guest does not react
-    :ivar statistics: the last statistics since the last start or reset; None before the driver has
-        reported any
+    :ivar oom_kills: how often the guest has died of OOM, over all starts
+    :ivar dead: whether the guest has died of OOM since its last start or reset; a dead guest does
+        not react
+    :ivar statistics: the driver's last report, also if ``collects`` is false; None if it has not
+        reported since the last start or reset
     """
 
     def __init__(self, timing: Timing, clock: Clock) -> None:
         self.uses_kib = DEFAULT_USES_KIB
         self.keeps_kib = 0
+        self.cache_kib = 0
+        self.swap_kib = 0
         self.oom_kills = 0
         self.autodeflate = False
         self.device = self.collects = True
@@ -59,10 +72,11 @@ class GuestMemory:
         self._lock = threading.Lock()
 
     def boot(self, *, maximum_kib: int, target_kib: int) -> None:
-        """Start the guest, with all of its memory, and with the balloon's target set."""
+        """Start the guest with ``maximum_kib`` of memory, and set the balloon's target."""
         self.actual_kib = self._maximum_kib = maximum_kib
         self._before_reset_kib: int | None = None
         self.dead = False
+        self._swapped_kib = self._swapped_in_kib = self._swapped_out_kib = 0
         self.statistics: Statistics | None = None
         self._at = self._clock.now()
         self._driver_from = self._told_at = self._at + self._timing.driver_seconds
@@ -81,23 +95,29 @@ class GuestMemory:
 
     @property
     def told_kib(self) -> int:
-        """The balloon's size that QEMU reports."""
+        """The guest's memory in KiB that QEMU reports; after a reset it may be out of date."""
         return self.actual_kib if self._before_reset_kib is None else self._before_reset_kib
 
     def tell(self, target_kib: int) -> None:
-        """Set the balloon's target in KiB; call :meth:`advance` first."""
+        """Set the balloon's target in KiB. Call :meth:`advance` first.
+
+        If not, the time since its last call counts with the new target.
+        """
         self._target_kib = target_kib
         self._told_at = self._clock.now()
 
     def collect_every(self, seconds: float) -> None:
-        """Set the statistics period, which begins now; call :meth:`advance` first."""
+        """Set the statistics period in seconds. Call :meth:`advance` first.
+
+        If not, a report that was due since its last call is lost.
+        """
         self._stats_seconds = seconds
         self._collects_from = max(self._driver_from, self._clock.now())
 
     def advance(self, behaviour: Behaviour, *, runs: bool) -> None:
-        """Move the balloon, and collect statistics, for the time since the last call.
+        """Move the balloon and collect its driver's reports for the time since the last call.
 
-        :param runs: whether the guest has run since the last call; nothing moves if not
+        :param runs: whether the guest has run in that time; if not, nothing moves
         """
         now = self._clock.now()
         if not self.device:
@@ -118,9 +138,9 @@ class GuestMemory:
                     self._collect(moment)
 
     def reports(self, *, paused: bool) -> bool:
-        """Return whether the driver has reported, and its next statistics are not overdue.
+        """Return whether the driver has reported, and its next report is not overdue.
 
-        :param paused: whether the guest is paused; its statistics are not overdue then
+        :param paused: whether the guest is paused; the next report is then never overdue
         """
         if self.statistics is None:
             return False
@@ -128,22 +148,42 @@ class GuestMemory:
         return now - self.statistics.at <= reports_within(self._stats_seconds)
 
     def stats(self) -> dict[str, int]:
-        """Return the same as virDomainMemoryStats for a guest that runs, in KiB."""
+        """Return the figures of virDomainMemoryStats for a guest that runs, by name.
+
+        They are in KiB; ``last_update`` is in seconds since 1970, 0 if there is no report. Without
+        a balloon device there is only ``rss``.
+        """
         if not self.device:
             return {"rss": self.actual_kib}
         of_host = {"actual": self.told_kib, "last_update": 0, "rss": self.actual_kib}
         if self.statistics is None or not self.collects:
             return of_host
-        usable = self.statistics.usable_kib
-        of_guest = {"available": self.statistics.available_kib, "unused": usable, "usable": usable}
-        return of_host | of_guest | {"last_update": self.statistics.wall}
+        told = self.statistics
+        of_guest = {
+            "available": told.available_kib,
+            "unused": told.usable_kib - told.cache_kib,
+            "usable": told.usable_kib,
+            "disk_caches": told.cache_kib,
+            "swap_in": told.swapped_in_kib,
+            "swap_out": told.swapped_out_kib,
+            "major_fault": told.swapped_in_kib // _PAGE_KIB,
+        }
+        return of_host | of_guest | {"last_update": told.wall}
 
     def _collect(self, at: float) -> None:
         # With autodeflate a guest still counts the memory in the balloon as its own.
         available = self._maximum_kib if self.autodeflate else self.actual_kib
-        usable = max(self.actual_kib - self.uses_kib, 0)
+        usable = max(self.actual_kib - (self.uses_kib - self._swapped_kib), 0)
         wall = int(self._clock.wall() - (self._clock.now() - at))
-        self.statistics = Statistics(available, usable, at, wall)
+        self.statistics = Statistics(
+            available_kib=available,
+            usable_kib=usable,
+            cache_kib=min(self.cache_kib, usable),
+            swapped_in_kib=self._swapped_in_kib,
+            swapped_out_kib=self._swapped_out_kib,
+            at=at,
+            wall=wall,
+        )
 
     def _move(self, to: float, behaviour: Behaviour) -> None:
         seconds = self._worked(to, behaviour) - self._worked(self._at, behaviour)
@@ -154,11 +194,19 @@ class GuestMemory:
             if behaviour is not Behaviour.NO_BALLOON_DRIVER:
                 self._before_reset_kib = None
             self._move_balloon(seconds, behaviour)
-        if self.actual_kib < self.uses_kib:
+        self._swap()
+        if self.actual_kib < self.uses_kib - self._swapped_kib:
             self.actual_kib = min(self.uses_kib, self._maximum_kib)
             if not self.autodeflate:
                 self.dead = True
                 self.oom_kills += 1
+
+    def _swap(self) -> None:
+        """Swap out what the guest needs and does not have, or in what it has memory for again."""
+        swapped = min(max(self.uses_kib - self.actual_kib, 0), self.swap_kib)
+        self._swapped_out_kib += max(swapped - self._swapped_kib, 0)
+        self._swapped_in_kib += max(self._swapped_kib - swapped, 0)
+        self._swapped_kib = swapped
 
     def _move_balloon(self, seconds: float, behaviour: Behaviour) -> None:
         goal = max(self._goal_kib(behaviour), min(self.keeps_kib, self.actual_kib))
@@ -182,7 +230,7 @@ class GuestMemory:
         return self._target_kib
 
     def _worked(self, until: float, behaviour: Behaviour) -> float:
-        """Return for how many seconds from the boot to ``until`` the balloon driver has worked."""
+        """Return for how many seconds the driver has worked from the last boot to ``until``."""
         seconds = max(until - self._driver_from, 0.0)
         if behaviour is not Behaviour.INTERMITTENT:
             return seconds
@@ -191,10 +239,10 @@ class GuestMemory:
         return rounds * period + min(rest, period)
 
     def _last_collection(self, now: float, behaviour: Behaviour) -> float | None:
-        """Return when the driver last reported.
+        """Return the last time, not after ``now``, at which a report of the driver was due.
 
-        :returns: None if the driver does not report now, or has not reported since the statistics
-            that are kept
+        :returns: None if none was due, if the driver did not report then, or if ``statistics`` is
+            that report
         """
         silent = (Behaviour.NO_BALLOON_DRIVER, Behaviour.SILENT_DRIVER)
         if behaviour in silent or now < self._collects_from:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Pure functions that change a list of vCPUs as setVcpusFlags of libvirt 11.3 (QEMU) does."""
+"""Compute how a list of vCPUs changes, as setVcpusFlags of libvirt 11.3 (QEMU) changes it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ HOTPLUGGED = Vcpu(enabled=True, hotpluggable=True)
 def at_boot(maximum: int, vcpus: int, removable_from: int) -> Vcpus:
     """Return a list of ``maximum`` vCPUs of which the first ``vcpus`` are enabled.
 
-    Those with an id of at least ``removable_from``, but never vCPU 0, can be removed.
+    Enabled vCPUs from the id ``removable_from`` up can be removed from the running guest; vCPU 0
+    never can.
     """
     enabled = [HOTPLUGGED if i >= max(removable_from, 1) else BOOT_VCPU for i in range(vcpus)]
     return (*enabled, *[OFF] * (maximum - vcpus))
@@ -27,7 +28,10 @@ def count(each: Vcpus) -> int:
 
 
 def to_add(each: Vcpus, wanted: int) -> list[int]:
-    """Return the ids to enable so that ``wanted`` vCPUs are enabled, the lowest ids first."""
+    """Return the ids to enable so that ``wanted`` vCPUs are enabled, the lowest ids first.
+
+    Empty if as many or more are enabled already.
+    """
     off = [i for i, vcpu in enumerate(each) if not vcpu.enabled]
     return off[: max(wanted - count(each), 0)]
 
@@ -35,7 +39,9 @@ def to_add(each: Vcpus, wanted: int) -> list[int]:
 def to_remove(each: Vcpus, wanted: int) -> list[int] | None:
     """Return the ids to remove so that ``wanted`` vCPUs are left, the highest ids first.
 
-    :returns: None if fewer vCPUs can be removed than necessary
+    Only vCPUs that can be removed from the running guest are among them.
+
+    :returns: empty if there are no more than ``wanted``; None if too few can be removed
     """
     removable = [i for i, vcpu in enumerate(each) if vcpu.enabled and vcpu.hotpluggable]
     excess = max(count(each) - wanted, 0)
@@ -43,17 +49,17 @@ def to_remove(each: Vcpus, wanted: int) -> list[int] | None:
 
 
 def changed(each: Vcpus, ids: list[int], to: Vcpu) -> Vcpus:
-    """Return ``each`` with the vCPUs ``ids`` replaced by ``to``."""
+    """Return a copy of ``each`` in which every vCPU with an id of ``ids`` is replaced by ``to``."""
     return tuple(to if i in ids else vcpu for i, vcpu in enumerate(each))
 
 
 def configured(each: Vcpus, wanted: int, *, hotpluggable: bool) -> Vcpus:
     """Return the configuration ``each`` with ``wanted`` vCPUs enabled.
 
-    The lowest ids are enabled first, and the highest ids are disabled first.
-    In a configuration any vCPU can be disabled, also one that is plugged at boot time.
+    The lowest ids are enabled first, and the highest ids are disabled first. In a configuration
+    any vCPU can be disabled, also one that cannot be removed from the running guest.
 
-    :param hotpluggable: whether vCPUs that are added can be removed from the running guest
+    :param hotpluggable: whether vCPUs that are added here can be removed from the running guest
     """
     more = changed(each, to_add(each, wanted), HOTPLUGGED if hotpluggable else BOOT_VCPU)
     enabled = [i for i, vcpu in enumerate(more) if vcpu.enabled]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Nova's compute API with nova-xloud, for WSGI servers that load ``application`` from here."""
+"""Nova's compute API extended by nova-xloud: a WSGI server loads ``application`` from here."""
 
 from __future__ import annotations
 

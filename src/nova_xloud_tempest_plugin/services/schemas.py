@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""JSON schemas of the API's answers, written from the API's documentation.
+"""JSON schemas of the answers with status 200 and 202, written from the API's documentation.
 
 They are not the schemas of the API itself, so that the tests find where the API and its
 documentation differ.
@@ -43,6 +43,21 @@ _SIZE = {**_exactly(vcpus=_AT_LEAST_ONE, memory_mb=_AT_LEAST_ONE), "type": ["obj
 _REFUSAL = {**_exactly(code=_CODE, message=_TEXT), "type": ["object", "null"]}
 _STEP = {"type": "object", "properties": {"step": _TEXT}, "required": ["step"]}
 
+_MODE = {"type": "string", "enum": ["off", "observe", "on"]}
+_ADVICE = _exactly(
+    resource={"type": "string", "enum": ["vcpus", "memory_mb"]}, code=_TEXT, message=_TEXT
+)
+_AUTOSCALE = _exactly(
+    mode=_MODE,
+    requested={"type": ["string", "null"], "enum": ["off", "observe", "on", None]},
+    profile={"type": "string", "enum": ["dense", "balanced", "careful"]},
+    weight={"type": "integer", "minimum": 1, "maximum": 1000},
+    recommendation=_SIZE,
+    reasons=_list_of(_ADVICE),
+    since={"type": ["string", "null"]},
+    age_seconds=_MAYBE_COUNT,
+)
+
 STATUS = {
     "status_code": [200],
     "response_body": _exactly(
@@ -62,6 +77,7 @@ STATUS = {
             generation=_COUNT,
             conditions=_list_of(_CONDITION),
             blockers=_list_of(_BLOCKER),
+            autoscale=_AUTOSCALE,
             source={"type": "string", "enum": ["host", "database"]},
         )
     ),

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The base class of all tests: flavors with minimums, servers, and the two sources of their sizes.
+"""The base class of all tests, which creates flavors and servers and reads the sizes of servers.
 
-A user of the cloud can read a server's size from its xloud-status and from Placement's allocations.
-Only interfaces that Tempest calls stable for plugins are used. Servers have no network, because no
-test needs one.
+A server's size is read from its xloud-status and from its allocations in Placement. Only interfaces
+that Tempest calls stable for plugins are used. Servers have no network, because no test needs one.
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ class Size:
 
 
 class BaseXloudTest(api_version_utils.BaseMicroversionTest, test.BaseTestCase):  # type: ignore[misc]
-    """Creates elastic servers and adjusts them, with clients of their owner and an administrator.
+    """Creates servers and adjusts them, with clients of their owner and of an admin.
 
     :ivar minimum: the minimum of the flavor ``flavor_id``
     :ivar maximum: the vCPUs and memory of the flavor ``flavor_id``
@@ -93,7 +92,12 @@ class BaseXloudTest(api_version_utils.BaseMicroversionTest, test.BaseTestCase): 
 
     @classmethod
     def create_flavor(cls, maximum: Size, minimum: Size | None = None) -> str:
-        """Create a flavor that is deleted after the tests of the class, and return its id."""
+        """Create a flavor with ``maximum`` as its size, and return its id.
+
+        The flavor is deleted after the tests of the class.
+
+        :param minimum: the extra specs minimum_cpu and minimum_memory; None: neither
+        """
         flavor = cls.flavors.create_flavor(
             name=_name(cls),
             vcpus=maximum.vcpus,
@@ -114,6 +118,8 @@ class BaseXloudTest(api_version_utils.BaseMicroversionTest, test.BaseTestCase): 
         """Create a server, wait until it is active, and return its id.
 
         The server is deleted after the tests of the class.
+
+        :param flavor_id: default: the flavor ``flavor_id`` of the class
         """
         server = cls.servers.create_server(
             name=_name(cls),
@@ -129,9 +135,9 @@ class BaseXloudTest(api_version_utils.BaseMicroversionTest, test.BaseTestCase): 
 
     @classmethod
     def wait_until(cls, what: str, probe: Callable[[], bool], seconds: float | None = None) -> None:
-        """Call ``probe`` again and again until it returns True.
+        """Call ``probe`` every half second until it returns True.
 
-        :param what: names what is waited for, in the message of the error
+        :param what: what is waited for, for the message of the error
         :param seconds: default: ``[xloud] adjust_timeout``
         :raises tempest.lib.exceptions.TimeoutException: ``probe`` did not return True in time
         """
@@ -145,7 +151,8 @@ class BaseXloudTest(api_version_utils.BaseMicroversionTest, test.BaseTestCase): 
         """Wait until the server has the status ``wanted`` and no task state.
 
         :raises tempest.lib.exceptions.TempestException: the server is in ERROR instead
-        :raises tempest.lib.exceptions.TimeoutException: not within ``[compute] build_timeout``
+        :raises tempest.lib.exceptions.TimeoutException: it does not have them within ``[compute]
+            build_timeout``
         """
 
         def reached() -> bool:
@@ -160,7 +167,8 @@ class BaseXloudTest(api_version_utils.BaseMicroversionTest, test.BaseTestCase): 
     def wait_gone(cls, server_id: str) -> None:
         """Wait until Nova does not find the server any more.
 
-        :raises tempest.lib.exceptions.TimeoutException: not within ``[compute] build_timeout``
+        :raises tempest.lib.exceptions.TimeoutException: Nova still finds it after ``[compute]
+            build_timeout``
         """
 
         def gone() -> bool:
@@ -191,9 +199,9 @@ class BaseXloudTest(api_version_utils.BaseMicroversionTest, test.BaseTestCase): 
         )
 
     def witnesses(self, server_id: str) -> tuple[dict[str, Any], Size | None]:
-        """Return the server's status and claim, to be compared with later ones.
+        """Return the server's xloud-status and its claim, to be compared with later ones.
 
-        The conditions of the status are without ``since``.
+        The conditions of the status are returned without ``since``.
         """
         status = self.status(server_id)
         for condition in status["conditions"]:
@@ -212,12 +220,14 @@ class BaseXloudTest(api_version_utils.BaseMicroversionTest, test.BaseTestCase): 
         return sorted(names[uuid] for uuid in allocations)
 
     def wait_settled(self, server_id: str, size: Size) -> None:
-        """Wait until all four numbers of a running server are ``size``, and it has converged.
+        """Wait until a running server has ``size``, and assert that its claim is ``size`` too.
 
-        Then assert that the server's claim in Placement is ``size`` too. A number that is not known
-        (observed vCPUs of a guest without an agent) is ignored.
+        It has ``size`` when its desired, reserved, actuated and observed size all are ``size``, and
+        no condition says that it is still converging. An observed number that is unknown is
+        ignored, such as the vCPUs of a guest without an agent.
 
-        :raises tempest.lib.exceptions.TimeoutException: not within ``[xloud] adjust_timeout``
+        :raises tempest.lib.exceptions.TimeoutException: it does not have ``size`` within ``[xloud]
+            adjust_timeout``
         """
         wanted = [{size.vcpus}, {size.memory_mb}]
 
@@ -234,7 +244,7 @@ class BaseXloudTest(api_version_utils.BaseMicroversionTest, test.BaseTestCase): 
         self.assertEqual(size, self.claim(server_id))
 
     def adjust_to(self, server_id: str, size: Size, **more: Any) -> None:
-        """Adjust vCPUs and memory as an administrator, and wait until the guest has ``size``.
+        """Adjust a server as an administrator, and wait until it has ``size`` and has converged.
 
         :param more: further members of the request, such as ``persist``
         """
@@ -242,7 +252,7 @@ class BaseXloudTest(api_version_utils.BaseMicroversionTest, test.BaseTestCase): 
         self.wait_settled(server_id, size)
 
     def need_following_guest(self) -> None:
-        """Skip the test if the guest does not give back vCPUs and memory."""
+        """Skip the test if ``[xloud] guest_follows`` is false."""
         if not CONF.xloud.guest_follows:
             raise self.skipException("[xloud] guest_follows is false")
 
@@ -252,7 +262,7 @@ def _name(cls: type) -> str:
 
 
 def _forgiving(call: Callable[..., Any]) -> Callable[..., Any]:
-    """Return ``call`` without the error ``NotFound``, for a cleanup of what may be gone already."""
+    """Return a function that calls ``call`` and ignores ``NotFound``, for use in cleanups."""
 
     def forgiving(*args: Any) -> Any:
         return test_utils.call_and_ignore_notfound_exc(call, *args)
@@ -266,7 +276,7 @@ def _four_numbers(status: dict[str, Any]) -> set[Any]:
 
 
 def _is_converging(status: dict[str, Any]) -> bool:
-    """Return whether the condition Converged is there and false."""
+    """Return whether the status has the condition Converged, and that is false."""
     return any(
         condition["type"] == "Converged" and not condition["status"]
         for condition in status["conditions"]

@@ -96,6 +96,28 @@ MEASURES = (
         goal="no thread more",
     ),
     Measure(
+        "autoscale-off",
+        "Automatic growth that is off",
+        "A pass over 100 servers with automatic growth off, beside the same engine made without "
+        "automatic growth.",
+        goal="at most 1.02; no thread more",
+    ),
+    Measure(
+        "autoscale-round",
+        "A round of automatic growth",
+        "What a round over 100, 300 and 1000 guests costs: their statistics parsed, their need, "
+        "the recommendations, who gets what, the journal. libvirt answers at once, with as many "
+        "figures as KVM has of four vCPUs.",
+        goal="at most 1 % of a core for 100 guests; linear; 16 KiB a guest",
+    ),
+    Measure(
+        "autoscale-change",
+        "A change by automatic growth",
+        "What one change asks of nova-conductor, the databases and Placement, in a small cloud in "
+        "one process: exact numbers, no times. What they come to in a large region: "
+        "[on paper](reference/scale-on-paper.md).",
+    ),
+    Measure(
         "density",
         "Servers on one host",
         "Under a load that rises and falls, one hour compressed, in-process with Nova's services "

@@ -12,9 +12,11 @@ from typing import Any
 import pytest
 from nova import objects
 from nova.scheduler.client import report
+from oslo_db import exception as db_exception
 
 from nova_xloud.audit import cloud
 from nova_xloud.audit.cloud import Cloud, Host
+from nova_xloud.audit.report import Unread
 
 objects.register_all()
 
@@ -79,3 +81,12 @@ def test_those_of_a_host_are_read_some_at_a_time_in_a_context_of_their_own(
     assert all(context is contexts[0] for context in contexts)
     assert contexts[0] is not host.context
     assert contexts[0].cell == "one"
+
+
+def test_actions_that_cannot_be_read_are_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    def gone(*arguments: Any, **options: Any) -> Any:
+        raise db_exception.DBConnectionError("the cell's database is away")
+
+    monkeypatch.setattr(objects.InstanceActionList, "get_by_instance_uuid", gone)
+    with pytest.raises(Unread, match=r"actions of instance uuid-0 .* database is away"):
+        Cloud.seconds_since_start(None, None, "uuid-0")  # type: ignore[arg-type]

@@ -31,6 +31,21 @@ def numbers(desired: int, reserved: int, actuated: int | None, observed: int | N
     }
 
 
+def autoscale(mode: str = "off", **more: Any) -> dict[str, Any]:
+    """``autoscale`` of a status; without arguments of a server that is not scaled."""
+    return {
+        "mode": mode,
+        "requested": None,
+        "profile": "balanced",
+        "weight": 100,
+        "recommendation": None,
+        "reasons": [],
+        "since": None,
+        "age_seconds": None,
+        **more,
+    }
+
+
 def body(vcpus: Any = None, memory_mb: Any = None, *conditions: Any, **more: Any) -> dict[str, Any]:
     """``xloud_status``; without arguments of a server that is as it should be."""
     return {
@@ -49,6 +64,7 @@ def body(vcpus: Any = None, memory_mb: Any = None, *conditions: Any, **more: Any
         "generation": 1,
         "conditions": list(conditions) or [converged()],
         "blockers": [],
+        "autoscale": autoscale(),
         "source": "host",
         **more,
     }

@@ -11,6 +11,7 @@ from nova_xloud.client.commands import columns
 from nova_xloud.core.convergence import steps
 from nova_xloud.core.convergence.dry_run import described
 from nova_xloud.core.size import Size
+from tests.unit.client.bodies import autoscale, status
 
 
 @pytest.mark.parametrize(
@@ -31,6 +32,38 @@ def test_columns(column: type, value: object, words: str) -> None:
     assert made.machine_readable() == value
 
 
+SCALED = autoscale(
+    "on",
+    requested="on",
+    recommendation={"vcpus": 3, "memory_mb": 768},
+    reasons=[{"resource": "vcpus", "code": "grow.cpu_busy", "message": "all are used"}],
+    since="2026-11-30T12:00:00Z",
+    age_seconds=2,
+)
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (autoscale(), "off"),
+        (
+            autoscale("observe"),
+            "observe (the flavor's, or the cloud's), profile balanced, weight 100\n"
+            "no recommendation yet",
+        ),
+        (
+            SCALED,
+            "on (requested), profile balanced, weight 100\n"
+            "recommended: 3 vCPUs, 768 MiB since 2026-11-30T12:00:00Z\n"
+            "vcpus: grow.cpu_busy: all are used\n"
+            "the guest's figures are 2 s old",
+        ),
+    ],
+)
+def test_autoscale_says_mode_recommendation_reasons_and_age(value: object, words: str) -> None:
+    assert columns.AutoscaleColumn(value).human_readable() == words
+
+
 CONDITIONS = [
     {"type": "GaveUp", "status": True, "reason": "xloud.a", "message": "why and how", "since": "T"},
     {"type": "Booting", "status": True, "reason": "xloud.b", "message": "", "since": ""},
@@ -38,7 +71,7 @@ CONDITIONS = [
 ]
 
 
-def test_text_is_wrapped_to_its_width_and_a_condition_is_indented_under_its_type() -> None:
+def test_condition_is_wrapped_to_the_width_and_indented_under_its_type() -> None:
     column = columns.ConditionsColumn(CONDITIONS)
     assert column.human_readable().splitlines() == [
         "GaveUp: True since T",
@@ -102,3 +135,46 @@ def test_every_step_that_a_plan_may_have_is_in_words(step: steps.Step, words: st
 
 def test_a_step_of_a_later_version_is_shown_as_it_is() -> None:
     assert columns.step({"step": "defragment", "mib": 5}) == "defragment mib 5"
+
+
+FORGED = "web\x1b[2J\nforged\u202e"
+SAFE = "web\\x1b[2J\\nforged\\u202e"
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        (columns.NameColumn, FORGED),
+        (columns.RefusalColumn, {"code": "xloud.quota", "message": FORGED}),
+        (columns.ListColumn, [FORGED]),
+        (columns.BlockersColumn, [{"resource": "vcpus", "code": "xloud.a", "message": FORGED}]),
+        (columns.ConditionsColumn, [{**CONDITIONS[0], "message": FORGED}]),
+        (columns.StepsColumn, [{"step": "stuck", "why": FORGED}]),
+    ],
+)
+def test_what_a_terminal_would_act_on_is_escaped(column: type, value: object) -> None:
+    shown = column(value).human_readable()
+    assert SAFE in shown
+    assert not set(shown) & {"\x1b", "\u202e"}
+    assert column(value).machine_readable() == value
+
+
+@pytest.mark.parametrize(
+    ("recommendation", "differs"),
+    [
+        (None, False),
+        ({"vcpus": 1, "memory_mb": 512}, False),
+        ({"vcpus": 2, "memory_mb": 512}, True),
+    ],
+)
+def test_status_says_whether_another_size_is_recommended(
+    recommendation: dict[str, int] | None, differs: bool
+) -> None:
+    told = status(autoscale=autoscale("observe", recommendation=recommendation))
+    assert told.recommends_change is differs
+
+
+def test_answer_of_an_older_api_says_nothing_of_automatic_growth() -> None:
+    told = status(autoscale=None)
+    assert told.autoscale is None
+    assert not told.recommends_change

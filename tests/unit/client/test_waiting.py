@@ -143,7 +143,8 @@ def test_a_note_is_told_once() -> None:
     notes = [one.note for one in cloud.told if one.stage is None]
     assert notes == [
         "it is paused",
-        "the server's compute host is down; the adjustment continues when the host is back",
+        "the server's compute host is down, or it or Placement does not answer; the adjustment "
+        "continues when they are back",
     ]
 
 

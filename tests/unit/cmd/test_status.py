@@ -6,19 +6,16 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
-import subprocess
-import sys
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 import pytest
 
-from lab.patience import LIMIT
 from nova_xloud.audit import upgrade_check
 from nova_xloud.audit.report import Report, Unread, as_json, as_text
 from nova_xloud.cmd import invariants, status
-from nova_xloud.core.checks.finding import REMEDIES, Finding
+from nova_xloud.core.checks.finding import Finding
 from nova_xloud.core.checks.upgrade_check import Issue, Level, Verdict
+from nova_xloud.core.remedies.findings import FINDINGS
 
 # Words that say nothing to who has not read the code.
 PRIVATE = ("likewise", "see there", "is told", "asked of", "looked at", "things go on", "anew")
@@ -51,36 +48,6 @@ def run(*argv: str) -> tuple[int, list[str]]:
         yield
 
     return status.main(argv, configured), given
-
-
-def test_help_teaches_and_imports_no_nova() -> None:
-    script = (
-        "import sys\nfrom nova_xloud.cmd.status import main\n"
-        "try:\n    main(['invariants', '--help'])\n"
-        "finally:\n    print('nova' in sys.modules, file=sys.stderr)\n"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True
-    )
-    assert done.stderr == "False\n"
-    for code in REMEDIES.keys() - {"guest_unknown"}:
-        assert f"  {code} " in done.stdout
-    assert "Exit codes: 0 every rule holds; 1 a rule is broken; 2" in done.stdout
-
-
-def test_help_of_the_upgrade_check_names_each_check_and_imports_no_nova() -> None:
-    script = (
-        "import sys\nfrom nova_xloud.cmd.status import main\n"
-        "try:\n    main(['upgrade', 'check', '--help'])\n"
-        "finally:\n    print('nova' in sys.modules, file=sys.stderr)\n"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True
-    )
-    assert done.stderr == "False\n"
-    for name, _ in upgrade_check.Readiness(list, ()).checks():
-        assert f"\n  {name} " in done.stdout
-    assert "255" in done.stdout
 
 
 def test_help_of_all_names_the_commands(capsys: pytest.CaptureFixture[str]) -> None:
@@ -166,31 +133,6 @@ def test_the_configuration_is_novas(argv: tuple[str, ...]) -> None:
     assert run(*argv) == (0, ["--config-file=a", "--config-file=b", "--config-dir=c"])
 
 
-@pytest.mark.parametrize(
-    ("command", "code"), [(["invariants"], 2), (["upgrade", "check", "--json"], 255)]
-)
-def test_a_configuration_that_is_not_there_is_no_outcome_and_named(
-    command: list[str], code: int
-) -> None:
-    done = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "nova_xloud.cmd.status",
-            "--config-file",
-            "/nowhere/nova.conf",
-            *command,
-        ],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert done.returncode == code
-    assert "/nowhere/nova.conf" in done.stderr.splitlines()[-1]
-    assert "Traceback" not in done.stderr
-
-
 @pytest.mark.parametrize("form", ["table", "json"])
 def test_what_could_not_be_begun_is_2_and_printed_in_the_form_asked_for(
     form: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -237,11 +179,11 @@ def test_as_text() -> None:
         "columns_differ  uuid-1    host1   its columns say so, and Placement so",
         "",
         "What to do:",
-        f"  columns_differ: {REMEDIES['columns_differ']}.",
-        f"  host_oversold: {REMEDIES['host_oversold']}.",
+        f"  columns_differ: {FINDINGS['columns_differ'].advice}",
+        f"  host_oversold: {FINDINGS['host_oversold'].advice}",
         "",
         "Notes, no broken rules:",
-        f"  host host3: nova-compute there is down; {REMEDIES['guest_unknown']}.",
+        f"  host host3: nova-compute there is down. {FINDINGS['guest_unknown'].advice}",
         "",
         "Not checked:",
         "  cell x could not be read; look where it is.",
@@ -269,118 +211,6 @@ def test_as_json() -> None:
         "breaks": 3,
         "notes": 1,
     }
-
-
-INTERRUPTED = """
-import contextlib, os, signal, sys, threading
-
-# A shell starts what it does not wait for with SIGINT ignored.
-signal.signal(signal.SIGINT, signal.default_int_handler)
-
-from nova_xloud.cmd import invariants, status
-from tests.unit.audit.test_invariants_of_a_host import Answers, check_of, read
-
-def hang():
-    threading.Event().wait()
-
-def interrupt():
-    os.kill(os.getpid(), signal.SIGINT)
-
-def check(arguments, survey):
-    with invariants.Progress(sys.stderr) as progress:
-        progress(1, 3, 9)
-        return read(check_of(Answers(hang), Answers(hang), Answers(interrupt))[0])
-
-invariants._check = check
-sys.stderr.isatty = lambda: True
-sys.exit(status.main(["invariants", "-f", "json"], lambda options: contextlib.nullcontext()))
-"""
-
-
-UNPREPARED = """
-import contextlib
-import functools
-import sys
-
-from keystoneauth1.exceptions import ConnectFailure
-
-from nova_xloud.cmd import status
-
-CELL = "00000000-0000-0000-0000-000000000001"
-
-
-class Silent:
-    def get(self, *arguments, **more):
-        raise ConnectFailure("nobody listens")
-
-
-@contextlib.contextmanager
-def with_a_host(options):
-    with status._configured(options):
-        import nova.conf
-        from nova import objects
-        from nova.scheduler.client import report
-        from nova_xloud.audit.cloud import Cloud, Host
-
-        cell = objects.CellMapping(
-            uuid=CELL, name="cell1", transport_url="fake:/", database_connection="sqlite://"
-        )
-        objects.CellMappingList.get_all = lambda context: [cell]
-        if "no database" not in sys.argv[2]:
-            nova.conf.CONF.set_default("connection", "sqlite://", "database")
-        if sys.argv[2].startswith("a client"):
-            report.report_client_singleton = Silent
-        host = functools.partial(Host, "host1", "node1", "provider", up=True)
-        Cloud.hosts = lambda cloud: list(cloud.cells.every(lambda at: [host(context=at)]))
-        yield
-
-
-arguments = ["--config-file", sys.argv[1], *sys.argv[3:], "-f", "json"]
-sys.exit(status.main(arguments, with_a_host))
-"""
-
-
-@pytest.mark.parametrize("arguments", [(), ("--libvirt", "host1=test:///default")])
-@pytest.mark.parametrize(
-    ("placement", "unread"),
-    [
-        ("a client", "Placement could not be asked: nobody listens"),
-        # These credentials know no Placement.
-        ("none", "Placement could not be reached"),
-        ("a client, and no database", "nova.conf has no [database] connection"),
-    ],
-)
-def test_a_command_that_has_made_nothing_before_says_what_it_could_not_read(
-    tmp_path: Path, placement: str, unread: str, arguments: tuple[str, ...]
-) -> None:
-    """No test has made a client, a session or an option for it."""
-    conf = tmp_path / "nova.conf"
-    conf.write_text("[DEFAULT]\ntransport_url = fake:/\n[placement]\nauth_type = none\n")
-    done = subprocess.run(
-        [sys.executable, "-c", UNPREPARED, str(conf), placement, "invariants", *arguments],
-        capture_output=True,
-        text=True,
-        timeout=LIMIT,
-    )
-    assert done.returncode == 2, done.stderr
-    assert unread in json.loads(done.stdout)["not_checked"][0]["what"], done.stderr
-
-
-def test_ctrl_c_waits_for_no_host_and_is_130() -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", INTERRUPTED],
-        capture_output=True,
-        text=True,
-        timeout=LIMIT,
-        check=False,
-    )
-    assert (done.returncode, done.stdout) == (130, "")
-    # Not behind the line that says how far it was.
-    assert (
-        done.stderr.splitlines()[-1]
-        == "nova-xloud-status: interrupted before the check was finished; nothing was reported"
-    )
-    assert "Traceback" not in done.stderr
 
 
 @pytest.fixture

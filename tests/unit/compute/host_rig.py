@@ -10,8 +10,9 @@ from typing import Any
 from lab.patience import LIMIT
 from nova_xloud.clock import Clock
 from nova_xloud.compute.agenda import Urgency
-from nova_xloud.compute.converge import Outcome, converge
+from nova_xloud.compute.converge import converge
 from nova_xloud.compute.host import Host
+from nova_xloud.compute.outcome import Outcome
 from nova_xloud.compute.ports import Instance
 from nova_xloud.compute.worker import Worker
 from nova_xloud.conf import EngineOptions
@@ -31,6 +32,7 @@ class Watched(Worker):
     """The real worker, in the test's time.
 
     :ivar submitted: the action of each submission
+    :ivar shrinking: whether each submission was said to give the guest nothing more
     :ivar hold: the runs begin when it is set
     """
 
@@ -43,6 +45,7 @@ class Watched(Worker):
         self.hold = threading.Event()
         self.hold.set()
         self.submitted: list[str | None] = []
+        self.shrinking: list[bool] = []
         self.futures: list[Future[Outcome]] = []
 
     def submit(
@@ -55,6 +58,7 @@ class Watched(Worker):
     ) -> Future[Outcome]:
         future = super().submit(instance, action, urgency, shrinks=shrinks)
         self.submitted.append(action)
+        self.shrinking.append(shrinks)
         self.futures.append(future)
         return future
 

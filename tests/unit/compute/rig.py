@@ -16,28 +16,35 @@ from typing import Any
 
 from nova_xloud.clock import Clock
 from nova_xloud.compute.admit import Admission, admit, reserve
-from nova_xloud.compute.agenda import Urgency
 from nova_xloud.compute.boot_grace import BootGrace
-from nova_xloud.compute.converge import Outcome, converge
-from nova_xloud.compute.ports import Domain, Instance, RecordView, Reservation
+from nova_xloud.compute.converge import converge
+from nova_xloud.compute.outcome import Outcome
+from nova_xloud.compute.ports import Instance
 from nova_xloud.compute.waits import Waits
 from nova_xloud.compute.watch import Watch
 from nova_xloud.compute.worker import Converging
 from nova_xloud.conf import EngineOptions
+from nova_xloud.core.convergence.balloon import Limits
 from nova_xloud.core.convergence.plan import AdjustRequest
+from nova_xloud.core.instance.conditions import judge
 from nova_xloud.core.instance.desired import Desired
-from nova_xloud.core.instance.guest import DomainReading
 from nova_xloud.core.instance.lifecycle import NEVER_ADJUSTED
+from nova_xloud.core.instance.state import InstanceState
 from nova_xloud.core.size import Size
 from nova_xloud.core.sizing.bounds import FlavorFacts, HostFacts
-from nova_xloud.errors import InvalidState, XloudError
+from nova_xloud.errors import InvalidState
 from nova_xloud.testing import Behaviour, FakeDomain, FakeGuest, ManualClock, Timing
 from nova_xloud.testing.fake_ports import FakeActions, FakeClaims, FakeRecord
+from tests.unit.compute.rig_ports import TappedActions, TappedClaims, TappedDomain, TappedRecord
 
 MAXIMUM = Size(8, 4096)
 NOW = Size(4, 2048)
 SPECS = {"minimum_cpu": "2", "minimum_memory": "1024"}
 OPTIONS = EngineOptions(claim_attempts=3)
+# A balloon gives memory back in steps that the guest has time for, and leaves it a reserve.
+STEPS = replace(OPTIONS, limits=Limits(step_mb=300, reserve_mb=64))
+# Before a guest shrinks, its balloon is set to the size that it has (convergence/balloon.py).
+SHRINK = ["set_memory", "set_memory"]
 # More effects than anything here takes.
 ENDLESS = 100
 UUID = "b1a5"
@@ -54,7 +61,7 @@ class Rig:
 
     :param grace: seconds after its start in which the guest is booting; 0: it never is
     :ivar effects: what was done, in order
-    :ivar done: the same, each with what was told or written
+    :ivar done: the same, each with the value that was set or written
     :ivar before: called before the named effect; ``sleep``, ``lock``, ``read``, ``claim_read`` and
         ``answers`` too
     :ivar kill_at: at this point, counting from 0 before and after each effect, all ends
@@ -122,10 +129,10 @@ class Rig:
     def instance(self) -> Instance:
         return Instance(
             uuid=self.uuid,
-            domain=lambda: _Domain(self, FakeDomain(self.guest)),
-            claims=_Claims(self),
-            record=_Record(self),
-            actions=_Actions(self),
+            domain=lambda: TappedDomain(self, FakeDomain(self.guest)),
+            claims=TappedClaims(self),
+            record=TappedRecord(self),
+            actions=TappedActions(self),
             lock=self.lock,
             booting=lambda reading: self.boot_grace.is_booting(self.uuid, reading),
             watched=lambda reading: self.watch.judged(self.uuid, reading),
@@ -229,8 +236,25 @@ class Rig:
         """The types of the conditions that are recorded."""
         return [one.type for one in self.record.desired.recorded_conditions]
 
+    @property
+    def recorded_reasons(self) -> list[str]:
+        """The codes of the conditions that are recorded."""
+        return [one.reason for one in self.record.desired.recorded_conditions]
+
+    def visible_conditions(self) -> list[str]:
+        """The types of the conditions that people see now, but ``Converged``."""
+        guest = FakeDomain(self.guest).read()
+        seen = InstanceState(
+            self.record.desired,
+            self.claims.size,
+            self.watch.judged(self.uuid, guest),
+            booting=self.boot_grace.is_booting(self.uuid, guest),
+        )
+        found = judge(seen, self.record.desired.progress, self.date())
+        return [one.type for one in found if one.status and one.type != "Converged"]
+
     def told(self, effect: str) -> list[Any]:
-        """What was told, each time, by the named effect."""
+        """The values that the named effect has set or written, in order."""
         return [what for name, what in self.done if name == effect]
 
     def once_before(self, effect: str, hook: Hook) -> None:
@@ -286,7 +310,7 @@ class Rig:
             held = seen.held
             reserved = self.claims.size
             if self.takes_memory or self.boot_grace.booting(self.uuid, seen.boot_id):
-                # What it was not told to take. That we tell it no more is checked when we do.
+                # Memory that it was not set to. check_reserved() checks what it is set to.
                 held = Size(held.vcpus, min(held.memory_mb, reserved.memory_mb))
             assert reserved.covers(held), f"{reserved} reserved, {held} held"
         if self.guest.exists and self.guest.persistent and not self.defined_by_hand:
@@ -295,9 +319,18 @@ class Rig:
         assert self.claims.capacity.covers(self.claims.size)
 
     def check_reserved(self, asked: Size, has: Size | None = None) -> None:
-        """Nobody is told to take what is not reserved for it, unless it has that already."""
+        """Fail if ``asked`` is not reserved for the guest, beyond what the guest has already."""
         has = self.size if has is None else has
         assert self.claims.size.at_least(has).covers(asked), f"{asked} is not reserved"
+
+    def check_unchanged(self) -> None:
+        """A request has left no claim, no record and no action, and the guest as it was."""
+        assert self.claims.size == NOW
+        assert self.claims.written == []
+        assert self.record.desired == Desired(NOW)
+        assert self.record.written == []
+        assert self.actions.started == []
+        assert self.size == NOW
 
     def _answers(self, within: float) -> bool:
         assert not self.locked, "QEMU was asked whether it answers with the instance locked"
@@ -326,119 +359,3 @@ def at_once(run: Callable[..., Outcome]) -> Converging:
         return run(*arguments)
 
     return steps
-
-
-class Inline:
-    """The worker, as a pass needs it, in the test's own thread and the rig's time.
-
-    :ivar submitted: UUID and action of each
-    :ivar busy: UUIDs of which a run is on its way
-    :ivar then: what is to be called when it is not any more, by UUID
-    """
-
-    def __init__(self, rig: Rig, *, runs: bool = True) -> None:
-        self._rig = rig
-        self._runs = runs
-        self.submitted: list[tuple[str, str | None]] = []
-        self.busy: set[str] = set()
-        self.then: dict[str, Callable[[], object]] = {}
-
-    def is_busy(self, uuid: str) -> bool:
-        return uuid in self.busy
-
-    def on_idle(self, uuid: str, then: Callable[[], object]) -> bool:
-        if uuid in self.busy:
-            self.then[uuid] = then
-        return uuid in self.busy
-
-    def submit(
-        self,
-        instance: Instance,
-        action: str | None = None,
-        urgency: Urgency = Urgency.ASKED,
-        *,
-        shrinks: bool = False,
-    ) -> None:
-        self.submitted.append((instance.uuid, action))
-        if self._runs:
-            with contextlib.suppress(XloudError):
-                rig = self._rig
-                rig.carry_out(converge(instance, rig.options, rig.engine_clock))
-
-
-class _Domain:
-    def __init__(self, rig: Rig, inner: Domain) -> None:
-        self._rig, self._inner = rig, inner
-
-    def read(self, *, agent: bool = True) -> DomainReading:
-        self._rig._hook("read")
-        return self._inner.read(agent=agent)
-
-    def ping(self) -> None:
-        self._inner.ping()
-
-    def set_vcpus(self, count: int) -> None:
-        with self._rig.effect("set_vcpus", count):
-            self._rig.check_reserved(Size(count, 0))
-            self._inner.set_vcpus(count)
-
-    def set_memory(self, mib: int) -> None:
-        with self._rig.effect("set_memory", mib):
-            self._rig.check_reserved(Size(0, mib))
-            self._inner.set_memory(mib)
-
-    def set_statistics_period(self, seconds: int) -> None:
-        with self._rig.effect("set_statistics_period", seconds):
-            self._inner.set_statistics_period(seconds)
-
-    def set_definition(self, size: Size) -> None:
-        with self._rig.effect("set_definition", size):
-            self._rig.check_reserved(size, self._rig.definition)
-            self._inner.set_definition(size)
-
-    def set_vcpus_online(self, count: int) -> None:
-        with self._rig.effect("set_vcpus_online", count):
-            self._inner.set_vcpus_online(count)
-
-
-class _Claims:
-    def __init__(self, rig: Rig) -> None:
-        self._rig = rig
-
-    def read(self) -> Reservation:
-        self._rig._hook("claim_read")
-        return self._rig.claims.read()
-
-    def check(self, current: Reservation, size: Size) -> None:
-        self._rig.claims.check(current, size)
-
-    def write(self, current: Reservation, size: Size) -> Reservation:
-        with self._rig.effect("claim", size):
-            return self._rig.claims.write(current, size)
-
-
-class _Record:
-    def __init__(self, rig: Rig) -> None:
-        self._rig = rig
-
-    def refresh(self) -> RecordView:
-        return self._rig.record.refresh()
-
-    def write(self, desired: Desired, recorded: Size) -> None:
-        with self._rig.effect("record", desired):
-            self._rig.record.write(desired, recorded)
-
-
-class _Actions:
-    def __init__(self, rig: Rig) -> None:
-        self._rig = rig
-
-    def start(self, name: str) -> None:
-        # For people to read; no size depends on it, and it is not done under the lock.
-        self._rig.actions.start(name)
-
-    def notify(self, name: str, error: Exception | None = None) -> None:
-        self._rig.actions.notify(name, error)
-
-    def event(self, name: str) -> contextlib.AbstractContextManager[Any]:
-        return self._rig.actions.event(name)

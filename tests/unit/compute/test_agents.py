@@ -15,6 +15,7 @@ from lab.patience import LIMIT
 from nova_xloud import releases
 from nova_xloud.compute.agents import LEFT_BEHIND, SECONDS, Agents
 from nova_xloud.errors import AgentUnavailable, DomainCallFailed
+from tests.unit.waiting import wait_until
 
 SOON = 0.1
 MACHINE = releases.machine_threads()
@@ -102,8 +103,7 @@ def test_who_asks_beside_another_asks_after_it() -> None:
 
     other = threading.Thread(target=asked.ask, args=("a", slow))
     other.start()
-    while not asked._calls:
-        time.sleep(0.01)
+    wait_until(lambda: asked._calls)
     asked.ask("a", lambda: done.append("quick"))
     other.join()
     assert done == ["slow", "quick"]

@@ -32,7 +32,7 @@ def test_no_guest_is_booting_before_the_running_guests_are_known() -> None:
     assert not known.booting("other", 8)
 
 
-def test_a_guest_is_booting_for_as_long_as_the_grace_after_it_was_first_seen() -> None:
+def test_guest_is_booting_for_the_grace_after_it_was_first_seen() -> None:
     known, clock = boot_grace()
     assert known.booting("one", 7)
     clock.advance(GRACE - 0.5)
@@ -48,7 +48,7 @@ def test_without_a_grace_none_is_ever_booting() -> None:
     assert not known.booting("one", 7)
 
 
-def test_a_guest_that_is_off_is_not_booting_and_its_next_start_is_a_new_one() -> None:
+def test_stopped_guest_is_not_booting_and_its_next_start_is_a_new_one() -> None:
     known, clock = boot_grace()
     assert known.booting("one", 7)
     clock.advance(GRACE)
@@ -113,7 +113,7 @@ def test_statistics_that_begin_anew_are_a_start(stats_at: int | None) -> None:
     assert not reports(known, stats_at)
 
 
-def test_a_guest_that_was_there_when_the_service_began_may_restart_itself_too() -> None:
+def test_guest_older_than_the_service_may_restart_itself_too() -> None:
     known, _ = boot_grace()
     known.assume_booted({"one": 7})
     assert not reports(known, 1000)

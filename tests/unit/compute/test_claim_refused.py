@@ -12,7 +12,8 @@ from nova_xloud.core.size import Size
 from nova_xloud.errors import ClaimRefused, GuestRefused
 from nova_xloud.testing import Behaviour
 from nova_xloud.testing.fake_ports import FakeHostInstances
-from tests.unit.compute.rig import NOW, OPTIONS, Inline, Rig
+from tests.unit.compute.inline_worker import InlineWorker
+from tests.unit.compute.rig import NOW, OPTIONS, Rig
 
 LESS = Size(2, 1024)
 
@@ -55,7 +56,7 @@ def test_the_next_tries_are_spaced_and_one_of_them_succeeds(refuses: Callable[[R
     with pytest.raises(ClaimRefused):
         rig.converge()
     passes = Reconciler(
-        FakeHostInstances([rig.instance]), rig.boot_grace, Inline(rig), OPTIONS, rig.clock.now
+        FakeHostInstances([rig.instance]), rig.boot_grace, InlineWorker(rig), OPTIONS, rig.clock.now
     )
     tried = []
     for minute in range(64):

@@ -4,18 +4,15 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import replace
 
 import pytest
 
-from nova_xloud.core.convergence.balloon import Limits
 from nova_xloud.core.instance.desired import Desired
 from nova_xloud.core.size import Size
 from nova_xloud.errors import GuestRefused
 from nova_xloud.testing import Behaviour, Timing
-from tests.unit.compute.rig import MAXIMUM, OPTIONS, Rig
+from tests.unit.compute.rig import MAXIMUM, OPTIONS, STEPS, Rig
 
-STEPS = replace(OPTIONS, limits=Limits(step_mb=300, reserve_mb=64))
 LARGE = Size(4, 4096)
 
 
@@ -118,7 +115,7 @@ def test_force_waits_for_no_statistics() -> None:
     assert rig.size == rig.claims.size == Size(4, 1024)
 
 
-def test_a_guest_that_takes_back_what_force_took_has_refused_and_that_is_claimed() -> None:
+def test_guest_that_takes_back_what_force_took_has_refused_and_is_claimed() -> None:
     rig = large(autodeflate=True)
     rig.guest.uses_kib = 2000 * 1024
     rig.takes_memory = True
@@ -199,13 +196,13 @@ def test_booting_guest_is_waited_for_and_its_balloon_not_claimed() -> None:
     assert rig.size == PERSISTED
 
 
-def test_a_guest_that_boots_is_not_waited_for_longer_than_any_other_and_has_not_refused() -> None:
+def test_booting_guest_is_awaited_for_a_step_timeout_and_has_not_refused() -> None:
     rig = booted(driver_seconds=1000)
     outcome = rig.converge()
     assert "has just started" in str(outcome.deferred)
     assert rig.clock.now() == pytest.approx(OPTIONS.step_timeout, abs=1)
     assert rig.claims.size == PERSISTED
-    # It was never adjusted; that it is looked at again is written.
+    # It was never adjusted, but is recorded as deferred, so that a pass checks it again.
     assert rig.end == ("deferred", "xloud.deferred")
     assert rig.recorded_conditions == []
 
@@ -247,7 +244,7 @@ def test_surplus_claim_of_a_booting_guest_is_released_after_it_arrived() -> None
     assert rig.claims.size == PERSISTED
 
 
-def test_a_guest_that_boots_can_be_adjusted_and_is_claimed_for_what_was_asked() -> None:
+def test_booting_guest_can_be_adjusted_and_is_claimed_for_what_was_asked() -> None:
     rig = booted(driver_seconds=20)
     rig.adjust(6, 2048)
     assert rig.claims.written == [Size(6, 2048)]

@@ -1,48 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Not yet is not never: guests that are late, silent, or held by another call."""
+"""Not yet is not never: vCPUs that come late, domains and agents that another call holds."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 
 from nova_xloud.compute.converge import converge
-from nova_xloud.core.convergence.balloon import Limits
-from nova_xloud.core.instance.conditions import judge
-from nova_xloud.core.instance.state import InstanceState
 from nova_xloud.core.size import Size
 from nova_xloud.errors import Blocked, GuestRefused
 from nova_xloud.testing import Behaviour, FakeDomain, Timing
 from nova_xloud.testing.behaviour import Rejected
 from tests.unit.compute.rig import MAXIMUM, NOW, OPTIONS, Rig
 
-STEPS = replace(OPTIONS, limits=Limits(step_mb=300, reserve_mb=64))
-
 
 def late(seconds: float, **options: object) -> Rig:
     return Rig(timing=Timing(removal_seconds=seconds), **options)  # type: ignore[arg-type]
-
-
-def types(rig: Rig) -> list[str]:
-    """The conditions that people see now, but ``Converged``."""
-    guest = FakeDomain(rig.guest).read()
-    seen = InstanceState(
-        rig.record.desired,
-        rig.claims.size,
-        rig.watch.judged(rig.uuid, guest),
-        booting=rig.boot_grace.is_booting(rig.uuid, guest),
-    )
-    found = judge(seen, rig.record.desired.progress, rig.date())
-    return [one.type for one in found if one.status and one.type != "Converged"]
-
-
-def reasons(rig: Rig) -> list[str]:
-    return [one.reason for one in rig.record.desired.recorded_conditions]
-
-
-# --- vCPUs that come late ----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("seconds", [3, 5.5, 8, 59])
@@ -72,7 +46,7 @@ def test_late_removal_releases_and_records_nothing_while_it_is_awaited() -> None
     assert set(map(str, seen)) == {str((NOW, []))}
 
 
-def test_a_vcpu_that_does_not_come_in_our_time_is_refused_and_unsettled_then() -> None:
+def test_removal_that_does_not_end_in_time_is_refused_and_unsettled() -> None:
     rig = late(1000)
     began = rig.clock.now()
     with pytest.raises(GuestRefused) as refusal:
@@ -120,9 +94,6 @@ def test_a_step_timeout_below_libvirts_own_ends_it_sooner() -> None:
         rig.adjust(3)
 
 
-# --- a domain that another call holds ----------------------------------------------------------
-
-
 def held(rig: Rig, effect: str) -> None:
     def busy() -> None:
         rig.guest.busy = True
@@ -146,7 +117,7 @@ def test_a_domain_that_another_call_holds_is_tried_later(
     assert "state change lock" in outcome.deferred
     assert rig.recorded_conditions == []
     rig.guest.busy = False
-    assert types(rig) == []
+    assert rig.visible_conditions() == []
     del rig.before[effect]
     assert rig.converge().converged
     assert (rig.end[0], rig.recorded_conditions) == ("converged", [])
@@ -160,9 +131,6 @@ def test_an_agent_that_is_held_by_another_call_is_no_failure() -> None:
         "VIR_ERR_OPERATION_TIMEOUT", "cannot acquire state change lock (held by agent=x)"
     )
     assert rig.converge().converged
-
-
-# --- agents that answer with an error ----------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -203,246 +171,6 @@ def test_an_agent_is_asked_of_elastic_servers_only() -> None:
     rig.record.facts = replace(rig.record.facts, extra_specs={"minimum_cpu": "1"})
     observe(instance)
     assert asked == [False, True, True]
-
-
-# --- statistics that come late, or never --------------------------------------------------------
-
-
-PERIOD = Timing(stats_seconds=10, balloon_rate=1e9)
-
-
-def resumed(rig: Rig) -> None:
-    rig.guest.pause()
-    rig.clock.advance(120)
-    rig.guest.resume()
-
-
-def stepped(seconds: float) -> Callable[[Rig], None]:
-    return lambda rig: rig.clock.step(seconds)
-
-
-def forgotten(rig: Rig) -> None:
-    rig.watch.changed(rig.uuid)
-    rig.clock.advance(7)
-
-
-@pytest.mark.parametrize(
-    "change",
-    [resumed, stepped(3600), stepped(-3600), forgotten],
-    ids=["unpaused after two minutes", "clock forward", "clock back", "service restarted"],
-)
-def test_statistics_that_are_on_their_way_are_waited_for(change: Callable[[Rig], None]) -> None:
-    rig = Rig(timing=PERIOD, options=STEPS)
-    rig.clock.advance(31)
-    change(rig)
-    assert rig.adjust(memory_mb=1100).converged
-    assert (rig.size.memory_mb, rig.recorded_conditions) == (1100, [])
-
-
-def test_a_clock_that_steps_back_in_the_middle_of_a_run() -> None:
-    rig = Rig(timing=PERIOD, options=STEPS)
-    rig.admit(memory_mb=1100)
-    rig.once_before("set_memory", lambda: rig.clock.step(-3600))
-    assert rig.converge().converged
-
-
-def test_a_driver_that_says_nothing_is_waited_for_so_long_and_refused_then() -> None:
-    rig = Rig(timing=PERIOD, options=STEPS)
-    rig.guest.behaviour = Behaviour.NO_BALLOON_DRIVER
-    rig.takes_memory = True
-    rig.clock.advance(60)
-    began = rig.clock.now()
-    with pytest.raises(GuestRefused) as refusal:
-        rig.adjust(memory_mb=1100)
-    assert refusal.value.code == "xloud.guest_refused.no_statistics"
-    assert 40 <= rig.clock.now() - began <= 45
-    assert reasons(rig) == ["xloud.balloon.no_driver"]
-    # The next attempt knows, and keeps no worker for it.
-    began = rig.clock.now()
-    with pytest.raises(GuestRefused):
-        rig.converge()
-    assert rig.clock.now() - began < 1
-    # Until it is heard.
-    rig.guest.behaviour = Behaviour.COOPERATIVE
-    rig.clock.advance(60)
-    assert rig.converge().converged
-
-
-def test_a_driver_that_is_loaded_while_it_is_waited_for() -> None:
-    rig = Rig(timing=PERIOD, options=STEPS)
-    rig.guest.behaviour = Behaviour.NO_BALLOON_DRIVER
-    rig.takes_memory = True
-    rig.clock.advance(300)
-    rig.admit(memory_mb=1100)
-    until = rig.clock.now() + 15
-
-    def load() -> None:
-        if rig.clock.now() >= until:
-            rig.guest.behaviour = Behaviour.COOPERATIVE
-
-    rig.before["sleep"] = load
-    assert rig.converge().converged
-
-
-# --- drivers that work and never report ---------------------------------------------------------
-
-
-def silent(**options: object) -> Rig:
-    rig = Rig(behaviour=Behaviour.SILENT_DRIVER, options=STEPS, **options)  # type: ignore[arg-type]
-    # Nobody can tell what it has, so all is claimed.
-    rig.claims.size = rig.record.recorded = Size(NOW.vcpus, MAXIMUM.memory_mb)
-    return rig
-
-
-def test_force_ends_where_it_was_asked_to_by_bounded_steps() -> None:
-    rig = silent()
-    assert rig.adjust(memory_mb=1100, force=True).converged
-    assert rig.told("set_memory") == [1748, 1448, 1148, 1100]
-    assert rig.size == Size(4, 1100)
-    # What it takes when it resets itself is counted: QEMU would not say it.
-    assert rig.claims.size == rig.record.recorded == Size(4, MAXIMUM.memory_mb)
-    rig.clock.advance(1)
-    rig.guest.reset()
-    rig.clock.advance(20)
-    rig.converge()
-    assert (rig.end[0], reasons(rig)) == ("converged", ["xloud.balloon.not_confirmed"])
-    assert types(rig) == ["BalloonNotEffective"]
-
-
-def test_without_force_it_is_not_pushed() -> None:
-    rig = silent()
-    with pytest.raises(GuestRefused) as refusal:
-        rig.adjust(memory_mb=1100)
-    assert refusal.value.code == "xloud.guest_refused.no_statistics"
-    assert rig.size == NOW
-
-
-def test_it_grows_and_what_is_known_is_said() -> None:
-    rig = silent()
-    assert rig.adjust(memory_mb=3072).converged
-    assert rig.size == Size(4, 3072)
-    assert rig.claims.size == Size(4, MAXIMUM.memory_mb)
-    rig.clock.advance(20)
-    rig.converge()
-    assert reasons(rig) == ["xloud.balloon.not_confirmed"]
-
-
-def test_when_it_reports_at_last_the_rest_is_released() -> None:
-    rig = silent()
-    assert rig.adjust(memory_mb=1100, force=True).converged
-    rig.guest.behaviour = Behaviour.COOPERATIVE
-    rig.clock.advance(5)
-    assert rig.converge().converged
-    assert (rig.claims.size, rig.recorded_conditions) == (Size(4, 1100), [])
-
-
-def test_a_guest_whose_statistics_cannot_be_read_goes_on() -> None:
-    rig = Rig(options=STEPS)
-    rig.guest.statistics_fail = True
-    rig.takes_memory = True
-    assert rig.adjust(6, 3072).converged
-    assert rig.size == Size(6, 3072)
-    assert rig.claims.size == Size(6, MAXIMUM.memory_mb)
-    rig.guest.statistics_fail = False
-    assert rig.converge().converged
-    assert rig.claims.size == Size(6, 3072)
-
-
-# --- guests that restart themselves, die, or crash -----------------------------------------------
-
-
-BOOTS = Timing(driver_seconds=20, balloon_rate=1e9, stats_seconds=10)
-
-
-def test_a_guest_that_resets_itself_has_a_grace_of_its_own() -> None:
-    rig = Rig(timing=BOOTS, grace=120)
-    rig.clock.advance(300)
-    rig.converge()
-    rig.guest.reset()
-    rig.clock.advance(1)
-    # QEMU says what it had before, and it has everything.
-    seen = FakeDomain(rig.guest).read()
-    assert (seen.memory_mb, seen.held.memory_mb) == (NOW.memory_mb, MAXIMUM.memory_mb)
-    assert rig.converge().converged
-    assert (rig.claims.size, rig.recorded_conditions) == (NOW, [])
-    assert types(rig) == ["Booting"]
-    rig.clock.advance(60)
-    assert types(rig) == []
-    assert rig.claims.size == NOW
-
-
-def test_guest_reset_into_a_driverless_system_is_claimed_after_the_grace() -> None:
-    rig = Rig(timing=BOOTS, grace=120)
-    rig.clock.advance(300)
-    rig.converge()
-    rig.guest.reset()
-    rig.guest.behaviour = Behaviour.NO_BALLOON_DRIVER
-    rig.clock.advance(1)
-    rig.converge()
-    assert rig.claims.size == NOW
-    rig.clock.advance(120)
-    rig.takes_memory = True
-    rig.converge()
-    assert rig.claims.size == Size(NOW.vcpus, MAXIMUM.memory_mb)
-
-
-def watched(rig: Rig, seconds: float) -> None:
-    """Somebody reads it each 5 s for so long."""
-    until = rig.clock.now() + seconds
-    while rig.clock.now() < until:
-        rig.clock.advance(5)
-        types(rig)
-
-
-def test_a_guest_that_died_at_its_boot_size_says_so() -> None:
-    rig = Rig(timing=replace(BOOTS, driver_seconds=3), grace=120, running=False)
-    rig.boot()
-    rig.clock.advance(5)
-    # Its kernel panics when the balloon has taken what it was told to.
-    assert rig.size == NOW
-    rig.guest.memory.dead = True
-    watched(rig, 100)
-    assert types(rig) == []
-    watched(rig, 100)
-    assert types(rig) == ["GuestSilent"]
-    assert rig.converge().converged
-    assert reasons(rig) == ["xloud.guest_silent.low_memory"]
-    (said,) = rig.record.desired.recorded_conditions
-    for part in (f"{NOW.memory_mb} MiB", "console", "hard reboot it", "minimum"):
-        assert part in said.message
-    # It can be made larger all the same: claimed, desired, and there with the hard reboot.
-    rig.admit(memory_mb=3072)
-    assert rig.claims.size == Size(4, 3072)
-    with pytest.raises(GuestRefused):
-        rig.converge()
-    rig.guest.stop()
-    rig.boot()
-    rig.clock.advance(5)
-    assert rig.converge().converged
-    assert (rig.size.memory_mb, rig.recorded_conditions) == (3072, [])
-
-
-def test_a_guest_that_crashed_says_so_and_is_waited_for_by_nobody() -> None:
-    rig = Rig()
-    rig.guest.crash()
-    assert types(rig) == ["GuestSilent"]
-    rig.admit(memory_mb=3072)
-    assert rig.converge().deferred
-    assert reasons(rig) == ["xloud.guest_silent.crashed"]
-    rig.guest.stop()
-    rig.boot()
-    rig.clock.advance(10)
-    assert rig.converge().converged
-    assert rig.recorded_conditions == []
-
-
-@pytest.mark.parametrize("behaviour", [Behaviour.SILENT_DRIVER, Behaviour.COOPERATIVE])
-def test_a_guest_that_lives_is_not_said_to_have_died(behaviour: Behaviour) -> None:
-    rig = Rig(timing=replace(BOOTS, driver_seconds=3), grace=120, running=False)
-    rig.boot()
-    rig.guest.behaviour = behaviour
-    watched(rig, 400)
-    assert "GuestSilent" not in types(rig)
 
 
 @pytest.mark.parametrize("late", ["answers", "placement_answers", "held_for"])

@@ -19,14 +19,15 @@ from nova_xloud.errors import Blocked, DomainError, GuestRefused, InvalidState, 
 from nova_xloud.testing import Behaviour
 from nova_xloud.testing.behaviour import Rejected, Timing
 from nova_xloud.testing.fake_ports import FakeHostInstances
-from tests.unit.compute.rig import MAXIMUM, NOW, Inline, Rig
+from tests.unit.compute.inline_worker import InlineWorker
+from tests.unit.compute.rig import MAXIMUM, NOW, Rig
 
 SMALL = Size(2, 1024)
 
 
 def passed(rig: Rig) -> list[tuple[str, str | None]]:
     """What one pass over the host had converge."""
-    worker = Inline(rig)
+    worker = InlineWorker(rig)
     Reconciler(
         FakeHostInstances([rig.instance]), rig.boot_grace, worker, rig.options, rig.clock.now
     ).run()
@@ -59,7 +60,7 @@ def test_what_is_asked_until_the_guest_stops_is_not_what_it_starts_with() -> Non
     assert (rig.size, rig.definition) == (MAXIMUM, NOW)
 
 
-def test_a_definition_that_a_live_migration_made_is_put_right_while_the_live_size_stays() -> None:
+def test_definition_made_by_a_live_migration_becomes_the_persisted_size() -> None:
     rig = Rig()
     rig.admit(8, 4096, persist=False)
     rig.converge()
@@ -72,9 +73,7 @@ def test_a_definition_that_a_live_migration_made_is_put_right_while_the_live_siz
 
 @pytest.mark.parametrize("running", [True, False])
 @pytest.mark.parametrize("size", [MAXIMUM, Size(8, 1024), Size(2, 4096)], ids=str)
-def test_one_larger_than_the_claim_is_urgent_and_is_lowered_without_a_claim(
-    running: bool, size: Size
-) -> None:
+def test_definition_above_the_claim_is_lowered_without_a_claim(running: bool, size: Size) -> None:
     # There would be no room to claim it.
     rig = Rig(running=running, capacity=NOW)
     rig.record.desired = Desired(NOW, generation=1)
@@ -136,7 +135,7 @@ def test_a_transient_domain_has_none() -> None:
 # --- the claim, after a call to the guest ------------------------------------------------------
 
 
-def test_a_claim_that_was_read_before_the_guest_was_called_cannot_be_written() -> None:
+def test_claim_read_before_the_guest_was_called_cannot_be_written() -> None:
     rig = Rig()
     seen = observe(rig.instance)
     assert seen.reservation.size == NOW
@@ -145,8 +144,8 @@ def test_a_claim_that_was_read_before_the_guest_was_called_cannot_be_written() -
         _ = seen.reservation
 
 
-def test_a_live_migration_while_the_guest_is_told_to_stay_keeps_its_targets_claim() -> None:
-    """It refused half way: what came back is released, and its balloon is told to stay."""
+def test_live_migration_during_the_finish_keeps_its_targets_claim() -> None:
+    """The guest gave back a part, which is released, and its balloon is set to what it kept."""
     rig = Rig()
     rig.admit(4, 1024)
     rig.define(Size(4, 1024))
@@ -244,7 +243,7 @@ def test_in_error_without_room_it_is_an_alarm_that_goes_when_it_is_over() -> Non
     rig.takes_memory = True
     rig.guest.set_vcpus(6, live=True, config=False, hotpluggable=True)
     rig.before["record"] = rig.before["sleep"] = lambda: None
-    worker = Inline(rig)
+    worker = InlineWorker(rig)
     rig.check_invariant = lambda: None  # type: ignore[method-assign]
     Reconciler(
         FakeHostInstances([rig.instance]), rig.boot_grace, worker, rig.options, rig.clock.now
@@ -300,7 +299,7 @@ def test_a_run_that_a_suspend_came_between_is_found_by_the_pass_after_it() -> No
     assert rig.size == rig.claims.size == rig.record.recorded == NOW
 
 
-def test_what_an_instance_in_error_holds_is_recorded_and_its_adjustment_not_reached() -> None:
+def test_run_of_an_instance_in_error_records_its_claim_and_no_outcome() -> None:
     rig = Rig()
     rig.admit(6)
     progress = rig.record.desired.progress

@@ -37,11 +37,23 @@ def executed(rig: Rig, step: steps.Step, run_state: RunState = RunState()) -> Ru
         return execute(step, rig.instance, observe(rig.instance), run_state, NOWHERE)
 
 
-@pytest.mark.parametrize("step", [steps.Claim(Size(6, 3072)), steps.Release(Size(6, 3072))])
-def test_a_claim_and_a_release_are_written_and_nothing_else(step: steps.Step) -> None:
+def test_a_release_is_written_and_nothing_else() -> None:
     rig = Rig()
-    assert executed(rig, step) == RunState()
+    assert executed(rig, steps.Release(Size(6, 3072))) == RunState()
     assert rig.done == [("claim", Size(6, 3072))]
+
+
+def test_columns_follow_a_claim_at_once() -> None:
+    """The run may wait for its guest after it, and the columns are what quotas count."""
+    rig = Rig()
+    before = rig.record.desired
+    assert executed(rig, steps.Claim(Size(6, 3072))) == RunState()
+    assert [what for what, _ in rig.done] == ["claim", "record"]
+    assert (rig.record.recorded, rig.record.desired) == (Size(6, 3072), before)
+    rig.done.clear()
+    rig.claims.size = NOW
+    executed(rig, steps.Claim(Size(6, 3072)))
+    assert [what for what, _ in rig.done] == ["claim"]
 
 
 def test_a_claim_is_of_what_was_read() -> None:
@@ -191,7 +203,7 @@ def test_a_removal_that_fails_at_once_unmarks_only_what_this_run_has_begun(
     assert rig.record.recorded == NOW
 
 
-def test_a_retried_removal_that_fails_at_once_leaves_the_mark_of_the_one_that_timed_out() -> None:
+def test_retried_removal_that_fails_leaves_the_mark_of_the_one_before() -> None:
     rig = Rig(behaviour=Behaviour.REMOVAL_TIMES_OUT)
     with pytest.raises(GuestRefused):
         rig.adjust(2)
@@ -254,7 +266,32 @@ def test_an_agent_that_does_not_do_it_is_not_asked_again(
         raise Rejected(constant, "no")
 
     monkeypatch.setattr(rig.guest, "set_online", fails)
-    assert executed(rig, steps.SetOnline(4)) == RunState(online_requested=4)
+    error = f"fake domain: no ({constant})"
+    after = RunState(online_requested=4, online_error=error)
+    assert executed(rig, steps.SetOnline(4)) == after
+    assert not steps.took_effect(steps.SetOnline(4), RunState(), after)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "is_taken"),
+    [
+        (RunState(), RunState(vcpus_requested=2), True),
+        (RunState(), RunState(vcpus_requested=2, removal_late=True), False),
+        # The second of two vCPUs is late as the first was.
+        (
+            RunState(vcpus_requested=2, removal_late=True, vcpus_when_late=4),
+            RunState(vcpus_requested=2, removal_late=True),
+            False,
+        ),
+        (RunState(), RunState(vcpus_requested=2, removal_error="refused"), False),
+        (RunState(removal_error="refused"), RunState(removal_error="refused"), True),
+        (RunState(), RunState(domain_busy="busy"), False),
+    ],
+)
+def test_vcpus_that_libvirt_did_not_set_are_not_taken_for_set(
+    before: RunState, after: RunState, is_taken: bool
+) -> None:
+    assert steps.took_effect(steps.SetVcpus(2), before, after) is is_taken
 
 
 def test_a_domain_that_has_gone_is_not_an_agent_that_does_not_answer() -> None:

@@ -13,11 +13,12 @@ from nova_xloud.core.instance import conditions
 from nova_xloud.core.instance.desired import flavor_key, from_metadata, to_metadata
 from nova_xloud.core.instance.lifecycle import Condition
 from nova_xloud.core.size import Size
-from nova_xloud.errors import DomainCallFailed, GuestRefused, XloudError
+from nova_xloud.errors import DomainBusy, DomainCallFailed, GuestRefused, XloudError
 from nova_xloud.testing import Behaviour, Timing
 from nova_xloud.testing.behaviour import Power
 from nova_xloud.testing.fake_ports import FakeHostInstances
-from tests.unit.compute.rig import MAXIMUM, NOW, OPTIONS, Inline, Rig
+from tests.unit.compute.inline_worker import InlineWorker
+from tests.unit.compute.rig import MAXIMUM, NOW, OPTIONS, Rig
 
 TRIES = 3
 FEW = replace(OPTIONS, give_up_after=TRIES)
@@ -55,6 +56,34 @@ def _cannot_plug(rig: Rig) -> None:
     rig.before["set_vcpus"] = fails
 
 
+def test_a_run_yields_to_a_deletion_before_its_step() -> None:
+    def deleted() -> None:
+        rig.record.deleted = True
+
+    rig = Rig(options=FEW)
+    rig.admit(memory_mb=3072)
+    rig.before["record"] = deleted
+    outcome = rig.converge()
+    assert outcome.deferred is not None
+    assert "another operation goes first" in outcome.deferred
+
+
+def test_a_busy_domain_counts_as_no_try() -> None:
+    def busy() -> None:
+        raise DomainBusy("a backup holds the domain")
+
+    for effect in ("set_memory", "set_definition"):
+        rig = Rig(options=FEW)
+        rig.admit(memory_mb=3072)
+        rig.before[effect] = busy
+        for _ in range(TRIES + 1):
+            rig.clock.advance(3600)
+            rig.converge()
+            assert rig.end[0] == "deferred"
+        assert rig.record.desired.target == Size(NOW.vcpus, 3072)
+        assert _gave_up(rig) is None
+
+
 @pytest.mark.parametrize(
     ("asked", "kept", "what"),
     [
@@ -66,7 +95,7 @@ def _cannot_plug(rig: Rig) -> None:
         (Size(2, 3072), Size(NOW.vcpus, 3072), "vcpus_not_removed"),
     ],
 )
-def test_a_shrink_that_the_guest_refuses_is_given_up_and_what_it_had_is_desired(
+def test_shrink_that_the_guest_refuses_is_given_up_for_the_size_it_has(
     asked: Size, kept: Size, what: str
 ) -> None:
     rig = Rig(behaviour=Behaviour.REFUSES, options=FEW)
@@ -95,9 +124,9 @@ def test_until_then_it_is_said_with_what_it_starts_next() -> None:
     rig = Rig(behaviour=Behaviour.REFUSES, options=FEW)
     rig.admit(*(LESS.vcpus, LESS.memory_mb))
     said = _fail(rig)
-    assert "it starts next with 2 vCPUs, 1024 MiB even so" in said
+    assert "the guest's next start has 2 vCPUs, 1024 MiB" in said
     assert len(said) <= 255
-    assert "it starts next with 2 vCPUs, 1024 MiB" in rig.record.desired.progress.message
+    assert "the guest's next start has 2 vCPUs, 1024 MiB" in rig.record.desired.progress.message
     said = _fail(rig, TRIES - 1)
     assert "the instance keeps 4 vCPUs, 2048 MiB" in said
     assert "next start" not in said
@@ -127,7 +156,7 @@ def test_growth_by_vcpus_that_cannot_be_is_given_up_and_released() -> None:
     assert said.reason == "xloud.gave_up.failed"
 
 
-def test_growth_of_memory_that_does_not_come_is_given_up_and_cannot_come_later() -> None:
+def test_memory_growth_that_is_given_up_cannot_come_later() -> None:
     rig = Rig(options=FEW, timing=Timing(balloon_rate=0.001))
     rig.admit(NOW.vcpus, MORE.memory_mb)
     _fail(rig, TRIES)
@@ -218,7 +247,7 @@ def test_a_run_that_ends_for_somebody_elses_sake_is_no_try(why: object) -> None:
 def test_passes_alone_give_it_up_and_then_leave_it_alone() -> None:
     rig = Rig(behaviour=Behaviour.REFUSES, options=FEW)
     rig.admit(2, 1024)
-    worker = Inline(rig)
+    worker = InlineWorker(rig)
     passes = Reconciler(
         FakeHostInstances([rig.instance]), rig.boot_grace, worker, FEW, rig.clock.now
     )

@@ -12,9 +12,9 @@ import pytest
 
 from lab.patience import LIMIT
 from nova_xloud.clock import Clock
-from nova_xloud.compute.converge import Outcome
 from nova_xloud.compute.deadline import Deadline, HostClock
 from nova_xloud.compute.host import READINGS, Host
+from nova_xloud.compute.outcome import Outcome
 from nova_xloud.compute.ports import Instance
 from nova_xloud.compute.worker import Worker
 from nova_xloud.conf import EngineOptions
@@ -105,6 +105,21 @@ def test_what_was_reserved_is_admitted_by_the_same_reading() -> None:
     assert rig.size.vcpus == rig.claims.size.vcpus == 6
 
 
+@pytest.mark.parametrize("reserved", [False, True])
+@pytest.mark.parametrize(("vcpus", "shrinks"), [(6, False), (2, True)])
+def test_a_shrink_is_submitted_as_a_shrink(vcpus: int, reserved: bool, shrinks: bool) -> None:
+    rig = Rig()
+    host, worker = host_of(rig)
+    worker.hold.clear()
+    request = AdjustRequest(vcpus, None)
+    if reserved:
+        host.reserve("context", "instance", request)
+    host.adjust("context", "instance", request)
+    assert worker.shrinking == [shrinks]
+    worker.hold.set()
+    assert worker.futures[0].result(LIMIT).converged
+
+
 def test_what_was_given_back_is_read_again() -> None:
     rig = Rig()
     host, worker = host_of(rig)
@@ -141,7 +156,7 @@ def test_next_pass_releases_a_surplus_claim_without_an_event() -> None:
     assert rig.actions.events == []
 
 
-def test_an_adjustment_that_was_deferred_has_its_answer_from_the_pass_that_ends_it() -> None:
+def test_deferred_adjustment_gets_its_end_event_from_the_pass_that_ends_it() -> None:
     rig = Rig()
     rig.guest.pause()
     rig.record.vm_state = "paused"
@@ -162,7 +177,7 @@ def test_an_adjustment_that_was_deferred_has_its_answer_from_the_pass_that_ends_
     assert rig.actions.notified == ["xloud_adjust.start", "xloud_adjust.end"]
 
 
-def test_a_run_that_outlives_the_operation_it_stood_back_for_is_followed_by_a_pass() -> None:
+def test_run_that_yields_after_its_operation_ended_is_followed_by_a_pass() -> None:
     rig = Rig()
     stands_back, ended = threading.Event(), threading.Event()
 
@@ -198,7 +213,7 @@ def test_status_is_of_the_instance_on_this_host() -> None:
     assert [b["code"] for b in told["blockers"]] == ["xloud.blocked.no_balloon"]
 
 
-def test_an_action_that_cannot_be_recorded_does_not_leave_the_admitted_undone() -> None:
+def test_adjustment_is_done_although_its_action_cannot_be_recorded() -> None:
     rig = Rig()
     host, worker = host_of(rig)
 
@@ -324,7 +339,7 @@ def test_one_whose_qemu_hangs_is_neither_locked_nor_read(ask: Callable[[Host], A
     assert worker.submitted == []
 
 
-def test_guests_that_are_slow_to_read_do_not_keep_all_of_the_others_waiting(
+def test_status_is_refused_while_too_many_guests_are_slow_to_read(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("nova_xloud.compute.host.READING_WAITS", 0.01)

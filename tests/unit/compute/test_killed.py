@@ -20,7 +20,8 @@ from nova_xloud.core.instance.lifecycle import Phase
 from nova_xloud.core.size import Size
 from nova_xloud.testing import Behaviour, Timing
 from nova_xloud.testing.fake_ports import FakeHostInstances
-from tests.unit.compute.rig import NOW, OPTIONS, Inline, Killed, Rig
+from tests.unit.compute.inline_worker import InlineWorker
+from tests.unit.compute.rig import NOW, OPTIONS, Killed, Rig
 
 Scenario = Callable[[Rig], None]
 
@@ -148,11 +149,11 @@ def test_whoever_is_killed_is_followed_by_somebody_who_converges(
     check_finished(rig)
 
 
-def service(rig: Rig) -> tuple[Reconciler, Inline]:
+def service(rig: Rig) -> tuple[Reconciler, InlineWorker]:
     """nova-compute, started anew: it knows nothing but what is written."""
     boot_grace = BootGrace(rig.clock.now, 120)
     rig.boot_grace = boot_grace
-    worker = Inline(rig)
+    worker = InlineWorker(rig)
     host_instances = FakeHostInstances([rig.instance])
     reconciler = Reconciler(host_instances, boot_grace, worker, rig.options, rig.clock.now)
     reconciler.service_starts()
@@ -195,7 +196,7 @@ def test_every_point_of_a_scenario_is_among_those_it_is_killed_at(scenario: Scen
 
 
 @pytest.mark.parametrize("again", range(6))
-def test_a_service_that_is_killed_in_its_first_pass_again_and_again_finishes_it(
+def test_service_that_is_killed_in_each_first_pass_finishes_the_adjustment(
     again: int,
 ) -> None:
     rig = killed_at(4, _in_steps, agent=True)

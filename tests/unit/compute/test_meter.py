@@ -28,7 +28,7 @@ from tests.unit.compute.rig import MAXIMUM, NOW, UUID, Rig, at_once
 
 
 class Notes(NoMeter):
-    """Writes down what it is told; readings apart."""
+    """A meter that notes each call; samples and pass entries are kept apart."""
 
     def __init__(self) -> None:
         self.told: list[tuple[Any, ...]] = []
@@ -119,6 +119,14 @@ def test_a_refusal_is_told_with_its_code() -> None:
     assert adjusted(Rig(), 99, None).told == [("refused", "xloud.out_of_bounds")]
 
 
+def test_a_refusal_before_the_quota_is_rechecked_is_told_too() -> None:
+    notes = Notes()
+    host = host_of(Rig(), notes)[0]
+    with pytest.raises(OutOfBounds):
+        host.reserve("context", "instance", AdjustRequest(99, None))
+    assert notes.told == [("refused", "xloud.out_of_bounds")]
+
+
 def test_asking_for_what_it_has_is_told_as_that() -> None:
     notes = adjusted(Rig(), NOW.vcpus, NOW.memory_mb)
     assert notes.told[0] == ("admitted", UUID, 0, True)
@@ -140,6 +148,25 @@ def test_a_run_that_nobody_asked_for_is_not_an_adjustments() -> None:
     worker = host_of(rig, notes)[1]
     worker.submit(rig.instance).result(LIMIT)
     assert notes.told == [("ended", Phase.CONVERGED, "", False)]
+
+
+@pytest.mark.parametrize("effect", ["set_definition", "set_vcpus"])
+def test_a_step_that_libvirt_refuses_is_not_logged_as_done(
+    effect: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuses() -> None:
+        raise DomainCallFailed("no")
+
+    rig = Rig()
+    rig.admit(3, 2048)
+    rig.before[effect] = refuses
+    with caplog.at_level(logging.INFO, "nova_xloud.compute"), pytest.raises(GuestRefused):
+        rig.converge()
+    done = [r.getMessage() for r in caplog.records if "step done" in r.getMessage()]
+    of_effect = "definition set" if effect == "set_definition" else "vCPUs in QEMU"
+    assert [line for line in done if of_effect in line] == []
+    said = "not all vCPUs were removed" if effect == "set_vcpus" else "definition could not be set"
+    assert said in caplog.text
 
 
 def test_a_run_says_for_whom_it_does_what_another_request_asked(

@@ -43,7 +43,7 @@ def test_one_reading_says_what_it_says_and_never_no(watch: Watch, first: bool | 
 
 
 @pytest.mark.parametrize("stats_at", [None, 1000])
-def test_a_driver_that_is_watched_for_long_enough_and_says_nothing_does_not_report(
+def test_driver_that_is_silent_for_long_enough_does_not_report(
     watch: Watch, clock: ManualClock, stats_at: int | None
 ) -> None:
     reading = replace(READING, stats_at=stats_at)

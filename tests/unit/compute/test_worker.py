@@ -13,7 +13,7 @@ import pytest
 
 from lab.patience import LIMIT
 from nova_xloud.clock import Clock
-from nova_xloud.compute.converge import Outcome
+from nova_xloud.compute.outcome import Outcome
 from nova_xloud.compute.ports import Instance
 from nova_xloud.compute.worker import Worker
 from nova_xloud.conf import EngineOptions
@@ -21,6 +21,7 @@ from nova_xloud.errors import AdjustmentDeferred, GuestRefused, NoCapacity
 from nova_xloud.testing.fake_ports import FakeEvent
 from tests.unit.compute.rig import Rig, at_once
 from tests.unit.compute.worker_rig import DONE
+from tests.unit.waiting import wait_until
 
 REFUSED = GuestRefused("xloud.guest_refused.memory_not_reached", "no")
 
@@ -95,7 +96,7 @@ def test_the_notification_of_a_failure_has_the_error(monkeypatch: pytest.MonkeyP
     assert told == [("hotplug_vcpus.error", REFUSED)]
 
 
-def test_a_run_that_was_deferred_has_not_ended_so_nobody_is_told_that_it_has(
+def test_deferred_run_ends_no_event_and_sends_no_notification(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     rig = Rig()
@@ -205,12 +206,11 @@ def test_when_the_service_ends_nobody_is_waited_for() -> None:
     one, other = Rig(uuid="one").instance, Rig(uuid="other").instance
     running = pool.submit(one)
     waiting = [pool.submit(one), pool.submit(other), pool.submit(other)]
-    while not asked:
-        time.sleep(0.001)
+    wait_until(lambda: asked)
     pool.close()
     assert all(future.cancelled() for future in waiting)
     assert running.result(LIMIT).deferred == "stopping"
-    # Whoever comes after that is told the same.
+    # A run that is submitted after the close is cancelled too.
     assert pool.submit(Rig(uuid="third").instance).cancelled()
     assert len(asked) == 1
 
@@ -245,7 +245,7 @@ def test_runs_of_one_instance_follow_each_other(
     assert order == list(range(8))
 
 
-def test_an_instance_that_waits_for_itself_does_not_keep_others_from_the_pool() -> None:
+def test_instance_that_waits_for_itself_takes_no_thread_from_others() -> None:
     gate = threading.Event()
 
     def run(instance: Instance, options: EngineOptions, clock: Clock) -> Outcome:
@@ -344,9 +344,7 @@ def test_idle_callback_is_called_once_after_the_last_run_of_an_instance() -> Non
     assert called == []
     gates[1].set()
     second.result(LIMIT)
-    until = time.monotonic() + LIMIT
-    while not called and time.monotonic() < until:
-        time.sleep(0.001)
+    wait_until(lambda: called)
     assert called == [False]
 
 
@@ -386,7 +384,5 @@ def test_whoever_has_waited_for_a_run_finds_the_instance_free(answer: Outcome | 
     future.add_done_callback(lambda _: busy.append(pool.is_busy(instance.uuid)))
     held.set()
     future.exception(LIMIT)
-    until = time.monotonic() + LIMIT
-    while not busy and time.monotonic() < until:
-        time.sleep(0.001)
+    wait_until(lambda: busy)
     assert busy == [False]

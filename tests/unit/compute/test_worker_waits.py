@@ -4,14 +4,14 @@
 from __future__ import annotations
 
 import threading
-import time
 
 import pytest
 
 from lab.patience import LIMIT
 from nova_xloud.clock import Clock
 from nova_xloud.compute.agenda import Urgency
-from nova_xloud.compute.converge import Outcome
+from nova_xloud.compute.later import Later
+from nova_xloud.compute.outcome import Outcome
 from nova_xloud.compute.ports import Instance
 from nova_xloud.compute.waits import Pause, Waits
 from nova_xloud.compute.worker import Worker
@@ -20,6 +20,7 @@ from nova_xloud.core.size import Size
 from nova_xloud.errors import NoCapacity
 from tests.unit.compute.rig import Rig, at_once
 from tests.unit.compute.worker_rig import DONE, waiting
+from tests.unit.waiting import wait_until
 
 
 def test_any_number_of_runs_wait_and_hold_no_thread() -> None:
@@ -28,9 +29,13 @@ def test_any_number_of_runs_wait_and_hold_no_thread() -> None:
     futures = [pool.submit(Rig(uuid=f"instance-{n}").instance) for n in range(200)]
     # They do not keep one that has nothing to wait for.
     most = before
-    while not all(future.running() for future in futures):
+
+    def are_running() -> bool:
+        nonlocal most
         most = max(most, threading.active_count())
-        time.sleep(0.001)
+        return all(future.running() for future in futures)
+
+    wait_until(are_running)
     # One of the pool, and the one that lets them go on.
     assert most - before <= 2
     assert not any(future.done() for future in futures)
@@ -43,19 +48,32 @@ def test_a_run_goes_on_when_its_time_has_come() -> None:
     assert pool.submit(Rig().instance).result(LIMIT) == Outcome(True, None)
 
 
+def test_run_whose_pause_cannot_be_timed_fails_and_is_not_woken(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def no_thread(*arguments: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    pool, instance = Worker(EngineOptions(converge_workers=1), waiting(0.02)), Rig().instance
+    with monkeypatch.context() as patched:
+        patched.setattr(Later, "call", no_thread)
+        first = pool.submit(instance)
+        assert isinstance(first.exception(LIMIT), RuntimeError)
+    assert pool.submit(instance).result(LIMIT).converged
+
+
 def test_a_run_that_waits_is_woken_by_who_asks_for_something_new() -> None:
     pool = Worker(EngineOptions(converge_workers=1), waiting(60))
     instance = Rig().instance
     first = pool.submit(instance)
-    while not pool.is_busy(instance.uuid) or not first.running():
-        time.sleep(0.001)
+    wait_until(lambda: pool.is_busy(instance.uuid) and first.running())
     second = pool.submit(instance)
     assert first.result(LIMIT) == Outcome(True, "woken")
     pool.close()
     assert second.result(LIMIT).converged
 
 
-def test_one_that_libvirt_keeps_waiting_keeps_only_those_that_it_would_keep_too() -> None:
+def test_run_that_libvirt_keeps_waiting_delays_only_runs_that_may_wait() -> None:
     gate = threading.Event()
 
     def run(instance: Instance, options: EngineOptions, clock: Clock) -> Waits[Outcome]:
@@ -104,8 +122,7 @@ def test_who_has_asked_goes_before_what_a_pass_has_found() -> None:
 
     pool = Worker(EngineOptions(converge_workers=1), at_once(run))
     first = pool.submit(Rig(uuid="first").instance)
-    while not first.running():
-        time.sleep(0.001)
+    wait_until(first.running)
     futures = [
         pool.submit(Rig(uuid=urgency.name).instance, urgency=urgency)
         for urgency in (Urgency.AGAIN, Urgency.ASKED)
@@ -129,8 +146,7 @@ def test_a_run_that_is_found_to_be_owed_becomes_it() -> None:
     pool = Worker(EngineOptions(converge_workers=1), run)
     instance = Rig(uuid="one").instance
     run_of_a_pass = pool.submit(instance, urgency=Urgency.AGAIN)
-    while not run_of_a_pass.running():
-        time.sleep(0.001)
+    wait_until(run_of_a_pass.running)
     pool.submit(Rig(uuid="other").instance)
     assert begun.wait(LIMIT)
     pool.submit(instance, urgency=Urgency.OWED)
@@ -140,7 +156,7 @@ def test_a_run_that_is_found_to_be_owed_becomes_it() -> None:
 
 
 @pytest.mark.parametrize("urgency", [Urgency.ASKED, Urgency.OWED])
-def test_a_run_that_becomes_more_urgent_while_it_waits_for_a_thread_goes_first(
+def test_run_that_becomes_more_urgent_while_it_is_queued_goes_first(
     urgency: Urgency,
 ) -> None:
     gates = {name: threading.Event() for name in ("first", "owed")}
@@ -156,8 +172,7 @@ def test_a_run_that_becomes_more_urgent_while_it_waits_for_a_thread_goes_first(
     # Every thread that might take it is busy.
     for name, its_urgency in (("first", Urgency.ASKED), ("owed", Urgency.OWED)):
         busy = pool.submit(Rig(uuid=name).instance, urgency=its_urgency)
-        while not busy.running():
-            time.sleep(0.001)
+        wait_until(busy.running)
     futures = [
         pool.submit(Rig(uuid="asked").instance, urgency=Urgency.ASKED),
         pool.submit(Rig(uuid="risen").instance, urgency=Urgency.AGAIN, shrinks=True),
@@ -175,7 +190,7 @@ def test_a_run_that_becomes_more_urgent_while_it_waits_for_a_thread_goes_first(
     assert order.count("risen") == 2
 
 
-def test_no_thread_that_must_not_wait_takes_it_at_the_place_that_it_has_left() -> None:
+def test_run_that_has_left_its_place_is_not_taken_there_by_another_thread() -> None:
     gates = {name: threading.Event() for name in ("slow", "first", "owed")}
     begun = {name: threading.Event() for name in (*gates, "risen")}
     took: list[str] = []
@@ -226,8 +241,7 @@ def test_waiting_runs_end_when_the_service_ends() -> None:
 
     pool = Worker(EngineOptions(converge_workers=1), run)
     futures = [pool.submit(Rig(uuid=f"instance-{n}").instance) for n in range(5)]
-    while not all(future.running() for future in futures):
-        time.sleep(0.001)
+    wait_until(lambda: all(future.running() for future in futures))
     pool.close()
     assert [future.result(LIMIT).deferred for future in futures] == ["stopping"] * 5
 

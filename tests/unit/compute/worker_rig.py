@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from nova_xloud.clock import Clock
-from nova_xloud.compute.converge import Outcome
+from nova_xloud.compute.outcome import Outcome
 from nova_xloud.compute.ports import Instance
 from nova_xloud.compute.waits import Pause, Waits
 from nova_xloud.compute.worker import Converging

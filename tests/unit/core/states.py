@@ -7,6 +7,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from nova_xloud.core.convergence.steps import RunState
 from nova_xloud.core.instance.desired import Desired
 from nova_xloud.core.instance.guest import DomainReading
 from nova_xloud.core.instance.lifecycle import Phase, Progress
@@ -36,6 +37,17 @@ def state(
     """What is desired, reserved (else what is desired), and the guest (else none)."""
     wanted = Desired(desired) if isinstance(desired, Size) else desired
     return InstanceState(wanted, wanted.claim if reserved is None else reserved, reading)
+
+
+def reports(vcpus: int, memory_mb: int, **other: Any) -> DomainReading:
+    """A guest whose driver has just reported that it uses next to nothing."""
+    reading = {"balloon_driver": True, "usable_mb": memory_mb - 1, "stats_at": 20, **other}
+    return guest(vcpus, memory_mb, **reading)
+
+
+def told_own_size(memory_mb: int, **other: Any) -> RunState:
+    """The balloon has been where it is for some time, and was told to stay there."""
+    return RunState(balloon_target_mb=memory_mb, settled_mb=memory_mb, settled_stats_at=10, **other)
 
 
 sizes = st.builds(Size, st.integers(1, MAXIMUM.vcpus), st.integers(1, MAXIMUM.memory_mb))

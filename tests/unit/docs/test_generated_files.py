@@ -15,7 +15,7 @@ import pytest
 from nova_xloud import errors
 from nova_xloud.api import openapi, schemas
 from nova_xloud.core.convergence import dry_run
-from tests import generated
+from tests import generated, remedy_tables
 
 SAMPLES = {
     "oslo-config-generator": "docs/samples/nova-xloud.conf.sample",
@@ -56,6 +56,16 @@ def test_effective_policy_is_novas_and_ours_with_the_operators(tmp_path):
 def test_openapi_document():
     openapi_spec_validator.validate(openapi.document())
     generated.check("api-ref/openapi.json", openapi.text())
+
+
+@pytest.mark.parametrize("page", remedy_tables.PAGES)
+def test_tables_of_remedies(page):
+    generated.check(page, remedy_tables.with_tables(page))
+
+
+def test_every_table_of_remedies_is_in_one_page():
+    found = [name for page in remedy_tables.PAGES for name in remedy_tables.names(page)]
+    assert sorted(found) == sorted(remedy_tables.TABLES)
 
 
 def test_every_step_of_a_dry_run_is_in_the_openapi_document():

@@ -11,7 +11,7 @@ import pytest
 from nova_xloud import errors
 from nova_xloud.core.instance.guest import DomainStats
 from nova_xloud.libvirt.domain_stats import survey
-from tests.unit.libvirt.test_libvirt_domain import libvirt_error
+from tests.unit.libvirt.dom import libvirt_error
 
 
 class Dom:

@@ -15,7 +15,7 @@ def test_a_libvirt_is_asked_by_its_uri() -> None:
     assert survey_at("test:///default") == {}
 
 
-def test_no_libvirt_there_is_an_error_that_names_the_uri_and_nothing_on_stderr(
+def test_missing_libvirt_is_an_error_with_the_uri_and_nothing_on_stderr(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     uri = "qemu+unix:///system?socket=/nowhere/libvirt-sock"

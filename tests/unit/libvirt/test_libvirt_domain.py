@@ -10,78 +10,36 @@ import libvirt
 import pytest
 
 from nova_xloud import errors
+from nova_xloud.core.instance.guest import DomainReading
 from nova_xloud.core.size import Size
 from nova_xloud.libvirt.domain import LibvirtDomain, count_ids
-from nova_xloud.libvirt.error_codes import CONSTANTS, NUMBERS_OF_NEW
-
-BALLOON = "<memballoon model='virtio'><stats period='1'/></memballoon>"
-SILENT = {"actual": 500000, "last_update": 0, "rss": 1}
-NOW = 1_000_000_000
-SPEAKING = SILENT | {"available": 9, "unused": 5000, "usable": 4095, "last_update": NOW}
-
-
-class Dom:
-    """Answers what it is told to, and remembers what it was asked."""
-
-    def __init__(
-        self, devices: str = BALLOON, *, active: bool = True, state: int = 1, **answers: Any
-    ):
-        xml_id = " id='3'" if active else ""
-        self.answers: dict[str, Any] = {
-            "info": [state, 1048576, 524288, 2, 0],
-            "XMLDesc": f"<domain{xml_id}><memory unit='KiB'>1048576</memory>"
-            "<currentMemory unit='KiB'>400000</currentMemory>"
-            f"<vcpu current='2'>4</vcpu><devices>{devices}</devices></domain>",
-            "memoryStats": SILENT,
-            "isPersistent": 1,
-            "guestVcpus": None,
-            "agentSetResponseTimeout": 0,
-            "setVcpusFlags": 0,
-            "setMemoryFlags": 0,
-            "setMemoryStatsPeriod": 0,
-            **answers,
-        }
-        self.calls: list[tuple[Any, ...]] = []
-
-    def name(self) -> str:
-        return "instance-00000001"
-
-    def __getattr__(self, method: str) -> Any:
-        def call(*arguments: Any) -> Any:
-            self.calls.append((method, *arguments))
-            answer = self.answers[method]
-            if isinstance(answer, Exception):
-                raise answer
-            return answer
-
-        return call
-
-
-def libvirt_error(code: int, message: str = "words of libvirt") -> libvirt.libvirtError:
-    error = libvirt.libvirtError(message)
-    error.err = (code, 10, message, 2, None, None, None, 0, 0)
-    return error
-
-
-def agent(state: str) -> str:
-    target = f"<target type='virtio' name='org.qemu.guest_agent.0' state='{state}'/>"
-    return f"{BALLOON}<channel type='unix'>{target}</channel>"
+from tests.unit.libvirt.dom import BALLOON, NOW, SILENT, SPEAKING, Dom, agent, libvirt_error
 
 
 def test_memory_is_the_balloons_own_answer_rounded_up() -> None:
     # Neither info()'s 512 MiB nor the document's, which both may be a second old.
-    stats = {**SILENT, "last_update": 1_700_000_000}
+    stats = {**SPEAKING, "last_update": 1_700_000_000}
     assert LibvirtDomain(Dom(memoryStats=stats)).read().memory_mb == 489
 
 
-def test_a_guest_that_has_not_reported_since_it_was_reset_may_have_all_of_its_memory() -> None:
+def test_guest_that_has_not_reported_since_its_reset_may_hold_its_maximum() -> None:
     # QEMU goes on telling the balloon's size from before the reset (measured).
-    read = LibvirtDomain(Dom(memoryStats={**SILENT, "last_update": 0})).read()
-    assert (read.memory_mb, read.memory_confirmed, read.held.memory_mb) == (489, False, 1024)
-    assert (read.actuated.memory_mb, read.observed.memory_mb) == (489, None)
+    _is_not_confirmed(LibvirtDomain(Dom(memoryStats={**SILENT, "last_update": 0})).read())
     nobody_asks = "<memballoon model='virtio'/>"
     read = LibvirtDomain(Dom(nobody_asks, memoryStats=SILENT)).read()
     assert (read.memory_mb, read.held.memory_mb, read.stats_period) == (489, 489, 0)
+
+
+def test_a_time_without_figures_of_the_guest_is_no_report() -> None:
+    # A driver that reports free pages and no statistics (measured).
+    read = LibvirtDomain(Dom(memoryStats={**SILENT, "last_update": NOW}), lambda: NOW).read()
+    _is_not_confirmed(read)
+    assert (read.stats_at, read.balloon_driver) == (None, None)
+
+
+def _is_not_confirmed(read: DomainReading) -> None:
+    assert (read.memory_mb, read.memory_confirmed, read.held.memory_mb) == (489, False, 1024)
+    assert (read.actuated.memory_mb, read.observed.memory_mb) == (489, None)
 
 
 @pytest.mark.parametrize("code", [1, 9, 38, 67, 86, None])
@@ -207,7 +165,7 @@ def test_where_the_agent_is_not_wanted_it_is_not_asked() -> None:
     assert {call[0] for call in dom.calls} == {"info", "XMLDesc", "isPersistent", "memoryStats"}
 
 
-def test_what_the_agent_has_to_answer_is_asked_apart_and_of_the_domain_itself() -> None:
+def test_agent_calls_go_to_the_domain_itself_through_ask_agent() -> None:
     proxy, own, asked = Dom(agent("connected")), Dom(guestVcpus={"online": "0"}), []
 
     def ask(do: Callable[[], Any]) -> Any:
@@ -228,27 +186,6 @@ def test_an_agent_that_owes_an_answer_is_none() -> None:
 
     dom = Dom(agent("connected"))
     assert LibvirtDomain(dom, ask_agent=ask).read().vcpus_online is None
-
-
-AGENT_ERRORS = [
-    (1, "internal error: unable to execute QEMU agent command 'guest-get-vcpus': disabled"),
-    (1, "internal error: guest agent returned malformed or invalid return value"),
-    (1, "internal error: vcpu id '9' reported by guest agent is out of range"),
-    (9, "operation failed: whatever"),
-    (55, "Requested operation is not valid: domain is not running"),
-    (68, "Timed out during operation: cannot acquire state change lock (held by agent=x)"),
-    (74, "argument unsupported: QEMU guest agent is not configured"),
-    (84, "Operation not supported: words"),
-    (86, "Guest agent is not responding: QEMU guest agent is not connected"),
-    (112, "guest agent command timed out: words"),
-    (113, "Guest agent command failed: words"),
-]
-
-
-@pytest.mark.parametrize(("code", "words"), AGENT_ERRORS)
-def test_an_agent_that_answers_with_an_error_is_none(code: int, words: str) -> None:
-    dom = Dom(agent("connected"), guestVcpus=libvirt_error(code, words))
-    assert LibvirtDomain(dom).read().vcpus_online is None
 
 
 @pytest.mark.parametrize(
@@ -272,33 +209,6 @@ def test_an_answer_that_makes_no_sense_is_none(answer: Any) -> None:
     assert LibvirtDomain(Dom(agent("connected"), guestVcpus=answer)).read().vcpus_online is None
 
 
-BUSY = "cannot acquire state change lock (held by monitor=remoteDispatchDomainBlockCopy)"
-
-
-@pytest.mark.parametrize(
-    ("code", "words", "cls"),
-    [
-        (8, "requested vcpu count is greater than the count of enabled", errors.InvalidSize),
-        (8, "unsupported flags (0x8) in function x", errors.DomainCallFailed),
-        (55, "domain is not running", errors.DomainNotRunning),
-        # No removal, so no vCPU that is late.
-        (68, BUSY, errors.DomainBusy),
-        (68, "words", errors.DomainBusy),
-        *(
-            (code, words, errors.AgentUnavailable)
-            for code, words in AGENT_ERRORS
-            if code in (1, 9, 74, 84, 86, 112, 113)
-        ),
-        (1, "Cannot offline enough CPUs", errors.AgentUnavailable),
-    ],
-)
-def test_errors_of_set_vcpus_online(code: int, words: str, cls: type[errors.DomainError]) -> None:
-    domain = LibvirtDomain(Dom(setVcpusFlags=libvirt_error(code, words)))
-    with pytest.raises(errors.DomainError) as caught:
-        domain.set_vcpus_online(3)
-    assert type(caught.value) is cls
-
-
 def test_memory_devices() -> None:
     dimm = "<memory model='dimm'><target><size unit='KiB'>131072</size></target></memory>"
     virtio = "<memory model='virtio-mem'><target><size unit='KiB'>9</size></target></memory>"
@@ -320,82 +230,6 @@ def test_flags() -> None:
         ("setVcpusFlags", 2, 2 | 16),
         ("setMemoryFlags", 524288, 2),
     ]
-
-
-@pytest.mark.parametrize(
-    ("code", "words", "cls"),
-    [
-        (8, "requested vcpus is greater than max allowable vcpus", errors.InvalidSize),
-        (8, "unsupported flags (0x40) in function x", errors.DomainCallFailed),
-        (82, "numerical overflow: input too large", errors.InvalidSize),
-        (42, "Domain not found", errors.DomainNotFound),
-        (55, "domain is not running", errors.DomainNotRunning),
-        (55, "transient domains do not have any persistent config", errors.DomainNotRunning),
-        (55, "domain is being migrated", errors.DomainBusy),
-        (67, "failed to find appropriate hotpluggable vcpus", errors.VcpuNotRemovable),
-        (84, "vcpu '3' can't be unplugged", errors.VcpuNotRemovable),
-        (84, "words", errors.DomainCallFailed),
-        (68, "vcpu unplug request timed out. Unplug result must be", errors.RemovalTimedOut),
-        (68, BUSY, errors.DomainBusy),
-        (68, "cannot acquire state change lock", errors.DomainBusy),
-        # A libvirtd that speaks another language: it may be pending.
-        (68, "Zeit abgelaufen", errors.RemovalTimedOut),
-        (9, f"{BUSY} due to max_queued limit", errors.DomainBusy),
-        (9, "unplug of device was rejected by the guest", errors.RemovalRejected),
-        (9, "domain is no longer running", errors.DomainNotRunning),
-        (9, "words", errors.DomainCallFailed),
-        (1, "Device vcpu3 is already in the process of unplug", errors.RemovalTimedOut),
-        (1, "core-id 3 unplug is still pending", errors.RemovalTimedOut),
-        (1, "words", errors.DomainCallFailed),
-        (38, "Unable to read from monitor", errors.DomainCallFailed),
-    ],
-)
-def test_errors_of_set_vcpus(code: int, words: str, cls: type[errors.DomainError]) -> None:
-    domain = LibvirtDomain(Dom(setVcpusFlags=libvirt_error(code, words)))
-    with pytest.raises(errors.DomainError) as caught:
-        domain.set_vcpus(3)
-    assert type(caught.value) is cls
-    said = f"setVcpusFlags(3, 1) on instance-00000001: {words} (libvirt {code})"
-    assert str(caught.value) == said
-
-
-@pytest.mark.parametrize(
-    ("code", "words", "cls"),
-    [
-        (67, "words", errors.DomainCallFailed),
-        (68, BUSY, errors.DomainBusy),
-        (68, "words", errors.DomainBusy),
-        (
-            55,
-            "Unable to change memory of active domain without the balloon device",
-            errors.DomainCallFailed,
-        ),
-        (55, "domain is not running", errors.DomainNotRunning),
-        (9, f"{BUSY} due to max_queued limit", errors.DomainBusy),
-    ],
-)
-def test_errors_of_set_memory(code: int, words: str, cls: type[errors.DomainError]) -> None:
-    domain = LibvirtDomain(Dom(setMemoryFlags=libvirt_error(code, words)))
-    with pytest.raises(errors.DomainError) as caught:
-        domain.set_memory(768)
-    assert type(caught.value) is cls
-
-
-def test_a_domain_that_another_call_holds_is_busy_and_not_without_statistics() -> None:
-    with pytest.raises(errors.DomainBusy):
-        LibvirtDomain(Dom(memoryStats=libvirt_error(68, BUSY))).read()
-
-
-def test_an_error_without_a_code() -> None:
-    domain = LibvirtDomain(Dom(info=libvirt.libvirtError("lost")))
-    with pytest.raises(errors.DomainCallFailed, match=r"info\(\) on instance-00000001: lost"):
-        domain.read()
-
-
-def test_every_constant_of_the_table_is_libvirts() -> None:
-    assert {name for name in CONSTANTS if not hasattr(libvirt, name)} <= NUMBERS_OF_NEW.keys()
-    there = {name: getattr(libvirt, name, code) for name, code in NUMBERS_OF_NEW.items()}
-    assert there == NUMBERS_OF_NEW
 
 
 @pytest.mark.parametrize(

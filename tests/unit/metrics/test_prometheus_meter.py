@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is counted of what the meter is told."""
+"""What the metrics show of the calls to the meter."""
 
 from __future__ import annotations
 
@@ -197,6 +197,7 @@ def test_every_condition_is_listed_true_or_not(meter: PrometheusMeter) -> None:
         "CpusNotOnline": 0,
         "Booting": 0,
         "GaveUp": 0,
+        "GrowthDeferred": 0,
         "ReservedTooLittle": 1,
     }
 
@@ -207,4 +208,4 @@ def test_what_cannot_be_counted_is_logged_and_not_raised(
     nonsense: Any = None
     with caplog.at_level(logging.ERROR, "nova_xloud.metrics"):
         meter.pass_finished(0.1, nonsense)
-    assert "Metrics: pass_finished was not counted" in caplog.text
+    assert "Metrics: the event pass_finished was not counted" in caplog.text

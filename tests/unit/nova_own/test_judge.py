@@ -28,6 +28,7 @@ class Played:
     alone: dict[str, Run] = field(default_factory=dict)
     asked: dict[str, set | None] = field(default_factory=dict)
     folder: pathlib.Path = pathlib.Path()
+    grown: bool = False
 
     def run(self, name, files, *, stock, only=None):
         assert list(files) == [ROOT / "unit/test_a.py"]
@@ -42,7 +43,7 @@ class Played:
 @pytest.fixture
 def judged(monkeypatch):
     def judged(played, stock_for="all", reasons=()):
-        monkeypatch.setattr(module, "Pytest", lambda folder, workers: played)
+        monkeypatch.setattr(module, "Pytest", lambda folder, workers, grown: played)
         task = Task("unit", [ROOT / "unit/test_a.py"], ROOT, "1/1", stock_for)
         return judge(task, played, Exceptions(dict.fromkeys(reasons, "it must")))
 

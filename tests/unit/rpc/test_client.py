@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a compute host is asked for, in which version, and how its answers and silences are told."""
+"""Which call of which version a compute host gets, and what its answer or silence becomes."""
 
 from __future__ import annotations
 
@@ -93,9 +93,10 @@ def wire(monkeypatch: pytest.MonkeyPatch) -> Wire:
         (AdjustRequest(3, 768), "1.0", {}),
         (AdjustRequest(3, None, persist=False), "1.0", {}),
         (AdjustRequest(3, 768, force=True), "1.1", {"force": True}),
+        (AdjustRequest(3, 768, autoscale="on"), "1.6", {"autoscale": "on"}),
     ],
 )
-def test_adjust_asks_an_older_host_in_the_lowest_version_that_has_what_it_asks_for(
+def test_adjust_asks_an_older_host_in_the_lowest_version_that_will_do(
     wire: Wire, request_: AdjustRequest, version: str, more: dict[str, Any]
 ) -> None:
     wire.older = True
@@ -114,6 +115,22 @@ def test_adjust_asks_an_older_host_in_the_lowest_version_that_has_what_it_asks_f
             **more,
         },
     )
+
+
+def test_mode_is_sent_in_the_version_that_has_it_and_with_a_deadline(wire: Wire) -> None:
+    client.XloudAPI().adjust("context", INSTANCE, AdjustRequest(None, None, autoscale="off"))
+    assert [one["version"] for one in wire.prepared] == ["1.6"]
+    ((_, arguments),) = wire.calls
+    assert arguments["autoscale"] == "off"
+    assert arguments["answer_by"]["clock"] == "c1"
+    assert "automatic" not in arguments
+
+
+def test_plan_and_reservation_with_a_mode_need_its_version_too(wire: Wire) -> None:
+    request = AdjustRequest(3, None, autoscale="on")
+    client.XloudAPI().plan("context", INSTANCE, request)
+    client.XloudAPI().reserve("context", INSTANCE, request)
+    assert [one["version"] for one in wire.prepared] == ["1.6", "1.6"]
 
 
 @pytest.mark.parametrize("force", [True, False])
@@ -235,7 +252,7 @@ def test_without_an_answer_nothing_is_asked_again(wire: Wire) -> None:
     api = client.XloudAPI()
     api.adjust("context", INSTANCE, AdjustRequest(3, None))
     wire.answer = messaging.MessagingTimeout()
-    with pytest.raises(HostUnavailable, match="whether the request was taken"):
+    with pytest.raises(HostUnavailable, match="whether the request was admitted"):
         api.adjust("context", INSTANCE, AdjustRequest(3, None))
     assert [name for name, _ in wire.calls] == ["adjust", "adjust"]
 

@@ -79,7 +79,7 @@ def call(name: str, answer: Any) -> dict[str, Any]:
 
 
 def test_it_has_a_namespace_and_version_of_its_own() -> None:
-    assert (XloudEndpoint.target.namespace, XloudEndpoint.target.version) == ("xloud", "1.5")
+    assert (XloudEndpoint.target.namespace, XloudEndpoint.target.version) == ("xloud", "1.6")
 
 
 def test_adjust_answers_generation_and_whether_there_was_anything_to_do() -> None:
@@ -202,7 +202,7 @@ def test_a_fault_of_ours_is_not_dressed_up_as_a_refusal(name: str) -> None:
             errors.DomainCallFailed("lost"),
             {
                 "refused": errors.HostUnavailable(
-                    "libvirt on the server's compute host: lost"
+                    "libvirt failed on the server's compute host: lost"
                 ).to_wire()
             },
         ),

@@ -19,6 +19,7 @@ from nova_xloud.client.commands.base import (
 )
 from nova_xloud.client.commands.columns import (
     BlockersColumn,
+    NameColumn,
     NumbersColumn,
     RefusalColumn,
     SizeColumn,
@@ -34,6 +35,9 @@ from nova_xloud.client.errors import (
 from nova_xloud.client.resources import Adjustment, Plan, Status
 from nova_xloud.client.service import TIMEOUT
 from nova_xloud.client.waiting import Progress, Stage, unconfirmed
+from nova_xloud.core.autoscaling.mode import OF_FLAVOR
+from nova_xloud.core.autoscaling.settings import Mode
+from nova_xloud.printable import one_line
 
 _OUTCOMES = {
     TimedOut: "timed out",
@@ -49,16 +53,22 @@ class AdjustServer(ShowCommand):
     _description = """\
 Adjust the vCPUs and memory of a server while it runs
 
-The new size is between the server's minimum and its flavor's size. The server
-is not rebooted. The command returns when the adjustment is admitted: what it
-needs is then claimed in Placement, and nova-compute changes the guest. With
---wait the command returns when the guest has the new size."""
+The new size has to be between the server's minimum and its flavor's size. The
+server is not rebooted. The command returns when the adjustment is admitted: by
+then Placement has allocated what the adjustment needs, and nova-compute begins
+to change the guest. With --wait the command returns when the guest has the new
+size. A server that is stopped gets the new size when it starts.
+
+With --autoscale the server grows and shrinks by itself, between the same
+bounds, or does so no more. Below a size that you ask for it does not shrink by
+itself for an hour (option autoscale_hold of the compute host)."""
 
     _epilog = f"""\
 examples:
   openstack server adjust web1 --vcpus 3 --memory 2G --wait
   openstack server adjust web1 --memory 768 --no-persist
   openstack server adjust web1 --vcpus 4 --dry-run
+  openstack server adjust web1 --autoscale on
   openstack server adjust --vcpus 2 list     for a server named "list"
 
 {EXIT_CODES}"""  # type: ignore[assignment]
@@ -70,26 +80,33 @@ examples:
             "--vcpus",
             metavar="<count>",
             type=as_argument(sizes.vcpus),
-            help="Number of vCPUs that the server is to have (default: as it is)",
+            help="Number of vCPUs that the server is to have (default: leave it as it is)",
         )
         parser.add_argument(
             "--memory",
             metavar="<size>",
             type=as_argument(sizes.memory_mb),
-            help="Memory that the server is to have (default: as it is): in MiB, or with a unit, "
-            "as in 512M or 512MiB, 2G, 1T. Units are powers of 1024",
+            help="Memory that the server is to have (default: leave it as it is), in MiB, or with "
+            "a unit, as in 512M, 512MiB, 2G or 1T. Units are powers of 1024",
         )
         parser.add_argument(
             "--no-persist",
             action="store_true",
-            help="Keep the new size only until the guest next stops; the next start gives the "
-            "server the size back that it had before",
+            help="Keep the new size only until the server next stops. It then starts with the size "
+            "that was kept for it before. The server has to be running",
         )
         parser.add_argument(
             "--force",
             action="store_true",
             help="Allow less memory than the guest needs by its own statistics. The guest may then "
             "kill programs for lack of memory, or panic",
+        )
+        parser.add_argument(
+            "--autoscale",
+            choices=(*(one.value for one in Mode), OF_FLAVOR),
+            help="Whether the server grows and shrinks by itself: on; observe (the compute host "
+            "decides and changes nothing); off; or flavor, the mode that the flavor names. "
+            "May be given without a size",
         )
         _add_modes(parser)
         return parser
@@ -102,6 +119,7 @@ examples:
             "memory_mb": parsed_args.memory,
             "persist": not parsed_args.no_persist,
             "force": parsed_args.force,
+            "autoscale": parsed_args.autoscale,
         }
         if parsed_args.dry_run:
             return self._show_plan(server, self.xloud.plan(server, **asked))
@@ -111,8 +129,9 @@ examples:
         return _shown(server, adjustment, "admitted", None)
 
     def _check(self, parsed_args: argparse.Namespace) -> None:
-        if parsed_args.vcpus is None and parsed_args.memory is None:
-            self._parser.error("name at least one size: --vcpus, --memory, or both")
+        asked = (parsed_args.vcpus, parsed_args.memory, parsed_args.autoscale)
+        if asked == (None, None, None):
+            self._parser.error("name at least one of --vcpus, --memory and --autoscale")
         if parsed_args.timeout is not None and not parsed_args.wait:
             self._parser.error("--timeout has an effect only with --wait: add --wait")
 
@@ -126,7 +145,7 @@ examples:
         body = plan.body
         fields = {
             "id": server.id,
-            "name": server.name,
+            "name": NameColumn(server.name),
             "admitted": plan.admitted,
             "refusal": RefusalColumn(body["refusal"]),
             "desired": SizeColumn(body["desired"]),
@@ -168,7 +187,7 @@ examples:
     def _say(self, text: str) -> None:
         # 0 is -q.
         if self.app.options.verbose_level > 0:
-            self.app.stderr.write(f"{text}\n")
+            self.app.stderr.write(f"{one_line(text)}\n")
             self.app.stderr.flush()
 
 
@@ -184,7 +203,7 @@ def _add_modes(parser: argparse.ArgumentParser) -> None:
         "--wait",
         action="store_true",
         help="Wait until the guest has the new size, and write each stage to stderr (not with "
-        "-q): asked, claimed, set, seen in the guest. If the guest has no agent, wait until the "
+        "-q): asked, claimed, set, seen in the guest. If no guest agent answers, wait until the "
         "size is set; if the server does not run, until the size is claimed",
     )
     parser.add_argument(
@@ -199,12 +218,14 @@ def _shown(server: Any, adjustment: Adjustment, outcome: str, status: Status | N
     asked = {"vcpus": adjustment.vcpus, "memory_mb": adjustment.memory_mb}
     fields: dict[str, Any] = {
         "id": server.id,
-        "name": server.name,
+        "name": NameColumn(server.name),
         "outcome": outcome,
         "asked": SizeColumn({name: size for name, size in asked.items() if size is not None}),
         "persist": adjustment.persist,
         "request_id": adjustment.request_id,
     }
+    if adjustment.autoscale is not None:
+        fields["autoscale"] = adjustment.autoscale
     if status is not None:
         fields["vcpus"] = NumbersColumn(status.body["vcpus"])
         fields["memory_mb"] = NumbersColumn(status.body["memory_mb"])

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the commands share: arguments, exit codes, errors, tables, and how a server is found."""
+"""What the commands share: arguments, exit codes, error messages, tables, finding a server."""
 
 from __future__ import annotations
 
@@ -18,14 +18,15 @@ from nova_xloud.client.advice import next_step
 from nova_xloud.client.commands.columns import TextColumn
 from nova_xloud.client.errors import AdjustmentRefused, ClientError, GuestRefused, TimedOut
 from nova_xloud.client.service import Xloud, connect
+from nova_xloud.printable import one_line
 
 EXIT_CODES = """\
 exit codes:
   0  done
   1  any other error; also an adjustment that failed or was superseded
   2  the command line is wrong
-  3  the adjustment was refused and nothing was changed; with --dry-run: the
-     adjustment would be refused
+  3  the adjustment was refused, which changes nothing unless the message says
+     otherwise; with --dry-run: the adjustment would be refused
   4  the size was not reached within --timeout; the adjustment continues
   5  the guest refused the size; what the guest has stays claimed
 """
@@ -46,7 +47,7 @@ Shown = tuple[tuple[str, ...], tuple[Any, ...]]
 
 
 class ExitCode(enum.IntEnum):
-    """The exit codes of these commands, beside 0, 1 and 2 of cliff and argparse."""
+    """The exit codes of these commands for errors; argparse ends a wrong command line with 2."""
 
     ERROR = 1
     REFUSED = 3
@@ -55,7 +56,7 @@ class ExitCode(enum.IntEnum):
 
     @staticmethod
     def of(error: ClientError) -> ExitCode:
-        """Return the exit code of a command that ends with ``error``."""
+        """Return the exit code of a command that ended with ``error``."""
         for kind, code in _EXITS:
             if isinstance(error, kind):
                 return code
@@ -70,7 +71,10 @@ _EXITS = (
 
 
 class XloudCommand(command.Command):
-    """A command that logs what to do next after a ``ClientError``, and exits with ``ExitCode``."""
+    """A command that reports a ``ClientError`` with what to do next, and exits with its code.
+
+    The code is :meth:`ExitCode.of` the error.
+    """
 
     _exit_code = 0
 
@@ -83,7 +87,7 @@ class XloudCommand(command.Command):
 
     @property
     def xloud(self) -> Xloud:
-        """The service of the cloud that the user named."""
+        """The API of nova-xloud in the cloud that the user has named."""
         return connect(self.app.client_manager.sdk_connection)
 
     def run(self, parsed_args: argparse.Namespace) -> int:
@@ -94,9 +98,10 @@ class XloudCommand(command.Command):
             return int(ExitCode.of(error))
 
     def tell(self, error: ClientError) -> None:
-        """Log the error and what to do next; with ``--debug`` the traceback too."""
+        """Log the error, its request id and what to do next; with ``--debug`` the traceback too."""
         request_id = getattr(error, "request_id", "")
-        lines = [f"{error} (request {request_id})" if request_id else str(error)]
+        told = one_line(str(error))
+        lines = [f"{told} (request {one_line(request_id)})" if request_id else told]
         lines += filter(None, [error.next_step])
         log = self.app.LOG.exception if self.app.options.debug else self.app.LOG.error
         log("%s", "\n".join(lines))
@@ -104,8 +109,8 @@ class XloudCommand(command.Command):
     def find_server(self, name_or_id: str, *, all_projects: bool) -> Any:
         """Return the server with that name or ID.
 
-        :raises CommandError: there is no such server, or the user may not see it. If it was looked
-            for by name in one project, the message says where else to look
+        :param all_projects: look for the name in all projects; for administrators
+        :raises CommandError: there is no such server, or the user may not see it
         :raises openstack.exceptions.DuplicateResource: several servers have that name
         """
         try:
@@ -118,10 +123,10 @@ class XloudCommand(command.Command):
 
 
 class ShowCommand(XloudCommand, command.ShowOne):
-    """A command that shows one thing; as a table it is as wide as the terminal, or less.
+    """A command that shows the fields of one thing, in a table of limited width.
 
-    The width is that of cliff's ``--max-width``; without that option, that of the terminal or of
-    the environment's ``COLUMNS``, 80 if neither is known, and at most ``MAX_WIDTH``.
+    The width is that of cliff's ``--max-width``. Without that option it is the environment's
+    ``COLUMNS``, or else the width of the terminal, or else 80; and at most ``MAX_WIDTH``.
     """
 
     def produce_output(
@@ -135,9 +140,9 @@ class ShowCommand(XloudCommand, command.ShowOne):
 
 
 def _fit(fields: Mapping[str, Any], width: int) -> None:
-    """Set the width of long texts so that a table of the fields is not wider than ``width``.
+    """Set the width of each ``TextColumn``, so that a table of ``fields`` fits into ``width``.
 
-    A value keeps at least 20 characters, so with a small ``width`` the table may be wider.
+    A text keeps a width of at least 20 characters, even if ``width`` is too small for that.
     """
     # "| field | value |"
     room = width - max(len(name) for name in fields) - 7
@@ -155,7 +160,7 @@ def _is_id(text: str) -> bool:
 
 
 def add_server(parser: argparse.ArgumentParser) -> None:
-    """Add the argument that names a server, and the option that says where to look for the name."""
+    """Add the argument ``server`` and the option ``--all-projects`` to ``parser``."""
     parser.add_argument("server", metavar="<server>", help="Server (name or ID)")
     parser.add_argument(
         "--all-projects",
@@ -165,11 +170,11 @@ def add_server(parser: argparse.ArgumentParser) -> None:
 
 
 def as_argument(parse: Callable[[str], Any]) -> Callable[[str], Any]:
-    """Wrap ``parse`` for ``type=`` of argparse, so that users see the message of its error.
+    """Return a function for ``type=`` of argparse that calls ``parse`` and keeps its error message.
 
     argparse replaces the message of a ValueError by its own, but not that of an ArgumentTypeError.
 
-    :param parse: raises ValueError with the message
+    :param parse: parses a text, and raises ValueError with a message for the user
     """
 
     def convert(text: str) -> Any:
@@ -182,9 +187,9 @@ def as_argument(parse: Callable[[str], Any]) -> Callable[[str], Any]:
 
 
 def seconds(text: str) -> float:
-    """Parse a number of seconds, and return it.
+    """Parse a number of seconds above 0, and return it.
 
-    :raises ValueError: it is no number, not above 0, or infinite
+    :raises ValueError: the text is no number, or the number is not above 0 or is infinite
     """
     try:
         value = float(text)

@@ -9,6 +9,8 @@ from typing import Any
 
 from cliff.columns import FormattableColumn
 
+from nova_xloud.printable import one_line
+
 _INDENT = "  "
 # A space at which no line is broken.
 _NO_BREAK = "\N{NO-BREAK SPACE}"
@@ -17,7 +19,7 @@ _NO_BREAK = "\N{NO-BREAK SPACE}"
 class SizeColumn(FormattableColumn):  # type: ignore[type-arg]
     """A size: ``{"vcpus": 3, "memory_mb": 768}`` becomes ``3 vCPUs, 768 MiB``.
 
-    Either member may be absent; the text is empty without both, and for None.
+    A member that is missing is left out; the text is empty if both are missing, and for None.
     """
 
     def human_readable(self) -> str:
@@ -25,20 +27,22 @@ class SizeColumn(FormattableColumn):  # type: ignore[type-arg]
 
 
 class TextColumn(FormattableColumn):  # type: ignore[type-arg]
-    """Text that may be long. In a table its lines are wrapped to ``width``.
+    """Text that may be long; in a table its lines are wrapped to ``width``.
 
-    :ivar width: characters; 0: the lines stay as they are
+    What a terminal would act on is escaped, because tenants and guests choose names and messages.
+
+    :ivar width: the longest line, in characters; 0: lines are not wrapped
     """
 
     width = 0
 
     def human_readable(self) -> str:
-        return "\n".join(wrap(line, self.width) for line in self.lines())
+        return "\n".join(wrap(one_line(line), self.width) for line in self.lines())
 
     def lines(self) -> Iterator[str]:
-        """Yield the lines before they are wrapped.
+        """Yield the lines of the text, before they are wrapped.
 
-        What is wrapped of a line has the indent of the line.
+        All parts of a wrapped line get the indent of that line.
         """
         raise NotImplementedError
 
@@ -46,7 +50,7 @@ class TextColumn(FormattableColumn):  # type: ignore[type-arg]
 class NumbersColumn(TextColumn):
     """The four numbers of one resource in one line: ``desired 3, reserved 3, ...``.
 
-    A number that is None becomes ``unknown``. A line is not wrapped between a name and its number.
+    A number that is None becomes ``unknown``. A name and its number stay on one line.
     """
 
     def human_readable(self) -> str:
@@ -60,9 +64,9 @@ class NumbersColumn(TextColumn):
 
 
 class ConditionsColumn(TextColumn):
-    """Each condition as a line with its type and, indented, its reason and message.
+    """Conditions: for each a line with type, status and time, and below it reason and message.
 
-    A message that was shown with the same reason before is not repeated.
+    If an earlier condition has the same reason and message, the message is not repeated.
     """
 
     def lines(self) -> Iterator[str]:
@@ -77,7 +81,7 @@ class ConditionsColumn(TextColumn):
 
 
 class BlockersColumn(TextColumn):
-    """Each blocker as a line with its resource and code and, indented, its message."""
+    """Blockers: for each a line with its resource and code, and below it its message."""
 
     def lines(self) -> Iterator[str]:
         for blocker in self._value:
@@ -86,7 +90,7 @@ class BlockersColumn(TextColumn):
 
 
 class RefusalColumn(TextColumn):
-    """A refusal, a dict of ``code`` and ``message``, as ``code: message``; no text for None."""
+    """A refusal, a dict with ``code`` and ``message``, as ``code: message``; no text for None."""
 
     def lines(self) -> Iterator[str]:
         if self._value:
@@ -94,28 +98,56 @@ class RefusalColumn(TextColumn):
 
 
 class StepsColumn(TextColumn):
-    """The steps of a plan in words, one a line, numbered from 1."""
+    """The steps of a plan in words, each on a line of its own, numbered from 1."""
 
     def lines(self) -> Iterator[str]:
         for number, told in enumerate(self._value, 1):
             yield f"{number}. {step(told)}"
 
 
+class AutoscaleColumn(TextColumn):
+    """How a server is scaled automatically, in words; ``off`` is one of them."""
+
+    def lines(self) -> Iterator[str]:
+        told = self._value
+        if told["mode"] == "off":
+            yield "off"
+            return
+        whose = "requested" if told["requested"] is not None else "the flavor's, or the cloud's"
+        yield f"{told['mode']} ({whose}), profile {told['profile']}, weight {told['weight']}"
+        if told["recommendation"] is None:
+            yield "no recommendation yet"
+            return
+        since = f" since {told['since']}" if told["since"] else ""
+        yield f"recommended: {_size(told['recommendation'])}{since}"
+        for reason in told["reasons"]:
+            yield f"{reason['resource']}: {_with_message(reason['code'], reason['message'])}"
+        if told["age_seconds"] is not None:
+            yield f"the guest's figures are {told['age_seconds']} s old"
+
+
+class NameColumn(TextColumn):
+    """The name of a server, or None."""
+
+    def lines(self) -> Iterator[str]:
+        yield str(self._value)
+
+
 class ListColumn(TextColumn):
-    """A list of texts, one a line."""
+    """A list of texts, each on a line of its own."""
 
     def lines(self) -> Iterator[str]:
         yield from self._value
 
 
 def wrap(text: str, width: int) -> str:
-    """Break lines that are longer than ``width``, and indent what follows as the line is indented.
+    """Return ``text`` with its lines broken that are longer than ``width``.
 
-    Words with hyphens are kept whole, because many are commands and options to be copied. A word
-    that is longer than ``width`` itself is broken behind a dot, as codes have them, or at ``width``
-    if it has none.
+    All parts of a broken line have the indent of that line. Words are not broken at hyphens,
+    because many are commands and options to be copied. A word that does not fit on a line is broken
+    after a dot, because reason codes have dots, or else where the line ends.
 
-    :param width: characters; 0: leave the text as it is
+    :param width: the longest line, in characters; 0: return ``text`` as it is
     """
     if not width:
         return text
@@ -153,7 +185,9 @@ def _with_message(code: str, message: str) -> str:
 def step(told: Mapping[str, Any]) -> str:
     """Return a step of a plan in words.
 
-    A step that only a later version of the API knows is shown with its name and all its values.
+    A step that this version does not know becomes its name and all its values.
+
+    :param told: the step as the API answers it, such as ``{"step": "set_vcpus", "count": 3}``
     """
     match told:
         case {"step": "claim"}:

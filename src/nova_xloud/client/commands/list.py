@@ -13,7 +13,7 @@ from osc_lib.command import command
 from osc_lib.exceptions import CommandError
 
 from nova_xloud.client.commands.base import EXIT_CODES_OF_READING, XloudCommand
-from nova_xloud.client.commands.columns import ListColumn
+from nova_xloud.client.commands.columns import ListColumn, NameColumn
 from nova_xloud.client.resources import Listed, Status
 
 _COLUMNS = (
@@ -42,8 +42,25 @@ _LONG = (
     "Source",
 )
 
+_RECOMMENDED = (
+    "Autoscale",
+    "Recommended vCPUs",
+    "Recommended Memory",
+    "Recommended Because",
+)
+
 # Of a table without --long and -c.
 _SHORT = ("ID", "Name", "vCPUs", "Memory MiB", "Converged", "Reasons")
+_SHORT_RECOMMENDED = (
+    "ID",
+    "Name",
+    "vCPUs",
+    "Recommended vCPUs",
+    "Memory MiB",
+    "Recommended Memory",
+    "Autoscale",
+    "Recommended Because",
+)
 # The width of the reasons in a table: no narrower, because a code needs some room, and no wider.
 _MIN_REASONS, _MAX_REASONS = 20, 60
 _REASONS = 40
@@ -60,10 +77,11 @@ class ListAdjustments(XloudCommand, command.Lister):
     _description = """\
 List servers with their sizes and whether they are converged
 
-A server is converged if the guest has the desired size. Reasons are the codes
-of everything that is not as it should be. If the status of a server cannot be
-read (its compute host runs without nova-xloud, for example), the reason says
-why, and sizes and Converged are None.
+A server is converged if the guest has the desired size, or if the server is off
+and starts with that size. Reasons are the codes of everything that is not as it
+should be. If the status of a server cannot be read (its compute host runs
+without nova-xloud, for example), the reason says why, and sizes and Converged
+are None.
 
 A table has ID, Name, vCPUs, Memory MiB, Converged and Reasons, and leaves the
 ID out if the terminal is too narrow for it. --long has more columns, and -c
@@ -73,6 +91,7 @@ those that you name. The other formats always have the bounds too."""
 examples:
   openstack server adjust list --all-projects --not-converged
   openstack server adjust list --all-projects --host compute1 --long
+  openstack server adjust list --all-projects --recommended
   openstack server adjust list -f csv -c Name -c vCPUs -c "Memory MiB"
 
 {EXIT_CODES_OF_READING}"""  # type: ignore[assignment]
@@ -89,12 +108,18 @@ examples:
             "--all-projects", action="store_true", help="List servers of all projects (admin only)"
         )
         parser.add_argument(
-            "--name", metavar="<regex>", help="List only servers whose name matches (by Nova)"
+            "--name", metavar="<regex>", help="List only servers whose name matches this expression"
         )
         parser.add_argument(
             "--not-converged",
             action="store_true",
             help="List only servers that are not converged, or whose status cannot be read",
+        )
+        parser.add_argument(
+            "--recommended",
+            action="store_true",
+            help="List only servers for which automatic growth recommends another size than is "
+            "desired (modes on and observe), with that size and the reason codes",
         )
         parser.add_argument(
             "--long",
@@ -109,7 +134,8 @@ examples:
             "--limit",
             metavar="<count>",
             type=_count,
-            help="Read at most this many servers, before --not-converged leaves some out",
+            help="Read at most this many servers, before --not-converged or --recommended leaves "
+            "some out",
         )
         return parser
 
@@ -133,20 +159,31 @@ examples:
             raise CommandError(_ADMIN.format("--host"))
         if parsed_args.not_converged:
             found = [one for one in found if one.status is None or not one.status.converged]
+        wanted = parsed_args.recommended
+        if wanted:
+            found = [one for one in found if one.status and one.status.recommends_change]
         columns = _COLUMNS + (_LONG if parsed_args.long else ())
-        rows = [tuple(_row(one, parsed_args.long)) for one in found]
+        columns += _RECOMMENDED if wanted else ()
+        rows = [
+            (*_row(one, parsed_args.long), *(_recommended(one.status) if wanted else ()))
+            for one in found
+        ]
         if parsed_args.formatter == "table":
-            if not (parsed_args.long or parsed_args.columns):
-                rows = [_only(_SHORT, columns, row) for row in rows]
-                return _fit(_SHORT, rows, _width(parsed_args))
-            for row in rows:
-                row[columns.index("Reasons")].width = _REASONS
+            if wanted and not (parsed_args.long or parsed_args.columns):
+                parsed_args.columns = list(_SHORT_RECOMMENDED)
+            elif parsed_args.long or parsed_args.columns:
+                for row in rows:
+                    row[columns.index("Reasons")].width = _REASONS
+            else:
+                # The rows stay whole, because cliff sorts them by any of their columns.
+                short = [_only(_SHORT, columns, row) for row in rows]
+                parsed_args.columns = _fit(_SHORT, short, _width(parsed_args))
         return columns, rows
 
 
 def _row(listed: Listed, is_long: bool) -> Iterator[Any]:
     server, status = listed.server, listed.status
-    yield from (server.id, server.name)
+    yield from (server.id, NameColumn(server.name))
     yield from _sizes(status)
     yield None if status is None else status.converged
     yield ListColumn(list(status.reasons) if status is not None else [str(listed.error)])
@@ -155,27 +192,36 @@ def _row(listed: Listed, is_long: bool) -> Iterator[Any]:
         yield from _more(status)
 
 
+def _recommended(status: Status | None) -> Iterator[Any]:
+    told = None if status is None else status.autoscale
+    size = None if told is None else told.recommendation
+    yield None if told is None else told.mode
+    yield from (None, None) if size is None else (size.vcpus, size.memory_mb)
+    yield ListColumn([] if told is None else [one["code"] for one in told.reasons])
+
+
 def _only(names: Iterable[str], columns: tuple[str, ...], row: tuple[Any, ...]) -> tuple[Any, ...]:
     return tuple(row[columns.index(name)] for name in names)
 
 
 def _width(parsed_args: argparse.Namespace) -> int:
-    """Return the width that a table may have: that of ``--max-width``, or of the terminal.
+    """Return the width that a table may have, in characters: ``--max-width``, or the terminal's.
 
-    :returns: 0 if there is no terminal whose width is known, as in a pipe
+    :returns: 0 if no width is known, for example because the output is a pipe
     """
     if parsed_args.max_width > 0:
         return int(parsed_args.max_width)
     return shutil.get_terminal_size(fallback=(0, 0)).columns
 
 
-def _fit(names: tuple[str, ...], rows: list[tuple[Any, ...]], width: int) -> Listing:
-    """Return a table that fits into ``width`` if it can: with narrower reasons, or without IDs.
+def _fit(names: tuple[str, ...], rows: list[tuple[Any, ...]], width: int) -> list[str]:
+    """Return the columns of a table that fits into ``width`` if possible, and narrow its reasons.
 
-    The reasons have 20 to 60 characters. cliff would break the IDs into lines of eight characters.
+    To fit, the column Reasons becomes narrower, down to 20 characters; if that is not enough, the
+    column ID is left out, because an ID that cliff breaks into lines cannot be copied.
 
-    :param names: the columns, ID first and Reasons last
-    :param width: characters; 0: any, and the reasons have 40 characters
+    :param names: the names of the columns, ID first and Reasons last
+    :param width: characters; 0: the table may have any width, and Reasons has 40 characters
     """
     # "| one | other | reasons |"
     columns = list(zip(names, *rows, strict=True))[:-1]
@@ -183,11 +229,11 @@ def _fit(names: tuple[str, ...], rows: list[tuple[Any, ...]], width: int) -> Lis
     room = width - sum(widths) - 4 if width else _REASONS
     longest = max((len(line) for *_, one in rows for line in one.lines()), default=0)
     if room < min(_MIN_REASONS, max(longest, len(names[-1]))):
-        names, rows = names[1:], [row[1:] for row in rows]
+        names = names[1:]
         room += widths[0]
     for row in rows:
         row[-1].width = min(max(room, _MIN_REASONS), _MAX_REASONS)
-    return names, rows
+    return list(names)
 
 
 def _sizes(status: Status | None) -> Iterator[int | None]:

@@ -12,7 +12,13 @@ from nova_xloud.client.commands.base import (
     Shown,
     add_server,
 )
-from nova_xloud.client.commands.columns import BlockersColumn, ConditionsColumn, NumbersColumn
+from nova_xloud.client.commands.columns import (
+    AutoscaleColumn,
+    BlockersColumn,
+    ConditionsColumn,
+    NameColumn,
+    NumbersColumn,
+)
 from nova_xloud.client.resources import Status
 
 _COLUMNS = {
@@ -20,6 +26,7 @@ _COLUMNS = {
     "memory_mb": NumbersColumn,
     "conditions": ConditionsColumn,
     "blockers": BlockersColumn,
+    "autoscale": AutoscaleColumn,
 }
 
 
@@ -32,16 +39,21 @@ Show the sizes, bounds and conditions of a server
 Each resource has four numbers: desired is what was asked for, reserved is what
 Placement has allocated, actuated is what QEMU was set to, and observed is what
 the guest was seen to have. Observed is unknown (null) if the guest cannot tell:
-vCPUs if the guest has no agent, memory if the guest's balloon driver does not
-report. Actuated and observed are unknown while the server's compute host is
-down; source is then "database".
+vCPUs if no guest agent answers, memory if the guest's balloon driver does not
+report. While the server's compute host is down, or it or Placement does not
+answer, actuated and observed are unknown, and source is "database": the rest is
+then from Nova's database.
 
-State says whether the server is converged, which means that the guest has the
-desired size; if not, the reason codes are there, and the conditions say more.
+State says whether the server is converged: the guest has the desired size, or
+the server is off and starts with that size. If it is not converged, state has
+the reason codes, and conditions says more.
 
-A table has the fields that are asked for most; --long, or -c, shows the others
-too. The other formats always have all that the API answers, but neither state
-nor bounds, which are made of other fields."""
+Autoscale says whether the server grows and shrinks by itself, and if so which
+size is recommended, why, since when, and how old the guest's figures are.
+
+A table has the most important fields; --long, or -c, shows the others too. The
+other formats always have all that the API answers, but neither state nor
+bounds, which are made of other fields."""
 
     _epilog = f"""\
 examples:
@@ -55,20 +67,23 @@ examples:
         parser = super().get_parser(prog_name)
         add_server(parser)
         parser.add_argument(
-            "--long", action="store_true", help="Show all fields in a table, not only the first"
+            "--long",
+            action="store_true",
+            help="Show all fields in a table, not only the most important",
         )
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> Shown:
         server = self.find_server(parsed_args.server, all_projects=parsed_args.all_projects)
         status = self.xloud.get_status(server)
-        fields: dict[str, Any] = {"id": server.id, "name": server.name}
+        fields: dict[str, Any] = {"id": server.id, "name": NameColumn(server.name)}
         body = {name: _COLUMNS.get(name, _as_it_is)(value) for name, value in status.body.items()}
         if parsed_args.formatter == "table":
             fields["state"] = _state(status)
             fields |= {name: body.pop(name) for name in ("vcpus", "memory_mb")}
             fields["bounds"] = _bounds(status)
-            fields |= {name: body.pop(name) for name in ("conditions", "blockers")}
+            names = ("conditions", "blockers", "autoscale")
+            fields |= {name: body.pop(name) for name in names if name in body}
             if not (parsed_args.long or parsed_args.columns):
                 body = {}
         fields |= body
@@ -80,9 +95,9 @@ def _as_it_is(value: Any) -> Any:
 
 
 def _state(status: Status) -> str:
-    """Return whether the server is converged, and the codes of what is not as it should be.
+    """Return the field ``state``: ``converged`` or ``not converged``, and the reason codes.
 
-    The text also shows if the server does not run, and if the compute host did not answer.
+    The text also says if the server does not run, and if the status is from Nova's database.
     """
     state = "converged" if status.converged else "not converged"
     if status.reasons:
@@ -95,7 +110,7 @@ def _state(status: Status) -> str:
 
 
 def _bounds(status: Status) -> str:
-    """Return the minimum and the maximum, as ``1 to 4 vCPUs, 512 to 1024 MiB``."""
+    """Return the field ``bounds``, such as ``1 to 4 vCPUs, 512 to 1024 MiB``."""
     least, most, step = status.minimum, status.maximum, status.vcpu_step
     steps = f" in steps of {step}" if step > 1 else ""
     return f"{least.vcpus} to {most.vcpus} vCPUs{steps}, {least.memory_mb} to {most.memory_mb} MiB"

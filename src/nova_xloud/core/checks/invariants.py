@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Finds what breaks the rules for every elastic instance and every host.
+"""Checks the rules for every elastic instance and every host, and returns what breaks them.
 
 :mod:`nova_xloud.core.checks.finding` lists the rules. Nova's database, Placement and libvirt cannot
-be read at the same moment. So the caller reads again what a finding is about before it reports the
-finding.
+be read at the same moment, so a finding may be wrong. The caller reads again what a finding is
+about, and reports the finding only if it is still there.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from nova_xloud.core.sizing.bounds import MEMORY, VCPUS, FlavorFacts, HostFacts,
 class Guest:
     """What a guest was seen to have.
 
-    :ivar held: ``max(actuated, observed)``; 0 and 0 for a guest that does not run; None if it is
-        not known
+    :ivar held: ``max(actuated, observed)``, with the maximum of memory if it is not known how much
+        the guest has; 0 and 0 for a guest that does not run; None if nothing was reported
     :ivar booting: whether the guest started so lately that its balloon may still be inflating
     :ivar defined: the size that libvirt would start the guest with; None if there is no definition,
         or if it was not reported
-    :ivar pinned: whether all of the guest's memory stays in the host's RAM, so that there is no
-        balloon to wait for
+    :ivar pinned: whether all of the guest's memory stays in the host's RAM whatever its balloon
+        does
     """
 
     held: Size | None
@@ -45,15 +45,18 @@ class ElasticInstance:
 
     :ivar uuid: UUID of the instance
     :ivar host: the instance's compute host by Nova's database; None if it has none
-    :ivar provider: UUID of the compute node's resource provider; None if there is no such node
+    :ivar provider: UUID of the resource provider of the instance's compute node; None if the
+        instance is on no host, or if Nova has no such compute node
     :ivar facts: the facts of the instance's flavor and image
-    :ivar desired: the sizes of the instance's record; None if the record cannot be read
+    :ivar desired: the persisted and the live size of the instance's record, without the rest of
+        the record; None if the record cannot be read
     :ivar recorded: the size in the instance's columns in Nova's database
     :ivar busy: whether the instance has a task_state
     :ivar migrations: UUIDs of the instance's migrations that are not over; each may be a consumer
+        in Placement
     :ivar left_behind_on: hosts that the instance was evacuated from, and that have not come back
         to clean up
-    :ivar guest: what the guest was seen to have; None if no guest was read
+    :ivar guest: what the guest was seen to have; None if the guests of its host were not read
     """
 
     uuid: str
@@ -100,7 +103,10 @@ class Snapshot:
 
 
 def findings(snapshot: Snapshot) -> tuple[Finding, ...]:
-    """Return one finding for each rule that is broken in ``snapshot``, and for each note."""
+    """Return each broken rule of each instance and node in ``snapshot``, and the notes.
+
+    A rule may be broken several times by one instance or node: for each resource or provider.
+    """
     found: list[Finding] = []
     elsewhere = _elsewhere_by_instance(snapshot)
     for instance in snapshot.instances:
@@ -182,7 +188,8 @@ def _held_within(instance: ElasticInstance, reserved: Size) -> Iterator[Finding]
         if guest.pinned:
             what += " (its memory is pinned)"
         if passes:
-            what += " (it has just started, and its balloon is on the way)"
+            what += " (the guest has just started, and its balloon is still inflating or was not "
+            what += "confirmed yet)"
         yield _about(instance, "reserved_below_held", what, resource=MEMORY, note=passes)
     if guest.defined is not None and not reserved.covers(guest.defined) and not instance.busy:
         what = f"libvirt would start it with {guest.defined}, and {reserved} are reserved for it"
@@ -190,27 +197,31 @@ def _held_within(instance: ElasticInstance, reserved: Size) -> Iterator[Finding]
 
 
 def _at_rest(instance: ElasticInstance, reserved: Size) -> Iterator[Finding]:
-    """Yield the broken rules among those that apply only while no task runs."""
+    """Yield what breaks ``reserved_below_desired`` and ``columns_differ``; call if no task runs.
+
+    :param reserved: what is allocated to the instance itself on its host, without what is allocated
+        to its migrations
+    """
     desired = instance.desired
     if desired is not None and not reserved.covers(desired.claim):
         what = f"it is to hold {desired.claim}, and {reserved} are reserved for it"
         yield _about(instance, "reserved_below_desired", what)
     if instance.recorded != reserved:
-        what = f"its columns say {instance.recorded}, and {reserved} are reserved for it"
+        what = f"its columns have {instance.recorded}, and {reserved} are reserved for it"
         yield _about(instance, "columns_differ", what)
 
 
 def _no_allocation(instance: ElasticInstance) -> Iterator[Finding]:
     if instance.busy or instance.migrations:
         return
-    what = "Placement has nothing for it there"
+    what = "Placement has no allocation for it there"
     if instance.provider is None:
-        what = "Nova knows no such compute node, and Placement has nothing for it there"
+        what = "Nova knows no such compute node, and Placement has no allocation for it there"
     yield _about(instance, "no_allocation", what)
 
 
 def _elsewhere_by_instance(snapshot: Snapshot) -> dict[str, list[Node]]:
-    """Return, by instance UUID, the nodes that have an allocation for an instance of another node.
+    """Return, by UUID of the instance, the nodes that it is not on and where it has an allocation.
 
     The result is made in one pass over all allocations, because a cloud has too many nodes to look
     for each instance on each of them.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Checks whether Nova's services and APIs run with nova-xloud, by what each of them answers."""
+"""Judges whether Nova's services and APIs run with nova-xloud, by what each of them answers."""
 
 from __future__ import annotations
 
@@ -11,6 +11,9 @@ from typing import Any
 from nova_xloud.core.checks.upgrade_check import Issue, Level, Verdict
 
 COMPUTE = "nova-compute"
+# The environment variable of :mod:`nova_xloud.fault_points`, which a service reports where it is
+# set.
+FAULT_POINTS = "NOVA_XLOUD_FAULT_POINT"
 # The first RPC version in which conductors and schedulers report their version.
 ABOUT_SINCE = "1.3"
 API_APPLICATION = "nova_xloud.wsgi.osapi_compute:application"
@@ -21,7 +24,7 @@ BY_HAND = (
 
 
 class Runs(enum.Enum):
-    """How a service or a nova-api was found to run; the values are texts for people."""
+    """Whether a service or a nova-api runs with nova-xloud; the values are texts for people."""
 
     EXTENDED = "with nova-xloud"
     OLDER = "with a nova-xloud that is too old to report its version"
@@ -32,7 +35,7 @@ class Runs(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """What a service reports about its nova-xloud.
+    """What a service of Nova reports about the nova-xloud that it runs with.
 
     :ivar package: version of the service's nova-xloud
     :ivar rpc_version: version of the service's RPC namespace ``xloud``
@@ -82,8 +85,11 @@ class ApiAnswer:
 def judge_services(binary: str, services: Sequence[Service], here: About) -> Verdict:
     """Judge whether all services of a kind run with nova-xloud, in the version that runs here.
 
-    A service without nova-xloud is a failure, or a warning if it is a nova-compute. All else is a
-    warning: a service that is down, does not answer, or has another version; or no service at all.
+    A service without nova-xloud is a failure, but only a warning if it is a nova-compute. A service
+    whose fault points are on is a failure. A service is a warning if it is down, does not answer,
+    or has another version of nova-xloud. So is an empty list of services. If that version is too
+    old to be reported, only a nova-compute is a warning: any other service looks as if it had no
+    nova-xloud.
 
     :param binary: the kind of service, such as ``nova-compute``
     :param here: the nova-xloud that runs this check
@@ -98,7 +104,7 @@ def judge_services(binary: str, services: Sequence[Service], here: About) -> Ver
     stock = Level.WARNING if binary == COMPUTE else Level.FAILURE
     start = f"start it with nova-xloud-run {binary}"
     if binary != COMPUTE:
-        start += f"; one that runs with it before RPC {ABOUT_SINCE} cannot report it: restart it"
+        start += f"; one with a nova-xloud before RPC {ABOUT_SINCE} looks the same: upgrade it"
     issues = [
         *_of(services, Runs.STOCK, stock, start),
         *_of(services, Runs.OLDER, Level.WARNING, f"install {here} there and restart it"),
@@ -117,6 +123,11 @@ def judge_services(binary: str, services: Sequence[Service], here: About) -> Ver
         remedy = "install one version everywhere and restart; the older one refuses what it "
         remedy += "does not know"
         issues.append(Issue(Level.WARNING, what, remedy))
+    for service in services:
+        if service.about and FAULT_POINTS in service.about.options:
+            what = f"{binary} on {service.host} kills itself where a test says so: {FAULT_POINTS} "
+            what += f"is set to {service.about.options[FAULT_POINTS]} in its environment"
+            issues.append(Issue(Level.FAILURE, what, "unset the variable and restart the service"))
     extended = [service.host for service in services if service.runs is Runs.EXTENDED]
     return Verdict(f"With nova-xloud: {', '.join(extended) or 'none'}", tuple(issues))
 
@@ -124,8 +135,8 @@ def judge_services(binary: str, services: Sequence[Service], here: About) -> Ver
 def judge_api(answers: Sequence[ApiAnswer], hosts: Sequence[str]) -> Verdict:
     """Judge whether nova-api runs with nova-xloud.
 
-    A nova-api without nova-xloud is a failure. One that was not checked is a warning, and so are
-    several ``hosts``.
+    A nova-api without nova-xloud is a failure, and a nova-api that was not checked is a warning.
+    More than one host in ``hosts`` is a warning too.
 
     :param answers: the result of the request to each URL
     :param hosts: the hosts where a nova-api was ever started, because one URL may stand for all of
@@ -139,7 +150,7 @@ def judge_api(answers: Sequence[ApiAnswer], hosts: Sequence[str]) -> Verdict:
             issues.append(Issue(Level.FAILURE, what, remedy))
         elif answer.runs is not Runs.EXTENDED:
             what = f"nova-api at {answer.name} was not checked: {answer.why}"
-            remedy = f"check [placement] of nova.conf, and name its URL with --api; or {BY_HAND}"
+            remedy = f"check [placement] of nova.conf, and name the URL with --api; or {BY_HAND}"
             issues.append(Issue(Level.WARNING, what, remedy))
     if len(hosts) > 1:
         what = f"nova-api was started on {', '.join(hosts)}, and only one of them has answered"
@@ -149,13 +160,15 @@ def judge_api(answers: Sequence[ApiAnswer], hosts: Sequence[str]) -> Verdict:
 
 
 def how_api_runs(status: int, body: str, uuid: str) -> tuple[Runs, str]:
-    """Return how a nova-api runs, from its answer to ``GET /servers/{uuid}/xloud-status``.
+    """Return whether a nova-api runs with nova-xloud, by its answer to a request for a status.
+
+    The request is ``GET /servers/{uuid}/xloud-status``.
 
     :param status: the HTTP status of the answer
     :param uuid: a UUID that no server has
     :returns: ``EXTENDED`` for a 404 that names the UUID, or a 403 by a policy of nova-xloud;
-        ``STOCK`` for any other 404; else ``SILENT``. Second the reason for ``SILENT``, else an
-        empty text
+        ``STOCK`` for any other 404; else ``SILENT``. The second element is the reason for
+        ``SILENT``, and empty otherwise
     """
     if status == 404 and uuid in body:
         return Runs.EXTENDED, ""

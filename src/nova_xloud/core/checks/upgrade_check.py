@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Checks whether a cloud is ready for nova-xloud, and names the remedy if it is not.
+"""Judges whether a cloud is ready for nova-xloud, and names the remedy if it is not.
 
-The levels are those of oslo.upgradecheck. The checks of services and APIs are in
-:mod:`nova_xloud.core.checks.services`.
+The levels are those of oslo.upgradecheck. :mod:`nova_xloud.core.checks.services` judges the
+services and APIs.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ import enum
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from nova_xloud.core.checks.finding import REMEDIES, Finding
+from nova_xloud.core.checks.finding import Finding
+from nova_xloud.core.remedies.findings import FINDINGS
 from nova_xloud.core.size import Size
 from nova_xloud.core.sizing.minimums import ALL_SPECS, MEMORY_SPECS, read_minimums
 
@@ -24,7 +25,7 @@ STATISTICS_PERIOD = "[libvirt] mem_stats_period_seconds"
 
 
 class Level(enum.IntEnum):
-    """How bad an outcome is; the worst level of all checks is the exit code."""
+    """How bad the outcome of a check is; the worst level of all checks is the exit code."""
 
     SUCCESS = 0
     WARNING = 1
@@ -36,8 +37,8 @@ class Issue:
     """One thing that is not as it should be, or that is not known.
 
     :ivar level: ``WARNING`` or ``FAILURE``
-    :ivar what: the thing and its value
-    :ivar remedy: what the operator can do about it
+    :ivar what: what is wrong or not known, with the value that was found
+    :ivar remedy: what the operator can do about it: a clause, or whole sentences with their stops
     """
 
     level: Level
@@ -45,6 +46,8 @@ class Issue:
     remedy: str
 
     def __str__(self) -> str:
+        if self.remedy.endswith("."):
+            return f"{self.what}. {self.remedy}"
         return f"{self.what}; {self.remedy}."
 
 
@@ -52,7 +55,7 @@ class Issue:
 class Verdict:
     """The outcome of one check.
 
-    :ivar seen: what was checked and found, for people; shown with and without issues
+    :ivar seen: what was checked and found, for people; it is shown with and without issues
     :ivar issues: what is wrong; empty if the check succeeds
     """
 
@@ -77,7 +80,7 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class StoredFlavor:
-    """A flavor as it is stored in Nova's database, with extra specs that nobody has checked.
+    """A flavor as it is stored in Nova's database; its extra specs may have any value.
 
     :ivar name: the flavor's name
     :ivar maximum: the flavor's vCPUs and memory
@@ -99,8 +102,8 @@ class StoredFlavor:
 def judge_release(found: str | None, is_supported: bool, supported: Sequence[str]) -> Verdict:
     """Judge whether the installed Nova was tested with this nova-xloud.
 
-    It is a warning if that Nova was not tested, because :func:`judge_seams` checks whether it fits.
-    It is a failure if no Nova is installed.
+    A Nova that was not tested is only a warning, because :func:`judge_seams` judges whether it
+    fits. It is a failure if no Nova is installed.
 
     :param found: the version of the installed Nova; None if none is installed
     :param is_supported: whether ``found`` is a supported release
@@ -120,10 +123,12 @@ def judge_release(found: str | None, is_supported: bool, supported: Sequence[str
 
 
 def judge_seams(misfits: Sequence[str]) -> Verdict:
-    """Judge whether the points where Nova is extended or called are as nova-xloud expects them.
+    """Judge whether Nova is as nova-xloud expects it where nova-xloud extends or calls it.
 
-    :param misfits: one line for each point that does not fit: where, what was expected, what was
-        found
+    Each misfit is a failure.
+
+    :param misfits: one line for each such point of Nova that does not fit: where, what was
+        expected, what was found
     """
     remedy = "install a nova-xloud that supports this Nova; nova-xloud-run refuses this one"
     return Verdict(
@@ -133,7 +138,10 @@ def judge_seams(misfits: Sequence[str]) -> Verdict:
 
 
 def judge_flavors(flavors: Sequence[StoredFlavor]) -> Verdict:
-    """Judge whether the minimums that flavors name can be used as they are; if not, it fails."""
+    """Judge whether the minimums that flavors name are usable.
+
+    A minimum that is not usable is a failure, and so is one that is below the memory floor.
+    """
     issues = []
     for flavor in flavors:
         floor = flavor.memory_floor_mb
@@ -148,10 +156,11 @@ def judge_flavors(flavors: Sequence[StoredFlavor]) -> Verdict:
 
 
 def judge_filters(enabled: dict[str, Sequence[str]], flavors: Sequence[StoredFlavor]) -> Verdict:
-    """Judge whether a scheduler's filter rejects all hosts because of a minimum's extra spec.
+    """Judge whether a scheduler's filter rejects hosts because of a minimum's extra spec.
 
     The filters of :data:`CLASHING_FILTERS` do so, and only for the names ``minimum_cpu`` and
-    ``minimum_memory``, which have no namespace.
+    ``minimum_memory``, which have no namespace. It is a failure if such a filter is enabled and a
+    flavor has such a name.
 
     :param enabled: the enabled filters by their source: ``nova-scheduler on host1``
     :param flavors: all flavors of the cloud
@@ -179,14 +188,14 @@ def judge_balloons(
 ) -> Verdict:
     """Judge whether guests get a balloon, without which their memory cannot be adjusted.
 
-    A host without balloons is a failure if a flavor names a minimum of memory, else a warning. A
-    host that did not report the option is a warning.
+    A host that gives no balloon is a failure if a flavor names a minimum of memory, else a warning.
+    A host that did not report the option is a warning too.
 
     :param periods: ``[libvirt] mem_stats_period_seconds`` by compute host, as each nova-compute
-        reported it
+        reported it; no guest gets a balloon if it is not above 0
     :param silent: compute hosts that did not report the option
-    :param here: the option in the nova.conf of this host, which is assumed for the silent hosts,
-        and for all hosts if ``periods`` is empty
+    :param here: the option in the nova.conf of this host, in seconds. It is assumed for the silent
+        hosts, and for all hosts if ``periods`` is empty
     :param flavors: all flavors of the cloud
     """
     wanting = [flavor.name for flavor in flavors if flavor.names_one_of(MEMORY_SPECS)]
@@ -204,7 +213,8 @@ def judge_balloons(
         issues.append(Issue(Level.FAILURE if wanting else Level.WARNING, what, remedy))
     if silent:
         what = f"nova-compute on {', '.join(silent)} did not report {STATISTICS_PERIOD}"
-        issues.append(Issue(Level.WARNING, what, f"it is {here} in nova.conf here; check it there"))
+        remedy = f"look at the option in nova.conf there; in nova.conf of this host it is {here}"
+        issues.append(Issue(Level.WARNING, what, remedy))
     told = [f"{period} on {host}" for host, period in periods.items()]
     seen = f"{STATISTICS_PERIOD} is {', '.join(told) or f'{here} in nova.conf here'}"
     return Verdict(seen, tuple(issues))
@@ -213,7 +223,7 @@ def judge_balloons(
 def judge_invariants(found: Sequence[Finding], elastic: int) -> Verdict:
     """Judge the findings of :func:`nova_xloud.core.checks.invariants.findings`.
 
-    A broken rule is a failure, and a guest that is not known is a warning. Other notes are left
+    A broken rule is a failure, and the note ``guest_unknown`` is a warning. Other notes are left
     out.
 
     :param elastic: how many elastic instances were checked
@@ -225,7 +235,7 @@ def judge_invariants(found: Sequence[Finding], elastic: int) -> Verdict:
             level = Level.WARNING if finding.note else Level.FAILURE
             by_code.setdefault((level, finding.code), []).append(finding)
     issues = [
-        Issue(level, f"{code}: {'; '.join(_about(f) for f in findings)}", REMEDIES[code])
+        Issue(level, f"{code}: {'; '.join(_about(f) for f in findings)}", FINDINGS[code].advice)
         for (level, code), findings in by_code.items()
     ]
     seen = f"{elastic} elastic instances were checked; nova-xloud-status invariants reports more"

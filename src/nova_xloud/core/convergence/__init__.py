@@ -7,5 +7,5 @@ steps       the kinds of steps, and what a run remembers between two of them
 balloon     the balloon's next step, and how far memory may shrink in one step
 giving_up   when a size that the guest does not reach is given up
 dry_run     the steps that a request would lead to
-drift       how an instance differs from its record, and when to try again
+drift       how an instance differs from its record, and when a run is tried again
 """

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The balloon's target: set at once when a guest grows, in bounded steps when it shrinks.
+"""The balloon's target: one step when a guest grows, bounded steps when it shrinks.
 
-A guest dies if its balloon takes memory that the guest needs. So before each step down the guest's
-own statistics are read, and its memory is never set below
+A guest may die if its balloon takes memory that the guest needs. So before each step down the
+guest's own statistics are read, and no step down goes below
 
     floor = actual - usable + reserve
 
@@ -11,10 +11,10 @@ without swapping (``MemAvailable`` of Linux), both of the same moment, and *rese
 balloon_reserve_mb``. Without statistics the floor is not known, and the memory is not lowered at
 all. With ``force`` neither the floor nor the statistics matter; the steps stay bounded.
 
-Statistics come once in ``[libvirt] mem_stats_period_seconds``, and each step waits for them. So
-while a guest shrinks the period is one second; afterwards it is the configured one again. The
-period in the domain's definition is not used for that: a live migration writes the period that was
-set live into the definition on the other host (measured).
+Statistics come every ``[libvirt] mem_stats_period_seconds``, and without ``force`` each step down
+waits for new ones. So while a guest shrinks the period is one second, and afterwards it is set back
+to that option. It is not set back to the period in the domain's definition: a live migration writes
+the period that was set live into the definition on the other host (measured).
 """
 
 from __future__ import annotations
@@ -39,13 +39,13 @@ OFTEN = 1
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The options that decide which steps a run may take.
+    """The options in nova.conf that limit which steps a run may take.
 
     :ivar step_mb: the largest step by which memory shrinks, MiB: ``[xloud] balloon_step_mb``
-    :ivar reserve_mb: the memory that must stay usable in the guest, MiB: ``[xloud]
-        balloon_reserve_mb``
-    :ivar offline_vcpus: whether the guest agent takes vCPUs offline that cannot be removed:
-        ``[xloud] offline_vcpus``
+    :ivar reserve_mb: the memory that a step down without ``force`` must leave usable in the guest,
+        MiB: ``[xloud] balloon_reserve_mb``
+    :ivar offline_vcpus: whether the guest agent is asked to take vCPUs offline that could not be
+        removed: ``[xloud] offline_vcpus``
     """
 
     step_mb: int = 1024
@@ -61,13 +61,14 @@ def step(
 ) -> SetMemory | SetStatisticsPeriod | Await | Stuck | None:
     """Return the balloon's next step, or what the run waits for; None if nothing is left to do.
 
-    The result is None too if the guest's memory should grow and less than that is reserved. It is
-    :class:`Stuck` if memory should be less than a guest with pinned memory holds, or if the driver
-    of a guest that should shrink does not report.
+    The result is None too if the guest need not shrink and should have more memory than is
+    reserved. It is :class:`Stuck` if the guest's memory is pinned and should be less than its
+    maximum. It is ``Stuck`` too if the guest should shrink without ``force`` and the run no longer
+    waits for its statistics.
 
-    Each run sets the target once, even if the balloon's size is right: libvirt does not report the
-    target, so a balloon that is moving to another size cannot be recognised. Only a guest that has
-    the right size and no balloon is left alone.
+    The target is set once even if the balloon's size is right: libvirt does not report the target,
+    so a balloon that is moving to another size cannot be recognised. A guest that has the right
+    size and no balloon is left alone.
     """
     goal = state.desired.target.memory_mb
     if guest.pinned and goal < guest.max_memory_mb:
@@ -136,9 +137,9 @@ def _shrink(
 def usual_period(guest: DomainReading, run: RunState) -> SetStatisticsPeriod | None:
     """Return the step that sets the statistics' period back from :data:`OFTEN` to the usual one.
 
-    None if the period is not :data:`OFTEN` (somebody may have set another by hand), if the usual
-    period is not longer than that, or if this run has set it back already, which libvirt may have
-    refused.
+    The result is None if the period is not :data:`OFTEN` (somebody may have set another by hand),
+    or if the usual period is not longer than :data:`OFTEN`. It is None too if this run has set the
+    period back already, even if libvirt refused that.
     """
     usual = guest.usual_stats_period
     if not is_asked_often(guest.stats_period, usual) or run.stats_period_set == usual:
@@ -147,7 +148,7 @@ def usual_period(guest: DomainReading, run: RunState) -> SetStatisticsPeriod | N
 
 
 def is_asked_often(period: int, usual: int) -> bool:
-    """Return whether a guest's statistics have the short period of a shrink instead of the usual.
+    """Return whether a guest's statistics have the short period, :data:`OFTEN`, and not the usual.
 
     :param period: seconds between two statistics now; 0 if QEMU requests none
     :param usual: the period that the host is configured with, seconds
@@ -159,7 +160,7 @@ def _may_be_asked_often(guest: DomainReading, run: RunState) -> bool:
     """Return whether the run may shorten the period of the guest's statistics now.
 
     It may if the period and the usual period are longer than :data:`OFTEN`, the guest is not
-    paused, and the run has not shortened the period before.
+    paused, and :data:`OFTEN` is not the period that the run has set last.
     """
     is_rare = min(guest.stats_period, guest.usual_stats_period) > OFTEN
     return is_rare and not guest.paused and run.stats_period_set != OFTEN
@@ -168,9 +169,9 @@ def _may_be_asked_often(guest: DomainReading, run: RunState) -> bool:
 def _is_silent(state: InstanceState, guest: DomainReading, run: RunState) -> bool:
     """Return whether the run no longer waits for the guest's statistics.
 
-    Each run waits once for the first report after it began. A run does not wait at all if the last
-    run has ended because of that, and the driver still does not report. The result is always False
-    while the guest boots or is paused, and once new statistics have come.
+    That is so once this run has waited for them too long. A run does not wait at all if the last
+    run ended because no statistics came, and the driver still does not report. The result is always
+    False while the guest boots or is paused, and once new statistics have come.
     """
     if state.booting or guest.paused or run.has_fresh_statistics(guest):
         return False

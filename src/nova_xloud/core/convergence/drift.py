@@ -39,12 +39,12 @@ CODES = (
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """A difference that a pass finds between an instance and its record.
+    """Why an instance needs a run: a difference that a pass finds, or something left to finish.
 
     :ivar code: one of ``CODES``, for programs
-    :ivar why: the difference, for people
-    :ivar urgent: whether the guest holds, or would start with, more than is reserved; then there is
-        no pause between tries
+    :ivar why: the reason, for people
+    :ivar urgent: whether more must be claimed than is reserved, for what the guest holds or would
+        start with; then there is no pause between tries
     """
 
     code: str
@@ -62,18 +62,20 @@ def find_drift(
     driven: bool = True,
     silent: bool = False,
 ) -> Drift | None:
-    """Return the first reason why a run should correct an instance; None without one.
+    """Return the first reason why an instance needs a run; None without one.
 
-    That is a difference between the instance's record, columns, allocation, definition and guest,
-    or something that a run has left unfinished. An instance that was never adjusted may have
-    another size than its boot size.
+    A reason is a difference between the instance's record, columns, allocation, definition and
+    guest. An unfinished adjustment, a recorded condition, a balloon driver that has stopped
+    reporting, and statistics with the short period of a shrink are reasons too. Some of these do
+    not count if the instance is not driven or was never adjusted, or while the guest boots.
 
     :param desired: the instance's record
     :param recorded: the size in the instance's columns in Nova's database
     :param reserved: the size that Placement has allocated to the instance on this host
-    :param stats: the statistics of the libvirt domain; None if there is no domain
+    :param stats: the statistics of the libvirt domain; None if libvirt has no such domain, or has
+        no statistics of it because it is busy
     :param booting: whether the guest started so lately that its balloon may still be inflating
-    :param driven: as in :class:`nova_xloud.core.instance.state.InstanceState`
+    :param driven: whether the instance is driven to its desired size in its vm_state
     :param silent: whether the guest holds less than its maximum, and its balloon driver has
         reported before and does not any more
     """
@@ -92,9 +94,10 @@ def find_drift(
 def _find_in_followed(
     desired: Desired, recorded: Size, reserved: Size, stats: DomainStats | None
 ) -> Drift | None:
-    """Return the drift of an instance that is not driven: of definition, alarm or columns only.
+    """Return the drift of an instance that is not driven to its desired size; None without one.
 
-    None if its guest does not run. What a running guest holds was compared before.
+    Only the definition, the condition ``ReservedTooLittle`` and the columns count here; the caller
+    has compared what the guest holds. None too if the guest does not run.
     """
     if stats is None or not stats.running:
         return None
@@ -104,7 +107,7 @@ def _find_in_followed(
     if any(one.type == RESERVED_TOO_LITTLE for one in desired.recorded_conditions):
         return Drift(CONDITION, f"the condition {RESERVED_TOO_LITTLE} is recorded")
     if recorded != reserved:
-        return Drift(RECORDED, f"{recorded} are recorded and {reserved} reserved")
+        return Drift(RECORDED, f"{recorded} are recorded and {reserved} are reserved")
     return None
 
 
@@ -139,13 +142,17 @@ def _find_in_driven(
 def _unsettled(
     desired: Desired, recorded: Size, reserved: Size, stats: DomainStats | None, *, silent: bool
 ) -> Drift | None:
-    """Return a difference that has nothing to do with the desired size; None without one."""
+    """Return the first drift that is found without comparing the desired size; None without one.
+
+    It may be an unfinished adjustment, a recorded condition, columns that differ from what is
+    reserved, a driver that has stopped reporting, or the short period of statistics.
+    """
     if not desired.progress.reached:
         return Drift(UNFINISHED, f"its adjustment is {desired.progress.phase.value}")
     if desired.recorded_conditions:
         return Drift(CONDITION, f"the condition {desired.recorded_conditions[0].type} is recorded")
     if recorded != reserved:
-        return Drift(RECORDED, f"{recorded} are recorded and {reserved} reserved")
+        return Drift(RECORDED, f"{recorded} are recorded and {reserved} are reserved")
     if silent:
         return Drift(SILENT, "the guest's balloon driver has stopped reporting")
     if stats is not None and stats.asked_often:
@@ -177,8 +184,8 @@ def _size_drift(target: Size, stats: DomainStats, *, booting: bool) -> Drift | N
 def pause_after(attempts: int, first: float, longest: float) -> float:
     """Return the seconds to wait before the next attempt.
 
-    The pause doubles with each attempt, from ``first`` up to ``longest``.
+    The pause doubles with each attempt, from ``first`` up to ``longest`` seconds.
 
-    :param attempts: how many attempts were made, from 1
+    :param attempts: how many attempts were made so far, at least 1
     """
     return min(longest, first * 2.0 ** min(attempts - 1, 64))

@@ -41,7 +41,8 @@ def forecast(state: InstanceState, plan: Plan, limits: Limits) -> tuple[Step, ..
     """Return the steps of an adjustment, in order, for a guest that follows at once.
 
     The first is a claim, if more must be reserved than is now. The others are those that
-    :func:`next_step` returns, without bookkeeping and without waiting.
+    :func:`next_step` returns. Left out are waits, the period of the statistics, and what is only
+    written into the record or the columns, except :class:`MarkRemoval`.
 
     :param state: the instance as read now
     :param plan: the plan for the request, from :func:`nova_xloud.core.convergence.plan.decide`
@@ -75,7 +76,8 @@ def forecast(state: InstanceState, plan: Plan, limits: Limits) -> tuple[Step, ..
 def described(step: Step) -> dict[str, Any]:
     """Return a step as the dry run's answer has it: ``{"step": "set_vcpus", "count": 3}``.
 
-    A size becomes ``vcpus`` and ``memory_mb`` beside ``step``, and ``within`` is left out.
+    A field ``size`` becomes ``vcpus`` and ``memory_mb`` (MiB) beside ``step``. The field ``within``
+    of an :class:`Await` is left out.
     """
     fields = asdict(step)
     # The deadline is a matter of the run, and not part of the answer.
@@ -87,7 +89,7 @@ def described(step: Step) -> dict[str, Any]:
 def _after(
     step: Step, state: InstanceState, run: RunState
 ) -> tuple[InstanceState, RunState] | None:
-    """Return state and run after ``step``.
+    """Return the states of the instance and of the run after ``step``, if the guest follows.
 
     None if ``step`` ends the run, or needs a libvirt domain and there is none.
     """

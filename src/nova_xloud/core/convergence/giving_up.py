@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """When an adjustment that a guest does not follow is given up, and what is desired then.
 
-A try is a run for a running guest that the guest did not follow, or in which libvirt failed a step.
-A run is no try if it ended because another operation goes first, because the guest is paused or
-boots, because the instance is not driven in its vm_state, because Placement refuses or does not
-answer, or because QEMU does not answer; nor if only CPUs were not brought online.
+A run is a try if a guest runs and did not follow, or if it runs and libvirt failed a step or did
+not change its definition. It is no try if an earlier run has reached the size asked for, or none
+was asked for. It is no try either if the guest is paused or boots, if the instance is not driven in
+its vm_state, or if the run ended because another operation goes first, because Placement refuses or
+does not answer, or because QEMU does not answer. Nor is it one if only CPUs were not brought
+online.
 
-After the last try the size that the guest has becomes the desired size, each resource for itself.
-So the guest does not boot next with a size that it refused to shrink to, and growth that cannot be
-done does not stay claimed.
+After the last try the size that the guest has becomes the desired size; :func:`after_try` has the
+exceptions. So the guest does not boot next with a size that it refused to shrink to, and growth
+that cannot be done does not stay claimed.
 """
 
 from __future__ import annotations
@@ -42,17 +44,19 @@ _LONGEST_MESSAGE = 210
 
 
 def after_try(desired: Desired, state: InstanceState, code: str, limit: int, now: str) -> Desired:
-    """Return the record after a run that ended with ``code``: one try more, or given up.
+    """Return the record after a run that ended with ``code``.
 
-    The record is ``desired`` itself if the run is no try. After the last try nothing is given up if
-    the guest's size would change nothing in the record, or if the guest holds more than is
-    reserved, and so has to shrink.
+    The record has one try more; after the last try the request is given up, and the tries are 0
+    again. The record is ``desired`` itself if the run is no try or ``limit`` is 0. After the last
+    try nothing is given up if the guest's size would change nothing in the record. Nor is it if the
+    guest holds more than is reserved, because such a guest has to shrink. Then the tries stay at
+    ``limit``.
 
-    :param desired: the record that is stored if the run is no try
+    :param desired: the record to store if the run is no try
     :param state: the instance as read when the run had ended
     :param code: the reason code with which the run ended
     :param limit: after how many tries the request is given up; 0 for never
-    :param now: ISO 8601, UTC
+    :param now: the time now: ISO 8601, UTC
     """
     if not limit or not _is_try(desired, state, code):
         return desired
@@ -86,8 +90,9 @@ def _is_try(desired: Desired, state: InstanceState, code: str) -> bool:
 def _kept(desired: Desired, has: Size) -> tuple[Size, Size | None]:
     """Return the persisted and the live size once the size ``has`` is desired instead.
 
-    ``has`` is the actuated size. If the guest does not confirm its memory, the maximum stays
-    claimed, but nobody has asked for the maximum, so it does not become the desired size.
+    The live size is None if it is the persisted one. ``has`` is the actuated size. If the guest
+    does not confirm its memory, the maximum stays claimed, but nobody has asked for the maximum, so
+    it does not become the desired size.
 
     A resource whose live number differs from the persisted one was asked for only until the guest
     stops. The guest did not refuse the persisted number, so that stays.
@@ -101,17 +106,17 @@ def _kept(desired: Desired, has: Size) -> tuple[Size, Size | None]:
 
 
 def with_next_start(message: str, state: InstanceState | None) -> str:
-    """Return ``message`` with the size of the guest's next start, if that is less than is held.
+    """Return ``message``, with what the guest starts with next where that is less than is held.
 
-    With that addition the result is at most 210 characters long: ``message`` is cut for that.
-    Without the addition ``message`` is returned as it is, however long it is.
+    If something is added, ``message`` is cut so that the result has at most 210 characters.
+    Else ``message`` is returned as it is, however long it is.
 
     :param state: the instance as read last; None if it was not read
     """
     less = _less_at_next_start(state) if state is not None else ""
     if not less:
         return message
-    more = f"; it starts next with {less} even so"
+    more = f"; the guest's next start has {less}"
     if len(message) + len(more) > _LONGEST_MESSAGE:
         message = message[: _LONGEST_MESSAGE - len(more) - 4] + " ..."
     return message + more

@@ -5,7 +5,7 @@ Order: libvirt's definition is set, what is missing is claimed, memory grows, vC
 shrink, memory shrinks, vCPUs come online, the claim is released, the reserved size is written into
 the instance's columns. vCPUs may also grow while the balloon is still moving to more memory.
 
-A step is safe at any moment, because it is computed from what was just read: a nova-compute that
+A step is safe at any moment, because it is computed from what was just read. So a nova-compute that
 starts after a crash reads the instance and goes on.
 """
 
@@ -41,7 +41,8 @@ def next_step(state: InstanceState, run: RunState, limits: Limits = DEFAULTS) ->
     """Return the next step that drives an instance to its desired size.
 
     :param state: the instance as just read
-    :param run: what this run has commanded so far; the guest may not have done it yet
+    :param run: what this run has commanded and learned so far; the guest may not have done yet what
+        was commanded
     :param limits: how far one step may go, and whether vCPUs may be taken offline
     :returns: a step to execute; :class:`Await` to wait for the guest; or the step that ends the
         run: :class:`Converged`, :class:`Deferred`, :class:`Stuck` or :class:`NoRoom`
@@ -68,9 +69,9 @@ def next_step(state: InstanceState, run: RunState, limits: Limits = DEFAULTS) ->
 def _at_the_end(state: InstanceState, needed: Size, definition: Size | None, run: RunState) -> Step:
     """Return the step that follows when nothing more can be done to the guest.
 
-    :param needed: the size that must be reserved
-    :param definition: the size that libvirt should start the guest with, and does not; None if its
-        definition is right
+    :param needed: the smallest size that must be reserved
+    :param definition: the size that libvirt's definition should have, and has not; None if the
+        definition is right, or there is none
     """
     if not state.reserved.covers(needed):
         return NoRoom(needed)
@@ -81,19 +82,20 @@ def _at_the_end(state: InstanceState, needed: Size, definition: Size | None, run
     if definition is not None:
         return Stuck(
             "xloud.guest_refused.definition_not_set",
-            f"libvirt starts the guest with {state.defined} and not with {definition}, and that "
-            f"stays claimed: {run.definition_error or 'libvirt reported success'}",
+            f"libvirt would start the guest with {state.defined} and not with {definition}, and "
+            f"both stay claimed: {run.definition_error or 'libvirt reported success'}",
         )
     return Converged()
 
 
 def _follow(state: InstanceState, run: RunState) -> Step:
-    """Return the next step for an instance that is not driven: claim what its guest holds.
+    """Return the next step for an instance that is not driven; :class:`Deferred` if none is left.
 
-    That includes the size with which libvirt would start the guest, and the columns get the
-    reserved size. Nothing is released. While the guest is off (suspended, for example) nothing at
-    all is done: if the columns were set to the reserved size, no later pass would find that there
-    is something to release.
+    What must be claimed of what a running guest holds, and what libvirt would start it with, is
+    claimed. If Placement refuses that, the result is :class:`NoRoom`. Then the reserved size is
+    written into the columns. Nothing is released. While the guest is off (suspended, for example)
+    nothing at all is done: if the columns were set to the reserved size, no later pass would find
+    that there is something to release.
     """
     needed = state.must_be_claimed.at_least(state.defined) if state.running else state.reserved
     if not state.reserved.covers(needed):
@@ -110,9 +112,10 @@ def _follow(state: InstanceState, run: RunState) -> Step:
 def _definition(state: InstanceState) -> Size | None:
     """Return the size that libvirt's definition should get; None if the definition is right.
 
-    The definition gets the persisted size before any other step: it is lowered at once, and raised
-    as far as is reserved. So a guest that refuses to shrink, or that has another size only until it
-    stops, starts with a size that is claimed for it.
+    The definition gets the persisted size before anything is claimed or set in the guest: it is
+    lowered fully, and raised as far as is reserved. So a guest that refuses to shrink, or that has
+    another size only until it stops, starts with a size that is claimed for it. None too if there
+    is no definition.
     """
     if state.guest is None or state.guest.defined is None:
         return None
@@ -126,19 +129,20 @@ def _definition(state: InstanceState) -> Size | None:
 def _guest_step(
     state: InstanceState, guest: DomainReading, run: RunState, limits: Limits
 ) -> Step | None:
-    """Return the first step on the guest, in the order of the module; None if nothing is left.
+    """Return the first step on the guest, in this module's order; None if nothing is left.
 
-    A step that is not possible (vCPUs that cannot be removed, a balloon without a driver) does not
-    block the steps after it: its :class:`Stuck` is returned when no other step is left.
+    If the vCPUs or the memory cannot be changed, the steps after that come first. The
+    :class:`Stuck` with the reason is returned when no other step is left.
     """
     is_settled = run.removal_undone or not state.removal_unsettled
     if state.desired.removal_pending is not None and is_settled:
         return RemovalSettled()
     if run.domain_busy is not None:
-        return Deferred(f"another call goes first, which holds its domain ({run.domain_busy})")
+        return Deferred(f"another libvirt call holds the domain and goes first ({run.domain_busy})")
     memory = balloon.step(state, guest, run, limits)
     vcpus = _vcpus(state, guest, run, limits)
-    if memory is not None and guest.memory_mb <= state.desired.target.memory_mb:
+    grows = guest.memory_mb <= state.desired.target.memory_mb
+    if grows and memory is not None and not isinstance(memory, Stuck):
         # vCPUs may grow while memory grows, because both are claimed already.
         plugs = isinstance(vcpus, SetVcpus) and vcpus.count > guest.vcpus
         return vcpus if plugs and isinstance(memory, Await) else memory
@@ -184,7 +188,7 @@ def _add(target: int, state: InstanceState, guest: DomainReading, run: RunState)
 
 
 def _online(state: InstanceState, guest: DomainReading, run: RunState) -> Step | None:
-    """Return the step that brings plugged vCPUs online by the guest's agent.
+    """Return the step that asks the guest agent to bring plugged vCPUs online, or the wait for it.
 
     None if as many are online as are plugged and desired, or if the agent does not report.
     """
@@ -224,10 +228,8 @@ def _remove(
 def _remove_no_more(target: int, guest: DomainReading, run: RunState, limits: Limits) -> Step:
     """Return the step after vCPUs could not be removed: take them offline, or end the run.
 
-    vCPUs are taken offline only with the option ``offline_vcpus``, and if the agent reports them.
-
-    vCPUs that the guest takes offline stay claimed, because the guest can use them again at any
-    time.
+    vCPUs are taken offline only with the option ``offline_vcpus``, and only if the agent reports
+    how many are online. They stay claimed, because the guest can use them again at any time.
     """
     online = guest.vcpus_online
     if (
@@ -251,7 +253,9 @@ def _for_paused(step: Step, guest: DomainReading) -> Step:
     5 s).
     """
     if isinstance(step, Await):
-        return Deferred(f"the guest is paused; {step.what} when it resumes")
+        return Deferred(
+            f"the guest is paused; once it runs again, a later run waits for this: {step.what}"
+        )
     if isinstance(step, MarkRemoval | SetVcpus) and step.count < guest.vcpus:
         return Deferred(f"the guest is paused; its vCPUs become {step.count} when it resumes")
     return step

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Decides whether a requested size is allowed, and what must be reserved for it first."""
+"""Decides whether a requested adjustment is allowed, and what must be reserved for it first."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from nova_xloud.core.autoscaling.mode import mode_of
 from nova_xloud.core.instance import pinned
+from nova_xloud.core.instance.asked import Asked
 from nova_xloud.core.instance.desired import AdmittedRequest, Desired
 from nova_xloud.core.instance.state import InstanceState
 from nova_xloud.core.size import Size
@@ -19,14 +21,25 @@ class AdjustRequest:
 
     :ivar vcpus: the vCPUs asked for; None to leave the desired vCPUs
     :ivar memory_mb: the memory asked for, MiB; None to leave the desired memory
-    :ivar persist: whether the size is kept over stop and start
+    :ivar persist: whether the size is kept when the guest stops and starts; else it lasts until the
+        guest stops
     :ivar force: whether memory may shrink below what the guest's statistics show that it needs
+    :ivar autoscale: the mode of automatic growth to request: ``off``, ``observe`` or ``on``, or
+        ``flavor`` for the flavor's; None to leave it
+    :ivar automatic: whether automatic growth asks, and no person
     """
 
     vcpus: int | None
     memory_mb: int | None
     persist: bool = True
     force: bool = False
+    autoscale: str | None = None
+    automatic: bool = False
+
+    @property
+    def has_size(self) -> bool:
+        """Whether a size is asked for, and not only a mode."""
+        return self.vcpus is not None or self.memory_mb is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +49,8 @@ class Plan:
     :ivar desired: the record to write
     :ivar claim: the size that must be reserved before the record is written; at least what is
         reserved now
-    :ivar nothing_to_do: whether this size is desired, reserved, defined and reached already, so
-        that neither the claim nor the record has to be written
+    :ivar nothing_to_do: whether neither the claim nor the record has to be written, because the
+        size is desired, reserved, defined and reached already
     """
 
     desired: Desired
@@ -51,13 +64,17 @@ def decide(
     bounds: Bounds,
     now: str = "",
     request_id: str = "",
+    *,
+    scaled: bool = False,
 ) -> Plan | Refused:
     """Decide whether ``request`` is allowed, and return the plan or the refusal.
 
     :param state: the instance as just read
     :param bounds: the bounds of the instance on its host
-    :param now: ISO 8601, UTC
-    :param request_id: the id of the request, which its instance action has too
+    :param now: the time now: ISO 8601, UTC
+    :param request_id: the id of the API request, which its instance action has too
+    :param scaled: whether the instance is scaled automatically. Then what a person asks for is
+        recorded also if the instance has it already, because nothing shrinks below it for a while
     :returns: a :class:`Plan`; or the refusal, which is returned and not raised
     """
     before = _as_found(state)
@@ -82,6 +99,8 @@ def decide(
         # That it was given up is over when somebody asks again, for what it has too. Memory that
         # nobody has confirmed counts with its maximum: where less is reserved, that is to do.
         nothing_to_do=desired.same_target(state.desired)
+        and desired.autoscale is state.desired.autoscale
+        and not (scaled and request.has_size and not request.automatic)
         and state.desired.given_up is None
         and state.desired.readable
         and claim == state.reserved
@@ -98,29 +117,40 @@ def desired_after(
 ) -> Desired:
     """Return the record that ``request`` leads to, without checking that it is allowed.
 
-    :param before: supplies the resource that the request leaves out, and the persisted size if the
-        request has no ``persist``
-    :param desired: the current record, whose generation counts on and whose conditions stay
-    :param now: ISO 8601, UTC
-    :param request_id: the id of the request
+    :param before: the record whose sizes are kept where the request changes nothing: of a resource
+        that it leaves out, and the whole persisted size if ``persist`` is False
+    :param desired: the current record, from which all else comes, such as generation and conditions
+    :param now: the time now: ISO 8601, UTC
+    :param request_id: the id of the API request
     """
     persisted = before.persisted
     if request.persist:
         # A resource that the request leaves out keeps its live number until the guest stops.
         persisted = _target(request, persisted)
     target = _target(request, before.target)
-    return desired.after(AdmittedRequest(target, persisted, request.force, now, request_id))
+    if not request.has_size:
+        # Nobody has asked for another size, so how the last request went stays as it is.
+        after = desired.after(AdmittedRequest(target, persisted, desired.force, now, request_id))
+        after = replace(after, tries=desired.tries, given_up=desired.given_up)
+    else:
+        after = desired.after(AdmittedRequest(target, persisted, request.force, now, request_id))
+        if not request.automatic:
+            after = replace(after, asked=Asked(now, request.vcpus, request.memory_mb))
+    if request.autoscale is not None:
+        after = replace(after, autoscale=mode_of(request.autoscale))
+    return after
 
 
 def _as_found(state: InstanceState) -> Desired:
     """Return the record, raised to the size in the columns if stock Nova has started the guest.
 
-    Only an instance that was never adjusted is raised.
+    Only the record of an instance that was never adjusted is raised.
 
-    Such a guest has its flavor's maximum. A request for other memory must not remove its vCPUs, and
-    a request for other vCPUs must not shrink its memory. The guest is recognised by having more
-    vCPUs than are desired, or by autodeflate, which no elastic guest has. More memory than is
-    desired is no sign: the balloon of an elastic guest may still be inflating.
+    A guest that stock Nova has started has its flavor's maximum. A request for other memory must
+    not remove its vCPUs, and a request for other vCPUs must not shrink its memory. Such a guest is
+    recognised by more vCPUs than are desired, or by autodeflate, which a guest that nova-xloud has
+    started below its maximum does not have. More memory than is desired is no sign: a balloon may
+    still be inflating.
     """
     desired, guest = state.desired, state.guest
     if desired.generation or state.recorded is None or guest is None or not guest.running:
@@ -138,9 +168,10 @@ def _target(request: AdjustRequest, now: Size) -> Size:
 
 
 def _has_it(state: InstanceState) -> bool:
-    """Return whether the guest has the desired size, and just that is defined and reserved.
+    """Return whether the guest has the desired size, with the definition and the claim for it.
 
-    A guest that does not run needs no size. The last run must have reached the desired size.
+    The size of a guest that does not run is not compared. The last run must have reached the
+    desired size.
     """
     guest, desired = state.guest, state.desired
     reached = guest is None or not guest.running or guest.actuated == desired.target
@@ -151,7 +182,7 @@ def _has_it(state: InstanceState) -> bool:
 
 def _bounds(request: AdjustRequest, bounds: Bounds) -> OutOfBounds | None:
     always = bounds.always_plugged
-    why = f"; its dedicated vCPUs are always there, and so are all up to id {always - 1}"
+    why = f"; vCPUs 0 to {always - 1} always stay plugged, because of the dedicated vCPUs"
     for asked, low, high, unit, because in (
         (request.vcpus, bounds.minimum.vcpus, bounds.maximum.vcpus, "vCPUs", why if always else ""),
         (request.memory_mb, bounds.minimum.memory_mb, bounds.maximum.memory_mb, "MiB", ""),
@@ -173,8 +204,8 @@ def _bounds(request: AdjustRequest, bounds: Bounds) -> OutOfBounds | None:
 def _blocked(target: Size, now: Size, bounds: Bounds, state: InstanceState) -> Blocked | None:
     """Return the refusal if the request changes a resource that has a blocker; else None.
 
-    A guest with pinned memory holds its maximum already, so a request for the maximum is allowed
-    whatever pins the memory.
+    A guest with pinned memory holds its maximum of memory already, so a request for that is not
+    refused, whatever pins the memory.
     """
     guest = state.guest
     holds_all = guest is not None and guest.pinned and target.memory_mb == guest.max_memory_mb
@@ -189,7 +220,10 @@ def _blocked(target: Size, now: Size, bounds: Bounds, state: InstanceState) -> B
 
 
 def _pinned(target: Size, now: Size, state: InstanceState) -> Blocked | None:
-    """Return the refusal to change pinned memory to less than the maximum; else None."""
+    """Return the refusal if the request sets pinned memory to less than the maximum; else None.
+
+    None too if that memory is desired already.
+    """
     guest = state.guest
     if guest is None or target.memory_mb in (now.memory_mb, guest.max_memory_mb):
         return None
@@ -206,10 +240,10 @@ def _stopped(request: AdjustRequest, state: InstanceState) -> InvalidState | Non
 
 
 def _vcpus_kept(target: Size, now: Size, state: InstanceState, bounds: Bounds) -> Blocked | None:
-    """Return the refusal to ask for fewer vCPUs of a running guest that never gives any back.
+    """Return the refusal if a running guest that never gives vCPUs back should have fewer.
 
-    None if the guest may give vCPUs back (``bounds.removal`` is None) or does not run, or if
-    ``target`` has no fewer vCPUs than the guest, or no fewer than are desired already.
+    None if the guest may give vCPUs back (``bounds.removal`` is None) or does not run. None too if
+    ``target`` has at least the vCPUs of the guest, or at least those that are desired already.
 
     :param now: the size that is desired before the request
     """

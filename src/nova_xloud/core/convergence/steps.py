@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The steps of convergence, as data, and what a run remembers between two of them.
+"""The steps of a run, as data, and what a run remembers between two steps.
 
-The ``name`` of a step is API: a dry run's answer has it as ``step``. A name stays even if the class
-is renamed.
+The ``name`` of a step is API, because a dry run's answer has it as ``step``. So the name stays even
+if the class is renamed.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class SetDefinition:
 
 @dataclass(frozen=True, slots=True)
 class SetMemory:
-    """Set the balloon's target to ``mib`` MiB."""
+    """Set the balloon's target, the memory that the guest is to have, to ``mib`` MiB."""
 
     name: ClassVar[str] = "set_memory"
     mib: int
@@ -51,7 +51,7 @@ class SetStatisticsPeriod:
 
 @dataclass(frozen=True, slots=True)
 class SetVcpus:
-    """Plug or unplug vCPUs until the guest has ``count``."""
+    """Have libvirt plug or unplug vCPUs of the running guest until it has ``count``."""
 
     name: ClassVar[str] = "set_vcpus"
     count: int
@@ -75,7 +75,7 @@ class MarkRemoval:
 
 @dataclass(frozen=True, slots=True)
 class RemovalSettled:
-    """Clear the mark of :class:`MarkRemoval`: the vCPUs are gone, or no removal was begun."""
+    """Clear the mark of :class:`MarkRemoval`: the vCPUs are gone, or the removal was not begun."""
 
     name: ClassVar[str] = "removal_settled"
 
@@ -84,8 +84,7 @@ class RemovalSettled:
 class Stuck:
     """End the run: the desired size was not reached, and no other step is possible now.
 
-    The guest does not follow or does not report, its memory is pinned, or libvirt did not change
-    the definition.
+    Examples are a guest that does not follow or does not report, and pinned memory.
 
     :ivar code: the reason code, ``xloud.guest_refused.<what>``
     :ivar why: the reason, for people
@@ -103,10 +102,12 @@ class Await:
     :ivar code: the reason code if the guest does not follow, ``xloud.guest_refused.<what>``
     :ivar what: what the run waits for, for people, as a clause: "the guest's vCPUs become 3 (are
         2)"
-    :ivar left: how far the guest is from there, in vCPUs or MiB; less is progress
-    :ivar booting: whether the guest has just started; then the run is deferred if the guest does
-        not follow, and does not fail
-    :ivar within: seconds after which waiting ends, if that is sooner than the step's time-out
+    :ivar left: how many vCPUs or MiB the guest is away from the size that the run drives it to;
+        less is progress
+    :ivar booting: whether memory is to shrink in a guest that has just started. Then the run ends
+        as deferred if the guest does not follow, and not as refused by the guest
+    :ivar within: seconds without progress after which the run stops waiting, if that is less than
+        ``[xloud] step_timeout``; None for ``step_timeout``
     """
 
     name: ClassVar[str] = "await"
@@ -119,7 +120,10 @@ class Await:
 
 @dataclass(frozen=True, slots=True)
 class Deferred:
-    """End the run until another operation or the guest acts; a new run follows then.
+    """End the run, because something else has to happen first; a later run goes on.
+
+    Another libvirt call holds the domain, the guest is paused, or the instance is not driven in its
+    vm_state.
 
     :ivar why: the reason, for people
     """
@@ -130,7 +134,7 @@ class Deferred:
 
 @dataclass(frozen=True, slots=True)
 class NoRoom:
-    """End the run: ``size`` must be reserved, and Placement has refused to reserve it."""
+    """End the run: at least ``size`` must be reserved, and Placement has refused to reserve it."""
 
     name: ClassVar[str] = "short"
     size: Size
@@ -146,7 +150,7 @@ class Release:
 
 @dataclass(frozen=True, slots=True)
 class SetRecorded:
-    """Write the reserved ``size`` into the instance's columns, and how far the run has come."""
+    """Write the reserved ``size`` into the instance's columns, and the outcome into the record."""
 
     name: ClassVar[str] = "record"
     size: Size
@@ -161,7 +165,7 @@ class DropLiveSize:
 
 @dataclass(frozen=True, slots=True)
 class Converged:
-    """End the run: the instance has its desired size."""
+    """End the run: the instance has its desired size, or is off and will start with it."""
 
     name: ClassVar[str] = "converged"
 
@@ -187,9 +191,7 @@ Step = (
 
 
 def waits_in_libvirt(step: Step, held: Size) -> bool:
-    """Return whether libvirt waits for the guest, for up to 5 s, in the call that ``step`` makes.
-
-    It does so when vCPUs are removed.
+    """Return whether ``step`` removes vCPUs: then libvirt waits some seconds for the guest.
 
     :param held: the size that the guest holds now
     """
@@ -198,11 +200,15 @@ def waits_in_libvirt(step: Step, held: Size) -> bool:
 
 def writes_the_record(step: Step) -> bool:
     """Return whether ``step`` may write to the instance in Nova's database."""
-    return isinstance(step, MarkRemoval | RemovalSettled | SetRecorded | DropLiveSize | Converged)
+    writing = Claim | MarkRemoval | RemovalSettled | SetRecorded | DropLiveSize | Converged
+    return isinstance(step, writing)
 
 
 def in_words(step: Step) -> str | None:
-    """Return what ``step`` has done, for the log; None if it has no effect outside of Nova."""
+    """Return what ``step`` has done, for the log.
+
+    None for a step that changes neither what is reserved nor what the guest has or starts with.
+    """
     match step:
         case Claim(size):
             return f"reserved {size}"
@@ -212,8 +218,6 @@ def in_words(step: Step) -> str | None:
             return f"libvirt's definition set to {size} for the next start"
         case SetMemory(mib):
             return f"balloon target set to {mib} MiB"
-        case SetStatisticsPeriod(seconds):
-            return f"period of the balloon's statistics set to {seconds} s"
         case SetVcpus(count):
             return f"vCPUs in QEMU set to {count}"
         case SetOnline(count):
@@ -221,31 +225,54 @@ def in_words(step: Step) -> str | None:
     return None
 
 
+def took_effect(step: Step, before: RunState, after: RunState) -> bool:
+    """Return whether nothing refused ``step`` and, if it removes vCPUs, the removal is not late.
+
+    :param before: what the run knew before the step was executed
+    :param after: what the run knows since then
+    """
+    match step:
+        case SetDefinition():
+            return after.definition_error is None
+        case SetOnline():
+            return after.online_error is None
+        case SetVcpus():
+            # Only a time-out leaves this count unknown until the next reading.
+            is_late = after.removal_late and after.vcpus_when_late is None
+            refused = after.removal_error != before.removal_error or after.domain_busy is not None
+            return not (is_late or refused)
+    return True
+
+
 @dataclass(frozen=True, slots=True)
 class RunState:
-    """What a run has commanded and learned so far, so that it commands nothing twice.
+    """What a run has commanded and learned so far, so that no command is repeated needlessly.
 
     A field is None or False until the run has done, or learned, what the field describes.
 
-    :ivar balloon_target_mb: the target that the run has set for the balloon, MiB; None again after
-        an error of libvirt, because the target is unknown then
+    :ivar balloon_target_mb: the target that the run has set last for the balloon, MiB; None again
+        after an error of libvirt that ends the run, because the target is unknown then
     :ivar stats_period_set: the period of the balloon's statistics that the run has set, seconds;
         libvirt may have refused it
-    :ivar vcpus_requested: the count of vCPUs that the run has asked libvirt to plug or unplug to
+    :ivar vcpus_requested: the count of vCPUs that the run has asked libvirt for
     :ivar online_requested: the count of CPUs online that the run has asked the guest agent for
-    :ivar removal_error: how the hypervisor or the guest refused to remove vCPUs
+    :ivar online_error: why the guest agent was not asked, or did not do it
+    :ivar removal_error: why vCPUs were not removed: how libvirt or the guest refused it, or that
+        the run has waited too long
     :ivar removal_late: libvirt has given up waiting for a vCPU to be unplugged, and the guest may
         still give the vCPU back
-    :ivar vcpus_when_late: how many vCPUs the guest had when the run first saw that a removal was
-        late; if it has fewer later, the late vCPU is gone
-    :ivar domain_busy: libvirt's error if another call holds the domain, so that the last command
-        has not begun
+    :ivar vcpus_when_late: how many vCPUs the guest had at the first reading after the last removal
+        that was late; if it has fewer later, the late vCPU is gone
+    :ivar domain_busy: libvirt's error if another call holds the domain, so that libvirt has not
+        begun to change the vCPUs
     :ivar statistics_given_up: the run has waited for the guest's statistics for long enough
-    :ivar removal_marked: the run has marked a removal in the record, where none was marked before
-    :ivar removal_undone: nothing came of the marked removal, so the mark must be cleared
-    :ivar definition_set: the size that the run has set in libvirt's definition
+    :ivar removal_marked: when the run last marked a removal in the record, none was marked there.
+        False if one was, because that one may still happen
+    :ivar removal_undone: the removal that the run has marked was not begun, so the mark must be
+        cleared; False again once it is
+    :ivar definition_set: the size that the run has tried to set in libvirt's definition
     :ivar definition_error: how libvirt refused to change the definition
-    :ivar claim_denied: the size that Placement has refused to reserve
+    :ivar claim_denied: the size that must be reserved, and that Placement has refused to reserve
     :ivar release_refused: Placement has refused a release
     :ivar settled_mb: the balloon's size at the last reading, MiB
     :ivar settled_stats_at: the time of the guest's statistics when the balloon was first seen at
@@ -256,6 +283,7 @@ class RunState:
     stats_period_set: int | None = None
     vcpus_requested: int | None = None
     online_requested: int | None = None
+    online_error: str | None = None
     removal_error: str | None = None
     removal_late: bool = False
     vcpus_when_late: int | None = None
@@ -273,8 +301,10 @@ class RunState:
     def after_reading(self, guest: DomainReading | None) -> RunState:
         """Return the state of the run after one more reading of the guest.
 
-        It has the balloon's new size with the time of the statistics, if the size has changed, and
-        how many vCPUs the guest has, if this is the first reading after a removal was late.
+        If the balloon's size has changed, the new state has that size and the time of the guest's
+        statistics. In the first reading after a removal was late, it also gets the guest's vCPUs.
+
+        :param guest: the reading; None if there is no libvirt domain: then the state is unchanged
         """
         if guest is None:
             return self
@@ -298,7 +328,7 @@ class RunState:
         return None
 
     def has_fresh_statistics(self, guest: DomainReading) -> bool:
-        """Return whether statistics have come since the balloon was first seen at its size."""
+        """Return whether statistics have come since the balloon was first seen at this size."""
         if guest.stats_at is None or guest.memory_mb != self.settled_mb:
             return False
         # Compared for equality only: the host's clock may have stepped back between the two.

@@ -1,18 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The conditions that people see of an instance, each with a stable reason code.
+"""The conditions of an instance, as the API shows them, each with a stable reason code.
 
 =======================  ==========================================  ===============================
 type                     reason                                      true when
 =======================  ==========================================  ===============================
-``Converged``            ``xloud.<phase>`` or the error's code,      the guest has what is desired;
-                         ``xloud.drifted``, ``xloud.no_guest``       always listed, true or false
-``GuestRefused``         ``xloud.guest_refused.<what>``              the guest did not follow
+``Converged``            ``xloud.<phase>`` or the error's code,      the desired size was reached,
+                         ``xloud.drifted``, ``xloud.no_guest``       and the guest still has it, or
+                                                                     is off as its vm_state says
+``GuestRefused``         ``xloud.guest_refused.<what>``              the guest, or its definition,
+                                                                     did not get the desired size
 ``BalloonNotEffective``  ``xloud.balloon.no_driver``,                the balloon does not reach its
                          ``xloud.balloon.holds_more``,               target, or frees nothing, or is
                          ``xloud.balloon.memory_pinned``,            not confirmed
                          ``xloud.balloon.not_confirmed``
-``GuestSilent``          ``xloud.guest_silent.low_memory``,          the guest has probably died of
-                         ``xloud.guest_silent.crashed``              too little memory; has crashed
+``GuestSilent``          ``xloud.guest_silent.low_memory``,          the guest has probably died,
+                         ``xloud.guest_silent.crashed``              often of too little memory, or
+                                                                     libvirt reports a crash
 ``RemovalUnsettled``     ``xloud.blocked.removal_unsettled``         vCPUs that were to be removed
                                                                      are still plugged
 ``CpusNotOnline``        ``xloud.cpus_not_online``                   the guest agent reports fewer
@@ -21,15 +24,20 @@ type                     reason                                      true when
 ``Booting``              ``xloud.booting``                           the guest has just started; its
                                                                      balloon is still inflating
 ``GaveUp``               ``xloud.gave_up.<what>``                    the size asked for last was not
-                                                                     reached; the guest's size is
-                                                                     kept
+                                                                     reached; the guest's own size
+                                                                     became the desired one
+``GrowthDeferred``       ``xloud.growth_deferred.<what>``            the instance is scaled
+                                                                     automatically, and does not
+                                                                     get what is recommended now
 ``ReservedTooLittle``    ``xloud.reserved_too_little``               the alarm: the guest holds more
                                                                      than Placement has allocated;
                                                                      memory that is not pinned does
                                                                      not count while the guest boots
 =======================  ==========================================  ===============================
 
-``Converged`` is always listed; the other conditions are listed only while they are true.
+``Converged`` is always listed, true or false; the others are listed only while they are true. If
+the compute host does not answer, they are listed as the record has them. ``GrowthDeferred`` is not
+in the record, and not judged here: the compute host adds it while it is true.
 """
 
 from __future__ import annotations
@@ -37,6 +45,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+from nova_xloud.core.autoscaling.deferral import GROWTH_DEFERRED
 from nova_xloud.core.instance import pinned
 from nova_xloud.core.instance.guest import DomainReading
 from nova_xloud.core.instance.lifecycle import GAVE_UP, Condition, Phase, Progress
@@ -60,16 +69,17 @@ TYPES = (
     CPUS_NOT_ONLINE,
     BOOTING,
     GAVE_UP,
+    GROWTH_DEFERRED,
     RESERVED_TOO_LITTLE,
 )
 
 
 def judge(state: InstanceState, progress: Progress, now: str) -> tuple[Condition, ...]:
-    """Return the conditions of an instance.
+    """Return the conditions of an instance: ``Converged``, and the others that are true.
 
     :param state: the state as just read; its record has the conditions that were recorded last
     :param progress: how far the adjustment has come
-    :param now: ISO 8601, UTC: the ``since`` of a condition that is not recorded yet
+    :param now: ISO 8601, UTC: the ``since`` of a condition whose beginning is not recorded
     """
     before = {
         (known.type, known.reason): known.since for known in state.desired.recorded_conditions
@@ -83,30 +93,32 @@ def judge(state: InstanceState, progress: Progress, now: str) -> tuple[Condition
 
 
 def worth_recording(conditions: tuple[Condition, ...]) -> tuple[Condition, ...]:
-    """Return those of ``conditions`` that are kept in the record.
+    """Return those of ``conditions`` that are kept in the record as conditions.
 
-    ``Converged``, ``GuestRefused`` and ``GaveUp`` follow from the rest of the record, and
-    ``Booting`` passes by itself, so these four are left out.
+    ``GuestRefused`` and ``GaveUp`` are left out, because they follow from the rest of the record,
+    and ``Converged``, because each reading shows it anew. ``Booting`` is left out, because it
+    passes by itself.
     """
     passing = (CONVERGED, GUEST_REFUSED, BOOTING, GAVE_UP)
     return tuple(one for one in conditions if one.type not in passing)
 
 
 def same(one: tuple[Condition, ...], other: tuple[Condition, ...]) -> bool:
-    """Return whether both have the same types and reasons; messages and times do not count."""
+    """Return whether both have the same types and reasons; nothing else is compared."""
     return {(c.type, c.reason) for c in one} == {(c.type, c.reason) for c in other}
 
 
 def _converged(state: InstanceState, progress: Progress) -> Condition:
     if state.lacks_guest:
         message = (
-            f"no guest of the instance is known, so its size is not known: its vm_state is "
-            f"{state.lacks_guest}"
+            f"the instance's vm_state is {state.lacks_guest}, and no guest of it is known to run, "
+            f"so it has no size now"
         )
         return Condition(CONVERGED, False, "xloud.no_guest", message, "")
     there = not state.running or state.numbers.actuated == state.desired.target
     if progress.phase is Phase.CONVERGED and not there:
-        message = f"the guest has {state.held} and should have {state.desired.target}"
+        has = state.numbers.actuated
+        message = f"QEMU has {has} for the guest, which should have {state.desired.target}"
         return Condition(CONVERGED, False, "xloud.drifted", message, "")
     reached = progress.phase is Phase.CONVERGED
     return Condition(CONVERGED, reached, progress.code, progress.message, progress.since)
@@ -128,6 +140,9 @@ def _of_guest(state: InstanceState, progress: Progress) -> Iterator[Condition]:
         yield _of_crashed()
     elif not guest.paused:
         yield from _of_balloon(state, guest, progress)
+    elif _is_unconfirmed(state, guest):
+        # It was paused before its driver could report, so its maximum of memory is claimed.
+        yield _of_silent(guest)
     if _is_unsettled(state, progress):
         message = (
             f"vCPUs were to be removed down to {state.desired.removal_pending}, and the guest "
@@ -147,10 +162,16 @@ def _of_guest(state: InstanceState, progress: Progress) -> Iterator[Condition]:
         yield _true(RESERVED_TOO_LITTLE, "xloud.reserved_too_little", message)
 
 
-def _is_unsettled(state: InstanceState, progress: Progress) -> bool:
-    """Return whether vCPUs that were to be removed are still plugged after a run has ended.
+def _is_unconfirmed(state: InstanceState, guest: DomainReading) -> bool:
+    """Return whether the maximum of memory counts because the balloon driver has not reported."""
+    is_known = bool(guest.pinned) or guest.memory_confirmed is not False
+    return not (state.booting or is_known) and guest.memory_mb < guest.max_memory_mb
 
-    While the first run waits for the vCPUs, the removal does not count as unsettled.
+
+def _is_unsettled(state: InstanceState, progress: Progress) -> bool:
+    """Return whether vCPUs that were to be removed are still plugged after a run has finished.
+
+    While the first run waits for the guest to give them back, the result is False.
     """
     before = any(known.type == REMOVAL_UNSETTLED for known in state.desired.recorded_conditions)
     return state.removal_unsettled and (before or progress.finished)
@@ -160,7 +181,7 @@ def _of_balloon(
     state: InstanceState, guest: DomainReading, progress: Progress
 ) -> Iterator[Condition]:
     target, has = state.desired.target.memory_mb, guest.actuated.memory_mb
-    more = f"the guest's memory is {has} MiB and should be {target}"
+    more = f"the guest's memory is {has} MiB and should be {target} MiB"
     if guest.pinned:
         if has > target:
             reasons = ", ".join(guest.pinned)
@@ -168,16 +189,20 @@ def _of_balloon(
             yield _true(BALLOON_NOT_EFFECTIVE, pinned.NOT_EFFECTIVE, message)
     elif state.booting:
         if state.held.memory_mb > target:
-            message = f"the guest has just started, and its balloon is still inflating: {more}"
+            message = (
+                f"the guest has just started, and its balloon is still inflating or was not "
+                f"confirmed yet: the guest's memory counts as {state.held.memory_mb} MiB and "
+                f"should be {target} MiB"
+            )
             yield _true(BOOTING, "xloud.booting", message)
+    elif has < guest.max_memory_mb and guest.balloon_driver is False:
+        # The guest has less than its maximum, so it had a driver, which took memory.
+        yield _of_silent(guest)
     elif has > target and guest.balloon_driver is False:
         message = f"the guest's balloon driver does not report: {more}"
         yield _true(BALLOON_NOT_EFFECTIVE, "xloud.balloon.no_driver", message)
-    elif has > target:
-        if progress.finished:
-            yield _true(BALLOON_NOT_EFFECTIVE, "xloud.balloon.holds_more", more)
-    elif has < guest.max_memory_mb and guest.balloon_driver is False:
-        yield _of_silent(guest)
+    elif has > target and progress.finished:
+        yield _true(BALLOON_NOT_EFFECTIVE, "xloud.balloon.holds_more", more)
 
 
 def _of_crashed() -> Condition:
@@ -191,23 +216,23 @@ def _of_crashed() -> Condition:
 def _of_silent(guest: DomainReading) -> Condition:
     """Return the condition of a guest below its maximum whose balloon driver does not report.
 
-    That is ``GuestSilent`` if the driver has reported since the guest started, else
-    ``BalloonNotEffective``.
-
-    A driver that is unloaded gives all memory back first (measured). So a driver that has reported
-    since the guest started, and keeps the memory, is in a guest that does nothing any more.
+    The condition is ``GuestSilent`` if the driver has reported since the guest started or reset
+    itself, else ``BalloonNotEffective``. A driver that is unloaded first gives all memory back to
+    the guest (measured). So if a driver has reported, is silent now, and keeps the memory, its
+    guest has probably died.
     """
     has, most = guest.memory_mb, guest.max_memory_mb
     if guest.memory_confirmed:
         message = (
-            f"the balloon driver has stopped reporting at {has} MiB; the guest has probably died "
-            f"of too little memory: look at the console, adjust the server to more, hard reboot "
-            f"it, and raise the flavor's minimum"
+            f"the balloon driver has stopped reporting at {has} MiB; the guest has probably died, "
+            f"often of too little memory: look at the console, adjust the server to more if that "
+            f"is why, hard reboot it, and raise the flavor's minimum"
         )
         return _true(GUEST_SILENT, "xloud.guest_silent.low_memory", message)
     message = (
-        f"QEMU reports that the balloon leaves the guest {has} MiB; its driver has never reported "
-        f"since the guest started, so this is not confirmed, and the maximum of {most} MiB counts"
+        f"QEMU reports that the balloon leaves the guest {has} MiB; its driver is not known to "
+        f"have reported since the guest started or reset itself, so this is not confirmed, and the "
+        f"maximum of {most} MiB counts"
     )
     return _true(BALLOON_NOT_EFFECTIVE, "xloud.balloon.not_confirmed", message)
 

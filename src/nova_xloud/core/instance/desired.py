@@ -1,30 +1,37 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The record of an instance: what was asked for, as kept in its ``system_metadata``.
+"""The record of an instance: the desired size and more, as kept in its ``system_metadata``.
 
 =========================  =======================================================
 key                        value
 =========================  =======================================================
 ``xloud_flavor``           the flavor that the sizes belong to; see :func:`flavor_key`
-``xloud_generation``       counts admitted adjustments
+``xloud_generation``       counts admitted adjustments that changed what is desired
 ``xloud_vcpus``            the persisted desired size
 ``xloud_memory_mb``
 ``xloud_live_vcpus``       desired until the guest next stops (``persist: false``);
 ``xloud_live_memory_mb``   absent otherwise
-``xloud_removal_pending``  the count of vCPUs down to which vCPUs are being removed, until a run
-                           sees that they are gone
+``xloud_removal_pending``  how many vCPUs are to be left by a removal; absent if none is known to be
+                           under way
 ``xloud_force``            "1": memory may shrink below what the guest reports that it needs
-``xloud_tries``            how many runs have failed to reach the size asked for last; absent once
-                           that size was reached
+``xloud_tries``            how many tries to reach the size asked for last have failed, 0 once that
+                           size is given up; absent once the desired size was reached
 ``xloud_gave_up``          set while the last request is given up, until somebody asks again:
-                           since, reason code and message, by ``|``
-``xloud_phase``            how far the adjustment has come: phase, since and reason code, by ``|``
+                           since, reason code and message, separated by ``|``
+``xloud_autoscale``        the mode of automatic growth that was requested: off, observe or on;
+                           absent if the flavor's counts. It is kept at a resize
+``xloud_asked``            what a person has asked for last: when, vCPUs and MiB, separated by
+                           ``|``; a resource that the request has left is empty
+``xloud_phase``            how far the adjustment has come: phase, since and reason code,
+                           separated by ``|``
 ``xloud_phase_message``    the message of the phase, for people
 ``xloud_request_id``       the id of the request that asked for the desired size
+``xloud_superseded``       the ids of requests that had not ended when the next one was admitted
 ``xloud_condition_<type>`` a condition that was true when conditions were last written: since,
-                           reason code and message, by ``|``
+                           reason code and message, separated by ``|``
 ``xloud_revision``         counts all changes of the record; see :func:`newer`
-``xloud_resized_from``     until a resize is confirmed: the flavor before, as in ``xloud_flavor``
-``xloud_before_<key>``     until a resize is confirmed: ``xloud_<key>`` of the flavor before
+``xloud_resized_from``     if a resize was not confirmed when the record was written: the flavor
+                           before it, as in ``xloud_flavor``
+``xloud_before_<key>``     with ``xloud_resized_from``: ``xloud_<key>`` of the record before it
 =========================  =======================================================
 
 Values are cut at 255 characters, the width of the column in Nova's database. A database may still
@@ -38,8 +45,11 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from nova_xloud.core.instance import values
-from nova_xloud.core.instance.lifecycle import GAVE_UP, NEVER_ADJUSTED, Condition, Event, Progress
+from nova_xloud.core.autoscaling.mode import mode_of
+from nova_xloud.core.autoscaling.settings import Mode
+from nova_xloud.core.instance import asked, values
+from nova_xloud.core.instance.asked import Asked
+from nova_xloud.core.instance.lifecycle import GAVE_UP, NEVER_ADJUSTED, Condition, Progress
 from nova_xloud.core.instance.values import UnreadableRecord
 from nova_xloud.core.size import Size
 
@@ -49,6 +59,8 @@ _REVISION = "xloud_revision"
 _RESIZED_FROM = "xloud_resized_from"
 _GAVE_UP = "xloud_gave_up"
 _TRIES = "xloud_tries"
+_AUTOSCALE = "xloud_autoscale"
+_ASKED = "xloud_asked"
 _LONGEST = 255
 # As flavor_key() makes them: 4:1024:name.
 _FLAVOR_KEY = re.compile(r"[0-9]{1,15}:[0-9]{1,15}:")
@@ -59,8 +71,8 @@ _LIVE = frozenset(("xloud_live_vcpus", "xloud_live_memory_mb"))
 def flavor_key(flavorid: str, maximum: Size) -> str:
     """Return the text by which a record names the flavor that its sizes belong to.
 
-    An example is ``4:1024:name``. The text has the flavor's size, so a record does not outlive a
-    resize.
+    An example is ``4:1024:name``: the maximum's vCPUs and MiB, and the ``flavorid``. The text is
+    cut at 255 characters.
     """
     # The sizes come first: a value is cut at 255 characters, and a flavorid may have as many.
     return f"{maximum.vcpus}:{maximum.memory_mb}:{flavorid}"[:_LONGEST]
@@ -68,7 +80,7 @@ def flavor_key(flavorid: str, maximum: Size) -> str:
 
 @dataclass(frozen=True, slots=True)
 class AdmittedRequest:
-    """What a request that was admitted makes desired, and the id and time of the request.
+    """An admitted request: what it makes desired, its id, and when it was admitted.
 
     :ivar target: the size that the guest is to have now
     :ivar persisted: the size that the guest is to have after its next start
@@ -86,25 +98,29 @@ class AdmittedRequest:
 
 @dataclass(frozen=True, slots=True)
 class Desired:
-    """The size that was asked for last and admitted, and how far the adjustment has come.
+    """The record of an instance: the size that was asked for last and admitted, and the progress.
 
-    For an instance that was never adjusted, the size is the boot size.
+    For an instance that was never adjusted, the size is usually the boot size.
 
     :ivar persisted: the size that the guest starts with, kept over stop and start
     :ivar live: the size until the guest next stops; None if that is the persisted size
-    :ivar generation: how many adjustments were admitted; 0 if the instance was never adjusted
-    :ivar removal_pending: vCPUs are being removed down to this count; None if they are not. Written
-        before the call to libvirt, so that a run after a crash knows that the number of vCPUs is
-        not settled
+    :ivar generation: grows by one with each admitted adjustment that changes what is desired; 0 if
+        there was none with this flavor
+    :ivar removal_pending: how many vCPUs are to be left by a removal; None if none is under way. It
+        is written before the call to libvirt, so that a run after a crash knows of the removal
     :ivar force: memory may shrink below what the guest's statistics show that it needs
     :ivar progress: how far the adjustment has come
     :ivar recorded_conditions: the conditions that were true when they were last written, without
         those that :func:`nova_xloud.core.instance.conditions.worth_recording` leaves out
-    :ivar tries: how many runs have failed to reach the size asked for last; None if that size was
-        reached, or none was asked for; see :mod:`nova_xloud.core.convergence.giving_up`
+    :ivar tries: how many tries to reach the size asked for last have failed, 0 once that size is
+        given up; None if the desired size was reached, or none was asked for.
+        :mod:`nova_xloud.core.convergence.giving_up` says which runs are tries
     :ivar given_up: the condition ``GaveUp`` if the last request is given up, until somebody asks
         again; else None
-    :ivar readable: False if the stored record cannot be read and this one stands in for it
+    :ivar autoscale: the mode of automatic growth that was requested; None: the flavor's counts
+    :ivar asked: what a person has asked for last; None if nobody has, or it cannot be read
+    :ivar readable: False if :func:`recorded_instead` has made this record, because the stored one
+        cannot be read
     """
 
     persisted: Size
@@ -118,6 +134,9 @@ class Desired:
     tries: int | None = field(default=None, compare=False)
     given_up: Condition | None = None
     readable: bool = True
+    autoscale: Mode | None = None
+    # Not compared, because it is no part of what is desired.
+    asked: Asked | None = field(default=None, compare=False)
 
     @property
     def target(self) -> Size:
@@ -128,21 +147,19 @@ class Desired:
     def claim(self) -> Size:
         """The size that must stay claimed once the target is reached.
 
-        A live size does not release any of the persisted size: the guest starts next with the
-        persisted size, and that start must not depend on whether the host has room left by then.
+        That is the larger of the target and the persisted size, per resource. The guest starts next
+        with the persisted size, and the host might have no room for it by then.
         """
         return self.persisted.at_least(self.target)
 
     def after(self, request: AdmittedRequest) -> Desired:
-        """Return the record after ``request`` was admitted.
+        """Return the record after ``request`` was admitted; its phase is ``admitted``.
 
-        The generation grows by one, unless ``request`` asks for what is desired already, with the
-        same ``force``, and this record could be read. The tries begin at 0 again, and the request
-        is not given up. Recorded conditions and a pending removal stay.
+        The generation grows by one if ``request`` changes the sizes or ``force``, or if this record
+        stands in for an unreadable one. The tries begin at 0 again, and ``GaveUp`` ends. Recorded
+        conditions and a pending removal stay.
         """
-        progress = replace(
-            self.progress.after(Event.ADMIT, request.now), request_id=request.request_id
-        )
+        progress = self.progress.admitted(request.request_id, request.now)
         live = None if request.target == request.persisted else request.target
         next_record = replace(
             self,
@@ -159,12 +176,15 @@ class Desired:
         return replace(next_record, generation=self.generation + 1)
 
     def same_target(self, other: Desired) -> bool:
-        """Return whether both desire the same sizes with the same ``force``, at any progress."""
+        """Return whether both desire the same persisted and live size with the same ``force``."""
         return (self.persisted, self.live, self.force) == (other.persisted, other.live, other.force)
 
     def same_record(self, other: Desired) -> bool:
-        """Return whether both are equal, also in the number of tries, which ``==`` leaves out."""
-        return self == other and self.tries == other.tries
+        """Return whether both are equal in all values, also in the two that ``==`` ignores.
+
+        These are ``tries`` and ``asked``.
+        """
+        return self == other and (self.tries, self.asked) == (other.tries, other.asked)
 
     def restarted(self) -> Desired:
         """Return the record after the guest has stopped: no live size, no pending removal."""
@@ -174,23 +194,26 @@ class Desired:
 def from_metadata(
     metadata: Mapping[str, str], key: str, boot: Size, resized_from: str | None = None
 ) -> Desired:
-    """Return the record of an instance.
+    """Return the record that an instance has for one flavor, without :func:`read_record`'s checks.
+
+    A record of another flavor does not count. After the revert of a resize, the record that was
+    kept for the revert counts.
 
     :param metadata: the instance's ``system_metadata``
-    :param key: :func:`flavor_key` of the instance's present flavor
-    :param boot: the persisted size if there is no record of this flavor, or the record lacks its
-        vCPUs or memory. So after a resize the instance has the new flavor's boot size, and after
-        the revert of a resize the size from before
+    :param key: :func:`flavor_key` of the flavor
+    :param boot: the desired size if there is no record of this flavor, as after a resize, or if the
+        record lacks its vCPUs or memory
     :param resized_from: :func:`flavor_key` of the flavor before a resize that is not confirmed;
-        else None. Then only a record that was made since the resize counts: an older record is of
-        an earlier time with the same flavor, and the scheduler has claimed the boot size
-    :raises UnreadableRecord: when a number of a size, the generation or the pending removal is not
-        an integer, is too small, or has more than 15 digits
+        else None. With it only a record that was written since the resize counts: an older record
+        of this flavor does not, because the scheduler has claimed the boot size
+    :raises UnreadableRecord: a number of a size, the generation or the pending removal is not an
+        integer, is too small, or has more than 15 digits
     """
     record = _of_flavor(metadata, key, resized_from)
     persisted = values.size(record, "xloud_vcpus", "xloud_memory_mb")
+    autoscale = mode_of(metadata.get(_AUTOSCALE))
     if persisted is None:
-        return Desired(boot)
+        return Desired(boot, autoscale=autoscale)
     pending = None
     if "xloud_removal_pending" in record:
         pending = values.integer(record, "xloud_removal_pending", least=1)
@@ -204,6 +227,8 @@ def from_metadata(
         recorded_conditions=values.conditions(record),
         tries=_tries(record),
         given_up=values.condition(GAVE_UP, record[_GAVE_UP]) if _GAVE_UP in record else None,
+        autoscale=autoscale,
+        asked=asked.read(record.get(_ASKED)),
     )
 
 
@@ -216,9 +241,11 @@ def read_record(
 ) -> Desired:
     """Return the record of an instance, after checking that nova-xloud can have written it.
 
+    Without a record of this flavor the result desires ``boot``.
+
     :param maximum: the flavor's vCPUs and memory; see :func:`from_metadata` for the others
-    :raises UnreadableRecord: when a number, a key or the flavor is missing or not readable, or a
-        size is larger than ``maximum``
+    :raises UnreadableRecord: the record names no flavor, lacks a number of a size, has a size,
+        generation or pending removal that cannot be read, or has a size above ``maximum``
     """
     flavor = metadata.get("xloud_flavor") or ""
     if record_in(metadata) and not _FLAVOR_KEY.match(flavor):
@@ -227,7 +254,7 @@ def read_record(
     record = _of_flavor(metadata, key, resized_from)
     for names, needed in ((_PERSISTED, bool(record)), (_LIVE, not _LIVE.isdisjoint(record))):
         if needed and not names <= record.keys():
-            raise UnreadableRecord(f"{' and '.join(sorted(names - record.keys()))} missing")
+            raise UnreadableRecord(f"it has no {' and no '.join(sorted(names - record.keys()))}")
     for size in (desired.persisted, desired.claim):
         if not maximum.covers(size):
             raise UnreadableRecord(f"the size is {size}, and the flavor's maximum is {maximum}")
@@ -237,10 +264,10 @@ def read_record(
 def _of_flavor(
     metadata: Mapping[str, str], key: str, resized_from: str | None
 ) -> Mapping[str, str]:
-    """Return the keys of the record of this flavor; empty if there is none.
+    """Return the keys and values of the record of this flavor; empty if there is none.
 
-    A value that is None becomes an empty string. The keys kept for a revert are used if the record
-    names another flavor and no resize waits to be confirmed.
+    A value that is None becomes an empty string. If the record names another flavor and no resize
+    waits to be confirmed, the record that was kept for a revert is used.
     """
     record = {name: value or "" for name, value in record_in(metadata).items()}
     if resized_from is not None:
@@ -254,9 +281,9 @@ def _of_flavor(
 def recorded_instead(metadata: Mapping[str, str], held: Size, maximum: Size) -> Desired:
     """Return a record that stands in for one that cannot be read: it desires the recorded size.
 
-    The generation is kept if it can be read, else it is 0.
+    The generation is kept if it can be read, else it is 0. ``readable`` is False.
 
-    :param held: the size in the instance's own columns; it is cut at ``maximum``
+    :param held: the size in the instance's columns; it is cut at ``maximum``
     :param maximum: the flavor's vCPUs and memory
     """
     try:
@@ -268,11 +295,12 @@ def recorded_instead(metadata: Mapping[str, str], held: Size, maximum: Size) -> 
 
 
 def to_metadata(desired: Desired, key: str) -> dict[str, str]:
-    """Return ``desired`` as keys of ``system_metadata``, values cut at 255 characters.
+    """Return ``desired`` as keys and values of ``system_metadata``, values cut at 255 characters.
+
+    The revision and the keys of a resize are missing; :func:`replaced` adds them. The caller has to
+    remove the ``xloud_*`` keys of the record before.
 
     :param key: :func:`flavor_key` of the flavor that the sizes belong to
-    :returns: all keys but the revision and those of a resize, which :func:`replaced` adds; the
-        caller removes all other ``xloud_*`` keys
     """
     progress = desired.progress
     data = {
@@ -282,17 +310,15 @@ def to_metadata(desired: Desired, key: str) -> dict[str, str]:
         "xloud_memory_mb": str(desired.persisted.memory_mb),
         "xloud_phase": f"{progress.phase.value}|{progress.since}|{progress.code}",
     }
-    if desired.live is not None:
-        data["xloud_live_vcpus"] = str(desired.live.vcpus)
-        data["xloud_live_memory_mb"] = str(desired.live.memory_mb)
+    data |= _of_requests(desired)
     if desired.removal_pending is not None:
         data["xloud_removal_pending"] = str(desired.removal_pending)
-    if desired.force:
-        data["xloud_force"] = "1"
     if progress.message:
         data["xloud_phase_message"] = progress.message
     if progress.request_id:
         data["xloud_request_id"] = progress.request_id
+    if progress.superseded:
+        data["xloud_superseded"] = ",".join(progress.superseded)
     for condition in desired.recorded_conditions:
         data[values.CONDITION + condition.type] = (
             f"{condition.since}|{condition.reason}|{condition.message}"
@@ -305,8 +331,23 @@ def to_metadata(desired: Desired, key: str) -> dict[str, str]:
     return {name: value[:_LONGEST] for name, value in data.items()}
 
 
+def _of_requests(desired: Desired) -> dict[str, str]:
+    """Return the keys and values of what requests have said beside the persisted size."""
+    data: dict[str, str] = {}
+    if desired.live is not None:
+        data["xloud_live_vcpus"] = str(desired.live.vcpus)
+        data["xloud_live_memory_mb"] = str(desired.live.memory_mb)
+    if desired.force:
+        data["xloud_force"] = "1"
+    if desired.autoscale is not None:
+        data[_AUTOSCALE] = desired.autoscale.value
+    if desired.asked is not None:
+        data[_ASKED] = str(desired.asked)
+    return data
+
+
 def record_in(metadata: Mapping[str, str]) -> dict[str, str]:
-    """Return the ``xloud_*`` keys of a ``system_metadata``."""
+    """Return the ``xloud_*`` keys of a ``system_metadata``, with their values."""
     return {name: value for name, value in metadata.items() if name.startswith(PREFIX)}
 
 
@@ -315,7 +356,7 @@ def replaced(
 ) -> dict[str, str]:
     """Return ``metadata`` with ``desired`` as its record; keys other than ``xloud_*`` stay.
 
-    The revision grows by one.
+    The revision is one more than that of ``metadata``.
 
     :param key: :func:`flavor_key` of the flavor that the sizes belong to
     :param resized_from: :func:`flavor_key` of the flavor before a resize that is not confirmed,
@@ -333,9 +374,10 @@ def replaced(
 
 
 def resized_from(metadata: Mapping[str, str]) -> str | None:
-    """Return the :func:`flavor_key` of the flavor before a resize that is not confirmed yet.
+    """Return the :func:`flavor_key` of the flavor before a resize, as the record has it.
 
-    None if the record has no such resize.
+    The resize was not confirmed when the record was written; it may be since. None if the record
+    has no such resize.
     """
     return metadata.get(_RESIZED_FROM)
 
@@ -343,10 +385,9 @@ def resized_from(metadata: Mapping[str, str]) -> str | None:
 def newer(mine: Mapping[str, str], stored: Mapping[str, str]) -> dict[str, str]:
     """Return ``mine`` with the newer of the two records, by ``xloud_revision``.
 
-    If both have the same revision, that is the record of ``stored``.
-
-    Nova writes ``system_metadata`` whole, from a copy that it has read some time ago. An adjustment
-    that was admitted since must not be lost by that.
+    The record of ``stored`` is taken if both have the same revision. Nova writes
+    ``system_metadata`` whole, from a copy that it has read some time ago. Without this choice, an
+    adjustment that was admitted since would be lost.
 
     :param mine: a ``system_metadata`` to be written
     :param stored: the ``system_metadata`` that the database has
@@ -376,7 +417,7 @@ def _revision(metadata: Mapping[str, str]) -> int:
 def _tries(record: Mapping[str, str]) -> int | None:
     """Return the number of tries; None if it is absent or cannot be read.
 
-    That it cannot be read does not make the record unreadable, because no size depends on it.
+    Tries that cannot be read do not make the record unreadable, because no size depends on them.
     """
     try:
         return values.integer(record, _TRIES, least=0) if _TRIES in record else None

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How far an adjustment has come: its phases, the table of transitions, and its conditions.
+"""How far an adjustment has come: its phases, and the table of their transitions.
 
 ::
 
@@ -10,8 +10,9 @@
                                      --FAIL----> FAILED
 
 A run begins with BEGIN and ends with one of REACH, DEFER, REFUSE (by the guest) and FAIL.
-CONVERGING is never stored: only the nova-compute that runs it knows of it. The record has the phase
-in which the last run ended, or ADMITTED if a request was admitted since.
+CONVERGING is never stored: only the nova-compute that makes the run knows of it. The record has the
+phase that a run has recorded last, or ADMITTED if a request was admitted since. Before the first
+request or run an instance is CONVERGED.
 """
 
 from __future__ import annotations
@@ -21,7 +22,10 @@ from dataclasses import dataclass, replace
 
 
 class Phase(enum.Enum):
-    """How far the newest adjustment has come. The values are API: they are stored and shown."""
+    """How far the newest adjustment has come.
+
+    The values are API: they are shown, and all but that of CONVERGING are stored.
+    """
 
     ADMITTED = "admitted"
     CONVERGING = "converging"
@@ -55,6 +59,10 @@ TRANSITIONS: dict[tuple[Phase, Event], Phase] = {
 }
 
 
+# As many ids of requests as a value of system_metadata has room for.
+MOST_SUPERSEDED = 6
+
+
 @dataclass(frozen=True, slots=True)
 class Progress:
     """How far the newest adjustment of an instance has come.
@@ -62,9 +70,12 @@ class Progress:
     :ivar code: stable reason code, for programs: ``xloud.<phase>``, or the code of the error with
         which the last run ended (:mod:`nova_xloud.errors`)
     :ivar message: for people; may be empty
-    :ivar since: since when phase and code have been these: ISO 8601, UTC; empty for an instance
-        never adjusted
+    :ivar since: when the record got its phase and code: ISO 8601, UTC; empty if not known, as
+        before the first request or run
     :ivar request_id: the id of the request that asked for the desired size; empty if none did
+    :ivar superseded: the ids of the requests before it that had not ended when the next one was
+        admitted, the oldest first, at most :data:`MOST_SUPERSEDED`; their instance actions may have
+        no end yet
     """
 
     phase: Phase = Phase.CONVERGED
@@ -72,26 +83,33 @@ class Progress:
     message: str = ""
     since: str = ""
     request_id: str = ""
+    superseded: tuple[str, ...] = ()
+
+    @property
+    def request_ids(self) -> tuple[str, ...]:
+        """The superseded requests, and the one that asked for the desired size."""
+        return tuple(one for one in (*self.superseded, self.request_id) if one)
 
     @property
     def reached(self) -> bool:
-        """Whether a run has reached the desired size; True too for an instance never adjusted."""
+        """Whether the phase is CONVERGED; True also before the first request or run."""
         return self.phase is Phase.CONVERGED
 
     @property
     def finished(self) -> bool:
         """Whether the last run ended as converged, refused by the guest, or failed.
 
-        A deferred adjustment is not finished: another run follows.
+        A deferred adjustment is not finished: another run follows. True also before the first
+        request or run.
         """
         return self.phase in (Phase.CONVERGED, Phase.GUEST_REFUSED, Phase.FAILED)
 
     def after(self, event: Event, now: str, code: str = "", message: str = "") -> Progress:
-        """Return the progress after ``event``; ``since`` stays if phase and code stay.
+        """Return the progress after ``event``; a known ``since`` stays if phase and code stay.
 
-        :param now: ISO 8601, UTC: the ``since`` if phase or code changes
-        :param code: the reason code; by default the phase's own, ``xloud.<phase>``
-        :raises ValueError: when :data:`TRANSITIONS` does not allow ``event`` in this phase
+        :param now: ISO 8601, UTC: the ``since`` otherwise
+        :param code: the reason code; by default that of the new phase, ``xloud.<phase>``
+        :raises ValueError: :data:`TRANSITIONS` does not allow ``event`` in this phase
         """
         if (self.phase, event) not in TRANSITIONS:
             raise ValueError(f"an adjustment that is {self.phase.value} cannot {event.value}")
@@ -99,6 +117,16 @@ class Progress:
         code = code or f"xloud.{phase.value}"
         since = self.since if (phase, code) == (self.phase, self.code) and self.since else now
         return replace(self, phase=phase, code=code, message=message, since=since)
+
+    def admitted(self, request_id: str, now: str) -> Progress:
+        """Return the progress after the request ``request_id`` was admitted.
+
+        :param now: ISO 8601, UTC
+        """
+        earlier = () if self.finished else self.request_ids
+        superseded = tuple(one for one in earlier if one != request_id)[-MOST_SUPERSEDED:]
+        progress = self.after(Event.ADMIT, now)
+        return replace(progress, request_id=request_id, superseded=superseded)
 
 
 NEVER_ADJUSTED = Progress()
@@ -111,7 +139,7 @@ GAVE_UP = "GaveUp"
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """One statement about an instance, such as ``Converged``, that is true or false now.
+    """One statement about an instance, such as ``Converged``, that is true or false.
 
     All types are in :mod:`nova_xloud.core.instance.conditions`.
 
@@ -119,7 +147,7 @@ class Condition:
     :ivar status: whether it is true
     :ivar reason: stable reason code
     :ivar message: for people
-    :ivar since: since when it has had this status and reason: ISO 8601, UTC
+    :ivar since: since when, as far as is recorded, it has had this status and reason: ISO 8601, UTC
     """
 
     type: str

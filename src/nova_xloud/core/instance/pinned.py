@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Why all of a running guest's memory is pinned in the host's RAM.
+"""Why all of a guest's memory is pinned in the host's RAM.
 
 A balloon in such a guest frees nothing for its host, so the guest holds its maximum of memory
-whatever the balloon's size is. The codes of :data:`REASONS` complete ``xloud.blocked.<code>``, as
-those of :mod:`nova_xloud.core.sizing.blockers` do, and never change.
+whatever the balloon's size is. The codes in :data:`REASONS` follow ``xloud.blocked.``, as those in
+:mod:`nova_xloud.core.sizing.blockers` do. They are API, and never change.
 """
 
 from __future__ import annotations
@@ -27,9 +27,11 @@ REASONS: Final[Mapping[str, str]] = {
 
 
 def blockers(guest: DomainReading | None) -> tuple[Blocker, ...]:
-    """Return one blocker for each reason why the guest's memory is pinned.
+    """Return one blocker of memory for each reason why the guest's memory is pinned.
 
-    The result is empty if the memory is not pinned, or there is no guest.
+    The result is empty if the memory is not pinned.
+
+    :param guest: the guest as read; None: no guest is known, and the result is empty
     """
     if guest is None:
         return ()

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 
 def reports_within(period: float) -> float:
-    """Return the seconds within which a driver that works has reported, even on a busy host.
+    """Return the seconds within which a driver that works should report, even on a busy host.
 
     :param period: seconds between two statistics that QEMU requests
     """

@@ -24,13 +24,14 @@ from nova_xloud.core.size import Observed, Size
 class Sample:
     """The four sizes of one instance at one moment, and which conditions are true.
 
-    :ivar generation: the generation of the desired size
+    :ivar generation: the generation of the record
     :ivar desired: the size that a running guest is driven to
     :ivar reserved: the size that Placement has allocated to the instance
-    :ivar actuated: Size(0, 0) while the guest is off; None if not read this time
-    :ivar observed: Observed(0, 0) while the guest is off; a resource is None if it is not known, or
-        was not read this time
-    :ivar conditions: the types of the conditions that are true
+    :ivar actuated: the size that QEMU has; Size(0, 0) while the guest is off; None if not read
+    :ivar observed: the size that the guest was seen to have; Observed(0, 0) while the guest is off.
+        A resource is None if it is not known, or was not read
+    :ivar conditions: the types of the conditions that are true; of those that a pass cannot judge,
+        the ones that were recorded last
     """
 
     generation: int
@@ -44,7 +45,7 @@ class Sample:
 def of_run(state: InstanceState, now: str) -> Sample:
     """Return the sample of the state that a run has read.
 
-    :param now: ISO 8601, UTC
+    :param now: the present time, ISO 8601, UTC
     """
     numbers = state.numbers
     found = judge(state, state.desired.progress, now)
@@ -69,11 +70,15 @@ def of_pass(
 ) -> Sample:
     """Return the sample of what a pass has read; a pass never calls a guest's agent.
 
-    :param stats: None if libvirt has no such domain, or the domain was busy
+    :param desired: the instance's record
+    :param reserved: the size that Placement has allocated to the instance
+    :param stats: the statistics of the domain. None if libvirt has no such domain, or has no
+        statistics of it because it is busy
     :param booting: whether the guest started so lately that its balloon may still be inflating
     :param is_off: whether the instance's vm_state is ``stopped``. Then the guest counts as off if
         there are no ``stats``
-    :param lacks_guest: whether by the instance's vm_state there should be a guest, or may be one
+    :param lacks_guest: whether there should or may be a guest in the instance's vm_state. Then the
+        instance is not ``Converged`` if its guest is off
     """
     actuated = _actuated(stats, is_off=is_off)
     held = stats.held if stats is not None and stats.running else actuated
@@ -91,7 +96,7 @@ def _observed(actuated: Size | None, stats: DomainStats | None) -> Observed:
     """Return what a pass has observed: 0 and 0 while the guest is off, else its memory alone.
 
     The vCPUs of a running guest are None, because a pass calls no guest agent. The memory is None
-    if it was not read, or if the guest has not confirmed it.
+    if it was not read, or if it is neither pinned nor confirmed by the balloon driver.
     """
     if actuated == NOTHING:
         return SEEN_OFF

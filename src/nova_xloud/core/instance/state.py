@@ -23,15 +23,15 @@ _MAY_HAVE_GUEST = ("building", "error")
 
 
 def lacks_guest(vm_state: str, task_state: str | None, *, is_known: bool = True) -> str:
-    """Return ``vm_state`` if an instance without a guest should or may have one; else empty.
+    """Return ``vm_state`` if an instance without a guest should or may have one; else "".
 
-    An instance that is stopped, suspended or shelved has no guest on purpose: it gets its size when
-    it starts. While a task is running, the guest may be missing for a moment, so only the vm_states
-    ``building`` and ``error`` are returned then.
+    In ``building`` and ``error`` an instance may have a guest or not. In ``active``, ``paused`` and
+    ``rescued`` it should have one, but while a task is running the guest may be missing for a
+    moment. In all other vm_states the result is "".
 
     :param task_state: None if no task is running
-    :param is_known: whether libvirt was asked and has no guest. If it was not asked, only the
-        vm_states in which there may be a guest or not are returned
+    :param is_known: whether libvirt was asked and has no guest. If it was not asked, only
+        ``building`` and ``error`` are returned
     """
     if vm_state in _MAY_HAVE_GUEST:
         return vm_state
@@ -39,13 +39,13 @@ def lacks_guest(vm_state: str, task_state: str | None, *, is_known: bool = True)
 
 
 def must_be_claimed(held: Size, *, booting: bool, pinned_mb: int) -> Size:
-    """Return the part of ``held`` that must be claimed.
+    """Return the part of ``held`` that must be claimed: all of it, unless the guest is booting.
 
-    That is all of ``held``; but while the guest boots only the vCPUs, because nothing has used the
-    memory yet that its balloon is about to take. If memory is pinned, QEMU has taken all of it
-    before the guest began, so ``pinned_mb`` is claimed too.
+    While the guest boots, its balloon is about to take memory, so only the vCPUs and ``pinned_mb``
+    must be claimed. A balloon frees nothing of pinned memory.
 
-    :param pinned_mb: the memory that stays in the host's RAM whatever the balloon does, MiB
+    :param pinned_mb: the memory that stays in the host's RAM whatever the balloon does, MiB; 0 if
+        the memory is not pinned
     """
     return Size(held.vcpus, pinned_mb) if booting else held
 
@@ -55,11 +55,12 @@ class FourNumbers:
     """The four sizes of one instance: the four numbers of each resource.
 
     :ivar desired: the size that a running guest is driven to
-    :ivar reserved: the size that Placement has allocated
-    :ivar actuated: the size that QEMU was set to; 0 and 0 while the guest is off
-    :ivar observed: the size that the guest was seen to have; 0 and 0 while it is off. None for
-        vCPUs without an answer of the agent, and for memory that is not confirmed by the balloon
-        driver
+    :ivar reserved: the same as in :class:`InstanceState`
+    :ivar actuated: the size that QEMU has; 0 and 0 while the guest is off, or if libvirt was not
+        asked
+    :ivar observed: the size that the guest was seen to have; 0 and 0 while it is off, or if libvirt
+        was not asked. Its vCPUs are None without an answer of the guest agent. Its memory is None
+        if it is neither pinned nor confirmed by the balloon driver
     """
 
     desired: Size
@@ -70,18 +71,21 @@ class FourNumbers:
 
 @dataclass(frozen=True, slots=True)
 class InstanceState:
-    """What was read of an instance at one moment: its record, its claim and its guest.
+    """What is known of an instance at one moment: its record, its claim and its guest.
+
+    If the compute host cannot tell, nova-api makes one from Nova's database alone.
 
     :ivar desired: the instance's record
-    :ivar reserved: the size that Placement has allocated to the instance
-    :ivar guest: the reading of the libvirt domain; None if there is no domain
+    :ivar reserved: the size that Placement has allocated to the instance; from the database alone:
+        the size in the instance's columns, or 0 and 0 if the instance is on no host
+    :ivar guest: the reading of the libvirt domain; None if there is no domain, or if libvirt was
+        not asked
     :ivar recorded: the size in the instance's columns in Nova's database; None if not read
     :ivar booting: whether the guest started so lately that its balloon may still be inflating
-    :ivar driven: whether the instance is driven to its desired size in its vm_state. In any other
-        vm_state (``error``) what a running guest holds, or would start with, is claimed and
-        recorded, and the guest is left as it is
-    :ivar lacks_guest: the vm_state, if there is no guest though there should be or may be one in
-        that vm_state; else empty
+    :ivar driven: whether the instance is driven to its desired size in its vm_state. If not, as in
+        ``error``, what a running guest holds or would start with is claimed and recorded, and the
+        guest is left as it is. From the database alone: always True
+    :ivar lacks_guest: the result of :func:`lacks_guest` if no guest is known to run; else empty
     """
 
     desired: Desired
@@ -105,26 +109,33 @@ class InstanceState:
 
     @property
     def running(self) -> bool:
-        """Whether there is a guest and it runs, paused or not."""
+        """Whether there is a guest and it runs, paused or not; False if libvirt was not asked."""
         return self.guest is not None and self.guest.running
 
     @property
     def removal_unsettled(self) -> bool:
-        """Whether vCPUs to be removed are still plugged; adding one could then crash the guest."""
+        """Whether vCPUs to be removed are seen to be still plugged.
+
+        Then adding one could crash the guest.
+        """
         pending = self.desired.removal_pending
         return self.running and pending is not None and self.held.vcpus > pending
 
     @property
     def held(self) -> Size:
-        """The size that the guest has, or may have if that is not known; 0 and 0 if it is off."""
+        """The size that the guest holds; 0 and 0 if it is off, or if libvirt was not asked.
+
+        The maximum of memory counts if it is not known how much the guest has.
+        """
         return self.guest.held if self.running and self.guest is not None else NOTHING
 
     @property
     def invariant_holds(self) -> bool:
-        """Whether ``reserved`` covers :attr:`held`, that is ``max(actuated, observed)``.
+        """Whether ``reserved`` covers :attr:`held`.
 
-        vCPUs that are not observed count as actuated. Memory that is not observed counts as the
-        maximum: a guest that has reset itself has that, whatever QEMU reports.
+        All vCPUs that QEMU has count, also those that the guest has taken offline. Memory that is
+        not observed counts as the maximum, because a guest that has reset itself may have that,
+        whatever QEMU reports.
         """
         return self.reserved.covers(self.held)
 
@@ -140,7 +151,7 @@ class InstanceState:
 
     @property
     def defined(self) -> Size:
-        """The size that libvirt's definition would start the guest with.
+        """The size that libvirt's persistent definition would start the guest with.
 
         It is 0 and 0 if there is no definition, or if the definition was not read.
         """
@@ -149,10 +160,10 @@ class InstanceState:
 
     @property
     def minimum_claim(self) -> Size:
-        """The smallest claim that covers what is desired, held and defined.
+        """The smallest claim that covers :attr:`needed` and :attr:`defined`.
 
-        The claim is at least the size with which libvirt's definition would start the guest: the
-        next start need not come from Nova with a new definition (a soft reboot, ``virsh start``).
+        The definition counts, because the next start need not come from Nova with a new definition:
+        it may be a soft reboot or ``virsh start``.
         """
         return self.needed.at_least(self.defined)
 
@@ -160,8 +171,8 @@ class InstanceState:
     def needed(self) -> Size:
         """The smallest claim that covers what the record desires and what must be claimed now.
 
-        While the guest boots with more memory than that, no memory is released: its balloon has
-        not reached its target yet.
+        While a guest that boots holds more memory than that, all reserved memory counts as needed,
+        because its balloon has not reached its target yet.
         """
         needed = self.desired.claim.at_least(self.must_be_claimed)
         if self.booting and self.held.memory_mb > needed.memory_mb:

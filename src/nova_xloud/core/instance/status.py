@@ -6,8 +6,11 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
+from nova_xloud.core.autoscaling.mode import Scaling
+from nova_xloud.core.autoscaling.recommendation import Recommendation
 from nova_xloud.core.instance import pinned
 from nova_xloud.core.instance.conditions import judge
+from nova_xloud.core.instance.desired import Desired
 from nova_xloud.core.instance.guest import DomainReading
 from nova_xloud.core.instance.lifecycle import Event, Progress
 from nova_xloud.core.instance.state import InstanceState
@@ -21,11 +24,11 @@ def status(
 ) -> dict[str, Any]:
     """Return the body of ``xloud_status`` with live numbers.
 
-    ``observed`` is None for vCPUs without an answer of the agent, and for memory that the balloon
-    driver has not confirmed. ``current_*`` is never None: it is the size that the guest has, or
-    will start with if it does not run.
+    ``observed`` of a running guest is None for vCPUs without an answer of the guest agent, and for
+    memory that is not known. ``current_*`` is never None: it is the size that QEMU has, or the
+    persisted size if the guest does not run.
 
-    :param now: ISO 8601, UTC
+    :param now: the present time, ISO 8601, UTC
     :param converging: whether a run is driving the instance now
     """
     guest = state.guest if state.running else None
@@ -52,19 +55,19 @@ def status(
 
 
 def _driver(guest: DomainReading | None) -> bool:
-    """Return whether the balloon driver is known to report; older clients do not accept null."""
+    """Return whether the balloon driver is known to report; False also if that is not known."""
     return guest is not None and guest.has_balloon and bool(guest.balloon_driver)
 
 
 def status_from_database(state: InstanceState, bounds: Bounds, now: str) -> dict[str, Any]:
-    """Return the body of ``xloud_status`` without the compute host: the guest is not known.
+    """Return the body of ``xloud_status`` from Nova's database, without asking the compute host.
 
-    ``actuated``, ``observed`` and what is known of balloon and devices are None, ``current_*`` is
-    the size that the guest starts with next, and ``source`` is ``database``. The conditions are
-    those that follow from the record, and those that the compute host wrote last.
+    What only the compute host knows is None: ``actuated``, ``observed``, and the values of balloon
+    and devices. ``current_*`` is the persisted size, and ``source`` is ``database``. The conditions
+    are those that follow from the record, and those that the compute host recorded last.
 
     :param state: the state, without a guest
-    :param now: ISO 8601, UTC
+    :param now: the present time, ISO 8601, UTC
     """
     body = status(state, bounds, now)
     body["conditions"] += [asdict(condition) for condition in state.desired.recorded_conditions]
@@ -78,18 +81,50 @@ def status_from_database(state: InstanceState, bounds: Bounds, now: str) -> dict
     }
 
 
+def autoscale_status(
+    scaling: Scaling,
+    desired: Desired,
+    recommendation: Recommendation | None = None,
+    since: str | None = None,
+    age_seconds: int | None = None,
+) -> dict[str, Any]:
+    """Return ``autoscale`` of the body of ``xloud_status``.
+
+    :param recommendation: the last one; None without one, and from Nova's database
+    :param since: since when the recommended size is the same: ISO 8601, UTC
+    :param age_seconds: how old the last sample of the guest is, in whole seconds
+    """
+    reasons: list[dict[str, str]] = []
+    if recommendation is not None:
+        advice = {VCPUS: recommendation.vcpus, MEMORY: recommendation.memory_mb}
+        reasons = [
+            {"resource": resource, "code": one.code, "message": one.reason}
+            for resource, one in advice.items()
+        ]
+    return {
+        "mode": scaling.mode.value,
+        "requested": None if desired.autoscale is None else desired.autoscale.value,
+        "profile": scaling.profile.value,
+        "weight": scaling.weight,
+        "recommendation": None if recommendation is None else asdict(recommendation.size),
+        "reasons": reasons,
+        "since": since,
+        "age_seconds": age_seconds,
+    }
+
+
 def _progress(state: InstanceState, now: str, converging: bool) -> Progress:
     progress = state.desired.progress
     return progress.after(Event.BEGIN, progress.since or now) if converging else progress
 
 
 def blockers(state: InstanceState, bounds: Bounds) -> list[dict[str, str]]:
-    """Return why a resource cannot be adjusted, or not in every way; empty if both can.
+    """Return why a resource cannot be adjusted, or only in one direction; empty if nothing blocks.
 
-    For example, a guest that keeps its vCPUs can gain vCPUs, and one with an unsettled removal can
-    lose vCPUs.
+    A running guest whose vCPUs cannot be removed can only get more vCPUs. A guest in which vCPUs
+    that were to be removed are still plugged can only get fewer.
 
-    :returns: dicts with ``resource``, ``code`` and ``message``
+    :returns: a dict with ``resource``, ``code`` and ``message`` for each reason
     """
     known = {(b.resource, b.why) for b in bounds.blockers}
     of_guest = [b for b in pinned.blockers(state.guest) if (b.resource, b.why) not in known]
@@ -103,7 +138,8 @@ def blockers(state: InstanceState, bounds: Bounds) -> list[dict[str, str]]:
             {
                 "resource": VCPUS,
                 "code": "xloud.blocked.removal_unsettled",
-                "message": "a vCPU removal timed out and has not settled",
+                "message": "vCPUs that were to be removed are still plugged; adding one now could "
+                "crash the guest",
             }
         )
     return found

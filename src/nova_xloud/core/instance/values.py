@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reads the values of a record in ``system_metadata``, which may be any text."""
+"""Read the values of a record in ``system_metadata``, which may be any text."""
 
 from __future__ import annotations
 
@@ -14,30 +14,33 @@ _MOST_DIGITS = 15
 
 
 class UnreadableRecord(ValueError):
-    """The desired size is unknown, because nova-xloud cannot have written the record as it is.
+    """The record of an instance cannot be read, so its desired size is unknown.
 
-    A value is missing or is not possible.
+    A value is missing, or nova-xloud cannot have written it.
     """
 
 
 def integer(record: Mapping[str, str], name: str, least: int) -> int:
     """Return the value of ``name`` as an integer.
 
-    :raises UnreadableRecord: when it is missing, is no integer of at least ``least``, or has more
+    :raises UnreadableRecord: it is missing, is not an integer of at least ``least``, or has more
         than 15 digits
     """
     text = record.get(name) or ""
     is_number = text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS
     if not is_number or int(text) < least:
-        raise UnreadableRecord(f"{name} is {text!r}; it must be an integer of at least {least}")
+        raise UnreadableRecord(
+            f"{name} is {text!r}; it must be an integer of at least {least}, with at most "
+            f"{_MOST_DIGITS} digits"
+        )
     return int(text)
 
 
 def size(record: Mapping[str, str], vcpus: str, memory_mb: str) -> Size | None:
     """Return the size in the keys ``vcpus`` and ``memory_mb``; None if one key is missing.
 
-    :raises UnreadableRecord: when one of the values is no integer of at least 1, or has more than
-        15 digits
+    :raises UnreadableRecord: one of the values is not an integer of at least 1, or has more than 15
+        digits
     """
     if vcpus not in record or memory_mb not in record:
         return None
@@ -45,7 +48,7 @@ def size(record: Mapping[str, str], vcpus: str, memory_mb: str) -> Size | None:
 
 
 def progress(record: Mapping[str, str]) -> Progress:
-    """Return the progress in a record; if its phase is missing or unknown, ``admitted``."""
+    """Return the progress in a record; the phase is ADMITTED if it is missing or unknown."""
     phase, since, code = (record.get("xloud_phase", "") + "||").split("|")[:3]
     if phase not in (known.value for known in Phase):
         # Written before there were phases, or by a later version: a run has to look.
@@ -56,19 +59,21 @@ def progress(record: Mapping[str, str]) -> Progress:
         message=record.get("xloud_phase_message", ""),
         since=since,
         request_id=record.get("xloud_request_id", ""),
+        superseded=tuple(filter(None, record.get("xloud_superseded", "").split(","))),
     )
 
 
 def conditions(record: Mapping[str, str]) -> tuple[Condition, ...]:
-    """Return the conditions in a record, sorted by type; each is true."""
+    """Return the conditions in a record, sorted by type; each has the status True."""
     names = sorted(name for name in record if name.startswith(CONDITION))
     return tuple(condition(name.removeprefix(CONDITION), record[name]) for name in names)
 
 
 def condition(kind: str, value: str) -> Condition:
-    """Return the true condition of type ``kind`` whose since, reason and message are in ``value``.
+    """Return the condition of type ``kind`` with the status True.
 
-    The three are separated by ``|``; what is missing is empty.
+    :param value: since, reason code and message, separated by ``|``; a part that is missing is
+        empty
     """
     since, reason, message = [*value.split("|", 2), "", ""][:3]
     return Condition(kind, True, reason, message, since)

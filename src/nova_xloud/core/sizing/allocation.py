@@ -24,12 +24,12 @@ MEMORY_MB = "MEMORY_MB"
 
 
 def cpu_resources(vcpus: int, facts: FlavorFacts) -> dict[str, int]:
-    """Return the amounts of ``VCPU`` and ``PCPU`` that a guest with ``vcpus`` vCPUs claims.
+    """Return the amounts of ``VCPU`` and ``PCPU`` that are claimed for ``vcpus`` vCPUs.
 
     Without dedicated vCPUs all are VCPU. With the CPU policy ``dedicated`` all are PCPU. With
-    ``mixed`` the dedicated vCPUs are PCPU, however many vCPUs are plugged, and the others are VCPU,
-    never below 0. With either policy isolated emulator threads take one more PCPU. The result may
-    have amounts of 0; :func:`resized` drops them.
+    ``mixed`` all dedicated vCPUs of the flavor are PCPU, even if ``vcpus`` is less, and the others
+    are VCPU. With either policy isolated emulator threads take one more PCPU. The result may have
+    amounts of 0; :func:`resized` drops them.
     """
     dedicated = facts.dedicated_vcpus
     if not dedicated:
@@ -44,26 +44,31 @@ def resized(resources: Mapping[str, int], size: Size, facts: FlavorFacts) -> dic
     """Return the allocation ``resources`` with the CPU and memory amounts of ``size``.
 
     An amount that the flavor fixes by resource class (``resources:MEMORY_MB``) is left unchanged.
-    If the flavor fixes VCPU or PCPU, both are. Classes with an amount of 0 are left out.
+    If the flavor fixes VCPU or PCPU, both are. Dedicated vCPUs that are allocated as VCPU stay so.
+    Classes with an amount of 0 are left out.
     """
     changed = dict(resources)
     if not facts.overrides(VCPU, PCPU):
         changed = {k: v for k, v in changed.items() if k not in (VCPU, PCPU)}
-        changed.update(cpu_resources(size.vcpus, facts))
+        if _has_no_pcpu(resources, facts):
+            changed[VCPU] = size.vcpus
+        else:
+            changed.update(cpu_resources(size.vcpus, facts))
     if not facts.overrides(MEMORY_MB):
         changed[MEMORY_MB] = size.memory_mb
     return {k: v for k, v in changed.items() if v > 0}
 
 
 def allocated_size(resources: Mapping[str, int], facts: FlavorFacts) -> Size:
-    """Return the size that an allocation is for: the inverse of :func:`resized`.
+    """Return the size that an allocation is for.
 
-    For a resource that the flavor fixes by resource class (``resources:VCPU``) the result has the
+    The vCPUs are the sum of VCPU and PCPU, without the PCPU of isolated emulator threads. For a
+    resource that the flavor fixes by resource class (``resources:VCPU``) the result has the
     flavor's number, whatever Placement has: that resource cannot be adjusted, and the operator
     has chosen the amount that it counts for.
     """
     cpus = resources.get(VCPU, 0) + resources.get(PCPU, 0)
-    if facts.dedicated_vcpus and facts.isolated_emulator:
+    if facts.dedicated_vcpus and facts.isolated_emulator and not _has_no_pcpu(resources, facts):
         cpus -= 1
     memory_mb = resources.get(MEMORY_MB, 0)
     return Size(
@@ -72,8 +77,21 @@ def allocated_size(resources: Mapping[str, int], facts: FlavorFacts) -> Size:
     )
 
 
+def _has_no_pcpu(resources: Mapping[str, int], facts: FlavorFacts) -> bool:
+    """Return whether an allocation has VCPU in place of PCPU for dedicated vCPUs.
+
+    That is so on a host without an inventory of PCPU (``vcpu_pin_set`` without
+    ``[compute] cpu_dedicated_set``): Nova's second query asks it for VCPU, without one more for
+    emulator threads. The flavor's own PCPU are at least one, so an allocation on another host has
+    PCPU.
+    """
+    return bool(facts.dedicated_vcpus and resources.get(VCPU) and not resources.get(PCPU))
+
+
 def most_of(inventory: Mapping[str, float]) -> int:
-    """Return the largest amount of a resource class that one consumer gets of an empty provider.
+    """Return the largest amount of a resource class that one consumer could get from a provider.
+
+    It is computed as if the provider had no other consumers.
 
     :param inventory: the provider's inventory of the class, as Placement returns it
     """
@@ -83,12 +101,13 @@ def most_of(inventory: Mapping[str, float]) -> int:
 def never_fits(facts: FlavorFacts, most: Mapping[str, int]) -> str | None:
     """Return why a host can never hold the flavor's maximum, as a clause; None if it could.
 
-    Stock Nova claims the whole flavor at once, so such a host is no candidate there either. If the
-    host has no inventory of PCPU, dedicated vCPUs are compared with its VCPU. A class that the
-    flavor fixes (``resources:VCPU``) is not checked here: Placement checks it when it is claimed.
+    For stock Nova, which claims the whole flavor at once, such a host is no candidate either. If
+    the host has no inventory of PCPU, dedicated vCPUs are compared with the host's VCPU. A class
+    that the flavor fixes (``resources:VCPU``) is not checked here: Placement checks it when it is
+    claimed.
 
-    :param most: by resource class, the most that one consumer could ever have (:func:`most_of`);
-        the host has no inventory of a class that is missing
+    :param most: by resource class, the most that one consumer can ever get of the host
+        (:func:`most_of`); without the classes of which the host has no inventory
     """
     maximum = facts.maximum
     amounts = {}
@@ -110,7 +129,7 @@ def never_fits(facts: FlavorFacts, most: Mapping[str, int]) -> str | None:
 
 
 def capacity(inventory: Mapping[str, float]) -> float:
-    """Return how much of one resource class a provider can give, by Placement's own formula.
+    """Return the capacity of one resource class for all consumers, by Placement's own formula.
 
     ``reserved`` of an inventory is the host reserve, and not the reserved size of an instance.
     """
@@ -118,19 +137,20 @@ def capacity(inventory: Mapping[str, float]) -> float:
 
 
 def free(inventory: Mapping[str, float], used: int) -> int:
-    """Return the capacity of one resource class less the amount ``used``, at least 0."""
+    """Return the capacity of one resource class, rounded down, less ``used``; at least 0."""
     return max(0, int(capacity(inventory)) - used)
 
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """An amount of one resource class, compared with what its provider has.
+    """An amount of one resource class, compared with what the resource provider has free.
 
     :ivar name: the resource class
     :ivar asked: the amount that one consumer is to have
-    :ivar free: how much that consumer could have; the amount that it has now counts as free
-    :ivar fault: why Placement refuses the amount, for people; empty if Placement accepts it
-    :ivar has_too_little: whether the fault is that less than ``asked`` is free
+    :ivar free: how much is free for that consumer, with the amount that it has now
+    :ivar fault: why Placement may refuse the amount, for people; empty if there is no reason
+    :ivar has_too_little: whether the fault is that less than ``asked`` is free. If the consumer has
+        at least ``asked`` already, Placement 14.0 and later accept the amount all the same
     """
 
     name: str
@@ -151,13 +171,17 @@ def judged(
     inventories: Mapping[str, Mapping[str, float]],
     usages: Mapping[str, int],
 ) -> Iterator[Judged]:
-    """Yield one :class:`Judged` for each resource class of ``asked``.
+    """Compare each amount of ``asked`` with what the provider has free for the consumer.
+
+    What the consumer has now counts as free to it. The inventory's ``max_unit``, ``min_unit`` and
+    ``step_size`` are checked too.
 
     :param asked: by resource class, the amount that one consumer is to have of a provider
     :param held: by resource class, the amount that this consumer has now
     :param inventories: by resource class, the provider's inventory
-    :param usages: by resource class, the amount that all consumers of the provider have, with
-        this one
+    :param usages: by resource class, the amount that all consumers of the provider have, this one
+        included
+    :returns: one :class:`Judged` for each resource class of ``asked``
     """
     for name, amount in asked.items():
         inventory = inventories.get(name)
@@ -193,8 +217,9 @@ def refusal_of(
     :param words: Placement's own message; empty if Placement was not asked to write
     :param amounts: all amounts that were asked for; empty if they could not be compared
     :param is_release: whether no more was asked for than the consumer has now
-    :returns: for a release ``ClaimRefused`` with the amounts that are at fault, else ``NoCapacity``
-        with all amounts. If no amount is at fault, the message has ``words`` instead
+    :returns: ``ClaimRefused`` with the amounts at fault if it is a release, else
+        ``NoCapacity`` with all amounts. If no amount is at fault, the message has ``words`` in
+        place of the amounts
     """
     amounts = list(amounts)
     at_fault = [one for one in amounts if one.fault]
@@ -209,7 +234,7 @@ def refusal_of(
         # An event's details are cut at 255 characters, so what matters comes first.
         return ClaimRefused(
             f"Placement refuses to release what is not needed now, so that stays reserved: {why}"
-            + (" (Placement 14.0 and later take that)" if _is_overfull(at_fault) else "")
+            + (" (Placement 14.0 and later accept that)" if _is_overfull(at_fault) else "")
         )
     return NoCapacity(
         f"the host has no room for this size; {why}; what the server holds now counts as free to it"

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The reasons in flavor, image and host why a resource cannot be adjusted, or only be raised."""
+"""The reasons in flavor, image and host why a resource of an instance cannot be adjusted.
+
+One reason is weaker: vCPUs can be added to some running guests, and not be removed from them.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from nova_xloud.core.sizing.platform import cannot_plug, keeps_vcpus
 
 @dataclass(frozen=True, slots=True)
 class Blocker:
-    """Why one resource of an instance cannot be adjusted, or not in the way that was asked for.
+    """Why one resource of an instance cannot be adjusted, or not to every size in its bounds.
 
     :ivar resource: ``vcpus`` or ``memory_mb``
     :ivar why: the last part of the code ``xloud.blocked.<why>``; it never changes
@@ -32,7 +35,10 @@ _PINNED = "so its memory is pinned and a balloon would free nothing"
 
 
 def flavor_blockers(facts: FlavorFacts) -> tuple[Blocker, ...]:
-    """Return the blockers that follow from the flavor and the image alone, on any host."""
+    """Return the blockers that follow from the flavor and the image alone; they hold on any host.
+
+    A resource may have several; the result is empty if neither resource has one.
+    """
     found = [Blocker(MEMORY, why, f"{what}, {_PINNED}") for why, what in _pinned_memory(facts)]
     if model := _encrypted_state(facts):
         message = f"the state of the instance's vCPUs is encrypted ({model}), so none can be added"
@@ -95,9 +101,9 @@ def _encrypted(facts: FlavorFacts) -> bool:
 def _encrypted_state(facts: FlavorFacts) -> str | None:
     """Return the model of memory encryption if it encrypts the state of vCPUs too; else None.
 
-    That is the model named by a flavor or image that asks for encryption, unless it is ``amd-sev``:
-    all other models are taken to encrypt the state of vCPUs. Otherwise it is the model whose trait
-    the flavor or the image requires of the host.
+    If the flavor or the image asks for memory encryption, every model but ``amd-sev`` is taken to
+    encrypt the state of vCPUs. Otherwise it is the model whose trait the flavor or the image
+    requires of the host.
     """
     specs, image = facts.extra_specs, facts.image_properties
     model = specs.get("hw:mem_encryption_model") or image.get("hw_mem_encryption_model") or _SEV
@@ -108,7 +114,10 @@ def _encrypted_state(facts: FlavorFacts) -> str | None:
 
 
 def removal_blocker(facts: FlavorFacts, host: HostFacts) -> Blocker | None:
-    """Return why a running guest, which may gain vCPUs, never gives any back; None if it may."""
+    """Return why vCPUs can never be removed from a running guest; None if they may be removed.
+
+    It does not follow that vCPUs can be added: see :func:`flavor_blockers`, :func:`host_blockers`.
+    """
     reason = keeps_vcpus(facts.architecture or host.architecture, facts.systems)
     if reason is None:
         return None
@@ -120,10 +129,12 @@ def removal_blocker(facts: FlavorFacts, host: HostFacts) -> Blocker | None:
 
 
 def host_blockers(host: HostFacts) -> tuple[Blocker, ...]:
-    """Return the blockers that follow from the compute host alone, for any flavor."""
+    """Return the blockers that follow from the compute host alone; they hold for any flavor."""
     found = []
     if host.virt_type not in ("kvm", "qemu"):
-        message = f"the host's virt_type is {host.virt_type!r}; only kvm and qemu can do it"
+        message = (
+            f"the host's virt_type is {host.virt_type!r}; only kvm and qemu guests can be adjusted"
+        )
         found += [Blocker(r, "hypervisor", message) for r in (VCPUS, MEMORY)]
     if reason := cannot_plug(host.architecture, host.machine):
         message = f"{reason}, and the compute host makes such guests; the server needs another host"

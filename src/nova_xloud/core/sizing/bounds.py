@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which sizes an instance may have, and why it may not have others.
 
-Scheduling, guest XML, API and the compute host all call :func:`bounds_of`, so that they cannot
-disagree.
+The scheduler, nova-api, the compute host and the code that makes the guest's XML all call
+:func:`bounds_of`, so that they apply the same rules.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from nova_xloud.core.sizing.blockers import (
     host_blockers,
     removal_blocker,
 )
+from nova_xloud.core.sizing.boot_size import boot_size, plugged_vcpus, smallest_vcpus, vcpu_step
 from nova_xloud.core.sizing.facts import IMAGE_PROPERTIES, MEMORY, VCPUS, FlavorFacts, HostFacts
 from nova_xloud.core.sizing.minimums import read_minimums
-from nova_xloud.core.sizing.topology import always_plugged, threads_per_core
 
 # Facts and blockers can be imported from here too, because callers of bounds_of need them.
 __all__ = [
@@ -41,13 +41,14 @@ class Bounds:
     :ivar minimum: the smallest size that may be asked for; for a resource that the flavor or the
         image blocks, the maximum
     :ivar maximum: the flavor's size, which is the largest that may be asked for
-    :ivar vcpu_step: the vCPUs of a size must be a multiple of this
+    :ivar vcpu_step: the vCPUs that are asked for must be a multiple of this
     :ivar elastic: whether the boot size is below the maximum, because the flavor names a minimum
     :ivar blockers: why a resource cannot be adjusted; empty if both can
-    :ivar problems: for each extra spec that is ignored or raised, a sentence that says why
-    :ivar always_plugged: vCPUs that a guest with the CPU policy ``mixed`` always has; else 0
-    :ivar removal: why vCPUs that were added cannot be removed while the guest runs; None if they
-        can
+    :ivar problems: for each minimum in the extra specs that is not usable, or is raised to the
+        memory floor, why
+    :ivar always_plugged: how many vCPUs a guest with the CPU policy ``mixed`` must always have; 0
+        with another policy
+    :ivar removal: why vCPUs can never be removed while the guest runs; None if they may be removed
     """
 
     boot: Size
@@ -68,57 +69,34 @@ class Bounds:
 def bounds_of(facts: FlavorFacts, host: HostFacts | None = None) -> Bounds:
     """Return the bounds of an instance.
 
+    The boot size follows from ``facts`` alone, so it is the same on every host.
+
     :param host: what is known of the instance's compute host; None if there is no host yet
         (scheduling), or if only the flavor and the image matter. Then the defaults of
-        :class:`HostFacts` are used, also as the memory floor. The boot size follows from flavor and
-        image alone, so it is the same on every host
+        :class:`HostFacts` are used, also for the memory floor
     """
     host_facts = host or HostFacts()
     minimums = read_minimums(facts.extra_specs, facts.maximum, facts.memory_floor_mb)
-    # What a host adds must not change the boot size: the scheduler has claimed it already.
     own = flavor_blockers(facts)
     blocked = {b.resource for b in own}
-    maximum, step, plugged = facts.maximum, _vcpu_step(facts), _always_plugged(facts)
-
-    def smallest_vcpus(wanted: int) -> int:
-        """Round ``wanted`` up to whole cores, at most the maximum.
-
-        The result is at least the vCPUs that stay plugged (CPU policy ``mixed``).
-        """
-        return min(-(-max(wanted, plugged) // step) * step, maximum.vcpus)
-
-    boot, minimum = maximum, maximum
+    maximum, boot = facts.maximum, boot_size(facts)
+    minimum = maximum
     if VCPUS not in blocked:
-        least = smallest_vcpus(minimums.vcpus or 1)
-        minimum = Size(least, minimum.memory_mb)
-        boot = Size(maximum.vcpus if minimums.vcpus is None else least, boot.memory_mb)
+        minimum = Size(smallest_vcpus(facts, minimums.vcpus or 1), minimum.memory_mb)
     if MEMORY not in blocked:
         # The share of the maximum counts for the boot size only: a guest boots at that size in one
         # step and without statistics. A running guest may shrink below it as far as its
         # statistics allow.
         floor = max(host_facts.memory_floor_mb, facts.image_min_ram_mb)
-        floor = min(floor, maximum.memory_mb)
-        minimum = Size(minimum.vcpus, minimums.memory_mb or floor)
-        boot = Size(boot.vcpus, minimums.memory_mb or maximum.memory_mb)
+        minimum = Size(minimum.vcpus, minimums.memory_mb or min(floor, maximum.memory_mb))
     return Bounds(
         boot=boot,
         minimum=minimum,
         maximum=maximum,
-        vcpu_step=step,
+        vcpu_step=vcpu_step(facts),
         elastic=boot != maximum,
         blockers=own + host_blockers(host_facts),
         problems=minimums.problems,
-        always_plugged=plugged,
+        always_plugged=plugged_vcpus(facts),
         removal=removal_blocker(facts, host_facts),
     )
-
-
-def _always_plugged(facts: FlavorFacts) -> int:
-    return always_plugged(
-        facts.dedicated_vcpus, facts.maximum.vcpus, facts.extra_specs, facts.image_properties
-    )
-
-
-def _vcpu_step(facts: FlavorFacts) -> int:
-    """Return the guest's threads per core: the threads of a core are plugged together."""
-    return threads_per_core(facts.maximum.vcpus, facts.extra_specs, facts.image_properties)

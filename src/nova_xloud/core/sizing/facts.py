@@ -36,13 +36,14 @@ class FlavorFacts:
     :ivar maximum: the flavor's vCPUs and memory
     :ivar extra_specs: the flavor's extra specs
     :ivar image_properties: the properties of the image that are in ``IMAGE_PROPERTIES``
-    :ivar dedicated_vcpus: how many vCPUs have a host CPU of their own: all of them with
-        ``hw:cpu_policy=dedicated``, those of the mask with ``mixed``, else 0
+    :ivar dedicated_vcpus: how many of the maximum's vCPUs have a host CPU of their own: all of them
+        with the CPU policy ``dedicated``, those of the mask with ``mixed``, else 0
     :ivar isolated_emulator: whether one more PCPU is claimed for emulator threads
     :ivar image_min_ram_mb: the image's ``min_ram``, MiB
     :ivar memory_floor_mb: the least memory that the flavor may name as its minimum, MiB: the result
-        of :meth:`nova_xloud.core.sizing.minimums.MemoryFloor.of` with the options of the cloud. A
-        smaller minimum is raised to it. If the flavor names no minimum of memory, it has no effect
+        of :meth:`nova_xloud.core.sizing.minimums.MemoryFloor.of` with the options in nova.conf; 0
+        where the options are not to count. A smaller minimum is raised to it. If the flavor names
+        no minimum of memory, it has no effect
     """
 
     maximum: Size
@@ -57,14 +58,14 @@ class FlavorFacts:
     def architecture(self) -> str | None:
         """The guest's CPU architecture, as the image names it; None if the image names none.
 
-        Then it is the architecture of the host.
+        A guest whose image names none has the architecture of its host.
         """
         image = self.image_properties
         return image.get("hw_emulation_architecture") or image.get("hw_architecture")
 
     @property
     def machine(self) -> str | None:
-        """QEMU's machine type, as the image names it; None if the image does not."""
+        """QEMU's machine type, as the image names it; None if the image names none."""
         return self.image_properties.get("hw_machine_type")
 
     @property
@@ -75,7 +76,7 @@ class FlavorFacts:
     def requires_trait(self, trait: str) -> bool:
         """Return whether the flavor or the image requires ``trait`` of the compute host.
 
-        If the flavor names the trait, the image is not asked.
+        If the flavor names the trait, only the flavor counts.
         """
         for name, value in self.extra_specs.items():
             group, _, named = name.partition(":")
@@ -84,7 +85,10 @@ class FlavorFacts:
         return f"'{trait}'" in self.image_properties.get("traits_required", "")
 
     def overrides(self, *resource_classes: str) -> str | None:
-        """Return the extra spec that fixes the amount of one of these classes; None without one."""
+        """Return the name of an extra spec that fixes the amount of one of ``resource_classes``.
+
+        An example is ``resources:VCPU``. None if the flavor has no such extra spec.
+        """
         for name in self.extra_specs:
             group, _, resource_class = name.partition(":")
             if group.startswith("resources") and resource_class in resource_classes:
@@ -94,15 +98,15 @@ class FlavorFacts:
 
 @dataclass(frozen=True, slots=True)
 class HostFacts:
-    """What is known of a compute host; the defaults describe a host that can do everything.
+    """What is known of a compute host; the defaults describe a host that has no blockers.
 
     :ivar virt_type: ``[libvirt] virt_type``; ``compute_driver`` on a host with another driver than
         libvirt's
     :ivar balloon_device: whether guests get a balloon: ``[libvirt] mem_stats_period_seconds`` is
         above 0
     :ivar file_backed_memory: whether ``[libvirt] file_backed_memory`` is set
-    :ivar memory_floor_mb: ``[xloud] memory_floor_mb``
-    :ivar architecture: the host's, from libvirt's capabilities; None if not known
+    :ivar memory_floor_mb: ``[xloud] memory_floor_mb``, MiB
+    :ivar architecture: the host's CPU architecture; None if not known
     :ivar machine: the machine type of guests whose image names none; None if not known
     """
 

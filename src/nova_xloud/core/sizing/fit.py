@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Whether a guest that is made from another image can be as small as its claim.
 
-A rebuild, a rescue and an unshelve make the guest from an image that the server's owner has
-chosen, or has changed since. A rebuild and a rescue claim nothing, and the unshelve of an offloaded
-server claims the size in its record. So the guest must not need more than that with the image.
+A rebuild, a rescue and an unshelve may make the guest from another image than the one it was
+claimed with, or from one whose properties the server's owner has changed. A rebuild and a rescue
+claim nothing, and the unshelve of an offloaded server claims the persisted size. So the guest must
+not need more than that with the image.
 """
 
 from __future__ import annotations
@@ -15,11 +16,11 @@ from nova_xloud.core.sizing.facts import FlavorFacts
 
 
 def refusal(claimed: Size, facts: FlavorFacts) -> str | None:
-    """Return why a guest of an image cannot have the size ``claimed``; None if it can.
+    """Return why a guest made from an image would need more than ``claimed``; None if not.
 
     :param claimed: the size that the guest is to have, and that is or will be claimed for it
-    :param facts: the facts of the server's flavor and the image that the guest is made from
-    :returns: a clause with the needed and the claimed number
+    :param facts: the facts of the server's flavor and of the image that the guest is made from
+    :returns: a clause with the number that the guest would have and the claimed number
     """
     bounds = bounds_of(facts)
     return _memory_refusal(claimed, bounds) or _vcpu_refusal(claimed, bounds)
@@ -28,8 +29,10 @@ def refusal(claimed: Size, facts: FlavorFacts) -> str | None:
 def rebuild_refusal(claimed: Size, before: FlavorFacts, after: FlavorFacts) -> str | None:
     """Return why a server cannot be rebuilt with an image at its claimed size; None if it can.
 
-    A rebuilt server keeps the image. So beyond :func:`refusal` the image's ``min_ram`` (at most the
-    flavor's memory) and its need of ``VCPU`` and ``PCPU`` must fit the claim too.
+    The reasons are those of :func:`refusal`, and two more, because a rebuilt server keeps the
+    image. The image's ``min_ram``, or the flavor's memory if that is less, must fit the claim. The
+    amounts of ``VCPU`` and ``PCPU`` that the image leads to must fit too, unless the flavor fixes
+    them.
 
     :param claimed: the size that the rebuilt guest is to have, and that is claimed for it
     :param before: the facts of the flavor and of the image for which the claim was made
@@ -73,7 +76,7 @@ def _vcpu_refusal(claimed: Size, bounds: Bounds) -> str | None:
         needed, why = most, blocker.message
     elif claimed.vcpus < plugged:
         needed = plugged
-        why = f"its dedicated vCPUs are always there, and so are all up to id {plugged - 1}"
+        why = f"vCPUs 0 to {plugged - 1} always stay plugged, because of the dedicated vCPUs"
     else:
         needed = -(-claimed.vcpus // step) * step
         why = f"its cores have {step} threads and are plugged whole"

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The minimums that a flavor names in its extra specs, and the least memory that it may name.
 
-There are two extra specs, one for vCPUs and one for memory, and each has two spellings.
+There are two minimums, of vCPUs and of memory, and each has two names as an extra spec: with and
+without the prefix ``xloud:``.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from nova_xloud.core.size import Size
+from nova_xloud.core.sizing.digits import number
 
 VCPU_SPECS = ("minimum_cpu", "xloud:minimum_cpu")
 MEMORY_SPECS = ("minimum_memory", "xloud:minimum_memory")
@@ -18,11 +20,11 @@ ALL_SPECS = VCPU_SPECS + MEMORY_SPECS
 
 @dataclass(frozen=True, slots=True)
 class Minimums:
-    """The minimums that a flavor's extra specs name.
+    """The usable minimums that a flavor's extra specs name.
 
     :ivar vcpus: the minimum of vCPUs; None if none is named, or the value is not usable
-    :ivar memory_mb: the minimum of memory, MiB, never below the floor that :func:`read_minimums`
-        was given; None as for ``vcpus``
+    :ivar memory_mb: the minimum of memory, MiB, raised to the floor if it was below; None if none
+        is named, or the value is not usable
     :ivar problems: for each resource whose minimum is not usable, or was raised to the floor, a
         sentence that says why
     """
@@ -43,15 +45,16 @@ KERNEL_MB = 160
 class MemoryFloor:
     """The least memory that a flavor may name as its minimum.
 
-    A guest's kernel describes each page that it may ever have, whatever the balloon takes: 64 bytes
-    a page of 4 KiB are 1/64 of the flavor's memory. The kernel's tables and watermarks are sized by
-    that too. The smallest balloon that a Debian 12 kernel with busybox alone lives with (measured):
-    88 MiB of 512, 160 of 1024, 184 of 2048, 320 of 4096; with systemd and sshd 160 of 512, 224 to
-    256 of 1024. 160 MiB and 4 % cover them.
+    A guest's kernel needs 64 bytes to describe each page of 4 KiB that the guest may ever have,
+    whatever the balloon takes. That is 1/64 of the flavor's memory. The kernel's tables and
+    watermarks are sized by the flavor's memory too. The smallest memory that guests of Debian 12
+    ran with (measured), in MiB of the flavor's MiB: with the kernel and busybox alone 88 of 512,
+    160 of 1024, 184 of 2048, 320 of 4096; with systemd and sshd 160 of 512, 224 to 256 of 1024. The
+    larger of 256 MiB and the sum of 160 MiB and 4 % covers them.
 
     :ivar memory_mb: the memory that kernel, initramfs and system need in any guest, MiB
-    :ivar percent: this share of the flavor's memory is added to ``KERNEL_MB``; the larger of the
-        sum and ``memory_mb`` is the floor. With 0, ``memory_mb`` alone counts
+    :ivar percent: this share of the flavor's memory, in percent, is added to ``KERNEL_MB``, 160
+        MiB. The floor is the larger of that sum and ``memory_mb``; with 0 it is ``memory_mb`` alone
     """
 
     memory_mb: int = 256
@@ -68,8 +71,9 @@ def read_minimums(
 ) -> Minimums:
     """Return the minimums in ``extra_specs``, checked against the flavor's own numbers.
 
-    A minimum that is no integer of at least 1, is above the maximum, or differs between the two
-    spellings is not used. This function never raises, because a stored flavor may have any value.
+    A minimum is not used if it is no integer of at least 1, is above the maximum, or has two
+    different values under its two names; ``problems`` of the result has the reason. No error is
+    raised, because a stored flavor may have any value.
 
     :param extra_specs: all extra specs of the flavor
     :param maximum: the flavor's vCPUs and memory
@@ -100,9 +104,10 @@ def _read(
         return None, None
     values = set()
     for name, text in given.items():
-        if not (text.isascii() and text.isdigit() and int(text) >= 1):
+        value = number(text)
+        if not value:
             return None, f"extra spec {name} is {text!r}; it must be an integer of at least 1"
-        values.add(int(text))
+        values.add(value)
     spelled = _spelled(given)
     if len(values) > 1:
         return None, f"extra specs {spelled} differ; set one of them, or both to the same value"

@@ -2,9 +2,9 @@
 """Which guests can gain vCPUs while they run, and which can give them back.
 
 libvirt does not report whether QEMU can plug vCPUs into a machine type. So a table in this module
-decides that by architecture and machine type. A guest that is not in the table cannot gain vCPUs,
-as far as is known: aarch64 and riscv64 have no vCPU hot-plug in QEMU, microvm and isapc have none
-on x86. Whether a guest can give vCPUs back depends on its architecture and its operating system.
+decides that by architecture and machine type. Whatever is not in the table counts as unable to gain
+vCPUs: QEMU has no vCPU hot-plug for aarch64 and riscv64, and on x86 none for microvm and isapc.
+Whether a guest can give vCPUs back depends on its architecture and its operating system.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ _KEEP_VCPUS = ("win", "freebsd", "netbsd", "openbsd", "dragonflybsd", "msdos", "
 
 
 def cannot_plug(architecture: str | None, machine: str | None) -> str | None:
-    """Return why a running guest cannot gain vCPUs, as a clause; None if it can.
+    """Return why a running guest cannot gain vCPUs, as a clause; None if no reason is known.
 
-    :param architecture: as Nova names it (``x86_64``); None if not known: then a machine type of
-        any architecture counts
-    :param machine: QEMU's machine type (``q35``, ``pc-q35-9.0``); None for the default of the
-        architecture
+    :param architecture: as Nova names it (``x86_64``); None if not known: then the machine type may
+        be of any architecture
+    :param machine: QEMU's machine type (``q35``, ``pc-q35-9.0``); None if not known: then the
+        architecture alone decides
     """
     if architecture is not None and architecture not in _PLUGGABLE:
         return f"QEMU plugs no vCPUs into a running guest of architecture {architecture}"
@@ -45,7 +45,7 @@ def cannot_plug(architecture: str | None, machine: str | None) -> str | None:
 
 
 def keeps_vcpus(architecture: str | None, systems: tuple[str, ...]) -> str | None:
-    """Return why a running guest never gives vCPUs back, as a clause; None if it may.
+    """Return why a running guest never gives vCPUs back, as a clause; None if no reason is known.
 
     :param architecture: as Nova names it (``s390x``); None if not known
     :param systems: the image's ``os_type`` and ``os_distro``; an empty string for one not set

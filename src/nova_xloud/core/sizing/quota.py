@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a size counts for in a quota, what an adjustment adds, and the error with the numbers.
+"""What a size counts for in a quota, what an adjustment adds, and the error if that is too much.
 
-The quota drivers of Nova have two sets of names: ``cores`` and ``ram`` (MiB), and Placement's
-resource classes as ``class:VCPU``, ``class:PCPU``, ``class:MEMORY_MB``.
+Nova's quota drivers use one of two sets of names: ``cores`` and ``ram`` (MiB); or with unified
+limits Placement's resource classes, as ``class:VCPU``, ``class:PCPU``, ``class:MEMORY_MB``.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from nova_xloud.errors import QuotaExceeded
 class Excess:
     """A resource of which an adjustment would take more than the quota allows.
 
-    :ivar resource: the driver's name of the resource, such as ``cores`` or ``class:VCPU``
+    :ivar resource: the quota driver's name of the resource, such as ``cores`` or ``class:VCPU``
     :ivar asked: how much the adjustment would add
     :ivar used: how much is used without the adjustment
     :ivar allowed: the quota
@@ -41,7 +41,7 @@ def legacy_amounts(size: Size) -> dict[str, int]:
 
 
 def class_amounts(size: Size, facts: FlavorFacts, *, pcpu_as_vcpu: bool = False) -> dict[str, int]:
-    """Return what ``size`` counts for by resource class: the amounts that Placement allocates.
+    """Return the amounts that ``size`` counts for by resource class, as Placement allocates them.
 
     A class that the flavor fixes (``resources:MEMORY_MB``) is left out, because no size changes it.
     If the flavor fixes VCPU or PCPU, both are. A class with an amount of 0 is left out too.
@@ -56,7 +56,10 @@ def class_amounts(size: Size, facts: FlavorFacts, *, pcpu_as_vcpu: bool = False)
 
 
 def growth(held: Mapping[str, int], wanted: Mapping[str, int]) -> dict[str, int]:
-    """Return by how much ``wanted`` exceeds ``held``; names that do not grow are left out."""
+    """Return by how much each amount in ``wanted`` exceeds the amount of that name in ``held``.
+
+    Names that do not grow are left out.
+    """
     more = {name: amount - held.get(name, 0) for name, amount in wanted.items()}
     return {name: amount for name, amount in more.items() if amount > 0}
 

@@ -1,15 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """How many vCPUs must stay plugged, and how many threads a core has, by Nova's rules.
 
-Nova decides which vCPUs are dedicated, and which topology a guest has, when it makes the guest.
-This module computes both from the flavor and the image alone, so that scheduler and guest agree. A
-contract test compares them with Nova's own results.
+Nova decides which vCPUs are dedicated, and which topology a guest has. This module computes both
+from the flavor and the image alone, so that scheduler and guest agree. A contract test compares
+them with Nova's own results.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
+
+from nova_xloud.core.sizing.digits import number
 
 # Sockets, cores, threads.
 _Triple = tuple[int, int, int]
@@ -33,8 +35,9 @@ def always_plugged(
     :param dedicated: how many vCPUs are dedicated, as Nova counts them
     :param vcpus: the flavor's vCPUs
     :returns: 0 unless some vCPUs are dedicated and some are not; ``vcpus`` if no mask is set, or if
-        the mask does not have just ``dedicated`` ids. Of several masks the first one counts:
-        ``hw:cpu_dedicated_mask``, the image's realtime mask, the flavor's realtime mask
+        the mask does not have exactly ``dedicated`` ids. If several masks are set, the first of
+        these counts: ``hw:cpu_dedicated_mask``, the image's realtime mask, the flavor's realtime
+        mask
     """
     if not 0 < dedicated < vcpus:
         return 0
@@ -72,10 +75,11 @@ def threads_per_core(
 ) -> int:
     """Return the threads per core in the topology that Nova gives to a guest of ``vcpus``.
 
-    Of all topologies within the limits Nova takes the one that meets most of the sockets, cores and
-    threads asked for, then the one with the fewest threads, then the one with the most sockets. So
-    the result is 1 if nothing is asked for, unless the limits of sockets and cores need more
-    threads. It is 1 too if no topology is possible, which Nova refuses.
+    Of all topologies within the limits, Nova takes the one that meets most of the three numbers
+    (sockets, cores, threads) asked for. Of several such topologies it takes the one with the fewest
+    threads, then the one with the most sockets. So the result is 1 if nothing is asked for, unless
+    the limits of sockets and cores need more threads. It is 1 too if no topology is possible; Nova
+    refuses such a server.
     """
     flavor, image = _triple(extra_specs, "hw:cpu_"), _triple(image_properties, "hw_cpu_")
     limits = tuple(
@@ -117,5 +121,4 @@ def _triple(values: Mapping[str, str], prefix: str) -> _Triple:
 
 
 def _number(value: str | None) -> int:
-    text = str(value or "0")
-    return int(text) if text.isascii() and text.isdigit() else 0
+    return number(str(value or "")) or 0

@@ -9,7 +9,7 @@ from nova_xloud_tempest_plugin.tests import base
 
 
 class AdjustTest(base.BaseXloudTest):
-    """Adjustments of one running server, which has its minimum size before and after each test."""
+    """Adjustments of one running server, which has its minimum size when a test begins."""
 
     @classmethod
     def resource_setup(cls) -> None:
@@ -23,7 +23,7 @@ class AdjustTest(base.BaseXloudTest):
     def _given_back(self) -> None:
         """Have the server adjusted back to its minimum after the test.
 
-        The test is skipped if the guest does not give back vCPUs and memory.
+        The test is skipped if ``[xloud] guest_follows`` is false.
         """
         self.need_following_guest()
         self.addCleanup(self.adjust_to, self.server_id, self.minimum)
@@ -94,7 +94,7 @@ class AdjustTest(base.BaseXloudTest):
 
     @decorators.idempotent_id("d0d0fcfc-ae6c-4f1a-8302-a58799fad008")
     def test_dry_run_out_of_bounds(self) -> None:
-        """A dry run that would be refused is answered with a plan that has the code."""
+        """The plan of an adjustment that would be refused has the code of the refusal."""
         asked = self.maximum.vcpus + 1
         plan = self.admin_xloud.adjust(self.server_id, current_vcpus=asked, dry_run=True)["plan"]
         self.assertIs(False, plan["admitted"])
@@ -102,7 +102,7 @@ class AdjustTest(base.BaseXloudTest):
 
     @decorators.idempotent_id("a8068378-10c8-4cda-85ab-ce0627b30607")
     def test_what_it_has(self) -> None:
-        """An adjustment to the size that the server has is accepted, and changes nothing."""
+        """An adjustment to the size that the server has is accepted; its generation stays."""
         before = self.status(self.server_id)
         self.admin_xloud.adjust(self.server_id, **self.minimum.asked)
         after = self.status(self.server_id)
@@ -111,7 +111,7 @@ class AdjustTest(base.BaseXloudTest):
 
 
 class AdjustStoppedTest(base.BaseXloudTest):
-    """Adjustments of a stopped server, and sizes that end with a stop."""
+    """Adjustments of a stopped server, and of a running one until its next stop."""
 
     def _stopped(self) -> str:
         server_id = self.create_server()

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tests of refused requests: their HTTP status, mostly their code, and that nothing was changed."""
+"""Tests that requests are refused with the right HTTP status.
+
+Most of them also check the error code, and that the server's status and claim have not changed.
+"""
 
 from __future__ import annotations
 
@@ -20,10 +23,14 @@ MOST_VCPUS_OF_A_GUEST = 255
 
 
 class _RefusedTest(base.BaseXloudTest):
-    """Adjustments of one server that are refused and must change nothing."""
+    """Base of the tests in which adjustments of a server are refused and must change nothing."""
 
     def _refused(self, kind: type[Exception], says: str, body: Any) -> None:
-        """Assert that ``body`` is refused with ``kind``, ``says`` in the message, and no change."""
+        """Assert that the request ``body`` is refused, and that status and claim do not change.
+
+        :param kind: the class of Tempest's exception for the refusal
+        :param says: a text that the exception's message contains
+        """
         before = self.witnesses(self.server_id)
         text = json.dumps(body)
         try:
@@ -165,7 +172,7 @@ class UnknownTest(base.BaseXloudTest):
 
 
 class ConflictTest(_RefusedTest):
-    """Requests that are answered with 409: the server is locked or shelved, or its host is full."""
+    """Requests that are answered with 409: a server is locked or shelved, or no host has room."""
 
     @decorators.idempotent_id("e864aa72-775c-426b-bc7a-8043cbdd400d")
     @decorators.attr(type="negative")
@@ -183,13 +190,15 @@ class ConflictTest(_RefusedTest):
             raise self.skipException("[compute-feature-enabled] shelve is false")
         self.server_id = self.create_server()
         self.servers.shelve_server(self.server_id)
-        self.wait_until("it to be shelved", self._is_shelved, CONF.compute.build_timeout)
+        self.wait_until(
+            f"{self.server_id} to be shelved", self._is_shelved, CONF.compute.build_timeout
+        )
         self._refused(lib_exc.Conflict, "shelved", self.larger.asked)
 
     def _is_shelved(self) -> bool:
         """Return whether the server is shelved, and no operation on it is in progress.
 
-        A server that is offloaded too counts once it has no host.
+        A server whose status is SHELVED_OFFLOADED counts once it has no host.
         """
         server = self.admin_servers.show_server(self.server_id)["server"]
         if server["OS-EXT-STS:task_state"]:
@@ -203,7 +212,7 @@ class ConflictTest(_RefusedTest):
         """An adjustment to more vCPUs than any host gives one server is refused."""
         vcpus = self._most_of_a_host() + 1
         if vcpus > MOST_VCPUS_OF_A_GUEST:
-            raise self.skipException(f"hosts give a server {vcpus - 1} vCPUs: no guest has more")
+            raise self.skipException(f"no guest can have more than the {vcpus - 1} vCPUs of a host")
         flavor_id = self.create_flavor(base.Size(vcpus, self.maximum.memory_mb), self.minimum)
         self.server_id = self.create_server(flavor_id)
         self.wait_settled(self.server_id, self.minimum)

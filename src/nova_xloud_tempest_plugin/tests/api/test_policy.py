@@ -12,7 +12,7 @@ from nova_xloud_tempest_plugin.tests import base
 
 
 class PolicyTest(base.BaseXloudTest):
-    """Requests by the owner, a reader of the project, a user of another, and an administrator."""
+    """Requests by the owner, a reader of the project, a user of another project, and an admin."""
 
     credentials = ["primary", "admin", "project_reader", "alt"]
 
@@ -34,7 +34,7 @@ class PolicyTest(base.BaseXloudTest):
         except kind as refusal:
             self.assertIn(says, str(refusal))
         else:
-            self.fail("it was accepted")
+            self.fail("the adjustment was accepted")
         self.wait_settled(self.server_id, self.minimum)
 
     def _sees(self, client: Any) -> None:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tests of a server's xloud-status, as the server's owner sees it.
 
-The client checks every answer against its schema.
+The client checks that each status fits its schema.
 """
 
 from __future__ import annotations

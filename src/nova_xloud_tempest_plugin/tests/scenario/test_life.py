@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tests of a server from its boot to its deletion, with its claim checked at every step."""
+"""Tests of a server from its boot to its deletion, with its claim checked after each operation."""
 
 from __future__ import annotations
 
@@ -53,7 +53,10 @@ class LifeTest(base.BaseXloudTest):
         self.wait_server(server_id, "ACTIVE")
         # Nova drops the migration's own claim on the source last.
         target = self._host(server_id)
-        self.wait_until("one claim", lambda: self.holders(server_id) == [target])
+        self.wait_until(
+            f"{server_id} to have a claim on {target} only",
+            lambda: self.holders(server_id) == [target],
+        )
         self.wait_settled(server_id, self.larger)
         self._shrunk_and_deleted(server_id)
 

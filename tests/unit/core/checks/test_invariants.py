@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nova_xloud.core.checks.finding import REMEDIES
 from nova_xloud.core.checks.invariants import ElasticInstance, Guest, Node, Snapshot, findings
 from nova_xloud.core.instance.desired import Desired
+from nova_xloud.core.remedies.findings import FINDINGS
 from nova_xloud.core.size import Size
 from nova_xloud.core.sizing.allocation import resized
 from nova_xloud.core.sizing.bounds import FlavorFacts
@@ -69,7 +69,7 @@ def test_a_cloud_that_is_as_it_has_to_be() -> None:
     [
         ({"guest": Guest(Size(3, 1024))}, "reserved_below_held"),
         ({"guest": Guest(Size(2, 1025))}, "reserved_below_held"),
-        # What is told of booting is told of its memory only.
+        # Booting excuses a guest's memory only, not its vCPUs.
         ({"guest": Guest(Size(3, 1024), booting=True)}, "reserved_below_held"),
         ({"guest": Guest(Size(3, 1024)), "busy": True}, "reserved_below_held"),
         ({"desired": Desired(Size(3, 1024))}, "reserved_below_desired"),
@@ -220,8 +220,8 @@ def test_a_finding_says_all_in_one_sentence() -> None:
         Snapshot((instance(recorded=Size(1, 1024)),), {HERE: node(instance_1=claim())})
     )
     assert finding.message == (
-        "instance instance-1 on host here: its columns say 1 vCPUs, 1024 MiB, and 2 vCPUs, "
-        f"1024 MiB are reserved for it; {REMEDIES['columns_differ']}"
+        "instance instance-1 on host here: its columns have 1 vCPUs, 1024 MiB, and 2 vCPUs, "
+        f"1024 MiB are reserved for it. {FINDINGS['columns_differ'].advice}"
     )
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import pytest
 
 from nova_xloud.core.checks.services import (
+    FAULT_POINTS,
     About,
     ApiAnswer,
     Runs,
@@ -52,6 +53,15 @@ def test_one_that_is_not_as_the_others(other: Service, level: Level, words: str)
     assert words in verdict.details
     if other.runs is not Runs.EXTENDED:
         assert verdict.details.endswith("With nova-xloud: good.")
+
+
+def test_a_service_with_fault_points_on_is_a_failure_that_names_the_way_out() -> None:
+    armed = About(HERE.package, HERE.rpc_version, {FAULT_POINTS: "/lab/points"})
+    verdict = judge_services("nova-x", [GOOD, service(Runs.EXTENDED, about=armed)], HERE)
+    assert verdict.level is FAILURE
+    assert "nova-x on a kills itself where a test says so" in verdict.details
+    assert "NOVA_XLOUD_FAULT_POINT is set to /lab/points" in verdict.details
+    assert "unset the variable and restart the service" in verdict.details
 
 
 def test_a_stock_compute_can_be_lived_with() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from nova_xloud.core.checks.finding import REMEDIES, Finding
+from nova_xloud.core.checks.finding import Finding
 from nova_xloud.core.checks.upgrade_check import (
     Issue,
     Level,
@@ -20,6 +20,7 @@ from nova_xloud.core.checks.upgrade_check import (
     judge_release,
     judge_seams,
 )
+from nova_xloud.core.remedies.findings import FINDINGS
 from nova_xloud.core.size import Size
 
 SUCCESS, WARNING, FAILURE = Level.SUCCESS, Level.WARNING, Level.FAILURE
@@ -134,7 +135,7 @@ OTHER = [flavor("c", minimum_cpu="1")]
         ({"a": 0}, [], 10, OTHER, WARNING, "is 0, as reported by nova-compute on a: no guest"),
         ({"a": 10}, ["b"], 10, MEMORY, WARNING, "nova-compute on b did not report"),
         ({"a": 10}, ["b"], 0, MEMORY, FAILURE, "is 0, as reported by nova.conf here"),
-        ({}, ["b"], 7, MEMORY, WARNING, "it is 7 in nova.conf here"),
+        ({}, ["b"], 7, MEMORY, WARNING, "in nova.conf of this host it is 7"),
         ({}, [], 7, MEMORY, SUCCESS, "is 7 in nova.conf here"),
         ({}, [], 0, MEMORY, FAILURE, "is 0, as reported by nova.conf here"),
     ],
@@ -156,8 +157,8 @@ def test_invariants() -> None:
     assert judge_invariants([], 7).details.startswith("7 elastic instances")
     verdict = judge_invariants([one, two, host], 7)
     assert verdict.level is FAILURE
-    remedy = REMEDIES["columns_differ"]
-    expected = f"columns_differ: instance i1: they say 1; instance i2: they say 2; {remedy}."
+    remedy = FINDINGS["columns_differ"].advice
+    expected = f"columns_differ: instance i1: they say 1; instance i2: they say 2. {remedy}"
     assert expected in verdict.details
     assert "host_oversold: host h: 9 of 8" in verdict.details
 

@@ -1,16 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the balloon is told: at once when a guest grows, in bounded steps when it shrinks."""
+"""The sizes that a balloon is set to: at once when a guest grows, in steps when it shrinks."""
 
 from __future__ import annotations
 
-import itertools
-import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from nova_xloud.core.convergence import balloon
 from nova_xloud.core.convergence.balloon import Limits
@@ -20,7 +16,7 @@ from nova_xloud.core.instance.guest import DomainReading
 from nova_xloud.core.instance.lifecycle import NEVER_ADJUSTED, Phase, Progress
 from nova_xloud.core.instance.state import InstanceState
 from nova_xloud.core.size import Size
-from tests.unit.core.states import guest, state
+from tests.unit.core.states import guest
 
 LIMITS = Limits(step_mb=500, reserve_mb=100)
 
@@ -61,9 +57,6 @@ def awaited(answer: SetMemory | Await | Stuck | None) -> Await:
     return answer
 
 
-# --- growing ---------------------------------------------------------------------------------
-
-
 def test_a_guest_grows_in_one_step_however_far() -> None:
     assert step(4096, reports(1), RunState()) == SetMemory(4096)
 
@@ -94,9 +87,6 @@ def test_balloon_of_the_right_size_is_set_once_a_run() -> None:
 def test_guest_without_balloon_device_is_not_set_to_its_own_size() -> None:
     assert step(4096, guest(2, 4096, balloon_driver=None), RunState()) is None
     assert step(4096, guest(2, 4096, balloon_driver=False), RunState()) == SetMemory(4096)
-
-
-# --- shrinking -------------------------------------------------------------------------------
 
 
 def test_before_it_shrinks_it_is_told_the_size_it_has() -> None:
@@ -225,7 +215,7 @@ def test_silent_driver_is_not_awaited_twice() -> None:
     assert answer.code == "xloud.guest_refused.no_statistics"
     for part in ("stays at 2000 MiB", "become 1024", "with force"):
         assert part in answer.why
-    # It is told nothing, not even to stay; by force it shrinks all the same.
+    # The balloon is not set, not even to its own size; by force it shrinks all the same.
     assert step(1024, silent, RunState(statistics_given_up=True)) == answer
     assert step(1024, silent, seen(2000), force=True) == SetMemory(1500)
     # While it boots its driver may be on the way, and a paused one's does nothing.
@@ -233,7 +223,7 @@ def test_silent_driver_is_not_awaited_twice() -> None:
     assert awaited(step(1024, replace(silent, paused=True), waited))
     # What it reports all the same is heard.
     assert isinstance(step(1024, reports(2000), waited), SetMemory)
-    # And what was told by force is waited for.
+    # And a size that was set by force is waited for.
     assert awaited(step(1024, silent, seen(2000, told_mb=1500), force=True)).left == 500
 
 
@@ -259,9 +249,6 @@ def test_a_reading_is_remembered_when_the_balloon_has_moved_and_not_again() -> N
     moved = run_state.after_reading(reports(1999, stats_at=7))
     assert (moved.settled_mb, moved.settled_stats_at) == (1999, 7)
     assert moved.after_reading(reports(2000, stats_at=8)).settled_stats_at == 8
-
-
-# --- booting ---------------------------------------------------------------------------------
 
 
 def test_a_guest_that_boots_is_not_stopped_on_its_way() -> None:
@@ -292,111 +279,3 @@ def test_a_guest_that_grows_while_it_boots_is_waited_for_as_any_other() -> None:
     assert not awaited(
         step(2048, reports(1024), RunState(balloon_target_mb=2048), booting=True)
     ).booting
-
-
-# --- all of the way --------------------------------------------------------------------------
-
-
-@dataclass
-class HonestGuest:
-    """Does what its balloon is told, reports what it uses, and sooner or later moves.
-
-    :ivar pushed: every size it was told
-    """
-
-    state: InstanceState
-    uses_mb: int
-
-    def __post_init__(self) -> None:
-        self.run_state = RunState()
-        self.pushed: list[int] = []
-        self.waited = 0
-
-    @property
-    def reading(self) -> DomainReading:
-        assert self.state.guest is not None
-        return self.state.guest
-
-    def run(self, limits: Limits) -> Await | None:
-        """Until there is nothing to do (None), or nothing happens any more."""
-        waits: Await | None = None
-        while self.waited < 3:
-            self.run_state = self.run_state.after_reading(self.reading)
-            answer = balloon.step(self.state, self.reading, self.run_state, limits)
-            if answer is None:
-                return None
-            if isinstance(answer, SetMemory):
-                self.pushed.append(answer.mib)
-                self.run_state = replace(self.run_state, balloon_target_mb=answer.mib)
-                self.waited = 0
-            else:
-                waits = awaited(answer)
-                self._time_passes()
-        return waits
-
-    def _time_passes(self) -> None:
-        now = self.reading
-        self.waited += 1
-        if self.run_state.balloon_target_mb not in (None, now.memory_mb):
-            self.waited = 0
-        memory_mb = (
-            now.memory_mb
-            if self.run_state.balloon_target_mb is None
-            else self.run_state.balloon_target_mb
-        )
-        there = replace(
-            now,
-            memory_mb=memory_mb,
-            usable_mb=max(0, memory_mb - self.uses_mb),
-            stats_at=(now.stats_at or 0) + 1,
-        )
-        self.state = replace(self.state, guest=there)
-
-
-@st.composite
-def honest_guests(draw: st.DrawFn) -> HonestGuest:
-    memory_mb = draw(st.integers(1, 8192))
-    uses_mb = draw(st.integers(0, memory_mb))
-    reading = guest(2, memory_mb, balloon_driver=True, usable_mb=memory_mb - uses_mb, stats_at=1)
-    desired = Desired(Size(2, draw(st.integers(1, 8192))), force=draw(st.booleans()))
-    return HonestGuest(state(desired, Size(2, 8192), reading), uses_mb)
-
-
-limits = st.builds(Limits, step_mb=st.integers(16, 3000), reserve_mb=st.integers(0, 500))
-
-
-@given(honest_guests(), limits)
-def test_an_honest_guest_is_never_pushed_below_what_it_uses_and_its_reserve(
-    honest: HonestGuest, limit: Limits
-) -> None:
-    began, goal = honest.reading.memory_mb, honest.state.desired.target.memory_mb
-    ended = honest.run(limit)
-    floor = honest.uses_mb + limit.reserve_mb
-    if honest.state.desired.force or began <= goal:
-        assert (ended, honest.reading.memory_mb) == (None, goal)
-        return
-    # It stays where it is if that is below the floor already.
-    lowest = min(began, max(goal, floor))
-    assert honest.reading.memory_mb == lowest == honest.pushed[-1]
-    if lowest == goal:
-        assert ended is None
-    else:
-        assert ended is not None
-        assert ended.code == "xloud.guest_refused.memory_floor"
-
-
-@given(honest_guests(), limits)
-def test_it_gets_there_in_as_few_steps_as_may_be_and_none_is_longer(
-    honest: HonestGuest, limit: Limits
-) -> None:
-    began = honest.reading.memory_mb
-    honest.run(limit)
-    way = [began, *honest.pushed]
-    steps = [after - before for before, after in itertools.pairwise(way)]
-    assert all(down >= -limit.step_mb for down in steps)
-    distance = began - honest.reading.memory_mb
-    if distance > 0:
-        # The first is told what it has; by force not even that.
-        own_size = 0 if honest.state.desired.force else 1
-        assert len(honest.pushed) - own_size == math.ceil(distance / limit.step_mb)
-    assert len(honest.pushed) <= 2 + max(0, distance) // limit.step_mb

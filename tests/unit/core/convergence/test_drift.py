@@ -107,7 +107,7 @@ def test_unreached_adjustment_is_drift(phase: Phase) -> None:
             assert found == f"its adjustment is {phase.value}"
 
 
-def test_a_live_size_is_what_a_running_guest_should_have_and_the_larger_of_both_is_held() -> None:
+def test_running_guest_should_have_its_live_size_and_the_claim_of_both() -> None:
     there = {
         "desired": LIVE,
         "stats": DomainStats(True, 2, 1024),
@@ -147,7 +147,7 @@ def test_never_adjusted_instance_has_no_drift_while_it_is_claimed(
         ({"stats": DomainStats(True, 5, 4096), "booting": True}, "the guest holds 5 vCPUs"),
         (_claim(8, 4096), "8 vCPUs, 4096 MiB are reserved and should be 4"),
         ({"recorded": Size(4, 1024)}, "4 vCPUs, 1024 MiB are recorded"),
-        ({"reserved": Size(8, 4096)}, "8 vCPUs, 4096 MiB reserved"),
+        ({"reserved": Size(8, 4096)}, "8 vCPUs, 4096 MiB are reserved"),
         (
             {"desired": Desired(SIZE, recorded_conditions=(UNSETTLED,))},
             "the condition RemovalUnsettled is recorded",
@@ -170,7 +170,7 @@ def test_memory_on_its_way_to_the_balloon_after_a_start_is_no_reason() -> None:
     assert why(stats=DomainStats(True, 4, 4096), booting=False) is not None
 
 
-def test_a_removal_that_is_under_way_in_a_running_guest_is_told_by_its_phase() -> None:
+def test_removal_under_way_in_a_running_guest_is_drift_by_its_phase() -> None:
     running = replace(REMOVING, progress=Progress(Phase.ADMITTED, "xloud.admitted"))
     assert why(desired=running) == "its adjustment is admitted"
 

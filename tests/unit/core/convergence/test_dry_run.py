@@ -108,7 +108,7 @@ def test_a_stopped_instance_is_claimed_for_or_released() -> None:
     assert foretold(off, 2, 1024) == [steps.Release(Size(2, 1024))]
 
 
-def test_cpus_that_are_added_are_online_and_those_that_were_not_are_brought() -> None:
+def test_dry_run_takes_added_cpus_as_online_and_brings_online_the_others() -> None:
     assert steps.SetOnline(6) not in foretold(running(vcpus_online=4), 6, None)
     assert foretold(running(vcpus_online=3), 4, 3072)[1:] == [
         steps.SetMemory(3072),

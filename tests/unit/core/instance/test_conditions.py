@@ -28,7 +28,7 @@ def judged(
 ) -> dict[str, Condition]:
     """By type; each is there once, and says something true but for ``Converged``.
 
-    Judged where the record says it is, when nothing else is told.
+    Without ``progress`` the record's own is judged.
     """
     found = judge(before, progress or before.desired.progress, now)
     by_type = {one.type: one for one in found}
@@ -39,7 +39,7 @@ def judged(
 
 
 def running(progress: Progress = REACHED, reserved: Size | None = None, **other: Any) -> Any:
-    """4 vCPUs and 2048 MiB are desired, and there if nothing else is told."""
+    """A running guest of 4 vCPUs and 2048 MiB, as desired, unless ``other`` says otherwise."""
     reading: dict[str, Any] = {"vcpus": 4, "memory_mb": 2048, "balloon_driver": True, **other}
     return state(Desired(SIZE, progress=progress), reserved, guest(**reading))
 
@@ -62,7 +62,8 @@ def test_converged_is_always_listed_and_true_only_where_it_was_reached(phase: Ph
 def test_what_was_reached_and_is_not_there_any_more_has_drifted(vcpus: int, memory_mb: int) -> None:
     found = judged(running(vcpus=vcpus, memory_mb=memory_mb, reserved=Size(8, 4096)))["Converged"]
     assert (found.status, found.reason, found.since) == (False, "xloud.drifted", "now")
-    assert f"has {vcpus} vCPUs, {memory_mb} MiB and should have 4 vCPUs, 2048 MiB" in found.message
+    has, should_have = f"{vcpus} vCPUs, {memory_mb} MiB", "4 vCPUs, 2048 MiB"
+    assert found.message == f"QEMU has {has} for the guest, which should have {should_have}"
 
 
 def test_one_that_is_off_has_not_drifted() -> None:
@@ -96,6 +97,27 @@ SEEN = [
         running(UNDER_WAY, memory_mb=4096, reserved=Size(4, 4096), balloon_driver=False),
         ("BalloonNotEffective", "xloud.balloon.no_driver", "4096 MiB and should be 2048"),
         id="no driver: known before it has an answer",
+    ),
+    pytest.param(
+        running(REFUSED, memory_mb=3000, reserved=Size(4, 3000), balloon_driver=False),
+        ("GuestSilent", "xloud.guest_silent.low_memory", "stopped reporting at 3000 MiB"),
+        id="it died while its memory was taken: no driver that is unloaded keeps memory",
+    ),
+    pytest.param(
+        running(
+            REFUSED,
+            memory_mb=3000,
+            reserved=Size(4, 4096),
+            balloon_driver=False,
+            memory_confirmed=False,
+        ),
+        ("BalloonNotEffective", "xloud.balloon.not_confirmed", "leaves the guest 3000 MiB"),
+        id="its driver takes memory, and has never reported",
+    ),
+    pytest.param(
+        running(paused=True, memory_confirmed=False, reserved=Size(4, 4096)),
+        ("BalloonNotEffective", "xloud.balloon.not_confirmed", "the maximum of 4096 MiB counts"),
+        id="it was paused before its driver could report",
     ),
     pytest.param(
         state(Desired(SIZE, removal_pending=2, progress=REACHED), None, guest(4, 2048)),

@@ -16,60 +16,11 @@ from nova_xloud.core.instance.desired import (
     Desired,
     flavor_key,
     from_metadata,
-    read_record,
-    recorded_instead,
     to_metadata,
 )
 from nova_xloud.core.instance.lifecycle import NEVER_ADJUSTED, Condition, Event, Phase, Progress
-from nova_xloud.core.instance.values import UnreadableRecord
 from nova_xloud.core.size import Size
-
-BOOT = Size(1, 512)
-KEY = flavor_key("small", Size(4, 1024))
-
-sizes = st.builds(Size, st.integers(1, 512), st.integers(1, 2**40))
-codes = st.text("abcxyz_.", max_size=20).map("xloud.{}".format)
-# Whatever libvirt and guests put into a message: "|" too, which stands between what we write.
-messages = st.text(st.characters(codec="utf-8"), max_size=60) | st.text("|a", max_size=4)
-dates = st.sampled_from(["", "2026-11-24T11:00:00Z"])
-progresses = st.builds(
-    Progress,
-    phase=st.sampled_from(Phase),
-    code=codes,
-    message=messages,
-    since=dates,
-    request_id=st.text(st.characters(codec="ascii", categories=["L", "N"]), max_size=40),
-)
-conditions = st.builds(
-    Condition,
-    type=st.text("ABab", min_size=1, max_size=10),
-    status=st.just(True),
-    reason=codes,
-    message=messages,
-    since=dates,
-)
-# One of each type, in the order of their names: as they are when they have been read.
-recorded_conditions = st.lists(conditions, max_size=3, unique_by=lambda one: one.type).map(
-    lambda found: tuple(sorted(found, key=lambda one: one.type))
-)
-desireds = st.builds(
-    Desired,
-    persisted=sizes,
-    live=st.none() | sizes,
-    generation=st.integers(0, 2**31),
-    removal_pending=st.none() | st.integers(1, 512),
-    force=st.booleans(),
-    progress=progresses,
-    recorded_conditions=recorded_conditions,
-)
-asked = st.builds(
-    AdmittedRequest,
-    target=sizes,
-    persisted=sizes,
-    force=st.booleans(),
-    now=dates,
-    request_id=st.sampled_from(["", "req-1"]),
-)
+from tests.unit.core.instance.records import BOOT, KEY, asked, desireds, sizes
 
 
 @given(desireds)
@@ -131,7 +82,7 @@ def test_what_is_longer_than_a_column_is_cut_and_read_as_far_as_it_goes(message:
 
 
 @pytest.mark.parametrize("phase", ["dreaming", "", "dreaming|then|xloud.dreaming"])
-def test_a_phase_that_this_version_does_not_know_is_as_good_as_not_finished(phase: str) -> None:
+def test_phase_of_another_version_is_read_as_not_finished(phase: str) -> None:
     written = to_metadata(Desired(Size(2, 768), live=Size(3, 1024), generation=7), KEY)
     back = from_metadata({**written, "xloud_phase": phase}, KEY, BOOT)
     assert (back.progress.phase, back.progress.code) == (Phase.ADMITTED, "xloud.admitted")
@@ -222,7 +173,7 @@ def test_half_a_live_size_is_none(missing: str) -> None:
     assert from_metadata(written, KEY, BOOT).live is None
 
 
-def test_a_flavor_key_names_the_sizes_so_that_a_flavor_made_anew_is_another() -> None:
+def test_flavor_key_differs_for_a_flavor_made_anew_with_other_sizes() -> None:
     assert flavor_key("small", Size(4, 1024)) != flavor_key("small", Size(41, 24))
     assert flavor_key("small", Size(4, 1024)) != flavor_key("small", Size(8, 1024))
 
@@ -269,7 +220,7 @@ def test_every_request_for_something_else_is_a_generation(
 
 
 @given(desireds, asked)
-def test_a_request_is_admitted_for_who_asked_and_settles_no_removal_and_no_condition(
+def test_admitted_request_names_who_asked_and_keeps_removal_and_conditions(
     desired: Desired, admitted: AdmittedRequest
 ) -> None:
     after = desired.after(admitted)
@@ -327,83 +278,7 @@ def test_a_restart_forgets_what_was_of_the_running_guest_and_nothing_else(desire
         (Size(4, 512), Size(4, 768)),
     ],
 )
-def test_a_size_that_is_not_persisted_releases_nothing_of_the_persisted_one(
+def test_claim_beside_a_live_size_is_never_below_the_persisted_size(
     live: Size | None, claim: Size
 ) -> None:
     assert Desired(Size(2, 768), live=live).claim == claim
-
-
-ADJUSTED = to_metadata(Desired(Size(2, 768), live=Size(3, 1024), generation=7), KEY)
-HUGE = "9" * 255
-MAXIMUM = Size(4, 1024)
-
-
-@pytest.mark.parametrize(
-    "broken",
-    [
-        {"xloud_vcpus": "many"},
-        {"xloud_vcpus": "0"},
-        {"xloud_vcpus": "-2"},
-        {"xloud_vcpus": " 2"},
-        {"xloud_vcpus": "2.0"},
-        {"xloud_vcpus": "٢"},
-        {"xloud_vcpus": ""},
-        {"xloud_vcpus": None},
-        {"xloud_vcpus": "5"},
-        {"xloud_vcpus": HUGE},
-        {"xloud_memory_mb": "1e3"},
-        {"xloud_memory_mb": "1025"},
-        {"xloud_memory_mb": HUGE},
-        {"xloud_live_vcpus": "0"},
-        {"xloud_live_memory_mb": "4096"},
-        {"xloud_removal_pending": ""},
-        {"xloud_removal_pending": HUGE},
-        {"xloud_generation": "-1"},
-        {"xloud_generation": "seven"},
-        {"xloud_flavor": ""},
-        {"xloud_flavor": "small"},
-        {"xloud_flavor": f"{HUGE}:1024:small"},
-    ],
-    ids=str,
-)
-def test_a_value_that_nobody_wrote_makes_the_record_unreadable(broken: dict[str, Any]) -> None:
-    record = {**ADJUSTED, **broken}
-    with pytest.raises(UnreadableRecord):
-        read_record(record, KEY, BOOT, MAXIMUM)
-    instead = recorded_instead(record, Size(3, 900), MAXIMUM)
-    assert (instead.persisted, instead.live, instead.readable) == (Size(3, 900), None, False)
-
-
-@pytest.mark.parametrize("name", ["xloud_flavor", "xloud_vcpus", "xloud_live_memory_mb"])
-def test_a_key_that_is_missing_makes_it_unreadable_too(name: str) -> None:
-    record = {key: value for key, value in ADJUSTED.items() if key != name}
-    with pytest.raises(UnreadableRecord):
-        read_record(record, KEY, BOOT, MAXIMUM)
-
-
-@pytest.mark.parametrize(
-    "odd",
-    [
-        {"xloud_phase": ""},
-        {"xloud_phase": "dancing|then|xloud.dancing"},
-        {"xloud_phase": "|||||"},
-        {"xloud_phase": None},
-        {"xloud_condition_RemovalUnsettled": ""},
-        {"xloud_condition_Unheard": "no structure"},
-        {"xloud_condition_": None},
-    ],
-    ids=str,
-)
-def test_what_is_only_said_of_it_is_read_as_far_as_it_goes(odd: dict[str, Any]) -> None:
-    assert read_record({**ADJUSTED, **odd}, KEY, BOOT, MAXIMUM).target == Size(3, 1024)
-
-
-def test_what_is_held_counts_up_to_the_flavors_maximum() -> None:
-    instead = recorded_instead({}, Size(9, 4096), MAXIMUM)
-    assert instead == Desired(MAXIMUM, readable=False)
-
-
-def test_an_adjustment_repairs_it_and_counts_even_one_to_what_it_has() -> None:
-    instead = recorded_instead(ADJUSTED, Size(3, 900), MAXIMUM)
-    after = instead.after(AdmittedRequest(Size(3, 900), Size(3, 900), now="now"))
-    assert (after.generation, after.readable) == (8, True)

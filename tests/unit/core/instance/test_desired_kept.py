@@ -44,7 +44,7 @@ def test_once_it_is_confirmed_the_next_record_is_alone() -> None:
     assert resized_from(confirmed) is None
 
 
-def test_a_record_of_an_earlier_time_with_the_new_flavor_counts_for_nothing() -> None:
+def test_old_record_of_the_new_flavor_counts_for_nothing() -> None:
     # It had the large one long ago, and is being resized to it again.
     once_large = replaced(OTHERS, Desired(Size(7, 1024)), LARGE)
     assert from_metadata(once_large, LARGE, LARGE_BOOT, SMALL) == Desired(LARGE_BOOT)

@@ -69,7 +69,7 @@ def test_sample_of_an_unread_guest_has_no_sizes() -> None:
     assert "ReservedTooLittle" in sample.conditions
 
 
-def test_memory_that_no_driver_has_confirmed_is_not_observed_and_counts_as_all() -> None:
+def test_unconfirmed_memory_is_not_observed_and_counts_as_the_maximum() -> None:
     seen = replace(STATS, max_memory_mb=4096, memory_confirmed=False)
     sample = sample_of_pass(stats=seen)
     assert (sample.actuated, sample.observed) == (SIZE, Observed(None, None))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is told of an instance."""
+"""The numbers that the status of an instance shows."""
 
 from __future__ import annotations
 
@@ -146,7 +146,7 @@ def record(progress: Progress = REFUSED, *recorded_conditions: Condition) -> Des
     return Desired(Size(6, 3072), progress=progress, recorded_conditions=recorded_conditions)
 
 
-def test_conditions_are_told_each_with_type_status_reason_message_and_since() -> None:
+def test_condition_has_type_status_reason_message_and_since() -> None:
     conditions = told(desired=record(REFUSED, OFFLINE))["conditions"]
     assert conditions[0] == {
         "type": "Converged",

@@ -52,11 +52,16 @@ def test_what_is_not_cpu_or_memory_is_left_as_it_is() -> None:
     assert before[VCPU] == 1
 
 
-def test_vcpus_do_not_stay_behind_when_the_class_changes() -> None:
-    assert resized({VCPU: 4, MEMORY_MB: 512}, Size(2, 512), facts(dedicated=8)) == {
-        PCPU: 2,
-        MEMORY_MB: 512,
-    }
+def test_pcpus_do_not_stay_behind_when_the_class_changes() -> None:
+    assert resized({PCPU: 4, MEMORY_MB: 512}, Size(2, 512), facts()) == {VCPU: 2, MEMORY_MB: 512}
+
+
+@pytest.mark.parametrize("isolated", [False, True])
+@pytest.mark.parametrize("dedicated", [2, 8])
+def test_dedicated_vcpus_allocated_as_vcpu_stay_so(dedicated: int, isolated: bool) -> None:
+    flavor, held = facts(dedicated, isolated), {VCPU: 4, MEMORY_MB: 512}
+    assert allocated_size(held, flavor) == Size(4, 512)
+    assert resized(held, Size(6, 512), flavor) == {VCPU: 6, MEMORY_MB: 512}
 
 
 def test_an_allocation_of_nothing_is_a_size_of_nothing() -> None:

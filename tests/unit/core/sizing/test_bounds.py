@@ -126,7 +126,7 @@ def test_minimum_of_a_blocked_resource_is_ignored(
 
 @pytest.mark.parametrize(("specs", "image", "resource", "why"), FLAVOR_BLOCKERS)
 @pytest.mark.parametrize("named", [{}, SMALL])
-def test_where_a_flavor_blocks_a_resource_no_size_below_its_maximum_is_shown(
+def test_minimum_of_a_resource_that_the_flavor_blocks_is_its_maximum(
     specs: dict[str, str], image: dict[str, str], resource: str, why: str, named: dict[str, str]
 ) -> None:
     minimum = bounds_of(facts({**named, **specs}, image=image)).minimum
@@ -150,7 +150,7 @@ def test_an_image_chooses_the_page_size_that_the_flavor_leaves_open(
     assert bool(bounds.blockers) is blocked
 
 
-def test_all_blockers_are_told_at_once_and_the_first_of_a_resource_is_given() -> None:
+def test_bounds_name_all_blockers_and_give_the_first_of_a_resource() -> None:
     bounds = bounds_of(
         facts({"hw:mem_page_size": "large", "hw:pmem": "6GB", "resources:VCPU": "4"}),
         HostFacts(balloon_device=False),
@@ -218,7 +218,7 @@ def test_mixed_is_never_without_one_of_its_dedicated_cpus(
     assert (bounds.boot.vcpus, bounds.minimum.vcpus) == (boot, boot)
 
 
-def test_mixed_without_a_minimum_boots_large_and_goes_down_to_its_dedicated_cpus() -> None:
+def test_mixed_without_minimum_boots_with_all_and_shrinks_to_dedicated() -> None:
     bounds = bounds_of(mixed("0-2", 3))
     assert (bounds.boot.vcpus, bounds.minimum.vcpus) == (8, 3)
 
@@ -239,7 +239,7 @@ def test_mixed_without_a_minimum_boots_large_and_goes_down_to_its_dedicated_cpus
         ({"hw:cpu_threads": "\N{SUPERSCRIPT TWO}"}, {}, 1),
     ],
 )
-def test_the_vcpu_step_is_the_threads_of_a_core_where_they_divide_the_flavor(
+def test_vcpu_step_is_the_threads_of_a_core_where_they_divide_the_flavor(
     specs: dict[str, str], image: dict[str, str], step: int
 ) -> None:
     assert bounds_of(facts(specs, image=image)).vcpu_step == step

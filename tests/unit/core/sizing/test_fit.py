@@ -62,7 +62,7 @@ def test_a_mask_of_dedicated_ones_needs_all_up_to_the_last() -> None:
     assert "would have 4 vCPUs, and 1 are claimed" in why
 
 
-def test_a_rebuild_stays_with_the_image_so_its_min_ram_and_its_policy_count_too() -> None:
+def test_rebuild_refusal_counts_the_images_min_ram_and_cpu_policy() -> None:
     assert rebuild_refusal(SMALL, PLAIN, replace(PLAIN, image_min_ram_mb=600)) is not None
     assert rebuild_refusal(Size(1, 600), PLAIN, replace(PLAIN, image_min_ram_mb=600)) is None
     # Who rescues does not keep it, and Nova asks nothing of it then.

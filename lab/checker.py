@@ -1,7 +1,7 @@
-"""``nova-xloud-status invariants`` after every test, without Nova's import after every test.
+"""Runs ``nova-xloud-status invariants`` many times, and imports Nova only once.
 
-One process of its own has Nova configured as the command has it, and answers again and again. That
-the command itself works is a test of test_lab.py.
+A process of its own has Nova configured as the command has it, and makes one check after another.
+tests/e2e/test_lab.py tests the command itself.
 """
 
 import io
@@ -20,10 +20,11 @@ CHECK_SECONDS = 60
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the checker said.
+    """The outcome of one check.
 
-    :ivar code: its exit code: 0 when every rule holds, 1 when one is broken
-    :ivar text: all that it printed
+    :ivar code: the command's exit code: 0 if every rule holds, 1 if one is broken, 2 if a rule
+        could not be checked
+    :ivar text: all that the command printed
     """
 
     code: int
@@ -38,7 +39,11 @@ class Checker:
     process: ProcessPoolExecutor
 
     def ask(self, *more: str) -> Verdict:
-        """Check the whole cloud now."""
+        """Check the whole cloud now.
+
+        :param more: more options of the command
+        :raises TimeoutError: the check takes more than ``CHECK_SECONDS``; it goes on in its process
+        """
         code, text = self.process.submit(_check, [*by_hand.invariants(self.layout), *more]).result(
             CHECK_SECONDS
         )
@@ -47,6 +52,7 @@ class Checker:
 
 @contextmanager
 def checker(layout: Layout) -> Iterator[Checker]:
+    """Start the process of a checker; at its end the block waits for a check that still runs."""
     with ProcessPoolExecutor(
         1, get_context("spawn"), _begin, (str(layout.site), by_hand.configuration(layout))
     ) as process:

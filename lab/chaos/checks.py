@@ -1,0 +1,159 @@
+"""What must be true of the cloud after a fault, and the problems where it is not."""
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+import libvirt
+from keystoneauth1.exceptions import ClientException
+from openstack.exceptions import SDKException
+
+from lab import guest, processes
+from lab.chaos.supervisor import Supervisor
+from lab.checker import Checker
+from lab.cloud import Cloud, Size, Witnesses
+from lab.errors import LabError
+
+# Conditions that do not explain why a server has another size than the desired one. The last one is
+# itself a fault of nova-xloud.
+EXPLAIN_NOTHING = {"Converged", "Booting", "ReservedTooLittle"}
+# A condition that explains only why the guest uses fewer vCPUs than Placement and libvirt have.
+OF_THE_GUEST_ONLY = {"CpusNotOnline"}
+# The rule that a crash between a claim and the record leaves broken until the next pass: more is
+# reserved than the columns say. All other rules hold at any moment.
+UNTIL_THE_NEXT_PASS = "columns_differ"
+# The errors of a client or a reader whose service does not answer, or does not answer as usual.
+NOT_ANSWERED = (
+    *(ClientException, SDKException, libvirt.libvirtError, LabError),
+    *(OSError, KeyError, TypeError, ValueError),
+)
+
+
+@dataclass
+class Asked:
+    """What one server was asked for.
+
+    :ivar sizes: all sizes that it was ever asked for, and its first one
+    :ivar requests: the ids of requests that were answered with 202 in this round
+    """
+
+    sizes: set[Size] = field(default_factory=set)
+    requests: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Checks:
+    """All that has to hold when a cloud has recovered."""
+
+    cloud: Cloud
+    checker: Checker
+    supervisor: Supervisor
+    asked: dict[str, Asked]
+
+    def broken_invariants(self) -> list[str]:
+        """Return the rules that must hold even while a fault lasts, and do not hold.
+
+        What cannot be read is not judged.
+        """
+        try:
+            told = json.loads(self.checker.ask("--format", "json").text)
+        except Exception as error:  # noqa: BLE001 - a cloud with a fault answers with anything
+            print(f"     the invariants could not be read: {type(error).__name__}: {error}")
+            return []
+        breaks = [one for one in told["breaks"] if one["code"] != UNTIL_THE_NEXT_PASS]
+        return [f"{one['code']}: {one['message']}" for one in breaks]
+
+    def problems(self, *, explained: bool) -> list[str]:
+        """Return what is not as it has to be, in words; empty when all has recovered.
+
+        :param explained: a server that is not converged is no problem if a condition says why
+        """
+        found = [f"{name} does not run" for name in self.supervisor.missing()]
+        try:
+            # The cheapest check first, and no other once one has failed: this is repeated often.
+            found = found or list(self._services())
+            found = found or list(self._states())
+            for server, asked in self.asked.items():
+                found = found or [f"{server}: {w}" for w in self._server(server, asked, explained)]
+            if found:
+                return found
+            verdict = self.checker.ask()
+        except NOT_ANSWERED as error:
+            return [f"{type(error).__name__}: {error}"]
+        return [] if verdict.code == 0 else [f"invariants: {verdict.text}"]
+
+    def _services(self) -> Iterator[str]:
+        for service in self.cloud.connection.compute.services():
+            reported = datetime.fromisoformat(service.updated_at).replace(tzinfo=UTC).timestamp()
+            if service.state != "up" or reported < self._started_at(service.binary, service.host):
+                yield f"{service.binary} on {service.host} is {service.state}, and silent"
+
+    def _started_at(self, binary: str, host: str) -> float:
+        """Return when a service's process was started: it counts once it has reported since."""
+        names = (binary, f"{binary}-{host}")
+        (daemon,) = (self.supervisor.daemons[n] for n in names if n in self.supervisor.daemons)
+        return processes.started_at(self.cloud.layout, daemon)
+
+    def _states(self) -> Iterator[str]:
+        for shown in self.cloud.call("GET", "/servers/detail").body["servers"]:
+            if shown["id"] not in self.asked:
+                continue
+            if shown["OS-EXT-STS:task_state"]:
+                yield f"{shown['id']}: task_state {shown['OS-EXT-STS:task_state']}"
+            if shown["status"] != "ACTIVE":
+                yield f"{shown['id']}: status {shown['status']}"
+
+    def _server(self, server: str, asked: Asked, explained: bool) -> Iterator[str]:
+        cloud = self.cloud
+        told = cloud.xloud_status(server).body["xloud_status"]
+        desired = Size(told["vcpus"]["desired"], told["memory_mb"]["desired"])
+        if desired not in asked.sizes:
+            yield f"{desired} is desired, which nobody asked for"
+        conditions = {one["type"] for one in told["conditions"] if one["status"] is True}
+        console = guest.last_report(self._console(server).read_bytes())
+        said = Witnesses(
+            cloud.claimed(server),
+            cloud.actuated(server),
+            Size(console.cpus, console.held_mb) if console else None,
+        )
+        there = "Converged" in conditions and said.all_say(desired)
+        explain = conditions - EXPLAIN_NOTHING if explained else set()
+        if said.placement == said.libvirt == desired:
+            there = there or bool(explain & OF_THE_GUEST_ONLY)
+        if not there and not explain - OF_THE_GUEST_ONLY:
+            yield f"{desired} is desired, there is {said}, and true is {sorted(conditions)}"
+        for request in asked.requests:
+            path = f"/servers/{server}/os-instance-actions/{request}"
+            answer = cloud.call("GET", path)
+            if answer.status == 404:
+                # A request with nothing to do has no action.
+                continue
+            events = answer.body["instanceAction"]["events"]
+            if not (events and all(event["result"] for event in events)):
+                yield f"the action of {request} has no end: {events}"
+
+    def _console(self, server: str) -> Path:
+        """Return the guest's console as libvirt writes it: Nova's API for it takes long."""
+        return self.cloud.layout.instances / server / "console.log"
+
+
+def polled(
+    problems: Callable[[bool], Sequence[str]],
+    patience: Callable[[], tuple[bool, bool]],
+    wait: Callable[[], None],
+) -> list[str]:
+    """Call ``problems`` until it finds none or the time is over; return what it found last.
+
+    :param problems: takes whether a condition may explain a server that is not converged
+    :param patience: returns whether a condition may explain that by now, and whether the time is
+        over
+    :param wait: is called between two calls of ``problems``
+    """
+    while True:
+        explained, over = patience()
+        left = list(problems(explained))
+        if not left or over:
+            return left
+        wait()

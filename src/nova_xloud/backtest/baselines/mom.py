@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: Apache-2.0
+"""oVirt's MOM: all machines grow while the host has 20 % free, and shrink while it has less.
+
+Constants of oVirt/mom 3de1c8e (``doc/balloon.rules``) and oVirt/vdsm fd4b0df2
+(``mom.d/02-balloon.policy``): means of 10 samples, every 15 s; steps of 5 %, but growth at once to
+what is used and the free share; a machine keeps a free share of 20 % where the host has enough,
+less with less, and a negative one below 5 %; changes below 0.25 % are ignored. Memory only: vCPUs
+stay at the maximum.
+
+MOM counts a guest's page cache as used. Most traces do not have it, which flatters MOM here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from nova_xloud.backtest.policy import Host, Neighbour, Wanted
+
+HOST_FREE, HOST_CRITICAL = 0.20, 0.05
+GUEST_FREE = 0.20
+GROW, SHRINK = 1.05, 0.95
+SMALLEST_CHANGE = 0.0025
+SAMPLES = 10
+CYCLE = 15.0
+
+
+class State(NamedTuple):
+    """The last samples of the host's free share, and of what each machine uses, MiB."""
+
+    host: tuple[float, ...] = ()
+    used: Mapping[str, tuple[float, ...]] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Mom:
+    """Grows and shrinks all machines by what the host has free."""
+
+    name: str = "mom"
+    starts_large: bool = True
+    period: float = CYCLE
+    _nothing: State = field(default=State(), repr=False)
+
+    def begin(self) -> State:
+        return self._nothing
+
+    def decide_all(
+        self, state: State, host: Host, machines: Sequence[Neighbour], at: float
+    ) -> tuple[State, tuple[Wanted, ...]]:
+        free = 1 - sum(machine.held_mb for machine in machines) / host.memory_mb
+        frees = (*state.host, free)[-SAMPLES:]
+        used: dict[str, tuple[float, ...]] = {}
+        wanted = []
+        for machine in machines:
+            seen = machine.seen
+            size = float(seen.memory_mb)
+            if seen.memory is not None:
+                cached = seen.memory + (seen.cache or 0.0)
+                used[machine.name] = (*state.used.get(machine.name, ()), cached)[-SAMPLES:]
+                size = new_size(
+                    size,
+                    _mean(used[machine.name]),
+                    _mean(frees),
+                    (seen.min_memory_mb, seen.max_memory_mb),
+                )
+            wanted.append(Wanted(seen.max_vcpus, round(size), CYCLE))
+        return State(frees, used), tuple(wanted)
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values)
+
+
+def new_size(current: float, used: float, host_free: float, limits: tuple[int, int]) -> float:
+    """Return the size of a machine after one cycle, MiB.
+
+    :param used: MiB used by the machine, with its page cache
+    :param host_free: the share of the host that is free
+    :param limits: the least and the most memory of the machine, MiB
+    """
+    least, most = limits
+    floor = max(least, used + guest_free(host_free) * current)
+    if host_free >= HOST_FREE:
+        size = min(max(current * GROW, floor), most)
+    else:
+        size = min(max(current * SHRINK, floor), current, most)
+    return current if abs(size - current) < SMALLEST_CHANGE * current else size
+
+
+def guest_free(host_free: float) -> float:
+    """Return the share that a machine should have free; below 5 % on the host it is negative."""
+    if host_free <= HOST_CRITICAL:
+        return host_free - HOST_CRITICAL
+    return GUEST_FREE * min(1.0, host_free / HOST_FREE)

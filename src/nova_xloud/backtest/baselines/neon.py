@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Neon's autoscaler: a goal in compute units, reached at once upwards, a unit at a time downwards.
+
+Constants of neondatabase/autoscaling a4bce09e (``autoscaler-agent/config_map.yaml``,
+``pkg/agent/core/goalcu.go``, ``state.go``) and of neondatabase/neon 6a35a3e9
+(``libs/vm_monitor/src``): load average divided by 0.9, memory divided by 0.75, each 5 s; the
+guest's monitor denies a shrink unless 0.85 of what is left would do.
+
+Not modelled: the working set of Neon's file cache, which other guests do not have, and the fast
+path of the monitor inside of the guest.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from nova_xloud.backtest.policy import NEVER, Seen, Wanted, cut
+
+CPU_FILL = 0.9
+MEMORY_FILL = 0.75
+TOTAL_FILL = 0.9
+# MiB that are counted as used beside total less available.
+MEMORY_EXTRA_MB = 100.0
+# A unit is 1 GiB (and 0.25 vCPU of 4 GiB machines); of smaller machines an eighth of the maximum.
+UNIT_MB = 1024.0
+SMALLEST_MACHINE_IN_UNITS = 8.0
+UNITS_WITHOUT_MEMORY_PER_VCPU = 4.0
+# The load average of one minute.
+LOAD_SECONDS = 60.0
+DENY_FILL = 0.85
+DENY_EXTRA_MB = 100.0
+# Load this near to what is used now will not move the goal any more, cores.
+SETTLED = 0.02
+
+
+class State(NamedTuple):
+    """What is remembered of a machine.
+
+    :ivar load: the load average of one minute, in cores; None before the first tick with figures
+    :ivar units: the units that it has; None if that is to be found from its size
+    """
+
+    load: float | None = None
+    units: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Neon:
+    """Neon's goal in compute units."""
+
+    name: str = "neon"
+    starts_large: bool = False
+    period: float = 5.0
+
+    def begin(self) -> State:
+        return State()
+
+    def decide(self, state: State, seen: Seen) -> tuple[State, Wanted]:
+        load = load_average(state.load, seen.load, seen.elapsed)
+        units, unit_mb, unit_vcpus = units_of(seen)
+        current = _units_now(state.units, seen, unit_mb, unit_vcpus)
+        goal = goal_units(load, seen.memory, unit_mb, unit_vcpus)
+        is_missing = goal is None or (seen.memory is None and seen.max_memory_mb > 0)
+        if goal is None or (is_missing and goal < current):
+            goal = current
+        if goal < current:
+            goal = current - 1
+            if is_denied(goal * unit_mb, seen.memory):
+                goal = current
+        goal = min(goal, math.ceil(units))
+        again = NEVER
+        if seen.load is not None and load is not None and abs(load - seen.load) > SETTLED:
+            again = 0.0
+        if goal < current:
+            # A unit is less than a vCPU: the size may be the same for some ticks.
+            again = self.period
+        return State(load, goal), _size(goal, unit_mb, unit_vcpus)._replace(again=again)
+
+
+def load_average(before: float | None, load: float | None, elapsed: float) -> float | None:
+    """Return the load average of one minute: the kernel's exponential mean of ``load``, cores."""
+    if load is None or before is None:
+        return before if load is None else load
+    old = math.exp(-elapsed / LOAD_SECONDS)
+    return before * old + load * (1 - old)
+
+
+def units_of(seen: Seen) -> tuple[float, float, float]:
+    """Return how many units the maximum is, and MiB and vCPUs of a unit."""
+    if not seen.max_memory_mb and not seen.max_vcpus:
+        return 1.0, 0.0, 0.0
+    if not seen.max_memory_mb:
+        units = seen.max_vcpus * UNITS_WITHOUT_MEMORY_PER_VCPU
+        return units, 0.0, seen.max_vcpus / units
+    unit_mb = min(UNIT_MB, seen.max_memory_mb / SMALLEST_MACHINE_IN_UNITS)
+    units = seen.max_memory_mb / unit_mb
+    return units, unit_mb, seen.max_vcpus / units
+
+
+def _size(units: int, unit_mb: float, unit_vcpus: float) -> Wanted:
+    return Wanted(math.ceil(units * unit_vcpus - 1e-9), round(units * unit_mb))
+
+
+def _units_now(before: int | None, seen: Seen, unit_mb: float, unit_vcpus: float) -> int:
+    """Return the units that the machine has: those before, unless its size is another one."""
+    if before is not None and cut(_size(before, unit_mb, unit_vcpus), seen)[:2] == (
+        seen.vcpus,
+        seen.memory_mb,
+    ):
+        return before
+    if unit_mb:
+        return math.ceil(seen.memory_mb / unit_mb - 1e-9)
+    return math.floor(seen.vcpus / unit_vcpus + 1e-9) if unit_vcpus else 1
+
+
+def goal_units(
+    load: float | None, memory: float | None, unit_mb: float, unit_vcpus: float
+) -> int | None:
+    """Return the goal in units, from load (cores) and memory used (MiB); None if both are missing.
+
+    ``ceil(max(round(load / 0.9), memory / 0.75, memory / 0.9))``, with 100 MiB more of memory.
+    """
+    goals = []
+    if load is not None and unit_vcpus:
+        goals.append(float(round(load / CPU_FILL / unit_vcpus)))
+    if memory is not None and unit_mb:
+        used = (memory + MEMORY_EXTRA_MB) / unit_mb
+        goals += [used / MEMORY_FILL, used / TOTAL_FILL]
+    return max(1, math.ceil(max(goals) - 1e-9)) if goals else None
+
+
+def is_denied(target_mb: float, memory: float | None) -> bool:
+    """Return whether the guest's monitor denies to shrink to ``target_mb`` MiB."""
+    if memory is None:
+        return False
+    return DENY_FILL * (target_mb - DENY_EXTRA_MB) < memory + DENY_EXTRA_MB

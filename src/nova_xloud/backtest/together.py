@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Plays the machines of a trace together on one host, to policies that decide all of them."""
+
+from __future__ import annotations
+
+import math
+from array import array
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from nova_xloud.backtest.demand import Demand, minimum_memory, minimum_vcpus
+from nova_xloud.backtest.model import Pace, Played, Run
+from nova_xloud.backtest.policy import Host, HostPolicy, Neighbour, Seen, Wanted, cut
+
+
+@dataclass(frozen=True, slots=True)
+class PlayedTogether:
+    """What a policy has done with the machines of a host.
+
+    :ivar played: what it has done with each machine, in the order of the machines
+    :ivar most_vcpus: the most vCPUs that all machines have had together, with changes on their way
+    :ivar most_mb: the most memory that all machines have had together, MiB
+    """
+
+    played: tuple[Played, ...]
+    most_vcpus: int
+    most_mb: int
+
+
+def host_of(demands: Sequence[Demand], share: float) -> Host:
+    """Return a host that has ``share`` of what all machines may have at most, together.
+
+    It has no less than what all have at least.
+    """
+    vcpus = sum(max(demand.max_vcpus) for demand in demands)
+    memory = sum(max(demand.max_memory) for demand in demands)
+    least_vcpus = sum(minimum_vcpus(max(demand.max_vcpus)) for demand in demands)
+    least_mb = sum(minimum_memory(max(demand.max_memory)) for demand in demands)
+    return Host(
+        max(math.ceil(share * vcpus), least_vcpus), max(math.ceil(share * memory), least_mb)
+    )
+
+
+def steady(demand: Demand) -> Demand:
+    """Return the demand with one maximum for all of its time: a resize is no part of the play."""
+    count = len(demand.cpu)
+    return replace(
+        demand,
+        max_vcpus=array("q", [max(demand.max_vcpus)] * count),
+        max_memory=array("q", [max(demand.max_memory)] * count),
+    )
+
+
+def play_together(
+    demands: Sequence[Demand], policy: HostPolicy, host: Host, seed: int, pace: Pace
+) -> PlayedTogether:
+    """Play all ``demands`` on one host, at the times that they have."""
+    guests = [_Guest(demand, policy, seed, pace) for demand in demands]
+    state = policy.begin()
+    most_vcpus = most_mb = 0
+    while True:
+        at = min((guest.run.at for guest in guests if guest.has_ticks), default=math.inf)
+        if at == math.inf:
+            break
+        present = [guest for guest in guests if guest.begin <= at < guest.end]
+        due = [guest.is_due(at, policy.period) for guest in present]
+        neighbours = [guest.look(at, is_due) for guest, is_due in zip(present, due, strict=True)]
+        state, wanted = policy.decide_all(state, host, neighbours, at)
+        for guest, is_due, size in zip(present, due, wanted, strict=True):
+            guest.take(at, is_due, size)
+        held = [guest.run.held(at) for guest in present]
+        most_vcpus = max(most_vcpus, sum(vcpus for vcpus, _ in held))
+        most_mb = max(most_mb, sum(mib for _, mib in held))
+    return PlayedTogether(tuple(guest.run.played() for guest in guests), most_vcpus, most_mb)
+
+
+class _Guest:
+    """One machine of the host while it is played."""
+
+    def __init__(self, demand: Demand, policy: HostPolicy, seed: int, pace: Pace) -> None:
+        self.run = Run(demand, policy, seed, pace)
+        self.name = demand.name
+        self.begin = demand.begin
+        self.end = demand.end
+        self._seen: Seen | None = None
+
+    @property
+    def has_ticks(self) -> bool:
+        """Whether the machine has another tick before it leaves the host."""
+        return self.run.at < self.end
+
+    @property
+    def seen_last(self) -> Seen:
+        """What was seen of the machine last."""
+        return self._seen or self.run.see()
+
+    def is_due(self, at: float, period: float) -> bool:
+        """Whether the machine is asked at ``at``.
+
+        A policy with a period of its own asks all machines at once, but for those whose last change
+        is still on its way.
+        """
+        if period and not self.run.is_changing(at):
+            self.run.at = at
+        return self.run.at <= at
+
+    def take(self, at: float, is_due: bool, size: Wanted) -> None:
+        """Give the machine what is wanted, if it is asked, or if the host has others ask for it."""
+        if not is_due:
+            if self.run.is_changing(at) or size[:2] == (self.run.vcpus, self.run.memory_mb):
+                return
+            self.run.at = at
+            self._seen = self.run.see()
+        self.run.take(cut(size, self.seen_last))
+
+    def look(self, at: float, is_due: bool) -> Neighbour:
+        """Return what the host sees of the machine."""
+        if is_due:
+            self._seen = self.run.see()
+        vcpus, mib = self.run.held(at)
+        return Neighbour(
+            self.name, self.seen_last, is_due, self.run.vcpus, self.run.memory_mb, vcpus, mib
+        )

@@ -1,0 +1,205 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``nova-xloud-autoscale replay``: all decisions of a journal again."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from nova_xloud.backtest.journals import Journal, JournalError, journal_at
+from nova_xloud.backtest.replaying import Outcome, Pair, pairs
+from nova_xloud.cmd import command
+from nova_xloud.cmd.autoscale_report import say_skipped
+from nova_xloud.core.autoscaling.settings import Profile
+from nova_xloud.printable import one_line
+
+DIFFERENT = 1
+WRONG = 2
+# So many decisions that differ are printed; the others are counted.
+SHOWN = 5
+
+DESCRIPTION = """\
+Decide everything in the journal of a compute host again, with the same function
+that nova-compute calls.
+
+Without --profile each decision has to be the same again, to the byte: the
+journal has all that decides. A difference means that another version of
+nova-xloud has decided, or that lines are missing at the begin of the journal or
+in it.
+
+With --profile the command says what another profile would have recommended, on
+average over all decisions, beside what was recommended. The samples stay those
+of the sizes that the servers really had.
+
+JOURNAL is a file, or the folder that [xloud] autoscale_journal names on a
+compute host. Compressed files are read too.
+"""
+
+EPILOG = """\
+Exit codes: 0 all decisions are the same, or --profile was given; 1 a decision is
+another one: the first ones are listed with both; 2 the arguments or the journal
+are wrong; 130 interrupted.
+With -f lines the new lines are on stdout, in the form of the journal.
+
+  nova-xloud-autoscale replay /var/lib/nova/xloud-autoscale
+  nova-xloud-autoscale replay autoscale.jsonl --profile dense
+  nova-xloud-autoscale replay autoscale.jsonl -f lines | diff autoscale.jsonl -
+"""
+
+
+def add(commands: Any, parent: argparse.ArgumentParser) -> None:
+    """Add the command ``replay`` to ``commands``, which ``add_subparsers()`` returned."""
+    parser = command.add(
+        commands,
+        "replay",
+        parent,
+        what="all decisions of a journal again: the same ones, or those of another profile",
+        description=DESCRIPTION,
+        epilog=EPILOG,
+    )
+    parser.add_argument("journal", metavar="JOURNAL", type=Path, help="a journal, or its folder")
+    parser.add_argument(
+        "--profile",
+        choices=[profile.value for profile in Profile],
+        help="decide with this profile for all servers (default: with that of each decision)",
+    )
+    parser.add_argument(
+        "--server",
+        metavar="UUID",
+        help="only the decisions of this server (default: those of all)",
+    )
+    parser.add_argument(
+        "-f",
+        "--format",
+        choices=("table", "json", "lines"),
+        default="table",
+        help="format of the result on stdout (default: table)",
+    )
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Decide again, print the result, and return the exit code, which ``EPILOG`` explains."""
+    profile = None if arguments.profile is None else Profile(arguments.profile)
+    try:
+        journal = journal_at(arguments.journal)
+        result = _Result(profile, prints_lines=arguments.format == "lines")
+        for pair in _chosen(journal, profile, arguments.server):
+            result.add(pair)
+    except JournalError as error:
+        print(f"nova-xloud-autoscale replay: {error}", file=sys.stderr)
+        return WRONG
+    say_skipped(journal)
+    if not result.decisions:
+        of = f" of server {one_line(arguments.server)}" if arguments.server else ""
+        print(
+            f"nova-xloud-autoscale replay: {arguments.journal}: has no decision{of}",
+            file=sys.stderr,
+        )
+        return WRONG
+    if arguments.format == "json":
+        print(json.dumps(result.as_json(), indent=1, allow_nan=False))
+    elif arguments.format == "table":
+        print(result.as_table())
+    return DIFFERENT if profile is None and result.different else 0
+
+
+def _chosen(journal: Journal, profile: Profile | None, server: str | None) -> Iterator[Pair]:
+    lines = (line for line in journal if server is None or line.record.uuid == server)
+    return pairs(lines, profile)
+
+
+class _Result:
+    """What is known of all decisions; each is printed at once if that is asked for."""
+
+    def __init__(self, profile: Profile | None, prints_lines: bool) -> None:
+        self._profile = profile
+        self._prints_lines = prints_lines
+        self._first: list[Pair] = []
+        self._servers: dict[str, Outcome] = {}
+        self.decisions = self.different = 0
+
+    def add(self, pair: Pair) -> None:
+        """Count one more decision."""
+        self.decisions += 1
+        uuid = pair.entry.uuid
+        self._servers.setdefault(uuid, Outcome(uuid)).add(pair)
+        if not pair.is_same:
+            self.different += 1
+            if len(self._first) < SHOWN:
+                self._first.append(pair)
+        if self._prints_lines:
+            print(pair.text)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the result as data for JSON."""
+        return {
+            "profile": None if self._profile is None else self._profile.value,
+            "decisions": self.decisions,
+            "different": self.different,
+            "first_different": [
+                {
+                    "file": str(pair.line.file),
+                    "line": pair.line.number,
+                    "was": json.loads(pair.line.text)["recommendation"],
+                    "is": json.loads(pair.text)["recommendation"],
+                }
+                for pair in self._first
+            ],
+            "servers": [_as_data(outcome) for outcome in self._servers.values()],
+        }
+
+    def as_table(self) -> str:
+        """Return the result as text for a terminal."""
+        if self._profile is not None:
+            return "\n".join(_table(list(self._servers.values()), self._profile))
+        if not self.different:
+            return f"All {self.decisions} decisions are the same again, to the byte."
+        lines = [f"{self.different} of {self.decisions} decisions are not the same again."]
+        for pair in self._first:
+            lines.append(f"{pair.line.file}, line {pair.line.number}, {one_line(pair.entry.uuid)}:")
+            lines += (f"  was {_said(pair.entry)}", f"  is  {_said(pair.again)}")
+        if self.different > len(self._first):
+            lines.append(f"and {self.different - len(self._first)} more")
+        return "\n".join(lines)
+
+
+def _said(entry: Any) -> str:
+    recommendation = entry.recommendation
+    return "; ".join(
+        f"{name} {advice.wanted} ({advice.code}: {one_line(advice.reason)})"
+        for name, advice in (
+            ("vCPUs", recommendation.vcpus),
+            ("memory", recommendation.memory_mb),
+        )
+    )
+
+
+def _as_data(outcome: Outcome) -> dict[str, Any]:
+    return {
+        "uuid": outcome.uuid,
+        "decisions": outcome.decisions,
+        "others": outcome.others,
+        "was": {
+            "mean_vcpus": round(outcome.mean(outcome.vcpus), 3),
+            "mean_memory_mb": round(outcome.mean(outcome.memory_mb), 1),
+        },
+        "is": {
+            "mean_vcpus": round(outcome.mean(outcome.vcpus_again), 3),
+            "mean_memory_mb": round(outcome.mean(outcome.memory_mb_again), 1),
+        },
+    }
+
+
+def _table(outcomes: list[Outcome], profile: Profile) -> Iterator[str]:
+    yield f"Recommended on average, and what {profile.value} would have recommended:"
+    for one in outcomes:
+        yield (
+            f"{one_line(one.uuid)}  {one.decisions} decisions, {one.others} others: vCPUs "
+            f"{one.mean(one.vcpus):.2f}, would be {one.mean(one.vcpus_again):.2f}; memory "
+            f"{one.mean(one.memory_mb):.0f} MiB, would be {one.mean(one.memory_mb_again):.0f} MiB"
+        )

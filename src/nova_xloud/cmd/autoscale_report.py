@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``nova-xloud-autoscale report``: what each server should have, what it would free, and why."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from nova_xloud.backtest.journals import Journal, JournalError, journal_at
+from nova_xloud.backtest.recommended import Evidence, ServerReport, reports
+from nova_xloud.cmd import command
+from nova_xloud.core.size import Size
+from nova_xloud.printable import one_line
+
+WRONG = 2
+
+DESCRIPTION = """\
+Read the journal of a compute host, and list what each server should have: the
+size that automatic growth would bring it to, what that would free on the host,
+and the evidence. Servers in the mode `observe` have one too: so this is how to
+find out what automatic growth would do before it is turned on.
+
+JOURNAL is a file, or the folder that [xloud] autoscale_journal names on a
+compute host. Compressed files are read too.
+"""
+
+EPILOG = """\
+If the figures of a server are too few to shrink it, it should have what it has,
+and the reason says what is missing.
+
+Exit codes: 0 done; 2 the arguments or the journal are wrong; 130 interrupted.
+
+  nova-xloud-autoscale report /var/lib/nova/xloud-autoscale
+  nova-xloud-autoscale report autoscale.jsonl -f json
+"""
+
+
+def add(commands: Any, parent: argparse.ArgumentParser) -> None:
+    """Add the command ``report`` to ``commands``, which ``add_subparsers()`` returned."""
+    parser = command.add(
+        commands,
+        "report",
+        parent,
+        what="what each server should have, what that would free, and why",
+        description=DESCRIPTION,
+        epilog=EPILOG,
+    )
+    parser.add_argument("journal", metavar="JOURNAL", type=Path, help="a journal, or its folder")
+    parser.add_argument(
+        "-f",
+        "--format",
+        choices=("table", "json"),
+        default="table",
+        help="format of the report on stdout (default: table)",
+    )
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print the report, and return the exit code, which ``EPILOG`` explains."""
+    try:
+        journal = journal_at(arguments.journal)
+        found = reports(line.record for line in journal)
+    except JournalError as error:
+        print(f"nova-xloud-autoscale report: {error}", file=sys.stderr)
+        return WRONG
+    say_skipped(journal)
+    show = _as_json if arguments.format == "json" else _as_table
+    print(show(found))
+    return 0
+
+
+def say_skipped(journal: Journal) -> None:
+    """Print on stderr how many lines had no record, and which is the first of them."""
+    if journal.skipped:
+        count = len(journal.skipped)
+        lines = "1 line was" if count == 1 else f"{count} lines were"
+        print(f"{lines} skipped, the first one is {journal.skipped[0]}", file=sys.stderr)
+
+
+def _freed(found: Sequence[ServerReport]) -> Size:
+    return Size(sum(r.frees.vcpus for r in found), sum(r.frees.memory_mb for r in found))
+
+
+def _as_json(found: Sequence[ServerReport]) -> str:
+    freed = _freed(found)
+    document = {
+        "servers": [_server(report) for report in found],
+        "frees": {"vcpus": freed.vcpus, "memory_mb": freed.memory_mb},
+    }
+    return json.dumps(document, indent=1, allow_nan=False)
+
+
+def _server(report: ServerReport) -> dict[str, Any]:
+    return {
+        "uuid": report.uuid,
+        "mode": report.mode,
+        "profile": report.profile,
+        "since": _date(report.since),
+        "until": _date(report.until),
+        "decisions": report.decisions,
+        "changes": report.changes,
+        "vcpus": _resource(report.vcpus, report.has.vcpus),
+        "memory_mb": _resource(report.memory_mb, report.has.memory_mb),
+    }
+
+
+def _resource(evidence: Evidence, has: int) -> dict[str, Any]:
+    return {
+        "has": has,
+        "should_have": evidence.should_have,
+        "frees": has - evidence.should_have,
+        "need": evidence.need,
+        "highest_need": evidence.highest_need,
+        "code": evidence.code,
+        "reason": evidence.reason,
+    }
+
+
+def _date(at: float) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(at))
+
+
+def _as_table(found: Sequence[ServerReport]) -> str:
+    if not found:
+        return "The journal has no decision."
+    parts = [_paragraph(report) for report in found]
+    freed = _freed(found)
+    count = "1 server" if len(found) == 1 else f"{len(found)} servers"
+    parts.append(f"{count}; this would free {freed.vcpus} vCPUs and {freed.memory_mb} MiB")
+    return "\n\n".join(parts)
+
+
+def _paragraph(report: ServerReport) -> str:
+    span = f"{_date(report.since)} to {_date(report.until)}"
+    changes = "1 change" if report.changes == 1 else f"{report.changes} changes"
+    head = (
+        f"{one_line(report.uuid)}  {report.mode}, {report.profile}; {report.decisions} decisions "
+        f"and {changes}, {span}"
+    )
+    rows = (
+        _row("vCPUs", report.vcpus, report.has.vcpus, ".2f"),
+        _row("memory", report.memory_mb, report.has.memory_mb, ".0f"),
+    )
+    return "\n".join((head, *rows))
+
+
+def _freed_by(difference: int) -> str:
+    return f"frees {difference}" if difference >= 0 else f"that is {-difference} more"
+
+
+def _row(name: str, evidence: Evidence, has: int, form: str) -> str:
+    def shown(need: float | None) -> str:
+        return "unknown" if need is None else format(need, form)
+
+    return (
+        f"  {name:<7} has {has}, should have {evidence.should_have}, "
+        f"{_freed_by(has - evidence.should_have)}; needs {shown(evidence.need)}, "
+        f"at most {shown(evidence.highest_need)}\n"
+        f"          {evidence.code}: {one_line(evidence.reason)}"
+    )

@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Writes how far ``nova-xloud-autoscale backtest`` has come, because the command may take long."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import TextIO
+
+# Where there is no terminal, a line for each of so many parts of a trace.
+PARTS = 10
+
+
+class Progress:
+    """Writes which share of a trace was played, and how many machines.
+
+    On a terminal this is one line, which is overwritten; leaving the context ends that line. In a
+    file or a pipe it is a line for each tenth of a trace.
+
+    :param stream: where to write; not the stream of the result
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._is_terminal = stream.isatty()
+        self._line_is_open = False
+        self._noted: tuple[str, int] = ("", 0)
+
+    def __enter__(self) -> Progress:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._line_is_open:
+            print(file=self._stream, flush=True)
+
+    def __call__(self, source: str, share: float, what: str) -> None:
+        """Write that ``share`` of a trace, 0 to 1, was played, and ``what`` that was."""
+        line = f"{source}: {100 * share:.0f} % played, {what}"
+        if self._is_terminal:
+            # The rest of a longer line before is overwritten with spaces.
+            print(f"\r{line:<70}", end="", file=self._stream, flush=True)
+            self._line_is_open = True
+            return
+        noted = (source, int(share * PARTS))
+        if noted[1] and noted != self._noted:
+            self._noted = noted
+            print(line, file=self._stream, flush=True)

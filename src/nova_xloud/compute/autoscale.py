@@ -1,0 +1,385 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Scale the instances of one host automatically: read, decide, write down, act, in rounds.
+
+::
+
+    a pass (reconcile.py)   learn()       which instances have a mode other than off
+    a request (host.py)     changed()     an instance whose record has to be read again
+    the loop                run_round()   one call to libvirt; need; arbitration; journal
+    four threads            requests      quota, admission, run (autoscale_requests.py)
+
+With no instance whose mode is ``observe`` or ``on`` there is no thread, no call and no reading. All
+that is remembered is in memory, and what guests have needed is in the journal too.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass, replace
+from typing import Any
+
+from nova_xloud.clock import utc_now
+from nova_xloud.compute.autoscale_act import Actor, why_not
+from nova_xloud.compute.autoscale_journal import JournalFiles
+from nova_xloud.compute.autoscale_members import Members
+from nova_xloud.compute.autoscale_ports import ScaledGuests
+from nova_xloud.compute.autoscale_report import Standstill, report_of
+from nova_xloud.compute.autoscale_requests import Requests
+from nova_xloud.compute.autoscale_room import Rooms
+from nova_xloud.compute.autoscale_round import claimant_of, decide, grants_of, seen
+from nova_xloud.compute.autoscale_state import GuestState, tuning_of
+from nova_xloud.compute.boot_grace import BootGrace
+from nova_xloud.compute.meter import Meter
+from nova_xloud.compute.ports import HostInstances, ManagedInstance
+from nova_xloud.conf import AutoscaleOptions
+from nova_xloud.core.autoscaling.contest import Claimant, Grant
+from nova_xloud.core.autoscaling.journal import Checkpoint, Entry
+from nova_xloud.core.autoscaling.sample import GuestSample
+from nova_xloud.core.autoscaling.tuning import TUNINGS
+from nova_xloud.core.convergence.balloon import OFTEN
+from nova_xloud.core.instance.lifecycle import Condition
+from nova_xloud.core.instance.status import autoscale_status
+from nova_xloud.core.sizing.bounds import HostFacts
+from nova_xloud.errors import DomainError, NotFound, PlacementUnavailable, Refused
+
+LOG = logging.getLogger(__name__)
+
+# Seconds for which a round waits for a QEMU that has just started, before it sets something there.
+ANSWERS_WITHIN = 1.0
+# For how many guests a round sets the period of the statistics; each takes some 20 ms.
+SETS_A_ROUND = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Clocks:
+    """The clocks of automatic growth, as functions that tests can replace.
+
+    :ivar now: returns monotonic seconds
+    :ivar wall: returns seconds since the epoch
+    :ivar date: returns the date and time, as :func:`nova_xloud.clock.utc_now` does
+    """
+
+    now: Callable[[], float] = time.monotonic
+    wall: Callable[[], float] = time.time
+    date: Callable[[], str] = utc_now
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What rounds need of the engine and of the host, beside the ports.
+
+    :ivar facts: returns what is known of the host
+    :ivar boot_grace: knows which guests are booting
+    :ivar is_busy: returns whether a run of the instance is queued or going on
+    :ivar meter: gets a report of each round
+    :ivar usual_period: ``[libvirt] mem_stats_period_seconds``; 0: guests have no balloon
+    """
+
+    facts: Callable[[], HostFacts]
+    boot_grace: BootGrace
+    is_busy: Callable[[str], bool]
+    meter: Meter
+    usual_period: int
+
+
+class Autoscaler:
+    """Scales the instances of one host.
+
+    :param journal: None: no journal is written
+    :param pool: has the threads of the requests
+    """
+
+    def __init__(
+        self,
+        host_instances: HostInstances,
+        guests: ScaledGuests,
+        actor: Actor,
+        options: AutoscaleOptions,
+        around: Surroundings,
+        journal: JournalFiles | None = None,
+        clocks: Clocks | None = None,
+        pool: Executor | None = None,
+    ) -> None:
+        self._host_instances = host_instances
+        self._guests = guests
+        self._actor = actor
+        self._options = options
+        self._around = around
+        self._journal = journal
+        self._clocks = clocks or Clocks()
+        self._period = min(OFTEN, around.usual_period)
+        self._members = Members(self._clocks.now)
+        # Only the round replaces them, as a whole; a status reads them.
+        self._states: dict[str, GuestState] = {}
+        self._rooms = Rooms(guests, host_instances, self._clocks.now)
+        self._standstill = Standstill()
+        self._is_remembered = False
+        # For how many guests this round may still set the period of the statistics.
+        self._may_set = 0
+        self._requests = Requests(
+            actor, self._members, around.meter, around.is_busy, self._clocks.now, pool
+        )
+
+    def learn(self, instances: Sequence[ManagedInstance], began: float) -> None:
+        """Take over all elastic instances of the host, as a pass has read them.
+
+        :param began: when the pass began to read them, in monotonic seconds
+        """
+        had_work = self.has_work
+        self._members.learn(instances, began)
+        self._requests.forget_others(self._members.here)
+        if had_work and not self.has_work:
+            # No round follows that could report it.
+            self._report({}, self._clocks.now())
+
+    def changed(self, one: ManagedInstance) -> None:
+        """Take over an instance whose record a request has changed, as just read."""
+        self._members.changed(one)
+
+    def is_scaled(self, uuid: str) -> bool:
+        """Return whether the instance is scaled, or may be since a request changed it lately."""
+        return uuid in self._members
+
+    @property
+    def has_work(self) -> bool:
+        """Whether an instance is scaled."""
+        return bool(self._members)
+
+    def status(self, one: ManagedInstance) -> tuple[dict[str, Any], Condition | None]:
+        """Return ``autoscale`` of an instance's status, and the condition ``GrowthDeferred``.
+
+        :returns: the condition is None if growth is not deferred
+        """
+        view = one.view
+        state = None if view.scaling.is_off else self._states.get(one.uuid)
+        if state is None or state.sample is None:
+            return autoscale_status(view.scaling, view.desired), None
+        since = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(state.since))
+        age = max(0, int(self._clocks.wall() - state.sample.at))
+        told = autoscale_status(view.scaling, view.desired, state.recommendation, since, age)
+        return told, state.condition
+
+    def close(self) -> None:
+        """Ask for nothing more, because nova-compute is stopping; do not wait."""
+        self._requests.close()
+
+    def run_round(self) -> None:
+        """Read all guests that are scaled, decide, write the decisions down, and act on them.
+
+        If libvirt cannot be asked, that is logged, and the next round tries again.
+        """
+        began = self._clocks.now()
+        self._remember()
+        self._read_stale()
+        members = self._members.scaled()
+        if not members:
+            self._report({}, began)
+            return
+        try:
+            samples = self._read(members)
+        except DomainError as error:
+            LOG.warning(
+                "Skipping this round of automatic growth: libvirt could not be asked. The next "
+                "round tries again: %s",
+                error,
+            )
+            return
+        before = self._states
+        states = self._decided(members, samples)
+        self._arbitrate({uuid: members[uuid] for uuid in states}, states)
+        silent = {
+            uuid: before[uuid].without_guest()
+            for uuid in members.keys() - states.keys()
+            if uuid in before
+        }
+        kept = {**before, **silent, **states}
+        here = self._members.here
+        self._states = {uuid: one for uuid, one in kept.items() if uuid in here}
+        self._write_down(members, states, before)
+        self._report(members, began)
+
+    def _report(self, members: Mapping[str, ManagedInstance], began: float) -> None:
+        now, wall = self._clocks.now(), self._clocks.wall()
+        report = report_of(members, self._states, now - began, wall, now)
+        self._around.meter.round_finished(report)
+        self._standstill.look(report)
+
+    def _remember(self) -> None:
+        """Read after a start what the journal says of each guest."""
+        if self._is_remembered:
+            return
+        self._is_remembered = True
+        if self._journal is not None:
+            histories = self._journal.remembered()
+            self._states = {uuid: GuestState(history=one) for uuid, one in histories.items()}
+            LOG.info("Automatic growth remembers %d guests from its journal.", len(histories))
+
+    def _read_stale(self) -> None:
+        for uuid in self._members.take_stale():
+            try:
+                view = self._host_instances.open(uuid, "").record.refresh()
+            except NotFound:
+                view = None
+            self._members.replace_view(uuid, view)
+
+    def _read(self, members: Mapping[str, ManagedInstance]) -> Mapping[str, GuestSample]:
+        desired = {uuid: one.view.desired.target for uuid, one in members.items()}
+        states = {uuid: self._states.get(uuid, GuestState()) for uuid in members}
+        periods = {
+            uuid: float(self._period if one.asked_often is not None else self._around.usual_period)
+            for uuid, one in states.items()
+        }
+        return self._guests.samples(desired, periods)
+
+    def _decided(
+        self, members: Mapping[str, ManagedInstance], samples: Mapping[str, GuestSample]
+    ) -> dict[str, GuestState]:
+        facts, now = self._around.facts(), self._clocks.wall()
+        self._may_set = SETS_A_ROUND
+        states: dict[str, GuestState] = {}
+        for uuid, sample in samples.items():
+            try:
+                state = self._asked_often(uuid, self._states.get(uuid, GuestState()), sample)
+                state = state.decided(members[uuid], sample, facts, self._options, now)
+                states[uuid] = state.with_wish(self._clocks.now())
+            except Exception:
+                # The other guests are scaled all the same.
+                LOG.exception(
+                    "Instance %s: automatic growth could not decide; the next round tries again.",
+                    uuid,
+                )
+        return states
+
+    def _asked_often(self, uuid: str, state: GuestState, sample: GuestSample) -> GuestState:
+        """Shorten the period of the balloon's statistics once in each start of the guest.
+
+        A pass lengthens it again after the mode was set to ``off``. After a restart of nova-compute
+        that is to be done for all guests, so only some are done in each round.
+        """
+        if not (self._period and self._may_set) or state.asked_often == sample.boot_id:
+            return state
+        self._may_set -= 1
+        try:
+            instance = self._host_instances.open(uuid, "")
+            if not instance.answers(ANSWERS_WITHIN):
+                return state
+            with instance.lock(0):
+                instance.domain().set_statistics_period(self._period)
+        except (DomainError, Refused) as error:
+            LOG.debug(
+                "Instance %s: the period of the balloon's statistics was not shortened: %s",
+                uuid,
+                error,
+            )
+            return state
+        return replace(state, asked_often=sample.boot_id)
+
+    def _arbitrate(
+        self, members: Mapping[str, ManagedInstance], states: dict[str, GuestState]
+    ) -> None:
+        """Decide what each guest gets, put that into ``states``, and begin what has to be done."""
+        clock, date = self._clocks.now(), self._clocks.date()
+        booting = {
+            uuid: self._around.boot_grace.booting(uuid, sample.boot_id)
+            for uuid, one in states.items()
+            if (sample := one.sample) is not None
+        }
+        for uuid, one in members.items():
+            states[uuid] = seen(one, states[uuid], clock, booting=booting[uuid])
+        free = {uuid: one for uuid, one in members.items() if not why_not(one.view)}
+
+        def claimants() -> dict[str, Claimant]:
+            return {
+                uuid: self._claimant(one, states[uuid], clock, booting=booting[uuid])
+                for uuid, one in free.items()
+            }
+
+        grants = self._granted(free, states, claimants) if free else {}
+        for uuid, one in members.items():
+            decision = decide(one, states[uuid], grants.get(uuid), clock)
+            state = self._requests.begin(one, decision.state, decision.size)
+            deferral = decision.deferral or state.refusal
+            if deferral is not None and state.is_news(deferral):
+                LOG.info(
+                    "Instance %s: its growth is deferred: %s (%s).",
+                    uuid,
+                    deferral.message,
+                    deferral.code,
+                )
+            states[uuid] = state.with_deferral(deferral, date)
+            if deferral is not None and state.action == "hold.busy":
+                # Not every operation is followed by a pass.
+                self._members.read_again(uuid)
+
+    def _claimant(
+        self, one: ManagedInstance, state: GuestState, clock: float, *, booting: bool
+    ) -> Claimant:
+        """Return the guest as arbitration takes it.
+
+        What a guest wants whose project has no quota is not taken from others, nor kept for it.
+        """
+        claimant = claimant_of(one, state, clock, booting=booting)
+        is_without_quota = state.refusal is not None and state.refusal.is_of_quota
+        if is_without_quota and self._requests.is_paused(one.uuid):
+            return claimant.without_wishes()
+        return claimant
+
+    def _granted(
+        self,
+        members: Mapping[str, ManagedInstance],
+        states: dict[str, GuestState],
+        claimants: Callable[[], dict[str, Claimant]],
+    ) -> dict[str, Grant]:
+        """Return what each guest is granted; empty if Placement does not say what there is.
+
+        Placement is asked if a guest wants more than it owns, and now and then else.
+        """
+        claiming = claimants()
+        try:
+            claims = self._rooms.asked(members, claiming)
+            if claims:
+                for uuid, size in claims.items():
+                    states[uuid] = replace(states[uuid], reserved=size)
+                claiming = claimants()
+            return grants_of(members, claiming, self._rooms.known)
+        except (PlacementUnavailable, NotFound) as error:
+            LOG.warning(
+                "Nothing is scaled in this round of automatic growth, because Placement could not "
+                "be asked. The next round tries again: %s",
+                error,
+            )
+            return {}
+
+    def _write_down(
+        self,
+        members: Mapping[str, ManagedInstance],
+        states: Mapping[str, GuestState],
+        before: Mapping[str, GuestState],
+    ) -> None:
+        if self._journal is None or not states:
+            return
+        entries = [self._entry(members[uuid], state) for uuid, state in states.items()]
+        self._journal.write(
+            entries, lambda: [Checkpoint(uuid, one.history) for uuid, one in before.items()]
+        )
+
+    def _entry(self, one: ManagedInstance, state: GuestState) -> Entry:
+        assert state.sample is not None
+        assert state.ranges is not None
+        assert state.recommendation is not None
+        scaling = one.view.scaling
+        tuning = tuning_of(scaling.profile, self._options)
+        return Entry(
+            uuid=one.uuid,
+            mode=scaling.mode,
+            profile=scaling.profile,
+            ranges=state.ranges,
+            sample=state.sample,
+            recommendation=state.recommendation,
+            action=state.action,
+            weight=scaling.weight,
+            tuning=None if tuning == TUNINGS[scaling.profile] else tuning,
+        )

@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The journal of automatic growth in files of bounded size.
+
+::
+
+    <folder>/autoscale.jsonl                            what is written now
+    <folder>/autoscale-20261130T120000Z-000001.jsonl.gz older, compressed; the oldest is removed
+
+Each file begins with a checkpoint of every guest of which something is remembered, so it can be
+read without those before it. A line is in the file when :meth:`JournalFiles.write` returns; a
+killed nova-compute may leave half a line at the end, which a reader skips. Nothing is created
+before the first line.
+"""
+
+from __future__ import annotations
+
+import gzip
+import logging
+import os
+import shutil
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+from nova_xloud.core.autoscaling.history import History
+from nova_xloud.core.autoscaling.journal import BadLine, Checkpoint, Record, decode, encode
+from nova_xloud.core.autoscaling.replay import remembered
+
+LOG = logging.getLogger(__name__)
+
+CURRENT = "autoscale.jsonl"
+_OLDER = "autoscale-*.jsonl.gz"
+_MIB = 1024 * 1024
+# After a restart one file is read, at some 4,000 lines a second; so a file is this large at most.
+LARGEST_FILE_MB = 8
+# A file is at most this part of what the journal may take.
+_PARTS = 4
+
+
+class JournalFiles:
+    """Writes the journal of one compute host, and reads it after a restart.
+
+    An error of the file system is logged once until a write succeeds again, and is not raised:
+    automatic growth goes on without its journal.
+
+    :param folder: the folder; it is created when the first line is written
+    :param limit_mb: how many MiB the files may take together; one that waits to be compressed, or
+        could not be, does not count
+    :param date: returns seconds since the epoch
+    """
+
+    def __init__(self, folder: Path, limit_mb: int, date: Callable[[], float] = time.time) -> None:
+        self._folder = folder
+        self._limit = limit_mb * _MIB
+        self._largest = min(LARGEST_FILE_MB * _MIB, self._limit // _PARTS)
+        self._date = date
+        self._is_failing = False
+        self._compressing: threading.Thread | None = None
+
+    def write(
+        self, records: Iterable[Record], checkpoints: Callable[[], Iterable[Checkpoint]]
+    ) -> None:
+        """Append ``records``, each as a line; begin another file if this one is large enough.
+
+        :param checkpoints: returns what is remembered of each guest before ``records``; it is
+            called if another file begins
+        """
+        try:
+            self._write(records, checkpoints)
+            self._is_failing = False
+        except OSError as error:
+            if not self._is_failing:
+                LOG.warning(
+                    "The journal of automatic growth in %s could not be written, and its decisions "
+                    "are not recorded until it can; automatic growth itself goes on: %s",
+                    self._folder,
+                    error,
+                )
+            self._is_failing = True
+
+    def _write(
+        self, records: Iterable[Record], checkpoints: Callable[[], Iterable[Checkpoint]]
+    ) -> None:
+        self._folder.mkdir(mode=0o750, parents=True, exist_ok=True)
+        file = self._folder / CURRENT
+        size = file.stat().st_size if file.exists() else 0
+        if size >= self._largest:
+            self._put_away(file)
+            size = 0
+        lines = [encode(one) for one in records]
+        if not size:
+            lines = [*(encode(one) for one in checkpoints()), *lines]
+        with file.open("ab") as to:
+            if size and not _ends_with_a_line(file):
+                to.write(b"\n")
+            to.write("".join(f"{line}\n" for line in lines).encode())
+
+    def _put_away(self, file: Path) -> None:
+        """Compress ``file`` in a thread, and remove the oldest files beyond the limit."""
+        if self._compressing is not None:
+            self._compressing.join()
+        stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(self._date()))
+        aside = self._folder / f"autoscale-{stamp}-{os.getpid():06d}.jsonl"
+        file.rename(aside)
+        thread = threading.Thread(
+            target=self._compress, args=[aside], name="xloud-autoscale-journal", daemon=True
+        )
+        thread.start()
+        self._compressing = thread
+
+    def _compress(self, plain: Path) -> None:
+        try:
+            to = plain.with_name(f"{plain.name}.gz")
+            part = plain.with_name(f"{plain.name}.part")
+            with plain.open("rb") as source, gzip.open(part, "wb", 6) as sink:
+                shutil.copyfileobj(source, sink)
+            part.rename(to)
+            plain.unlink()
+            self._remove_oldest()
+        except OSError as error:
+            LOG.warning(
+                "The file %s of automatic growth's journal could not be compressed, and stays as "
+                "it is: %s",
+                plain,
+                error,
+            )
+
+    def _remove_oldest(self) -> None:
+        older = sorted(self._folder.glob(_OLDER))
+        sizes = {file: file.stat().st_size for file in older}
+        while older and sum(sizes[file] for file in older) + self._largest > self._limit:
+            older.pop(0).unlink()
+
+    def remembered(self) -> dict[str, History]:
+        """Return what the newest file says of each guest, by UUID; empty if there is none.
+
+        If the newest file has no checkpoint, as the first one, nothing is before it.
+        """
+        try:
+            return remembered(read(self._folder / CURRENT))
+        except FileNotFoundError:
+            return {}
+        except OSError as error:
+            LOG.warning(
+                "The journal of automatic growth in %s could not be read, so it is not known what "
+                "guests have needed: no server is made smaller before it was watched for as long "
+                "as its profile says. To use the journal, make the folder readable and restart "
+                "nova-compute: %s",
+                self._folder,
+                error,
+            )
+            return {}
+
+    def close(self) -> None:
+        """Wait until a file that is being compressed is compressed."""
+        if self._compressing is not None:
+            self._compressing.join()
+
+
+def read(file: Path) -> Iterator[Record]:
+    """Yield the records of one file of a journal, compressed or not; skip lines without a record.
+
+    :raises OSError: the file cannot be read
+    """
+    with gzip.open(file, "rt") if file.suffix == ".gz" else file.open() as lines:
+        for line in lines:
+            try:
+                yield decode(line)
+            except BadLine as error:
+                LOG.debug("A line of the journal %s is skipped: %s", file, error)
+
+
+def _ends_with_a_line(file: Path) -> bool:
+    with file.open("rb") as lines:
+        lines.seek(-1, os.SEEK_END)
+        return lines.read(1) == b"\n"

@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a round of automatic growth reports to the meter, and what it says when it stands still."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Mapping
+
+from nova_xloud.compute.autoscale_state import GuestState
+from nova_xloud.compute.meter import RoundReport
+from nova_xloud.compute.ports import ManagedInstance
+from nova_xloud.core.autoscaling.settings import Mode
+
+LOG = logging.getLogger(__name__)
+
+# Seconds for which a guest may wish for something without any server being changed or deferred,
+# before that is logged. The longest pause after a refusal is shorter.
+STANDS_STILL_AFTER = 600.0
+
+
+def report_of(
+    members: Mapping[str, ManagedInstance],
+    states: Mapping[str, GuestState],
+    seconds: float,
+    now: float,
+    clock: float,
+) -> RoundReport:
+    """Return the report of a round.
+
+    :param members: all instances that are scaled
+    :param states: what is remembered of them
+    :param seconds: how long the round took
+    :param now: seconds since the epoch
+    :param clock: monotonic seconds
+    """
+    known = {uuid: states[uuid] for uuid in members if uuid in states}
+    ages = [now - one.sample.at for one in known.values() if one.sample is not None]
+    wishes = [
+        clock - one.wished_at
+        for uuid, one in known.items()
+        if one.wished_at is not None
+        and one.deferral is None
+        and members[uuid].view.scaling.mode is Mode.ON
+    ]
+    return RoundReport(
+        seconds=seconds,
+        servers=Counter(one.view.scaling.mode.value for one in members.values()),
+        recommended={
+            uuid: one.recommendation.size
+            for uuid, one in known.items()
+            if one.recommendation is not None
+        },
+        codes=Counter(
+            advice.code
+            for one in known.values()
+            if one.recommendation is not None
+            for advice in (one.recommendation.vcpus, one.recommendation.memory_mb)
+        ),
+        deferred=Counter(one.deferral.code for one in known.values() if one.deferral is not None),
+        deferred_servers=frozenset(uuid for uuid, one in known.items() if one.deferral is not None),
+        oldest_sample=max(ages, default=0.0),
+        oldest_wish=max(wishes, default=0.0),
+    )
+
+
+class Standstill:
+    """Notices that a server should be changed and is neither changed nor deferred; logs it once."""
+
+    def __init__(self) -> None:
+        self._is_told = False
+
+    def look(self, report: RoundReport) -> None:
+        """Log a warning if a wish is older than :data:`STANDS_STILL_AFTER` seconds."""
+        if report.oldest_wish < STANDS_STILL_AFTER:
+            self._is_told = False
+            return
+        if self._is_told:
+            return
+        self._is_told = True
+        LOG.warning(
+            "Automatic growth stands still for at least one server: another size has been "
+            "recommended for %d s, its size has not changed, and no deferral says why. Growth is "
+            "deferred for %d servers. openstack server adjust list --all-projects --recommended "
+            "has the servers; the journal has what became of each recommendation.",
+            report.oldest_wish,
+            sum(report.deferred.values()),
+        )

@@ -1,0 +1,194 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The requests that rounds of automatic growth have under way, and how the last ones went.
+
+A request asks nova-conductor for the quota, Placement for the claim, and reads the guest. Each of
+these may take seconds, so a request is made in another thread than the round, and the round after
+it takes over how it went. At most one request of an instance is under way.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Collection
+from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+
+from nova_xloud.compute.attempts import Attempts
+from nova_xloud.compute.autoscale_act import Actor
+from nova_xloud.compute.autoscale_members import Members
+from nova_xloud.compute.autoscale_state import GuestState
+from nova_xloud.compute.meter import Meter
+from nova_xloud.compute.ports import ManagedInstance
+from nova_xloud.conf import EngineOptions
+from nova_xloud.core.autoscaling.deferral import of_refusal
+from nova_xloud.core.size import Size
+from nova_xloud.core.sizing.bounds import MEMORY, VCPUS
+from nova_xloud.errors import Blocked, DomainError, InvalidState, Refused
+
+LOG = logging.getLogger(__name__)
+
+# Threads that make the requests. A request takes some tenths of a second, and longer if another
+# operation holds the instance.
+ACTORS = 4
+# Seconds of the pauses after a refusal: the first, and the longest.
+FIRST_RETRY, LONGEST_RETRY = 5.0, 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Ended:
+    """A request that has ended.
+
+    :ivar one: the instance as it was when the request was decided
+    :ivar size: the size that was asked for
+    :ivar refusal: why it was refused; None if it was admitted
+    """
+
+    one: ManagedInstance
+    size: Size
+    refusal: Refused | None = None
+
+    @property
+    def grows(self) -> bool:
+        """Whether more of a resource was asked for."""
+        return not self.one.view.desired.target.covers(self.size)
+
+
+class Requests:
+    """Makes the requests of one host.
+
+    :param is_busy: returns whether a run of the instance is queued or going on
+    :param pool: has the threads; default: :data:`ACTORS` threads
+    """
+
+    def __init__(
+        self,
+        actor: Actor,
+        members: Members,
+        meter: Meter,
+        is_busy: Callable[[str], bool],
+        now: Callable[[], float],
+        pool: Executor | None = None,
+    ) -> None:
+        self._actor = actor
+        self._members = members
+        self._meter = meter
+        self._is_busy = is_busy
+        retries = EngineOptions(retry_interval=FIRST_RETRY, retry_max_interval=LONGEST_RETRY)
+        self._attempts = Attempts(retries, now)
+        self._pool = pool or ThreadPoolExecutor(ACTORS, thread_name_prefix="xloud-autoscale-act")
+        self._lock = threading.Lock()
+        # By UUID: requests under way, and ended ones that no round has taken over.
+        self._under_way: set[str] = set()
+        self._ended: dict[str, _Ended] = {}
+        self._is_closed = False
+
+    def begin(self, one: ManagedInstance, state: GuestState, size: Size) -> GuestState:
+        """Ask for ``size`` in another thread if that is due; return the state with what was done.
+
+        It is not due while the last request of the instance is under way, during the pause after a
+        refusal, and, if nothing is to grow, while a run drives the guest.
+        """
+        uuid, desired = one.uuid, one.view.desired.target
+        with self._lock:
+            ended = self._ended.pop(uuid, None)
+            is_under_way = uuid in self._under_way
+        if ended is not None:
+            state = _after(ended, state)
+        if desired.covers(size) and not state.grows:
+            state = replace(state, refusal=None)
+        if size == desired:
+            return state
+        if is_under_way or self._is_closed:
+            return replace(state, action="hold.acting")
+        if desired.covers(size) and self._is_busy(uuid):
+            return replace(state, action="hold.run")
+        if not self._attempts.is_due(uuid, _like(one, state, size)):
+            return replace(state, action="hold.retry")
+        with self._lock:
+            self._under_way.add(uuid)
+        LOG.info(
+            "Instance %s: automatic growth asks for %s instead of %s: %s.",
+            uuid,
+            size,
+            desired,
+            state.why,
+        )
+        self._pool.submit(self._act, one, size)
+        return state
+
+    def is_paused(self, uuid: str) -> bool:
+        """Return whether the pause after the last refusal of the instance is not over."""
+        return self._attempts.is_paused(uuid)
+
+    def forget_others(self, uuids: Collection[str]) -> None:
+        """Forget how requests went of all instances but ``uuids``."""
+        self._attempts.forget_others(uuids)
+        with self._lock:
+            self._ended = {uuid: one for uuid, one in self._ended.items() if uuid in uuids}
+
+    def close(self) -> None:
+        """Begin no more requests, because nova-compute is stopping; do not wait."""
+        self._is_closed = True
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _act(self, one: ManagedInstance, size: Size) -> None:
+        ended = None
+        try:
+            admission = self._actor.act(one, size)
+            ended = _Ended(one, size)
+            self._members.admitted(one, size, admission.generation)
+            self._attempts.forget(one.uuid)
+            if not admission.nothing_to_do:
+                self._meter.scaled(grows=ended.grows)
+        except Refused as refusal:
+            ended = _Ended(one, size, refusal)
+            # The record may have changed since it was read.
+            self._members.read_again(one.uuid)
+            if isinstance(refusal, InvalidState):
+                # Another operation came between; the next round decides anew, without a pause.
+                self._attempts.forget(one.uuid)
+            LOG.info("Instance %s: automatic growth was refused: %s", one.uuid, refusal)
+        except DomainError as error:
+            LOG.info(
+                "Instance %s: automatic growth could not read the guest and tries again: %s",
+                one.uuid,
+                error,
+            )
+        except Exception:
+            LOG.exception(
+                "Instance %s: a request of automatic growth failed; it is tried again.", one.uuid
+            )
+        finally:
+            with self._lock:
+                self._under_way.discard(one.uuid)
+                if ended is not None:
+                    self._ended[one.uuid] = ended
+
+
+def _after(ended: _Ended, state: GuestState) -> GuestState:
+    """Return the state after a request: growth is deferred, or a resource may not shrink again."""
+    if ended.refusal is None:
+        return replace(state, refusal=None, refused_size=None)
+    state = replace(state, refused_size=ended.size)
+    if ended.grows:
+        return replace(state, refusal=of_refusal(ended.refusal))
+    if isinstance(ended.refusal, Blocked):
+        size, desired = ended.size, ended.one.view.desired.target
+        smaller = {VCPUS: size.vcpus < desired.vcpus, MEMORY: size.memory_mb < desired.memory_mb}
+        code = ended.refusal.reason_code
+        codes = {name: code for name, is_smaller in smaller.items() if is_smaller}
+        return replace(state, refused={**state.refused, **codes})
+    return state
+
+
+def _like(one: ManagedInstance, state: GuestState, size: Size) -> object:
+    """Return what a request is like: after a refusal the same one waits, and another does not.
+
+    A request for more than was refused counts as the same, because needs differ a little in each
+    round. One for less of a resource may be admitted, and counts as another.
+    """
+    boot_id = None if state.sample is None else state.sample.boot_id
+    is_less = state.refused_size is not None and not size.covers(state.refused_size)
+    grows = not one.view.desired.target.covers(size)
+    return one.view.desired.generation, boot_id, grows, size if is_less else None

@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Automatic growth as the engine of a host has it: its rounds, its thread, its journal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nova_xloud.compute.autoscale import Autoscaler, Clocks, Surroundings
+from nova_xloud.compute.autoscale_act import Actor
+from nova_xloud.compute.autoscale_journal import JournalFiles
+from nova_xloud.compute.autoscale_loop import Loop
+from nova_xloud.compute.autoscale_ports import ScaledGuests
+from nova_xloud.compute.boot_grace import BootGrace
+from nova_xloud.compute.meter import Meter
+from nova_xloud.compute.ports import HostInstances, Instance, ManagedInstance
+from nova_xloud.compute.worker import Worker
+from nova_xloud.conf import AutoscaleOptions, EngineOptions
+from nova_xloud.core.instance.lifecycle import Condition
+from nova_xloud.core.sizing.bounds import HostFacts
+from nova_xloud.errors import NotFound
+
+
+@dataclass(frozen=True, slots=True)
+class EngineParts:
+    """What automatic growth needs of the engine of its host.
+
+    :ivar facts: returns what is known of the host
+    :ivar begun: called with UUID and request id once a request is admitted
+    """
+
+    host_instances: HostInstances
+    worker: Worker
+    options: EngineOptions
+    meter: Meter
+    facts: Callable[[], HostFacts]
+    boot_grace: BootGrace
+    begun: Callable[[str, str], None]
+
+
+class ScalingService:
+    """Scales the instances of one host in a thread of its own, while there are any.
+
+    :ivar rounds: makes the rounds
+    """
+
+    def __init__(
+        self,
+        parts: EngineParts,
+        guests: ScaledGuests,
+        options: AutoscaleOptions,
+        usual_period: int,
+        clocks: Clocks | None = None,
+        pool: Executor | None = None,
+    ) -> None:
+        clocks = clocks or Clocks()
+        actor = Actor(
+            parts.host_instances,
+            guests,
+            parts.worker,
+            parts.options,
+            parts.meter,
+            parts.facts,
+            parts.begun,
+            clocks.wall,
+        )
+        around = Surroundings(
+            parts.facts, parts.boot_grace, parts.worker.is_busy, parts.meter, usual_period
+        )
+        journal = None
+        if options.journal:
+            journal = JournalFiles(Path(options.journal), options.journal_mb, clocks.wall)
+        self.rounds = Autoscaler(
+            parts.host_instances, guests, actor, options, around, journal, clocks, pool
+        )
+        self._loop = Loop(self.rounds, options.interval, clocks.now)
+
+    def learn(self, instances: Sequence[ManagedInstance], began: float) -> None:
+        """Take over which instances are scaled, and start the thread if there are any.
+
+        :param instances: all elastic instances of the host, as a pass has read them
+        :param began: when the pass began to read them, in monotonic seconds
+        """
+        self.rounds.learn(instances, began)
+        self._loop.ensure()
+
+    def requested(self, instance: Instance, *, names_mode: bool) -> None:
+        """Take over that a request of a person for ``instance`` was admitted.
+
+        Nothing is read unless the instance is scaled, or the request names a mode.
+        """
+        if not names_mode and not self.rounds.is_scaled(instance.uuid):
+            return
+        try:
+            view = instance.record.refresh()
+        except NotFound:
+            return
+        self.rounds.changed(ManagedInstance(instance.uuid, instance.node, view))
+        self._loop.ensure()
+
+    def status(self, one: ManagedInstance) -> tuple[dict[str, Any], Condition | None]:
+        """Return ``autoscale`` of an instance's status, and the condition ``GrowthDeferred``."""
+        return self.rounds.status(one)
+
+    def close(self) -> None:
+        """Make no more rounds and requests, because nova-compute is stopping; do not wait."""
+        self._loop.close()
+        self.rounds.close()
+
+
+# Makes the service of a host from the parts of its engine.
+ScalingOf = Callable[[EngineParts], ScalingService]

@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: Apache-2.0
+"""End the events of instance actions that no run would end.
+
+A run ends the event of its own request. That leaves events open in which nobody does anything any
+more:
+
+- A run writes its outcome into the record first, and then the worker ends the event. A process that
+  is killed between the two leaves an event that no run would end, because the record says that the
+  adjustment has ended.
+- A run is deferred, and leaves its event open for the run that resumes it. Another request is
+  admitted before that, and from then on the runs are those of the new request.
+- An adjusted server is deleted, or is resized and begins anew at another flavor's boot size.
+
+So after each pass the open events are ended of every request that is not the one in progress.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import threading
+from collections.abc import Callable, Iterable
+
+from nova_xloud.compute.ports import HostInstances, ManagedInstance
+from nova_xloud.errors import GuestRefused, NotFound
+
+LOG = logging.getLogger(__name__)
+MOST_ERRORS = 3
+
+
+class LeftOpen:
+    """The requests of a host whose events may be open, and their end.
+
+    All methods may be called by several threads.
+
+    :param is_busy: returns whether a run of the instance is queued or going on; it ends its event
+    """
+
+    def __init__(self, host_instances: HostInstances, is_busy: Callable[[str], bool]) -> None:
+        self._host_instances = host_instances
+        self._is_busy = is_busy
+        self._lock, self._turn = threading.Lock(), threading.Lock()
+        # By instance: the ids of requests.
+        self._requests: dict[str, set[str]] = {}
+
+    def begun(self, uuid: str, request_ids: Iterable[str]) -> None:
+        """Remember requests that were admitted for an instance, and whose events will begin."""
+        with self._lock:
+            self._requests.setdefault(uuid, set()).update(filter(None, request_ids))
+
+    def seen(self, instances: Iterable[ManagedInstance], *, are_new: bool) -> None:
+        """Remember the requests in the records of these instances that have not ended.
+
+        :param are_new: this process has begun no run of these instances yet, so also events of
+            requests that have ended may have been left open
+        """
+        for one in instances:
+            progress = one.view.desired.progress
+            if progress.request_id and (are_new or not progress.finished):
+                self.begun(one.uuid, progress.request_ids)
+
+    def finish(self) -> None:
+        """End what can be ended by now, each with the outcome that the instance's record has.
+
+        It takes some queries to the database for each request that has ended since the last call.
+        Does nothing while another thread is at it: passes follow each other sooner than a host with
+        many instances is done. Never raises: an error is logged, and a later call tries again.
+        After :data:`MOST_ERRORS` errors the call ends, because most likely the database does not
+        answer.
+        """
+        if not self._turn.acquire(blocking=False):
+            return
+        try:
+            self._finish_all()
+        finally:
+            self._turn.release()
+
+    def _finish_all(self) -> None:
+        with self._lock:
+            remembered = {uuid: set(ids) for uuid, ids in self._requests.items()}
+        errors = 0
+        for uuid, request_ids in remembered.items():
+            if self._is_busy(uuid):
+                continue
+            try:
+                ended = self._finish(uuid, request_ids)
+            except Exception:
+                LOG.exception(
+                    "Instance %s: its instance actions could not be read or written, so the "
+                    "instance actions of its adjustments may have no end yet. A later reconcile "
+                    "pass tries again.",
+                    uuid,
+                )
+                # The next call begins with the others.
+                self._forget(uuid, request_ids)
+                self.begun(uuid, request_ids)
+                errors += 1
+                if errors == MOST_ERRORS:
+                    return
+            else:
+                self._forget(uuid, ended)
+
+    def _finish(self, uuid: str, request_ids: set[str]) -> set[str]:
+        """End the open events of requests that have ended; return the requests to forget."""
+        try:
+            view = self._host_instances.open(uuid, "").record.refresh()
+        except NotFound as deleted:
+            self._end(uuid, request_ids, deleted.reason_code, deleted)
+            return request_ids
+        progress = view.desired.progress
+        # The host that an instance has left for follows the requests that the record names.
+        followed = set() if view.on_this_host else request_ids & {*progress.request_ids}
+        if not progress.finished:
+            return followed
+        refused = GuestRefused(progress.code, progress.message)
+        error = None if progress.reached else refused
+        self._end(uuid, request_ids - followed, progress.code, error)
+        return request_ids
+
+    def _end(self, uuid: str, ended: set[str], code: str, error: Exception | None) -> None:
+        for request_id in sorted(ended):
+            actions = self._host_instances.actions(uuid, request_id)
+            for event in actions.open_events():
+                with contextlib.suppress(GuestRefused, NotFound), actions.event(event):
+                    if error is not None:
+                        raise error
+                LOG.info(
+                    "Instance %s: no run was left to end the event %s of %s; it is ended now: %s.",
+                    uuid,
+                    event,
+                    request_id,
+                    code,
+                )
+
+    def _forget(self, uuid: str, request_ids: set[str]) -> None:
+        with self._lock:
+            left = self._requests.pop(uuid, set()) - request_ids
+            if left:
+                self._requests[uuid] = left

@@ -1,0 +1,322 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Decide which guest gets and which guest gives what on one host, for automatic growth.
+
+Both resources are decided on their own, each resource class from its own pool:
+
+1. Growth up to what an instance owns already (its claim, or what its guest holds) costs nothing and
+   is granted. So a shrink that turns out wrong is taken back at once, on the fullest host too, as
+   long as the claim of what it freed is not released.
+2. What is free now is shared: first among those below their minimum, then among guests in distress,
+   then among the others; by missing amount, weight and waiting, in whole steps
+   (:mod:`nova_xloud.core.autoscaling.sharing`). What is still held by a guest that shrinks is not
+   free. A round hands out a quarter of the capacity at most (but at least 4 GiB, 4 vCPUs or one
+   whole step), so guests that lie about their need cannot take a host before it is noticed.
+3. What is missing for that, and for the low-water mark, is asked of those who are idle above their
+   floor, a step at a time. What shrinking guests are about to free counts as if it were there,
+   unless they are stuck.
+
+A guest that is stuck counts with what it really holds, and is not asked to give. It may grow within
+what it owns.
+
+The codes of a :class:`~nova_xloud.core.autoscaling.contest.Share`:
+
+===========================  =======================================================================
+``hold.enough``              nothing else is recommended
+``hold.blocked``             the resource cannot be adjusted
+``hold.moving``              the guest has not arrived at its desired size, which stays until then
+``hold.stuck``               the guest does not follow what it was asked for last
+``hold.floor``               it is as small as its floor, its minimum and persons' requests allow
+``grow``                     what is recommended is granted
+``grow.partial``             a part of what is recommended is granted, the rest is deferred
+``deferred.host_full``       the host has less free than is wanted
+``deferred.freeing``         not enough is free yet; other guests are giving back
+``deferred.kept``            what is free is kept for a guest that comes first
+``deferred.pace``            the growth of all guests together would be too much for one round
+``deferred.stuck``           the guest does not take what it has got already
+``shrink``                   it becomes smaller, as is recommended
+``shrink.host_full``         it becomes smaller, because other guests need more than is free
+``shrink.low_water``         it becomes smaller, because the host has little left
+===========================  =======================================================================
+
+:func:`arbitrate` only says what to ask for. Whether there is room is known when Placement is asked
+for the claim.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from nova_xloud.core.autoscaling.contest import Claimant, Grant, HostRoom, Pool, Share, Stake
+from nova_xloud.core.autoscaling.sharing import Ask, Offer, given, shared
+from nova_xloud.core.sizing.allocation import MEMORY_MB, PCPU, VCPU
+
+LOW_WATER_SHARE = 0.10
+LOW_WATER_MEMORY_MB = 2048
+"""The low-water mark of memory: most guests have grown by less within 15 seconds (traces)."""
+LOW_WATER_VCPUS = 2
+PACE_SHARE = 0.25
+PACE_MEMORY_MB = 4096
+PACE_VCPUS = 4
+MEMORY_GRAIN_MB = 64
+"""Memory that is granted or taken in part ends at a multiple of this, MiB."""
+IGNORED_SHARE = 0.02
+"""Who is above its floor by less than this share of its size gives nothing."""
+PATIENCE = 600.0
+"""Seconds of waiting after which a guest is served as if it were in distress."""
+
+_BELOW_MINIMUM, _DISTRESS, _OTHERS = range(3)
+
+
+def low_water(pool: Pool) -> int:
+    """Return how much of a pool is to stay free, in vCPUs or MiB.
+
+    That is 10 % of its capacity or the absolute mark, whichever is more, but at most a quarter.
+    """
+    absolute = LOW_WATER_MEMORY_MB if pool.name == MEMORY_MB else LOW_WATER_VCPUS
+    return min(max(int(pool.capacity * LOW_WATER_SHARE), absolute), pool.capacity // 4)
+
+
+def pace(pool: Pool) -> int:
+    """Return by how much all guests together may grow in a round, beyond what they own.
+
+    That is vCPUs or MiB. One whole step is granted also where it is larger.
+    """
+    absolute = PACE_MEMORY_MB if pool.name == MEMORY_MB else PACE_VCPUS
+    return max(int(pool.capacity * PACE_SHARE), absolute)
+
+
+def arbitrate(host: HostRoom, guests: Sequence[Claimant]) -> tuple[Grant, ...]:
+    """Return what to ask for each guest now, in the order of ``guests``.
+
+    The result depends on the arguments only, and not on the order of the guests. To go on, call it
+    again with what is allocated and held then: shrinks have landed, and grows get their room.
+    """
+    memory = _Contest.of(host.pool(MEMORY_MB), guests).decided()
+    vcpus: dict[str, Share] = {}
+    if not any(pool.name == PCPU for pool in host.pools):
+        # A host without an inventory of PCPU: Nova claims dedicated vCPUs of VCPU there.
+        guests = [replace(guest, cpu_class=VCPU) for guest in guests]
+    for name in sorted({guest.cpu_class for guest in guests}):
+        mine = [guest for guest in guests if guest.cpu_class == name]
+        vcpus.update(_Contest.of(host.pool(name), mine).decided())
+    return tuple(Grant(guest.uuid, vcpus[guest.uuid], memory[guest.uuid]) for guest in guests)
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """One guest in the contest for one pool."""
+
+    uuid: str
+    stake: Stake
+    weight: int
+    is_urgent: bool
+    grain: int
+
+    @property
+    def wanted(self) -> int:
+        """What the guest should have by its recommendation, within what it may have."""
+        stake = self.stake
+        if stake.blocked:
+            return stake.desired
+        wanted = max(stake.recommended, stake.minimum)
+        if wanted < stake.desired:
+            wanted = min(stake.desired, max(wanted, self.lowest))
+        return min(wanted, max(stake.largest, stake.desired))
+
+    @property
+    def lowest(self) -> int:
+        """The smallest value that the guest may be asked to have, as a value that can be set."""
+        lowest = self.stake.lowest
+        if lowest in (self.stake.minimum, self.stake.desired):
+            return lowest
+        return -(-lowest // self.stake.step) * self.stake.step
+
+    @property
+    def alone(self) -> int:
+        """What the guest is asked to have without anything of the host or for others."""
+        stake = self.stake
+        if self.wanted > stake.desired:
+            owned = stake.owned - stake.owned % stake.step
+            return self.wanted if self.wanted <= stake.owned else max(stake.desired, owned)
+        return stake.desired if stake.is_moving else self.wanted
+
+    @property
+    def asks(self) -> bool:
+        """Whether the guest wants more than it owns, and takes what it gets."""
+        return self.wanted > self.stake.owned and not self.stake.is_stuck
+
+    @property
+    def tier(self) -> int:
+        """Who comes first."""
+        patient = self.stake.waited < PATIENCE
+        return _OTHERS if patient and not self.is_urgent else _DISTRESS
+
+    def ask(self, base: int, wanted: int) -> Ask:
+        """Return what the guest asks for, of what is free."""
+        return Ask(self.uuid, base, wanted, self.grain, self.weight, self.stake.waited)
+
+    @property
+    def could_give(self) -> bool:
+        """Whether the guest may be asked to give for others now."""
+        stake = self.stake
+        is_calm = not (self.is_urgent or stake.is_moving or stake.blocked) and stake.gives
+        # A change costs more than a little is worth.
+        least = max(self.grain, int(IGNORED_SHARE * stake.desired))
+        return is_calm and self.wanted == stake.desired and stake.desired - self.lowest >= least
+
+    def frees(self, value: int) -> int:
+        """Return how much of its claim is about to be free if it is asked to have ``value``."""
+        keeps = max(value, self.stake.held) if self.stake.is_stuck else value
+        return max(0, self.stake.reserved - keeps)
+
+
+@dataclass(frozen=True, slots=True)
+class _Contest:
+    """All guests that have a stake in one pool.
+
+    :ivar free: what is free now; below 0 if more is held than may be
+    """
+
+    pool: Pool
+    entries: tuple[_Entry, ...]
+    free: int
+
+    @classmethod
+    def of(cls, pool: Pool, guests: Iterable[Claimant]) -> _Contest:
+        entries = tuple(_entry(guest, pool.name) for guest in guests)
+        beyond = sum(entry.stake.owned - entry.stake.reserved for entry in entries)
+        return cls(pool, entries, pool.capacity - pool.reserve - pool.allocated - beyond)
+
+    def decided(self) -> dict[str, Share]:
+        """Return what is decided for each guest, by UUID."""
+        values = {entry.uuid: entry.alone for entry in self.entries}
+        asking = [entry for entry in self.entries if entry.asks]
+        is_kept = self._hand_out(asking, values)
+        gives = self._taken(asking, values)
+        is_full = self.free < sum(entry.wanted - entry.stake.owned for entry in asking)
+        freed = self._pending(values | gives) > 0
+        why_not = "deferred.pace"
+        if is_full:
+            why_not = "deferred.kept" if is_kept else "deferred.host_full"
+            why_not = "deferred.freeing" if freed and not is_kept else why_not
+        shares = {}
+        for entry in self.entries:
+            if entry.uuid in gives:
+                code = "shrink.host_full" if is_full else "shrink.low_water"
+                shares[entry.uuid] = self._told(entry, gives[entry.uuid], code)
+            else:
+                shares[entry.uuid] = self._told(entry, values[entry.uuid], why_not)
+        return shares
+
+    def _hand_out(self, asking: Sequence[_Entry], values: dict[str, int]) -> bool:
+        """Share what is free among ``asking``; return whether a part of it is kept."""
+        first_steps = [entry.ask(entry.stake.owned, entry.wanted) for entry in asking]
+        largest = max((ask.after(ask.base) - ask.base for ask in first_steps), default=0)
+        room = min(self.free, max(pace(self.pool), largest))
+        reachable = self._reachable()
+        for tier in (_BELOW_MINIMUM, _DISTRESS, _OTHERS):
+            asks = []
+            for entry in asking:
+                base, wanted = max(values[entry.uuid], entry.stake.owned), entry.wanted
+                if tier == _BELOW_MINIMUM:
+                    wanted = min(wanted, entry.stake.minimum)
+                elif entry.tier != tier:
+                    continue
+                if wanted > base:
+                    asks.append(entry.ask(base, wanted))
+            got, left = shared(room, asks, reachable=reachable)
+            for ask in asks:
+                if got[ask.uuid] > ask.base:
+                    values[ask.uuid] = got[ask.uuid]
+            spent = sum(got[ask.uuid] - ask.base for ask in asks)
+            if asks and left < max(0, room - spent):
+                return True
+            room = left
+        return False
+
+    def _taken(self, asking: Sequence[_Entry], values: dict[str, int]) -> dict[str, int]:
+        """Return the smaller values of the guests that give what is missing."""
+        reachable = self._reachable()
+        wishes = 0
+        for entry in asking:
+            ask = entry.ask(entry.stake.owned, entry.wanted)
+            if ask.after(ask.base) - ask.base <= reachable:
+                wishes += ask.missing
+        missing = wishes + low_water(self.pool) - self.free - self._pending(values)
+        if missing <= 0:
+            return {}
+        offers = [
+            Offer(entry.uuid, entry.stake.desired, entry.lowest, entry.grain, entry.weight)
+            for entry in self.entries
+            if entry.could_give
+        ]
+        return given(missing, offers)
+
+    def _pending(self, values: dict[str, int]) -> int:
+        return sum(entry.frees(values[entry.uuid]) for entry in self.entries)
+
+    def _reachable(self) -> int:
+        """Return the most that could be free once all have given what they could give."""
+        could = sum(
+            entry.stake.desired - entry.lowest for entry in self.entries if entry.could_give
+        )
+        return self.free + self._pending({e.uuid: e.alone for e in self.entries}) + could
+
+    def _told(self, entry: _Entry, value: int, why: str) -> Share:
+        """Return a decision with its code and reason; ``why`` is for what gives or is deferred."""
+        stake = entry.stake
+        deferred = max(0, entry.wanted - max(value, stake.desired))
+        if value > stake.desired:
+            code = "grow.partial" if deferred else "grow"
+        elif deferred:
+            code = "deferred.stuck" if stake.is_stuck else why
+        elif value < stake.desired:
+            code = why if value < entry.wanted else "shrink"
+        else:
+            code = _why_kept(stake)
+        kept = "deferred.stuck" if stake.is_stuck else why
+        told = self._reason(entry, value, kept if deferred else code, deferred)
+        return Share(value, code, told, deferred)
+
+    def _reason(self, entry: _Entry, value: int, why: str, deferred: int) -> str:
+        now, stake = entry.stake.desired, entry.stake
+        from_to = f"stays {now}" if value == now else f"from {now} to {value}"
+        if deferred:
+            from_to = f"{from_to} of {entry.wanted} recommended"
+        because = _WORDS.get(why, "as recommended")
+        return f"{from_to}: {because.format(free=max(0, self.free), blocked=stake.blocked)}"
+
+
+_WORDS = {
+    "deferred.host_full": "the host has {free} free",
+    "deferred.freeing": "the host has {free} free, and other guests are giving back",
+    "deferred.kept": "the host has {free} free, and another guest comes first",
+    "deferred.pace": "other guests grow in this round",
+    "deferred.stuck": "the guest does not take what it has got already",
+    "shrink.host_full": "other guests need it, and this one has not needed it lately",
+    "shrink.low_water": "the host has only {free} free, and it was not needed lately",
+    "hold.enough": "nothing else is recommended",
+    "hold.blocked": "it cannot be adjusted ({blocked})",
+    "hold.moving": "the guest has not arrived there yet",
+    "hold.stuck": "the guest does not follow what it was asked for",
+    "hold.floor": "it may not become smaller now",
+}
+
+
+def _why_kept(stake: Stake) -> str:
+    if stake.blocked:
+        return "hold.blocked"
+    if stake.is_moving:
+        return "hold.stuck" if stake.is_stuck else "hold.moving"
+    return "hold.floor" if stake.recommended < stake.desired else "hold.enough"
+
+
+def _entry(guest: Claimant, resource_class: str) -> _Entry:
+    stake = guest.stake(resource_class)
+    if stake is None:
+        raise ValueError(f"guest {guest.uuid} has no stake in {resource_class}")
+    grain = stake.step
+    if resource_class == MEMORY_MB:
+        grain = -(-MEMORY_GRAIN_MB // stake.step) * stake.step
+    return _Entry(guest.uuid, stake, guest.weight, guest.is_urgent, grain)

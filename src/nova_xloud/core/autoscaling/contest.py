@@ -1,0 +1,307 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a host has for its guests, what each of them has and wants, and what each of them gets.
+
+These are the inputs and the results of :mod:`nova_xloud.core.autoscaling.arbitration`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from nova_xloud.core.autoscaling.recommendation import Advice, Recommendation
+from nova_xloud.core.autoscaling.settings import DEFAULT_WEIGHT, Range, Ranges
+from nova_xloud.core.size import Size
+from nova_xloud.core.sizing.allocation import MEMORY_MB, VCPU
+
+STUCK_AFTER = 5.0
+"""Seconds without progress after which a guest counts as stuck."""
+
+
+FOR_OTHERS = ("shrink.host_full", "shrink.low_water")
+"""Codes of a share that takes from a guest what its own policy would leave it."""
+
+_SHRINKS_ONLY_FOR_OTHERS = ("hold.needed",)
+"""Codes of an advice that keeps what is a little above its floor."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """How much of one resource class a host has for the claims of all its instances.
+
+    :ivar name: the resource class: ``VCPU``, ``PCPU`` or ``MEMORY_MB``
+    :ivar capacity: what Placement would allocate to all instances together, rounded down
+        (:func:`nova_xloud.core.sizing.allocation.capacity`): the host reserve is taken off already
+    :ivar allocated: what Placement has allocated to all consumers now, whether they are scaled
+        automatically or not
+    :ivar reserve: what automatic growth leaves free besides, for requests of persons and new
+        instances
+    """
+
+    name: str
+    capacity: int
+    allocated: int
+    reserve: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class HostRoom:
+    """How much a host has, one :class:`Pool` for each resource class of its inventory."""
+
+    pools: tuple[Pool, ...]
+
+    def pool(self, name: str) -> Pool:
+        """Return the pool of a resource class: an empty one if the host has no inventory of it."""
+        return next((pool for pool in self.pools if pool.name == name), Pool(name, 0, 0))
+
+
+@dataclass(frozen=True, slots=True)
+class Stake:
+    """What one guest has and wants of one resource: vCPUs (a count) or memory (MiB).
+
+    :ivar reserved: what Placement has allocated to the instance
+    :ivar held: what must be claimed for the guest: what it really has, or less while it boots
+        (:func:`nova_xloud.core.instance.state.must_be_claimed`)
+    :ivar desired: what the instance is being driven to, or has been driven to
+    :ivar recommended: what is recommended; equal to ``desired`` if there is no reason to change it
+    :ivar minimum: the flavor's minimum
+    :ivar floor: nothing shrinks below this: what the guest has needed, with its reserve. Equal to
+        ``desired`` if the guest may not be made smaller now
+    :ivar held_by_person: nothing shrinks below this either: a person has asked for it; 0 if nobody
+        has
+    :ivar largest: the largest value that may be asked for
+    :ivar step: a value must be a multiple of this, unless it is ``minimum`` or ``largest``
+    :ivar blocked: why the resource cannot be adjusted, a reason code; empty if it can
+    :ivar stalled: how long ago the guest has last come closer to ``desired``, in seconds; None if
+        it has arrived there and nothing is under way
+    :ivar gives: whether the guest may be asked to give for others
+    :ivar waited: for how long growth of this resource has been deferred without getting any, in
+        seconds; 0 if it has not
+    """
+
+    reserved: int
+    held: int
+    desired: int
+    recommended: int
+    minimum: int
+    floor: int
+    largest: int
+    step: int = 1
+    held_by_person: int = 0
+    blocked: str = ""
+    stalled: float | None = None
+    gives: bool = True
+    waited: float = 0.0
+
+    @property
+    def lowest(self) -> int:
+        """The smallest value that arbitration may ask for."""
+        return max(self.minimum, self.floor, self.held_by_person)
+
+    @property
+    def owned(self) -> int:
+        """What is the instance's already: growth up to this needs no more of the host."""
+        return max(self.reserved, self.held, self.desired)
+
+    @property
+    def is_moving(self) -> bool:
+        """Whether the guest is on its way to ``desired``."""
+        return self.stalled is not None
+
+    @property
+    def is_stuck(self) -> bool:
+        """Whether the guest is on its way and has made no progress for ``STUCK_AFTER`` seconds."""
+        return self.stalled is not None and self.stalled >= STUCK_AFTER
+
+
+@dataclass(frozen=True, slots=True)
+class Claimant:
+    """A guest that is scaled automatically, and what it has and wants.
+
+    :ivar uuid: the instance's UUID
+    :ivar weight: 1 to 1000: a larger weight gets more when the host is full, and gives less
+    :ivar is_urgent: whether the guest shows distress, and not only the wish for more
+    :ivar cpu_class: the resource class that one more vCPU of the instance is claimed of: ``PCPU``
+        for the CPU policy ``dedicated``, else ``VCPU``
+    """
+
+    uuid: str
+    vcpus: Stake
+    memory_mb: Stake
+    weight: int = DEFAULT_WEIGHT
+    is_urgent: bool = False
+    cpu_class: str = VCPU
+
+    @property
+    def desired(self) -> Size:
+        """The size that the instance is being driven to, or has been driven to."""
+        return Size(self.vcpus.desired, self.memory_mb.desired)
+
+    @property
+    def held(self) -> Size:
+        """What must be claimed for the guest."""
+        return Size(self.vcpus.held, self.memory_mb.held)
+
+    @property
+    def wants_more(self) -> bool:
+        """Whether the guest wants more than it owns, so that it matters what the host has left."""
+        return any(one.recommended > one.owned for one in (self.vcpus, self.memory_mb))
+
+    def without_wishes(self) -> Claimant:
+        """Return this claimant as one that wants no more than it is to have."""
+        vcpus, memory_mb = self.vcpus, self.memory_mb
+        return replace(
+            self,
+            vcpus=replace(vcpus, recommended=min(vcpus.recommended, vcpus.desired)),
+            memory_mb=replace(memory_mb, recommended=min(memory_mb.recommended, memory_mb.desired)),
+        )
+
+    def stake(self, resource_class: str) -> Stake | None:
+        """Return the stake that is claimed of a resource class; None if neither stake is."""
+        if resource_class == MEMORY_MB:
+            return self.memory_mb
+        return self.vcpus if resource_class == self.cpu_class else None
+
+    def with_stake(self, resource_class: str, **changes: Any) -> Claimant:
+        """Return this claimant with other values in the stake of a resource class."""
+        if resource_class == MEMORY_MB:
+            return replace(self, memory_mb=replace(self.memory_mb, **changes))
+        return replace(self, vcpus=replace(self.vcpus, **changes))
+
+
+def stake_of(advice: Advice, bounds: Range, *, reserved: int, held: int, desired: int) -> Stake:
+    """Return what a guest has and wants of one resource, as arbitration takes it.
+
+    Only a guest that the policy shrinks, or leaves as it is because it is above its floor by no
+    more than the dead band (``hold.needed``), can be asked to give for others. In all other cases
+    (a window that is not covered yet, figures that are too old, a shrink that is watched, distress)
+    the floor is what is desired. An advice to grow or to shrink that a later request has overtaken
+    changes nothing.
+
+    :param advice: what is recommended for the resource
+    :param bounds: between which sizes it may be set
+    """
+    recommended, kind = desired, advice.code.partition(".")[0]
+    if kind == "grow":
+        recommended = max(desired, advice.wanted)
+    elif kind == "shrink":
+        recommended = min(desired, advice.wanted)
+    may_give = kind == "shrink" or advice.code in _SHRINKS_ONLY_FOR_OTHERS
+    floor = desired
+    if may_give and advice.floor is not None and not advice.vetoes and not bounds.not_smaller:
+        floor = advice.floor
+    return Stake(
+        reserved=reserved,
+        held=held,
+        desired=desired,
+        recommended=recommended,
+        minimum=bounds.smallest,
+        floor=floor,
+        largest=bounds.largest,
+        step=bounds.step,
+        held_by_person=bounds.held,
+        blocked=bounds.blocked,
+    )
+
+
+def claimant(
+    uuid: str,
+    recommendation: Recommendation,
+    ranges: Ranges,
+    *,
+    reserved: Size,
+    held: Size,
+    desired: Size,
+    weight: int = DEFAULT_WEIGHT,
+    cpu_class: str = VCPU,
+) -> Claimant:
+    """Return a claimant from what is recommended for an instance and what it has.
+
+    Nothing is on its way and nothing has waited in the result:
+    :func:`nova_xloud.core.autoscaling.waits.with_waits` adds that.
+
+    :param held: what must be claimed for the guest, see :class:`Stake`
+    """
+    return Claimant(
+        uuid=uuid,
+        vcpus=stake_of(
+            recommendation.vcpus,
+            ranges.vcpus,
+            reserved=reserved.vcpus,
+            held=held.vcpus,
+            desired=desired.vcpus,
+        ),
+        memory_mb=stake_of(
+            recommendation.memory_mb,
+            ranges.memory_mb,
+            reserved=reserved.memory_mb,
+            held=held.memory_mb,
+            desired=desired.memory_mb,
+        ),
+        weight=weight,
+        is_urgent=recommendation.is_urgent,
+        cpu_class=cpu_class,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What arbitration decides for one resource of a guest.
+
+    :ivar value: what to ask for now; equal to what is desired if nothing is to be asked for
+    :ivar code: stable reason code, see :mod:`nova_xloud.core.autoscaling.arbitration`
+    :ivar reason: for people, a sentence with the figures
+    :ivar deferred: how much is recommended and cannot be asked for now; 0 if nothing is
+    """
+
+    value: int
+    code: str
+    reason: str
+    deferred: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What arbitration decides for one guest.
+
+    :ivar uuid: the instance's UUID
+    """
+
+    uuid: str
+    vcpus: Share
+    memory_mb: Share
+
+    @property
+    def size(self) -> Size:
+        """The size to ask for now; the desired size if nothing is to be asked for."""
+        return Size(self.vcpus.value, self.memory_mb.value)
+
+    @property
+    def deferred(self) -> Size:
+        """How much of both resources is recommended and cannot be asked for now."""
+        return Size(self.vcpus.deferred, self.memory_mb.deferred)
+
+    @property
+    def code(self) -> str:
+        """The reason code of the resource that matters more; that of memory if both matter alike.
+
+        Growth that is deferred comes first, then growth, then shrinking, then what is kept.
+        """
+        return self._foremost.code
+
+    @property
+    def reason(self) -> str:
+        """For people, why: one sentence for each resource."""
+        return f"vCPUs: {self.vcpus.reason}; memory: {self.memory_mb.reason}"
+
+    @property
+    def _foremost(self) -> Share:
+        both = (self.memory_mb, self.vcpus)
+        for share in both:
+            if share.deferred:
+                return share
+        for rank in ("grow", "shrink"):
+            for share in both:
+                if share.code.startswith(rank):
+                    return share
+        return self.memory_mb

@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From what speaks for growth, and what speaks against shrinking, to an advice for one resource."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from nova_xloud.core.autoscaling.growth import Wish, rounded_up
+from nova_xloud.core.autoscaling.recommendation import Advice
+from nova_xloud.core.autoscaling.settings import Range
+from nova_xloud.core.autoscaling.shrink import Hold
+from nova_xloud.core.autoscaling.votes import words
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """All that decides about one resource: vCPUs (a count) or memory (MiB).
+
+    :ivar desired: the value that the resource is to have so far
+    :ivar allowed: between which values it may be set
+    :ivar need: what the guest needs; None if unknown
+    :ivar floor: what the shrink rule would go down to; None if unknown
+    :ivar wish: what speaks for growth
+    :ivar least: growth by less than this is left out
+    :ivar capped: why growth has to wait; None if it need not
+    :ivar held: why nothing shrinks; None if nothing speaks against it
+    :ivar vetoes: the codes of all that speaks against shrinking
+    :ivar figures: what is needed of what is there, a clause
+    :ivar step: how much may be taken at once
+    :ivar band: nothing shrinks if the gap to the floor is not larger than this
+    """
+
+    desired: int
+    allowed: Range
+    need: float | None
+    floor: int | None
+    wish: Wish
+    least: float
+    capped: Hold | None
+    held: Hold | None
+    vetoes: tuple[str, ...]
+    figures: str
+    step: float
+    band: float
+
+
+def decided(case: Case) -> Advice:
+    """Return the advice: growth before shrinking, and otherwise the reason for neither."""
+    allowed, desired = case.allowed, case.desired
+    if allowed.blocked:
+        return _advice(case, desired, "hold.blocked", f"it cannot be adjusted ({allowed.blocked})")
+    if desired < allowed.smallest:
+        return _advice(
+            case, allowed.smallest, "grow.minimum", f"{desired} is below {allowed.smallest}"
+        )
+    return _growth(case) or _shrink(case)
+
+
+def _growth(case: Case) -> Advice | None:
+    """Return the advice to grow, or why growth waits; None if nothing speaks for growth."""
+    wish, desired = case.wish, case.desired
+    if not wish.votes:
+        return None
+    why = f"{case.figures}, and {words(wish.votes)}"
+    target = rounded_up(wish.target, case.allowed)
+    if target <= desired or target - desired < case.least:
+        if desired >= case.allowed.largest:
+            return _advice(case, desired, "hold.largest", f"{why}: it has the largest size")
+        return _advice(case, desired, "hold.grown", f"{why}: it is to have enough already")
+    if case.capped is not None:
+        return _advice(case, desired, f"hold.{case.capped.code}", f"{why}; {case.capped.reason}")
+    if wish.is_undo:
+        return _advice(case, target, "grow.undo", f"{why}: the last shrink is taken back")
+    return _advice(case, target, f"grow.{wish.votes[0]}", why)
+
+
+def _shrink(case: Case) -> Advice:
+    """Return the advice to shrink, or why nothing is changed."""
+    desired, floor = case.desired, case.floor
+    if case.held is not None and (floor is None or floor < desired):
+        return _advice(
+            case, desired, f"hold.{case.held.code}", f"{case.figures}; {case.held.reason}"
+        )
+    if floor is None:
+        return _advice(case, desired, "hold.unknown", f"{case.figures}; its need is not known")
+    gap = desired - floor
+    if gap <= case.band:
+        code = "hold.person" if 0 < case.allowed.held == floor else "hold.needed"
+        return _advice(case, desired, code, f"{case.figures}; it shrinks to {floor} at most")
+    wanted = rounded_up(max(floor, desired - case.step), case.allowed)
+    if wanted >= desired:
+        return _advice(case, desired, "hold.cache", f"{case.figures}; no more may be taken at once")
+    return _advice(
+        case, wanted, "shrink.window", f"{case.figures}; no more than {floor} were lately of use"
+    )
+
+
+def _advice(case: Case, wanted: int, code: str, reason: str) -> Advice:
+    return Advice(wanted, case.need, case.floor, code, reason, case.wish.votes, case.vetoes)

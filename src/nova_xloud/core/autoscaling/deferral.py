@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Why an instance does not get what is recommended for it now.
+
+=======================================  ===========================================================
+code                                     meaning
+=======================================  ===========================================================
+``xloud.growth_deferred.host_full``      the host has less free than is wanted
+``xloud.growth_deferred.freeing``        not enough is free yet; other guests are giving back
+``xloud.growth_deferred.kept``           what is free is kept for a guest that comes first
+``xloud.growth_deferred.pace``           all guests together would grow too much in one round
+``xloud.growth_deferred.stuck``          the guest does not take what it has got already
+``xloud.growth_deferred.quota``          the project, or the user, has no quota left
+``xloud.growth_deferred.quota_unknown``  the quota could not be checked
+``xloud.growth_deferred.placement``      Placement cannot be used now
+``xloud.growth_deferred.busy``           another operation holds the instance, or it is not active
+``xloud.growth_deferred.locked``         somebody has locked the instance
+``xloud.growth_deferred.refused``        the compute host has refused it for another reason
+=======================================  ===========================================================
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from nova_xloud.core.autoscaling.contest import Grant
+from nova_xloud.errors import (
+    HostUnavailable,
+    InvalidState,
+    NoCapacity,
+    PlacementUnavailable,
+    QuotaExceeded,
+    Refused,
+)
+
+PREFIX = "xloud.growth_deferred."
+GROWTH_DEFERRED = "GrowthDeferred"
+QUOTA = "xloud.growth_deferred.quota"
+HOST_FULL = "xloud.growth_deferred.host_full"
+QUOTA_UNKNOWN = "xloud.growth_deferred.quota_unknown"
+PLACEMENT = "xloud.growth_deferred.placement"
+CODES = (
+    HOST_FULL,
+    "xloud.growth_deferred.freeing",
+    "xloud.growth_deferred.kept",
+    "xloud.growth_deferred.pace",
+    "xloud.growth_deferred.stuck",
+    QUOTA,
+    QUOTA_UNKNOWN,
+    PLACEMENT,
+    "xloud.growth_deferred.busy",
+    "xloud.growth_deferred.locked",
+    "xloud.growth_deferred.refused",
+)
+_OF_REFUSAL: tuple[tuple[type[Refused], str], ...] = (
+    (NoCapacity, "host_full"),
+    (QuotaExceeded, "quota"),
+    (PlacementUnavailable, "placement"),
+    (InvalidState, "busy"),
+    (HostUnavailable, "busy"),
+)
+_LEFT_ALONE = {
+    "hold.busy": "an operation is going on, or the server is not active",
+    "hold.locked": "the server is locked; unlock it to let it grow",
+}
+_FROM_ARBITRATION = "deferred."
+
+
+@dataclass(frozen=True, slots=True)
+class Deferral:
+    """Why growth waits.
+
+    :ivar code: one of :data:`CODES`
+    :ivar message: for people
+    """
+
+    code: str
+    message: str
+
+    @property
+    def is_of_quota(self) -> bool:
+        """Whether growth waits for quota, and for nothing that the host could give."""
+        return self.code in (QUOTA, QUOTA_UNKNOWN)
+
+
+def of_grant(grant: Grant) -> Deferral | None:
+    """Return why arbitration grants less than is recommended; None if it grants all of that."""
+    for share, unit in ((grant.memory_mb, "memory"), (grant.vcpus, "vCPUs")):
+        if share.deferred:
+            code = PREFIX + share.code.removeprefix(_FROM_ARBITRATION)
+            # A partial grant has the code of what is granted.
+            known = code if code in CODES else HOST_FULL
+            return Deferral(known, f"{unit}: {share.reason}")
+    return None
+
+
+def of_instance(why: str) -> Deferral | None:
+    """Return the deferral of growth for an instance that is left alone; None if that is wanted.
+
+    :param why: the code of the reason: ``hold.busy``, ``hold.locked``, or the name of a mode
+    """
+    message = _LEFT_ALONE.get(why)
+    return None if message is None else Deferral(PREFIX + why.removeprefix("hold."), message)
+
+
+def of_refusal(refusal: Refused) -> Deferral:
+    """Return the deferral that a refused request for growth becomes."""
+    if refusal.reason_code in CODES:
+        return Deferral(refusal.reason_code, refusal.message)
+    reason = next((name for cls, name in _OF_REFUSAL if isinstance(refusal, cls)), "refused")
+    return Deferral(PREFIX + reason, str(refusal))

@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How large an instance should be for what it needs now.
+
+Memory grows by target: to the size that fits the need, at once, however far that is; in distress it
+grows by an eighth, if that is more. vCPUs at their ceiling do not show how much more is wanted, so
+they are doubled, and read again. The size that fits is the same that the shrink rule leaves, so
+memory that was grown to it is not shrunk for the same need.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from nova_xloud.core.autoscaling.history import CpuHistory, MemoryHistory
+from nova_xloud.core.autoscaling.need import CpuFigures, MemoryFigures
+from nova_xloud.core.autoscaling.settings import Range
+from nova_xloud.core.autoscaling.track import Track
+from nova_xloud.core.autoscaling.tuning import Tuning
+from nova_xloud.core.autoscaling.votes import CPU_BUSY, OOM_KILL, RISING, USABLE_LOW
+
+ROUNDING = 1e-6
+"""What is above a whole number by less than this is that number: sums of fractions are inexact."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What speaks for growth.
+
+    :ivar target: the value that the votes ask for, with ``is_undo`` at least the value before the
+        shrink; 0 without votes. It may be out of range
+    :ivar votes: the codes of the votes
+    :ivar is_urgent: whether the guest is in distress
+    :ivar is_undo: whether a shrink should be taken back
+    """
+
+    target: float = 0.0
+    votes: tuple[str, ...] = ()
+    is_urgent: bool = False
+    is_undo: bool = False
+
+
+NO_WISH = Wish()
+
+
+def memory_reserve(largest: int, tuning: Tuning) -> float:
+    """Return how much memory stays usable in a guest of up to ``largest`` MiB, in MiB."""
+    wanted = tuning.reserve_base_mb + tuning.reserve_share * largest
+    return min(wanted, tuning.reserve_most_mb)
+
+
+def fitting_memory(need: float, largest: int, tuning: Tuning) -> float:
+    """Return the memory that fits a need, in MiB, without rounding and without bounds."""
+    return max(need / tuning.memory_fill, need + memory_reserve(largest, tuning))
+
+
+def fitting_vcpus(need: float, tuning: Tuning) -> int:
+    """Return how many vCPUs fit a need of ``need`` cores; at least 1."""
+    return max(1, math.ceil(need / tuning.cpu_fill - ROUNDING))
+
+
+def memory_wish(
+    history: MemoryHistory,
+    figures: MemoryFigures | None,
+    size_mb: int,
+    range_mb: Range,
+    tuning: Tuning,
+    now: float,
+) -> Wish:
+    """Return what speaks for more memory.
+
+    :param figures: the last figures; None if they are unknown or too old. An OOM kill counts also
+        without them
+    """
+    votes: tuple[str, ...] = ()
+    target, is_urgent = 0.0, False
+    track = history.track
+    if figures is not None:
+        target, votes, is_urgent = _by_figures(figures, track, size_mb, range_mb, tuning)
+    if history.oom_need and now - history.oom_at <= tuning.veto:
+        votes += (OOM_KILL,)
+        target = max(target, fitting_memory(history.oom_need, range_mb.largest, tuning))
+        is_urgent = True
+    return _or_undo(Wish(target, votes, is_urgent), track)
+
+
+def _by_figures(
+    figures: MemoryFigures, track: Track, size_mb: int, range_mb: Range, tuning: Tuning
+) -> tuple[float, tuple[str, ...], bool]:
+    """Return the target, the votes, and whether the guest is in distress."""
+    need, target, is_urgent = figures.need, 0.0, False
+    votes: tuple[str, ...] = ()
+    fitting = fitting_memory(need, range_mb.largest, tuning)
+    coming = need + figures.trend * tuning.horizon
+    reserve, slack = fitting - need, size_mb - need
+    if slack < tuning.low_share * reserve:
+        votes += (USABLE_LOW,)
+        is_urgent = slack < tuning.low_share * reserve / 2
+    if coming > size_mb:
+        votes += (RISING,)
+    if votes:
+        target = max(fitting, coming + memory_reserve(range_mb.largest, tuning))
+    signs = tuple(sign for sign in track.signs if sign != OOM_KILL)
+    if signs and figures.usable < tuning.plenty_share * figures.available:
+        votes, is_urgent = votes + signs, True
+        target = max(target, fitting)
+        if track.grown_at is None or figures.at > track.grown_at:
+            # Once for each report: what has grown since is not in this one.
+            target = max(target, size_mb * (1 + tuning.notch))
+    return target, votes, is_urgent
+
+
+def cpu_wish(history: CpuHistory, figures: CpuFigures | None, vcpus: int, tuning: Tuning) -> Wish:
+    """Return what speaks for more vCPUs.
+
+    At the ceiling nobody can see how much is wanted, so the vCPUs are multiplied, and read again.
+
+    :param figures: the last figures; None if they are unknown or too old
+    """
+    wish = NO_WISH
+    if figures is not None and figures.share >= tuning.cpu_busy:
+        target = max(vcpus + 1, math.ceil(vcpus * tuning.cpu_ratio - ROUNDING))
+        wish = Wish(float(target), (CPU_BUSY,))
+    return _or_undo(wish, history.track)
+
+
+def _or_undo(wish: Wish, track: Track) -> Wish:
+    """Return the wish, raised to the value before the last shrink if that shrink did harm."""
+    shrink = track.shrink
+    if shrink is None:
+        return wish
+    has_distress = track.distress_at is not None and track.distress_at > shrink.at
+    if not has_distress and not wish.votes:
+        return wish
+    votes = wish.votes or track.distress
+    return Wish(max(wish.target, float(shrink.before)), votes, wish.is_urgent, True)
+
+
+def rounded_up(value: float, allowed: Range) -> int:
+    """Return the smallest value of a range that is at least ``value``; the largest if none is."""
+    if value >= allowed.largest:
+        return allowed.largest
+    if value <= allowed.smallest:
+        return allowed.smallest
+    step = max(1, allowed.step)
+    return min(allowed.largest, math.ceil(value / step - ROUNDING) * step)

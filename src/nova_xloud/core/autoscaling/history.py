@@ -1,0 +1,282 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is remembered of one guest: a few KiB, whatever the window.
+
+A history is made of samples only, by :func:`observed`, so the samples of a journal make it again
+after a restart. Without a journal it begins empty, and nothing shrinks before a whole window has
+passed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from nova_xloud.core.autoscaling.need import (
+    LARGEST_FIGURE,
+    NO_COUNTERS,
+    Counters,
+    CpuFigures,
+    MemoryFigures,
+    cpu_figures,
+    difference,
+    figure,
+    is_stale,
+    memory_figures,
+    swapped_lately,
+)
+from nova_xloud.core.autoscaling.peaks import Peaks
+from nova_xloud.core.autoscaling.sample import GuestSample
+from nova_xloud.core.autoscaling.track import NO_TRACK, Seen, Track, followed
+from nova_xloud.core.autoscaling.tuning import Tuning
+from nova_xloud.core.autoscaling.votes import cpu_signs, memory_signs
+
+CLOCK_SET_BACK = 60.0
+"""Seconds by which a sample may be older than the last one without the history starting again."""
+
+MOST_CHANGES = 32
+"""How many changes of an instance are remembered."""
+
+
+@dataclass(frozen=True, slots=True)
+class CpuHistory:
+    """What is remembered of a guest's CPU time.
+
+    :ivar counters: the CPU counters of the last sample; None where it had none
+    :ivar figures: what the last two samples say; None if they do not
+    """
+
+    counters: Counters = NO_COUNTERS
+    figures: CpuFigures | None = None
+    track: Track = NO_TRACK
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryHistory:
+    """What is remembered of a guest's memory.
+
+    :ivar counters: the counters of the last report of this boot that had all that is needed; of
+        OOM kills and stalls the last that were known
+    :ivar figures: what the last report says; None if it lacks figures, or is too old
+    :ivar resized_at: when the guest was first seen to have its present memory
+    :ivar overhead: the balloon's size less ``available``, MiB, when the balloon last stood still
+    :ivar swapped: what was swapped out lately and counts as needed, MiB
+    :ivar oom_need: what the last OOM kill says of the need at that time, MiB; 0 if there was none
+    :ivar oom_at: when that kill was seen
+    """
+
+    counters: Counters = NO_COUNTERS
+    figures: MemoryFigures | None = None
+    resized_at: float = 0.0
+    overhead: float | None = None
+    swapped: float = 0.0
+    oom_need: float = 0.0
+    oom_at: float = 0.0
+    track: Track = NO_TRACK
+
+
+NO_CPU = CpuHistory()
+NO_MEMORY = MemoryHistory()
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """What is remembered of one guest. Times are seconds since the epoch.
+
+    :ivar last: the last sample; None if there was none
+    :ivar booted_at: when the guest was last seen to have started anew; None if it was not
+    :ivar changes: when the desired size has changed, the last :data:`MOST_CHANGES` times
+    """
+
+    last: GuestSample | None = None
+    booted_at: float | None = None
+    changes: tuple[float, ...] = ()
+    cpu: CpuHistory = NO_CPU
+    memory: MemoryHistory = NO_MEMORY
+
+
+EMPTY = History()
+"""What is remembered of a guest of which nothing was read yet."""
+
+
+def observed(history: History, sample: GuestSample, tuning: Tuning) -> History:
+    """Return the history after ``sample``.
+
+    A sample without a usable time changes nothing, and neither does one that is not newer than the
+    last. If the host's clock was set back by more than :data:`CLOCK_SET_BACK` seconds, the history
+    starts again with what it has learned.
+    """
+    if not 0 <= sample.at <= LARGEST_FIGURE:
+        return history
+    last = history.last
+    if last is not None and sample.at <= last.at:
+        if sample.at > last.at - CLOCK_SET_BACK:
+            return history
+        history, last = _restarted(history, sample.at), None
+    booted_at, cpu, memory = history.booted_at, history.cpu, history.memory
+    if last is not None and (sample.boot_id != last.boot_id or _has_reset(sample, memory.counters)):
+        booted_at = sample.at
+        cpu = CpuHistory(track=cpu.track)
+        memory = MemoryHistory(oom_need=memory.oom_need, oom_at=memory.oom_at, track=memory.track)
+    changes = history.changes
+    if last is not None and sample.desired != last.desired:
+        changes = (*changes, sample.at)[-MOST_CHANGES:]
+    is_booting = booted_at is not None and sample.at - booted_at < tuning.boot_grace
+    return History(
+        sample,
+        booted_at,
+        changes,
+        _cpu(cpu, sample, last, is_booting, tuning),
+        _memory(memory, sample, last, tuning),
+    )
+
+
+def _has_reset(sample: GuestSample, before: Counters) -> bool:
+    """Return whether the guest has started anew within its domain: its own counters have fallen.
+
+    The CPU time is counted by the host: it falls when a vCPU is unplugged.
+    """
+    return (
+        _fell(sample.major_faults, before.major_faults)
+        or _fell(sample.swapped_out_mb, before.swapped_out_mb)
+        or _fell(sample.swapped_in_mb, before.swapped_in_mb)
+        or _fell(sample.oom_kills, before.oom_kills)
+    )
+
+
+def _fell(now: float | None, before: float | None) -> bool:
+    return now is not None and before is not None and 0 <= now < before
+
+
+def _cpu(
+    history: CpuHistory,
+    sample: GuestSample,
+    last: GuestSample | None,
+    is_booting: bool,
+    tuning: Tuning,
+) -> CpuHistory:
+    figures = None if is_booting else cpu_figures(sample, history.counters)
+    need = None if figures is None else figures.wanted
+    problem = "" if need is not None else "boot" if is_booting else "unknown"
+    seen = Seen(
+        sample.at,
+        None if last is None else last.desired.vcpus,
+        sample.desired.vcpus,
+        sample.size.vcpus,
+        need,
+        problem,
+        figures is not None,
+        cpu_signs(figures, tuning),
+    )
+    counters = Counters(
+        cpu_at=sample.at,
+        cpu_seconds=figure(sample.cpu_seconds),
+        delay_seconds=figure(sample.delay_seconds),
+        vcpus=sample.size.vcpus,
+    )
+    return CpuHistory(counters, figures, followed(history.track, seen, tuning))
+
+
+def _memory(
+    history: MemoryHistory, sample: GuestSample, last: GuestSample | None, tuning: Tuning
+) -> MemoryHistory:
+    counters, figures, resized_at = history.counters, history.figures, history.resized_at
+    overhead, swapped = history.overhead, history.swapped
+    if last is None or sample.size.memory_mb != last.size.memory_mb:
+        resized_at = sample.at
+    is_new = False
+    if is_stale(sample.reported_at, sample.report_period, sample.at):
+        figures, problem = None, "unknown" if sample.reported_at is None else "stale"
+    elif figures is not None and sample.reported_at == counters.reported_at:
+        problem = history.track.problem
+    else:
+        is_still = sample.reported_at is not None and sample.reported_at >= resized_at
+        swapped = swapped_lately(sample, counters, swapped, tuning)
+        figures = memory_figures(sample, counters, figures, None if is_still else overhead, swapped)
+        is_new = figures is not None
+        problem = "unknown" if figures is None or figures.swap_out is None else ""
+        if figures is not None and is_still:
+            overhead = sample.size.memory_mb - figures.available
+    killed_at = _need_after_kill(history, sample, figures, tuning)
+    oom_need, oom_at = (killed_at, sample.at) if killed_at else (history.oom_need, history.oom_at)
+    seen = Seen(
+        sample.at,
+        None if last is None else last.desired.memory_mb,
+        sample.desired.memory_mb,
+        sample.size.memory_mb,
+        max(figures.need, killed_at) if is_new and figures is not None else None,
+        problem,
+        is_new,
+        memory_signs(figures if is_new else None, bool(killed_at), tuning),
+    )
+    return MemoryHistory(
+        _memory_counters(counters, sample, is_new),
+        figures,
+        resized_at,
+        overhead,
+        swapped,
+        oom_need,
+        oom_at,
+        followed(history.track, seen, tuning),
+    )
+
+
+def _need_after_kill(
+    history: MemoryHistory, sample: GuestSample, figures: MemoryFigures | None, tuning: Tuning
+) -> float:
+    """Return what an OOM kill since the last sample says of the need, MiB; 0 if there was none.
+
+    Without memory for the whole guest, all of its size was needed. If no allocation had to wait,
+    only a limit within the guest was reached (a memory cgroup's), and the need itself counts.
+    """
+    counters = history.counters
+    if not difference(figure(sample.oom_kills), counters.oom_kills):
+        return 0.0
+    known = [f.plain for f in (history.figures, figures) if f is not None]
+    size = float(max(0, sample.size.memory_mb))
+    is_local = difference(figure(sample.stalls), counters.stalls) == 0
+    base = max(known, default=size) if is_local else size
+    return max(base * tuning.oom_ratio, base + tuning.oom_least_mb)
+
+
+def _memory_counters(before: Counters, sample: GuestSample, is_new: bool) -> Counters:
+    """Return the counters that the next sample is compared with."""
+    kills, stalls = figure(sample.oom_kills), figure(sample.stalls)
+    source: GuestSample | Counters = sample if is_new else before
+    return Counters(
+        reported_at=source.reported_at,
+        swapped_in_mb=figure(source.swapped_in_mb),
+        swapped_out_mb=figure(source.swapped_out_mb),
+        major_faults=figure(source.major_faults),
+        oom_kills=before.oom_kills if kills is None else kills,
+        stalls=before.stalls if stalls is None or not is_new else stalls,
+    )
+
+
+def _restarted(history: History, at: float) -> History:
+    """Return what is still worth to be remembered after the host's clock was set back to ``at``."""
+    return History(
+        booted_at=None if history.booted_at is None else min(history.booted_at, at),
+        changes=tuple(min(changed_at, at) for changed_at in history.changes),
+        cpu=CpuHistory(track=_restarted_track(history.cpu.track, at)),
+        memory=MemoryHistory(
+            oom_need=history.memory.oom_need,
+            oom_at=min(history.memory.oom_at, at),
+            track=_restarted_track(history.memory.track, at),
+        ),
+    )
+
+
+def _restarted_track(track: Track, at: float) -> Track:
+    peaks = Peaks(track.peaks.width)
+    if track.peaks.values:
+        peaks = peaks.added(at, track.peaks.values[0])
+    return replace(
+        track,
+        since=None,
+        known_at=None,
+        peaks=peaks,
+        distress_at=None if track.distress_at is None else at,
+        grown_at=None if track.grown_at is None else at,
+        changed_at=None if track.changed_at is None else at,
+        shrink=None if track.shrink is None else replace(track.shrink, at=at),
+        learned_at=min(track.learned_at, at),
+    )

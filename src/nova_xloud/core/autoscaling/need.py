@@ -1,0 +1,205 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a guest needs, by the figures of two samples.
+
+Memory: what the guest's kernel could not give to a program (available less usable), what its kernel
+keeps for itself (the balloon's size less available), and what it has swapped out lately, because
+swapping makes ``usable`` larger. CPU: the time used, and with the time for which vCPUs have waited
+for a CPU of the host the time wanted. The load average is not used: it counts what waits for disks.
+
+A figure that is missing, negative, not finite, older than two report periods and a second, or less
+than before within the same boot is unknown. It is never taken for 0.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from nova_xloud.core.autoscaling.sample import GuestSample
+from nova_xloud.core.autoscaling.tuning import Tuning
+
+LARGEST_FIGURE = 1e12
+"""No figure of a guest is larger: MiB, seconds or events."""
+
+CLOCK_JITTER = 1.0
+"""Seconds by which a report may seem to come from the future."""
+
+SHORTEST_INTERVAL = 0.5
+"""Seconds between two samples below which a rate says nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Counters:
+    """The counters that the next sample of the same boot is compared with; None if unknown.
+
+    :ivar cpu_at: when the CPU counters were read, seconds since the epoch
+    :ivar reported_at: when the counters of memory were reported, seconds since the epoch
+    """
+
+    cpu_at: float | None = None
+    cpu_seconds: float | None = None
+    delay_seconds: float | None = None
+    vcpus: int = 0
+    reported_at: float | None = None
+    swapped_in_mb: float | None = None
+    swapped_out_mb: float | None = None
+    major_faults: float | None = None
+    oom_kills: float | None = None
+    stalls: float | None = None
+
+
+NO_COUNTERS = Counters()
+"""No counter is known: nothing was read of this boot of the guest yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class CpuFigures:
+    """How much CPU a guest has used between two samples, in cores.
+
+    :ivar at: the end of the interval, seconds since the epoch
+    :ivar interval: seconds between the two samples
+    :ivar wanted: the cores used, and those that the host did not give in time; None if unknown
+    :ivar share: the part of the vCPUs present that was used
+    """
+
+    at: float
+    interval: float
+    used: float
+    wanted: float | None
+    share: float
+
+    @property
+    def delay(self) -> float:
+        """The share of the CPU time wanted that the host did not give in time; 0 if unknown."""
+        return 1 - self.used / self.wanted if self.wanted else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryFigures:
+    """What one report of the balloon driver says of a guest's memory; None if unknown.
+
+    :ivar at: when it was reported, seconds since the epoch
+    :ivar need: MiB that the guest's balloon should have at least: what its programs and its kernel
+        use, and what was swapped out lately. It may be more than the balloon has
+    :ivar plain: the need without what was swapped out, MiB
+    :ivar usable: MiB that the guest can use without swapping
+    :ivar available: MiB that the guest's kernel manages
+    :ivar cache: MiB of buffers and page cache
+    :ivar trend: MiB per second by which the need has risen since the report before; 0 if it fell,
+        or if there was no report before
+    :ivar swap_out: MiB swapped out per second since the report before
+    :ivar faults: major faults per second since the report before
+    :ivar stalls: allocations that had to wait since the report before
+    """
+
+    at: float
+    need: float
+    plain: float
+    usable: float
+    available: float
+    cache: float | None
+    trend: float = 0.0
+    swap_out: float | None = None
+    faults: float | None = None
+    stalls: float | None = None
+
+
+def figure(value: float | None) -> float | None:
+    """Return ``value`` if a guest's figure can have it: finite and not negative; None otherwise."""
+    return value if value is not None and 0 <= value <= LARGEST_FIGURE else None
+
+
+def difference(now: float | None, before: float | None) -> float | None:
+    """Return by how much a counter has grown; None if it is unknown, or has fallen."""
+    if now is None or before is None or now < before:
+        return None
+    return now - before
+
+
+def is_stale(reported_at: float | None, period: float, now: float) -> bool:
+    """Return whether a report is missing, from the future, or older than two periods and 1 s."""
+    if reported_at is None or not 0 <= period <= LARGEST_FIGURE:
+        return True
+    return not -CLOCK_JITTER <= now - reported_at <= 2 * period + 1
+
+
+def cpu_figures(sample: GuestSample, before: Counters) -> CpuFigures | None:
+    """Return what was used since the counters ``before``; None if that is not known.
+
+    More cores than twice the vCPUs and one are nonsense, and unknown too.
+    """
+    cpu_seconds = figure(sample.cpu_seconds)
+    used = difference(cpu_seconds, before.cpu_seconds)
+    if used is None or before.cpu_at is None:
+        return None
+    interval = sample.at - before.cpu_at
+    vcpus = max(sample.size.vcpus, before.vcpus)
+    if interval < SHORTEST_INTERVAL or vcpus < 1:
+        return None
+    cores = used / interval
+    if cores > 2 * vcpus + 1:
+        return None
+    delay = difference(figure(sample.delay_seconds), before.delay_seconds)
+    wanted = None if delay is None else min(vcpus * 1.0, cores + delay / interval)
+    if wanted is not None:
+        wanted = max(wanted, cores)
+    return CpuFigures(sample.at, interval, cores, wanted, cores / vcpus)
+
+
+def memory_figures(
+    sample: GuestSample,
+    before: Counters,
+    last: MemoryFigures | None,
+    overhead: float | None,
+    swapped: float,
+) -> MemoryFigures | None:
+    """Return what a new report says; None if the figures that matter are missing or nonsense.
+
+    :param before: the counters of the report before
+    :param last: the figures of the report before
+    :param overhead: the balloon's size less ``available``, MiB, of a moment when the balloon did
+        not move; None to take it from this sample
+    :param swapped: what was swapped out lately and counts as needed, MiB
+    """
+    available, usable = figure(sample.available_mb), figure(sample.usable_mb)
+    reported_at = sample.reported_at
+    if available is None or usable is None or reported_at is None or usable > available:
+        return None
+    if overhead is None:
+        overhead = sample.size.memory_mb - available
+    plain = max(0.0, available - usable + overhead)
+    need = plain + swapped
+    elapsed = None if before.reported_at is None else reported_at - before.reported_at
+    if elapsed is None or elapsed < SHORTEST_INTERVAL:
+        return MemoryFigures(reported_at, need, plain, usable, available, figure(sample.cache_mb))
+    trend = max(0.0, (need - last.need) / elapsed) if last is not None else 0.0
+    swap_out = difference(figure(sample.swapped_out_mb), before.swapped_out_mb)
+    faults = difference(figure(sample.major_faults), before.major_faults)
+    return MemoryFigures(
+        reported_at,
+        need,
+        plain,
+        usable,
+        available,
+        figure(sample.cache_mb),
+        trend,
+        None if swap_out is None else swap_out / elapsed,
+        None if faults is None else faults / elapsed,
+        difference(figure(sample.stalls), before.stalls),
+    )
+
+
+def swapped_lately(sample: GuestSample, before: Counters, swapped: float, tuning: Tuning) -> float:
+    """Return how much of what was swapped out counts as needed after ``sample``, MiB.
+
+    What is swapped in again is needed no longer in addition, and half of the rest is forgotten in
+    ``tuning.swap_half_life``: what nobody asks back is not needed.
+    """
+    if sample.reported_at is None or before.reported_at is None:
+        return swapped
+    elapsed = max(0.0, sample.reported_at - before.reported_at)
+    out = difference(figure(sample.swapped_out_mb), before.swapped_out_mb) or 0.0
+    back = difference(figure(sample.swapped_in_mb), before.swapped_in_mb) or 0.0
+    if not swapped and not out:
+        return 0.0
+    rest = swapped * 0.5 ** (elapsed / tuning.swap_half_life) + out - back
+    return rest if rest >= 1 else 0.0

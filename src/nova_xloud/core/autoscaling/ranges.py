@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Between which sizes an instance may be scaled, from its bounds and what is held."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from nova_xloud.core.autoscaling.settings import Range, Ranges
+from nova_xloud.core.size import Size
+from nova_xloud.core.sizing.bounds import MEMORY, VCPUS, Bounds
+
+
+def ranges_of(bounds: Bounds, held: Size, not_smaller: Mapping[str, str]) -> Ranges:
+    """Return the ranges of an instance.
+
+    :param bounds: the bounds of the instance on its host
+    :param held: the size that a person has asked for lately; 0 for a resource that nobody has
+    :param not_smaller: by resource, the reason code with which this guest was refused to shrink
+    """
+
+    def of(resource: str, step: int, removal: str = "") -> Range:
+        blocker = bounds.blocker_of(resource)
+        return Range(
+            smallest=getattr(bounds.minimum, resource),
+            largest=getattr(bounds.maximum, resource),
+            step=step,
+            held=getattr(held, resource),
+            blocked="" if blocker is None else blocker.code,
+            not_smaller=removal or not_smaller.get(resource, ""),
+        )
+
+    removal = "" if bounds.removal is None else bounds.removal.code
+    return Ranges(of(VCPUS, bounds.vcpu_step, removal), of(MEMORY, 1))

@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is recommended for an instance, and why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from nova_xloud.core.size import Size
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """What is recommended for one resource: vCPUs (a count) or memory (MiB).
+
+    :ivar wanted: the recommended value, within the range; the desired value, in the range or not,
+        if there is no reason to change it
+    :ivar need: what the guest was seen to need lately; None if that is not known
+    :ivar floor: what the shrink rule would go down to: the highest need of the window with its
+        reserve, the learned floor, and what a person has asked for; None if not known yet
+    :ivar code: stable reason code, such as ``grow.usable_low``, ``shrink.window`` or ``hold.stale``
+    :ivar reason: for people, one sentence with the figures
+    :ivar votes: the codes of all that speaks for growth
+    :ivar vetoes: the codes of all that speaks against making it smaller
+    """
+
+    wanted: int
+    need: float | None
+    floor: int | None
+    code: str
+    reason: str
+    votes: tuple[str, ...] = ()
+    vetoes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Recommendation:
+    """What is recommended for an instance.
+
+    :ivar at: when it was decided, in seconds since the epoch
+    :ivar is_urgent: whether memory shows distress, and not only the wish for more. vCPUs at their
+        ceiling are not urgent
+    """
+
+    at: float
+    vcpus: Advice
+    memory_mb: Advice
+    is_urgent: bool = False
+
+    @property
+    def size(self) -> Size:
+        """The recommended size."""
+        return Size(self.vcpus.wanted, self.memory_mb.wanted)

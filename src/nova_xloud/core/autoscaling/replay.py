@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The decisions of a journal again: the same ones, or those of another profile."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+from nova_xloud.core.autoscaling.history import EMPTY, History, observed
+from nova_xloud.core.autoscaling.journal import Entry, Record
+from nova_xloud.core.autoscaling.recommend import recommend
+from nova_xloud.core.autoscaling.settings import Profile
+
+
+def replayed(records: Iterable[Record], profile: Profile | None = None) -> Iterator[Entry]:
+    """Return each entry of a journal with the decision that is made anew, in the same order.
+
+    Only the sizes that the guests have had are known: what another profile recommends does not
+    change what later samples show.
+
+    :param profile: the profile that decides; None for that of each entry, whose decisions are the
+        same ones to the byte. A checkpoint counts only for an instance of which nothing came before
+    """
+    histories: dict[str, History] = {}
+    for record in records:
+        if not isinstance(record, Entry):
+            histories.setdefault(record.uuid, record.history)
+            continue
+        entry = record
+        if profile is not None:
+            entry = replace(entry, profile=profile, tuning=None)
+        history = observed(histories.get(entry.uuid, EMPTY), entry.sample, entry.constants)
+        histories[entry.uuid] = history
+        decision = recommend(history, entry.ranges, entry.constants, entry.recommendation.at)
+        yield replace(entry, recommendation=decision)
+
+
+def remembered(records: Iterable[Record]) -> dict[str, History]:
+    """Return what the records of a journal say of each instance, by uuid, after a restart."""
+    histories: dict[str, History] = {}
+    for record in records:
+        if isinstance(record, Entry):
+            before = histories.get(record.uuid, EMPTY)
+            histories[record.uuid] = observed(before, record.sample, record.constants)
+        else:
+            histories[record.uuid] = record.history
+    return histories

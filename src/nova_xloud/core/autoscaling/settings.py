@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What decides how an instance is scaled: its mode, its profile, and the constants of a profile."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+
+class Mode(enum.Enum):
+    """Whether an instance is scaled automatically. The values are API."""
+
+    OFF = "off"
+    """Nothing is read, decided or written."""
+    OBSERVE = "observe"
+    """It is decided and written into the journal what would be done; nothing is changed."""
+    ON = "on"
+    """What is decided is done."""
+
+
+class Profile(enum.Enum):
+    """How long the shrink rule remembers what a guest has needed. The values are API."""
+
+    DENSE = "dense"
+    BALANCED = "balanced"
+    CAREFUL = "careful"
+
+
+WINDOWS = {Profile.DENSE: 3600.0, Profile.BALANCED: 6 * 3600.0, Profile.CAREFUL: 24 * 3600.0}
+DEFAULT_WEIGHT = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """Between which sizes one resource of an instance may be set: vCPUs (a count) or memory (MiB).
+
+    :ivar smallest: the smallest value that may be asked for
+    :ivar largest: the largest value that may be asked for
+    :ivar step: a value must be a multiple of this, unless it is ``smallest`` or ``largest``
+    :ivar held: nothing shrinks below this: a person has asked for it lately; 0 if nobody has
+    :ivar blocked: why the resource cannot be adjusted, a reason code; empty if it can
+    :ivar not_smaller: why the resource cannot be made smaller, a reason code; empty if it can
+    """
+
+    smallest: int
+    largest: int
+    step: int = 1
+    held: int = 0
+    blocked: str = ""
+    not_smaller: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Ranges:
+    """The ranges of both resources of an instance."""
+
+    vcpus: Range
+    memory_mb: Range

@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whether an instance may be made smaller, and how far.
+
+It may shrink to the size that fits the highest need of the window with its reserve: slowly, one
+shrink at a time, and each of them is watched (see :class:`~.track.Shrink`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from nova_xloud.core.autoscaling.growth import fitting_memory, fitting_vcpus, rounded_up
+from nova_xloud.core.autoscaling.history import History
+from nova_xloud.core.autoscaling.need import MemoryFigures
+from nova_xloud.core.autoscaling.settings import Range
+from nova_xloud.core.autoscaling.track import Track, faded_floor
+from nova_xloud.core.autoscaling.tuning import Tuning
+from nova_xloud.core.autoscaling.votes import words
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Why nothing is made smaller now.
+
+    :ivar code: the end of the reason code, such as ``window``
+    :ivar reason: for people, a clause
+    """
+
+    code: str
+    reason: str
+
+
+def memory_floor(track: Track, allowed: Range, tuning: Tuning, now: float) -> int | None:
+    """Return the least memory to shrink to, MiB; None if no need of the window is known."""
+    highest = track.peaks.highest(now)
+    if highest is None:
+        return None
+    learned = faded_floor(track.learned, track.learned_at, allowed.smallest, now, tuning)
+    fitting = fitting_memory(highest, allowed.largest, tuning)
+    return rounded_up(max(fitting, learned, allowed.held), allowed)
+
+
+def vcpus_floor(track: Track, allowed: Range, tuning: Tuning, now: float) -> int | None:
+    """Return the fewest vCPUs to shrink to; None if no need of the window is known."""
+    highest = track.peaks.highest(now)
+    if highest is None:
+        return None
+    # A learned floor counts until half of what is above the vCPU below it is forgotten.
+    learned = round(faded_floor(track.learned, track.learned_at, allowed.smallest, now, tuning))
+    return rounded_up(max(fitting_vcpus(highest, tuning), learned, allowed.held), allowed)
+
+
+def memory_step(figures: MemoryFigures, allowed: Range, tuning: Tuning) -> float:
+    """Return by how much memory may shrink at once, MiB.
+
+    What the guest has free is taken first, and then a part of its page cache. A guest that does not
+    report its cache may use all that is usable as cache.
+    """
+    usable = figures.usable
+    cache = usable if figures.cache is None else min(figures.cache, usable)
+    available = usable - (1 - tuning.cache_share) * cache
+    return min(max(1.0, tuning.shrink_step * allowed.largest), available)
+
+
+def hold(
+    history: History,
+    track: Track,
+    other: Track,
+    allowed: Range,
+    is_settled: bool,
+    tuning: Tuning,
+    now: float,
+) -> Hold | None:
+    """Return why a resource must not be made smaller now; None if it may be.
+
+    :param other: the track of the other resource
+    :param is_settled: whether the guest has the size that is desired
+    """
+    return (
+        _by_figures(history, track, allowed, tuning, now)
+        or _by_distress(track, tuning, now)
+        or _by_changes(track, is_settled, tuning, now)
+        or _by_other(other, tuning, now)
+        or over_cap(history, tuning, now)
+    )
+
+
+def _by_figures(
+    history: History, track: Track, allowed: Range, tuning: Tuning, now: float
+) -> Hold | None:
+    if allowed.not_smaller:
+        return Hold("not_smaller", f"it cannot be made smaller ({allowed.not_smaller})")
+    if track.problem or track.known_at is None:
+        return Hold(track.problem or "unknown", PROBLEMS.get(track.problem, PROBLEMS["unknown"]))
+    if track.since is None or now - track.since < tuning.window:
+        covered = 0.0 if track.since is None else max(0.0, now - track.since)
+        return Hold(
+            "window", f"figures are known for {covered:.0f} of {tuning.window:.0f} seconds only"
+        )
+    if history.booted_at is not None and now - history.booted_at < tuning.boot_settle:
+        return Hold("boot", "the guest has started lately")
+    return None
+
+
+def _by_distress(track: Track, tuning: Tuning, now: float) -> Hold | None:
+    if track.distress_at is not None and now - track.distress_at < tuning.veto:
+        return Hold("distress", f"a short time ago {words(track.distress)}")
+    return None
+
+
+def _by_changes(track: Track, is_settled: bool, tuning: Tuning, now: float) -> Hold | None:
+    if not is_settled:
+        return Hold("resizing", "the guest does not have the desired size yet")
+    if track.shrink is not None:
+        return Hold("probation", "the last shrink is still watched")
+    if track.changed_at is not None and now - track.changed_at < tuning.between:
+        return Hold("interval", "the desired size has changed a short time ago")
+    if track.grown_at is not None and now - track.grown_at < tuning.settle:
+        return Hold("settling", "it has grown a short time ago")
+    return None
+
+
+def _by_other(other: Track, tuning: Tuning, now: float) -> Hold | None:
+    """Return that the other resource has just shrunk, so that both shrink at once next time.
+
+    That is a matter of fewer changes only: a guest that does not give its memory back keeps its
+    vCPUs for no longer than two probations.
+    """
+    if other.shrink is None or now - other.shrink.at >= 2 * tuning.probation:
+        return None
+    return Hold("probation", "the last shrink of the other resource is still watched")
+
+
+def over_cap(history: History, tuning: Tuning, now: float) -> Hold | None:
+    """Return a hold if the instance has changed too often lately; None if it has not."""
+    lately = sum(1 for at in history.changes if now - at < tuning.changes_period)
+    if lately < tuning.changes:
+        return None
+    return Hold(
+        "cap", f"the instance has changed {lately} times within {tuning.changes_period:.0f} seconds"
+    )
+
+
+PROBLEMS = {
+    "unknown": "its need is not known",
+    "stale": "the last report of its need is too old",
+    "boot": "the guest has started just now",
+}
+"""Each code of :attr:`Track.problem` as a clause."""
+
+STALE = Hold("stale", PROBLEMS["stale"])

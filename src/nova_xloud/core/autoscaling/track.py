@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is remembered of one resource of a guest: vCPUs (a count) or memory (MiB)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from nova_xloud.core.autoscaling.peaks import BUCKETS, NO_PEAKS, Peaks
+from nova_xloud.core.autoscaling.tuning import Tuning
+
+GAP_SHARE = 1 / 8
+"""The share of the window for which figures may be missing without the window starting again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shrink:
+    """A shrink that is not confirmed yet.
+
+    :ivar at: when the smaller value was first seen to be desired, seconds since the epoch
+    :ivar before: the value that was desired before; after several shrinks in a row, before the
+        first of them
+    :ivar is_reached: whether the guest has had the smaller value
+    :ivar samples: how many good samples came after that, counted up to ``Tuning.fresh_samples``
+    """
+
+    at: float
+    before: int
+    is_reached: bool = False
+    samples: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Track:
+    """What is remembered of one resource. Times are seconds since the epoch.
+
+    :ivar problem: why the last sample does not say what is needed, a code; empty if it does
+    :ivar since: from when on the window is covered without a gap; None if it is not
+    :ivar known_at: when the need was last known
+    :ivar peaks: the highest needs of the window
+    :ivar signs: the signs of distress that the last figures show
+    :ivar distress: the signs of distress that were seen last
+    :ivar distress_at: when they were seen; None if there was none
+    :ivar grown_at: when the desired value has last become larger; None if it has not
+    :ivar changed_at: when the desired value has last changed; None if it has not
+    :ivar shrink: the shrink that is not confirmed yet; None if there is none
+    :ivar learned: the learned floor: the value before the last shrink that was followed by growth
+        while it was watched, or what was left of the floor before, if that was more; 0: there is
+        none
+    :ivar learned_at: when that growth was seen
+    """
+
+    problem: str = "unknown"
+    since: float | None = None
+    known_at: float | None = None
+    peaks: Peaks = NO_PEAKS
+    signs: tuple[str, ...] = ()
+    distress: tuple[str, ...] = ()
+    distress_at: float | None = None
+    grown_at: float | None = None
+    changed_at: float | None = None
+    shrink: Shrink | None = None
+    learned: int = 0
+    learned_at: float = 0.0
+
+
+NO_TRACK = Track()
+"""What is remembered of a resource of which nothing was read yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What one sample says of one resource.
+
+    :ivar at: when the sample was taken, seconds since the epoch
+    :ivar before: the desired value of the sample before; None if there was none
+    :ivar desired: the desired value
+    :ivar actual: the value that the guest has
+    :ivar need: what the guest needs; None if it is not known, or if it was known before already
+    :ivar problem: why the need is not known; empty if it is
+    :ivar is_new: whether the sample has figures that no sample before has had
+    :ivar signs: the signs of distress that the figures show
+    """
+
+    at: float
+    before: int | None
+    desired: int
+    actual: int
+    need: float | None
+    problem: str
+    is_new: bool
+    signs: tuple[str, ...]
+
+
+def followed(track: Track, seen: Seen, tuning: Tuning) -> Track:
+    """Return what is remembered after a sample."""
+    at, shrink = seen.at, track.shrink
+    learned, learned_at = track.learned, track.learned_at
+    grown_at, changed_at = track.grown_at, track.changed_at
+    if seen.before is not None and seen.desired != seen.before:
+        changed_at = at
+        if seen.desired > seen.before:
+            grown_at = at
+            if shrink is not None:
+                # The shrink is taken back, or what it took was needed for something else.
+                faded = faded_floor(learned, learned_at, 0, at, tuning)
+                learned, learned_at = max(shrink.before, round(faded)), at
+                shrink = None
+        else:
+            before = seen.before if shrink is None else max(seen.before, shrink.before)
+            shrink = Shrink(at, before)
+    signs, distress, distress_at = track.signs, track.distress, track.distress_at
+    if seen.is_new or seen.problem or seen.signs:
+        signs = seen.signs
+        if signs:
+            distress, distress_at = signs, at
+    if shrink is not None:
+        shrink = _watched(shrink, seen, distress_at, tuning)
+    since, known_at, peaks = _covered(track, seen, tuning)
+    return Track(
+        seen.problem,
+        since,
+        known_at,
+        peaks,
+        signs,
+        distress,
+        distress_at,
+        grown_at,
+        changed_at,
+        shrink,
+        learned,
+        learned_at,
+    )
+
+
+def _watched(
+    shrink: Shrink, seen: Seen, distress_at: float | None, tuning: Tuning
+) -> Shrink | None:
+    """Return the shrink after a sample; None if it is confirmed."""
+    if not shrink.is_reached:
+        is_reached = seen.actual <= seen.desired
+        return Shrink(shrink.at, shrink.before, True, 0) if is_reached else shrink
+    if not seen.is_new or seen.problem:
+        return shrink
+    samples = min(shrink.samples + 1, tuning.fresh_samples)
+    quiet_since = shrink.at if distress_at is None else max(shrink.at, distress_at)
+    if samples >= tuning.fresh_samples and seen.at - quiet_since >= tuning.probation:
+        return None
+    return Shrink(shrink.at, shrink.before, True, samples)
+
+
+def _covered(track: Track, seen: Seen, tuning: Tuning) -> tuple[float | None, float | None, Peaks]:
+    """Return since when the window is covered, when the need was last known, and the peaks."""
+    since, known_at, peaks = track.since, track.known_at, track.peaks
+    if peaks.width * BUCKETS != tuning.window:
+        if peaks.width and since is not None:
+            # What is older than the other window was forgotten.
+            since = max(since, seen.at - peaks.width * BUCKETS)
+        peaks = peaks.rebucketed(tuning.window)
+    if seen.need is not None:
+        if since is None or known_at is None or seen.at - known_at > tuning.window * GAP_SHARE:
+            since = seen.at
+        known_at, peaks = seen.at, peaks.added(seen.at, seen.need)
+    return since, known_at, peaks
+
+
+def faded_floor(
+    learned: int, learned_at: float, smallest: int, now: float, tuning: Tuning
+) -> float:
+    """Return what is left of a learned floor: half of what is above ``smallest`` each half-life."""
+    if learned <= smallest:
+        return float(smallest)
+    age = max(0.0, now - learned_at)
+    return smallest + (learned - smallest) * 0.5 ** (age / tuning.half_life)

@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What arbitration remembers of a guest: progress, waiting, refusals and regrets.
+
+A round calls, for each guest: :func:`seen` with what it holds and is to have now, then
+:func:`with_waits` to complete its claimant, and after arbitration :func:`decided` with its grant.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from nova_xloud.core.autoscaling.contest import (
+    FOR_OTHERS,
+    STUCK_AFTER,
+    Claimant,
+    Grant,
+    Share,
+    Stake,
+)
+from nova_xloud.core.size import Size
+
+FIRST_RETRY = 60.0
+"""Seconds for which a guest that did not give is asked for nothing; doubled by each refusal."""
+LONGEST_RETRY = 3600.0
+REGRET = 3600.0
+"""Seconds after it gave for others within which a guest takes back what it should have kept.
+
+It gives nothing for others for as long then; twice as long each further time.
+"""
+LONGEST_REGRET = 86400.0
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """What is remembered of one resource of a guest.
+
+    Times are seconds of one clock that only grows.
+
+    :ivar held: what the guest held when it last came closer to what it is to have
+    :ivar desired: what it is to have
+    :ivar closer_at: when it last came closer, or began to; None if it has arrived
+    :ivar deferred_at: since when growth is deferred without any being granted; None if it is not
+    :ivar refusals: how often in a row it was asked to give, and was found stuck
+    :ivar not_before: before this it is not asked to give again
+    :ivar gave_at: when it was last asked to give for others; None if it has grown since
+    :ivar regrets: how often in a row it has taken back soon what it had given for others
+    :ivar keeps_until: until when it gives nothing for others, because of that
+    """
+
+    held: int = 0
+    desired: int = 0
+    closer_at: float | None = None
+    deferred_at: float | None = None
+    refusals: int = 0
+    not_before: float = 0.0
+    gave_at: float | None = None
+    regrets: int = 0
+    keeps_until: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Waits:
+    """What is remembered of one guest."""
+
+    vcpus: Wait = field(default_factory=Wait)
+    memory_mb: Wait = field(default_factory=Wait)
+
+
+def seen(waits: Waits, held: Size, desired: Size, now: float) -> Waits:
+    """Return ``waits`` after one more look at the guest.
+
+    :param held: what must be claimed for the guest; for a resource that the engine still waits for,
+        such as memory while the guest boots, what is desired
+    :param desired: what the guest is to have
+    """
+    return _both(
+        waits,
+        _seen(waits.vcpus, held.vcpus, desired.vcpus, now),
+        _seen(waits.memory_mb, held.memory_mb, desired.memory_mb, now),
+    )
+
+
+def _both(waits: Waits, vcpus: Wait, memory_mb: Wait) -> Waits:
+    """Return ``waits`` with these; the same object if they are the same."""
+    is_same = vcpus is waits.vcpus and memory_mb is waits.memory_mb
+    return waits if is_same else Waits(vcpus, memory_mb)
+
+
+def _seen(wait: Wait, held: int, desired: int, now: float) -> Wait:
+    if held == desired:
+        if wait.closer_at is None and wait.held == held and wait.desired == desired:
+            return wait
+        has_given = wait.closer_at is not None and wait.held > wait.desired >= held
+        refusals = 0 if has_given else wait.refusals
+        return replace(wait, held=held, desired=desired, closer_at=None, refusals=refusals)
+    has_turned = (held > desired) != (wait.held > wait.desired)
+    if wait.closer_at is None or has_turned or abs(held - desired) < abs(wait.held - desired):
+        return replace(wait, held=held, desired=desired, closer_at=now)
+    refuses = held > desired and now - wait.closer_at >= STUCK_AFTER
+    if refuses and now >= wait.not_before:
+        pause = min(LONGEST_RETRY, FIRST_RETRY * 2.0 ** min(wait.refusals, 10))
+        wait = replace(wait, refusals=wait.refusals + 1, not_before=now + pause)
+    return replace(wait, desired=desired)
+
+
+def with_waits(claimant: Claimant, waits: Waits, now: float) -> Claimant:
+    """Return ``claimant`` with what is remembered of it.
+
+    While a guest that did not give is left in peace, its floor is what it is to have now.
+    """
+    vcpus = _with_wait(claimant.vcpus, waits.vcpus, now)
+    memory_mb = _with_wait(claimant.memory_mb, waits.memory_mb, now)
+    if vcpus is claimant.vcpus and memory_mb is claimant.memory_mb:
+        return claimant
+    return replace(claimant, vcpus=vcpus, memory_mb=memory_mb)
+
+
+def _with_wait(stake: Stake, wait: Wait, now: float) -> Stake:
+    is_quiet = wait.closer_at is None and wait.deferred_at is None
+    if is_quiet and now >= wait.not_before and now >= wait.keeps_until:
+        # Nearly all guests in nearly all rounds: nothing is remembered that counts.
+        return (
+            stake
+            if stake.stalled is None and not stake.waited
+            else replace(stake, stalled=None, waited=0.0)
+        )
+    return replace(
+        stake,
+        stalled=None if wait.closer_at is None else max(0.0, now - wait.closer_at),
+        waited=0.0 if wait.deferred_at is None else max(0.0, now - wait.deferred_at),
+        floor=max(stake.floor, stake.desired) if now < wait.not_before else stake.floor,
+        gives=stake.gives and now >= wait.keeps_until,
+    )
+
+
+def decided(waits: Waits, grant: Grant, desired: Size, now: float) -> Waits:
+    """Return ``waits`` after a decision.
+
+    :param desired: what the guest was to have before it
+    """
+    return _both(
+        waits,
+        _decided(waits.vcpus, grant.vcpus, desired.vcpus, now),
+        _decided(waits.memory_mb, grant.memory_mb, desired.memory_mb, now),
+    )
+
+
+def _decided(wait: Wait, share: Share, desired: int, now: float) -> Wait:
+    if share.code in FOR_OTHERS:
+        wait = replace(wait, gave_at=now)
+    elif share.value > desired and wait.gave_at is not None:
+        wait = _taken_back(wait, wait.gave_at, now)
+    if not share.deferred:
+        return wait if wait.deferred_at is None else replace(wait, deferred_at=None)
+    if share.value > desired or wait.deferred_at is None:
+        return replace(wait, deferred_at=now)
+    return wait
+
+
+def _taken_back(wait: Wait, gave_at: float, now: float) -> Wait:
+    """Return ``wait`` after the guest has grown again: soon after it gave, that was a mistake."""
+    if now - gave_at > REGRET:
+        return replace(wait, gave_at=None, regrets=0)
+    pause = min(LONGEST_REGRET, REGRET * 2.0 ** min(wait.regrets, 10))
+    return replace(wait, gave_at=None, regrets=wait.regrets + 1, keeps_until=now + pause)

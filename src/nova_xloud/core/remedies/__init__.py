@@ -1,0 +1,12 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What each code means and what to do about it, said once, as data for every face.
+
+The commands, the checks and the tables of docs/admin read it; what else shows codes can too.
+
+remedy      one entry: what a code means, and what to do
+refusals    the codes of refusals, and Nova's own refusals by their HTTP status
+blocked     the codes ``xloud.blocked.<why>``
+conditions  the reasons of conditions
+findings    the codes of ``nova-xloud-status invariants``
+table       all of them together, and the search for a code
+"""

@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Read what the guests of a host use, for automatic growth, in one call to libvirt.
+
+libvirt 11.3 does not pass on what Linux 6.12 has added to the balloon driver's statistics (kills
+for want of memory, stalls, reclaim), though QEMU 11.1 has them. They could be had by a monitor
+command of one's own only, after which libvirt calls the domain tainted (all measured). So they stay
+unknown here: see ``docs/admin/autoscale.md``.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+import libvirt
+
+from nova_xloud.core.autoscaling.sample import GuestSample
+from nova_xloud.core.size import Size
+from nova_xloud.errors import DomainCallFailed
+from nova_xloud.libvirt.guest_xml import KIB
+
+_NANOSECONDS = 1e9
+# QEMU has -1, the largest unsigned number, for a statistic that the driver never sent.
+_LARGEST = 2**63
+# MiB by which a guest may count more memory than QEMU has given to it: both round.
+_SLACK_MB = 1.0
+
+
+class VirConnect(Protocol):
+    """The call of libvirt-python's virConnect that is used here."""
+
+    def getAllDomainStats(self, stats: int, flags: int) -> list[tuple[Any, dict[str, Any]]]:
+        """Return each domain that ``flags`` selects with its statistics."""
+
+
+def read_samples(
+    connection: VirConnect,
+    desired: Mapping[str, Size],
+    periods: Mapping[str, float],
+    wall: Callable[[], float] = time.time,
+) -> dict[str, GuestSample]:
+    """Return a sample of each guest of ``desired`` that runs, by UUID, from one call to libvirt.
+
+    A guest that is off, paused or crashed has no sample. Of a domain that another call holds,
+    libvirt returns what it knows without asking QEMU: the sample then lacks the memory figures. A
+    QEMU that hangs delays the call until QEMU answers again (measured).
+
+    :param desired: the size that each instance is to have, by UUID
+    :param periods: seconds between two reports of each guest's balloon driver, by UUID; 0 for a
+        guest that is missing here
+    :param wall: returns seconds since the epoch
+    :raises DomainCallFailed: ``getAllDomainStats`` failed, whatever libvirt's error is
+    """
+    groups = (
+        libvirt.VIR_DOMAIN_STATS_STATE
+        | libvirt.VIR_DOMAIN_STATS_VCPU
+        | libvirt.VIR_DOMAIN_STATS_BALLOON
+    )
+    flags = (
+        libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_RUNNING
+        | libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT
+    )
+    try:
+        records = connection.getAllDomainStats(groups, flags)
+    except libvirt.libvirtError as error:
+        code = error.get_error_code()
+        raise DomainCallFailed(f"getAllDomainStats: {error} (libvirt {code})") from error
+    at = wall()
+    found: dict[str, GuestSample] = {}
+    for dom, record in records:
+        uuid = dom.UUIDString()
+        if uuid not in desired:
+            continue
+        sample = sample_of(
+            record, boot_id=dom.ID(), at=at, desired=desired[uuid], period=periods.get(uuid, 0.0)
+        )
+        if sample is not None:
+            found[uuid] = sample
+    return found
+
+
+def sample_of(
+    record: Mapping[str, Any], *, boot_id: int, at: float, desired: Size, period: float
+) -> GuestSample | None:
+    """Return the sample that one domain's statistics make; None if they lack vCPUs or memory.
+
+    A figure that is missing, negative, never sent by the driver, or larger than it can be is None.
+    The counters are as libvirt has them; whoever compares two samples has to see one that fell.
+
+    :param record: one dict of ``getAllDomainStats``; memory in KiB, times in ns
+    :param boot_id: libvirt's id of the domain
+    :param at: when it was read, in seconds since the epoch
+    """
+    vcpus, memory_kib = _number(record, "vcpu.current"), _number(record, "balloon.current")
+    if not vcpus or not memory_kib:
+        return None
+    maximum_mb = _mib(record, "balloon.maximum")
+    available, usable, cache = _memory(record, maximum_mb)
+    return GuestSample(
+        at=at,
+        boot_id=boot_id,
+        size=Size(vcpus, -(-memory_kib // KIB)),
+        desired=desired,
+        cpu_seconds=_of_all_vcpus(record, vcpus, "time"),
+        delay_seconds=_of_all_vcpus(record, vcpus, "delay"),
+        available_mb=available,
+        usable_mb=usable,
+        cache_mb=cache,
+        swapped_in_mb=_mib(record, "balloon.swap_in"),
+        swapped_out_mb=_mib(record, "balloon.swap_out"),
+        major_faults=_number(record, "balloon.major_fault"),
+        # 0: no report since the guest started or reset itself.
+        reported_at=_number(record, "balloon.last-update") or None,
+        report_period=period,
+    )
+
+
+def _memory(
+    record: Mapping[str, Any], maximum_mb: float | None
+) -> tuple[float | None, float | None, float | None]:
+    """Return what the guest reports as available, usable and cache, MiB; None where it cannot be.
+
+    A guest has no more memory than its maximum, and can use no more than it has. One that reports
+    more of either is believed in neither. ``unused`` does not stand in for ``usable``: it counts
+    the page cache as used, and is all that a kernel before 4.6 reports.
+    """
+    available, usable = _mib(record, "balloon.available"), _mib(record, "balloon.usable")
+    cache = _mib(record, "balloon.disk_caches")
+    if available is None or (maximum_mb is not None and available > maximum_mb + _SLACK_MB):
+        return None, None, None
+    if usable is not None and usable > available:
+        return None, None, None
+    return available, usable, cache if cache is not None and cache <= available else None
+
+
+def _of_all_vcpus(record: Mapping[str, Any], vcpus: int, name: str) -> float | None:
+    """Return the sum of one time of all vCPUs, in seconds; None unless each of them has it.
+
+    The kernel counts each vCPU's time from when the vCPU was plugged, so the sum falls when one is
+    unplugged.
+    """
+    # By number and not by a look at all keys: KVM has some thirty figures more of each vCPU.
+    most = max(_number(record, "vcpu.maximum") or 0, vcpus)
+    keys = (f"vcpu.{number}.{name}" for number in range(most))
+    times = [_number(record, key) for key in keys if key in record]
+    known = [one for one in times if one is not None]
+    if len(known) != vcpus:
+        return None
+    return sum(known) / _NANOSECONDS
+
+
+def _mib(record: Mapping[str, Any], name: str) -> float | None:
+    kib = _number(record, name)
+    return None if kib is None else kib / KIB
+
+
+def _number(record: Mapping[str, Any], name: str) -> int | None:
+    value = record.get(name)
+    if type(value) is not int or not 0 <= value < _LARGEST:
+        return None
+    return value

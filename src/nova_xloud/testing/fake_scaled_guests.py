@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The ScaledGuests port over fake guests, on a host whose room follows from their claims."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from nova_xloud.core.autoscaling.contest import HostRoom, Pool
+from nova_xloud.core.autoscaling.sample import GuestSample
+from nova_xloud.core.size import Size
+from nova_xloud.core.sizing.allocation import MEMORY_MB, VCPU
+from nova_xloud.errors import DomainCallFailed, PlacementUnavailable, Refused
+from nova_xloud.testing.fake_domain import sample_of
+from nova_xloud.testing.fake_guest import FakeGuest
+
+
+@dataclass(frozen=True, slots=True)
+class ScaledGuest:
+    """One fake guest, and what Placement has allocated to its instance.
+
+    :ivar allocated: returns the size that is allocated now
+    """
+
+    guest: FakeGuest
+    allocated: Callable[[], Size]
+
+
+class FakeScaledGuests:
+    """The ScaledGuests port.
+
+    :param guests: the guests of the host, by UUID
+    :param capacity: what the host has for all claims together
+    :param wall: returns seconds since the epoch
+    :ivar others: what other consumers have allocated
+    :ivar libvirt_away: whether :meth:`samples` raises ``DomainCallFailed``
+    :ivar placement_away: whether :meth:`room` raises ``PlacementUnavailable``
+    :ivar quota: by UUID, the refusal that :meth:`check_growth` raises
+    :ivar calls: the name of every method that was called, in order
+    """
+
+    def __init__(
+        self, guests: Mapping[str, ScaledGuest], capacity: Size, wall: Callable[[], float]
+    ) -> None:
+        self._guests = guests
+        self._capacity = capacity
+        self._wall = wall
+        self.others = Size(0, 0)
+        self.libvirt_away = self.placement_away = False
+        self.quota: dict[str, Refused] = {}
+        self.calls: list[str] = []
+
+    def samples(
+        self, desired: Mapping[str, Size], periods: Mapping[str, float]
+    ) -> Mapping[str, GuestSample]:
+        self.calls.append("samples")
+        if self.libvirt_away:
+            raise DomainCallFailed("fake guests: libvirt is away")
+        found = {
+            uuid: sample_of(
+                one.guest, at=self._wall(), desired=desired[uuid], period=periods.get(uuid, 0.0)
+            )
+            for uuid, one in self._guests.items()
+            if uuid in desired
+        }
+        return {uuid: one for uuid, one in found.items() if one is not None}
+
+    def room(self, node: str) -> HostRoom:
+        self.calls.append("room")
+        if self.placement_away:
+            raise PlacementUnavailable("fake guests: Placement is away")
+        sizes = [one.allocated() for one in self._guests.values()]
+        vcpus = self.others.vcpus + sum(size.vcpus for size in sizes)
+        memory_mb = self.others.memory_mb + sum(size.memory_mb for size in sizes)
+        return HostRoom(
+            (
+                Pool(VCPU, self._capacity.vcpus, vcpus),
+                Pool(MEMORY_MB, self._capacity.memory_mb, memory_mb),
+            )
+        )
+
+    def check_growth(self, uuid: str, size: Size) -> None:
+        self.calls.append("check_growth")
+        if uuid in self.quota:
+            raise self.quota[uuid]

@@ -1,0 +1,10 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The cloud of the functional tests, with nova-xloud installed in Nova; tests are run in forks."""
+
+from tests.functional.conftest import (
+    nova_under_pytest,
+    pytest_runtest_protocol,
+    pytest_sessionfinish,
+)
+
+__all__ = ["nova_under_pytest", "pytest_runtest_protocol", "pytest_sessionfinish"]

@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The journal in files: what is in them, how large they become, what a restart makes of them."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+
+import pytest
+
+from nova_xloud.compute.autoscale_journal import CURRENT, JournalFiles, read
+from nova_xloud.core.autoscaling.history import EMPTY
+from nova_xloud.core.autoscaling.journal import Checkpoint, Entry
+from nova_xloud.core.autoscaling.replay import replayed
+from nova_xloud.core.autoscaling.settings import Mode
+from tests.unit.compute.autoscale_rig import ScaledHost
+
+
+def entries(folder: Path) -> list[Entry]:
+    return [one for one in read(folder / CURRENT) if isinstance(one, Entry)]
+
+
+def small(folder: Path) -> JournalFiles:
+    """A journal whose files are 2 KiB and that keeps 8."""
+    files = JournalFiles(folder, 1)
+    files._limit, files._largest = 8192, 2048
+    return files
+
+
+def test_every_decision_is_a_line_that_replays_to_the_same(tmp_path: Path) -> None:
+    host = ScaledHost("a", "b", journal=tmp_path)
+    host.round(10)
+    host.rigs["a"].guest.work(8)
+    host.round(20)
+    written = entries(tmp_path)
+    assert len(written) == 60
+    assert {one.action for one in written} >= {"hold.enough", "grow"}
+    assert list(replayed(read(tmp_path / CURRENT))) == written
+
+
+def test_observe_has_its_own_action(tmp_path: Path) -> None:
+    host = ScaledHost(mode=Mode.OBSERVE, journal=tmp_path)
+    host.round(2)
+    assert {one.action for one in entries(tmp_path)} == {"observe"}
+
+
+def test_off_creates_no_file_and_no_folder(tmp_path: Path) -> None:
+    host = ScaledHost(mode=Mode.OFF, journal=tmp_path / "journal")
+    host.round(3)
+    assert not (tmp_path / "journal").exists()
+
+
+def test_restart_remembers_what_guests_needed(tmp_path: Path) -> None:
+    host = ScaledHost("a", "b", journal=tmp_path)
+    host.rigs["a"].guest.work(1.5)
+    host.round(30)
+    before = {uuid: host.rounds._states[uuid].history for uuid in ("a", "b")}
+    host.start()
+    host.rounds._remember()
+    assert {uuid: host.rounds._states[uuid].history for uuid in ("a", "b")} == before
+
+
+def test_without_a_journal_nothing_is_remembered() -> None:
+    host = ScaledHost()
+    host.round(3)
+    host.start()
+    host.rounds._remember()
+    assert host.rounds._states == {}
+
+
+def test_half_a_line_of_a_killed_writer_is_skipped(tmp_path: Path) -> None:
+    host = ScaledHost(journal=tmp_path)
+    host.round(3)
+    with (tmp_path / CURRENT).open("a") as file:
+        file.write('{"v":1,"kind":"ent')
+    host.round(2)
+    assert len(entries(tmp_path)) == 5
+
+
+def test_files_are_compressed_and_the_oldest_are_removed(tmp_path: Path) -> None:
+    host = ScaledHost(journal=tmp_path)
+    host.round()
+    (one,) = entries(tmp_path)
+    (tmp_path / CURRENT).unlink()
+    files = small(tmp_path)
+    for _ in range(200):
+        files.write([one], lambda: [Checkpoint("a", EMPTY)])
+    files.close()
+    older = sorted(tmp_path.glob("*.gz"))
+    assert older
+    assert sum(file.stat().st_size for file in tmp_path.iterdir()) <= 8192 + 2048
+    for file in [*older, tmp_path / CURRENT]:
+        first = next(read(file))
+        assert first == Checkpoint("a", EMPTY), "a file can be read without those before it"
+    with gzip.open(older[0], "rt") as lines:
+        assert lines.readline().startswith('{"v":1')
+
+
+def test_checkpoints_of_a_new_file_are_from_before_its_first_line(tmp_path: Path) -> None:
+    host = ScaledHost(journal=tmp_path)
+    assert host.rounds._journal is not None
+    host.rounds._journal._largest = 4096
+    host.round(40)
+    records = [*read(tmp_path / CURRENT)]
+    assert isinstance(records[0], Checkpoint)
+    written = [one for one in records if isinstance(one, Entry)]
+    assert list(replayed(records)) == written
+
+
+def test_folder_that_cannot_be_written_is_logged_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "file").write_text("")
+    host = ScaledHost(journal=tmp_path / "file")
+    host.round(5)
+    said = [one for one in caplog.records if "could not be written" in one.getMessage()]
+    assert len(said) == 1
+    assert host.status()["recommendation"] is not None
