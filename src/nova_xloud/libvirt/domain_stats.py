@@ -21,6 +21,8 @@ from nova_xloud.libvirt.pinned import pinned_by
 STOPPED_STATES = (3, 6, 7)
 # libvirt's id of a domain that QEMU does not run.
 NO_ID = -1
+# What libvirt knows of a balloon without the guest's driver.
+HOST_SIDE = frozenset({"balloon.current", "balloon.maximum", "balloon.last-update", "balloon.rss"})
 
 
 class VirConnect(Protocol):
@@ -124,7 +126,7 @@ def _stats_of(number: int, record: dict[str, Any]) -> DomainStats | None:
     vcpus, memory_kib = record.get("vcpu.current"), record.get("balloon.current")
     if vcpus is None or memory_kib is None:
         return None
-    reported_at = record.get("balloon.last-update")
+    reported_at = _last_report(record)
     return DomainStats(
         running=number != NO_ID,
         vcpus=vcpus,
@@ -136,6 +138,17 @@ def _stats_of(number: int, record: dict[str, Any]) -> DomainStats | None:
         stats_at=reported_at or None,
         paused=number != NO_ID and record.get("state.state") in STOPPED_STATES,
     )
+
+
+def _last_report(record: dict[str, Any]) -> int | None:
+    """Return when the driver has last reported, in seconds since 1970; None if that is unknown.
+
+    0: not since power-on or reset. A time without figures of the guest is no report of its memory
+    (see :func:`nova_xloud.libvirt.memory_stats.last_report`).
+    """
+    reported_at = record.get("balloon.last-update")
+    has_figures = any(name.startswith("balloon.") and name not in HOST_SIDE for name in record)
+    return reported_at if reported_at is None or has_figures else 0
 
 
 def boot_ids(connection: VirConnect) -> dict[str, int]:

@@ -101,3 +101,20 @@ def test_one_that_is_asked_as_often_as_in_a_shrink(
 def test_stopped_domain_is_not_asked_for_its_statistics() -> None:
     connection = Connection((Read(1, 1, number=-1), record(2, 524288)))
     assert not survey(connection, {"a"}, 10)["a"].asked_often
+
+
+@pytest.mark.parametrize(
+    ("told", "stats_at", "is_confirmed"),
+    [
+        ({}, None, True),
+        ({"balloon.last-update": 0, "balloon.rss": 524288}, None, False),
+        ({"balloon.last-update": 1_700_000_000, "balloon.rss": 524288}, None, False),
+        ({"balloon.last-update": 1_700_000_000, "balloon.usable": 1024}, 1_700_000_000, True),
+    ],
+    ids=["not-asked", "no-report", "a-time-without-figures", "a-report"],
+)
+def test_memory_counts_as_held_with_figures_of_the_guest(
+    told: dict[str, int], stats_at: int | None, is_confirmed: bool
+) -> None:
+    stats = survey(Connection((Dom("a", 7), record(2, 524288) | told)))["a"]
+    assert (stats.stats_at, stats.memory_confirmed) == (stats_at, is_confirmed)
