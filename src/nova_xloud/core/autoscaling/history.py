@@ -190,7 +190,10 @@ def _memory(
     else:
         is_still = sample.reported_at is not None and sample.reported_at >= resized_at
         swapped = swapped_lately(sample, counters, swapped, tuning)
-        figures = memory_figures(sample, counters, figures, None if is_still else overhead, swapped)
+        # A report is older than the balloon's size beside it. While the balloon moves, the two
+        # differ by what has moved in between, so that the overhead of before counts, or none.
+        kept = None if is_still else max(0.0, overhead or 0.0)
+        figures = memory_figures(sample, counters, figures, kept, swapped)
         is_new = figures is not None
         problem = "unknown" if figures is None or figures.swap_out is None else ""
         if figures is not None and is_still:

@@ -84,8 +84,8 @@ class MemoryFigures:
     :ivar usable: MiB that the guest can use without swapping
     :ivar available: MiB that the guest's kernel manages
     :ivar cache: MiB of buffers and page cache
-    :ivar trend: MiB per second by which the need has risen since the report before; 0 if it fell,
-        or if there was no report before
+    :ivar trend: MiB per second by which the need has risen since the report before, whatever the
+        balloon did meanwhile; 0 if it fell, or if there was no report before
     :ivar swap_out: MiB swapped out per second since the report before
     :ivar faults: major faults per second since the report before
     :ivar stalls: allocations that had to wait since the report before
@@ -101,6 +101,11 @@ class MemoryFigures:
     swap_out: float | None = None
     faults: float | None = None
     stalls: float | None = None
+
+    @property
+    def used(self) -> float:
+        """What the guest could not give to a program of what its kernel manages, MiB."""
+        return self.available - self.usable
 
 
 def figure(value: float | None) -> float | None:
@@ -159,6 +164,9 @@ def memory_figures(
     :param overhead: the balloon's size less ``available``, MiB, of a moment when the balloon did
         not move; None to take it from this sample
     :param swapped: what was swapped out lately and counts as needed, MiB
+
+    The trend is that of what programs use and of what was swapped out. It does not follow the
+    overhead, which is known better at some moments than at others.
     """
     available, usable = figure(sample.available_mb), figure(sample.usable_mb)
     reported_at = sample.reported_at
@@ -171,7 +179,9 @@ def memory_figures(
     elapsed = None if before.reported_at is None else reported_at - before.reported_at
     if elapsed is None or elapsed < SHORTEST_INTERVAL:
         return MemoryFigures(reported_at, need, plain, usable, available, figure(sample.cache_mb))
-    trend = max(0.0, (need - last.need) / elapsed) if last is not None else 0.0
+    rise = 0.0
+    if last is not None:
+        rise = (available - usable + swapped) - (last.used + last.need - last.plain)
     swap_out = difference(figure(sample.swapped_out_mb), before.swapped_out_mb)
     faults = difference(figure(sample.major_faults), before.major_faults)
     return MemoryFigures(
@@ -181,7 +191,7 @@ def memory_figures(
         usable,
         available,
         figure(sample.cache_mb),
-        trend,
+        max(0.0, rise / elapsed),
         None if swap_out is None else swap_out / elapsed,
         None if faults is None else faults / elapsed,
         difference(figure(sample.stalls), before.stalls),
