@@ -17,7 +17,13 @@ from nova_xloud.core.autoscaling.need import CpuFigures, MemoryFigures
 from nova_xloud.core.autoscaling.settings import Range
 from nova_xloud.core.autoscaling.track import Track
 from nova_xloud.core.autoscaling.tuning import Tuning
-from nova_xloud.core.autoscaling.votes import CPU_BUSY, OOM_KILL, RISING, USABLE_LOW
+from nova_xloud.core.autoscaling.votes import (
+    CPU_BUSY,
+    OOM_KILL,
+    RISING,
+    USABLE_LOW,
+    is_at_ceiling,
+)
 
 ROUNDING = 1e-6
 """What is above a whole number by less than this is that number: sums of fractions are inexact."""
@@ -118,7 +124,7 @@ def cpu_wish(history: CpuHistory, figures: CpuFigures | None, vcpus: int, tuning
     :param figures: the last figures; None if they are unknown or too old
     """
     wish = NO_WISH
-    if figures is not None and figures.share >= tuning.cpu_busy:
+    if figures is not None and is_at_ceiling(figures, tuning):
         target = max(vcpus + 1, math.ceil(vcpus * tuning.cpu_ratio - ROUNDING))
         wish = Wish(float(target), (CPU_BUSY,))
     return _or_undo(wish, history.track)

@@ -72,6 +72,18 @@ class CpuFigures:
         """The share of the CPU time wanted that the host did not give in time; 0 if unknown."""
         return 1 - self.used / self.wanted if self.wanted else 0.0
 
+    @property
+    def share_of_given(self) -> float:
+        """The part of the time that the host has given the vCPUs, and that was used.
+
+        Time that the vCPUs did not get is neither used nor idle. If the delay is unknown, it is
+        taken that all of the time was given.
+        """
+        if not self.share or self.wanted is None:
+            return self.share
+        idle = self.used / self.share - self.wanted
+        return self.used / (self.used + max(0.0, idle))
+
 
 @dataclass(frozen=True, slots=True)
 class MemoryFigures:

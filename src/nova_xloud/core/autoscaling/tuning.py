@@ -26,9 +26,11 @@ class Tuning:
     :ivar low_share: memory grows if less than this share of its reserve is usable
     :ivar horizon: how far ahead a need that rises is projected
     :ivar cpu_fill: the largest share of its vCPUs that a guest should need
-    :ivar cpu_busy: the vCPUs are at their ceiling if this share of them is used
+    :ivar cpu_busy: the vCPUs are at their ceiling if this share of the time that the host has given
+        them is used; if the delay is high, of all their time
     :ivar cpu_ratio: vCPUs at their ceiling are multiplied by this
-    :ivar delay_high: a run-queue delay is reported from this share of the CPU time wanted
+    :ivar delay_high: a run-queue delay is high, and reported, from this share of the CPU time
+        wanted
     :ivar shrink_step: memory shrinks by at most this share of the largest size in a step
     :ivar dead_band: memory shrinks only if the gap to its floor is more than this share of its size
     :ivar cache_share: a step takes at most this share of the guest's page cache

@@ -66,7 +66,18 @@ def memory_signs(
 
 def cpu_signs(figures: CpuFigures | None, tuning: Tuning) -> tuple[str, ...]:
     """Return the code of the ceiling if the vCPUs are at it, and nothing otherwise."""
-    return (CPU_BUSY,) if figures is not None and figures.share >= tuning.cpu_busy else ()
+    return (CPU_BUSY,) if figures is not None and is_at_ceiling(figures, tuning) else ()
+
+
+def is_at_ceiling(figures: CpuFigures, tuning: Tuning) -> bool:
+    """Return whether the vCPUs have used nearly all of the time that the host gave them.
+
+    If the host was so short of CPUs that the delay is high, more vCPUs would wait as well. Then the
+    vCPUs are at their ceiling only if nearly all of their time was used all the same.
+    """
+    if figures.delay >= tuning.delay_high:
+        return figures.share >= tuning.cpu_busy
+    return figures.share_of_given >= tuning.cpu_busy
 
 
 def words(codes: tuple[str, ...]) -> str:

@@ -228,6 +228,25 @@ def test_vcpus_grow_from_nine_tenths_on(used: float, grows: bool) -> None:
     assert (guest.step().vcpus.wanted > 2) is grows
 
 
+@pytest.mark.parametrize(
+    ("used", "waited", "grows"),
+    [
+        (1.6, 0.35, True),  # what was given is used
+        (1.5, 0.1, False),  # a fifth of the time is idle
+        (1.49, 0.51, False),  # more vCPUs would wait as well
+        (1.85, 0.1, True),
+        (0.0, 0.0, False),
+    ],
+)
+def test_time_that_the_host_did_not_give_is_not_idle(
+    used: float, waited: float, grows: bool
+) -> None:
+    guest = Guest(size=Size(2, 1024), cpu=used)
+    guest.step()
+    guest.delay_seconds += waited * PERIOD
+    assert (guest.step().vcpus.wanted > 2) is grows
+
+
 def test_vcpus_that_wait_for_the_host_are_reported_and_not_multiplied() -> None:
     guest = Guest(size=Size(2, 1024), cpu=0.8)
     guest.step()
