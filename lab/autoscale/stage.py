@@ -28,6 +28,8 @@ OPTIONS: Mapping[str, object] = {
     "autoscale_interval": INTERVAL_SECONDS,
     "autoscale_window": WINDOW_SECONDS,
     "autoscale_hold": HOLD_SECONDS,
+    # A day of a minute has as many changes as one of hours.
+    "autoscale_cap": 30,
     # Without KVM a balloon of some GiB takes so long.
     "boot_grace": 30,
 }
