@@ -15,7 +15,7 @@ import time
 import tracemalloc
 from unittest import mock
 
-from nova_xloud.compute import autoscale
+from nova_xloud.compute.autoscaling.autoscaler import Clocks
 from nova_xloud.core.autoscaling.history import EMPTY, observed
 from nova_xloud.core.autoscaling.sample import GuestSample
 from nova_xloud.core.autoscaling.settings import Profile
@@ -69,7 +69,7 @@ def start(placement, mode="on", with_scaling=True):
         # Rounds are made by hand.
         scaling = _host.engine._scaling
         scaling._loop.close()
-        scaling.rounds._clocks = autoscale.Clocks(_time.now, _time.wall)
+        scaling.rounds._clocks = Clocks(_time.now, _time.wall)
 
 
 def grow_to(count, stock=False):

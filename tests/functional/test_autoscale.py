@@ -10,7 +10,7 @@ from pathlib import Path
 from nova import context as nova_context
 from nova import objects
 
-from nova_xloud.compute.autoscale_journal import CURRENT, read
+from nova_xloud.compute.autoscaling.journal import CURRENT, read
 from nova_xloud.core.autoscaling.journal import Entry
 from nova_xloud.core.autoscaling.replay import replayed
 from tests.functional.base import AdjustTestCase

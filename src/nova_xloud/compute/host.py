@@ -25,7 +25,7 @@ from nova_xloud.compute.admit import (
     decide_now,
     reserve,
 )
-from nova_xloud.compute.autoscale_service import EngineParts, ScalingOf
+from nova_xloud.compute.autoscaling.service import EngineParts, ScalingOf
 from nova_xloud.compute.boot_grace import BootGrace
 from nova_xloud.compute.converge import converge
 from nova_xloud.compute.deadline import Deadline, HostClock

@@ -24,7 +24,7 @@ from nova_xloud.adapters import nova_objects
 from nova_xloud.adapters.host_instances import NovaHostInstances
 from nova_xloud.adapters.open_instance import InstancePorts
 from nova_xloud.adapters.scaled_guests import NovaScaledGuests
-from nova_xloud.compute.autoscale_service import EngineParts, ScalingService
+from nova_xloud.compute.autoscaling.service import EngineParts, ScalingService
 from nova_xloud.compute.boot_grace import BootGrace
 from nova_xloud.compute.host import Host
 from nova_xloud.compute.watch import Watch

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from nova_xloud.compute.agenda import Urgency
-from nova_xloud.compute.autoscale import Autoscaler, Clocks, Surroundings
-from nova_xloud.compute.autoscale_act import Actor
-from nova_xloud.compute.autoscale_journal import JournalFiles
+from nova_xloud.compute.autoscaling.act import Actor
+from nova_xloud.compute.autoscaling.autoscaler import Autoscaler, Clocks, Surroundings
+from nova_xloud.compute.autoscaling.journal import JournalFiles
 from nova_xloud.compute.converge import converge
 from nova_xloud.compute.meter import NoMeter, RoundReport
 from nova_xloud.compute.ports import Instance

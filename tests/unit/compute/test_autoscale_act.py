@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from nova_xloud.compute.autoscale_act import request_id_of, why_not
+from nova_xloud.compute.autoscaling.act import request_id_of, why_not
 from nova_xloud.compute.converge import converge
 from nova_xloud.core.autoscaling.mode import Scaling
 from nova_xloud.core.autoscaling.settings import Mode

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from nova_xloud.compute.autoscale_journal import CURRENT, JournalFiles, read
+from nova_xloud.compute.autoscaling.journal import CURRENT, JournalFiles, read
 from nova_xloud.core.autoscaling.history import EMPTY
 from nova_xloud.core.autoscaling.journal import Checkpoint, Entry
 from nova_xloud.core.autoscaling.replay import replayed

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from lab.patience import LIMIT
-from nova_xloud.compute.autoscale_loop import HANGS_AFTER, Loop
+from nova_xloud.compute.autoscaling.loop import HANGS_AFTER, Loop
 from nova_xloud.testing import ManualClock
 
 

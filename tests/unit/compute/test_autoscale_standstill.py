@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from nova_xloud.compute.autoscale_report import STANDS_STILL_AFTER
+from nova_xloud.compute.autoscaling.report import STANDS_STILL_AFTER
 from nova_xloud.core.autoscaling.settings import Mode
 from nova_xloud.errors import QuotaExceeded
 from tests.unit.compute.autoscale_rig import OPTIONS, ScaledHost

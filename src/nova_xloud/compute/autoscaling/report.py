@@ -7,7 +7,7 @@ import logging
 from collections import Counter
 from collections.abc import Mapping
 
-from nova_xloud.compute.autoscale_state import GuestState
+from nova_xloud.compute.autoscaling.state import GuestState
 from nova_xloud.compute.meter import RoundReport
 from nova_xloud.compute.ports import ManagedInstance
 from nova_xloud.core.autoscaling.settings import Mode

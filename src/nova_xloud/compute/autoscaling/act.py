@@ -17,7 +17,7 @@ from typing import Protocol
 
 from nova_xloud.compute.admit import Admission, admit, check_adjustable
 from nova_xloud.compute.agenda import Urgency
-from nova_xloud.compute.autoscale_ports import ScaledGuests
+from nova_xloud.compute.autoscaling.ports import ScaledGuests
 from nova_xloud.compute.meter import Meter
 from nova_xloud.compute.ports import HostInstances, Instance, ManagedInstance, RecordView
 from nova_xloud.conf import EngineOptions

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nova_xloud.compute.autoscale import Autoscaler, Clocks, Surroundings
-from nova_xloud.compute.autoscale_act import Actor
-from nova_xloud.compute.autoscale_journal import JournalFiles
-from nova_xloud.compute.autoscale_loop import Loop
-from nova_xloud.compute.autoscale_ports import ScaledGuests
+from nova_xloud.compute.autoscaling.act import Actor
+from nova_xloud.compute.autoscaling.autoscaler import Autoscaler, Clocks, Surroundings
+from nova_xloud.compute.autoscaling.journal import JournalFiles
+from nova_xloud.compute.autoscaling.loop import Loop
+from nova_xloud.compute.autoscaling.ports import ScaledGuests
 from nova_xloud.compute.boot_grace import BootGrace
 from nova_xloud.compute.meter import Meter
 from nova_xloud.compute.ports import HostInstances, Instance, ManagedInstance

@@ -17,7 +17,7 @@ HANGS_AFTER = 60.0
 
 
 class Rounds(Protocol):
-    """The part of :class:`nova_xloud.compute.autoscale.Autoscaler` that the thread needs."""
+    """The part of :class:`~nova_xloud.compute.autoscaling.autoscaler.Autoscaler` in this thread."""
 
     @property
     def has_work(self) -> bool:

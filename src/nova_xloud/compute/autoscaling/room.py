@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from nova_xloud.compute.autoscale_ports import ScaledGuests
+from nova_xloud.compute.autoscaling.ports import ScaledGuests
 from nova_xloud.compute.ports import HostInstances, ManagedInstance
 from nova_xloud.core.autoscaling.arbitration import low_water
 from nova_xloud.core.autoscaling.contest import Claimant, HostRoom

@@ -6,8 +6,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from nova_xloud.compute.autoscale_act import why_not
-from nova_xloud.compute.autoscale_state import GuestState
+from nova_xloud.compute.autoscaling.act import why_not
+from nova_xloud.compute.autoscaling.state import GuestState
 from nova_xloud.compute.ports import ManagedInstance
 from nova_xloud.core.autoscaling import waits
 from nova_xloud.core.autoscaling.arbitration import arbitrate

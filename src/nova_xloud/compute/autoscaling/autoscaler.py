@@ -6,7 +6,7 @@
     a pass (reconcile.py)   learn()       which instances have a mode other than off
     a request (host.py)     changed()     an instance whose record has to be read again
     the loop                run_round()   one call to libvirt; need; arbitration; journal
-    four threads            requests      quota, admission, run (autoscale_requests.py)
+    four threads            requests      quota, admission, run (requests.py)
 
 With no instance whose mode is ``observe`` or ``on`` there is no thread, no call and no reading. All
 that is remembered is in memory, and what guests have needed is in the journal too.
@@ -22,15 +22,15 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from nova_xloud.clock import utc_now
-from nova_xloud.compute.autoscale_act import Actor, why_not
-from nova_xloud.compute.autoscale_journal import JournalFiles
-from nova_xloud.compute.autoscale_members import Members
-from nova_xloud.compute.autoscale_ports import ScaledGuests
-from nova_xloud.compute.autoscale_report import Standstill, report_of
-from nova_xloud.compute.autoscale_requests import Requests
-from nova_xloud.compute.autoscale_room import Rooms
-from nova_xloud.compute.autoscale_round import claimant_of, decide, grants_of, seen
-from nova_xloud.compute.autoscale_state import GuestState, tuning_of
+from nova_xloud.compute.autoscaling.act import Actor, why_not
+from nova_xloud.compute.autoscaling.journal import JournalFiles
+from nova_xloud.compute.autoscaling.members import Members
+from nova_xloud.compute.autoscaling.ports import ScaledGuests
+from nova_xloud.compute.autoscaling.report import Standstill, report_of
+from nova_xloud.compute.autoscaling.requests import Requests
+from nova_xloud.compute.autoscaling.room import Rooms
+from nova_xloud.compute.autoscaling.round import claimant_of, decide, grants_of, seen
+from nova_xloud.compute.autoscaling.state import GuestState, tuning_of
 from nova_xloud.compute.boot_grace import BootGrace
 from nova_xloud.compute.meter import Meter
 from nova_xloud.compute.ports import HostInstances, ManagedInstance

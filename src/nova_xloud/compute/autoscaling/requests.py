@@ -15,9 +15,9 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 from nova_xloud.compute.attempts import Attempts
-from nova_xloud.compute.autoscale_act import Actor
-from nova_xloud.compute.autoscale_members import Members
-from nova_xloud.compute.autoscale_state import GuestState
+from nova_xloud.compute.autoscaling.act import Actor
+from nova_xloud.compute.autoscaling.members import Members
+from nova_xloud.compute.autoscaling.state import GuestState
 from nova_xloud.compute.meter import Meter
 from nova_xloud.compute.ports import ManagedInstance
 from nova_xloud.conf import EngineOptions
