@@ -281,11 +281,13 @@ class _Contest:
 
     def _reason(self, entry: _Entry, value: int, why: str, deferred: int) -> str:
         now, stake = entry.stake.desired, entry.stake
-        from_to = f"stays {now}" if value == now else f"from {now} to {value}"
+        unit = " MiB" if self.pool.name == MEMORY_MB else ""
+        from_to = f"stays {now}{unit}" if value == now else f"from {now} to {value}{unit}"
         if deferred:
             from_to = f"{from_to} of {entry.wanted} recommended"
+        free = f"{max(0, self.free)}{unit}"
         because = _WORDS.get(why, "as recommended")
-        return f"{from_to}: {because.format(free=max(0, self.free), blocked=stake.blocked)}"
+        return f"{from_to}: {because.format(free=free, blocked=stake.blocked)}"
 
 
 _WORDS = {

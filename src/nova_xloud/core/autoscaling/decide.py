@@ -85,8 +85,10 @@ def _shrink(case: Case) -> Advice:
         return _advice(case, desired, "hold.unknown", f"{case.figures}; its need is not known")
     gap = desired - floor
     if gap <= case.band:
-        code = "hold.person" if 0 < case.allowed.held == floor else "hold.needed"
-        return _advice(case, desired, code, f"{case.figures}; it shrinks to {floor} at most")
+        if 0 < case.allowed.held == floor:
+            why = f"{case.figures}; a person has asked for {floor}"
+            return _advice(case, desired, "hold.person", why)
+        return _advice(case, desired, "hold.needed", f"{case.figures}; {floor} were lately of use")
     wanted = rounded_up(max(floor, desired - case.step), case.allowed)
     if wanted >= desired:
         return _advice(case, desired, "hold.cache", f"{case.figures}; no more may be taken at once")
