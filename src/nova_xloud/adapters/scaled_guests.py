@@ -57,7 +57,7 @@ class NovaScaledGuests:
         """
         known = self._manager.rt.compute_nodes.get(node)
         if known is None:
-            raise NotFound(f"{node} is no compute node of this host")
+            raise NotFound(f"nova-compute of this host has no compute node {node}")
         url = f"/resource_providers/{known.uuid}"
         inventories = self._get(f"{url}/inventories")["inventories"]
         usages = self._get(f"{url}/usages")["usages"]

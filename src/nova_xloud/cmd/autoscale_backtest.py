@@ -256,7 +256,8 @@ def _number(kind: type[int] | type[float], least: float) -> Callable[[str], floa
             value = kind(least) - 1
         # Also false for "nan".
         if not least <= value < float("inf"):
-            raise argparse.ArgumentTypeError(f"{text!r} is not a number of at least {least:g}")
+            what = "a whole number" if kind is int else "a number"
+            raise argparse.ArgumentTypeError(f"{text!r} is not {what} of at least {least:g}")
         return value
 
     return parse

@@ -180,8 +180,8 @@ def set_statistics_period(seconds: int, instance: Instance, seen: Observation) -
         raise
     except DomainError as error:
         LOG.warning(
-            "Instance %s: the period of the balloon's statistics could not be set to %d s; nothing "
-            "else is affected: %s",
+            "Instance %s: the period of the balloon's statistics could not be set to %d s. No "
+            "adjustment fails because of this, but memory may go down more slowly: %s",
             instance.uuid,
             seconds,
             error,
@@ -216,8 +216,8 @@ def _release_what_came_back(instance: Instance, seen: Observation, run: RunState
     except ClaimRefused as error:
         # The outcome of the run is recorded all the same, and the next run tries again.
         LOG.warning(
-            "Instance %s keeps %s reserved, more than it needs; the next run tries to release "
-            "it: %s",
+            "Instance %s: %s stay reserved in Placement, more than the instance needs, because "
+            "Placement refused to release the rest. The next run tries again: %s",
             instance.uuid,
             reserved,
             error,

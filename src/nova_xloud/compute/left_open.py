@@ -125,7 +125,8 @@ class LeftOpen:
                     if error is not None:
                         raise error
                 LOG.info(
-                    "Instance %s: no run was left to end the event %s of %s; it is ended now: %s.",
+                    "Instance %s: the event %s of request %s was still open after the adjustment "
+                    "had ended. The event is ended now, with %s.",
                     uuid,
                     event,
                     request_id,

@@ -333,7 +333,9 @@ class Worker:
                     # An event of Nova ends with Success or Error only, and this is no success.
                     raise AdjustmentDeferred(outcome.deferred)
         except AdjustmentDeferred as deferred:
-            LOG.info("Instance %s: run deferred: %s.", instance.uuid, deferred)
+            LOG.info(
+                "Instance %s: the run to its desired size is deferred: %s.", instance.uuid, deferred
+            )
             return outcome
         except XloudError as error:
             # What a guest or a full host did is not a fault of this service: no traceback.
@@ -347,7 +349,11 @@ class Worker:
             )
             raise
         if outcome.deferred:
-            LOG.info("Instance %s: run deferred: %s.", instance.uuid, outcome.deferred)
+            LOG.info(
+                "Instance %s: the run to its desired size is deferred: %s.",
+                instance.uuid,
+                outcome.deferred,
+            )
         else:
             LOG.info(
                 "Instance %s has reached its desired size, or is off and will start with it.",

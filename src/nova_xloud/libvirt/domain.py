@@ -298,7 +298,7 @@ def translate(error: Exception, method: str, arguments: tuple[int, ...], name: s
     ]
     cls = error_class(known[0] if known else None, str(error), _kind(method, arguments))
     call = f"{method}({', '.join(map(str, arguments))})"
-    return cls(f"{call} on {name}: {error} (libvirt {code})")
+    return cls(f"{call} on {name}: {error} (libvirt error {code})")
 
 
 def _kind(method: str, arguments: tuple[int, ...]) -> Call:

@@ -72,7 +72,7 @@ def survey(
         )
     except libvirt.libvirtError as error:
         code = error.get_error_code()
-        raise DomainCallFailed(f"getAllDomainStats: {error} (libvirt {code})") from error
+        raise DomainCallFailed(f"getAllDomainStats: {error} (libvirt error {code})") from error
     seen: dict[str, DomainStats] = {}
     for dom, record in records:
         uuid, stats = dom.UUIDString(), _stats_of(dom.ID(), record)
@@ -162,5 +162,5 @@ def boot_ids(connection: VirConnect) -> dict[str, int]:
         domains = connection.listAllDomains(libvirt.VIR_CONNECT_LIST_DOMAINS_ACTIVE)
     except libvirt.libvirtError as error:
         code = error.get_error_code()
-        raise DomainCallFailed(f"listAllDomains: {error} (libvirt {code})") from error
+        raise DomainCallFailed(f"listAllDomains: {error} (libvirt error {code})") from error
     return {domain.UUIDString(): domain.ID() for domain in domains}

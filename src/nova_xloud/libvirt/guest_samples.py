@@ -65,7 +65,7 @@ def read_samples(
         records = connection.getAllDomainStats(groups, flags)
     except libvirt.libvirtError as error:
         code = error.get_error_code()
-        raise DomainCallFailed(f"getAllDomainStats: {error} (libvirt {code})") from error
+        raise DomainCallFailed(f"getAllDomainStats: {error} (libvirt error {code})") from error
     at = wall()
     found: dict[str, GuestSample] = {}
     for dom, record in records:

@@ -51,7 +51,9 @@ class Server:
             )
         except OSError as error:
             LOG.error(
-                "No metrics are served, because nova-compute cannot listen on %s port %d: %s",
+                "No metrics are served, because nova-compute cannot listen on %s port %d. Free the "
+                "port, or set another [xloud] metrics_port or metrics_host, and restart "
+                "nova-compute: %s",
                 self._host,
                 self._port,
                 error,

@@ -194,7 +194,10 @@ class XloudAPI:
             if "NoSuchMethod" in _names(error):
                 return None
             if "UnsupportedVersion" in _names(error):
-                raise HostUnsupported(f"{topic} on {host} runs without nova-xloud") from error
+                raise HostUnsupported(
+                    f"nova-{topic} on {host} runs without nova-xloud, or with a nova-xloud that is "
+                    f"too old to report its version; start the service with nova-xloud-run"
+                ) from error
             raise HostUnavailable(f"{type(error).__name__}: {error}") from error
         return answer
 

@@ -194,8 +194,9 @@ class XloudEndpoint:
             return {"refused": refusal.to_wire()}
         except DomainError as error:
             LOG.warning(
-                "The RPC call guests is refused, because libvirt did not return what the guests of "
-                "this host hold: %s",
+                "The RPC call guests of nova-xloud-status invariants is answered with "
+                "xloud.host_unavailable, because libvirt did not return what the guests of this "
+                "host hold. Check libvirt: %s",
                 error,
             )
             return {"refused": _libvirt_failed(error)}

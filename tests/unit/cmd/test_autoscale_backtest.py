@@ -104,12 +104,13 @@ def test_series_is_written(trace: Path, capsys: pytest.CaptureFixture[str]) -> N
     ("argv", "words"),
     [
         (["--policy", "nobody"], ["no policy 'nobody'", "fixed-max"]),
-        (["--machines", "0"], ["'0' is not a number of at least 1"]),
+        (["--machines", "0"], ["'0' is not a whole number of at least 1"]),
+        (["--machines", "2.5"], ["'2.5' is not a whole number of at least 1"]),
         (["--days", "nan"], ["'nan' is not a number"]),
         (["--host", "64"], ["'64' is not VCPUS,MIB"]),
         (["--resolution", "fine"], ["sampled", "expanded"]),
     ],
-    ids=["policy", "machines", "days", "host", "resolution"],
+    ids=["policy", "machines", "part of a machine", "days", "host", "resolution"],
 )
 def test_wrong_arguments_say_what_is_right(
     trace: Path, capsys: pytest.CaptureFixture[str], argv: list[str], words: list[str]

@@ -81,7 +81,7 @@ def test_what_is_not_told_is_not_known(missing: str) -> None:
 
 
 def test_libvirt_does_not_answer() -> None:
-    with pytest.raises(errors.DomainCallFailed, match=r"getAllDomainStats: .*\(libvirt 38\)"):
+    with pytest.raises(errors.DomainCallFailed, match=r"getAllDomainStats: .*\(libvirt error 38\)"):
         survey(Connection(error=libvirt_error(38)))
 
 

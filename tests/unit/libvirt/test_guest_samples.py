@@ -110,7 +110,7 @@ def test_one_call_reads_all_guests_and_waits_for_none() -> None:
 
 def test_libvirt_does_not_answer() -> None:
     connection = Connection(error=libvirt_error(38))
-    with pytest.raises(errors.DomainCallFailed, match=r"getAllDomainStats: .*\(libvirt 38\)"):
+    with pytest.raises(errors.DomainCallFailed, match=r"getAllDomainStats: .*\(libvirt error 38\)"):
         read_samples(connection, {"a": DESIRED}, {})
 
 

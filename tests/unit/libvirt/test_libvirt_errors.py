@@ -92,7 +92,7 @@ def test_errors_of_set_vcpus(code: int, words: str, cls: type[errors.DomainError
     with pytest.raises(errors.DomainError) as caught:
         domain.set_vcpus(3)
     assert type(caught.value) is cls
-    said = f"setVcpusFlags(3, 1) on instance-00000001: {words} (libvirt {code})"
+    said = f"setVcpusFlags(3, 1) on instance-00000001: {words} (libvirt error {code})"
     assert str(caught.value) == said
 
 

@@ -248,7 +248,8 @@ class Autoscaler:
             except Exception:
                 # The other guests are scaled all the same.
                 LOG.exception(
-                    "Instance %s: automatic growth could not decide; the next round tries again.",
+                    "Instance %s: automatic growth could not decide which size the guest needs; "
+                    "the next round tries again.",
                     uuid,
                 )
         return states
@@ -347,8 +348,8 @@ class Autoscaler:
             return grants_of(members, claiming, self._rooms.known)
         except (PlacementUnavailable, NotFound) as error:
             LOG.warning(
-                "Nothing is scaled in this round of automatic growth, because Placement could not "
-                "be asked. The next round tries again: %s",
+                "Nothing is scaled in this round of automatic growth, because what is free on this "
+                "host could not be read from Placement. The next round tries again: %s",
                 error,
             )
             return {}

@@ -79,10 +79,11 @@ class Standstill:
             return
         self._is_told = True
         LOG.warning(
-            "Automatic growth stands still for at least one server: another size has been "
-            "recommended for %d s, its size has not changed, and no deferral says why. Growth is "
-            "deferred for %d servers. openstack server adjust list --all-projects --recommended "
-            "has the servers; the journal has what became of each recommendation.",
+            "Automatic growth stands still for at least one server of this host: for %d s another "
+            "size has been recommended than is desired, the desired size has not changed, and no "
+            "reason to defer the change is known. For %d other servers there is such a reason. "
+            "openstack server adjust list --all-projects --recommended lists the servers; the "
+            "journal ([xloud] autoscale_journal) has what became of each recommendation.",
             report.oldest_wish,
             sum(report.deferred.values()),
         )

@@ -73,7 +73,7 @@ BLOCKED: dict[str, Remedy] = {
     "xloud.blocked.realtime": Remedy(
         about=_MEMORY,
         means="Nova locks the guest's memory, because of `hw:cpu_realtime`.",
-        do=_other_flavor_or_image("`hw:cpu_realtime`"),
+        do=_other_flavor("`hw:cpu_realtime`"),
     ),
     "xloud.blocked.memory_encryption": Remedy(
         about="memory; vCPUs too, except with plain SEV",

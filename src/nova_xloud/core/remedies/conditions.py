@@ -221,8 +221,9 @@ _GAVE_UP: dict[str, Remedy] = {
         do=f"{_KEPT} {_DRIVER}, {_OR}",
     ),
     "xloud.gave_up.memory_not_reached": Remedy(
-        means="The balloon did not get to the size, up or down.",
-        do=f"{_KEPT} Check whether the guest is busy or swapping, {_OR}",
+        means="The guest's balloon did not get to the memory that was asked for, up or down.",
+        do=f"{_KEPT} Check the balloon driver in the guest, and whether the guest is busy or "
+        f"swapping, {_OR}",
     ),
     "xloud.gave_up.memory_pinned": Remedy(
         means="The guest's memory is pinned, for example by a device that is passed through.",
@@ -236,7 +237,7 @@ _GAVE_UP: dict[str, Remedy] = {
     "xloud.gave_up.vcpus_not_added": Remedy(
         means="QEMU still had fewer vCPUs at the end of the last try, though libvirt had accepted "
         "the new ones.",
-        do=f"{_KEPT} Ask again when the reason is gone, or ask for another size.",
+        do=f"{_KEPT} Check that the guest supports CPU hot-plug, {_OR}",
         operator=_BOTH_LOGS,
     ),
     "xloud.gave_up.vcpus_not_removed": Remedy(
@@ -248,12 +249,14 @@ _GAVE_UP: dict[str, Remedy] = {
         do=f"{_KEPT} {REBOOT} Or ask for another size.",
     ),
     "xloud.gave_up.failed": Remedy(
-        means="A call was refused by libvirt or QEMU; the event of the action has the error.",
-        do=f"{_KEPT} Ask again when the reason is gone, or ask for another size.",
+        means="A call was refused by libvirt or QEMU.",
+        do=f"{_KEPT} `openstack server event show`, with the id of the request, has the error. Ask "
+        "again when the reason is gone, or ask for another size.",
         operator=f"{_LOG} the rest.",
     ),
     "xloud.gave_up": Remedy(
-        means="Any other reason ends like the `xloud.guest_refused` code of the last try.",
+        means="The size was given up for another reason: the code ends like the "
+        "`xloud.guest_refused` code of the last try.",
         do=f"{_KEPT} Ask again when the reason is gone, or ask for another size.",
     ),
 }
@@ -288,9 +291,10 @@ _GROWTH_DEFERRED: dict[str, Remedy] = {
         see="admin/autoscale.md#a-full-host",
     ),
     "xloud.growth_deferred.pace": Remedy(
-        means="Many guests of the host need more at the same moment, and one round hands out a "
-        "quarter of the host at most (but at least 4 GiB or 4 vCPUs).",
-        do="Wait some seconds.",
+        means="Many guests of the host need more at the same moment. One round of automatic growth "
+        "gives all of them together at most a quarter of the host's vCPUs and of its memory, or "
+        "4 vCPUs and 4 GiB where that is more.",
+        do="Wait some seconds: the next rounds give more.",
     ),
     "xloud.growth_deferred.stuck": Remedy(
         means="The guest needs more, and has not taken yet what it was given last.",

@@ -65,10 +65,11 @@ FINDINGS: dict[str, Remedy] = {
         do=_AUDIT,
     ),
     "host_oversold": Remedy(
-        means="More is allocated on a host than the host has: the host's inventory has become "
-        "smaller.",
-        do="Adjust instances on the host to less, or move one away. The allocation ratio or the "
-        "host reserve may have been changed since.",
+        means="More is allocated on a host than the host's inventory in Placement allows. Most "
+        "likely the inventory has become smaller after the allocations were made: by a lower "
+        "allocation ratio, a larger `reserved`, or less hardware.",
+        do="Adjust instances on the host to less, move one away, or undo the change of the "
+        "inventory.",
     ),
     "orphaned_allocation": Remedy(
         means="An allocation is of no instance and no migration of this cloud.",
