@@ -259,8 +259,8 @@ class EngineOptions:
 class AutoscaleOptions:
     """The values of the options ``[xloud] autoscale_*``; the fields lack the ``autoscale_``.
 
-    ``interval``, ``hold`` and ``window`` are in seconds. ``journal`` is a folder; empty: no journal
-    is written.
+    ``interval``, ``hold`` and ``window`` are in seconds. ``cap`` counts changes of an instance in
+    an hour. ``journal`` is a folder; empty: no journal is written. ``journal_mb`` is in MiB.
     """
 
     interval: float = 5.0

@@ -305,12 +305,13 @@ class PlacementClaims:
     def _refusal(self, words: str, asked: dict[str, int], *, is_release: bool) -> Refused:
         """Return the error for amounts that Placement refused, with what is free of each now.
 
-        If that cannot be read from Placement, the message has Placement's own words instead.
+        If what is free cannot be read from Placement, the message has Placement's own words.
 
         :param words: Placement's own message
         :param asked: the amounts that Placement refused, by resource class
         :param is_release: whether neither more vCPUs nor more memory were asked for than were
             allocated
+        :returns: ``ClaimRefused`` if ``is_release``, else ``NoCapacity``
         """
         try:
             amounts = self._judged(asked, self._allocated(self.read().body))

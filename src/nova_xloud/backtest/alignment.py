@@ -18,7 +18,7 @@ class Alignment(enum.Enum):
     """Which part of each machine is played together. The values are names on the command line."""
 
     CLOCK = "clock"
-    """The same time of all machines, around the peak of all of them: they share a clock."""
+    """The same time of all machines, around the peak of all together; for machines on one clock."""
     PEAK = "peak"
     """The time around each machine's own peak, as if all had their peaks at once."""
 
@@ -51,7 +51,10 @@ def aligned(demands: Sequence[Demand], alignment: Alignment, span: Span) -> tupl
 
 
 def own_peak(demand: Demand) -> float:
-    """Return when the demand is highest: the shares of both maxima together."""
+    """Return when the demand is highest, seconds.
+
+    Its height is the share of the vCPU maximum that is wanted plus that of the memory maximum.
+    """
     best, at = -1.0, demand.begin
     for piece, begin in enumerate(demand.edges[:-1]):
         height = _height(demand, piece)
@@ -61,7 +64,7 @@ def own_peak(demand: Demand) -> float:
 
 
 def common_peak(demands: Sequence[Demand]) -> float:
-    """Return when the demand of all together is highest: the shares of both maxima together."""
+    """Return when the heights of all demands sum up to most, seconds; see :func:`own_peak`."""
     changes: list[tuple[float, float]] = []
     for demand in demands:
         before = 0.0
@@ -93,8 +96,9 @@ def _share(wanted: float, most: int) -> float:
 def part(demand: Demand, peak: float, span: Span) -> Demand | None:
     """Return the demand around ``peak``, in seconds from ``peak - span.before`` on.
 
-    The first and the last piece are stretched to the whole of that time, as unknown, so that a host
-    has all of its machines from the begin to the end. None if the demand has nothing there.
+    Where the demand begins later or ends earlier, a piece is added in which it is unknown, with the
+    maxima of the piece beside it. So a host has all of its machines from the begin to the end. None
+    if the demand has nothing there.
     """
     begin, end = peak - span.before, peak + span.after
     pieces = [
@@ -124,7 +128,10 @@ class _Cut:
         self._known: list[bool] = []
 
     def add(self, begin: float, piece: int, is_known: bool = True) -> None:
-        """Add ``piece`` of the whole demand, from ``begin`` on; unknown, but for its maxima."""
+        """Add a piece from ``begin`` on, with the demand and the maxima of ``piece`` of the whole.
+
+        :param is_known: False: take the maxima only, and let the demand be unknown
+        """
         self._edges.append(begin)
         self._pieces.append(piece)
         self._known.append(is_known)
@@ -139,7 +146,7 @@ class _Cut:
         )
 
     def demand(self, end: float) -> Demand:
-        """Return the part, which ends at ``end``."""
+        """Return the demand of the pieces that were added; the last one ends at ``end``."""
         whole, pieces = self._demand, self._pieces
         cpu, memory = self._column(whole.cpu), self._column(whole.memory)
         max_vcpus = array("q", (whole.max_vcpus[piece] for piece in pieces))

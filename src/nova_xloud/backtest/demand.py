@@ -59,7 +59,9 @@ class Resolution(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """What one machine wants, as pieces of constant demand. Unknown is NaN, and a maximum of 0.
+    """What one machine wants, as pieces of constant demand.
+
+    An unknown demand is NaN. A maximum that is not known is 0.
 
     :ivar source: the name of the trace
     :ivar name: the machine's name
@@ -70,10 +72,12 @@ class Demand:
     :ivar max_vcpus: the maximum of vCPUs in each piece, whole
     :ivar max_memory: the maximum of memory in each piece, MiB
     :ivar row: which row of the trace each piece belongs to; -1 in gaps
-    :ivar wakes: the pieces that begin with a difference that matters to a policy
-    :ivar censored: the share of rows with CPU at what the machine was given, where it may have
-        wanted more
-    :ivar left_out: rows whose memory is not used, because it is more than the machine was given
+    :ivar wakes: indexes of the pieces with which the demand or a maximum changes by so much that a
+        policy is asked
+    :ivar censored: the share of rows in which the machine used all the CPU that it was given (from
+        98 % on), and so may have wanted more
+    :ivar left_out: in how many rows the memory counts as unknown, because it is more than the
+        machine was given
     """
 
     source: str
@@ -101,13 +105,16 @@ class Demand:
 
 
 def minimum_vcpus(maximum: int) -> int:
-    """Return the vCPUs that a machine of ``maximum`` vCPUs can be made small to: 1; 0 of 0."""
+    """Return the fewest vCPUs of a machine: 1; or 0 if its ``maximum`` is 0, which is unknown."""
     return min(1, maximum)
 
 
 @cache
 def minimum_memory(maximum_mb: int) -> int:
-    """Return the memory that a machine can be made small to: the floor of minimums, MiB."""
+    """Return the least memory of a machine, MiB: the smallest minimum that a flavor may name.
+
+    It is 0 if the maximum is 0, which is unknown.
+    """
     return FLOOR.of(maximum_mb) if maximum_mb else 0
 
 
@@ -167,7 +174,10 @@ class _Pieces:
         return vcpus, 0 if math.isnan(memory) else int(memory)
 
     def add_row(self, row: int, begin: float, end: float, chance: random.Random | None) -> None:
-        """Add the pieces of one row: one, or with ``chance`` those of a burst too."""
+        """Add the pieces of one row, and count it.
+
+        :param chance: draws the burst of the row; None: the row has no burst
+        """
         cpu, memory = self.machine.cpu[row], self._memory(row)
         cores = self.machine.cores[row]
         self.censored += cores > 0 and cpu >= CENSORED_FROM * cores
@@ -226,7 +236,10 @@ class _Pieces:
     def _ramp_to(
         self, begin: float, end: float, cpu: float, memory: float, cache: float, row: int
     ) -> None:
-        """Add a piece from ``begin`` on. Memory that grows fast gets there in steps before."""
+        """Add a piece from ``begin`` to ``end``.
+
+        Memory that would grow by more than ``MEMORY_SPEED`` gets there in several pieces.
+        """
         at = begin
         for step in self._ramp(memory, end - begin):
             self.add(at, cpu, step, cache, row)
@@ -266,7 +279,11 @@ class _Pieces:
 def wakes_of(
     cpu: array[float], memory: array[float], max_vcpus: array[int], max_memory: array[int]
 ) -> array[int]:
-    """Return the pieces that begin with a difference that matters to a policy."""
+    """Return the indexes of the pieces with which a policy is asked at once.
+
+    With these a maximum changes, or the demand differs from that of the last such piece by an
+    amount that matters.
+    """
     wakes = array("q")
     last_cpu = last_memory = UNKNOWN
     last_sizes = (0, 0)
@@ -283,7 +300,7 @@ def wakes_of(
 
 
 def _matters(before: float, after: float, least: float) -> bool:
-    """Whether a difference is large enough; a value that was or becomes unknown is."""
+    """Return whether a change is large enough, or whether exactly one of the two is unknown."""
     if math.isnan(before) or math.isnan(after):
         return math.isnan(before) != math.isnan(after)
     return abs(after - before) >= max(least, SHARE_THAT_MATTERS * before)

@@ -1,19 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Plays the demand of a machine to a policy, tick by tick, and returns the sizes it had.
+"""Plays the demand of a machine to a policy, tick by tick, and returns the machine's sizes.
 
 What the model has of a real machine:
 
 - memory figures are those of the guest's last report, which is 5 to 10 s old;
-- the policy is asked at ticks, and what it wants is there when the mechanism has done it: a vCPU
-  after ``PLUG_SECONDS``, memory at ``GROW_SPEED`` and ``SHRINK_SPEED``;
+- the policy is asked at ticks, and the machine gets what it wants a little later: vCPUs after
+  ``PLUG_SECONDS``, memory at ``GROW_SPEED`` and ``SHRINK_SPEED``;
 - the pressure on memory is the share of the memory wanted that is missing;
 - CPU that is used is never seen to be more than the vCPUs there are, memory never more than the
   memory there is; what does not fit is swapped out.
 
-Ticks are left out where a policy would see nothing new: it is asked at every tick for
-``ACTIVE_SECONDS`` after demand has grown and as long as the policy changes something, once after
-demand has fallen, and else when the policy says (``Wanted.again``): after so many seconds, each
-``idle`` seconds (0), or not at all (``NEVER``).
+Ticks at which a policy would see nothing new are left out. A policy is asked at every tick for
+``ACTIVE_SECONDS`` after demand has grown and while the policy changes something, and once after
+demand has fallen. Otherwise ``Wanted.again`` of its last answer decides: after so many seconds,
+every ``idle`` seconds (0), or not at all (``NEVER``).
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ USUAL_PACE = Pace()
 class Played:
     """What a policy has done with a machine.
 
-    :ivar steps: the sizes that the machine had, from when each; the first is that of the start
+    :ivar steps: the sizes that the machine had, in order of time; the first is that of the start
     :ivar changes: what the policy has decided. A size that is cut because the machine's maximum has
         become smaller is a step, and no change of the policy
     :ivar ticks: how often the policy was asked
@@ -146,7 +146,7 @@ class Run:
         )  # fmt: skip
 
     def take(self, wanted: Wanted) -> None:
-        """Give the machine what is wanted, and set when the next tick is."""
+        """Change the machine to the size that is wanted, and set ``at`` to the next tick."""
         at = self.at
         self._last_tick = at
         self._cpu_seconds_before, self._load_seconds_before = self._cpu_seconds, self._load_seconds

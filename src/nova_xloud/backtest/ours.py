@@ -55,7 +55,7 @@ def wanted_of(recommendation: Recommendation) -> Wanted:
     """Return what is recommended, and when to ask again.
 
     That is in ``SOON`` seconds while a shrink waits for about a minute only, because of the change
-    before it, and else when the model does so without news.
+    before it. Otherwise it is 0: after the time that the model leaves between ticks without news.
     """
     codes = {recommendation.vcpus.code, recommendation.memory_mb.code}
     size = recommendation.size
@@ -85,7 +85,10 @@ def sample_of(seen: Seen) -> GuestSample:
 
 
 def ranges_of(seen: Seen) -> Ranges:
-    """Return between which sizes the machine may be set."""
+    """Return the range of each resource of the machine.
+
+    A resource that the trace does not have is blocked, so that nothing is decided for it.
+    """
     return Ranges(
         vcpus=Range(seen.min_vcpus, seen.max_vcpus) if seen.max_vcpus else UNMEASURED,
         memory_mb=Range(seen.min_memory_mb, seen.max_memory_mb)

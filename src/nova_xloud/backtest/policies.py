@@ -46,7 +46,10 @@ GROUPS = {"ours": tuple(policy.name for policy in PROFILES), "all": tuple(POLICI
 
 
 class UnknownPolicy(Exception):
-    """There is no policy of that name, or it cannot be played so. The text says what there is."""
+    """There is no policy of that name, or it cannot be played on a full host.
+
+    The text names the policy, and the names that there are or what to do.
+    """
 
 
 def named(names: Sequence[str]) -> tuple[AnyPolicy, ...]:
@@ -66,17 +69,22 @@ def named(names: Sequence[str]) -> tuple[AnyPolicy, ...]:
 
 
 def played(policy: Policy | Clairvoyant, demand: Demand, seed: int, pace: Pace) -> Played:
-    """Return what ``policy`` does with a machine that wants ``demand``."""
+    """Play ``demand`` to ``policy``, and return the sizes and changes that result.
+
+    :param seed: decides how old the machine's reports are
+    :param pace: how often the policy is asked; a clairvoyant one is not asked
+    """
     if isinstance(policy, Clairvoyant):
         return policy.plan(demand)
     return play(demand, policy, seed, pace)
 
 
 def on_a_host(policy: AnyPolicy, weights: Mapping[str, int]) -> HostPolicy | None:
-    """Return the policy as it is on a host that has not room for all; None if it cannot be there.
+    """Return a policy that does what ``policy`` does, on a host that has not room for all machines.
 
-    What decides each machine for itself gets what is left, first come first served. ``ours`` has
-    what decides on a full host.
+    ``ours`` is joined with the arbitration of nova-compute. Any other policy that decides each
+    machine for itself gets what is left on the host, first come first served. None for a policy
+    that is fixed or knows the future: it cannot be played there.
 
     :param weights: the weight of each machine, by its name
     """

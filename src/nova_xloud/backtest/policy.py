@@ -38,7 +38,8 @@ class Seen(NamedTuple):
     :ivar load: cores wanted, mean since the tick before: what runs and what waits for a CPU
     :ivar memory: memory used, MiB, as last reported; never more than ``memory_mb``
     :ivar cache: page cache, MiB
-    :ivar reported_at: to which moment ``memory`` and what follows belong, seconds
+    :ivar reported_at: when the guest has last reported, seconds; ``memory``, ``cache``,
+        ``swapped_out``, ``swapped_in`` and ``pressure`` are of that time
     :ivar swapped_out: MiB swapped out since the machine's start
     :ivar swapped_in: MiB swapped in since the machine's start
     :ivar pressure: share of the time that tasks have waited for memory, 0 to 1; modelled
@@ -71,8 +72,9 @@ class Wanted(NamedTuple):
 
     :ivar vcpus: vCPUs
     :ivar memory_mb: memory, MiB
-    :ivar again: in so many seconds the policy may want something else though it sees the same; 0:
-        in the time that the model leaves between ticks without news; ``NEVER``: it will not
+    :ivar again: after so many seconds the policy is asked again even if it would see the same. 0:
+        after the time that the model leaves between ticks without news. ``NEVER``: not until it
+        would see something else
     """
 
     vcpus: int
@@ -87,7 +89,10 @@ class Decider(Protocol):
         """Return the state that a machine begins with."""
 
     def decide(self, state: Any, seen: Seen) -> tuple[Any, Wanted]:
-        """Return the next state, and what the machine should have. Values are cut to the range."""
+        """Return the next state, and what the machine should have.
+
+        The caller cuts that to the machine's range.
+        """
 
 
 class Manner(Protocol):
@@ -123,8 +128,8 @@ class Neighbour(NamedTuple):
     :ivar is_due: whether the machine is asked now
     :ivar desired_vcpus: vCPUs that it is to have
     :ivar desired_mb: MiB that it is to have
-    :ivar held_vcpus: vCPUs that it has, as long as a change is on its way the larger number
-    :ivar held_mb: MiB that it has, as long as a change is on its way the larger number
+    :ivar held_vcpus: vCPUs that it has; while a change is on its way, the larger of old and new
+    :ivar held_mb: MiB that it has; while a change is on its way, the larger of old and new
     """
 
     name: str
@@ -147,8 +152,8 @@ class HostDecider(Protocol):
     ) -> tuple[Any, tuple[Wanted, ...]]:
         """Return the next state, and what each machine should have, in the same order.
 
-        A machine that is not due is asked for something only if that differs from what it is to
-        have.
+        A machine that is not due is changed only if the result for it differs from its desired
+        size.
         """
 
 

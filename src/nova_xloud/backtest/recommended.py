@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What each server of a journal should have, what that would free, and what it is based on."""
+"""What each server of a journal should have, what that would free on the host, and why."""
 
 from __future__ import annotations
 
@@ -72,7 +72,8 @@ class ServerReport:
 def should_have(advice: Advice, desired: int) -> int:
     """Return the value that a resource would get to if its need stayed as it was.
 
-    Growth is recommended in one step. Shrinking is recommended step by step, down to the floor.
+    Growth is recommended in one step. Shrinking is recommended step by step, down to the floor. The
+    result is ``desired`` if the floor is not known, or cannot be relied on (:data:`NOT_YET`).
     """
     if advice.code.startswith("grow"):
         return advice.wanted
@@ -127,7 +128,7 @@ def _evidence(advice: Advice, desired: int, highest: float | None) -> Evidence:
 
 
 def reports(records: Iterable[Record]) -> tuple[ServerReport, ...]:
-    """Return the report of each server, what frees most memory first, then most vCPUs."""
+    """Return the report of each server: first the one that frees most memory, then most vCPUs."""
     servers: dict[str, _Server] = {}
     for record in records:
         if isinstance(record, Entry):

@@ -34,9 +34,9 @@ class Pair:
 
 
 def pairs(lines: Iterable[Line], profile: Profile | None) -> Iterator[Pair]:
-    """Yield each decision of a journal and the new one.
+    """Yield each decision of a journal with the one that is made anew, in the same order.
 
-    :param profile: decides anew with this profile; None: with the one of each entry
+    :param profile: the profile of the new decisions; None: that of each entry
     """
     waiting: list[Line] = []
 

@@ -42,8 +42,8 @@ class Options:
     :ivar days: so many days of each machine, its first ones; None: all
     :ivar pace: how often policies are asked
     :ivar host: the size of a host, for how many servers fit on one
-    :ivar host_share: what the host has on which machines are played together: this share of what
-        all of them may have at most
+    :ivar host_share: the size of the host on which machines are played together, as a share of the
+        sum of their maxima
     :ivar together: which part of the machines is played together by all policies; None: each
         machine is played for itself, and all on one host by policies that need a host
     :ivar weights: given to the machines of a host in turn
@@ -81,13 +81,16 @@ class SourceResult:
     """What the policies have done with one trace.
 
     :ivar source: the name of the trace
-    :ivar machines: how many machines were played
-    :ivar censored: the mean share of samples with CPU at what the machine was given
-    :ivar left_out: samples whose memory was not used, because it was more than was given
-    :ivar has_cpu: whether the trace has CPU with what was given
-    :ivar has_memory: whether the trace has memory with what was given
-    :ivar summaries: one of each policy; of a host with several weights, one of each weight too
-    :ivar hosts: for policies that were played on a host, how full that was
+    :ivar machines: how many machines were read and counted; on a full host some may be left out
+    :ivar censored: the share of samples in which a machine used all the CPU that it was given, mean
+        over the machines
+    :ivar left_out: in how many samples the memory counts as unknown, because it was more than was
+        given
+    :ivar has_cpu: whether the trace says how many cores a machine was given, so that CPU is scored
+    :ivar has_memory: the same of memory
+    :ivar summaries: one for each policy; on a host with several weights also one for each policy
+        and weight
+    :ivar hosts: one for each policy that was played on a host: how full the host was
     """
 
     source: str
@@ -114,7 +117,7 @@ class Result:
 
 @dataclass(slots=True)
 class _Tally:
-    """What is known of one trace while it is played. Scores are by a policy's name."""
+    """Collects the scores of one trace while it is played, by the name of the policy."""
 
     options: Options
     series: Series | None
@@ -156,7 +159,7 @@ class _Tally:
                 self.scores.setdefault(name, []).append(result)
 
     def result(self, source: str) -> SourceResult:
-        """Return what all machines together say."""
+        """Return the result of the trace ``source``, from all machines that were added."""
         return SourceResult(
             source,
             self.machines,
@@ -181,8 +184,11 @@ def run(
     progress: Progress | None = None,
     series: Series | None = None,
 ) -> Result:
-    """Play each trace of ``paths`` to each of ``policies``.
+    """Play each trace of ``paths`` to each of ``policies``, and return the scores.
 
+    :param progress: called now and then, see :data:`Progress`
+    :param series: called with what each policy has done with each machine, see :data:`Series`; what
+        it raises is raised here
     :raises TraceError: a trace cannot be read
     :raises UnknownPolicy: a policy cannot be played on a full host
     """

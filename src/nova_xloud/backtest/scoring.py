@@ -45,9 +45,9 @@ class Score:
     :ivar changes: changes of size a day; vCPUs and memory at once are one
     :ivar flaps: growths a day that a shrink of the same resource followed within 10 minutes
     :ivar undone: shrinks a day that growth of the same resource followed within 10 minutes
-    :ivar waits: how long each need of vCPUs or memory had to wait until the size fitted, seconds;
-        without needs that passed by themselves in less than ``SHORTEST_WAIT`` seconds, and without
-        those that were not met before the trace or a gap in it
+    :ivar waits: for how long each need of more vCPUs or memory lasted until the size fitted,
+        seconds; without needs that passed by themselves in less than ``SHORTEST_WAIT`` seconds, and
+        without those that lasted until a gap or the end of the trace
     """
 
     days: float
@@ -101,11 +101,11 @@ class _Resource:
         self._short_since = None
 
     def mean(self, total: float) -> float:
-        """Return ``total`` a second in which the demand was known; NaN if it never was."""
+        """Return ``total`` per second of known demand; NaN if the demand was never known."""
         return total / self.seconds if self.seconds else math.nan
 
     def a_day(self, total: float) -> float:
-        """Return ``total`` a day in which the demand was known; NaN if it never was."""
+        """Return ``total`` per day of known demand; NaN if the demand was never known."""
         return self.mean(total) * DAY
 
 
@@ -148,7 +148,10 @@ def _by(count: int, days: float) -> float:
 
 
 def _pieces(demand: Demand, steps: Sequence[Step]) -> Iterator[tuple[float, float, int, Step]]:
-    """Yield times in which neither demand nor size changes, without those of a start."""
+    """Yield the times in which neither demand nor size changes: begin, end, piece and step.
+
+    The first ``WARM_UP`` seconds of a machine, and those after a resize, are left out.
+    """
     following = iter(steps)
     step, upcoming = next(following), next(following, None)
     edges = demand.edges
@@ -166,7 +169,10 @@ def _pieces(demand: Demand, steps: Sequence[Step]) -> Iterator[tuple[float, floa
 
 
 def _is_resized(demand: Demand, piece: int) -> bool:
-    """Whether the maximum is another one from ``piece`` on."""
+    """Return whether the machine is resized when ``piece`` begins.
+
+    That is if the maximum of vCPUs changes, or the maximum of memory by more than 1 %.
+    """
     before, after = demand.max_memory[piece - 1], demand.max_memory[piece]
     return (
         demand.max_vcpus[piece] != demand.max_vcpus[piece - 1]
@@ -175,7 +181,10 @@ def _is_resized(demand: Demand, piece: int) -> bool:
 
 
 def _reversals(changes: Sequence[Change]) -> tuple[int, int]:
-    """Return how many growths were shrunk soon, and how many shrinks were soon taken back."""
+    """Return how many growths were soon followed by a shrink, and how many shrinks by growth.
+
+    Each resource counts on its own, and soon is within ``FLAP_SECONDS``.
+    """
     flaps = undone = 0
     for amounts in ([(c.at, c.vcpus) for c in changes], [(c.at, c.memory_mb) for c in changes]):
         moves = [(at, amount) for at, amount in amounts if amount]

@@ -25,7 +25,7 @@ RETRY = 5.0
 
 @dataclass(frozen=True, slots=True)
 class FirstCome:
-    """Any policy; machines are served one by one, and get what they ask for or what is left.
+    """Any policy, on a full host: machines in turn get what they ask for, or what is left.
 
     :ivar policy: the policy
     """
@@ -44,7 +44,7 @@ class FirstCome:
 
     @property
     def period(self) -> float:
-        """Seconds between two ticks of the policy: those of the model."""
+        """0: the policy has no period of its own, and is asked at the ticks of the model."""
         return 0.0
 
     def begin(self) -> dict[str, Any]:
@@ -78,7 +78,7 @@ class FirstCome:
 
 
 class _Known(NamedTuple):
-    """What is remembered of one machine: its history, its wish, and how long it has waited."""
+    """What is remembered of one machine: history, ranges, last recommendation, and waits."""
 
     history: History
     ranges: Ranges
@@ -88,10 +88,10 @@ class _Known(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Arbitrated:
-    """``ours`` with what decides on a full host.
+    """``ours`` on a full host, with the arbitration of nova-compute.
 
-    :ivar policy: the profile
-    :ivar weights: the weight of each machine by its name; 100 of those that are not in it
+    :ivar policy: ``ours`` with one of its profiles
+    :ivar weights: the weight of each machine, by its name; a machine that is missing has 100
     """
 
     policy: Ours
@@ -109,7 +109,7 @@ class Arbitrated:
 
     @property
     def period(self) -> float:
-        """Seconds between two ticks of the policy: those of the model."""
+        """0: the policy has no period of its own, and is asked at the ticks of the model."""
         return 0.0
 
     def begin(self) -> dict[str, _Known]:
@@ -173,7 +173,10 @@ def _room(host: Host, machines: Sequence[Neighbour]) -> HostRoom:
 def _is_quiet(
     room: HostRoom, recommendations: Sequence[Recommendation], machines: Sequence[Neighbour]
 ) -> bool:
-    """Whether nobody is to have another size and enough is free: arbitration changes nothing."""
+    """Return whether arbitration would change nothing.
+
+    That is if every machine is to have what is recommended for it, and enough is free.
+    """
     return all(
         recommendation.size == Size(machine.desired_vcpus, machine.desired_mb)
         for recommendation, machine in zip(recommendations, machines, strict=True)

@@ -14,13 +14,14 @@ from nova_xloud.backtest.scoring import Score
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """A figure over all machines that have it. NaN if none has it.
+    """How one figure is spread over all machines that have it. NaN if none has it.
 
-    :ivar mean: the mean; of times from need to fit, the percentile of all needs of all machines
-        together; of servers on a host, how many fit at the mean size of all machines
-    :ivar p50: half of the machines are at most here
-    :ivar p90: nine of ten machines are at most here; of what should be high: at least
-    :ivar worst: the worst machine
+    :ivar mean: the mean over the machines. For ``FIT_P50`` and ``FIT_P99`` it is the percentile of
+        the needs of all machines together, and for ``PER_HOST`` the number of servers of the mean
+        size that fit
+    :ivar p50: half of the machines have at most this
+    :ivar p90: nine of ten machines have at most this; at least this, if a high figure is good
+    :ivar worst: the figure of the machine that does worst
     """
 
     mean: float
@@ -38,7 +39,7 @@ class Figure:
 
     :ivar name: the name in JSON, with its unit
     :ivar title: the head of the column in a table
-    :ivar what: what it says, for the help
+    :ivar what: what it says, for the axis of a plot
     :ivar is_high_good: whether more is better
     """
 
@@ -109,7 +110,10 @@ def summed_up(policy: str, scores: Sequence[Score], host: Host) -> Summary:
 
 
 def percentile(values: Sequence[float], share: float) -> float:
-    """Return the smallest of ``values`` that ``share`` of them are at most; NaN of none."""
+    """Return the smallest of ``values`` that is no less than ``share`` (0 to 1) of them.
+
+    NaN if there are no values.
+    """
     if not values:
         return math.nan
     return sorted(values)[max(0, math.ceil(share * len(values)) - 1)]
@@ -128,7 +132,10 @@ def _spread(scores: Sequence[Score], value: Callable[[Score], float]) -> Spread:
 
 
 def _per_host(scores: Sequence[Score], host: Host) -> Spread:
-    """Servers on a host: at the mean size of all, and of copies of each single machine."""
+    """Return how many servers fit on a host.
+
+    ``mean`` is for servers of the mean size of all, the others are for copies of one machine each.
+    """
     vcpus, memory = (_known([s.vcpus for s in scores]), _known([s.memory_mb for s in scores]))
     mean = _fitting(host, _mean(vcpus), _mean(memory))
     each = _known([_fitting(host, s.vcpus, s.memory_mb) for s in scores])
@@ -142,7 +149,7 @@ def _mean(values: Sequence[float]) -> float:
 
 
 def _fitting(host: Host, vcpus: float, memory_mb: float) -> float:
-    """Return how many servers of a size fit, by those resources whose size is known."""
+    """Return how many servers of a size fit, by those resources whose size is known and not 0."""
     rooms = [
         room / size
         for room, size in ((host.vcpus, vcpus), (host.memory_mb, memory_mb))

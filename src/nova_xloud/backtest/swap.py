@@ -33,7 +33,11 @@ class Starvation:
         self._killed_at = -math.inf
 
     def lasts(self, missing_mb: float, memory_mb: float, seconds: float) -> None:
-        """Count ``seconds`` in which a guest with ``memory_mb`` lacked ``missing_mb``, both MiB."""
+        """Let ``seconds`` pass in which a guest with ``memory_mb`` MiB lacks ``missing_mb`` MiB.
+
+        Processes that are killed in that time are added to ``kills``. A trifle that is missing ends
+        the shortage.
+        """
         if missing_mb <= TRIFLE_MB or missing_mb <= TRIFLE_SHARE * memory_mb:
             if self._lasted:
                 self._lasted, self._killed_at = 0.0, -math.inf

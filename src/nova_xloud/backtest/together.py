@@ -42,7 +42,7 @@ def host_of(demands: Sequence[Demand], share: float) -> Host:
 
 
 def steady(demand: Demand) -> Demand:
-    """Return the demand with one maximum for all of its time: a resize is no part of the play."""
+    """Return the demand with its largest maxima for all of its time, so that there is no resize."""
     count = len(demand.cpu)
     return replace(
         demand,
@@ -54,7 +54,10 @@ def steady(demand: Demand) -> Demand:
 def play_together(
     demands: Sequence[Demand], policy: HostPolicy, host: Host, seed: int, pace: Pace
 ) -> PlayedTogether:
-    """Play all ``demands`` on one host, at the times that they have."""
+    """Play all ``demands`` on one host, each from its own begin to its own end.
+
+    :param seed: decides how old the reports of the machines are
+    """
     guests = [_Guest(demand, policy, seed, pace) for demand in demands]
     state = policy.begin()
     most_vcpus = most_mb = 0
@@ -95,17 +98,21 @@ class _Guest:
         return self._seen or self.run.see()
 
     def is_due(self, at: float, period: float) -> bool:
-        """Whether the machine is asked at ``at``.
+        """Return whether the machine is asked at ``at``.
 
-        A policy with a period of its own asks all machines at once, but for those whose last change
-        is still on its way.
+        With a ``period`` of the policy all machines are asked at the same time, except those whose
+        last change is still on its way; their next tick is then set to ``at``.
         """
         if period and not self.run.is_changing(at):
             self.run.at = at
         return self.run.at <= at
 
     def take(self, at: float, is_due: bool, size: Wanted) -> None:
-        """Give the machine what is wanted, if it is asked, or if the host has others ask for it."""
+        """Change the machine to ``size``.
+
+        A machine that is not due is left as it is if it has that size, or if its last change is
+        still on its way.
+        """
         if not is_due:
             if self.run.is_changing(at) or size[:2] == (self.run.vcpus, self.run.memory_mb):
                 return
@@ -114,7 +121,7 @@ class _Guest:
         self.run.take(cut(size, self.seen_last))
 
     def look(self, at: float, is_due: bool) -> Neighbour:
-        """Return what the host sees of the machine."""
+        """Return what a policy sees of the machine at ``at``; new figures only if it is due."""
         if is_due:
             self._seen = self.run.see()
         vcpus, mib = self.run.held(at)

@@ -127,7 +127,11 @@ def _spread(names: Sequence[str], count: int) -> frozenset[str]:
 
 
 class _Rows:
-    """The rows of a trace after its header: line numbers and cells. ``share``: of the file read."""
+    """The rows of a trace after its header: iterating yields the number and the cells of each line.
+
+    :ivar share: the share of the file that was read, 0 to 1
+    :ivar header: the names of the columns, once the first line was read
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path

@@ -224,7 +224,10 @@ def run_backtest(arguments: argparse.Namespace) -> int:
 
 
 def _plotted(result: Result, path: Path | None) -> int:
-    """Draw the plot if one is asked for. What was printed stays, even if that fails."""
+    """Draw the plot if ``path`` is not None, and return the exit code.
+
+    If it cannot be drawn, that is printed on stderr; the scores were printed before.
+    """
     if path is None:
         return 0
     try:

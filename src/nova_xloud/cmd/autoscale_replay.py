@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``nova-xloud-autoscale replay``: all decisions of a journal again."""
+"""``nova-xloud-autoscale replay``: make all decisions of a journal again, and compare them."""
 
 from __future__ import annotations
 
@@ -114,7 +114,11 @@ def _chosen(journal: Journal, profile: Profile | None, server: str | None) -> It
 
 
 class _Result:
-    """What is known of all decisions; each is printed at once if that is asked for."""
+    """Counts the decisions of a journal, and keeps the first ones that differ.
+
+    :param profile: the profile that decides; None: that of each decision
+    :param prints_lines: whether :meth:`add` prints each new line
+    """
 
     def __init__(self, profile: Profile | None, prints_lines: bool) -> None:
         self._profile = profile
@@ -124,7 +128,7 @@ class _Result:
         self.decisions = self.different = 0
 
     def add(self, pair: Pair) -> None:
-        """Count one more decision."""
+        """Count one more decision, and print its new line if lines are to be printed."""
         self.decisions += 1
         uuid = pair.entry.uuid
         self._servers.setdefault(uuid, Outcome(uuid)).add(pair)

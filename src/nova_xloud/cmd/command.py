@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Adds commands to the parser of ``nova-xloud-status``, with help that keeps its line breaks."""
+"""Adds commands to a program's parser, with help that keeps its line breaks."""
 
 from __future__ import annotations
 

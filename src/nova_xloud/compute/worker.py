@@ -133,10 +133,10 @@ class Worker:
         """Queue a run for ``instance``; its outcome or error goes to the future and to the log.
 
         Runs of one instance never overlap: libvirt reports a balloon's size but not its target, so
-        only the run that set the target knows it. A run that is going on is woken when another is
-        submitted, and does what is desired by then. The other follows, and usually finds little
-        left to do. If the other is more urgent, or may give the guest more, the place of the first
-        one in the queue changes accordingly.
+        only the run that set the target knows it. If a run of the instance is queued or going on,
+        the new run follows it. The earlier run is woken, does what is desired by then, and gets the
+        place in the queue that the new one would have if that is more urgent or may give the guest
+        more. The new run usually finds little left to do.
 
         :param action: the name of the instance action in which the run is recorded as an event, and
             of the notifications; None: neither

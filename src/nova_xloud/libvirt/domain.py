@@ -32,9 +32,10 @@ class VirDomain(Protocol):
         """Return the name of the domain."""
 
     def info(self) -> list[int]:
-        """Return [state, maximum memory, memory, vCPUs, CPU time in ns].
+        """Return [state, maximum memory in KiB, memory in KiB, vCPUs, CPU time in ns].
 
-        The memory of a running domain may be a second old.
+        The state is a number ``VIR_DOMAIN_...``. The memory of a running domain may be a second
+        old.
         """
 
     def XMLDesc(self, flags: int) -> str:

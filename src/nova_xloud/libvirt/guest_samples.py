@@ -2,9 +2,9 @@
 """Read what the guests of a host use, for automatic growth, in one call to libvirt.
 
 libvirt 11.3 does not pass on what Linux 6.12 has added to the balloon driver's statistics (kills
-for want of memory, stalls, reclaim), though QEMU 11.1 has them. They could be had by a monitor
-command of one's own only, after which libvirt calls the domain tainted (all measured). So they stay
-unknown here: see ``docs/admin/autoscale.md``.
+for want of memory, stalls, reclaim), though QEMU 11.1 has them. Only a QEMU monitor command would
+return them, after which libvirt calls the domain tainted (all measured). So they stay unknown here:
+see ``docs/admin/autoscale.md``.
 """
 
 from __future__ import annotations
@@ -83,10 +83,11 @@ def read_samples(
 def sample_of(
     record: Mapping[str, Any], *, boot_id: int, at: float, desired: Size, period: float
 ) -> GuestSample | None:
-    """Return the sample that one domain's statistics make; None if they lack vCPUs or memory.
+    """Return the sample of one domain's statistics; None if they lack vCPUs or the balloon's size.
 
     A figure that is missing, negative, never sent by the driver, or larger than it can be is None.
-    The counters are as libvirt has them; whoever compares two samples has to see one that fell.
+    The counters are as libvirt has them: a caller that compares two samples has to check whether
+    one has fallen.
 
     :param record: one dict of ``getAllDomainStats``; memory in KiB, times in ns
     :param boot_id: libvirt's id of the domain
@@ -119,11 +120,11 @@ def sample_of(
 def _memory(
     record: Mapping[str, Any], maximum_mb: float | None
 ) -> tuple[float | None, float | None, float | None]:
-    """Return what the guest reports as available, usable and cache, MiB; None where it cannot be.
+    """Return what the guest reports as available, usable and cache, MiB; None if not credible.
 
-    A guest has no more memory than its maximum, and can use no more than it has. One that reports
-    more of either is believed in neither. ``unused`` does not stand in for ``usable``: it counts
-    the page cache as used, and is all that a kernel before 4.6 reports.
+    If a guest reports more available memory than its maximum, or more usable memory than available,
+    all three are None. ``unused``, which is all that a kernel before 4.6 reports, does not stand in
+    for ``usable``, because it counts the page cache as used.
     """
     available, usable = _mib(record, "balloon.available"), _mib(record, "balloon.usable")
     cache = _mib(record, "balloon.disk_caches")
@@ -135,7 +136,7 @@ def _memory(
 
 
 def _of_all_vcpus(record: Mapping[str, Any], vcpus: int, name: str) -> float | None:
-    """Return the sum of one time of all vCPUs, in seconds; None unless each of them has it.
+    """Return the sum of the time ``name`` over all vCPUs, in seconds; None unless each has it.
 
     The kernel counts each vCPU's time from when the vCPU was plugged, so the sum falls when one is
     unplugged.

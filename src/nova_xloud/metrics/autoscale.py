@@ -17,7 +17,7 @@ _SCALED = tuple(mode.value for mode in Mode if mode is not Mode.OFF)
 
 
 class Autoscaling:
-    """Keeps the metrics of automatic growth.
+    """The gauges, counters and the histogram of automatic growth, registered in ``registry``.
 
     :param date: returns seconds since 1970
     """
@@ -84,7 +84,10 @@ class Autoscaling:
         self._changes.labels("grow" if grows else "shrink").inc()
 
     def round_finished(self, report: RoundReport) -> None:
-        """Set the metrics to what a round has reported, and count its recommendations."""
+        """Set the metrics to what a round has reported, and count its recommendations.
+
+        The duration and the time of the round are set only if a server is scaled.
+        """
         self._set(self._servers, _SCALED, report.servers)
         self._set(self._deferred, CODES, report.deferred)
         for code, count in report.codes.items():

@@ -80,9 +80,10 @@ class Server:
 class _Threaded(ThreadingMixIn, simple_server.WSGIServer):
     """Answers each request in a thread of its own.
 
-    So a slow client delays neither other clients nor the stop of the server. Of more than
-    :data:`CONNECTIONS` connections the oldest is closed for the newest: a scrape takes
-    milliseconds, so those that are old are not scrapes.
+    So a slow client delays neither other clients nor the stop of the server. If a client connects
+    while :data:`CONNECTIONS` connections are open, the oldest is closed, because a scrape takes
+    milliseconds, and so an old connection is no scrape. The new connection is closed instead if the
+    thread of the oldest does not end in time, or if no thread can be started.
     """
 
     daemon_threads = True

@@ -210,8 +210,9 @@ class XloudAPI:
         checked: a caller that acts for a user has to check them first.
 
         :param new_count: at most the flavor's vCPUs
-        :raises Refused: as in every call; also with a code ``xloud.guest_refused.<what>`` if the
-            guest does not follow, or not within ``[xloud] hotplug_timeout`` seconds
+        :raises Refused: the errors that the class names; also with a code
+            ``xloud.guest_refused.<what>`` if the guest does not follow, or not within
+            ``[xloud] hotplug_timeout`` seconds
         """
         timeout = math.ceil(CONF.xloud.hotplug_timeout) + CONF.rpc_response_timeout
         self._call_in_time(

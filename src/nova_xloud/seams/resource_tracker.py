@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Extend the resource tracker of nova-compute for elastic instances.
 
-It counts what is claimed for them, and refuses those that the host cannot keep below their maximum.
+It counts what is claimed for them. It refuses the claim of an instance that is to have less than
+its maximum, if the host cannot keep it below the maximum or can never give it the maximum.
 :func:`host_facts` returns what this host's nova.conf and libvirt allow.
 """
 

@@ -33,8 +33,11 @@ class Hypervisor(Protocol):
     """What a :class:`VirDomainFace` needs of the fixture: new guests, and errors of libvirt."""
 
     def make_guest(self, domain: Any, root: etree._Element, *, transient: bool) -> FakeGuest:
-        """Return the guest of ``domain``, which was just defined.
+        """Return the guest of a new domain object: a new guest, or the one that goes on in it.
 
+        A guest goes on if its domain is defined again while it is off.
+
+        :param domain: the domain object
         :param root: the element ``<domain>`` of the domain's XML
         :param transient: whether the domain is without a persistent configuration
         """

@@ -13,8 +13,8 @@ class Fixed:
     """Every machine has its maximum, or its minimum.
 
     :ivar name: the policy's name
-    :ivar starts_large: the maximum, and not the minimum
-    :ivar period: seconds between two ticks
+    :ivar starts_large: whether a machine has its maximum, and not its minimum
+    :ivar period: seconds between two ticks; 0: those of the model
     """
 
     name: str

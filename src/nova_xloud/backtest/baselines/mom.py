@@ -75,6 +75,7 @@ def _mean(values: Sequence[float]) -> float:
 def new_size(current: float, used: float, host_free: float, limits: tuple[int, int]) -> float:
     """Return the size of a machine after one cycle, MiB.
 
+    :param current: the size of the machine before the cycle, MiB
     :param used: MiB used by the machine, with its page cache
     :param host_free: the share of the host that is free
     :param limits: the least and the most memory of the machine, MiB

@@ -39,7 +39,7 @@ class State(NamedTuple):
     """What is remembered of a machine.
 
     :ivar load: the load average of one minute, in cores; None before the first tick with figures
-    :ivar units: the units that it has; None if that is to be found from its size
+    :ivar units: the compute units that the machine was given last; None before the first tick
     """
 
     load: float | None = None
@@ -80,7 +80,12 @@ class Neon:
 
 
 def load_average(before: float | None, load: float | None, elapsed: float) -> float | None:
-    """Return the load average of one minute: the kernel's exponential mean of ``load``, cores."""
+    """Return the load average of one minute: the kernel's exponential mean of ``load``, cores.
+
+    :param before: the load average at the tick before; None: there is none
+    :param load: cores wanted, mean since the tick before; None: unknown, so the average stays
+    :param elapsed: seconds since the tick before
+    """
     if load is None or before is None:
         return before if load is None else load
     old = math.exp(-elapsed / LOAD_SECONDS)
@@ -104,7 +109,11 @@ def _size(units: int, unit_mb: float, unit_vcpus: float) -> Wanted:
 
 
 def _units_now(before: int | None, seen: Seen, unit_mb: float, unit_vcpus: float) -> int:
-    """Return the units that the machine has: those before, unless its size is another one."""
+    """Return how many compute units the machine has.
+
+    That is ``before`` if the machine still has the size of so many units. Otherwise its size was
+    changed, and the units are computed from its memory or, without memory, from its vCPUs.
+    """
     if before is not None and cut(_size(before, unit_mb, unit_vcpus), seen)[:2] == (
         seen.vcpus,
         seen.memory_mb,
@@ -118,9 +127,15 @@ def _units_now(before: int | None, seen: Seen, unit_mb: float, unit_vcpus: float
 def goal_units(
     load: float | None, memory: float | None, unit_mb: float, unit_vcpus: float
 ) -> int | None:
-    """Return the goal in units, from load (cores) and memory used (MiB); None if both are missing.
+    """Return the goal in compute units, at least 1; None if load and memory are both missing.
 
-    ``ceil(max(round(load / 0.9), memory / 0.75, memory / 0.9))``, with 100 MiB more of memory.
+    It is ``ceil(max(round(load / 0.9), used / 0.75, used / 0.9))``, where ``load`` and ``used`` are
+    in units, and ``used`` is ``memory`` and 100 MiB more.
+
+    :param load: the load average, cores
+    :param memory: memory used, MiB
+    :param unit_mb: MiB of a unit; 0 if memory is not part of the trace
+    :param unit_vcpus: vCPUs of a unit; 0 if CPU is not part of the trace
     """
     goals = []
     if load is not None and unit_vcpus:

@@ -88,7 +88,11 @@ def _is_pressed(balloon: Balloon) -> bool:
 
 
 def _shared_out(balloons: Sequence[Balloon], goal: float) -> list[float]:
-    """Give each its minimum and an equal share of the rest, no more than its maximum."""
+    """Return the size of each machine if all together get ``goal`` MiB more, in order; MiB.
+
+    Each machine moves towards its minimum and an equal share of the rest, at most its maximum, but
+    by no more than 100 MiB.
+    """
     rest = sum(b.current - b.least for b in balloons) + goal
     open_ = set(range(len(balloons)))
     wanted = [b.least for b in balloons]

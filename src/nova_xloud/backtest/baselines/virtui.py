@@ -24,7 +24,13 @@ SWAP_RATE, SWAP_VETO = 1.0, 60.0
 
 
 class State(NamedTuple):
-    """When it booted, until when nothing shrinks, and what had been swapped out by when."""
+    """What is remembered of a machine; times are seconds.
+
+    :ivar booted: when the machine was first seen; None if it was not yet
+    :ivar quiet_until: until when it does not shrink
+    :ivar swapped_out: MiB swapped out since its start, by its last report
+    :ivar reported_at: when that report was made
+    """
 
     booted: float | None = None
     quiet_until: float = -math.inf

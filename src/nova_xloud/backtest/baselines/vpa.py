@@ -154,7 +154,13 @@ def memory_percentile(peaks: tuple[Peak, ...], at: float, share: float) -> float
 
 
 def _bounds(percentiles: tuple[float, float, float], least: float, age: float) -> Bounds:
-    """Return the percentiles with their margin and with what confidence of ``age`` adds."""
+    """Return the bounds from three percentiles, each with a margin of 15 % and at least ``least``.
+
+    The lower and the upper bound are wide at first, and come closer to the target with ``age``.
+
+    :param percentiles: those of the lower bound, the target and the upper bound
+    :param age: for how long the machine is known, seconds
+    """
     (lower, target, upper), days = percentiles, age / DAY
     if days <= 0:
         return Bounds(0.0, max(least, target * MARGIN), math.inf)

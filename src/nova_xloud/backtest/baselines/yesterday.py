@@ -19,14 +19,19 @@ KEPT = 300.0
 
 
 class Need(NamedTuple):
-    """The highest need of a time that begins at ``begin``, and no later one was higher."""
+    """The highest need of the ``KEPT`` seconds from ``begin`` on: cores or MiB."""
 
     begin: float
     amount: float
 
 
 class State(NamedTuple):
-    """Since when it is known, and the needs of the window, of cores and of MiB."""
+    """What is remembered of a machine.
+
+    :ivar since: when the machine was first seen, seconds; None if it was not yet
+    :ivar cpu: the needs of cores in the window, see :func:`with_need`
+    :ivar memory: the needs of memory in the window, MiB
+    """
 
     since: float | None = None
     cpu: tuple[Need, ...] = ()
@@ -62,9 +67,13 @@ class Yesterday:
 
 
 def with_need(needs: tuple[Need, ...], at: float, amount: float | None) -> tuple[Need, ...]:
-    """Return the needs of the last 24 hours; the first one is the highest.
+    """Return ``needs`` with ``amount``, which was needed at ``at``, without those older than 24 h.
 
-    A need that is followed by a higher one does not matter any more.
+    Needs that are followed by one that is as high or higher are dropped, so the first is always the
+    highest. Of the needs in the same ``KEPT`` seconds the highest is kept.
+
+    :param at: the time now, seconds
+    :param amount: cores or MiB; None if that is not known
     """
     while needs and needs[0].begin < at - WINDOW:
         needs = needs[1:]

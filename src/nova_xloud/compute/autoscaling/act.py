@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Carry out what automatic growth has decided for one instance, through the engine.
 
-A request of automatic growth is admitted as a person's, with two differences: it is dropped if
-anything was changed since it was decided, and its run comes after all others. All requests of one
+A request of automatic growth is admitted like a person's, with these differences. It is refused if
+the instance was changed since the decision. Its quota is checked through nova-conductor. It is not
+recorded as what a person has asked for. Its run comes after all others. All requests of one
 instance and day have one id, and so one instance action, because a server that follows its load
 would otherwise leave some thousand of them a year.
 """
@@ -35,7 +36,7 @@ _NAMESPACE = uuid.UUID("6f6a4c1e-6a8c-4c53-9d3b-1d1c7a2f0b17")
 
 
 class Starts(Protocol):
-    """The methods of the engine that start a run, which a request of automatic growth needs."""
+    """The part of the engine's worker that a request of automatic growth needs: it queues a run."""
 
     def submit(
         self,
@@ -103,11 +104,12 @@ class Actor:
         self._wall = wall
 
     def act(self, one: ManagedInstance, size: Size) -> Admission:
-        """Have the instance get ``size``, and return without waiting for its guest.
+        """Request ``size`` for an instance, and queue the run; do not wait for the guest.
 
         :param one: the instance as it was when ``size`` was decided
-        :raises Refused: the request is not admitted, and nothing has changed; also if the record
-            was changed since ``one`` was read
+        :returns: what was admitted; no run is queued if there is nothing to do
+        :raises Refused: the request is not admitted, and nothing has changed; also if the quota
+            does not allow it, or the record was changed since ``one`` was read
         :raises DomainError: the guest could not be read
         """
         desired = one.view.desired.target
@@ -151,7 +153,10 @@ class Actor:
 
 
 def _as_decided(one: ManagedInstance) -> Callable[[RecordView], None]:
-    """Return a check of the record that raises if ``one`` is out of date."""
+    """Return a check of the record just read, which raises ``InvalidState`` if ``one`` is outdated.
+
+    It raises too if the instance may not be changed now.
+    """
 
     def check(view: RecordView) -> None:
         check_adjustable(view)

@@ -145,13 +145,15 @@ class Autoscaler:
 
     @property
     def has_work(self) -> bool:
-        """Whether an instance is scaled."""
+        """Whether an instance is scaled, or may be since a request changed it lately."""
         return bool(self._members)
 
     def status(self, one: ManagedInstance) -> tuple[dict[str, Any], Condition | None]:
-        """Return ``autoscale`` of an instance's status, and the condition ``GrowthDeferred``.
+        """Return what the status of an instance has about automatic growth.
 
-        :returns: the condition is None if growth is not deferred
+        :returns: the value of its key ``autoscale``, see
+            :func:`nova_xloud.core.instance.status.autoscale_status`; and the condition
+            ``GrowthDeferred``, or None if growth is not deferred
         """
         view = one.view
         state = None if view.scaling.is_off else self._states.get(one.uuid)
@@ -163,13 +165,17 @@ class Autoscaler:
         return told, state.condition
 
     def close(self) -> None:
-        """Ask for nothing more, because nova-compute is stopping; do not wait."""
+        """Make no more requests, because nova-compute is stopping.
+
+        Requests that are going on are not waited for.
+        """
         self._requests.close()
 
     def run_round(self) -> None:
-        """Read all guests that are scaled, decide, write the decisions down, and act on them.
+        """Read all guests that are scaled, decide, begin requests, and write the journal.
 
-        If libvirt cannot be asked, that is logged, and the next round tries again.
+        If libvirt cannot be asked, that is logged and nothing is decided. If Placement cannot be
+        asked, that is logged and nothing is requested. The next round tries again.
         """
         began = self._clocks.now()
         self._remember()
@@ -208,7 +214,7 @@ class Autoscaler:
         self._standstill.look(report)
 
     def _remember(self) -> None:
-        """Read after a start what the journal says of each guest."""
+        """In the first round, read from the journal what guests have needed before a restart."""
         if self._is_remembered:
             return
         self._is_remembered = True
@@ -255,10 +261,13 @@ class Autoscaler:
         return states
 
     def _asked_often(self, uuid: str, state: GuestState, sample: GuestSample) -> GuestState:
-        """Shorten the period of the balloon's statistics once in each start of the guest.
+        """Shorten the period of the balloon's statistics, once in each start of the guest.
 
-        A pass lengthens it again after the mode was set to ``off``. After a restart of nova-compute
-        that is to be done for all guests, so only some are done in each round.
+        After a restart of nova-compute the period of all guests has to be set, so each round sets
+        that of :data:`SETS_A_ROUND` guests only. A pass sets the usual period again after the mode
+        was set to ``off``.
+
+        :returns: ``state`` with the start in ``asked_often``; ``state`` as it is if nothing was set
         """
         if not (self._period and self._may_set) or state.asked_often == sample.boot_id:
             return state
@@ -281,7 +290,7 @@ class Autoscaler:
     def _arbitrate(
         self, members: Mapping[str, ManagedInstance], states: dict[str, GuestState]
     ) -> None:
-        """Decide what each guest gets, put that into ``states``, and begin what has to be done."""
+        """Decide what each guest gets, put that into ``states``, and begin the requests for it."""
         clock, date = self._clocks.now(), self._clocks.date()
         booting = {
             uuid: self._around.boot_grace.booting(uuid, sample.boot_id)
@@ -318,9 +327,10 @@ class Autoscaler:
     def _claimant(
         self, one: ManagedInstance, state: GuestState, clock: float, *, booting: bool
     ) -> Claimant:
-        """Return the guest as arbitration takes it.
+        """Return what the guest has and wants, for arbitration.
 
-        What a guest wants whose project has no quota is not taken from others, nor kept for it.
+        While it waits after a refusal for want of quota, the guest counts as one that wants no
+        more, so that nothing is taken from others or kept for it.
         """
         claimant = claimant_of(one, state, clock, booting=booting)
         is_without_quota = state.refusal is not None and state.refusal.is_of_quota
@@ -334,9 +344,12 @@ class Autoscaler:
         states: dict[str, GuestState],
         claimants: Callable[[], dict[str, Claimant]],
     ) -> dict[str, Grant]:
-        """Return what each guest is granted; empty if Placement does not say what there is.
+        """Return what each guest is granted, by UUID; empty if Placement could not be asked.
 
-        Placement is asked if a guest wants more than it owns, and now and then else.
+        :meth:`nova_xloud.compute.autoscaling.room.Rooms.asked` decides when Placement is asked. The
+        claims that were read are put into ``states``.
+
+        :param claimants: returns what each guest has and wants, by UUID, from ``states`` as it is
         """
         claiming = claimants()
         try:

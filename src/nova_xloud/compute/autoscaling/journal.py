@@ -7,9 +7,9 @@
     <folder>/autoscale-20261130T120000Z-000001.jsonl.gz older, compressed; the oldest is removed
 
 Each file begins with a checkpoint of every guest of which something is remembered, so it can be
-read without those before it. A line is in the file when :meth:`JournalFiles.write` returns; a
-killed nova-compute may leave half a line at the end, which a reader skips. Nothing is created
-before the first line.
+read without those before it. A line is in the file when :meth:`JournalFiles.write` returns, unless
+that has logged an error. A nova-compute that is killed may leave half a line at the end, which a
+reader skips. No folder or file is created before there is a line to write.
 """
 
 from __future__ import annotations
@@ -133,9 +133,10 @@ class JournalFiles:
             older.pop(0).unlink()
 
     def remembered(self) -> dict[str, History]:
-        """Return what the newest file says of each guest, by UUID; empty if there is none.
+        """Return the history of each guest by UUID, from the file that is written now.
 
-        If the newest file has no checkpoint, as the first one, nothing is before it.
+        The older files are not needed, because this one begins with a checkpoint of each guest. The
+        result is empty if there is no file, or if it cannot be read, which is logged.
         """
         try:
             return remembered(read(self._folder / CURRENT))
@@ -153,7 +154,7 @@ class JournalFiles:
             return {}
 
     def close(self) -> None:
-        """Wait until a file that is being compressed is compressed."""
+        """Wait for the compression that is going on, if there is one."""
         if self._compressing is not None:
             self._compressing.join()
 

@@ -21,7 +21,7 @@ class Rounds(Protocol):
 
     @property
     def has_work(self) -> bool:
-        """Whether an instance is scaled."""
+        """Whether an instance is scaled, so that rounds are needed."""
 
     def run_round(self) -> None:
         """Make one round."""

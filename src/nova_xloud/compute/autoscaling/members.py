@@ -63,9 +63,9 @@ class Members:
                 self._known[one.uuid] = one
 
     def admitted(self, one: ManagedInstance, size: Size, generation: int) -> None:
-        """Take over that ``size`` is desired of an instance from now on.
+        """Note that ``size`` is the desired size of an instance from now on.
 
-        :param one: the instance as it was before; if it has changed since, nothing is taken over
+        :param one: the instance as it was before; if it has changed since, nothing is noted
         :param generation: the generation of the record that has ``size``
         """
         with self._lock:
@@ -88,7 +88,13 @@ class Members:
             return stale
 
     def replace_view(self, uuid: str, view: RecordView | None) -> None:
-        """Take over the record of an instance as just read; None if the instance is gone."""
+        """Take over the record of an instance as just read.
+
+        An instance whose mode is ``off`` is dropped. One that is not among the scaled ones is not
+        added.
+
+        :param view: None if the instance was deleted: it is dropped
+        """
         with self._lock:
             one = self._known.pop(uuid, None)
             if one is not None and view is not None and not view.scaling.is_off:

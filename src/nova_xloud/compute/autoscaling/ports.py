@@ -12,7 +12,7 @@ from nova_xloud.core.size import Size
 
 
 class ScaledGuests(Protocol):
-    """The guests of this host that are scaled automatically, and the room that there is."""
+    """The guests of this host that are scaled automatically, their host's room and their quota."""
 
     def samples(
         self, desired: Mapping[str, Size], periods: Mapping[str, float]

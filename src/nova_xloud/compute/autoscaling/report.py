@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a round of automatic growth reports to the meter, and what it says when it stands still."""
+"""What a round of automatic growth reports to the meter, and a warning when nothing comes of it."""
 
 from __future__ import annotations
 
@@ -65,13 +65,17 @@ def report_of(
 
 
 class Standstill:
-    """Notices that a server should be changed and is neither changed nor deferred; logs it once."""
+    """Logs a warning when a server should have another size and nothing comes of it.
+
+    That is so if its size has not changed for :data:`STANDS_STILL_AFTER` seconds and no deferral
+    says why. The warning is logged once, and again only after no server was in that state.
+    """
 
     def __init__(self) -> None:
         self._is_told = False
 
     def look(self, report: RoundReport) -> None:
-        """Log a warning if a wish is older than :data:`STANDS_STILL_AFTER` seconds."""
+        """Log the warning if it is due after the round that ``report`` is about."""
         if report.oldest_wish < STANDS_STILL_AFTER:
             self._is_told = False
             return

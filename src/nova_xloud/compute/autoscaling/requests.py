@@ -2,8 +2,8 @@
 """The requests that rounds of automatic growth have under way, and how the last ones went.
 
 A request asks nova-conductor for the quota, Placement for the claim, and reads the guest. Each of
-these may take seconds, so a request is made in another thread than the round, and the round after
-it takes over how it went. At most one request of an instance is under way.
+these may take seconds, so a request is made in another thread than the round, and a later round
+learns how it went. At most one request of an instance is under way.
 """
 
 from __future__ import annotations
@@ -55,9 +55,10 @@ class _Ended:
 
 
 class Requests:
-    """Makes the requests of one host.
+    """Makes the requests of automatic growth on one host, in threads of its own.
 
     :param is_busy: returns whether a run of the instance is queued or going on
+    :param now: returns monotonic seconds
     :param pool: has the threads; default: :data:`ACTORS` threads
     """
 
@@ -84,10 +85,15 @@ class Requests:
         self._is_closed = False
 
     def begin(self, one: ManagedInstance, state: GuestState, size: Size) -> GuestState:
-        """Ask for ``size`` in another thread if that is due; return the state with what was done.
+        """Request ``size`` in another thread if that is due.
 
-        It is not due while the last request of the instance is under way, during the pause after a
-        refusal, and, if nothing is to grow, while a run drives the guest.
+        It is not due if ``size`` is the desired size, while the last request of the instance is
+        under way, during the pause after a failed request of the same kind, while a run drives the
+        guest and nothing is to grow, and after :meth:`close`.
+
+        :returns: ``state`` with the result of the last request; if ``size`` is not requested though
+            it is not the desired size, ``action`` has the reason: ``hold.acting`` (also after
+            :meth:`close`), ``hold.retry`` or ``hold.run``
         """
         uuid, desired = one.uuid, one.view.desired.target
         with self._lock:
@@ -118,11 +124,15 @@ class Requests:
         return state
 
     def is_paused(self, uuid: str) -> bool:
-        """Return whether the pause after the last refusal of the instance is not over."""
+        """Return whether a pause of the instance lasts, in which it is not tried again.
+
+        It begins with a request, and ends early if the request is admitted, or if it is refused
+        because another operation came between.
+        """
         return self._attempts.is_paused(uuid)
 
     def forget_others(self, uuids: Collection[str]) -> None:
-        """Forget how requests went of all instances but ``uuids``."""
+        """Forget the results of requests, and the pauses, of all instances except ``uuids``."""
         self._attempts.forget_others(uuids)
         with self._lock:
             self._ended = {uuid: one for uuid, one in self._ended.items() if uuid in uuids}
@@ -167,7 +177,11 @@ class Requests:
 
 
 def _after(ended: _Ended, state: GuestState) -> GuestState:
-    """Return the state after a request: growth is deferred, or a resource may not shrink again."""
+    """Return the state after a request has ended.
+
+    If it was to grow and was refused, growth is deferred. If it was to shrink and the resource is
+    blocked, the resource is not to shrink again in this start of the guest.
+    """
     if ended.refusal is None:
         return replace(state, refusal=None, refused_size=None)
     state = replace(state, refused_size=ended.size)
@@ -183,10 +197,10 @@ def _after(ended: _Ended, state: GuestState) -> GuestState:
 
 
 def _like(one: ManagedInstance, state: GuestState, size: Size) -> object:
-    """Return what a request is like: after a refusal the same one waits, and another does not.
+    """Return a value that is equal for requests of the same kind: those wait after a refusal.
 
-    A request for more than was refused counts as the same, because needs differ a little in each
-    round. One for less of a resource may be admitted, and counts as another.
+    A request for more than was refused is of the same kind, because needs differ a little in each
+    round. One for less of a resource is of another kind, because it may be admitted.
     """
     boot_id = None if state.sample is None else state.sample.boot_id
     is_less = state.refused_size is not None and not size.covers(state.refused_size)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What rounds of automatic growth know of the room on their host, and when they ask Placement."""
+"""What rounds of automatic growth know of the room on their host, and when they ask for it."""
 
 from __future__ import annotations
 
@@ -45,7 +45,13 @@ class Picture:
 
 @dataclass(frozen=True, slots=True)
 class _Answer:
-    """What Placement has said, when, of which picture, and for how long that is good enough."""
+    """One answer of Placement about a compute node.
+
+    :ivar at: when it came, in monotonic seconds
+    :ivar picture: what the guests of the node were like then
+    :ivar pause: for how many seconds it is good enough while the picture is the same and a guest
+        wants more than it owns
+    """
 
     room: HostRoom
     at: float
@@ -54,7 +60,7 @@ class _Answer:
 
 
 class Rooms:
-    """The room on each compute node of a host, as Placement has said.
+    """How much each compute node of a host has left, as Placement has answered last.
 
     :param now: returns monotonic seconds
     """
@@ -70,14 +76,16 @@ class Rooms:
     def asked(
         self, members: Mapping[str, ManagedInstance], claimants: Mapping[str, Claimant]
     ) -> dict[str, Size]:
-        """Ask Placement for what is due; return the claims of all guests that were read.
+        """Ask Placement about each compute node for which that is due.
 
         While a guest wants more than it owns, its node is due if anything has changed there, and
-        else after a pause that grows while the answers stay the same. Without such a guest only the
-        room is read, and seldom.
+        else after a pause that grows while the answers stay the same. The claims of the node's
+        guests are then read too. Without such a guest a node is due seldom, and only its room is
+        read.
 
         :param members: the instances, by UUID
         :param claimants: those of them that may be changed, by UUID
+        :returns: the claims that were read, by UUID
         :raises PlacementUnavailable: Placement could not be asked, or answered with an error
         :raises NotFound: a compute node is not one of this host's
         """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Decide in one round what each guest of a host is asked to have: its need, then who gets what."""
+"""Decide in one round which size to request for each guest of a host."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Decision:
     """What one round has decided for one guest.
 
     :ivar state: what is remembered of the guest from now on
-    :ivar size: the size to ask for; the desired size if nothing is to be asked for
+    :ivar size: the size to request; the desired size if nothing is to be requested
     :ivar deferral: why the guest does not get what is recommended; None if it does
     """
 
@@ -32,7 +32,7 @@ class Decision:
 
 
 def seen(one: ManagedInstance, state: GuestState, clock: float, *, booting: bool) -> GuestState:
-    """Return the state after one more look at what the guest holds.
+    """Return the state with its ``waits`` brought up to date with what the guest holds now.
 
     :param clock: seconds of a clock that only grows
     :param booting: whether the guest's balloon may still be inflating
@@ -47,7 +47,11 @@ def seen(one: ManagedInstance, state: GuestState, clock: float, *, booting: bool
 def claimant_of(
     one: ManagedInstance, state: GuestState, clock: float, *, booting: bool
 ) -> Claimant:
-    """Return the guest as arbitration takes it, with what arbitration remembers of it."""
+    """Return what a guest has and wants, with what arbitration remembers of it.
+
+    :param clock: seconds of a clock that only grows
+    :param booting: whether the guest's balloon may still be inflating
+    """
     claimant = state.claimant(one, _held(state, booting=booting))
     return waits.with_waits(claimant, state.waits, clock)
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Automatic growth as the engine of a host has it: its rounds, its thread, its journal."""
+"""Automatic growth on one host, put together: its rounds, its thread, its requests, its journal."""
 
 from __future__ import annotations
 
@@ -42,9 +42,9 @@ class EngineParts:
 
 
 class ScalingService:
-    """Scales the instances of one host in a thread of its own, while there are any.
+    """Scales the instances of one host in a thread of its own, which runs while any is scaled.
 
-    :ivar rounds: makes the rounds
+    :ivar rounds: reads the guests and decides, once in each interval
     """
 
     def __init__(
@@ -88,9 +88,11 @@ class ScalingService:
         self._loop.ensure()
 
     def requested(self, instance: Instance, *, names_mode: bool) -> None:
-        """Take over that a request of a person for ``instance`` was admitted.
+        """Read the record of ``instance`` again, because a person's request for it was admitted.
 
         Nothing is read unless the instance is scaled, or the request names a mode.
+
+        :param names_mode: whether the request names a mode of automatic growth
         """
         if not names_mode and not self.rounds.is_scaled(instance.uuid):
             return
@@ -102,11 +104,14 @@ class ScalingService:
         self._loop.ensure()
 
     def status(self, one: ManagedInstance) -> tuple[dict[str, Any], Condition | None]:
-        """Return ``autoscale`` of an instance's status, and the condition ``GrowthDeferred``."""
+        """Return what the status of an instance has about automatic growth.
+
+        See :meth:`nova_xloud.compute.autoscaling.autoscaler.Autoscaler.status`.
+        """
         return self.rounds.status(one)
 
     def close(self) -> None:
-        """Make no more rounds and requests, because nova-compute is stopping; do not wait."""
+        """Begin no more rounds and requests, because nova-compute is stopping; do not wait."""
         self._loop.close()
         self.rounds.close()
 

@@ -34,7 +34,7 @@ MOST_CHANGES = 32
 class KnownBounds:
     """The bounds of an instance, with what they were computed from.
 
-    To compute them takes longer than all else of a decision, and they rarely change.
+    Computing them takes longer than the rest of a decision, and they rarely change.
     """
 
     facts: FlavorFacts
@@ -67,11 +67,11 @@ class GuestState:
     :ivar deferred_since: since when that is so, ISO 8601, UTC
     :ivar waits: what arbitration remembers of the guest
     :ivar reserved: what Placement has allocated to the instance, as read in this round; None if it
-        was not read, and then it is what must be claimed
+        was not read: then the larger of what the record requires and what the guest holds is used
     :ivar asked_often: libvirt's id of the domain whose statistics have the short period; None if
         none has
-    :ivar refused: by resource, the reason code with which the guest was refused to shrink since
-        its last start
+    :ivar refused: by resource, the reason code with which a request to shrink was refused since
+        the guest's last start
     :ivar wished_at: since when something else is recommended than is desired, in monotonic seconds;
         None if nothing is
     """
@@ -126,7 +126,7 @@ class GuestState:
         options: AutoscaleOptions,
         now: float,
     ) -> GuestState:
-        """Return the state after ``sample`` was observed, and a recommendation was made of it.
+        """Return the state with ``sample`` in its history, and with a new recommendation.
 
         :param now: seconds since the epoch
         """
@@ -153,7 +153,7 @@ class GuestState:
         )
 
     def with_wish(self, clock: float) -> GuestState:
-        """Return the state with the time since when something else is recommended than desired.
+        """Return the state with ``wished_at``, which is cleared if no other size is recommended.
 
         :param clock: monotonic seconds
         """
@@ -162,11 +162,11 @@ class GuestState:
         return self if self.wished_at is not None else replace(self, wished_at=clock)
 
     def without_guest(self) -> GuestState:
-        """Return the state of a guest that has no sample in this round, so that nothing waits."""
+        """Return the state of a guest without a sample in this round: its growth does not wait."""
         return replace(self, refusal=None, deferral=None, deferred_since="", wished_at=None)
 
     def claimant(self, one: ManagedInstance, held: Size) -> Claimant:
-        """Return the guest as arbitration takes it, without what ``waits`` remembers.
+        """Return what the guest has and wants, without what ``waits`` remembers.
 
         Call it after :meth:`decided` only.
 
@@ -187,11 +187,15 @@ class GuestState:
         )
 
     def is_news(self, deferral: Deferral) -> bool:
-        """Return whether growth was not deferred before, or for another reason."""
+        """Return whether ``deferral`` has another code than the last one, or there was none."""
         return self.deferral is None or self.deferral.code != deferral.code
 
     def with_deferral(self, deferral: Deferral | None, date: str) -> GuestState:
-        """Return the state with ``deferral``; the time since when stays if the code does."""
+        """Return the state with ``deferral``; ``deferred_since`` stays if its code is the same.
+
+        :param deferral: None if growth is not deferred
+        :param date: the time now: ISO 8601, UTC
+        """
         code = None if self.deferral is None else self.deferral.code
         is_same = deferral is not None and code == deferral.code
         since = self.deferred_since if is_same else date
@@ -207,14 +211,19 @@ class GuestState:
 
 
 def held_of(one: ManagedInstance, options: AutoscaleOptions, now: float) -> Size:
-    """Return the size below which nothing shrinks, because a person has asked for it lately."""
+    """Return the size below which nothing shrinks, because a person has asked for it lately.
+
+    It is 0 for a resource that nobody has asked for in the last ``options.hold`` seconds.
+
+    :param now: seconds since the epoch
+    """
     asked = one.view.desired.asked
     return Size(0, 0) if asked is None else asked.held(now, options.hold)
 
 
 @functools.lru_cache(maxsize=16)
 def tuning_of(profile: Profile, options: AutoscaleOptions) -> Tuning:
-    """Return the constants of a profile with the options in nova.conf."""
+    """Return the constants of a profile, changed by the options ``window`` and ``cap``."""
     tuning = TUNINGS[profile]
     if options.window:
         tuning = tuning.shortened(options.window)

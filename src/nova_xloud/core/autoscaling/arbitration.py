@@ -1,22 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Decide which guest gets and which guest gives what on one host, for automatic growth.
+"""Decide for automatic growth which guests of one host grow and which shrink, and by how much.
 
-Both resources are decided on their own, each resource class from its own pool:
+Each resource class is decided on its own, from its own pool:
 
-1. Growth up to what an instance owns already (its claim, or what its guest holds) costs nothing and
-   is granted. So a shrink that turns out wrong is taken back at once, on the fullest host too, as
-   long as the claim of what it freed is not released.
+1. Growth up to what an instance owns already (its claim, what its guest holds, or its desired size)
+   costs nothing and is granted. So a shrink that turns out wrong is taken back at once, on the
+   fullest host too, as long as the claim of what it freed is not released.
 2. What is free now is shared: first among those below their minimum, then among guests in distress,
    then among the others; by missing amount, weight and waiting, in whole steps
    (:mod:`nova_xloud.core.autoscaling.sharing`). What is still held by a guest that shrinks is not
    free. A round hands out a quarter of the capacity at most (but at least 4 GiB, 4 vCPUs or one
    whole step), so guests that lie about their need cannot take a host before it is noticed.
-3. What is missing for that, and for the low-water mark, is asked of those who are idle above their
-   floor, a step at a time. What shrinking guests are about to free counts as if it were there,
-   unless they are stuck.
+3. What is missing for that, and for the low-water mark, is taken from guests that have more than
+   their floor and do not need it, a step at a time. What shrinking guests are about to free counts
+   as if it were free, unless they are stuck.
 
-A guest that is stuck counts with what it really holds, and is not asked to give. It may grow within
-what it owns.
+A guest that is stuck counts with what it really holds, and is not made smaller for others. It may
+grow within what it owns.
 
 The codes of a :class:`~nova_xloud.core.autoscaling.contest.Share`:
 
@@ -38,8 +38,8 @@ The codes of a :class:`~nova_xloud.core.autoscaling.contest.Share`:
 ``shrink.low_water``         it becomes smaller, because the host has little left
 ===========================  =======================================================================
 
-:func:`arbitrate` only says what to ask for. Whether there is room is known when Placement is asked
-for the claim.
+:func:`arbitrate` only returns the sizes to request. Whether the host has room for one is known when
+Placement is asked for the claim.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ PACE_VCPUS = 4
 MEMORY_GRAIN_MB = 64
 """Memory that is granted or taken in part ends at a multiple of this, MiB."""
 IGNORED_SHARE = 0.02
-"""Who is above its floor by less than this share of its size gives nothing."""
+"""A guest that is above its floor by less than this share of its size gives nothing."""
 PATIENCE = 600.0
 """Seconds of waiting after which a guest is served as if it were in distress."""
 
@@ -80,17 +80,18 @@ def low_water(pool: Pool) -> int:
 def pace(pool: Pool) -> int:
     """Return by how much all guests together may grow in a round, beyond what they own.
 
-    That is vCPUs or MiB. One whole step is granted also where it is larger.
+    That is in vCPUs or MiB. One whole step is granted even if it is larger than that.
     """
     absolute = PACE_MEMORY_MB if pool.name == MEMORY_MB else PACE_VCPUS
     return max(int(pool.capacity * PACE_SHARE), absolute)
 
 
 def arbitrate(host: HostRoom, guests: Sequence[Claimant]) -> tuple[Grant, ...]:
-    """Return what to ask for each guest now, in the order of ``guests``.
+    """Return the size to request for each guest now, with reasons, in the order of ``guests``.
 
-    The result depends on the arguments only, and not on the order of the guests. To go on, call it
-    again with what is allocated and held then: shrinks have landed, and grows get their room.
+    The result depends on the arguments only, and what a guest gets does not depend on their order.
+    Growth that waits for the shrinks of this result is granted by a later call, with what is
+    allocated and held by then.
     """
     memory = _Contest.of(host.pool(MEMORY_MB), guests).decided()
     vcpus: dict[str, Share] = {}
@@ -115,7 +116,10 @@ class _Entry:
 
     @property
     def wanted(self) -> int:
-        """What the guest should have by its recommendation, within what it may have."""
+        """The recommended value, within the range and not below what the guest may be shrunk to.
+
+        It is the desired value if the resource cannot be adjusted.
+        """
         stake = self.stake
         if stake.blocked:
             return stake.desired
@@ -126,7 +130,7 @@ class _Entry:
 
     @property
     def lowest(self) -> int:
-        """The smallest value that the guest may be asked to have, as a value that can be set."""
+        """The smallest value that the guest may be shrunk to, rounded up to a whole step."""
         lowest = self.stake.lowest
         if lowest in (self.stake.minimum, self.stake.desired):
             return lowest
@@ -134,7 +138,7 @@ class _Entry:
 
     @property
     def alone(self) -> int:
-        """What the guest is asked to have without anything of the host or for others."""
+        """The value to request if the guest gets nothing of what is free and gives nothing."""
         stake = self.stake
         if self.wanted > stake.desired:
             owned = stake.owned - stake.owned % stake.step
@@ -143,22 +147,25 @@ class _Entry:
 
     @property
     def asks(self) -> bool:
-        """Whether the guest wants more than it owns, and takes what it gets."""
+        """Whether the guest wants more than it owns, and is not stuck."""
         return self.wanted > self.stake.owned and not self.stake.is_stuck
 
     @property
     def tier(self) -> int:
-        """Who comes first."""
+        """The tier in which the guest gets of what is free: the lower number comes first.
+
+        A guest that has waited for :data:`PATIENCE` seconds counts as one in distress.
+        """
         patient = self.stake.waited < PATIENCE
         return _OTHERS if patient and not self.is_urgent else _DISTRESS
 
     def ask(self, base: int, wanted: int) -> Ask:
-        """Return what the guest asks for, of what is free."""
+        """Return the guest's part in sharing what is free: it has ``base`` and wants ``wanted``."""
         return Ask(self.uuid, base, wanted, self.grain, self.weight, self.stake.waited)
 
     @property
     def could_give(self) -> bool:
-        """Whether the guest may be asked to give for others now."""
+        """Whether the guest may be made smaller now, for others."""
         stake = self.stake
         is_calm = not (self.is_urgent or stake.is_moving or stake.blocked) and stake.gives
         # A change costs more than a little is worth.
@@ -166,7 +173,10 @@ class _Entry:
         return is_calm and self.wanted == stake.desired and stake.desired - self.lowest >= least
 
     def frees(self, value: int) -> int:
-        """Return how much of its claim is about to be free if it is asked to have ``value``."""
+        """Return how much of the guest's claim becomes free if it is to have ``value``.
+
+        A guest that is stuck keeps what it holds.
+        """
         keeps = max(value, self.stake.held) if self.stake.is_stuck else value
         return max(0, self.stake.reserved - keeps)
 
@@ -175,7 +185,7 @@ class _Entry:
 class _Contest:
     """All guests that have a stake in one pool.
 
-    :ivar free: what is free now; below 0 if more is held than may be
+    :ivar free: what is free now; below 0 if more is claimed or held than the pool has
     """
 
     pool: Pool
@@ -210,7 +220,10 @@ class _Contest:
         return shares
 
     def _hand_out(self, asking: Sequence[_Entry], values: dict[str, int]) -> bool:
-        """Share what is free among ``asking``; return whether a part of it is kept."""
+        """Share what is free among ``asking``, and put what each gets into ``values``.
+
+        :returns: whether what is left is kept for a guest that waits for a larger step
+        """
         first_steps = [entry.ask(entry.stake.owned, entry.wanted) for entry in asking]
         largest = max((ask.after(ask.base) - ask.base for ask in first_steps), default=0)
         room = min(self.free, max(pace(self.pool), largest))
@@ -236,7 +249,7 @@ class _Contest:
         return False
 
     def _taken(self, asking: Sequence[_Entry], values: dict[str, int]) -> dict[str, int]:
-        """Return the smaller values of the guests that give what is missing."""
+        """Return the smaller values of the guests that give what is missing, by UUID."""
         reachable = self._reachable()
         wishes = 0
         for entry in asking:
@@ -264,7 +277,11 @@ class _Contest:
         return self.free + self._pending({e.uuid: e.alone for e in self.entries}) + could
 
     def _told(self, entry: _Entry, value: int, why: str) -> Share:
-        """Return a decision with its code and reason; ``why`` is for what gives or is deferred."""
+        """Return the decision for a guest with its code and its reason.
+
+        :param value: the value to request
+        :param why: the code if the guest gives for others, or its growth is deferred
+        """
         stake = entry.stake
         deferred = max(0, entry.wanted - max(value, stake.desired))
         if value > stake.desired:

@@ -19,10 +19,10 @@ STUCK_AFTER = 5.0
 
 
 FOR_OTHERS = ("shrink.host_full", "shrink.low_water")
-"""Codes of a share that takes from a guest what its own policy would leave it."""
+"""Codes of a share that makes a guest smaller for others, and not because it is recommended."""
 
 _SHRINKS_ONLY_FOR_OTHERS = ("hold.needed",)
-"""Codes of an advice that keeps what is a little above its floor."""
+"""Codes of an advice that keeps a size which is a little above its floor."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ class Stake:
     :ivar blocked: why the resource cannot be adjusted, a reason code; empty if it can
     :ivar stalled: how long ago the guest has last come closer to ``desired``, in seconds; None if
         it has arrived there and nothing is under way
-    :ivar gives: whether the guest may be asked to give for others
+    :ivar gives: whether the guest may be made smaller for others
     :ivar waited: for how long growth of this resource has been deferred without getting any, in
         seconds; 0 if it has not
     """
@@ -100,7 +100,10 @@ class Stake:
 
     @property
     def owned(self) -> int:
-        """What is the instance's already: growth up to this needs no more of the host."""
+        """The largest of reserved, held and desired.
+
+        Growth up to this takes nothing more from the host.
+        """
         return max(self.reserved, self.held, self.desired)
 
     @property
@@ -144,11 +147,11 @@ class Claimant:
 
     @property
     def wants_more(self) -> bool:
-        """Whether the guest wants more than it owns, so that it matters what the host has left."""
+        """Whether more of a resource is recommended than the guest owns."""
         return any(one.recommended > one.owned for one in (self.vcpus, self.memory_mb))
 
     def without_wishes(self) -> Claimant:
-        """Return this claimant as one that wants no more than it is to have."""
+        """Return this claimant with recommendations that are no larger than what is desired."""
         vcpus, memory_mb = self.vcpus, self.memory_mb
         return replace(
             self,
@@ -170,16 +173,16 @@ class Claimant:
 
 
 def stake_of(advice: Advice, bounds: Range, *, reserved: int, held: int, desired: int) -> Stake:
-    """Return what a guest has and wants of one resource, as arbitration takes it.
+    """Return what a guest has and wants of one resource.
 
-    Only a guest that the policy shrinks, or leaves as it is because it is above its floor by no
-    more than the dead band (``hold.needed``), can be asked to give for others. In all other cases
-    (a window that is not covered yet, figures that are too old, a shrink that is watched, distress)
-    the floor is what is desired. An advice to grow or to shrink that a later request has overtaken
-    changes nothing.
+    A guest can be made smaller for others only if the advice is to shrink, or is ``hold.needed``:
+    it is above its floor by no more than the dead band. In all other cases (a window that is not
+    covered yet, figures that are too old, a shrink that is watched, distress) the result's floor is
+    what is desired. An advice to grow to less than ``desired``, or to shrink to more, changes
+    nothing: a later request has changed the desired value since.
 
     :param advice: what is recommended for the resource
-    :param bounds: between which sizes it may be set
+    :param bounds: the values to which it may be set
     """
     recommended, kind = desired, advice.code.partition(".")[0]
     if kind == "grow":
@@ -217,7 +220,7 @@ def claimant(
 ) -> Claimant:
     """Return a claimant from what is recommended for an instance and what it has.
 
-    Nothing is on its way and nothing has waited in the result:
+    For the result no change is on its way and no growth has waited:
     :func:`nova_xloud.core.autoscaling.waits.with_waits` adds that.
 
     :param held: what must be claimed for the guest, see :class:`Stake`
@@ -248,10 +251,10 @@ def claimant(
 class Share:
     """What arbitration decides for one resource of a guest.
 
-    :ivar value: what to ask for now; equal to what is desired if nothing is to be asked for
+    :ivar value: the value to request now; the desired one if nothing is to be requested
     :ivar code: stable reason code, see :mod:`nova_xloud.core.autoscaling.arbitration`
     :ivar reason: for people, a sentence with the figures
-    :ivar deferred: how much is recommended and cannot be asked for now; 0 if nothing is
+    :ivar deferred: how much of the recommended growth cannot be requested now; 0 if none waits
     """
 
     value: int
@@ -273,19 +276,19 @@ class Grant:
 
     @property
     def size(self) -> Size:
-        """The size to ask for now; the desired size if nothing is to be asked for."""
+        """The size to request now; the desired size if nothing is to be requested."""
         return Size(self.vcpus.value, self.memory_mb.value)
 
     @property
     def deferred(self) -> Size:
-        """How much of both resources is recommended and cannot be asked for now."""
+        """How much of the recommended growth of each resource cannot be requested now."""
         return Size(self.vcpus.deferred, self.memory_mb.deferred)
 
     @property
     def code(self) -> str:
-        """The reason code of the resource that matters more; that of memory if both matter alike.
+        """The reason code of one resource: of memory, unless vCPUs matter more.
 
-        Growth that is deferred comes first, then growth, then shrinking, then what is kept.
+        Growth that is deferred matters most, then growth, then shrinking, then what is kept.
         """
         return self._foremost.code
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From what speaks for growth, and what speaks against shrinking, to an advice for one resource."""
+"""Make the advice for one resource from what speaks for growth and what against shrinking."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ class Case:
     :ivar capped: why growth has to wait; None if it need not
     :ivar held: why nothing shrinks; None if nothing speaks against it
     :ivar vetoes: the codes of all that speaks against shrinking
-    :ivar figures: what is needed of what is there, a clause
-    :ivar step: how much may be taken at once
+    :ivar figures: how much is needed of what the guest has, for people, a clause
+    :ivar step: by how much it may shrink at once
     :ivar band: nothing shrinks if the gap to the floor is not larger than this
     """
 
@@ -45,7 +45,10 @@ class Case:
 
 
 def decided(case: Case) -> Advice:
-    """Return the advice: growth before shrinking, and otherwise the reason for neither."""
+    """Return the advice: to grow if something speaks for it, else to shrink, or why neither.
+
+    A resource that cannot be adjusted keeps its value. One below the smallest value gets that.
+    """
     allowed, desired = case.allowed, case.desired
     if allowed.blocked:
         return _advice(case, desired, "hold.blocked", f"it cannot be adjusted ({allowed.blocked})")

@@ -78,12 +78,15 @@ class Deferral:
 
     @property
     def is_of_quota(self) -> bool:
-        """Whether growth waits for quota, and for nothing that the host could give."""
+        """Whether growth waits for quota, or for an answer about it, and not for the host."""
         return self.code in (QUOTA, QUOTA_UNKNOWN)
 
 
 def of_grant(grant: Grant) -> Deferral | None:
-    """Return why arbitration grants less than is recommended; None if it grants all of that."""
+    """Return why arbitration grants less than is recommended; None if it grants all of that.
+
+    If it grants less of both resources, the result is about memory.
+    """
     for share, unit in ((grant.memory_mb, "memory"), (grant.vcpus, "vCPUs")):
         if share.deferred:
             code = PREFIX + share.code.removeprefix(_FROM_ARBITRATION)
@@ -94,7 +97,9 @@ def of_grant(grant: Grant) -> Deferral | None:
 
 
 def of_instance(why: str) -> Deferral | None:
-    """Return the deferral of growth for an instance that is left alone; None if that is wanted.
+    """Return the deferral of growth for an instance that may not be changed now.
+
+    None if its mode is the reason: then it is not to be changed at all.
 
     :param why: the code of the reason: ``hold.busy``, ``hold.locked``, or the name of a mode
     """

@@ -31,11 +31,11 @@ ROUNDING = 1e-6
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What speaks for growth.
+    """What speaks for growth of one resource.
 
-    :ivar target: the value that the votes ask for, with ``is_undo`` at least the value before the
-        shrink; 0 without votes. It may be out of range
-    :ivar votes: the codes of the votes
+    :ivar target: the value to grow to: vCPUs, or MiB; 0 without votes. It may be out of range. With
+        ``is_undo`` it is at least the value before the shrink
+    :ivar votes: the codes of what speaks for growth: see :mod:`nova_xloud.core.autoscaling.votes`
     :ivar is_urgent: whether the guest is in distress
     :ivar is_undo: whether a shrink should be taken back
     """
@@ -50,13 +50,21 @@ NO_WISH = Wish()
 
 
 def memory_reserve(largest: int, tuning: Tuning) -> float:
-    """Return how much memory stays usable in a guest of up to ``largest`` MiB, in MiB."""
+    """Return how much memory a guest should have beyond its need, so that it stays usable, in MiB.
+
+    That is ``reserve_base_mb`` and ``reserve_share`` of ``largest``, at most ``reserve_most_mb``.
+
+    :param largest: the largest memory that the guest may have, MiB
+    """
     wanted = tuning.reserve_base_mb + tuning.reserve_share * largest
     return min(wanted, tuning.reserve_most_mb)
 
 
 def fitting_memory(need: float, largest: int, tuning: Tuning) -> float:
-    """Return the memory that fits a need, in MiB, without rounding and without bounds."""
+    """Return the memory that fits a need, in MiB, not rounded and not cut to the range.
+
+    The need is then at most ``memory_fill`` of the memory, and leaves the reserve usable.
+    """
     return max(need / tuning.memory_fill, need + memory_reserve(largest, tuning))
 
 
@@ -77,6 +85,7 @@ def memory_wish(
 
     :param figures: the last figures; None if they are unknown or too old. An OOM kill counts also
         without them
+    :param size_mb: the memory that the guest has, MiB
     """
     votes: tuple[str, ...] = ()
     target, is_urgent = 0.0, False
@@ -122,6 +131,7 @@ def cpu_wish(history: CpuHistory, figures: CpuFigures | None, vcpus: int, tuning
     At the ceiling nobody can see how much is wanted, so the vCPUs are multiplied, and read again.
 
     :param figures: the last figures; None if they are unknown or too old
+    :param vcpus: the vCPUs that the guest has
     """
     wish = NO_WISH
     if figures is not None and is_at_ceiling(figures, tuning):
@@ -131,7 +141,10 @@ def cpu_wish(history: CpuHistory, figures: CpuFigures | None, vcpus: int, tuning
 
 
 def _or_undo(wish: Wish, track: Track) -> Wish:
-    """Return the wish, raised to the value before the last shrink if that shrink did harm."""
+    """Return the wish, raised to the value before the last shrink if that shrink did harm.
+
+    An unconfirmed shrink did harm if distress was seen after it, or if something speaks for growth.
+    """
     shrink = track.shrink
     if shrink is None:
         return wish

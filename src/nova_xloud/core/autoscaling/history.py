@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is remembered of one guest: a few KiB, whatever the window.
 
-A history is made of samples only, by :func:`observed`, so the samples of a journal make it again
-after a restart. Without a journal it begins empty, and nothing shrinks before a whole window has
-passed.
+:func:`observed` makes a history from samples only, so it is made again from the samples of the
+journal after a restart. Without a journal it begins empty, and nothing shrinks before a whole
+window has passed.
 """
 
 from __future__ import annotations
@@ -41,7 +41,8 @@ class CpuHistory:
     """What is remembered of a guest's CPU time.
 
     :ivar counters: the CPU counters of the last sample; None where it had none
-    :ivar figures: what the last two samples say; None if they do not
+    :ivar figures: how much was used between the last two samples; None if that is not known
+    :ivar track: the needs, signs of distress, changes and shrinks of the vCPUs
     """
 
     counters: Counters = NO_COUNTERS
@@ -53,14 +54,15 @@ class CpuHistory:
 class MemoryHistory:
     """What is remembered of a guest's memory.
 
-    :ivar counters: the counters of the last report of this boot that had all that is needed; of
-        OOM kills and stalls the last that were known
+    :ivar counters: the counters of the last report of this boot from which a need was computed;
+        those of OOM kills and stalls are the last that were known
     :ivar figures: what the last report says; None if it lacks figures, or is too old
     :ivar resized_at: when the guest was first seen to have its present memory
     :ivar overhead: the balloon's size less ``available``, MiB, when the balloon last stood still
     :ivar swapped: what was swapped out lately and counts as needed, MiB
     :ivar oom_need: what the last OOM kill says of the need at that time, MiB; 0 if there was none
-    :ivar oom_at: when that kill was seen
+    :ivar oom_at: when that kill was seen; 0 if there was none
+    :ivar track: the needs, signs of distress, changes and shrinks of the memory
     """
 
     counters: Counters = NO_COUNTERS
@@ -101,8 +103,8 @@ def observed(history: History, sample: GuestSample, tuning: Tuning) -> History:
     """Return the history after ``sample``.
 
     A sample without a usable time changes nothing, and neither does one that is not newer than the
-    last. If the host's clock was set back by more than :data:`CLOCK_SET_BACK` seconds, the history
-    starts again with what it has learned.
+    last. If the host's clock was set back by more than :data:`CLOCK_SET_BACK` seconds, the samples
+    are forgotten; the highest need, learned floors, changes and the last distress are kept.
     """
     if not 0 <= sample.at <= LARGEST_FIGURE:
         return history
@@ -227,8 +229,9 @@ def _need_after_kill(
 ) -> float:
     """Return what an OOM kill since the last sample says of the need, MiB; 0 if there was none.
 
-    Without memory for the whole guest, all of its size was needed. If no allocation had to wait,
-    only a limit within the guest was reached (a memory cgroup's), and the need itself counts.
+    If allocations had to wait, or that is not known, the whole guest was short of memory, and more
+    than its size was needed. If none had to wait, only a limit within the guest was reached (a
+    memory cgroup's), and the result is more than the last known need.
     """
     counters = history.counters
     if not difference(figure(sample.oom_kills), counters.oom_kills):
@@ -255,7 +258,10 @@ def _memory_counters(before: Counters, sample: GuestSample, is_new: bool) -> Cou
 
 
 def _restarted(history: History, at: float) -> History:
-    """Return what is still worth to be remembered after the host's clock was set back to ``at``."""
+    """Return what of a history is still of use after the host's clock was set back to ``at``.
+
+    No time in the result is later than ``at``.
+    """
     return History(
         booted_at=None if history.booted_at is None else min(history.booted_at, at),
         changes=tuple(min(changed_at, at) for changed_at in history.changes),

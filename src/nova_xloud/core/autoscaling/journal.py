@@ -4,7 +4,7 @@
 A journal has two kinds of lines. An :class:`Entry` is a decision with its sample, and a
 :class:`Checkpoint` is what was remembered of a guest at that time. A file that begins with
 checkpoints is replayed to the byte, although the files before it are gone; without them the first
-entries are decided with an empty history, which shrinks nothing for a whole window.
+entries are decided with an empty history, and so nothing shrinks for a whole window.
 
 The decisions can be replayed only if each sample that was observed has its entry.
 """
@@ -68,7 +68,10 @@ Record = Entry | Checkpoint
 
 
 class BadLine(ValueError):
-    """A line is no line of a journal, or of another version. A killed writer leaves half a line."""
+    """A line has no record, or one of another version.
+
+    A writer that was killed leaves half a line.
+    """
 
 
 def encode(record: Record) -> str:

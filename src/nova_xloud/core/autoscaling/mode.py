@@ -22,9 +22,11 @@ OF_FLAVOR = "flavor"
 class Scaling:
     """How an instance is scaled automatically.
 
-    :ivar mode: whether it is scaled
-    :ivar profile: how long the shrink rule remembers
-    :ivar weight: how much it counts when a host is full, 1 to 1000
+    :ivar mode: whether nothing is decided (``OFF``), decisions are only written down (``OBSERVE``),
+        or the instance is changed (``ON``)
+    :ivar profile: for how long the instance does not shrink below what its guest has needed
+    :ivar weight: 1 to 1000: an instance with a larger weight gets more when the host is full, and
+        gives less
     """
 
     mode: Mode = Mode.OFF
@@ -45,8 +47,8 @@ def scaling_of(
 ) -> Scaling:
     """Return how an instance of a flavor is scaled.
 
-    A value that a stored flavor has and that cannot be read counts as not set; Nova's validation
-    refuses such a value when it is set.
+    An extra spec whose value is not allowed counts as not set. A stored flavor may have one, though
+    Nova refuses such a value when somebody sets it.
 
     :param extra_specs: the flavor's extra specs
     :param requested: the mode that was requested for the instance; None: the flavor's

@@ -3,8 +3,9 @@
 
 Memory: what the guest's kernel could not give to a program (available less usable), what its kernel
 keeps for itself (the balloon's size less available), and what it has swapped out lately, because
-swapping makes ``usable`` larger. CPU: the time used, and with the time for which vCPUs have waited
-for a CPU of the host the time wanted. The load average is not used: it counts what waits for disks.
+swapping makes ``usable`` larger. CPU: the cores used, and the cores wanted, which count also the
+time for which vCPUs have waited for a CPU of the host. The load average is not used, because it
+counts tasks that wait for disks.
 
 A figure that is missing, negative, not finite, older than two report periods and a second, or less
 than before within the same boot is unknown. It is never taken for 0.
@@ -57,8 +58,10 @@ class CpuFigures:
 
     :ivar at: the end of the interval, seconds since the epoch
     :ivar interval: seconds between the two samples
-    :ivar wanted: the cores used, and those that the host did not give in time; None if unknown
-    :ivar share: the part of the vCPUs present that was used
+    :ivar used: the cores used
+    :ivar wanted: the cores used, and those that the host did not give in time; at most the vCPUs,
+        unless more was used. None if unknown
+    :ivar share: ``used`` divided by the vCPUs, or by those before if they were more
     """
 
     at: float
@@ -74,10 +77,10 @@ class CpuFigures:
 
     @property
     def share_of_given(self) -> float:
-        """The part of the time that the host has given the vCPUs, and that was used.
+        """The used part of the time that the host has given to the vCPUs.
 
-        Time that the vCPUs did not get is neither used nor idle. If the delay is unknown, it is
-        taken that all of the time was given.
+        Time that the vCPUs did not get is neither used nor idle. If the delay is unknown, all of
+        the time counts as given.
         """
         if not self.share or self.wanted is None:
             return self.share
@@ -116,12 +119,12 @@ class MemoryFigures:
 
     @property
     def used(self) -> float:
-        """What the guest could not give to a program of what its kernel manages, MiB."""
+        """The memory that the guest's kernel manages and could not give to a program, MiB."""
         return self.available - self.usable
 
 
 def figure(value: float | None) -> float | None:
-    """Return ``value`` if a guest's figure can have it: finite and not negative; None otherwise."""
+    """Return ``value`` if it is from 0 to :data:`LARGEST_FIGURE`; None otherwise."""
     return value if value is not None and 0 <= value <= LARGEST_FIGURE else None
 
 
@@ -133,16 +136,25 @@ def difference(now: float | None, before: float | None) -> float | None:
 
 
 def is_stale(reported_at: float | None, period: float, now: float) -> bool:
-    """Return whether a report is missing, from the future, or older than two periods and 1 s."""
+    """Return whether a report of the balloon driver is of no use at ``now``.
+
+    That is so if the report is missing, is more than :data:`CLOCK_JITTER` seconds in the future, or
+    is older than two periods and 1 s, or if the period is not a usable figure.
+
+    :param reported_at: seconds since the epoch; None if there is no report
+    :param period: seconds between two reports
+    :param now: seconds since the epoch
+    """
     if reported_at is None or not 0 <= period <= LARGEST_FIGURE:
         return True
     return not -CLOCK_JITTER <= now - reported_at <= 2 * period + 1
 
 
 def cpu_figures(sample: GuestSample, before: Counters) -> CpuFigures | None:
-    """Return what was used since the counters ``before``; None if that is not known.
+    """Return how much CPU was used between the counters ``before`` and ``sample``.
 
-    More cores than twice the vCPUs and one are nonsense, and unknown too.
+    None if the CPU time is missing or has fallen, if there is less than :data:`SHORTEST_INTERVAL`
+    between the two, or if more cores were used than is possible: more than ``2 * vCPUs + 1``.
     """
     cpu_seconds = figure(sample.cpu_seconds)
     used = difference(cpu_seconds, before.cpu_seconds)
@@ -169,16 +181,19 @@ def memory_figures(
     overhead: float | None,
     swapped: float,
 ) -> MemoryFigures | None:
-    """Return what a new report says; None if the figures that matter are missing or nonsense.
+    """Return what a new report of the balloon driver says of the guest's memory.
+
+    None if the time of the report, ``available`` or ``usable`` is missing, or ``usable`` is more
+    than ``available``. Without a report before, the trend is 0 and the rates are None.
+
+    The trend is that of what programs use and of what was swapped out. It does not follow the
+    overhead, which is known better at some moments than at others.
 
     :param before: the counters of the report before
     :param last: the figures of the report before
     :param overhead: the balloon's size less ``available``, MiB, of a moment when the balloon did
         not move; None to take it from this sample
     :param swapped: what was swapped out lately and counts as needed, MiB
-
-    The trend is that of what programs use and of what was swapped out. It does not follow the
-    overhead, which is known better at some moments than at others.
     """
     available, usable = figure(sample.available_mb), figure(sample.usable_mb)
     reported_at = sample.reported_at
@@ -213,8 +228,12 @@ def memory_figures(
 def swapped_lately(sample: GuestSample, before: Counters, swapped: float, tuning: Tuning) -> float:
     """Return how much of what was swapped out counts as needed after ``sample``, MiB.
 
-    What is swapped in again is needed no longer in addition, and half of the rest is forgotten in
-    ``tuning.swap_half_life``: what nobody asks back is not needed.
+    Half of ``swapped`` is forgotten in ``tuning.swap_half_life`` seconds, because what nobody swaps
+    in again is not needed. What was swapped out since ``before`` is added. What was swapped in
+    since is taken off, because it counts as used memory again. Less than 1 MiB is 0.
+
+    :param swapped: the result for the report before, MiB; returned as it is if the time of either
+        report is not known
     """
     if sample.reported_at is None or before.reported_at is None:
         return swapped

@@ -17,7 +17,10 @@ from typing import Any
 
 
 def packed(value: Any) -> Any:
-    """Return what the module ``json`` can write of a value of this package's frozen types."""
+    """Return ``value`` as the lists, objects and plain values that the module ``json`` writes.
+
+    :param value: a frozen dataclass, a tuple, an enum, a number, a string or None
+    """
     if value is None or isinstance(value, bool | int | str):
         return value
     if isinstance(value, float):
@@ -89,7 +92,7 @@ def _unpacked_object(kind: Any, data: Any) -> Any:
 
 
 def _is_odd(item: Any) -> bool:
-    """Return whether a value equals its default and is written differently: 0 and 0.0, -0.0."""
+    """Return whether a value is a negative float, as -0.0, which equals a default of 0.0."""
     return isinstance(item, float) and math.copysign(1.0, item) < 0
 
 

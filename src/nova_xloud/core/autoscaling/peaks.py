@@ -27,7 +27,11 @@ class Peaks:
     values: tuple[float, ...] = ()
 
     def added(self, at: float, value: float) -> Peaks:
-        """Return the peaks with ``value``, which was measured at ``at`` (seconds)."""
+        """Return the peaks with ``value``, which was measured at ``at`` (seconds).
+
+        A value from before the newest bucket counts as one of that bucket. The peaks must have a
+        width: see :meth:`rebucketed`.
+        """
         indexes, values = self.indexes, self.values
         index = int(at // self.width)
         kept = len(indexes)

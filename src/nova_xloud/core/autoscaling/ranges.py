@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Between which sizes an instance may be scaled, from its bounds and what is held."""
+"""The sizes between which an instance may be scaled, from its bounds and a person's request."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ def ranges_of(bounds: Bounds, held: Size, not_smaller: Mapping[str, str]) -> Ran
     """Return the ranges of an instance.
 
     :param bounds: the bounds of the instance on its host
-    :param held: the size that a person has asked for lately; 0 for a resource that nobody has
-    :param not_smaller: by resource, the reason code with which this guest was refused to shrink
+    :param held: the size that a person has asked for lately; 0 for a resource for which nobody has
+    :param not_smaller: by resource (``vcpus``, ``memory_mb``), the reason code with which a request
+        to shrink this guest was refused
     """
 
     def of(resource: str, step: int, removal: str = "") -> Range:

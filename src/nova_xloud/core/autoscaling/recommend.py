@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What size an instance should have, and why.
 
-The code of an advice begins with ``grow``, ``shrink`` or ``hold``. The two resources are decided on
-their own figures: one that cannot be measured or adjusted does not keep the other.
+The code of an advice begins with ``grow``, ``shrink`` or ``hold``. Each resource is decided by its
+own figures: if one cannot be measured or adjusted, the other still can.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ from nova_xloud.core.autoscaling.tuning import Tuning
 from nova_xloud.core.autoscaling.votes import CPU_DELAY, words
 
 LONGEST_INTERVAL = 600.0
-"""Seconds: CPU figures grow too old as if their interval was no longer than this."""
+"""Seconds: CPU figures are too old after two intervals, each of which counts as this at most."""
 
 
 def recommend(history: History, ranges: Ranges, tuning: Tuning, now: float) -> Recommendation:
     """Return what size the guest of ``history`` should have at ``now``, seconds since the epoch.
 
-    If there was no sample yet, nothing is known, not even the desired size: the codes are
-    ``hold.no_sample``, and the values the smallest ones, or what a person has asked for if that is
-    more. If ``now`` is no usable time, the codes are ``hold.no_time``. Act on codes of ``grow`` and
-    ``shrink`` only.
+    If there was no sample yet, not even the desired size is known. The codes are then
+    ``hold.no_sample``, and the values are the smallest ones, or what a person has asked for if that
+    is more. If ``now`` is no usable time, the codes are ``hold.no_time``. Only a code that begins
+    with ``grow`` or ``shrink`` is a reason to change something.
     """
     sample = history.last
     if sample is None:
@@ -127,7 +127,10 @@ def _memory(
 
 
 def _vetoes(wish: Wish, track: Track, tuning: Tuning, now: float) -> tuple[str, ...]:
-    """Return what speaks against shrinking: what speaks for growth, and the distress of lately."""
+    """Return the codes of what speaks against shrinking.
+
+    That is what speaks for growth, and the distress of the last ``tuning.veto`` seconds.
+    """
     if track.distress_at is None or now - track.distress_at >= tuning.veto:
         return wish.votes
     return wish.votes + tuple(code for code in track.distress if code not in wish.votes)

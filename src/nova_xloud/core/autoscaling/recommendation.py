@@ -37,8 +37,8 @@ class Recommendation:
     """What is recommended for an instance.
 
     :ivar at: when it was decided, in seconds since the epoch
-    :ivar is_urgent: whether memory shows distress, and not only the wish for more. vCPUs at their
-        ceiling are not urgent
+    :ivar is_urgent: whether the guest shows distress for want of memory, and not only a need for
+        more. vCPUs at their ceiling are not urgent
     """
 
     at: float

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The decisions of a journal again: the same ones, or those of another profile."""
+"""Make the decisions of a journal again: the same ones, or those of another profile."""
 
 from __future__ import annotations
 
@@ -16,10 +16,11 @@ def replayed(records: Iterable[Record], profile: Profile | None = None) -> Itera
     """Return each entry of a journal with the decision that is made anew, in the same order.
 
     Only the sizes that the guests have had are known: what another profile recommends does not
-    change what later samples show.
+    change what later samples show. A checkpoint counts only for an instance of which no record came
+    before.
 
-    :param profile: the profile that decides; None for that of each entry, whose decisions are the
-        same ones to the byte. A checkpoint counts only for an instance of which nothing came before
+    :param profile: the profile that decides; None for the profile and constants of each entry, with
+        which the decisions are the same ones to the byte
     """
     histories: dict[str, History] = {}
     for record in records:
@@ -36,7 +37,7 @@ def replayed(records: Iterable[Record], profile: Profile | None = None) -> Itera
 
 
 def remembered(records: Iterable[Record]) -> dict[str, History]:
-    """Return what the records of a journal say of each instance, by uuid, after a restart."""
+    """Return the history of each instance by UUID, made again from the records of a journal."""
     histories: dict[str, History] = {}
     for record in records:
         if isinstance(record, Entry):

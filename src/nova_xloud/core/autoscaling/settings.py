@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What decides how an instance is scaled: its mode, its profile, and the constants of a profile."""
+"""How an instance is scaled: its mode, its profile, and the sizes between which it is scaled."""
 
 from __future__ import annotations
 
@@ -13,13 +13,16 @@ class Mode(enum.Enum):
     OFF = "off"
     """Nothing is read, decided or written."""
     OBSERVE = "observe"
-    """It is decided and written into the journal what would be done; nothing is changed."""
+    """What would be done is decided and written into the journal; no server is changed."""
     ON = "on"
-    """What is decided is done."""
+    """What is decided is written into the journal and done."""
 
 
 class Profile(enum.Enum):
-    """How long the shrink rule remembers what a guest has needed. The values are API."""
+    """For how long an instance does not shrink below what its guest has needed.
+
+    The seconds are in :data:`WINDOWS`. The values are API.
+    """
 
     DENSE = "dense"
     BALANCED = "balanced"
@@ -32,12 +35,13 @@ DEFAULT_WEIGHT = 100
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """Between which sizes one resource of an instance may be set: vCPUs (a count) or memory (MiB).
+    """The values to which one resource of an instance may be set: vCPUs (a count) or memory (MiB).
 
     :ivar smallest: the smallest value that may be asked for
     :ivar largest: the largest value that may be asked for
     :ivar step: a value must be a multiple of this, unless it is ``smallest`` or ``largest``
-    :ivar held: nothing shrinks below this: a person has asked for it lately; 0 if nobody has
+    :ivar held: what a person has asked for lately, below which the resource does not shrink; 0 if
+        nobody has
     :ivar blocked: why the resource cannot be adjusted, a reason code; empty if it can
     :ivar not_smaller: why the resource cannot be made smaller, a reason code; empty if it can
     """

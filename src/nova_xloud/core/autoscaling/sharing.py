@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Share what is free among those who ask for it, and find who gives what others need.
+"""Share what is free among the guests that need more, and decide which guests give what is missing.
 
 All amounts are whole numbers: vCPUs or MiB. The results do not depend on the order of the inputs.
 """
@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 HOLD_BACK_AFTER = 60.0
-"""Seconds after which room is kept for who waits for a step that is larger than what is free."""
+"""Seconds after which room is kept for a guest that waits for a step larger than what is free."""
 
 _DOUBLES_EVERY = 120.0
 _MOST_DOUBLINGS = 64.0
@@ -24,9 +24,9 @@ _SHARE_OF_ONE_STEP = 0.10
 class Ask:
     """What one guest asks for.
 
-    :ivar base: what it has, or will have without this
+    :ivar base: what it has, or gets without a part of what is shared
     :ivar wanted: what it wants: more than ``base``
-    :ivar grain: a part of what it wants ends at a multiple of this
+    :ivar grain: if it gets only a part of what it wants, its value is a multiple of this
     :ivar waited: for how long it has waited without getting any, in seconds
     """
 
@@ -60,14 +60,15 @@ class Ask:
 def shared(room: int, asks: Sequence[Ask], *, reachable: int) -> tuple[dict[str, int], int]:
     """Share ``room`` in whole steps, in proportion to the claims, nobody above what it wants.
 
-    The proportion is that of highest averages (D'Hondt): each next step goes to the largest claim
-    divided by what its owner would have got then. A step that does not fit is passed over, unless
-    its owner has waited for ``HOLD_BACK_AFTER``: then the rest is kept, so that it adds up.
+    The method is D'Hondt's highest averages: each step goes to the guest with the largest quotient
+    of its claim and what it would have got with that step. A step that does not fit is passed over,
+    unless its guest has waited for :data:`HOLD_BACK_AFTER` seconds: then the rest is kept, so that
+    there is enough for the step later.
 
     :param reachable: the most that could ever be free for one guest; for a step that is larger
         nothing is kept
-    :returns: the value of each asker by UUID, ``base`` for who gets nothing; and what is left over
-        for others, 0 if the rest is kept
+    :returns: the new value of each guest by UUID, which is ``base`` if it gets nothing; and what is
+        left over for others, 0 if the rest is kept
     """
     left = max(0, room)
     if sum(ask.missing for ask in asks) <= left:
@@ -112,18 +113,19 @@ class Offer:
 
     @property
     def charge(self) -> float:
-        """Who has the largest charge gives first.
+        """A number by which guests are compared: the one with the largest charge gives first.
 
-        It is the idle tax of 75 % of VMware ESX: what is idle counts four times, and a guest of
-        twice the weight gives as if half as much of it were charged.
+        It is the share of the value that the guest needs, plus four times the share that is idle
+        (VMware ESX's idle tax of 75 %), divided by the weight.
         """
         idle = (self.value - self.lowest) / self.value
         return ((1 - idle) + idle / (1 - _IDLE_TAX)) / self.weight
 
     def given(self, needed: int) -> int:
-        """Return the value after one step of at most ``needed``, or 10 % if that is less.
+        """Return the value after the guest has given one step.
 
-        A step is rounded up to the grain.
+        A step is ``needed`` or 10 % of the value, whichever is less, rounded up to the grain. It
+        ends at ``lowest``.
         """
         amount = min(needed, max(1, int(self.value * _SHARE_OF_ONE_STEP)))
         value = self.value - amount
@@ -131,10 +133,10 @@ class Offer:
 
 
 def given(needed: int, offers: Iterable[Offer]) -> dict[str, int]:
-    """Return the smaller values of those who give, by UUID, so that ``needed`` comes together.
+    """Return the smaller values of the guests that give, by UUID, to free ``needed`` in all.
 
-    Everybody gives one step at most, who has the largest charge first; so less than ``needed`` may
-    come together.
+    Each gives one step at most, the guest with the largest charge first. So less than ``needed``
+    may be freed, or a little more where steps are rounded.
     """
     values: dict[str, int] = {}
     for offer in sorted(offers, key=lambda offer: (-offer.charge, offer.uuid)):

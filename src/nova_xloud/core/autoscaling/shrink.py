@@ -20,9 +20,9 @@ from nova_xloud.core.autoscaling.votes import words
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """Why nothing is made smaller now.
+    """Why a resource is not made smaller now; from :func:`over_cap`, why vCPUs do not grow either.
 
-    :ivar code: the end of the reason code, such as ``window``
+    :ivar code: the part of the reason code after ``hold.``, such as ``window``
     :ivar reason: for people, a clause
     """
 
@@ -31,7 +31,11 @@ class Hold:
 
 
 def memory_floor(track: Track, allowed: Range, tuning: Tuning, now: float) -> int | None:
-    """Return the least memory to shrink to, MiB; None if no need of the window is known."""
+    """Return the least memory to shrink to, MiB; None if no need of the window is known.
+
+    That is the largest of three: what fits the highest need of the window, what is left of the
+    learned floor, and what a person has asked for; within the range.
+    """
     highest = track.peaks.highest(now)
     if highest is None:
         return None
@@ -41,7 +45,10 @@ def memory_floor(track: Track, allowed: Range, tuning: Tuning, now: float) -> in
 
 
 def vcpus_floor(track: Track, allowed: Range, tuning: Tuning, now: float) -> int | None:
-    """Return the fewest vCPUs to shrink to; None if no need of the window is known."""
+    """Return the fewest vCPUs to shrink to; None if no need of the window is known.
+
+    They are found as in :func:`memory_floor`.
+    """
     highest = track.peaks.highest(now)
     if highest is None:
         return None
@@ -51,10 +58,11 @@ def vcpus_floor(track: Track, allowed: Range, tuning: Tuning, now: float) -> int
 
 
 def memory_step(figures: MemoryFigures, allowed: Range, tuning: Tuning) -> float:
-    """Return by how much memory may shrink at once, MiB.
+    """Return by how much memory may shrink in one step, MiB.
 
-    What the guest has free is taken first, and then a part of its page cache. A guest that does not
-    report its cache may use all that is usable as cache.
+    That is ``shrink_step`` of the largest size, but no more than what the guest has free and
+    ``cache_share`` of its page cache. If a guest does not report its page cache, all of its usable
+    memory counts as page cache.
     """
     usable = figures.usable
     cache = usable if figures.cache is None else min(figures.cache, usable)
@@ -121,10 +129,10 @@ def _by_changes(track: Track, is_settled: bool, tuning: Tuning, now: float) -> H
 
 
 def _by_other(other: Track, tuning: Tuning, now: float) -> Hold | None:
-    """Return that the other resource has just shrunk, so that both shrink at once next time.
+    """Return a hold if the other resource has just shrunk; None if it has not.
 
-    That is a matter of fewer changes only: a guest that does not give its memory back keeps its
-    vCPUs for no longer than two probations.
+    The two resources then shrink together the next time, in fewer changes. The hold ends after two
+    probations, so that a guest that does not give its memory back can still lose vCPUs.
     """
     if other.shrink is None or now - other.shrink.at >= 2 * tuning.probation:
         return None

@@ -75,7 +75,8 @@ class Seen:
     :ivar before: the desired value of the sample before; None if there was none
     :ivar desired: the desired value
     :ivar actual: the value that the guest has
-    :ivar need: what the guest needs; None if it is not known, or if it was known before already
+    :ivar need: what the guest needs; None if it is not known, or if an earlier sample had the same
+        report
     :ivar problem: why the need is not known; empty if it is
     :ivar is_new: whether the sample has figures that no sample before has had
     :ivar signs: the signs of distress that the figures show
@@ -92,7 +93,7 @@ class Seen:
 
 
 def followed(track: Track, seen: Seen, tuning: Tuning) -> Track:
-    """Return what is remembered after a sample."""
+    """Return ``track`` after the sample that ``seen`` describes."""
     at, shrink = seen.at, track.shrink
     learned, learned_at = track.learned, track.learned_at
     grown_at, changed_at = track.grown_at, track.changed_at
@@ -166,7 +167,7 @@ def _covered(track: Track, seen: Seen, tuning: Tuning) -> tuple[float | None, fl
 def faded_floor(
     learned: int, learned_at: float, smallest: int, now: float, tuning: Tuning
 ) -> float:
-    """Return what is left of a learned floor: half of what is above ``smallest`` each half-life."""
+    """Return what is left of a learned floor: the part above ``smallest`` halves each half-life."""
     if learned <= smallest:
         return float(smallest)
     age = max(0.0, now - learned_at)

@@ -21,13 +21,13 @@ class Tuning:
     :ivar memory_fill: the largest share of its memory that a guest should need
     :ivar reserve_base_mb: memory that stays usable in every guest, MiB
     :ivar reserve_share: the share of the largest size that stays usable besides, because a guest
-        can need it before an answer comes
-    :ivar reserve_most_mb: the most that stays usable by these two, MiB
+        can need it before it has grown
+    :ivar reserve_most_mb: the most that these two keep usable together, MiB
     :ivar low_share: memory grows if less than this share of its reserve is usable
     :ivar horizon: how far ahead a need that rises is projected
     :ivar cpu_fill: the largest share of its vCPUs that a guest should need
-    :ivar cpu_busy: the vCPUs are at their ceiling if this share of the time that the host has given
-        them is used; if the delay is high, of all their time
+    :ivar cpu_busy: the vCPUs are at their ceiling if they have used this share of the time that the
+        host gave them or, if the delay is high, this share of all their time
     :ivar cpu_ratio: vCPUs at their ceiling are multiplied by this
     :ivar delay_high: a run-queue delay is high, and reported, from this share of the CPU time
         wanted
@@ -39,7 +39,7 @@ class Tuning:
     :ivar settle: time from a growth of a resource to the next shrink of it
     :ivar probation: time for which a shrink is watched
     :ivar fresh_samples: good samples that a shrink must have seen before it is confirmed
-    :ivar veto: time for which a sign of distress speaks against shrinking, and an OOM kill for
+    :ivar veto: time for which a sign of distress prevents shrinking, and an OOM kill asks for
         growth
     :ivar half_life: time in which half of a learned floor is forgotten
     :ivar boot_grace: time after a boot in which CPU time is not counted
@@ -55,9 +55,10 @@ class Tuning:
     :ivar plenty_share: signs of distress do not make memory grow if more than this share of what
         is available is usable
     :ivar notch: memory grows by at least this share of its size on signs of distress
-    :ivar oom_ratio: after an OOM kill the need is at least the size times this; where no allocation
-        had to wait, the need before times this
-    :ivar oom_least_mb: after an OOM kill the need is also at least the same and this, MiB
+    :ivar oom_ratio: after an OOM kill the need is at least the size times this or, if no allocation
+        had to wait, the need before the kill times this
+    :ivar oom_least_mb: after an OOM kill the need is also at least that size, or that need before
+        the kill, plus this, MiB
     """
 
     window: float = WINDOWS[Profile.BALANCED]

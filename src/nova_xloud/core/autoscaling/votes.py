@@ -49,7 +49,11 @@ WORDS = {
 def memory_signs(
     figures: MemoryFigures | None, is_oom_kill: bool, tuning: Tuning
 ) -> tuple[str, ...]:
-    """Return the codes of the signs of distress that one report shows."""
+    """Return the codes of the signs of distress that one report shows.
+
+    :param figures: what the report says; None if there is no new report
+    :param is_oom_kill: whether the guest's kernel has killed a process since the last sample
+    """
     signs = []
     if figures is not None:
         if figures.swap_out is not None and figures.swap_out >= tuning.swap_rate:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What arbitration remembers of a guest: progress, waiting, refusals and regrets.
+"""What arbitration remembers of a guest: whether it follows, waits, or takes back what it gave.
 
 A round calls, for each guest: :func:`seen` with what it holds and is to have now, then
 :func:`with_waits` to complete its claimant, and after arbitration :func:`decided` with its grant.
@@ -20,12 +20,12 @@ from nova_xloud.core.autoscaling.contest import (
 from nova_xloud.core.size import Size
 
 FIRST_RETRY = 60.0
-"""Seconds for which a guest that did not give is asked for nothing; doubled by each refusal."""
+"""Seconds for which a guest that did not shrink is not made smaller; doubles each further time."""
 LONGEST_RETRY = 3600.0
 REGRET = 3600.0
-"""Seconds after it gave for others within which a guest takes back what it should have kept.
+"""Seconds within which growth of a guest that was made smaller for others shows it was wrong.
 
-It gives nothing for others for as long then; twice as long each further time.
+The guest is then not made smaller for others for so many seconds; each further time twice as long.
 """
 LONGEST_REGRET = 86400.0
 
@@ -40,11 +40,11 @@ class Wait:
     :ivar desired: what it is to have
     :ivar closer_at: when it last came closer, or began to; None if it has arrived
     :ivar deferred_at: since when growth is deferred without any being granted; None if it is not
-    :ivar refusals: how often in a row it was asked to give, and was found stuck
-    :ivar not_before: before this it is not asked to give again
-    :ivar gave_at: when it was last asked to give for others; None if it has grown since
-    :ivar regrets: how often in a row it has taken back soon what it had given for others
-    :ivar keeps_until: until when it gives nothing for others, because of that
+    :ivar refusals: how often in a row it was to shrink and did not, for :data:`STUCK_AFTER` seconds
+    :ivar not_before: until when it is not made smaller, because of that
+    :ivar gave_at: when it was last made smaller for others; None if it has grown since
+    :ivar regrets: how often in a row it has grown again soon after that, see :data:`REGRET`
+    :ivar keeps_until: until when it is not made smaller for others, because of that
     """
 
     held: int = 0
@@ -67,11 +67,12 @@ class Waits:
 
 
 def seen(waits: Waits, held: Size, desired: Size, now: float) -> Waits:
-    """Return ``waits`` after one more look at the guest.
+    """Return ``waits`` brought up to date with what the guest holds now.
 
     :param held: what must be claimed for the guest; for a resource that the engine still waits for,
         such as memory while the guest boots, what is desired
     :param desired: what the guest is to have
+    :param now: seconds of the clock that only grows
     """
     return _both(
         waits,
@@ -81,7 +82,7 @@ def seen(waits: Waits, held: Size, desired: Size, now: float) -> Waits:
 
 
 def _both(waits: Waits, vcpus: Wait, memory_mb: Wait) -> Waits:
-    """Return ``waits`` with these; the same object if they are the same."""
+    """Return ``waits`` with new values; the same object if nothing has changed."""
     is_same = vcpus is waits.vcpus and memory_mb is waits.memory_mb
     return waits if is_same else Waits(vcpus, memory_mb)
 
@@ -104,9 +105,9 @@ def _seen(wait: Wait, held: int, desired: int, now: float) -> Wait:
 
 
 def with_waits(claimant: Claimant, waits: Waits, now: float) -> Claimant:
-    """Return ``claimant`` with what is remembered of it.
+    """Return ``claimant`` with what ``waits`` has of it: ``stalled``, ``waited`` and ``gives``.
 
-    While a guest that did not give is left in peace, its floor is what it is to have now.
+    Until ``not_before`` of a guest that did not shrink, its floor is at least what is desired.
     """
     vcpus = _with_wait(claimant.vcpus, waits.vcpus, now)
     memory_mb = _with_wait(claimant.memory_mb, waits.memory_mb, now)
@@ -134,9 +135,10 @@ def _with_wait(stake: Stake, wait: Wait, now: float) -> Stake:
 
 
 def decided(waits: Waits, grant: Grant, desired: Size, now: float) -> Waits:
-    """Return ``waits`` after a decision.
+    """Return ``waits`` after arbitration has decided.
 
-    :param desired: what the guest was to have before it
+    :param grant: the decision
+    :param desired: what the guest was to have before the decision
     """
     return _both(
         waits,
@@ -158,7 +160,12 @@ def _decided(wait: Wait, share: Share, desired: int, now: float) -> Wait:
 
 
 def _taken_back(wait: Wait, gave_at: float, now: float) -> Wait:
-    """Return ``wait`` after the guest has grown again: soon after it gave, that was a mistake."""
+    """Return ``wait`` after the guest has grown again.
+
+    If it was made smaller for others no more than :data:`REGRET` seconds ago, that was wrong.
+
+    :param gave_at: when it was made smaller for others
+    """
     if now - gave_at > REGRET:
         return replace(wait, gave_at=None, regrets=0)
     pause = min(LONGEST_REGRET, REGRET * 2.0 ** min(wait.regrets, 10))

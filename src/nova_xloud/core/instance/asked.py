@@ -18,8 +18,8 @@ class Asked:
     """The last size that a person has asked for.
 
     :ivar at: when it was admitted: ISO 8601, UTC
-    :ivar vcpus: the vCPUs asked for; None if the request has left them
-    :ivar memory_mb: the memory asked for, MiB; None if the request has left it
+    :ivar vcpus: the vCPUs asked for; None if the request did not name them
+    :ivar memory_mb: the memory asked for, MiB; None if the request did not name it
     """
 
     at: str

@@ -20,7 +20,7 @@ key                        value
 ``xloud_autoscale``        the mode of automatic growth that was requested: off, observe or on;
                            absent if the flavor's counts. It is kept at a resize
 ``xloud_asked``            what a person has asked for last: when, vCPUs and MiB, separated by
-                           ``|``; a resource that the request has left is empty
+                           ``|``; empty for a resource that the request did not name
 ``xloud_phase``            how far the adjustment has come: phase, since and reason code,
                            separated by ``|``
 ``xloud_phase_message``    the message of the phase, for people
@@ -36,7 +36,8 @@ key                        value
 
 Values are cut at 255 characters, the width of the column in Nova's database. A database may still
 have any text in them. A flavor, size, generation or pending removal that cannot be read makes the
-record unreadable. An unknown phase counts as ``admitted``, and tries that cannot be read as absent.
+record unreadable. An unknown phase counts as ``admitted``. An unknown mode, and tries or
+``xloud_asked`` that cannot be read, count as absent.
 """
 
 from __future__ import annotations

@@ -44,7 +44,8 @@ def resized(resources: Mapping[str, int], size: Size, facts: FlavorFacts) -> dic
     """Return the allocation ``resources`` with the CPU and memory amounts of ``size``.
 
     An amount that the flavor fixes by resource class (``resources:MEMORY_MB``) is left unchanged.
-    If the flavor fixes VCPU or PCPU, both are. Dedicated vCPUs that are allocated as VCPU stay so.
+    If the flavor fixes one of VCPU and PCPU, both are left unchanged. Dedicated vCPUs that are
+    allocated as VCPU stay so.
     Classes with an amount of 0 are left out.
     """
     changed = dict(resources)

@@ -44,7 +44,7 @@ def class_amounts(size: Size, facts: FlavorFacts, *, pcpu_as_vcpu: bool = False)
     """Return the amounts that ``size`` counts for by resource class, as Placement allocates them.
 
     A class that the flavor fixes (``resources:MEMORY_MB``) is left out, because no size changes it.
-    If the flavor fixes VCPU or PCPU, both are. A class with an amount of 0 is left out too.
+    If the flavor fixes one of VCPU and PCPU, both are left out. So is a class with an amount of 0.
 
     :param pcpu_as_vcpu: count dedicated CPUs as ``class:VCPU`` instead of ``class:PCPU``
     :returns: amounts by name, such as ``{"class:VCPU": 2, "class:MEMORY_MB": 1024}``
