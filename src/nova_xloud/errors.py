@@ -357,4 +357,7 @@ class UnfitNova(XloudError):
     def __init__(self, misfits: list[str]) -> None:
         self.misfits = misfits
         lines = "\n  ".join(misfits)
-        super().__init__(f"this Nova does not fit nova-xloud; nothing was changed:\n  {lines}")
+        super().__init__(
+            f"the Nova here does not fit nova-xloud, so it is not extended or started; install a "
+            f"Nova and a nova-xloud that fit each other:\n  {lines}"
+        )

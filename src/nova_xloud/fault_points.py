@@ -74,8 +74,8 @@ def warn_if_on() -> None:
     """Log as critical that fault points are on, with the way out; nothing if they are off."""
     if _FOLDER:
         LOG.critical(
-            "%s is set to %s: this service kills itself where a test says so. It is for the lab "
-            "only. Unset the variable and restart the service.",
+            "The environment variable %s is set to %s: this service kills itself where a test says "
+            "so. It is for the lab only. Unset the variable and restart the service.",
             VARIABLE,
             _FOLDER,
         )

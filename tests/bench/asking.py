@@ -103,7 +103,7 @@ class Log:
             for line in self._lines(request_id):
                 if "has reached its desired size" in line:
                     return
-                if "the run failed:" in line:
+                if "the run to its desired size failed:" in line:
                     raise LabError(line)
             time.sleep(_LOOK)
         raise NotSettled(f"{request_id} has not ended in {_SECONDS} s; see {self._path}")

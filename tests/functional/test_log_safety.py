@@ -87,7 +87,7 @@ class LogSafety(RawRequests, LogsTestCase):
         failed = DomainCallFailed(f"setMemoryFlags: {FORGED}")
         with mock.patch.object(LibvirtDomain, "set_memory", side_effect=failed):
             self._adjust(current_memory_mb=1024)
-            self._ends_with("the run failed")
+            self._ends_with("the run to its desired size failed")
         said = lines.said_by("nova_xloud")
         assert [line for line in said if ESCAPED in line]
         assert [line for line in said if "\n" in line or "\x1b" in line] == []

@@ -129,7 +129,7 @@ class OneRequest(LogsTestCase):
         self._has(1, 1024)
         self.guests.domain(self.server["id"]).behaviour = Behaviour.NO_BALLOON_DRIVER
         self._adjust(current_memory_mb=512)
-        self._ends_with("the run failed")
+        self._ends_with("the run to its desired size failed")
         assert [r.exc_info for _, r in self.lines.records if r.exc_info] == []
 
 

@@ -270,7 +270,7 @@ class Settings(UpgradeCheckTestCase):
         self._is(
             "Balloon statistics",
             FAILURE,
-            "is 0, as reported by nova-compute on host1",
+            "is 0 or less, as reported by nova-compute on host1",
             "default is 10",
         )
 

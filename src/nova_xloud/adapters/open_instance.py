@@ -104,7 +104,9 @@ class InstancePorts:
 
     def _domain(self, instance: Any) -> Domain:
         if not isinstance(self._manager.driver, driver.LibvirtDriver):
-            raise DomainNotFound(f"{CONF.compute_driver} has no libvirt domains")
+            raise DomainNotFound(
+                f"[DEFAULT] compute_driver is {CONF.compute_driver}, which has no libvirt domains"
+            )
         # Imported here, because nova-api loads this module too and may have no libvirt-python.
         from nova_xloud.libvirt.domain import LibvirtDomain
 

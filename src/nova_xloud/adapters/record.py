@@ -205,8 +205,8 @@ class NovaActions:
             )
         except (exception.InstanceActionNotFound, exception.InstanceActionEventNotFound) as gone:
             LOG.info(
-                "Instance %s: how the event %s ended could not be recorded in an instance action: "
-                "%s",
+                "Instance %s: how the event %s ended could not be recorded in an instance action; "
+                "the adjustment is not affected: %s",
                 self._instance.uuid,
                 name,
                 gone,

@@ -91,7 +91,10 @@ def draw(result: Result, path: Path) -> None:
     """
     found = panels(result)
     if not found:
-        raise NoPlot("no trace has a resource with what was given: there is nothing to draw")
+        raise NoPlot(
+            "there is nothing to draw: no trace has both what its machines use and what they were "
+            "given, of CPU (cpu_used_cores, cpu_cores) or of memory (mem_used_mb, mem_mb)"
+        )
     draw_panels(found, path)
 
 

@@ -195,7 +195,9 @@ def _survey_at(uri: str) -> Mapping[str, DomainStats]:
 def _host_and_uri(text: str) -> tuple[str, str]:
     host, _, uri = text.partition("=")
     if not (host and uri):
-        raise argparse.ArgumentTypeError(f"{text!r} is not of the form HOST=URI")
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not of the form HOST=URI, for example host1=qemu+ssh://host1/system"
+        )
     return host, uri
 
 

@@ -347,8 +347,9 @@ def _give_back(instance: Instance, claimed: Reservation, before: Size) -> None:
             instance.claims.write(claimed, before)
     except (ClaimConflict, Refused) as error:
         LOG.warning(
-            "Instance %s: the claim of %s could not be taken back; once no other operation is "
-            "going on, a pass releases what is not needed of it: %s",
+            "Instance %s: the adjustment was not admitted, but %s stay reserved in Placement, "
+            "because the claim for it could not be taken back. Once no other operation is going "
+            "on, a reconcile pass releases what is not needed: %s",
             instance.uuid,
             claimed.size,
             error,

@@ -104,7 +104,7 @@ class Agents:
                 if len(self._given_up) >= LEFT_BEHIND:
                     raise AgentUnavailable(
                         f"instance {uuid}: its guest agent was not called, because {LEFT_BEHIND} "
-                        f"guest agents of this host still owe an answer"
+                        f"guest agents of this host have not answered earlier calls yet"
                     )
                 is_free = len(self._calls) < LEFT_BEHIND
                 if is_free and uuid not in self._calls:
@@ -113,9 +113,9 @@ class Agents:
                 left_behind = uuid in self._given_up
             if left_behind or self._now() >= until:
                 if uuid in self._calls:
-                    why = "it still owes an answer to an earlier call"
+                    why = "it has not answered an earlier call yet"
                 else:
-                    why = "other guest agents of this host still owe an answer"
+                    why = "other guest agents of this host have not answered yet"
                 raise AgentUnavailable(
                     f"instance {uuid}: its guest agent was not called, because {why}"
                 )

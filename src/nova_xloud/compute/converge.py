@@ -211,23 +211,28 @@ class _Run:
         except (InvalidState, NotFound, ClaimConflict) as busy:
             # A user's operation has begun; a pass follows after that operation.
             LOG.info(
-                "Instance %s: the outcome of the run was not recorded, because another operation "
-                "has begun or the instance is gone: %s",
+                "Instance %s: how the run to its desired size ended was not recorded, because "
+                "another operation has begun or the instance is gone. If the instance is still "
+                "there, a reconcile pass continues after the operation: %s",
                 self._instance.uuid,
                 busy,
             )
         except (Refused, DomainError) as error:
             LOG.warning(
-                "Instance %s: the end of the run is not complete (release, record, balloon's "
-                "target and statistics' period); a later run completes it: %s",
+                "Instance %s: the run to its desired size has ended, but not all that ends it was "
+                "done (releasing what the guest gave back, recording the outcome, stopping the "
+                "balloon, setting back the period of its statistics). A later run does the "
+                "rest: %s",
                 self._instance.uuid,
                 error,
             )
         except Exception:
             # The caller raises the error that ended the run, which matters more than this one.
             LOG.exception(
-                "Instance %s: the end of the run is not complete (release, record, balloon's "
-                "target and statistics' period); a later run completes it.",
+                "Instance %s: the run to its desired size has ended, but not all that ends it was "
+                "done (releasing what the guest gave back, recording the outcome, stopping the "
+                "balloon, setting back the period of its statistics). A later run does the "
+                "rest.",
                 self._instance.uuid,
             )
         return message

@@ -135,7 +135,8 @@ def _set_definition(
     except DomainError as error:
         # The run can still drive the running guest, and the size in the definition stays claimed.
         LOG.warning(
-            "Instance %s: the size in its libvirt definition could not be set to %s: %s",
+            "Instance %s: the size of its guest's next start could not be set to %s in libvirt's "
+            "definition. The size that is there stays reserved too, and later runs try again: %s",
             instance.uuid,
             size,
             error,
@@ -173,8 +174,10 @@ def _set_vcpus(
             f"({error})"
         )
         LOG.info(
-            "Instance %s: not all vCPUs were removed that were to be, and the run goes on: %s",
+            "Instance %s: the guest or libvirt has refused to remove vCPUs down to %d. What the "
+            "guest has stays claimed, and the run does what else can be done: %s",
             instance.uuid,
+            count,
             error,
         )
         # No removal is going on: unlike after a time-out, the count is known. The mark of an

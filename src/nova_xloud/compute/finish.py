@@ -119,7 +119,8 @@ def alarm(instance: Instance, seen: Observation, now: str, why: str) -> None:
         return
     LOG.error(
         "Instance %s: its guest holds %s, but only %s are reserved in Placement: %s "
-        "(xloud.reserved_too_little). Put that right, or move or stop the instance.",
+        "(xloud.reserved_too_little). Remove that cause, for example make room on this host; or "
+        "move or stop the instance.",
         instance.uuid,
         state.held,
         state.reserved,

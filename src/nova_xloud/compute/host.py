@@ -253,7 +253,8 @@ class Host:
             outcome = future.result(timeout)
         except FutureTimeoutError as error:
             raise _not_in_time(
-                f"admitted, but not done within {timeout:g} s; the work on it goes on"
+                f"the change is admitted, but the guest has not followed within {timeout:g} s; "
+                f"the work on it goes on"
             ) from error
         except CancelledError as error:
             raise HostUnavailable(
@@ -262,9 +263,9 @@ class Host:
             ) from error
         except Refused as refused:
             # The run raised this, not the admission: the size is desired, and a pass retries.
-            raise _not_in_time(f"admitted, but not done yet: {refused}") from refused
+            raise _not_in_time(f"the change is admitted, but not done yet: {refused}") from refused
         if outcome.deferred:
-            raise _not_in_time(f"admitted, but not done yet: {outcome.deferred}")
+            raise _not_in_time(f"the change is admitted, but not done yet: {outcome.deferred}")
 
     def plan(self, context: Any, nova_instance: Any, request: AdjustRequest) -> dict[str, Any]:
         """Return what :meth:`adjust` would do, without changing anything.

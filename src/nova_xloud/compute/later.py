@@ -69,7 +69,7 @@ class Later:
                 call()
             except Exception:
                 LOG.exception(
-                    "Failed to %s. This is not tried again before nova-compute is restarted; what "
-                    "else is due is done all the same.",
+                    "Failed to %s. This is not tried again before nova-compute is restarted, so "
+                    "restart it. Nothing else is affected.",
                     purpose,
                 )

@@ -339,12 +339,13 @@ class Worker:
             return outcome
         except XloudError as error:
             # What a guest or a full host did is not a fault of this service: no traceback.
-            LOG.warning("Instance %s: the run failed: %s", instance.uuid, error)
+            LOG.warning("Instance %s: the run to its desired size failed: %s", instance.uuid, error)
             raise
         except Exception:
             LOG.exception(
-                "Instance %s: the run failed with an unexpected error. What is claimed stays "
-                "claimed, and a later pass queues another run if one is needed.",
+                "Instance %s: the run to its desired size failed with an unexpected error. What is "
+                "reserved in Placement stays reserved, and a later reconcile pass queues another "
+                "run if one is needed.",
                 instance.uuid,
             )
             raise

@@ -185,8 +185,8 @@ class LibvirtDomain:
             raise
         except DomainError as error:
             LOG.warning(
-                "The balloon statistics of a domain cannot be read, so its maximum of memory "
-                "counts as held: %s",
+                "The balloon statistics of a domain cannot be read. Until they can, the domain "
+                "counts as having its maximum of memory, which has to be reserved: %s",
                 error,
             )
             return None

@@ -51,7 +51,10 @@ def _never_raises(method: Callable[..., None]) -> Callable[..., None]:
         try:
             method(*args, **kwargs)
         except Exception:
-            LOG.exception("Metrics: the event %s was not counted.", method.__name__)
+            LOG.exception(
+                "Metrics: the event %s was not counted. Nothing but the metrics is affected.",
+                method.__name__,
+            )
 
     return call
 

@@ -35,7 +35,11 @@ class Metrics:
             from nova_xloud.metrics.meter import PrometheusMeter
             from nova_xloud.metrics.server import Server
         except ImportError as error:
-            LOG.error("No metrics are served: %s; install nova-xloud[metrics].", error)
+            LOG.error(
+                "No metrics are served, because a package is missing. Install nova-xloud[metrics], "
+                "or unset [xloud] metrics_port, and restart nova-compute: %s",
+                error,
+            )
             return
         meter = PrometheusMeter()
         self.meter, self._server = meter, Server(meter.registry, host, port)

@@ -67,7 +67,10 @@ class ConductorEndpoint:
                 "deferred; nova-compute asks again.",
                 one_line(str(uuid)),
             )
-            return _unknown(f"nova-conductor could not check the quota: {type(error).__name__}")
+            return _unknown(
+                f"nova-conductor could not check the quota: {type(error).__name__}; its log has "
+                f"the traceback"
+            )
         return {"result": None} if refusal is None else {"refused": refusal.to_wire()}
 
 
@@ -96,7 +99,10 @@ class ConductorAPI:
         except messaging.MessagingTimeout:
             answer = _unknown("nova-conductor did not answer in time")
         except (messaging.MessagingException, messaging.RemoteError) as error:
-            answer = _unknown(f"nova-conductor runs without this nova-xloud: {error}")
+            answer = _unknown(
+                f"nova-conductor could not be asked, or runs without nova-xloud or with an older "
+                f"one: {error}"
+            )
         if "refused" in answer:
             raise Refused.from_wire(answer["refused"])
 

@@ -46,8 +46,8 @@ def _answers(method: Callable[..., Any]) -> Callable[..., dict[str, Any]]:
             return {"refused": {"code": refusal.code, "status": 409, "message": refusal.message}}
         except DomainError as error:
             LOG.warning(
-                "Instance %s: %s answered with xloud.host_unavailable, because of libvirt or the "
-                "guest: %s",
+                "Instance %s: the RPC call %s is answered with xloud.host_unavailable, because a "
+                "call to libvirt or to the guest failed. Check libvirt on this host: %s",
                 instance.uuid,
                 method.__name__,
                 error,

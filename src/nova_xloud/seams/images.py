@@ -20,7 +20,10 @@ from nova.virt import hardware
 from nova_xloud.adapters import nova_objects
 from nova_xloud.core.sizing import fit
 
-_REMEDY = "Take another image, or, if a larger size is enough for it, adjust the server first."
+_REMEDY = (
+    "Take another image; or, if the server may have the size that this image needs, adjust the "
+    "server to that size first."
+)
 
 
 def validate_flavor_image(

@@ -51,6 +51,6 @@ def test_a_run_has_ended_when_its_log_says_so(cloud, tmp_path):
     log = tmp_path / "nova-compute-compute1.log"
     log.write_text("req-1 Instance x: has reached its desired size.\n")
     asking.Log(cloud.layout).wait_for_end("req-1")
-    log.write_text("req-2 Instance x: the run failed: xloud.guest_refused\n")
+    log.write_text("req-2 Instance x: the run to its desired size failed: xloud.guest_refused\n")
     with pytest.raises(LabError, match="guest_refused"):
         asking.Log(cloud.layout).wait_for_end("req-2")

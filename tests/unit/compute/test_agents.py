@@ -84,7 +84,7 @@ def test_one_that_does_not_answer_is_none_until_it_has(hanging: Hanging) -> None
     began = time.monotonic()
     with pytest.raises(AgentUnavailable, match=r"did not answer in 0\.1 s"):
         asked.ask("a", hanging.call("first"))
-    with pytest.raises(AgentUnavailable, match="still owes"):
+    with pytest.raises(AgentUnavailable, match="has not answered an earlier call"):
         asked.ask("a", hanging.call("second"))
     assert time.monotonic() - began < 5
     # No other thread was begun for it; others are asked.
@@ -116,7 +116,7 @@ def test_threads_left_behind_are_limited(hanging: Hanging) -> None:
         with pytest.raises(AgentUnavailable):
             asked.ask(f"server {number}", hanging.call(f"server {number}"))
     assert len(hanging.begun) == LEFT_BEHIND < 5
-    with pytest.raises(AgentUnavailable, match="still owe an answer"):
+    with pytest.raises(AgentUnavailable, match="have not answered"):
         asked.ask("another", lambda: "well")
     hanging.on.set()
     assert ended(asked, "another") == "again"

@@ -85,5 +85,5 @@ def test_a_guest_that_cannot_be_told_to_stay_does_not_hide_how_it_ended(
     monkeypatch.setattr(rig.guest, "set_memory", only_down)
     with pytest.raises(GuestRefused, match="memory becomes 1024"):
         rig.adjust(memory_mb=1024)
-    assert "the end of the run is not complete" in caplog.text
+    assert "not all that ends it was done" in caplog.text
     assert rig.claims.size == NOW

@@ -104,7 +104,7 @@ def test_a_removal_that_settles_late_is_released_by_a_later_run() -> None:
 def test_no_vcpu_is_added_while_a_removal_is_unsettled_whatever_is_desired() -> None:
     rig = Rig()
     rig.record.desired = Desired(Size(6, 2048), removal_pending=2)
-    with pytest.raises(GuestRefused, match="has not settled"):
+    with pytest.raises(GuestRefused, match="are still plugged"):
         rig.converge()
     assert "set_vcpus" not in rig.effects
 
@@ -184,7 +184,7 @@ def test_vcpus_that_cannot_be_removed_are_taken_offline_and_stay_claimed(
     with pytest.raises(GuestRefused) as refusal:
         rig.adjust(2)
     assert refusal.value.code == "xloud.guest_refused.vcpus_not_removed"
-    assert "2 of its 4 vCPUs are online, all stay claimed" in refusal.value.message
+    assert "2 of the guest's 4 vCPUs are online, all stay claimed" in refusal.value.message
     assert rig.told("set_vcpus_online") == [2]
     assert rig.guest.online() == 2
     # Nothing keeps the guest from using them again.

@@ -175,7 +175,7 @@ def test_how_it_ended_is_not_written_into_another_operation() -> None:
 @pytest.mark.parametrize(
     ("error", "said"),
     [
-        (PlacementUnavailable("away"), "the end of the run is not complete"),
+        (PlacementUnavailable("away"), "not all that ends it was done"),
         (ClaimConflict("somebody else"), "because another operation has begun"),
     ],
 )
@@ -263,4 +263,4 @@ def test_a_fault_of_ours_while_it_is_written_does_not_hide_how_it_ended(
     with pytest.raises(GuestRefused):
         rig.converge()
     (said,) = [r for r in caplog.records if r.exc_info]
-    assert "the end of the run is not complete" in said.getMessage()
+    assert "not all that ends it was done" in said.getMessage()

@@ -165,7 +165,7 @@ def test_a_step_that_libvirt_refuses_is_not_logged_as_done(
     done = [r.getMessage() for r in caplog.records if "step done" in r.getMessage()]
     of_effect = "definition set" if effect == "set_definition" else "vCPUs in QEMU"
     assert [line for line in done if of_effect in line] == []
-    said = "not all vCPUs were removed" if effect == "set_vcpus" else "definition could not be set"
+    said = "refused to remove vCPUs" if effect == "set_vcpus" else "next start could not be set"
     assert said in caplog.text
 
 

@@ -94,7 +94,7 @@ def test_without_prometheus_client_the_log_says_what_to_install(
     with caplog.at_level(logging.ERROR, "nova_xloud.metrics"):
         metrics = Metrics(HERE, port)
         metrics.start()
-    assert "install nova-xloud[metrics]" in caplog.text
+    assert "Install nova-xloud[metrics]" in caplog.text
     assert isinstance(metrics.meter, NoMeter)
     assert not listens(port)
 

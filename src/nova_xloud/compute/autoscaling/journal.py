@@ -121,7 +121,8 @@ class JournalFiles:
         except OSError as error:
             LOG.warning(
                 "The file %s of automatic growth's journal could not be compressed, and stays as "
-                "it is: %s",
+                "it is, beyond [xloud] autoscale_journal_mb. Once what the error names is mended, "
+                "remove the file, and the .part file beside it, by hand: %s",
                 plain,
                 error,
             )

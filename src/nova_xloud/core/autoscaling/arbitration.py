@@ -312,12 +312,14 @@ _WORDS = {
     "deferred.freeing": "the host has {free} free, and other guests are giving back",
     "deferred.kept": "the host has {free} free, and another guest comes first",
     "deferred.pace": "other guests grow in this round",
-    "deferred.stuck": "the guest does not take what it has got already",
-    "shrink.host_full": "other guests need it, and this one has not needed it lately",
-    "shrink.low_water": "the host has only {free} free, and it was not needed lately",
+    "deferred.stuck": "the guest has not taken yet what it was given last",
+    "shrink.host_full": "other guests need what this one has not needed lately",
+    "shrink.low_water": (
+        "the host has only {free} free, and the guest lately needed less than it has"
+    ),
     "hold.enough": "nothing else is recommended",
     "hold.blocked": "it cannot be adjusted ({blocked})",
-    "hold.moving": "the guest has not arrived there yet",
+    "hold.moving": "the guest does not have the desired size yet",
     "hold.stuck": "the guest does not follow what it was asked for",
     "hold.floor": "it may not become smaller now",
 }

@@ -51,7 +51,7 @@ def _differing(modes: Mapping[str, str], here: str) -> list[Issue]:
     if not others:
         return []
     what = f"{AUTOSCALE} is {here} in nova.conf here, and {', '.join(others)}"
-    remedy = "set the same value for all services: a server's mode would depend on its host"
+    remedy = "set the same value for all services, or else a server's mode depends on its host"
     return [Issue(Level.WARNING, what, remedy)]
 
 
@@ -61,18 +61,17 @@ def _without_minimum(scaled: Sequence[StoredFlavor]) -> list[Issue]:
         return []
     what = f"The flavors {', '.join(stock)} have {MODE_SPEC} and name no minimum, so their servers "
     what += "are not scaled before they are adjusted once"
-    return [Issue(Level.WARNING, what, "name minimum_cpu or minimum_memory, or unset it")]
+    remedy = f"name minimum_cpu or minimum_memory in the flavors, or unset {MODE_SPEC} there"
+    return [Issue(Level.WARNING, what, remedy)]
 
 
 def _conductors(conductors: Sequence[Service]) -> list[Issue]:
     unable = [one.host for one in conductors if not _checks_growth(one)]
     if not unable:
         return []
-    what = (
-        f"nova-conductor on {', '.join(unable)} cannot check quotas for compute hosts, so growth "
-    )
-    what += "is deferred there (xloud.growth_deferred.quota_unknown)"
-    remedy = "start it with nova-xloud-run, and this nova-xloud or a later one"
+    what = f"nova-conductor on {', '.join(unable)} cannot check quotas for compute hosts, so "
+    what += "growth that it is asked about is deferred (xloud.growth_deferred.quota_unknown)"
+    remedy = "install this nova-xloud or a later one there, and start it with nova-xloud-run"
     return [Issue(Level.WARNING, what, remedy)]
 
 

@@ -126,7 +126,7 @@ def _of_record(instance: ElasticInstance) -> Iterator[Finding]:
         yield _about(
             instance,
             "record_unreadable",
-            "its keys xloud_* in system_metadata have no usable values",
+            "its keys xloud_* in system_metadata do not have the values that nova-xloud writes",
         )
         return
     # The memory floor is an option and may have changed since the size was asked for.
@@ -144,7 +144,8 @@ def _of_record(instance: ElasticInstance) -> Iterator[Finding]:
             yield _about(
                 instance,
                 "desired_out_of_bounds",
-                f"it is to have {size}; its cores have {bounds.vcpu_step} threads",
+                f"it is to have {size}; its cores have {bounds.vcpu_step} threads, and its vCPUs "
+                f"are not a multiple of that",
             )
             return
 
@@ -207,7 +208,8 @@ def _at_rest(instance: ElasticInstance, reserved: Size) -> Iterator[Finding]:
         what = f"it is to hold {desired.claim}, and {reserved} are reserved for it"
         yield _about(instance, "reserved_below_desired", what)
     if instance.recorded != reserved:
-        what = f"its columns have {instance.recorded}, and {reserved} are reserved for it"
+        what = f"its columns in Nova's database have {instance.recorded}, and {reserved} are "
+        what += "reserved for it"
         yield _about(instance, "columns_differ", what)
 
 

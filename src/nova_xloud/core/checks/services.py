@@ -97,14 +97,17 @@ def judge_services(binary: str, services: Sequence[Service], here: About) -> Ver
     if not services:
         what = f"Nova's databases have no record of a {binary}"
         return Verdict(
-            "No service was asked", (Issue(Level.WARNING, what, "start it, and ask again"),)
+            "No service was asked", (Issue(Level.WARNING, what, "start one, and check again"),)
         )
     # Traits keep elastic instances off a nova-compute without nova-xloud, so that is a warning. The
     # services that place or move instances must have nova-xloud.
     stock = Level.WARNING if binary == COMPUTE else Level.FAILURE
     start = f"start it with nova-xloud-run {binary}"
     if binary != COMPUTE:
-        start += f"; one with a nova-xloud before RPC {ABOUT_SINCE} looks the same: upgrade it"
+        start += (
+            f"; if it was, its nova-xloud is older than RPC version {ABOUT_SINCE} and cannot "
+            f"report itself: upgrade nova-xloud there"
+        )
     issues = [
         *_of(services, Runs.STOCK, stock, start),
         *_of(services, Runs.OLDER, Level.WARNING, f"install {here} there and restart it"),

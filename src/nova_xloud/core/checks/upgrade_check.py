@@ -205,7 +205,7 @@ def judge_balloons(
     if (silent or not periods) and here <= 0:
         without.append("nova.conf here")
     if without:
-        what = f"{STATISTICS_PERIOD} is 0, as reported by {', '.join(without)}: "
+        what = f"{STATISTICS_PERIOD} is 0 or less, as reported by {', '.join(without)}: "
         what += "no guest there gets a balloon"
         if wanting:
             what += f", and no server of {', '.join(wanting)} is placed there"

@@ -83,7 +83,7 @@ def _at_the_end(state: InstanceState, needed: Size, definition: Size | None, run
         return Stuck(
             "xloud.guest_refused.definition_not_set",
             f"libvirt would start the guest with {state.defined} and not with {definition}, and "
-            f"both stay claimed: {run.definition_error or 'libvirt reported success'}",
+            f"both stay claimed: {run.definition_error or 'though libvirt has reported success'}",
         )
     return Converged()
 
@@ -172,8 +172,9 @@ def _add(target: int, state: InstanceState, guest: DomainReading, run: RunState)
     if state.removal_unsettled:
         return Stuck(
             "xloud.guest_refused.removal_unsettled",
-            f"a vCPU removal has not settled, and adding one now could crash the guest; the guest "
-            f"has {guest.vcpus} vCPUs until the instance is hard rebooted, or stopped and started",
+            f"vCPUs that were to be removed are still plugged, and adding one now could crash the "
+            f"guest; the guest has {guest.vcpus} vCPUs until the instance is hard rebooted, or "
+            f"stopped and started",
         )
     if state.reserved.vcpus < target:
         # The host had no room to claim the vCPUs.
@@ -241,7 +242,7 @@ def _remove_no_more(target: int, guest: DomainReading, run: RunState, limits: Li
         return SetOnline(target)
     why = run.removal_error or ""
     if online is not None and online <= target:
-        why = f"{online} of its {guest.vcpus} vCPUs are online, all stay claimed: {why}"
+        why = f"{online} of the guest's {guest.vcpus} vCPUs are online, all stay claimed: {why}"
     return Stuck(NOT_REMOVED, why)
 
 

@@ -232,7 +232,7 @@ def _of_silent(guest: DomainReading) -> Condition:
     message = (
         f"QEMU reports that the balloon leaves the guest {has} MiB; its driver is not known to "
         f"have reported since the guest started or reset itself, so this is not confirmed, and the "
-        f"maximum of {most} MiB counts"
+        f"guest counts as having its maximum of {most} MiB"
     )
     return _true(BALLOON_NOT_EFFECTIVE, "xloud.balloon.not_confirmed", message)
 

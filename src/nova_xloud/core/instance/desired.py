@@ -255,7 +255,7 @@ def read_record(
     record = _of_flavor(metadata, key, resized_from)
     for names, needed in ((_PERSISTED, bool(record)), (_LIVE, not _LIVE.isdisjoint(record))):
         if needed and not names <= record.keys():
-            raise UnreadableRecord(f"it has no {' and no '.join(sorted(names - record.keys()))}")
+            raise UnreadableRecord(f"there is no {' and no '.join(sorted(names - record.keys()))}")
     for size in (desired.persisted, desired.claim):
         if not maximum.covers(size):
             raise UnreadableRecord(f"the size is {size}, and the flavor's maximum is {maximum}")

@@ -56,8 +56,8 @@ BLOCKED: dict[str, Remedy] = {
     ),
     "xloud.blocked.huge_pages": Remedy(
         about=_MEMORY,
-        means="The guest's memory pages are other than small, and so its memory is pinned: a "
-        "balloon would free nothing.",
+        means="The flavor or the image asks for memory pages that are not small "
+        "(`hw:mem_page_size`), and so the guest's memory is pinned: a balloon would free nothing.",
         do=_other_flavor_or_image("`hw:mem_page_size`"),
     ),
     "xloud.blocked.locked_memory": Remedy(
@@ -97,8 +97,8 @@ BLOCKED: dict[str, Remedy] = {
     ),
     "xloud.blocked.no_balloon": Remedy(
         about=_MEMORY,
-        means="The option `[libvirt] mem_stats_period_seconds` is 0 on the server's compute host, "
-        "and guests there get no balloon.",
+        means="The option `[libvirt] mem_stats_period_seconds` is 0 or less on the server's "
+        "compute host, and guests there get no balloon.",
         do="An administrator can set `[libvirt] mem_stats_period_seconds` on that host and restart "
         f"nova-compute. Stop and start the server afterwards. {_SHOW}",
     ),

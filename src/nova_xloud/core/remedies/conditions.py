@@ -18,7 +18,10 @@ _FORCE = (
 _ONLINE = "`echo 1 > /sys/devices/system/cpu/cpuN/online`, or a udev rule"
 _LOG = "Read nova-compute's log, which has"
 _BOTH_LOGS = "Read nova-compute's log, and QEMU's."
-_UNPIN = "Ask for the maximum of memory, or detach the device that is passed through to the server."
+_UNPIN = (
+    "Ask for the server's maximum of memory; or, if a device that is passed through pins the "
+    "memory, detach the device."
+)
 _NEXT_START = (
     "When the server starts next it has the size that was asked for; to prevent that, ask for the "
     "size that it has now."
@@ -68,7 +71,7 @@ _CONVERGED: dict[str, Remedy] = {
         "(`openstack server rebuild`).",
     ),
     "xloud.guest_refused": Remedy(
-        means="The guest did not follow.",
+        means="The guest did not do what was asked of it, or not in time.",
         do=f"{AGAIN}; `openstack server adjust show` says what the guest has.",
         see="admin/conditions.md#guestrefused",
     ),
@@ -83,7 +86,7 @@ _CONVERGED: dict[str, Remedy] = {
 
 _GUEST_REFUSED: dict[str, Remedy] = {
     "xloud.guest_refused.memory_floor": Remedy(
-        means="The guest uses too much to give more back.",
+        means="The guest uses too much memory to give back as much as was asked for.",
         do=f"{AGAIN}. Ask for more memory, stop programs in the guest, or {_FORCE}. {_NEXT_START}",
     ),
     "xloud.guest_refused.no_statistics": Remedy(
@@ -117,7 +120,8 @@ _GUEST_REFUSED: dict[str, Remedy] = {
         do=f"{AGAIN}. Bring the CPUs online in the guest: {_ONLINE}.",
     ),
     "xloud.guest_refused.removal_unsettled": Remedy(
-        means="More vCPUs are wanted, and an earlier removal of vCPUs has not settled.",
+        means="More vCPUs are wanted, and vCPUs that an earlier run was to remove are still there: "
+        "to add one now could crash the guest.",
         do=REBOOT,
         see="admin/conditions.md#removalunsettled",
     ),
@@ -129,7 +133,7 @@ _GUEST_REFUSED: dict[str, Remedy] = {
     ),
     "xloud.guest_refused.definition_not_set": Remedy(
         means="The size that the guest starts with next was not changed by libvirt, which may "
-        "have refused that; both sizes stay claimed.",
+        "have refused that. That size and the desired one stay claimed.",
         do=REBOOT,
         operator=f"{_LOG} libvirt's words.",
     ),
@@ -160,14 +164,15 @@ _BALLOON_NOT_EFFECTIVE: dict[str, Remedy] = {
         "claimed, and `observed` is null.",
         do="Load a balloon driver that reports statistics in the guest (in Windows: the balloon "
         "service). Until a driver reports, nova-xloud counts the server's maximum of memory.",
-        operator="Where there is no such driver, name no `minimum_memory` for the guest.",
+        operator="Give guests without such a driver a flavor without `minimum_memory`.",
     ),
     "xloud.balloon.holds_more": Remedy(
         means="There is a balloon driver, and the guest has more memory than was set all the same; "
         "the message has both numbers. If the condition `GuestRefused` is beside this one, it says "
         "why.",
-        do="If the guest was started before nova-xloud was installed, it has `autodeflate`: stop "
-        "and start the server.",
+        do="If the guest was started before nova-xloud was installed, its balloon gives memory "
+        "back when the guest runs short (`autodeflate`): stop and start the server. Otherwise "
+        f"{AGAIN}.",
     ),
 }
 
@@ -212,7 +217,7 @@ _BOOTING: dict[str, Remedy] = {
 
 _GAVE_UP: dict[str, Remedy] = {
     "xloud.gave_up.memory_floor": Remedy(
-        means="The guest uses too much to give more back.",
+        means="The guest uses too much memory to give back as much as was asked for.",
         do="The server keeps the memory that it has, after its next start too. Ask again with more "
         "memory, or when the guest uses less.",
     ),
@@ -227,11 +232,12 @@ _GAVE_UP: dict[str, Remedy] = {
     ),
     "xloud.gave_up.memory_pinned": Remedy(
         means="The guest's memory is pinned, for example by a device that is passed through.",
-        do=f"{_KEPT} Detach the device, {_OR}",
+        do=f"{_KEPT} If a device pins the memory, detach the device and ask again. Or ask for "
+        "another size.",
     ),
     "xloud.gave_up.definition_not_set": Remedy(
         means="The size that the guest starts with next was not changed by libvirt.",
-        do=f"{_KEPT} Ask again when the reason is gone, or ask for another size.",
+        do=f"{_KEPT} {REBOOT} Or ask for another size.",
         operator=f"{_LOG} libvirt's words.",
     ),
     "xloud.gave_up.vcpus_not_added": Remedy(
@@ -245,7 +251,8 @@ _GAVE_UP: dict[str, Remedy] = {
         do=f"{_KEPT} {WHILE_STOPPED} Or ask for another size.",
     ),
     "xloud.gave_up.removal_unsettled": Remedy(
-        means="More vCPUs were wanted, and an earlier removal of vCPUs had not settled.",
+        means="More vCPUs were wanted, and vCPUs that an earlier run was to remove were still "
+        "there: to add one could have crashed the guest.",
         do=f"{_KEPT} {REBOOT} Or ask for another size.",
     ),
     "xloud.gave_up.failed": Remedy(

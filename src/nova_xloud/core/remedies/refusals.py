@@ -29,8 +29,8 @@ REFUSALS: dict[str, Remedy] = {
         see="configuration/policy.md",
     ),
     "xloud.quota": Remedy(
-        means="What grows is more than the quota of the server's project, or of the server's user, "
-        "has left; the message has the numbers.",
+        means="The adjustment would add more than the quota of the server's project, or of the "
+        "server's user, has left; the message has the numbers.",
         do="Ask for less, make another server of the project smaller, or have the quota raised.",
     ),
     "xloud.not_found": Remedy(

@@ -141,7 +141,8 @@ def host_blockers(host: HostFacts) -> tuple[Blocker, ...]:
         found.append(Blocker(VCPUS, "vcpu_hotplug", message))
     if not host.balloon_device:
         message = (
-            "the compute host gives no balloon device: [libvirt] mem_stats_period_seconds is 0"
+            "the compute host gives no balloon device, because [libvirt] mem_stats_period_seconds "
+            "is 0 or less"
         )
         found.append(Blocker(MEMORY, "no_balloon", message))
     if host.file_backed_memory:

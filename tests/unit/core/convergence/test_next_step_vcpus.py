@@ -120,7 +120,7 @@ def test_where_vcpus_cannot_be_removed_the_agent_takes_them_offline(
     assert isinstance(answer, steps.Stuck)
     assert answer.code == "xloud.guest_refused.vcpus_not_removed"
     assert "68: timed out" in answer.why
-    said = f"{online} of its 4 vCPUs are online, all stay claimed"
+    said = f"{online} of the guest's 4 vCPUs are online, all stay claimed"
     assert (said in answer.why) is (online in (1, 2))
 
 

@@ -116,7 +116,7 @@ SEEN = [
     ),
     pytest.param(
         running(paused=True, memory_confirmed=False, reserved=Size(4, 4096)),
-        ("BalloonNotEffective", "xloud.balloon.not_confirmed", "the maximum of 4096 MiB counts"),
+        ("BalloonNotEffective", "xloud.balloon.not_confirmed", "having its maximum of 4096 MiB"),
         id="it was paused before its driver could report",
     ),
     pytest.param(
