@@ -267,8 +267,8 @@ def _play_full_host(
         on_host = on_a_host(policy, weights)
         if on_host is None:
             raise UnknownPolicy(
-                f"policy {policy.name} cannot be played on a full host (--together); leave it out of "
-                f"--policy, or leave --together out"
+                f"policy {policy.name} cannot be played on a full host (--together); leave it out "
+                f"of --policy, or leave --together out"
             )
         tally.play_on_host(on_host, machines)
     if progress is not None:

@@ -195,7 +195,7 @@ def test_policy_that_cannot_share_a_host_is_refused(
 ) -> None:
     argv = ["backtest", str(trace), "--policy", "clairvoyant", "--together", "clock"]
     assert autoscale.main(argv) == 2
-    assert "clairvoyant cannot be played on a full host; leave it out" in capsys.readouterr().err
+    assert "clairvoyant cannot be played on a full host (--together)" in capsys.readouterr().err
 
 
 def test_plot_is_the_same_bytes_for_the_same_result(
