@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Checks of a whole cloud, made from outside of Nova's services without changing anything.
 
+The invariants are the rules of :mod:`nova_xloud.core.checks.finding`. The main one: Placement has
+allocated to each elastic instance at least what its guest holds.
+
 Modules that check whether the invariants hold:
 
 ``aside``       calls to many hosts at the same time, in threads

@@ -24,7 +24,8 @@ from nova_xloud.core.checks.invariants import Node
 
 # Instances read by one query.
 PAGE = 500
-# The same where several hosts are read at a time, each with so many instances in memory.
+# Instances read by one query of :meth:`Cloud.instances_on`: several hosts are read at a time, and
+# each has so many instances in memory.
 CHUNK = 100
 # How many of an instance's newest actions are searched for the last start of its guest.
 ACTIONS = 20
@@ -60,7 +61,8 @@ class Host:
     :ivar node: the hypervisor's host name
     :ivar provider: UUID of the node's resource provider, which is the compute node's own UUID
     :ivar context: ``nova.context.RequestContext``, targeted at the cell of the host
-    :ivar up: whether nova-compute is up, as Nova's service group judges it
+    :ivar up: whether nova-compute is up, as Nova's service group judges it; False if Nova has no
+        record of the service
     """
 
     name: str
@@ -226,11 +228,12 @@ class Cloud:
         return being_built | {migration.uuid for migration in migrations}
 
     def seconds_since_start(self, context: Any, instance_uuid: str) -> float | None:
-        """Return how many seconds ago the last instance action that starts a guest was changed.
+        """Return how many seconds ago Nova last worked on an instance action that starts a guest.
 
-        Only the newest 20 actions are searched (``ACTIONS``). An action that failed counts too. A
-        start that is no instance action is not found: by virsh, for example, or when the host
-        boots.
+        Such an action is a create, start, reboot, rebuild or resize, for example. Its time is that
+        of its last update, or of its begin if it was never updated. Only the newest 20 actions are
+        searched (``ACTIONS``). An action that failed counts too. A start that is no instance action
+        is not found: by virsh, for example, or when the host boots.
 
         :param context: targeted at the instance's cell
         :returns: None if none of these actions starts a guest

@@ -78,7 +78,8 @@ class LibvirtWitness:
     """Asks the libvirt of a host what the host's guests hold, independently of nova-compute.
 
     All domains of the host are read, also those that are not asked for. The calls to libvirt may
-    hang, so they are made in a thread, which is not waited for longer than ``seconds``.
+    hang, so they are made in a thread, which is not waited for longer than ``seconds``. libvirt
+    does not report when a guest has started, so ``Guest.booting`` is always False.
 
     :param uri: the URI of the host's libvirt
     :param survey: reads all domains of the libvirt at a URI
@@ -134,6 +135,8 @@ class ComputeWitness:
 
     def guests(self, uuids: Sequence[str], context: Any, read: Read) -> dict[str, Guest]:
         """Return what the guests hold, by UUID of the instance; see :meth:`Witness.guests`.
+
+        An instance that was deleted since its UUID was read is missing.
 
         :raises Unread: nova-compute does not answer, refuses or fails the call, or runs without
             nova-xloud; or the instances cannot be read from the database

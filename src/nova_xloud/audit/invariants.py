@@ -6,10 +6,10 @@ rule. So each finding is checked again until it is gone once, or until ``settle`
 Only findings that are still there are reported. That a host is down and was not asked is reported
 without a recheck.
 
-A cloud may be large. So the instances are read page by page, and only their UUIDs and the views of
-elastic instances stay in memory. Up to ``parallel`` hosts are read at the same time. Rechecks read
-only what the findings are about. A host that did not report its guests once is not asked for them
-again, because each attempt may last until the timeout.
+A cloud may be large. So the instances are read page by page, and only their UUIDs and small copies
+of the elastic ones (:mod:`nova_xloud.audit.views`) stay in memory. Up to ``parallel`` hosts are
+read at the same time. Rechecks read only what the findings are about. A host that did not report
+its guests once is not asked for them again, because each attempt may last until the timeout.
 """
 
 from __future__ import annotations
@@ -104,11 +104,12 @@ class Check:
     def run(self) -> Report:
         """Check the whole cloud, recheck what seems to be broken, and return the report.
 
-        Rechecks begin for up to ``settle`` seconds after the cloud was read. A cell or a host that
-        cannot be read is in ``Report.unread``, and nothing is raised for it.
+        The last recheck begins up to ``settle`` seconds after the cloud was read. A cell that
+        cannot be read, or a host that does not report its guests, is in ``Report.unread``, and
+        nothing is raised for it.
 
         :raises Unread: Placement or the API database cannot be read; or a cell's database fails
-            when a recheck reads when guests were started
+            while a recheck reads from it when guests were started
         """
         elastic = self._elastic()
         suspects = self._examine(elastic, list(self._hosts.values()), self._options.progress)
@@ -188,7 +189,8 @@ class Check:
     ) -> dict[str, _HostRead]:
         """Read each of ``hosts``, and return what was read by the UUID of the resource provider.
 
-        If a host does not report its guests, the error is recorded in ``_silent``.
+        If a host does not report its guests, the error is recorded in ``_silent``. A host is not
+        asked for its guests if it has no witness, if no view is on it, or if it is in ``_silent``.
 
         :raises Unread: Placement cannot be read
         """

@@ -72,7 +72,10 @@ class Report:
 def as_json(report: Report) -> str:
     """Return the report as the text of a JSON object.
 
-    Its members are ``breaks``, ``notes``, ``not_checked``, ``counts`` and ``exit_code``.
+    ``breaks`` and ``notes`` are lists of findings, each with the members of :class:`Finding` but
+    ``note``, and with ``message``. ``not_checked`` is a list of objects with ``what`` and
+    ``remedy``. ``counts`` has the numbers of ``instances``, ``elastic_instances``, ``hosts``,
+    ``breaks`` and ``notes``. ``exit_code`` is that of the command.
     """
     return json.dumps(
         {
@@ -101,8 +104,8 @@ def _as_dict(finding: Finding) -> dict[str, object]:
 def as_text(report: Report) -> str:
     """Return the report as text for a terminal.
 
-    The text has a table of the broken rules, their remedies, the notes, what was not checked, and
-    the counts in the last line. A part that would be empty is left out.
+    The text has a table of the broken rules, the remedy of each code in it, the notes, what was not
+    checked, and the counts in the last line. A part that would be empty is left out.
     """
     lines: list[str] = []
     if report.breaks:

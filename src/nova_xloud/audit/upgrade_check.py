@@ -41,7 +41,8 @@ class Readiness:
 
     Flavors and the answers of services are read once, also if several checks need them.
 
-    :param misfits: returns one line for each seam at which the installed Nova does not fit
+    :param misfits: returns one line for each point where nova-xloud extends or calls Nova and the
+        installed Nova is not as nova-xloud expects it
     :param api_urls: the URL of each nova-api to check; if empty, the one of the service catalogue
     """
 

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Views: small copies of Nova's instances, with only the data that the rules need.
 
+The rules are those of :mod:`nova_xloud.core.checks.finding`.
+
 The views of a whole cloud are kept in memory. A ``nova.objects.Instance`` takes tens of KiB. A view
 takes some hundred bytes: it refers to no object of Nova, and values that are equal in several views
 (flavors, sizes) are in memory once.

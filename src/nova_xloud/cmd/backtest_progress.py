@@ -6,7 +6,7 @@ from __future__ import annotations
 from types import TracebackType
 from typing import TextIO
 
-# Where there is no terminal, a line for each of so many parts of a trace.
+# How many lines are written for a trace where there is no terminal.
 PARTS = 10
 
 
@@ -38,7 +38,14 @@ class Progress:
             print(file=self._stream, flush=True)
 
     def __call__(self, source: str, share: float, what: str) -> None:
-        """Write that ``share`` of a trace, 0 to 1, was played, and ``what`` that was."""
+        """Write that ``share`` of a trace was played.
+
+        If the stream is no terminal, most calls write nothing.
+
+        :param source: the name of the trace
+        :param share: from 0 to 1
+        :param what: what was played, as text, such as the number of machines
+        """
         line = f"{source}: {100 * share:.0f} % played, {what}"
         if self._is_terminal:
             # The rest of a longer line before is overwritten with spaces.

@@ -15,6 +15,7 @@ class Progress:
 
     On a terminal this is one line, which is overwritten. The object is a context manager, and
     leaving it ends that line.
+
     In a file or a pipe it is one line for every twenty hosts and one for the last host, with the
     number of hosts alone. Nothing is written there for a cloud with fewer than twenty hosts.
 

@@ -40,7 +40,7 @@ INTERRUPTED = 130
 # `unconfigured`: the exit code when nova.conf cannot be read.
 COMMANDS = (upgrade_check, invariants)
 
-# Nova ready to be used in this process, from the options that name its configuration.
+# Takes the options that name Nova's configuration, and makes Nova usable in this process.
 Configured = Callable[[Sequence[str]], AbstractContextManager[None]]
 
 

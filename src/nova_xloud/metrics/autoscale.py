@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The metrics of automatic growth on one host, from the report of each round."""
+"""The metrics of automatic growth on one host, from what each round reports.
+
+In a round nova-compute reads the guests that are scaled automatically and decides on their sizes.
+"""
 
 from __future__ import annotations
 
@@ -84,9 +87,9 @@ class Autoscaling:
         self._changes.labels("grow" if grows else "shrink").inc()
 
     def round_finished(self, report: RoundReport) -> None:
-        """Set the metrics to what a round has reported, and count its recommendations.
+        """Set the gauges to what a round has reported, and count its recommendations.
 
-        The duration and the time of the round are set only if a server is scaled.
+        The duration and the end of the round are recorded only if a server is scaled automatically.
         """
         self._set(self._servers, _SCALED, report.servers)
         self._set(self._deferred, CODES, report.deferred)

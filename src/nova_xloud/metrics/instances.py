@@ -72,9 +72,9 @@ class Instances(Collector):
             }
 
     def scaled(self, recommended: Mapping[str, Size], deferred: frozenset[str]) -> None:
-        """Export what a round of automatic growth has found, and drop what the last one has.
+        """Export what a round of automatic growth has found, in place of what the one before found.
 
-        :param recommended: the recommended size of each instance, by UUID
+        :param recommended: by UUID, the recommended size of each instance that has one
         :param deferred: the UUIDs of the instances of which ``GrowthDeferred`` is true
         """
         with self._lock:

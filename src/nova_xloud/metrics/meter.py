@@ -186,6 +186,9 @@ class PrometheusMeter:
         If ``asked``, ``phase`` and ``code`` count as the result of an adjustment. If the run has
         converged, the instance's adjustment is not timed any longer, and the drift that a pass has
         found, if there was one, counts as repaired.
+
+        :param asked: whether the run belongs to a request; False if it only repairs a drift or
+            releases a claim
         """
         if asked:
             self._adjustments.labels(phase.value, code).inc()
@@ -200,7 +203,10 @@ class PrometheusMeter:
 
     @_never_raises
     def drifted(self, uuid: str, why: str) -> None:
-        """Count a drift that a pass found, and remember ``why`` until its repair is counted."""
+        """Count a drift that a pass found, and remember ``why`` until its repair is counted.
+
+        :param why: the code of the drift (:mod:`nova_xloud.core.convergence.drift`)
+        """
         self._found.labels(why).inc()
         with self._lock:
             self._drifted[uuid] = why
@@ -220,7 +226,7 @@ class PrometheusMeter:
 
     @_never_raises
     def round_finished(self, report: RoundReport) -> None:
-        """Take over what a round of automatic growth has found, with the recommended sizes."""
+        """Export what a round of automatic growth has found, with the recommended sizes."""
         self._autoscaling.round_finished(report)
         self._instances.scaled(report.recommended, report.deferred_servers)
 

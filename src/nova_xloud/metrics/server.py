@@ -124,9 +124,11 @@ class _Threaded(ThreadingMixIn, simple_server.WSGIServer):
                 self._room.release()
 
     def _has_room(self) -> bool:
-        """Take the room for one more connection, if need be that of the oldest.
+        """Take one of the :data:`CONNECTIONS` places for a new connection.
 
-        :returns: False if the thread of the oldest has not ended in time
+        If all are taken, close the oldest connection, and wait up to one second for a place.
+
+        :returns: False if no place became free in that time
         """
         if self._room.acquire(blocking=False):
             return True
@@ -139,14 +141,14 @@ class _Threaded(ThreadingMixIn, simple_server.WSGIServer):
         return self._room.acquire(timeout=_ENDS_WITHIN)
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
-        """Answer a request, close its connection, and give its room back."""
+        """Answer a request, close its connection, and free the connection's place."""
         try:
             super().process_request_thread(request, client_address)
         finally:
             self._room.release()
 
     def shutdown_request(self, request: Any) -> None:
-        """Close a connection, which is then no longer among those that may be the oldest."""
+        """Close a connection, and remove it from the list of open connections."""
         with self._lock, contextlib.suppress(ValueError):
             self._open.remove(request)
         super().shutdown_request(request)
@@ -184,13 +186,16 @@ class _V6(_Threaded):
 
 
 class _Silent(simple_server.WSGIRequestHandler):
-    """A request handler that does not log the requests, which come at each scrape."""
+    """A request handler that logs no request, and limits how much and for how long it reads.
+
+    Prometheus sends a request at each scrape, so a log of them would be long.
+    """
 
     # Seconds for which a connection may send nothing, and in which the answer has to be read.
     timeout = 10
 
     def setup(self) -> None:
-        """Bound what is read of the request."""
+        """Read at most :data:`LONGEST_REQUEST` bytes of the request."""
         super().setup()
         self.rfile = cast(BufferedIOBase, _Bounded(self.rfile, LONGEST_REQUEST))
 
@@ -199,7 +204,7 @@ class _Silent(simple_server.WSGIRequestHandler):
 
 
 class _Bounded:
-    """A stream that ends after so many bytes, as if the client had sent no more."""
+    """A stream that ends after ``most`` bytes, as if the client had sent no more."""
 
     def __init__(self, stream: BufferedIOBase, most: int) -> None:
         self._stream = stream

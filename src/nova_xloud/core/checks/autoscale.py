@@ -25,10 +25,16 @@ def judge_autoscale(
 ) -> Verdict:
     """Judge whether servers that are to be scaled automatically can be.
 
-    All issues are warnings, because nothing else suffers. Conductors matter only if the option or a
-    flavor asks for automatic growth: what requests ask for is not read.
+    It is a warning if a compute host has another mode than this host, if a flavor asks for
+    automatic growth and names no minimum, or if a nova-conductor cannot check quotas for compute
+    hosts or did not report its version. There is no failure, because nothing but automatic growth
+    suffers.
 
-    :param modes: ``[xloud] autoscale`` by compute host, as each nova-compute reported it
+    The conductors are judged only if the option or a flavor asks for automatic growth. Requests may
+    ask for it too, server by server, but what they ask for is not read.
+
+    :param modes: ``[xloud] autoscale`` (``off``, ``observe`` or ``on``) by compute host, as each
+        nova-compute reported it
     :param here: the same option in the nova.conf of this host
     :param conductors: all nova-conductors, with what they reported
     :param flavors: all flavors of the cloud

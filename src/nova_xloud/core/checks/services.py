@@ -39,7 +39,8 @@ class About:
 
     :ivar package: version of the service's nova-xloud
     :ivar rpc_version: version of the service's RPC namespace ``xloud``
-    :ivar options: the options of the service's nova.conf that the checks use, by ``[group] name``
+    :ivar options: the options of the service's nova.conf that the checks use, by ``[group] name``;
+        also the environment variable :data:`FAULT_POINTS`, by its name, where it is set
     """
 
     package: str
@@ -86,10 +87,12 @@ def judge_services(binary: str, services: Sequence[Service], here: About) -> Ver
     """Judge whether all services of a kind run with nova-xloud, in the version that runs here.
 
     A service without nova-xloud is a failure, but only a warning if it is a nova-compute. A service
-    whose fault points are on is a failure. A service is a warning if it is down, does not answer,
-    or has another version of nova-xloud. So is an empty list of services. If that version is too
-    old to be reported, only a nova-compute is a warning: any other service looks as if it had no
-    nova-xloud.
+    with :data:`FAULT_POINTS` in its environment is a failure, because a test can kill it. A service
+    is a warning if it is down, does not answer, or has another version of nova-xloud. An empty list
+    of services is a warning too.
+
+    A nova-xloud may be too old to report its version. A nova-compute with such a nova-xloud is a
+    warning. Any other service with it looks like one without nova-xloud, and is a failure.
 
     :param binary: the kind of service, such as ``nova-compute``
     :param here: the nova-xloud that runs this check

@@ -86,7 +86,7 @@ class StoredFlavor:
     :ivar maximum: the flavor's vCPUs and memory
     :ivar extra_specs: the flavor's extra specs
     :ivar memory_floor_mb: the least memory that the flavor may name as its minimum, MiB, by the
-        options
+        options ``memory_floor_mb`` and ``memory_floor_percent`` of ``[xloud]``
     """
 
     name: str

@@ -14,7 +14,8 @@ all. With ``force`` neither the floor nor the statistics matter; the steps stay 
 Statistics come every ``[libvirt] mem_stats_period_seconds``, and without ``force`` each step down
 waits for new ones. So while a guest shrinks the period is one second, and afterwards it is set back
 to that option. It is not set back to the period in the domain's definition: a live migration writes
-the period that was set live into the definition on the other host (measured).
+the period that was set live into the definition on the other host (measured). The guest of an
+instance that is scaled automatically keeps the period of one second.
 """
 
 from __future__ import annotations
@@ -151,7 +152,8 @@ def is_asked_often(period: int, usual: int) -> bool:
     """Return whether a guest's statistics have the short period, :data:`OFTEN`, and not the usual.
 
     :param period: seconds between two statistics now; 0 if QEMU requests none
-    :param usual: the period that the host is configured with, seconds
+    :param usual: the usual period of the guest, seconds: the host's option, but at most one second
+        if the instance is scaled automatically
     """
     return period == OFTEN < usual
 

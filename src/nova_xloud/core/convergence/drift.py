@@ -1,5 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How an instance differs from its record, and the pause before a run is tried again."""
+"""How an instance differs from its record, and the pause before a run is tried again.
+
+===================  ===========================================================================
+code                 drift
+===================  ===========================================================================
+reserved_too_little  the guest holds more than is reserved
+definition           libvirt would start the guest with more than is reserved, or with another size
+                     than the persisted one
+unfinished           the adjustment has not converged
+condition            a condition is recorded
+recorded             the instance's columns in Nova's database differ from what is reserved
+reserved             another size is reserved than the record requires
+stopped              the guest is off, and the record still has a live size or a pending removal
+vcpus                the guest has another number of vCPUs than is desired
+memory               the guest has another size of memory than is desired
+silent               the guest's balloon driver has stopped reporting
+asked_often          the balloon's statistics still have the short period of a shrink
+===================  ===========================================================================
+"""
 
 from __future__ import annotations
 
@@ -41,7 +59,7 @@ CODES = (
 class Drift:
     """Why an instance needs a run: a difference that a pass finds, or something left to finish.
 
-    :ivar code: one of ``CODES``, for programs
+    :ivar code: one of the codes in this module's table, for programs
     :ivar why: the reason, for people
     :ivar urgent: whether more must be claimed than is reserved, for what the guest holds or would
         start with; then there is no pause between tries

@@ -41,8 +41,9 @@ def forecast(state: InstanceState, plan: Plan, limits: Limits) -> tuple[Step, ..
     """Return the steps of an adjustment, in order, for a guest that follows at once.
 
     The first is a claim, if more must be reserved than is now. The others are those that
-    :func:`next_step` returns. Left out are waits, the period of the statistics, and what is only
-    written into the record or the columns, except :class:`MarkRemoval`.
+    :func:`next_step` returns. Left out are waits, the period of the statistics, the end
+    (:class:`Converged`), and what is only written into the record or the columns, except
+    :class:`MarkRemoval`.
 
     :param state: the instance as read now
     :param plan: the plan for the request, from :func:`nova_xloud.core.convergence.plan.decide`

@@ -46,15 +46,18 @@ _LONGEST_MESSAGE = 210
 def after_try(desired: Desired, state: InstanceState, code: str, limit: int, now: str) -> Desired:
     """Return the record after a run that ended with ``code``.
 
-    The record has one try more; after the last try the request is given up, and the tries are 0
-    again. The record is ``desired`` itself if the run is no try or ``limit`` is 0. After the last
-    try nothing is given up if the guest's size would change nothing in the record. Nor is it if the
-    guest holds more than is reserved, because such a guest has to shrink. Then the tries stay at
-    ``limit``.
+    This is called only if the guest refused, or if libvirt failed a step. The record has one try
+    more; after the last try the request is given up, and the tries are 0 again. The record is
+    ``desired`` itself if the run is no try or ``limit`` is 0.
+
+    After the last try nothing is given up if the guest's size would change nothing in the record.
+    Nothing is given up either if the guest holds more than is reserved, because such a guest has to
+    shrink. In both cases the tries stay at ``limit``.
 
     :param desired: the record to store if the run is no try
     :param state: the instance as read when the run had ended
-    :param code: the reason code with which the run ended
+    :param code: the reason code with which the run ended: ``xloud.guest_refused.<what>``, or
+        ``xloud.failed`` if libvirt failed a step
     :param limit: after how many tries the request is given up; 0 for never
     :param now: the time now: ISO 8601, UTC
     """
@@ -106,7 +109,7 @@ def _kept(desired: Desired, has: Size) -> tuple[Size, Size | None]:
 
 
 def with_next_start(message: str, state: InstanceState | None) -> str:
-    """Return ``message``, with what the guest starts with next where that is less than is held.
+    """Return ``message``, and what the guest starts with next if it holds more of a resource now.
 
     If something is added, ``message`` is cut so that the result has at most 210 characters.
     Else ``message`` is returned as it is, however long it is.

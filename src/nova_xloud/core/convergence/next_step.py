@@ -40,6 +40,9 @@ from nova_xloud.core.size import Size
 def next_step(state: InstanceState, run: RunState, limits: Limits = DEFAULTS) -> Step:
     """Return the next step that drives an instance to its desired size.
 
+    For an instance that is not driven in its vm_state, a step only claims what the running guest
+    holds or would be started with, writes the reserved size into the columns, or ends the run.
+
     :param state: the instance as just read
     :param run: what this run has commanded and learned so far; the guest may not have done yet what
         was commanded

@@ -50,7 +50,8 @@ class Plan:
     :ivar claim: the size that must be reserved before the record is written; at least what is
         reserved now
     :ivar nothing_to_do: whether neither the claim nor the record has to be written, because the
-        size is desired, reserved, defined and reached already
+        size is desired, reserved, defined and reached already, and the request changes nothing else
+        in the record
     """
 
     desired: Desired
@@ -73,9 +74,11 @@ def decide(
     :param bounds: the bounds of the instance on its host
     :param now: the time now: ISO 8601, UTC
     :param request_id: the id of the API request, which its instance action has too
-    :param scaled: whether the instance is scaled automatically. Then what a person asks for is
-        recorded also if the instance has it already, because nothing shrinks below it for a while
-    :returns: a :class:`Plan`; or the refusal, which is returned and not raised
+    :param scaled: whether the instance is scaled automatically. Then the size that a person asks
+        for is recorded also if the instance has it already, because automatic growth does not
+        shrink below that size for ``[xloud] autoscale_hold`` seconds
+    :returns: a :class:`Plan`; or the refusal, a :class:`Blocked`, an :class:`OutOfBounds` or an
+        :class:`InvalidState`, which is returned and not raised
     """
     before = _as_found(state)
     target = _target(request, before.target)
@@ -96,8 +99,8 @@ def decide(
     return Plan(
         desired=desired,
         claim=claim,
-        # That it was given up is over when somebody asks again, for what it has too. Memory that
-        # nobody has confirmed counts with its maximum: where less is reserved, that is to do.
+        # A request ends GaveUp, also a request for the size that the instance has. Memory that is
+        # not confirmed counts as the maximum: if less is reserved, the rest has to be claimed.
         nothing_to_do=desired.same_target(state.desired)
         and desired.autoscale is state.desired.autoscale
         and not (scaled and request.has_size and not request.automatic)
@@ -116,6 +119,9 @@ def desired_after(
     request_id: str = "",
 ) -> Desired:
     """Return the record that ``request`` leads to, without checking that it is allowed.
+
+    A request without a size keeps ``force``, the tries and ``GaveUp`` as they are. The size that a
+    person asks for is recorded in ``asked`` too.
 
     :param before: the record whose sizes are kept where the request changes nothing: of a resource
         that it leaves out, and the whole persisted size if ``persist`` is False

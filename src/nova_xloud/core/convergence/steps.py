@@ -228,6 +228,10 @@ def in_words(step: Step) -> str | None:
 def took_effect(step: Step, before: RunState, after: RunState) -> bool:
     """Return whether nothing refused ``step`` and, if it removes vCPUs, the removal is not late.
 
+    This is called if executing ``step`` raised no error. A refusal of :class:`SetDefinition`,
+    :class:`SetOnline` or :class:`SetVcpus` may raise none: it is in ``after``. For any other step
+    the result is True.
+
     :param before: what the run knew before the step was executed
     :param after: what the run knows since then
     """

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a person has asked for lately, below which automatic growth does not shrink."""
+"""The size that a person has asked for last; automatic growth does not shrink below it for a while.
+
+A person is whoever sends a request, in contrast to automatic growth itself.
+"""
 
 from __future__ import annotations
 
@@ -27,10 +30,13 @@ class Asked:
     memory_mb: int | None
 
     def held(self, now: float, hold: float) -> Size:
-        """Return the size below which nothing shrinks; 0 for a resource that is not held.
+        """Return the size below which automatic growth shrinks nothing now.
+
+        A number is 0 if the request did not name the resource. Both are 0 if the request was
+        admitted ``hold`` seconds ago or earlier, or if ``at`` cannot be read.
 
         :param now: seconds since the epoch
-        :param hold: seconds for which a request is held, ``[xloud] autoscale_hold``
+        :param hold: for how many seconds a request counts, ``[xloud] autoscale_hold``
         """
         at = seconds_of(self.at)
         if at is None or now - at >= hold:
@@ -44,9 +50,11 @@ class Asked:
 
 
 def read(text: str | None) -> Asked | None:
-    """Return what a person has asked for, as a record has it; None if it cannot be read.
+    """Return what a person has asked for, from the value in a record; None if it cannot be read.
 
-    It does not make a record unreadable, because no claim depends on it.
+    Such a value does not make the record unreadable, because no claim depends on it.
+
+    :param text: ``at|vcpus|memory_mb``, see :meth:`Asked.__str__`; None if the record has no value
     """
     parts = (text or "").split("|")
     if len(parts) != 3 or seconds_of(parts[0]) is None:
@@ -57,7 +65,10 @@ def read(text: str | None) -> Asked | None:
 
 
 def seconds_of(at: str) -> float | None:
-    """Return the seconds since the epoch of an ISO 8601 time in UTC; None if it is no such time."""
+    """Return the seconds since the epoch of a time such as ``2026-01-31T23:59:59Z``.
+
+    None if ``at`` does not have this form.
+    """
     try:
         found = datetime.datetime.strptime(at, _FORM).replace(tzinfo=datetime.UTC)
     except ValueError:

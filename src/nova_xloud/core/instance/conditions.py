@@ -163,7 +163,10 @@ def _of_guest(state: InstanceState, progress: Progress) -> Iterator[Condition]:
 
 
 def _is_unconfirmed(state: InstanceState, guest: DomainReading) -> bool:
-    """Return whether the maximum of memory counts because the balloon driver has not reported."""
+    """Return whether the maximum of memory counts because the balloon driver has not reported.
+
+    The result is False while the guest boots, and if its memory is pinned.
+    """
     is_known = bool(guest.pinned) or guest.memory_confirmed is not False
     return not (state.booting or is_known) and guest.memory_mb < guest.max_memory_mb
 

@@ -31,7 +31,8 @@ key                        value
 ``xloud_revision``         counts all changes of the record; see :func:`newer`
 ``xloud_resized_from``     if a resize was not confirmed when the record was written: the flavor
                            before it, as in ``xloud_flavor``
-``xloud_before_<key>``     with ``xloud_resized_from``: ``xloud_<key>`` of the record before it
+``xloud_before_<key>``     with ``xloud_resized_from``: ``xloud_<key>`` of the record that the
+                           instance had before the resize, kept for a revert
 =========================  =======================================================
 
 Values are cut at 255 characters, the width of the column in Nova's database. A database may still
@@ -157,8 +158,8 @@ class Desired:
         """Return the record after ``request`` was admitted; its phase is ``admitted``.
 
         The generation grows by one if ``request`` changes the sizes or ``force``, or if this record
-        stands in for an unreadable one. The tries begin at 0 again, and ``GaveUp`` ends. Recorded
-        conditions and a pending removal stay.
+        stands in for an unreadable one. The tries begin at 0 again, and ``GaveUp`` ends. All else
+        stays, such as recorded conditions and a pending removal.
         """
         progress = self.progress.admitted(request.request_id, request.now)
         live = None if request.target == request.persisted else request.target
@@ -197,8 +198,8 @@ def from_metadata(
 ) -> Desired:
     """Return the record that an instance has for one flavor, without :func:`read_record`'s checks.
 
-    A record of another flavor does not count. After the revert of a resize, the record that was
-    kept for the revert counts.
+    A record of another flavor does not count, except for its mode of automatic growth. After the
+    revert of a resize, the record that was kept for the revert counts.
 
     :param metadata: the instance's ``system_metadata``
     :param key: :func:`flavor_key` of the flavor
@@ -282,7 +283,8 @@ def _of_flavor(
 def recorded_instead(metadata: Mapping[str, str], held: Size, maximum: Size) -> Desired:
     """Return a record that stands in for one that cannot be read: it desires the recorded size.
 
-    The generation is kept if it can be read, else it is 0. ``readable`` is False.
+    The generation is kept if it can be read, else it is 0. ``readable`` is False. All other values
+    are those of an instance that was never adjusted.
 
     :param held: the size in the instance's columns; it is cut at ``maximum``
     :param maximum: the flavor's vCPUs and memory
@@ -333,7 +335,7 @@ def to_metadata(desired: Desired, key: str) -> dict[str, str]:
 
 
 def _of_requests(desired: Desired) -> dict[str, str]:
-    """Return the keys and values of what requests have said beside the persisted size."""
+    """Return the keys and values for live size, force, mode of automatic growth and ``asked``."""
     data: dict[str, str] = {}
     if desired.live is not None:
         data["xloud_live_vcpus"] = str(desired.live.vcpus)

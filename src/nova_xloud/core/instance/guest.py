@@ -44,7 +44,9 @@ class DomainReading:
         as codes of :mod:`nova_xloud.core.instance.pinned`; empty if nothing pins it
     :ivar stats_period: seconds between two statistics that QEMU requests from the driver; 0 if it
         requests none, or the guest is off
-    :ivar usual_stats_period: the period that the host is configured with, seconds; 0 for none
+    :ivar usual_stats_period: the period that the guest should have while it does not shrink,
+        seconds: ``[libvirt] mem_stats_period_seconds``, but at most one second if the instance is
+        scaled automatically; 0: the host asks no guest for statistics
     :ivar memory_confirmed: whether the driver has reported since power-on or the last reset, so
         that the guest has ``memory_mb``. If it is False, the guest may have all of its memory: a
         guest that resets itself takes it, and QEMU goes on reporting the size from before
@@ -79,7 +81,7 @@ class DomainReading:
     def reports_within(self) -> float:
         """Seconds of silence after which the balloon driver counts as one that does not report.
 
-        They are computed from the longer of the guest's present period and the host's usual period.
+        They are computed from the longer of the guest's present period and its usual period.
         """
         return reports_within(max(self.stats_period, self.usual_stats_period))
 
@@ -132,7 +134,8 @@ class DomainReading:
 class DomainStats:
     """What libvirt's ``getAllDomainStats`` returns for one domain.
 
-    For some domains two XML documents are read too: of the live domain, and of its definition.
+    For the domains that the caller names, two XML documents are read too: of the live domain, and
+    of its definition.
 
     :ivar running: as in :class:`DomainReading`
     :ivar vcpus: vCPUs present in QEMU; in the definition if the guest is off

@@ -36,7 +36,7 @@ class Phase(enum.Enum):
 
 
 class Event(enum.Enum):
-    """What moves an adjustment from one phase to the next."""
+    """What moves an adjustment from one phase to the next; see the table of this module."""
 
     ADMIT = "admit"
     BEGIN = "begin"
@@ -67,6 +67,7 @@ MOST_SUPERSEDED = 6
 class Progress:
     """How far the newest adjustment of an instance has come.
 
+    :ivar phase: the phase; in a record never CONVERGING
     :ivar code: stable reason code, for programs: ``xloud.<phase>``, or the code of the error with
         which the last run ended (:mod:`nova_xloud.errors`)
     :ivar message: for people; may be empty
@@ -120,6 +121,8 @@ class Progress:
 
     def admitted(self, request_id: str, now: str) -> Progress:
         """Return the progress after the request ``request_id`` was admitted.
+
+        The earlier requests become superseded if the last run has not finished their adjustment.
 
         :param now: ISO 8601, UTC
         """

@@ -30,8 +30,9 @@ class Sample:
     :ivar actuated: the size that QEMU has; Size(0, 0) while the guest is off; None if not read
     :ivar observed: the size that the guest was seen to have; Observed(0, 0) while the guest is off.
         A resource is None if it is not known, or was not read
-    :ivar conditions: the types of the conditions that are true; of those that a pass cannot judge,
-        the ones that were recorded last
+    :ivar conditions: the types of the conditions that are true, without ``GrowthDeferred``. Some of
+        them a pass cannot judge: it takes them from the record, or leaves them out if the guest is
+        off
     """
 
     generation: int

@@ -22,7 +22,7 @@ _NUMBERS = ("desired", "reserved", "actuated", "observed")
 def status(
     state: InstanceState, bounds: Bounds, now: str, *, converging: bool = False
 ) -> dict[str, Any]:
-    """Return the body of ``xloud_status`` with live numbers.
+    """Return the body of ``xloud_status`` with live numbers, without its key ``autoscale``.
 
     ``observed`` of a running guest is None for vCPUs without an answer of the guest agent, and for
     memory that is not known. ``current_*`` is never None: it is the size that QEMU has, or the
@@ -88,11 +88,18 @@ def autoscale_status(
     since: str | None = None,
     age_seconds: int | None = None,
 ) -> dict[str, Any]:
-    """Return ``autoscale`` of the body of ``xloud_status``.
+    """Return the value of the key ``autoscale`` in the body of ``xloud_status``.
 
-    :param recommendation: the last one; None without one, and from Nova's database
-    :param since: since when the recommended size is the same: ISO 8601, UTC
-    :param age_seconds: how old the last sample of the guest is, in whole seconds
+    :param scaling: the mode, profile and weight that count for the instance
+    :param desired: the instance's record, with the mode that was requested
+    :param recommendation: the last recommendation; None if there is none yet, or if only Nova's
+        database was read
+    :param since: since when the recommended size is the same: ISO 8601, UTC; None without one
+    :param age_seconds: how old the last sample of the guest is, in whole seconds; None without one
+    :returns: a dict of ``mode``, ``requested``, ``profile``, ``weight``, ``recommendation``
+        (``vcpus`` and ``memory_mb``, or None), ``reasons`` (for each resource a dict with
+        ``resource``, ``code`` and ``message``; empty without a recommendation), ``since`` and
+        ``age_seconds``
     """
     reasons: list[dict[str, str]] = []
     if recommendation is not None:

@@ -48,7 +48,11 @@ def size(record: Mapping[str, str], vcpus: str, memory_mb: str) -> Size | None:
 
 
 def progress(record: Mapping[str, str]) -> Progress:
-    """Return the progress in a record; the phase is ADMITTED if it is missing or unknown."""
+    """Return the progress in a record.
+
+    If the phase is missing or unknown, the result is ADMITTED without any other value of the
+    record.
+    """
     phase, since, code = (record.get("xloud_phase", "") + "||").split("|")[:3]
     if phase not in (known.value for known in Phase):
         # Written before there were phases, or by a later version: a run has to look.
@@ -64,7 +68,10 @@ def progress(record: Mapping[str, str]) -> Progress:
 
 
 def conditions(record: Mapping[str, str]) -> tuple[Condition, ...]:
-    """Return the conditions in a record, sorted by type; each has the status True."""
+    """Return the conditions in a record's keys ``xloud_condition_<type>``, sorted by type.
+
+    Each has the status True.
+    """
     names = sorted(name for name in record if name.startswith(CONDITION))
     return tuple(condition(name.removeprefix(CONDITION), record[name]) for name in names)
 

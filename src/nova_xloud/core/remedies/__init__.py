@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What each code means and what to do about it, said once, as data for every face.
+"""What each code means and what to do about it, as data that is written once.
 
-The commands, the checks and the tables of docs/admin read it; what else shows codes can too.
+The commands, the checks and the tables of docs/admin take their texts from here.
 
 remedy      one entry: what a code means, and what to do
 refusals    the codes of refusals, and Nova's own refusals by their HTTP status

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One entry of the table of remedies, and its words for a face that shows plain text."""
+"""One entry of the table of remedies, and its text without markup for a terminal or a log."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Remedy:
 
     :ivar means: what the code says
     :ivar do: what to do, for everybody who may meet the code
-    :ivar operator: what only somebody can do who operates the cloud; empty if that is nothing more
+    :ivar operator: what an operator of the cloud can do beyond ``do``; empty if that is nothing
     :ivar about: which resources a blocker is about, for people; empty for other codes
     :ivar see: the page that says more, from the folder docs: ``admin/limits.md`` or
         ``admin/conditions.md#gaveup``; empty if there is none

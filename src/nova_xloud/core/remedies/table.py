@@ -17,7 +17,8 @@ REMEDIES: dict[str, Remedy] = {**REFUSALS, **BLOCKED, **_REASONS, **FINDINGS}
 def find(code: str) -> Remedy | None:
     """Return the entry of a code, or of the longest code in the table that it begins with.
 
-    ``xloud.blocked.later``, which only a later version knows, has the entry of ``xloud.blocked``.
+    Such a beginning ends before a dot. ``xloud.blocked.later``, which only a later version knows,
+    has the entry of ``xloud.blocked``.
 
     :returns: None if the table has no beginning of the code
     """

@@ -44,9 +44,9 @@ def resized(resources: Mapping[str, int], size: Size, facts: FlavorFacts) -> dic
     """Return the allocation ``resources`` with the CPU and memory amounts of ``size``.
 
     An amount that the flavor fixes by resource class (``resources:MEMORY_MB``) is left unchanged.
-    If the flavor fixes one of VCPU and PCPU, both are left unchanged. Dedicated vCPUs that are
-    allocated as VCPU stay so.
-    Classes with an amount of 0 are left out.
+    If the flavor fixes one of VCPU and PCPU, both are left unchanged. If ``resources`` has VCPU and
+    no PCPU, all vCPUs become VCPU, also the dedicated ones. Classes with an amount of 0 are left
+    out.
     """
     changed = dict(resources)
     if not facts.overrides(VCPU, PCPU):
@@ -82,9 +82,9 @@ def _has_no_pcpu(resources: Mapping[str, int], facts: FlavorFacts) -> bool:
     """Return whether an allocation has VCPU in place of PCPU for dedicated vCPUs.
 
     That is so on a host without an inventory of PCPU (``vcpu_pin_set`` without
-    ``[compute] cpu_dedicated_set``): Nova's second query asks it for VCPU, without one more for
-    emulator threads. The flavor's own PCPU are at least one, so an allocation on another host has
-    PCPU.
+    ``[compute] cpu_dedicated_set``). Nova's fallback query (``[workarounds]
+    disable_fallback_pcpu_query``) asks such a host for VCPU alone, without one more for emulator
+    threads. On any other host, an allocation for dedicated vCPUs has at least one PCPU.
     """
     return bool(facts.dedicated_vcpus and resources.get(VCPU) and not resources.get(PCPU))
 
@@ -92,7 +92,7 @@ def _has_no_pcpu(resources: Mapping[str, int], facts: FlavorFacts) -> bool:
 def most_of(inventory: Mapping[str, float]) -> int:
     """Return the largest amount of a resource class that one consumer could get from a provider.
 
-    It is computed as if the provider had no other consumers.
+    That is the smaller of ``max_unit`` and the capacity, as if the provider had no other consumers.
 
     :param inventory: the provider's inventory of the class, as Placement returns it
     """
@@ -115,7 +115,7 @@ def never_fits(facts: FlavorFacts, most: Mapping[str, int]) -> str | None:
     if not facts.overrides(VCPU, PCPU):
         amounts = cpu_resources(maximum.vcpus, facts)
         if PCPU in amounts and PCPU not in most:
-            # A host from before there was PCPU: Nova's second query asks it for VCPU.
+            # A host from before there was PCPU: Nova's fallback query asks it for VCPU.
             amounts = {VCPU: maximum.vcpus}
     if not facts.overrides(MEMORY_MB):
         amounts[MEMORY_MB] = maximum.memory_mb
@@ -219,7 +219,8 @@ def refusal_of(
     :param amounts: all amounts that were asked for; empty if they could not be compared
     :param is_release: whether no more was asked for than the consumer has now
     :returns: ``ClaimRefused`` with the amounts at fault if it is a release, else
-        ``NoCapacity`` with all amounts. If no amount is at fault, the message has ``words`` in
+        ``NoCapacity`` with all amounts. If ``words`` names resource classes at fault,
+        ``ClaimRefused`` has only those. If no amount is at fault, the message has ``words`` in
         place of the amounts
     """
     amounts = list(amounts)

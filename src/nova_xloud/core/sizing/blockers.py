@@ -102,8 +102,8 @@ def _encrypted_state(facts: FlavorFacts) -> str | None:
     """Return the model of memory encryption if it encrypts the state of vCPUs too; else None.
 
     If the flavor or the image asks for memory encryption, every model but ``amd-sev`` is taken to
-    encrypt the state of vCPUs. Otherwise it is the model whose trait the flavor or the image
-    requires of the host.
+    encrypt the state of vCPUs. Otherwise the result is the model (SEV-ES, SEV-SNP or TDX) whose
+    trait the flavor or the image requires of the host.
     """
     specs, image = facts.extra_specs, facts.image_properties
     model = specs.get("hw:mem_encryption_model") or image.get("hw_mem_encryption_model") or _SEV

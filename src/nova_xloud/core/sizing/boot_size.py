@@ -14,8 +14,9 @@ def boot_size(facts: FlavorFacts) -> Size:
     """Return the boot size: for each resource its minimum, or the flavor's size.
 
     It is the flavor's size where the flavor names no usable minimum, and where the flavor or the
-    image blocks the resource. It follows from ``facts`` alone, because the scheduler claims it
-    before there is a host.
+    image blocks the resource. A minimum of vCPUs is raised by :func:`smallest_vcpus`, and a minimum
+    of memory to ``facts.memory_floor_mb``. The boot size follows from ``facts`` alone, because the
+    scheduler claims it before there is a host.
     """
     minimums = read_minimums(facts.extra_specs, facts.maximum, facts.memory_floor_mb)
     blocked = {one.resource for one in flavor_blockers(facts)}

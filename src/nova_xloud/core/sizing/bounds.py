@@ -71,6 +71,10 @@ def bounds_of(facts: FlavorFacts, host: HostFacts | None = None) -> Bounds:
 
     The boot size follows from ``facts`` alone, so it is the same on every host.
 
+    If the flavor names no usable minimum of memory, the minimum is the larger of the host's
+    ``memory_floor_mb`` and the image's ``min_ram``, but at most the flavor's memory. If it names no
+    usable minimum of vCPUs, the minimum is the smallest count that the guest may have.
+
     :param host: what is known of the instance's compute host; None if there is no host yet
         (scheduling), or if only the flavor and the image matter. Then the defaults of
         :class:`HostFacts` are used, also for the memory floor
@@ -84,9 +88,9 @@ def bounds_of(facts: FlavorFacts, host: HostFacts | None = None) -> Bounds:
     if VCPUS not in blocked:
         minimum = Size(smallest_vcpus(facts, minimums.vcpus or 1), minimum.memory_mb)
     if MEMORY not in blocked:
-        # The share of the maximum counts for the boot size only: a guest boots at that size in one
-        # step and without statistics. A running guest may shrink below it as far as its
-        # statistics allow.
+        # MemoryFloor's share of the maximum counts only for a minimum that the flavor names: the
+        # guest boots at that size in one step and without statistics. Without such a minimum the
+        # guest boots with its maximum, and shrinks as far as its statistics allow.
         floor = max(host_facts.memory_floor_mb, facts.image_min_ram_mb)
         minimum = Size(minimum.vcpus, minimums.memory_mb or min(floor, maximum.memory_mb))
     return Bounds(

@@ -8,6 +8,6 @@ _LONGEST = 255
 
 
 def number(text: str) -> int | None:
-    """Return the number that ``text`` spells in ASCII digits; None if it is anything else."""
+    """Return the number that ``text`` spells in 1 to 255 ASCII digits; None for any other text."""
     is_number = text.isascii() and text.isdigit() and len(text) <= _LONGEST
     return int(text) if is_number else None

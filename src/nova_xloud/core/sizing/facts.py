@@ -38,7 +38,8 @@ class FlavorFacts:
     :ivar image_properties: the properties of the image that are in ``IMAGE_PROPERTIES``
     :ivar dedicated_vcpus: how many of the maximum's vCPUs have a host CPU of their own: all of them
         with the CPU policy ``dedicated``, those of the mask with ``mixed``, else 0
-    :ivar isolated_emulator: whether one more PCPU is claimed for emulator threads
+    :ivar isolated_emulator: whether the flavor isolates emulator threads
+        (``hw:emulator_threads_policy=isolate``); if vCPUs are dedicated, one more PCPU is claimed
     :ivar image_min_ram_mb: the image's ``min_ram``, MiB
     :ivar memory_floor_mb: the least memory that the flavor may name as its minimum, MiB: the result
         of :meth:`nova_xloud.core.sizing.minimums.MemoryFloor.of` with the options in nova.conf; 0
@@ -58,7 +59,8 @@ class FlavorFacts:
     def architecture(self) -> str | None:
         """The guest's CPU architecture, as the image names it; None if the image names none.
 
-        A guest whose image names none has the architecture of its host.
+        ``hw_emulation_architecture`` counts before ``hw_architecture``. A guest whose image names
+        neither has the architecture of its host.
         """
         image = self.image_properties
         return image.get("hw_emulation_architecture") or image.get("hw_architecture")

@@ -3,8 +3,8 @@
 
 A rebuild, a rescue and an unshelve may make the guest from another image than the one it was
 claimed with, or from one whose properties the server's owner has changed. A rebuild and a rescue
-claim nothing, and the unshelve of an offloaded server claims the persisted size. So the guest must
-not need more than that with the image.
+claim nothing, and the unshelve of an offloaded server claims the persisted size. So with that image
+the guest must not need more than is claimed.
 """
 
 from __future__ import annotations

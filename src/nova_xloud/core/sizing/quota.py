@@ -21,9 +21,9 @@ class Excess:
     """A resource of which an adjustment would take more than the quota allows.
 
     :ivar resource: the quota driver's name of the resource, such as ``cores`` or ``class:VCPU``
-    :ivar asked: how much the adjustment would add
-    :ivar used: how much is used without the adjustment
-    :ivar allowed: the quota
+    :ivar asked: how much the adjustment would add: a count of CPUs, or MiB
+    :ivar used: how much is used without the adjustment, in the same unit
+    :ivar allowed: the quota, in the same unit
     """
 
     resource: str
