@@ -20,7 +20,8 @@ def error_of(answer: Any, refused: Callable[[str], Refused]) -> Exception:
 
     :param answer: the HTTP response, with ``status_code``, ``text`` and ``json()``; its status is
         not 204
-    :param refused: makes the exception for a 409 that refuses the amounts, from Placement's reason
+    :param refused: takes Placement's reason; returns the exception for a 409 that refuses the
+        amounts
     :returns: :class:`ClaimConflict` for a 409 with the code ``placement.concurrent_update``, the
         result of ``refused`` for any other 409, :class:`ClaimRefused` for 400 and 404,
         :class:`PlacementUnavailable` for all other statuses

@@ -13,7 +13,8 @@ from nova_xloud.core.sizing.allocation import most_of
 def most_on(reportclient: Any, context: Any, provider: str) -> dict[str, int] | None:
     """Return for each resource class the most that one consumer could have of a resource provider.
 
-    That is the provider's whole capacity, or its ``max_unit`` if that is less.
+    That is the provider's whole capacity (the total less the host reserve, times the allocation
+    ratio), or ``max_unit`` if that is less.
 
     :param reportclient: ``nova.scheduler.client.report.SchedulerReportClient``
     :param provider: the UUID of the resource provider, which is that of the compute node

@@ -89,8 +89,9 @@ class NovaHostInstances:
         """Return all elastic instances of this host, as Nova's database has them now.
 
         An instance is left out if its data cannot be read, which is logged, or if its compute node
-        is none of this nova-compute's. Of an instance that was found not to be elastic, only the
-        columns are read, unless its row in the database was changed lately.
+        is none of this nova-compute's. Of an instance that an earlier call found not to be elastic,
+        only the columns are read, until its row in the database changes. It counts as found only
+        if its row had not changed for 10 s, because the database has whole seconds.
         """
         context, host = nova_context.get_admin_context(), self._manager.host
         here = objects.InstanceList.get_by_host(context, host, expected_attrs=[])

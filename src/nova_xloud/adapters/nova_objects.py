@@ -74,8 +74,9 @@ def facts_of(flavor: Any, image_meta: Any) -> FlavorFacts:
 def memory_floor(maximum: Size) -> int:
     """Return the least memory, in MiB, that a flavor of size ``maximum`` may name as its minimum.
 
-    That follows from ``[xloud] memory_floor_mb`` and ``[xloud] memory_floor_percent``. The boot
-    size depends on it, so both options have to be the same in the nova.conf of all services.
+    This floor follows from ``[xloud] memory_floor_mb`` and ``[xloud] memory_floor_percent``. The
+    boot size depends on the floor, so both options have to be the same in the nova.conf of all
+    services.
     """
     options = CONF.xloud
     floor = MemoryFloor(options.memory_floor_mb, options.memory_floor_percent)
@@ -115,9 +116,9 @@ def bounds_of_flavor(flavor: Any, image_meta: Any) -> Bounds:
 def desired_of(instance: Any, facts: FlavorFacts) -> Desired:
     """Return the record of a ``nova.objects.Instance`` for its current flavor.
 
-    If there is none, see :func:`read_desired`. If the record cannot be read, a warning is logged,
-    and the result has ``readable`` False. It then desires the size in the instance's columns, at
-    most the maximum. The same warning is not repeated at each call.
+    If the instance has no such record, the result is what :func:`read_desired` returns then. If the
+    record cannot be read, a warning is logged, but not again at each call. The result then has
+    ``readable`` False, and desires the size in the instance's columns, at most the maximum.
 
     :param facts: the facts of the instance's current flavor and its image
     """
@@ -170,10 +171,10 @@ def keep_what_is_claimed(instance: Any) -> None:
     """Set the record of an elastic instance that has none, or none that can be read.
 
     An instance has none if it was created by a stock Nova, or by a nova-xloud that did not write
-    records at create. The new record then has the size that is desired without one, see
-    :func:`read_desired`. If the record was unreadable, the new one gets the size in the instance's
-    columns, at most the maximum. The caller saves the instance. For any other instance nothing is
-    done. Call this before the image or the flavor of the instance is replaced.
+    records at create. The new record then desires what :func:`read_desired` returns without a
+    record. If the record was unreadable, the new one desires the size in the instance's columns, at
+    most the maximum. The caller saves the instance. For any other instance nothing is done. Call
+    this before the image or the flavor of the instance is replaced.
     """
     if not is_elastic(instance):
         return
@@ -239,7 +240,8 @@ def recorded_size(instance: Any) -> Size:
 def size_to_count(instance: Any) -> Size:
     """Return the size that an instance counts for in the resource tracker.
 
-    ``heal_allocations`` claims it too, and so does a live migration if Placement has no allocation.
+    ``heal_allocations`` claims this size too, and so does a live migration if Placement has no
+    allocation for the instance.
 
     For each resource it is the larger of two numbers: what the instance's column has, and what
     stays claimed by its record once the desired size is reached. For an instance that is not
@@ -309,9 +311,10 @@ def scaling_of_instance(instance: Any, desired: Desired) -> Scaling:
 
 
 def is_scaled_as_loaded(instance: Any) -> bool:
-    """Return whether an instance is scaled automatically, from what is loaded of it.
+    """Return whether an elastic instance has a mode other than ``off``, from what is loaded of it.
 
-    Nothing is read from the database: an instance of which that is not loaded is not scaled.
+    Nothing is read from the database. False if the flavor is not loaded. If ``system_metadata`` is
+    not loaded, the mode is that of the flavor, or else of nova.conf.
     """
     if "flavor" not in instance or not is_elastic_as_loaded(instance):
         return False
@@ -333,7 +336,7 @@ def same_flavor(one: Any, other: Any) -> bool:
 def set_desired(instance: Any, desired: Desired) -> None:
     """Make ``desired`` the record in an instance's ``system_metadata``; the caller saves it.
 
-    Until a resize is confirmed, the record of the flavor before is kept beside it, for a revert.
+    Until a resize is confirmed, the record of the previous flavor is kept beside it, for a revert.
     """
     instance.system_metadata = replaced(
         instance.system_metadata, desired, _key(instance), _resized_from(instance)

@@ -125,10 +125,11 @@ class InstancePorts:
 
 
 def usual_period(instance: Any) -> int:
-    """Return the seconds between two statistics of a guest's balloon that are usual for it.
+    """Return the usual period of the statistics of a guest's balloon, in seconds.
 
-    That is ``[libvirt] mem_stats_period_seconds``, and one second, the shortest that libvirt knows,
-    for an instance that is scaled automatically. 0 if guests of this host have no balloon.
+    That is ``[libvirt] mem_stats_period_seconds``. For an instance that is scaled automatically it
+    is one second, the shortest that libvirt knows. If the option is 0, the guests of this host have
+    no balloon, and the result is 0.
     """
     usual = int(CONF.libvirt.mem_stats_period_seconds)
     return min(OFTEN, usual) if nova_objects.is_scaled_as_loaded(instance) else usual

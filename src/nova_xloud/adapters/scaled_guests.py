@@ -22,7 +22,9 @@ _CLASSES = (VCPU, PCPU, MEMORY_MB)
 
 
 class NovaScaledGuests:
-    """Reads the guests and the room of one ``nova.compute.manager.ComputeManager``.
+    """Reads guests and capacity of the host of one ``nova.compute.manager.ComputeManager``.
+
+    It also has the quota checked, by nova-conductor.
 
     :param ports: has the connection to libvirt, and the Placement client
     """
@@ -35,10 +37,12 @@ class NovaScaledGuests:
     def samples(
         self, desired: Mapping[str, Size], periods: Mapping[str, float]
     ) -> Mapping[str, GuestSample]:
-        """Return a sample of each guest of ``desired`` that runs, by UUID.
+        """Return a sample of each guest of ``desired`` that runs and is not paused, by UUID.
 
-        It is empty if Nova's virt driver is not that of libvirt.
+        The result is empty if Nova's virt driver is not that of libvirt.
 
+        :param desired: the size that each instance is to have, by UUID
+        :param periods: seconds between two reports of each guest's balloon driver, by UUID
         :raises DomainError: libvirt could not be asked
         """
         # Imported here, because nova-api loads this module too and may have no libvirt-python.
@@ -48,10 +52,12 @@ class NovaScaledGuests:
         return {} if connection is None else read_samples(connection, desired, periods)
 
     def room(self, node: str) -> HostRoom:
-        """Return what Placement has on a compute node for the claims of all its instances.
+        """Return capacity and usage of a compute node in Placement, for CPUs and memory.
 
-        Placement is called twice.
+        Placement is called twice. A class of VCPU, PCPU and MEMORY_MB without an inventory is left
+        out.
 
+        :param node: the hypervisor hostname of the compute node
         :raises PlacementUnavailable: Placement could not be asked, or answered with an error
         :raises NotFound: the compute node is not one of this host's
         """
@@ -83,6 +89,6 @@ class NovaScaledGuests:
     def check_growth(self, uuid: str, size: Size) -> None:
         """Ask nova-conductor whether the quota allows an instance to grow to ``size``.
 
-        :raises Refused: it does not, or the quota could not be checked
+        :raises Refused: the quota does not allow it, or could not be checked; the code says which
         """
         self._conductor.check_growth(nova_context.get_admin_context(), uuid, size)

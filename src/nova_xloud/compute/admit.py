@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Admit an adjustment: decide, claim in Placement, then write the desired size to the record.
 
-:func:`admit` does all three in this order under the instance's lock. nova-api may check a quota a
-second time, after the claim. Then :func:`reserve` decides and claims before that check, and
-:func:`admit` writes the desired size after it.
+:func:`admit` does all three in this order under the instance's lock. If nova-api has to check the
+quota a second time, it calls for :func:`reserve` first, which decides and claims. Then nova-api
+checks the quota, and :func:`admit` only writes the desired size.
 
 A crash between the claim and the write may leave more reserved than is desired. That is wasteful
 until a pass over the host has it released, and never unsafe. Nothing is set in the guest here; the
@@ -52,8 +52,8 @@ class Admission:
     :ivar nothing_to_do: the size asked for is desired, reserved and reached already, so nothing was
         written and no run is needed
     :ivar shrinks: the guest was seen to hold at least the desired vCPUs and memory, so the run
-        is not expected to give it more. If :func:`reserve` had made the claim, it was seen then.
-        False if there is nothing to do, or if the guest is off
+        is not expected to give it more. The guest was seen by :func:`reserve`, if that made the
+        claim. False if there is nothing to do, or if the guest is off
     """
 
     generation: int
@@ -67,9 +67,9 @@ class Reserved:
 
     :ivar request: the request that the claim is for
     :ivar request_id: the id of the API request that asked for it
-    :ivar view: the record as :func:`reserve` left it, but with the version from before
+    :ivar view: the record as :func:`reserve` left it, but with the version from before that write
     :ivar plan: what was decided; ``claim`` covers ``plan.claim``
-    :ivar claim: the size that was reserved for the instance afterwards
+    :ivar claim: the size that was reserved for the instance when :func:`reserve` was done
     :ivar shrinks: the same as :attr:`Admission.shrinks`
     """
 

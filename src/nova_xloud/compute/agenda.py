@@ -49,11 +49,11 @@ class Lane(enum.Enum):
     """
 
     OWED = "owed"
-    """Runs of :attr:`Urgency.OWED`, while their next call is not one for ``SLOW``."""
+    """Runs of :attr:`Urgency.OWED`, unless their next call belongs to ``SLOW``."""
     QUICK = "quick"
-    """All other calls. Most are answered at once; a guest's agent may take some seconds."""
+    """All other runs. Most calls are answered at once; a guest's agent may take some seconds."""
     SLOW = "slow"
-    """Calls in which libvirt waits for the guest to give vCPUs back, whatever the run's urgency."""
+    """Runs of any urgency in whose next call libvirt may wait for the guest to give vCPUs back."""
 
 
 class Agenda(Generic[T]):

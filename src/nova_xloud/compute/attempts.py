@@ -27,7 +27,8 @@ class _Attempt:
 class Attempts:
     """Remembers the last try of each instance of a host.
 
-    :param options: ``retry_interval`` is the first pause, ``retry_max_interval`` the longest
+    :param options: ``retry_interval`` is the first pause, ``retry_max_interval`` the longest, both
+        in seconds
     :param now: returns monotonic seconds
     """
 

@@ -4,7 +4,7 @@
 Each step runs under the instance's lock and is computed from what was read under that lock. Between
 two steps the lock is free, so a user's operation waits for a step and not for the whole run. In a
 step libvirt may wait for the guest for 5 s. If the run then finds that operation going on, or does
-not get the lock within some seconds, it ends.
+not get the lock within 10 s, the run ends as deferred.
 
 A run is a generator. It yields a pause where there is nothing to do but wait, and while it pauses
 it holds no lock and no thread: thousands of runs may wait at once.
@@ -72,8 +72,9 @@ def converge(
 
     The run ends as deferred if another operation goes first, another libvirt call has the domain,
     QEMU or Placement does not answer, the guest cannot follow because it is paused or boots, the
-    instance is not driven in its vm_state, the run takes too long, or nova-compute is stopping. A
-    later pass queues another run if there is still something to do.
+    run takes too long, or nova-compute is stopping. It also ends so if the vm_state, such as
+    ``error``, is one in which nova-xloud leaves the guest as it is. A later pass queues another run
+    if there is still something to do.
 
     That the size was reached is an outcome only once it is recorded: if another operation has begun
     before that, the run ends as deferred, and an error of the database is raised as it is. Any

@@ -36,8 +36,8 @@ def execute(
     A step that waits for the guest or ends the run does nothing here, except that the step
     :class:`~nova_xloud.core.convergence.steps.Converged` may write the record.
 
-    The run can go on after most errors of libvirt in setting the definition, the CPUs online or the
-    statistics' period, and in removing vCPUs. These errors are not raised.
+    In four kinds of calls most errors of libvirt are not raised, because the run can go on: setting
+    the definition, the CPUs online or the period of the statistics, and removing vCPUs.
 
     :param run: what the run has commanded and learned before
     :param now: the time now: ISO 8601, UTC
@@ -85,10 +85,10 @@ def execute(
 
 
 def _claim(size: Size, instance: Instance, seen: Observation) -> None:
-    """Claim ``size``, and write it into the instance's columns.
+    """Claim ``size``, and write it into the instance's columns, which quotas count.
 
-    The run may wait for its guest afterwards. Until its end the columns, which quotas count, would
-    say less than is reserved.
+    The columns are not left to the end of the run, because the run may wait for its guest for long.
+    Until its end the columns would have less than is reserved.
 
     :raises InvalidState: another operation has begun; the claim was made
     """

@@ -39,12 +39,12 @@ def outcome_record(
 
     It is the current record itself if phase, code, number of tries and conditions stay the same. So
     an instance that was never adjusted, has its size and no condition, stays without a record. A
-    run that reached the size sets the number of tries to None. If the instance is not driven, DEFER
-    changes the conditions only.
+    run that reached the size sets the number of tries to None. ``Event.DEFER`` changes only the
+    conditions if the vm_state, such as ``error``, is one in which runs leave the guest as it is.
 
     :param seen: the instance as it was read last
     :param now: the time now: ISO 8601, UTC
-    :param code: the stable reason code of the error that ended the run; empty: that of the phase
+    :param code: the stable reason code of the error that ended the run; empty: ``xloud.<phase>``
     :param message: why the run ended, for people
     """
     desired = seen.view.desired
@@ -76,8 +76,8 @@ def outcome_record(
 def finish(instance: Instance, seen: Observation, run: RunState, record: Desired) -> Size:
     """Release what the guest gave back, write ``record``, and stop a balloon that did not follow.
 
-    The balloon's statistics get their usual period again. That and stopping the balloon are done
-    even if the release or the write fails.
+    To stop a balloon is to set its target to the size that it has. The balloon's statistics get
+    their usual period again. Both are done even if the release or the write fails.
 
     The caller has the instance's lock. The guest is called last, because the claim must not be
     written after a call to the guest. Until then the balloon may still inflate towards its target,
@@ -106,8 +106,9 @@ def finish(instance: Instance, seen: Observation, run: RunState, record: Desired
 def alarm(instance: Instance, seen: Observation, now: str, why: str) -> None:
     """Log and record that the guest holds more than is reserved, without waiting for the run's end.
 
-    Nothing is done if all that must be claimed of what the guest holds is reserved. Else an error
-    is logged at each call, and the record is written if the conditions are not recorded yet.
+    Nothing is done if the reserved size covers the part of what the guest holds that must be
+    claimed (``state.must_be_claimed``). Else an error is logged at each call, and the record is
+    written if the conditions are not recorded yet.
 
     :param now: the time now: ISO 8601, UTC
     :param why: why no more can be reserved, for people
@@ -148,9 +149,9 @@ def _leave(instance: Instance, seen: Observation, run: RunState) -> None:
     """Set the balloon's target to its present size, and its statistics to their usual period.
 
     The target is set if this run asked for less memory and the guest did not follow: a driver that
-    loads later must not shrink the guest on outdated statistics. It stays if the request has
-    ``force``. The period is set if it is still the short one of a shrink. Nothing is done if the
-    guest is off, or if the instance is not driven.
+    loads later must not shrink the guest on outdated statistics. The target stays if the request
+    has ``force``. The period is set if it is still the short one of a shrink. Nothing is done if
+    the guest is off, or if the instance is not driven.
 
     :raises DomainError: libvirt failed a call on the guest
     """

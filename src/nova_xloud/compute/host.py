@@ -61,6 +61,9 @@ OpensInstances = Callable[[Any, Any], Instance]
 class Host:
     """One compute host: answers requests, converges its instances, and makes its passes.
 
+    :param facts: what is known of the host, until :meth:`learn` is called
+    :param scaling: makes the service of automatic growth; None: nothing grows automatically
+
     :ivar clock: the clock by which callers name their deadlines
     """
 
@@ -273,9 +276,10 @@ class Host:
         The instance's lock is not taken, so the answer does not wait for another operation.
 
         :returns: ``admitted`` (bool); ``refusal`` (``{code, message}``, or None if admitted);
-            ``claim`` and ``desired`` (``{vcpus, memory_mb}``, or None if the size is not allowed or
-            this could not be decided); ``steps`` (a list of ``{step, ...}``, empty in these cases
-            and if there is nothing to do); ``blockers`` (a list of ``{resource, code, message}``)
+            ``desired`` (the new desired size) and ``claim`` (the size to reserve), both
+            ``{vcpus, memory_mb}``, or None if the size is not allowed or this could not be
+            decided; ``steps`` (a list of ``{step, ...}`` in their order, empty in these cases and
+            if there is nothing to do); ``blockers`` (a list of ``{resource, code, message}``)
         :raises HostUnavailable: the guest's QEMU does not answer
         :raises PlacementUnavailable: Placement does not answer, or not with the allocation. If
             Placement fails later, while the request is decided, that is the ``refusal`` instead
@@ -322,9 +326,11 @@ class Host:
     def status(self, context: Any, nova_instance: Any) -> dict[str, Any]:
         """Return the status of an instance, and the size in its libvirt definition.
 
-        :returns: what :func:`nova_xloud.core.instance.status.status` returns, and ``definition``:
-            what libvirt would start the guest with, ``{vcpus, memory_mb}``, or None if libvirt has
-            no definition. ``definition`` is for ``nova-xloud-status``; the API leaves it out
+        :returns: what :func:`nova_xloud.core.instance.status.status` returns, and two more keys.
+            ``autoscale`` has what automatic growth knows; while it defers a growth, ``conditions``
+            also has ``GrowthDeferred``. ``definition`` is what libvirt would start the guest with,
+            ``{vcpus, memory_mb}``, or None if libvirt has no definition. ``definition`` is for
+            ``nova-xloud-status``; the API leaves it out
         :raises HostUnavailable: the guest's QEMU does not answer, or the host is reading too many
             other guests
         :raises PlacementUnavailable: Placement could not be asked
@@ -398,7 +404,10 @@ class Host:
         return self._reconciler.begin()
 
     def close(self) -> None:
-        """Stop all runs before their next step, because nova-compute is stopping; do not wait."""
+        """Stop automatic growth, and all runs before their next step; do not wait.
+
+        nova-compute calls this because it is stopping.
+        """
         if self._scaling is not None:
             self._scaling.close()
         self._worker.close()

@@ -16,12 +16,19 @@ from nova_xloud.core.size import Size
 
 
 def is_driven(one: ManagedInstance) -> bool:
-    """Return whether the vm_state of the instance is one in which it is driven to its size."""
+    """Return whether runs change the guest in the vm_state that the instance has.
+
+    In other vm_states, such as ``error``, a run only claims what a running guest holds.
+    """
     return one.view.vm_state in DRIVEN_STATES
 
 
 def is_followed(one: ManagedInstance, stats: DomainStats | None) -> bool:
-    """Return whether a pass checks the instance: if it is driven, or its guest is seen to run."""
+    """Return whether a pass checks the instance: if it is driven, or its guest is seen to run.
+
+    :param stats: libvirt's statistics of the instance's domain; None if there is no domain, or if
+        the domain was busy
+    """
     return is_driven(one) or (stats is not None and stats.running)
 
 

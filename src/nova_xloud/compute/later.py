@@ -34,8 +34,8 @@ class Later:
         """Have ``call`` made after ``seconds`` seconds in the thread, and return at once.
 
         :param purpose: what the call is to do, for the log if the call fails
-        :raises RuntimeError: no thread could be started. The call is made once a later one starts
-            the thread
+        :raises RuntimeError: no thread could be started. ``call`` is made all the same if this
+            method is called again and can start the thread
         """
         with self._changed:
             self._came += 1

@@ -1,17 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """End the events of instance actions that no run would end.
 
-A run ends the event of its own request. That leaves events open in which nobody does anything any
-more:
+A run ends the event of its own request. In three cases an event stays open that no run would end:
 
 - A run writes its outcome into the record first, and then the worker ends the event. A process that
-  is killed between the two leaves an event that no run would end, because the record says that the
-  adjustment has ended.
+  is killed between the two leaves the event open. Later runs leave it as it is, because the record
+  says that the adjustment has ended.
 - A run is deferred, and leaves its event open for the run that resumes it. Another request is
   admitted before that, and from then on the runs are those of the new request.
 - An adjusted server is deleted, or is resized and begins anew at another flavor's boot size.
 
-So after each pass the open events are ended of every request that is not the one in progress.
+So after each pass the open events of an instance are ended if its last adjustment has ended, or if
+the instance was deleted. Those of earlier requests end with the outcome of the last one.
 """
 
 from __future__ import annotations
@@ -29,11 +29,12 @@ MOST_ERRORS = 3
 
 
 class LeftOpen:
-    """The requests of a host whose events may be open, and their end.
+    """Remembers the requests of a host whose events may be open, and ends these events.
 
     All methods may be called by several threads.
 
-    :param is_busy: returns whether a run of the instance is queued or going on; it ends its event
+    :param is_busy: takes the UUID of an instance; returns whether a run of the instance is queued
+        or going on. Such a run ends its own event, so the instance is left for a later call
     """
 
     def __init__(self, host_instances: HostInstances, is_busy: Callable[[str], bool]) -> None:
@@ -49,7 +50,7 @@ class LeftOpen:
             self._requests.setdefault(uuid, set()).update(filter(None, request_ids))
 
     def seen(self, instances: Iterable[ManagedInstance], *, are_new: bool) -> None:
-        """Remember the requests in the records of these instances that have not ended.
+        """Remember the requests that these instances' records name and that have not ended.
 
         :param are_new: this process has begun no run of these instances yet, so also events of
             requests that have ended may have been left open
@@ -60,13 +61,14 @@ class LeftOpen:
                 self.begun(one.uuid, progress.request_ids)
 
     def finish(self) -> None:
-        """End what can be ended by now, each with the outcome that the instance's record has.
+        """End the open events of requests that have ended, with the outcome in the record.
 
-        It takes some queries to the database for each request that has ended since the last call.
-        Does nothing while another thread is at it: passes follow each other sooner than a host with
-        many instances is done. Never raises: an error is logged, and a later call tries again.
-        After :data:`MOST_ERRORS` errors the call ends, because most likely the database does not
-        answer.
+        If the instance was deleted, its events end with :class:`NotFound`. This takes some queries
+        to the database for each request that has ended since the last call. So on a host with many
+        instances a call may last until the next pass has ended too: a call that comes while another
+        thread is in this method does nothing. Never raises: an error is logged, and a later call
+        tries again. After :data:`MOST_ERRORS` errors the call ends, because most likely the
+        database does not answer.
         """
         if not self._turn.acquire(blocking=False):
             return
@@ -101,7 +103,10 @@ class LeftOpen:
                 self._forget(uuid, ended)
 
     def _finish(self, uuid: str, request_ids: set[str]) -> set[str]:
-        """End the open events of requests that have ended; return the requests to forget."""
+        """End the open events of those of ``request_ids`` that have ended.
+
+        :returns: the requests to forget: those that have ended, and those that another host follows
+        """
         try:
             view = self._host_instances.open(uuid, "").record.refresh()
         except NotFound as deleted:

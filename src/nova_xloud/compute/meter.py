@@ -38,9 +38,11 @@ class RoundReport:
     :ivar codes: how many recommendations of one resource have each reason code, in this round
     :ivar deferred: how many servers do not get what is recommended, by the reason code
     :ivar deferred_servers: the UUIDs of these servers
-    :ivar oldest_sample: the age of the oldest last sample of a server, seconds
-    :ivar oldest_wish: for how long a server should have had another size, and neither got it nor
-        was deferred, seconds
+    :ivar oldest_sample: how many seconds ago the server that was sampled least lately was sampled;
+        0.0 if no server has a sample
+    :ivar oldest_wish: the longest time in seconds for which a server in the mode ``on`` has been
+        recommended another size, and neither has its desired size changed nor is the change
+        deferred; 0.0 if there is no such server
     """
 
     seconds: float
@@ -68,7 +70,7 @@ class Meter(Protocol):
     def admitted(self, uuid: str, generation: int, began: float, *, nothing_to_do: bool) -> None:
         """Count an adjustment that this host admitted.
 
-        Its claim and its record are written already, unless there was nothing to do.
+        The claim and the record are written already, unless there was nothing to do.
 
         :param generation: the generation of the desired size
         :param began: when the request came to this host, in monotonic seconds

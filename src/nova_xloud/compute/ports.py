@@ -29,7 +29,8 @@ class Domain(Protocol):
     def read(self, *, agent: bool = True) -> DomainReading:
         """Return what libvirt and the guest's agent report of the domain now.
 
-        :param agent: whether the agent may be asked; if not, ``vcpus_online`` is None
+        :param agent: whether the agent may be asked; if not, or if the agent does not answer,
+            ``vcpus_online`` is None
         """
 
     def ping(self) -> None:
@@ -52,7 +53,11 @@ class Domain(Protocol):
         """
 
     def set_memory(self, mib: int) -> None:
-        """Set the balloon's target in the running guest to ``mib`` MiB; the definition stays."""
+        """Set the balloon's target in the running guest to ``mib`` MiB; the definition stays.
+
+        :raises InvalidSize: ``mib`` is 0, negative, or above the maximum
+        :raises DomainNotRunning: the domain is shut off
+        """
 
     def set_statistics_period(self, seconds: int) -> None:
         """Have QEMU ask the balloon driver for statistics every ``seconds`` seconds.
@@ -113,8 +118,9 @@ class Claims(Protocol):
     def read(self) -> Reservation:
         """Return the instance's allocation, as Placement has it now.
 
-        :returns: its size is 0 and 0 if Placement has no allocation on this host; but a resource
-            that the flavor fixes by resource class (``resources:VCPU``) has the flavor's number
+        :returns: the allocation. Without an allocation on this host, its size is 0 vCPUs and 0 MiB;
+            but a resource that the flavor fixes by resource class (``resources:VCPU``) always has
+            the flavor's number
         :raises PlacementUnavailable: Placement could not be asked, or answered with an error
         """
 
@@ -139,7 +145,8 @@ class Claims(Protocol):
         :raises ClaimRefused: Placement refuses ``size`` though it is no more than is allocated, or
             answers 400 or 404, for example because it does not know the host
         :raises NoAllocation: ``current`` has no allocation for the instance on this host
-        :raises PlacementUnavailable: Placement could not be asked, or answered with another error
+        :raises PlacementUnavailable: Placement could not be asked, or answered with another error.
+            The allocation may have been changed all the same
         """
 
 
@@ -199,7 +206,8 @@ class Actions(Protocol):
     def start_once(self, name: str) -> None:
         """Create the instance action ``name`` for the id of the request, unless it has an action.
 
-        Requests of automatic growth share their id with the others of the instance on that day.
+        This is for automatic growth: all its requests for an instance on one day have the same id,
+        so only the first of them creates an action.
         """
 
     def event(self, name: str) -> AbstractContextManager[Any]:

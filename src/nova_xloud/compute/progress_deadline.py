@@ -19,10 +19,10 @@ MAX_STEP_IN_TIMEOUTS = 5
 class ProgressDeadline:
     """Decides when a run stops waiting for its guest in one step.
 
-    The wait ends when the guest has not come nearer to its goal than ever before for ``timeout``
-    seconds, or for the step's own ``within`` if that is less. It also ends after
-    :data:`MAX_STEP_IN_TIMEOUTS` times ``timeout``, even if the guest still comes nearer. So the
-    wait ends too if the guest only moves to and fro, or is too slow.
+    A guest makes progress when it comes nearer to the step's goal than it has been before. To move
+    to and fro is no progress. The wait ends after ``timeout`` seconds without progress, or after
+    the step's own ``within`` seconds if that is less. It also ends after
+    :data:`MAX_STEP_IN_TIMEOUTS` times ``timeout`` in all, even if the guest still makes progress.
 
     :param timeout: the option ``step_timeout``, in seconds
     """
@@ -34,7 +34,7 @@ class ProgressDeadline:
         self._since = self._begun = 0.0
 
     def reset(self) -> None:
-        """End the time of a step: the next call of :meth:`passed` starts the time of another."""
+        """Forget the step that was waited for; the next call of :meth:`passed` begins another."""
         self._nearest = None
 
     def passed(self, step: steps.Await) -> bool:

@@ -16,7 +16,7 @@ GOOD_FOR = 10.0
 class Promises:
     """Remembers what :func:`~.admit.reserve` claimed last for each instance, for 10 s.
 
-    If one is forgotten sooner, the instance is read once more, and nothing else is different.
+    A claim that is forgotten sooner costs no more than another reading of the instance.
 
     :param now: returns monotonic seconds
     """
@@ -27,7 +27,7 @@ class Promises:
         self._made: dict[str, tuple[float, Reserved]] = {}
 
     def put(self, uuid: str, reserved: Reserved) -> None:
-        """Remember ``reserved`` for the instance, and forget all that are older than 10 s."""
+        """Remember ``reserved`` for the instance, and forget all that is older than 10 s."""
         with self._lock:
             now = self._now()
             self._made = {

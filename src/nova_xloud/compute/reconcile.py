@@ -74,7 +74,8 @@ class Reconciler:
 
     :param now: returns monotonic seconds
     :param sleep: sleeps for so many seconds
-    :param learn: called with all instances that a pass has read, and when it began to
+    :param learn: called in each pass with all elastic instances of the host, as the pass has read
+        them, and with the monotonic seconds at which the pass began
     """
 
     def __init__(
@@ -120,7 +121,7 @@ class Reconciler:
         self._is_first = True
 
     def request_begun(self, uuid: str, request_id: str) -> None:
-        """Have the passes to come end the event of an admitted request if no run does."""
+        """Have later passes end the event of an admitted request if no run ends it."""
         self._left_open.begun(uuid, [request_id])
 
     def begin(self) -> threading.Thread:
@@ -191,6 +192,7 @@ class Reconciler:
         No run is queued for an instance with a task_state, with a run that is queued or going on
         already, or with a request that was admitted since the reading. Nor is one queued during the
         pause after the last try, unless the instance has changed since or the drift is urgent.
+        If an instance has a run now, another pass begins once that run has ended.
 
         The pass is reported to the meter. If libvirt or Placement cannot be asked, a warning is
         logged instead, and no run is queued. An error in reading all instances from the database is

@@ -46,7 +46,7 @@ Waits = Generator[Pause, bool | None, T]
 
 
 def in_the_same_lane(wait: Waits[T], *, may_wait: bool) -> Waits[T]:
-    """Run ``wait``, give each of its pauses this ``may_wait``, and return what ``wait`` returns.
+    """Run ``wait`` with ``may_wait`` set on each of its pauses; return what ``wait`` returns.
 
     So a run that has got a thread in which libvirt may wait for the guest gets such a thread again
     after it has waited for a lock or an answer.

@@ -54,8 +54,8 @@ class _QueuedRun:
     :ivar action: the instance action that the run is an event of; None if of no action
     :ivar urgency: why the run was queued; or the urgency of a run that was submitted while this one
         was the first of the instance, if that is more urgent
-    :ivar shrinks: whether neither this run nor one that was submitted while this one was the first
-        of the instance is expected to give the guest more
+    :ivar shrinks: whether this run, and each that was submitted while this one was the first of
+        the instance, is expected to give the guest nothing more
     :ivar future: gets the outcome or the error
     :ivar steps: the generator that makes the run; None if the run has not begun
     :ivar pauses: how often the run has paused, so that a wake-up for an earlier pause is ignored
@@ -134,9 +134,9 @@ class Worker:
 
         Runs of one instance never overlap: libvirt reports a balloon's size but not its target, so
         only the run that set the target knows it. If a run of the instance is queued or going on,
-        the new run follows it. The earlier run is woken, does what is desired by then, and gets the
-        place in the queue that the new one would have if that is more urgent or may give the guest
-        more. The new run usually finds little left to do.
+        the new run follows it. The earlier run is woken, and does what is desired by then. It takes
+        over the urgency of the new run if that is higher. If the new run may give the guest more,
+        the earlier run counts as one that may, too. The new run usually finds little left to do.
 
         :param action: the name of the instance action in which the run is recorded as an event, and
             of the notifications; None: neither
@@ -167,7 +167,7 @@ class Worker:
             return uuid in self._runs
 
     def on_idle(self, uuid: str, then: Callable[[], object]) -> bool:
-        """Call ``then`` once no run of this instance is queued or going on any more.
+        """Call ``then`` once all runs of this instance that are queued or going on have ended.
 
         ``then`` replaces that of an earlier call for the instance. It is not called if nova-compute
         stops before.

@@ -19,7 +19,7 @@ Options = Callable[[], Mapping[str, Any]]
 class AboutEndpoint:
     """Answers the RPC call ``about`` in nova-compute, nova-conductor and nova-scheduler.
 
-    nova-conductor and nova-scheduler answer no other call of nova-xloud.
+    nova-scheduler answers no other call of nova-xloud, and nova-conductor only ``check_growth``.
 
     :param options: returns the options to report; it is called for each answer
     """

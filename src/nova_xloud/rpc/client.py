@@ -211,8 +211,8 @@ class XloudAPI:
 
         :param new_count: at most the flavor's vCPUs
         :raises Refused: the errors that the class names; also with a code
-            ``xloud.guest_refused.<what>`` if the guest does not follow, or not within
-            ``[xloud] hotplug_timeout`` seconds
+            ``xloud.guest_refused.<what>`` if the guest does not follow, or if the change is not
+            done within ``[xloud] hotplug_timeout`` seconds
         """
         timeout = math.ceil(CONF.xloud.hotplug_timeout) + CONF.rpc_response_timeout
         self._call_in_time(
@@ -353,7 +353,7 @@ def _number(version: str) -> tuple[int, ...]:
 
 
 def _arguments(request: AdjustRequest) -> dict[str, Any]:
-    """Return the arguments that stand for ``request``; ``autoscale`` only if it names a mode."""
+    """Return the RPC arguments for ``request``; ``autoscale`` is among them if it names a mode."""
     arguments = asdict(request)
     # Only a compute host makes automatic requests, to itself.
     del arguments["automatic"]

@@ -49,8 +49,10 @@ class ConductorEndpoint:
 
         :param uuid: the instance, which is in the cell of this nova-conductor
         :returns: ``{"result": None}`` if it does, else ``{"refused": {"code", "status",
-            "message"}}``; the code is ``xloud.growth_deferred.quota_unknown`` if the quota could
-            not be checked, and that of ``Invalid`` if an argument is not valid
+            "message"}}``. If the quota could not be checked, the code is that of ``Invalid`` (an
+            argument is not valid), of ``NotFound`` (the instance was deleted), of
+            ``PlacementUnavailable`` (limits or usage could not be read), or
+            ``xloud.growth_deferred.quota_unknown`` (any other error)
         """
         try:
             if not isinstance(uuid, str):
@@ -83,8 +85,9 @@ class ConductorAPI:
     def check_growth(self, context: Any, uuid: str, size: Size) -> None:
         """Raise unless the quota allows an instance to grow to ``size``.
 
-        :raises Refused: the quota does not allow that, or could not be checked, for one because
-            nova-conductor did not answer within ``ANSWERS_WITHIN`` seconds
+        :raises Refused: the quota does not allow that, or could not be checked. The code is one of
+            :meth:`ConductorEndpoint.check_growth`. It is ``xloud.growth_deferred.quota_unknown`` if
+            nova-conductor could not be asked or did not answer within ``ANSWERS_WITHIN`` seconds
         """
         # Made at the first call: nova.rpc is set up after this object is.
         if self._client is None:

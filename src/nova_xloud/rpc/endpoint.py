@@ -118,7 +118,7 @@ class XloudEndpoint:
     ) -> dict[str, Any]:
         """Return what an adjustment would do, and change nothing.
 
-        The parameters are those of :meth:`adjust`, and the result is that of
+        The parameters are the same as in :meth:`adjust`, and the result is that of
         :meth:`nova_xloud.compute.host.Host.plan`.
         """
         request = arguments.adjust_request(vcpus, memory_mb, persist, force, autoscale)
@@ -203,10 +203,10 @@ class XloudEndpoint:
 
     @_answers
     def now(self, context: Any, instance: Any) -> dict[str, Any]:
-        """Return the time now of this host's clock, by which a later ``answer_by`` has to be given.
+        """Return the time now of this host's clock, by which ``answer_by`` of a call is given.
 
-        :returns: ``{"clock": id, "seconds": float}``; after each restart of nova-compute the id is
-            another one
+        :returns: ``{"clock": id, "seconds": float}``, with monotonic seconds; after each restart of
+            nova-compute the id is another one
         """
         return asdict(self.host.clock.now())
 

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The namespace and the versions of nova-xloud's RPC interface on nova-compute.
+"""The namespace and the versions of nova-xloud's RPC interface, most of it on nova-compute.
 
-nova-conductor and nova-scheduler answer ``about`` only. The namespace is nova-xloud's own, so a
-service without nova-xloud answers that it does not know the call, and does nothing else.
+nova-conductor answers only ``about`` and ``check_growth``, nova-scheduler only ``about``. The
+namespace is nova-xloud's own, so a service without nova-xloud answers that it does not know the
+call, and does nothing else.
 
 Versions:
 
@@ -20,10 +21,10 @@ Versions:
   is called without ``answer_by``, in the earlier version of the call.
 * 1.5 - ``guests``. If a compute host does not know it, the caller calls ``status`` for each
   instance instead.
-* 1.6 - ``adjust`` and ``plan`` take ``autoscale``, the mode of automatic growth. It is sent only if
-  the request names a mode, so an older compute host still answers all other requests. The answer
-  of ``status`` has ``autoscale``; the caller adds what the database has of it to an older answer.
-  nova-conductor answers ``check_growth``.
+* 1.6 - ``adjust``, ``plan`` and ``reserve`` take ``autoscale``, the mode of automatic growth. It is
+  sent only if the request names a mode, so an older compute host still answers all other requests.
+  The answer of ``status`` has ``autoscale``; the caller adds what the database has of it to an
+  older answer. nova-conductor answers ``check_growth``.
 """
 
 NAMESPACE = "xloud"

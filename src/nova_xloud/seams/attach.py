@@ -50,10 +50,11 @@ def attach_interface(
 ) -> Any:
     """Attach an interface as Nova does, unless its port would pin more memory than is claimed.
 
-    What counts as claimed is the smaller of the memory in the server's columns and the memory that
-    its record needs claimed: the larger of the live and the persisted size. The port is read only
-    if the request names one and that memory is below the maximum. For a request that names a
-    network, Nova creates a port of vnic_type normal.
+    Only an elastic server is checked. What is claimed is judged by two numbers, of which the
+    smaller counts: the memory in the server's columns, and the larger of its live and its
+    persisted memory.
+    The port is read only if the request names one and the claimed memory is below the maximum. For
+    a request that names a network, Nova creates a port of vnic_type normal.
 
     :raises PortPinsMemory: 400; the port pins all memory, and less than the maximum is claimed
     :raises nova.exception.PortNotFound: 404; the port does not exist or the caller may not see it

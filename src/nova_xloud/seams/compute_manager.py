@@ -122,7 +122,7 @@ class XloudComputeManager(manager.ComputeManager):  # type: ignore[misc]
         self.xloud.hotplug_vcpus(context, instance, new_count)
 
     def cleanup_host(self) -> None:
-        """Stop nova-xloud's runs, clean up as Nova does, and stop serving metrics.
+        """Stop nova-xloud's runs and automatic growth, clean up as Nova does, and end the metrics.
 
         A run stops before its next step.
         """
@@ -134,7 +134,7 @@ class XloudComputeManager(manager.ComputeManager):  # type: ignore[misc]
     def post_live_migration_at_destination(
         self, context: Any, instance: Any, *args: Any, **kwargs: Any
     ) -> Any:
-        """Count the guest that has arrived as booted, then do what Nova does.
+        """Have the guest that has arrived count as booted long ago, then do what Nova does.
 
         The guest is new on this host, but it has booted on the source. If libvirt does not answer,
         a warning is logged, and the guest may get a boot grace as if it had just started.
@@ -167,9 +167,9 @@ class XloudComputeManager(manager.ComputeManager):  # type: ignore[misc]
         """Set flavor and columns as Nova does, but ``vcpus`` and ``memory_mb`` to what is claimed.
 
         Nova calls this at a resize, at its revert, and when a resize fails, and saves the instance
-        afterwards. The record becomes that of ``flavor``. At a resize it keeps the sizes with the
-        flavor before, for a revert. If the instance is not elastic and ``flavor`` names no minimum,
-        the columns are Nova's.
+        afterwards. The record becomes that of ``flavor``. At a resize the record also keeps the
+        sizes of the previous flavor, for a revert. If the instance is not elastic and ``flavor``
+        names no minimum, the columns are Nova's.
         """
         nova_objects.keep_what_is_claimed(instance)
         manager.ComputeManager._set_instance_info(instance, flavor)

@@ -38,6 +38,7 @@ def build_base_options(
     :returns: the tuple that Nova's function returns, whose first item is the dict of options
     :raises nova.exception.ValidationError: 400; a minimum of the flavor cannot be used as it
         stands, or the server boots with less than the flavor's memory and has a port that pins all
+    :raises nova.exception.NovaException: Neutron did not return a port of such a server
     """
     if not nova_objects.has_minimums(flavor):
         return original(api, context, flavor, boot_meta, *args, **kwargs)

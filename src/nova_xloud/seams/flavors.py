@@ -18,13 +18,14 @@ from nova_xloud.core.sizing.minimums import ALL_SPECS, MEMORY_SPECS, VCPU_SPECS,
 def check_extra_specs(
     original: Callable[..., None], controller: Any, req: Any, specs: dict[str, Any]
 ) -> None:
-    """Check extra specs as Nova does, after refusing values of nova-xloud's that mean nothing.
+    """Check extra specs as Nova does, after refusing unusable values of those of nova-xloud.
 
     A minimum must be an integer of at least 1, and at most the flavor's size. A minimum of memory
-    must also be at least the floor. The two spellings of a minimum must not differ. Mode, profile
-    and weight of automatic growth must be among the known ones. All of this is checked at every
-    microversion; Nova validates values only from 2.86 on. Without the check a bad minimum would be
-    found only when the create of a server is refused because of it, and a bad mode never.
+    must also be at least the floor (:func:`nova_xloud.adapters.nova_objects.memory_floor`). A
+    minimum may be named with and without the prefix ``xloud:``, but not with two values. Mode,
+    profile and weight of automatic growth must be among the known ones. All of this is checked at
+    every microversion; Nova validates values only from 2.86 on. Without the check a bad minimum
+    would be found only when the create of a server is refused because of it, and a bad mode never.
 
     :param specs: the extra specs that the request sets
     :raises nova.exception.ValidationError: 400; a value cannot be used, or Nova refuses one

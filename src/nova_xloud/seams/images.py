@@ -66,8 +66,8 @@ def rebuild(
     """Rebuild as Nova does, and have :func:`validate_flavor_image` check the image as well.
 
     Nova calls that function at every rebuild, with the flavor and the image, but without the
-    server. So an elastic server is set as an attribute of its flavor object for that time. The
-    rebuild of a stock server is Nova's own.
+    server. So while Nova's rebuild runs, an elastic server is set as an attribute of its flavor
+    object. The rebuild of a stock server is Nova's own.
 
     :raises nova.exception.ImageUnacceptable: 400; the guest would need more than is claimed
     """
@@ -194,11 +194,11 @@ def _refusal(instance: Any, image: Any) -> str | None:
 
 
 def _begins(context: Any, instance: Any, *states: str) -> bool:
-    """Return whether the instance is elastic, and its state and lock let Nova begin the operation.
+    """Return whether the instance is elastic, and Nova will begin the operation.
 
-    The state lets it if ``vm_state`` is one of ``states`` and there is no ``task_state``. A lock
-    does not stop an admin. Nothing is read from the database to find out whether the instance is
-    elastic.
+    Nova begins it if ``vm_state`` is one of ``states``, there is no ``task_state``, and the
+    instance is not locked or the caller is an admin. Nothing is read from the database to find out
+    whether the instance is elastic.
 
     :param states: the ``vm_state`` values in which the caller checks an image
     """

@@ -75,8 +75,9 @@ def guest_config(
 
     That config also turns autodeflate of the balloon off. An instance that was never adjusted and
     boots with its maximum gets Nova's own config. Side effect for an elastic instance:
-    :func:`nova_xloud.adapters.nova_objects.restart_record` updates the record, so that sizes that
-    were asked for only until the next stop end. It saves the instance if its record has changed.
+    :func:`nova_xloud.adapters.nova_objects.restart_record` updates the record, and saves the
+    instance if the record has changed. A size that was asked for only until the next stop is
+    dropped by that.
 
     :param image_meta: the image that Nova makes the guest of. While an instance is rescued or
         unshelved, this may be another image than the instance's own
@@ -125,10 +126,10 @@ def unrescue(
 ) -> None:
     """Unrescue as Nova does, after writing an elastic instance's desired size into its old XML.
 
-    Nova starts the guest from ``unrescue.xml``, which was the definition when the rescue began. It
-    may have another size than the desired one, for example because a live migration has written the
-    live size into that definition. Side effect: the record of an elastic instance is updated as by
-    :func:`guest_config`.
+    Nova starts the guest from ``unrescue.xml``, which was the definition when the rescue began. The
+    file may have another size than the desired one, for example because a live migration has
+    written the live size into that definition. Side effect: the record of an elastic instance is
+    updated as by :func:`guest_config`.
     """
     if nova_objects.is_elastic(instance):
         size = _size_to_start_with(instance, nova_objects.facts_of_instance(instance))

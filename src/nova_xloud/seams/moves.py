@@ -36,9 +36,9 @@ def schedule_migration(original: Callable[..., Any], task: Any) -> Any:
 def live_migration_request(original: Callable[..., Any], task: Any, *args: Any) -> Any:
     """Return the request spec of a live migration, which claims what is reserved on the source.
 
-    Nova has just moved the source's allocation to the migration. By the invariant it covers what
-    the guest holds, even in the middle of an adjustment. If Placement had no allocation, the larger
-    of the columns and the record counts, per resource. The spec of a stock instance is Nova's own.
+    Nova has just moved the source's allocation to the migration. That allocation covers what the
+    guest holds, even in the middle of an adjustment. If Placement had no allocation, the larger of
+    the columns and the record counts, per resource. The spec of a stock instance is Nova's own.
 
     :param task: ``nova.conductor.tasks.live_migrate.LiveMigrationTask``
     """
@@ -68,7 +68,8 @@ def resources_to_heal(
     """Return the resources of an instance for ``nova-manage placement heal_allocations``.
 
     For an elastic instance the vCPUs and memory are the larger of its columns and its record, per
-    resource. For all others they are the flavor's, and also if ``flavor`` is not the instance's.
+    resource. For any other instance they are those of ``flavor``, as in Nova. The same holds if
+    ``flavor`` is not the instance's own.
 
     :returns: amounts by resource class
     """

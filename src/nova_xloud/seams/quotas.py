@@ -2,8 +2,8 @@
 """Make Nova's own quota checks count what an instance will hold, and not the flavor's size.
 
 Nova passes a flavor to nearly all of these checks. :func:`count_as` sets on the flavor object what
-it counts for; the object lives as long as the request. If nothing is set on a flavor, it counts as
-in Nova if it names no minimum; if it names one, :func:`check_num_instances` counts its boot size.
+the flavor counts for; the object lives as long as the request. A flavor on which nothing is set
+counts as in Nova. One that names a minimum counts as its boot size in :func:`check_num_instances`.
 :func:`check_unshelve` makes its own check.
 """
 
@@ -106,7 +106,8 @@ def enforce(
     Nova calls this at create, at the recheck after a create, at restore, resize and unshelve. It
     may call this again with fewer instances.
 
-    :param delta_updates: amounts by resource that replace those of Nova and of the flavor
+    :param delta_updates: amounts by resource that replace those of Nova, and those that the flavor
+        counts for; None: no amounts
     :returns: how many instances the limits allow, at most ``max_count``
     :raises nova.exception.TooManyInstances: 403; fewer than ``min_count`` fit the limits
     """

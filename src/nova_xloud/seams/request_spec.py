@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Make the scheduler ask Placement for what an instance will hold.
 
-For a size below the maximum, it asks only for hosts that can keep a guest at such a size.
+For a size below the maximum, the scheduler asks only for hosts that can keep a guest below it.
 """
 
 from __future__ import annotations
@@ -99,9 +99,10 @@ def resource_request(
     """Return Nova's resource request, with the amounts that the instance will hold.
 
     Nova takes memory and shared vCPUs from ``request_spec``, whose properties return the right
-    size. This function corrects dedicated vCPUs, and requires the traits of a host that can keep a
-    size below the maximum. If ``request_spec.xloud_unlimited`` is set, it also removes the limit on
-    the number of candidates. If :func:`size_of` returns None, Nova's request is returned unchanged.
+    size. This function corrects dedicated vCPUs, unless the flavor fixes CPUs by resource class. It
+    requires the traits of a host that can keep a size below the maximum. If
+    ``request_spec.xloud_unlimited`` is set, it also removes the limit on the number of candidates.
+    If :func:`size_of` returns None, Nova's request is returned unchanged.
     """
     request = original(request_spec, enable_pinning_translate)
     size = size_of(request_spec)

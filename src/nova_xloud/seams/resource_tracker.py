@@ -135,7 +135,8 @@ def _platform(driver: Any) -> tuple[str | None, str | None]:
 def _used(object_or_dict: Any, instance: Any) -> Size | None:
     """Return the size that an instance uses of this host; None to count it as Nova does.
 
-    None for an instance that is not elastic.
+    None for an instance that is not elastic, unless ``object_or_dict`` is a flavor that names a
+    minimum.
 
     :param object_or_dict: the instance, or the flavor that it has on this host while it is moved.
         For anything else, such as a dict, the result is None

@@ -31,8 +31,9 @@ class Seam:
         else the name of its type, such as ``class``, ``tuple`` or ``dict``
     :ivar why: what nova-xloud does there, as text for people
     :ivar extension: ``module:attribute`` in nova-xloud. It is the function that wraps the target
-        (``WRAP``), a function that returns the entries (``APPEND``) or the class (``REGISTER``), or
-        the new value itself (``ITEM``, ``SUBCLASS``); None for ``CALL``
+        (``WRAP``), a function that returns the entries (``APPEND``), a function that takes Nova's
+        class and returns the new one (``REGISTER``), or the new value itself (``ITEM``,
+        ``SUBCLASS``); None for ``CALL``
     :ivar key: the key of the entry that is replaced, for ``ITEM``; else None
     :ivar since: the major number of the first Nova release for which the row holds (34 for Nova
         34.0); None: it holds for every release before ``until``
@@ -52,7 +53,7 @@ class Seam:
     def is_in(self, release: int) -> bool:
         """Return whether the row holds for a Nova release, given as 34 for Nova 34.0.
 
-        It holds from ``since`` on, and until before ``until``.
+        It holds from ``since`` on, and no longer from ``until`` on.
         """
         return (self.since or 0) <= release and (self.until is None or release < self.until)
 

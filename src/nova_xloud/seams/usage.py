@@ -41,8 +41,8 @@ def info_from_instance(
 ) -> dict[str, Any]:
     """Return Nova's payload of an unversioned notification, such as ``compute.instance.exists``.
 
-    With ``[xloud] usage_reports = held`` it has the size in the instance's columns instead of the
-    flavor's.
+    With ``[xloud] usage_reports = held`` the payload has the size in the instance's columns instead
+    of the flavor's.
     """
     info = original(context, instance, *args, **kwargs)
     if _held_counts():
