@@ -292,7 +292,10 @@ def register(conf: cfg.ConfigOpts) -> None:
 
 
 def engine_options(conf: cfg.ConfigOpts) -> EngineOptions:
-    """Return the present values of the options; the result does not follow changes of ``conf``."""
+    """Return the present values of the options that the package ``compute`` uses.
+
+    The result does not follow later changes of ``conf``.
+    """
     group = conf.xloud
     return EngineOptions(
         converge_workers=group.converge_workers,
@@ -314,7 +317,10 @@ def engine_options(conf: cfg.ConfigOpts) -> EngineOptions:
 
 
 def autoscale_options(conf: cfg.ConfigOpts) -> AutoscaleOptions:
-    """Return the present values of the options; the result does not follow changes of ``conf``."""
+    """Return the present values of the options ``[xloud] autoscale_*``.
+
+    The result does not follow later changes of ``conf``.
+    """
     group = conf.xloud
     return AutoscaleOptions(
         interval=group.autoscale_interval,

@@ -124,7 +124,11 @@ class _RefusedElsewhere(Refused):
 
 
 class Invalid(Refused):
-    """The body or the query string of the request does not fit its schema."""
+    """The request is malformed.
+
+    A REST request does not fit its schema, has a body that cannot be read, or has a header ``Host``
+    that cannot be part of a URL; or an argument of an RPC call has a wrong type.
+    """
 
     code = "xloud.invalid"
     status = 400
@@ -161,8 +165,9 @@ class NotFound(Refused):
 class InvalidState(Refused):
     """The instance is in a state that does not allow the request.
 
-    Its vm_state or task_state does not allow it, or another operation is changing the instance or
-    holds its lock. It is also raised if a size until the next stop is asked for and no guest runs.
+    The vm_state or task_state does not allow it, or another operation is changing the instance or
+    holds the instance's lock. The error is raised too if a size until the next stop is asked for
+    and no guest runs.
     """
 
     code = "xloud.invalid_state"
@@ -183,7 +188,8 @@ class NoAllocation(Refused):
 class ClaimRefused(Refused):
     """Placement refuses a release, or answers a write of the allocation with 400 or 404.
 
-    What was reserved stays reserved. After a refused release that is safe, and more than is needed.
+    What was reserved stays reserved. So after a refused release more is reserved than the instance
+    needs, which is safe.
     """
 
     code = "xloud.claim_refused"
@@ -210,9 +216,9 @@ class Blocked(Refused):
 class HostUnavailable(Refused):
     """The compute host cannot do now what was asked for.
 
-    It is down, stopping, or too busy to answer in time; the guest's QEMU does not answer; libvirt
-    or the guest failed a call; or the server is on no host. The error is raised too for another
-    service of Nova that does not report its version of nova-xloud.
+    The host is down, stopping, or too busy to answer in time; the guest's QEMU does not answer;
+    libvirt or the guest failed a call; or the server is on no host. The error is raised too for
+    another service of Nova that does not answer when it is asked for its version of nova-xloud.
     """
 
     code = "xloud.host_unavailable"
@@ -313,13 +319,15 @@ class DomainCallFailed(DomainError):
 
 
 class GuestRefused(XloudError):
-    """The guest, or its definition, did not get the desired size; what it has stays claimed.
+    """The guest, or its libvirt definition, did not get the desired size.
+
+    What the guest has stays claimed.
 
     :ivar code: stable reason code ``xloud.guest_refused.<what>``, with one of: ``vcpus_not_added``,
         ``vcpus_not_removed``, ``vcpus_not_online``, ``removal_unsettled``, ``memory_not_reached``,
         ``memory_floor``, ``memory_pinned``, ``no_statistics``, ``definition_not_set``,
         ``not_in_time``. Only the RPC method ``hotplug_vcpus`` raises ``not_in_time``: the
-        adjustment is admitted, and is not done yet for whatever reason
+        adjustment is admitted, and for whatever reason the guest does not have the vCPUs yet
     :ivar message: the reason, for people
     """
 
@@ -336,8 +344,9 @@ class AdjustmentDeferred(XloudError):
     """An admitted adjustment has to wait, and a later run goes on with it.
 
     Another operation or libvirt call goes first, the guest is paused or has just started, QEMU or
-    Placement does not answer, the run takes too long, nova-compute is stopping, or the instance is
-    not driven in its vm_state. What is claimed for the adjustment stays claimed.
+    Placement does not answer, the run takes too long, nova-compute is stopping, or the instance has
+    a vm_state, such as ``error``, in which its guest is not changed. What is claimed for the
+    adjustment stays claimed.
     """
 
     code: ClassVar[str] = "xloud.deferred"

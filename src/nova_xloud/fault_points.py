@@ -59,19 +59,22 @@ _FOLDER = os.environ.get(VARIABLE, "")
 def reached(point: str) -> None:
     """Kill this process if the point is armed; do nothing if :data:`VARIABLE` is not set.
 
-    An armed point is disarmed first, so the next process does not end there too.
+    An armed point is disarmed first, so the next process does not end there too. If the point
+    cannot be disarmed, the process is not killed.
+
+    :param point: a name in :data:`POINTS`
     """
     if _FOLDER:
         _kill_if_armed(Path(_FOLDER) / point)
 
 
 def folder() -> str | None:
-    """Return the folder where points of this process can be armed; None: they are off."""
+    """Return the folder where points of this process can be armed; None if fault points are off."""
     return _FOLDER or None
 
 
 def warn_if_on() -> None:
-    """Log as critical that fault points are on, with the way out; nothing if they are off."""
+    """If fault points are on, log that as critical, with what turns them off; else do nothing."""
     if _FOLDER:
         LOG.critical(
             "The environment variable %s is set to %s: this service kills itself where a test says "

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Make text of others safe to log, to show on a terminal, and to encode.
+"""Make text that others have written safe to log, to show on a terminal, and to encode.
 
 Users, guest agents and other services choose the text of names and messages. A line break in such a
 text would make a second line in a log, which looks like one of Nova's own; an escape sequence would

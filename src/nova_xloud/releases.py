@@ -91,7 +91,10 @@ def without_proxy(domain: Any) -> Any:
 
 
 def compute_api_application() -> Any:
-    """Return the WSGI application of Nova's compute API."""
+    """Return the WSGI application of Nova's compute API.
+
+    Nova reads its configuration and sets up its API service during this call.
+    """
     if major() >= 30:
         from nova.wsgi.osapi_compute import application
 

@@ -41,8 +41,8 @@ CONF = nova.conf.CONF
 class AdjustmentAPI:
     """The operations of nova-xloud in nova-api, beside those of ``nova.compute.api.API``.
 
-    The decorators of ``nova.compute.api`` check the server's state, but for :meth:`status`, and
-    whether its host is up.
+    Decorators of ``nova.compute.api`` check whether the server's host is up and, except for
+    :meth:`status`, whether the server's state allows the operation.
     """
 
     def __init__(self) -> None:
@@ -145,7 +145,10 @@ class AdjustmentAPI:
             raise
 
     def _give_back(self, context: Any, instance: Any) -> None:
-        """Have the host release a claim. If this is lost, a pass of the host releases it."""
+        """Have the host release what it has reserved for an adjustment; do not wait for that.
+
+        If the message to the host is lost, a pass of the host releases the claim.
+        """
         reached("api.unreserving")
         self._rpc.unreserve(context, instance)
 
@@ -159,8 +162,8 @@ class AdjustmentAPI:
         """Return the body of ``xloud_status``, from the compute host or else from Nova's database.
 
         The database is used if the server is on no host, if the host is down or does not answer in
-        time, and if the host refuses with ``HostUnavailable``: it cannot read the guest, or is
-        reading too many others. It is also used if Placement does not answer the host
+        time, and if the host refuses with ``HostUnavailable``: the host cannot read the guest, or
+        is reading too many others. The database is used too if Placement does not answer the host
         (``PlacementUnavailable``), while other operations change the server so often that the host
         cannot read it (``InvalidState``), and if one of them has just taken the server to another
         host (``NotFound``).

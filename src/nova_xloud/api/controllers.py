@@ -78,8 +78,9 @@ class XloudStatusController(_XloudController):
     def show(self, req: Any, server_id: str) -> dict[str, Any]:
         """Show the size of a server, its bounds, conditions and blockers.
 
-        If the server is on no compute host, or the host is down, does not answer or cannot read the
-        guest, they are what Nova's database has, and ``source`` is ``database``.
+        If the server is on no compute host, the host is down, does not answer or cannot read the
+        guest, or Placement does not answer the host, the answer is what Nova's database has, and
+        ``source`` is ``database``.
         """
         context, instance = self._server(req, server_id, policies.STATUS)
         return {"xloud_status": self.adjustment_api.status(context, instance)}
@@ -110,9 +111,10 @@ def _request(body: dict[str, Any]) -> AdjustRequest:
 
 
 def _size(body: dict[str, Any], name: str) -> int | None:
-    """Return the size of that name; None if the body does not have it.
+    """Return the value of the key ``name`` as an integer; None if the body lacks the key.
 
-    :raises Invalid: it is a float such as 1.0, which is an integer for some of Nova's validators
+    :raises Invalid: the value is a float such as 1.0, which is an integer for some of Nova's
+        validators
     """
     value = body.get(name)
     if isinstance(value, float):

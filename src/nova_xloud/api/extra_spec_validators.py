@@ -16,8 +16,8 @@ _MEMORY = "The memory, in MiB, that an instance boots with; at most the flavor's
 def register() -> list[base.ExtraSpecValidator]:
     """Return the validators of the extra specs of minimums and of automatic growth.
 
-    Each spelling of a minimum has one, which accepts integers from 1 up. Nova calls this by the
-    entry point.
+    Each of the two names of a minimum has a validator, which accepts integers from 1 up. Nova finds
+    this function by the entry point.
     """
     return [*_minimums(), *_autoscaling()]
 

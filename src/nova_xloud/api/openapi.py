@@ -7,8 +7,8 @@
 
 Bodies come from :mod:`.schemas`, methods and paths from :mod:`.policies`, the statuses of refusals
 from :data:`.http_errors.EXPECTED`, and codes from :mod:`nova_xloud.errors`. Nova validates with
-JSON schema draft 4 and OpenAPI 3.1 uses 2020-12. The keywords that are used mean the same in both,
-except that ``1.0`` is an integer in 2020-12 only. Tests check both.
+JSON schema draft 4 and OpenAPI 3.1 uses 2020-12. The keywords that the schemas use mean the same in
+both, which a test checks, except that ``1.0`` is an integer in 2020-12 only.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ _LOCATION = {
 }
 
 
-# What may be asked next, and with what of this request and its answer.
+# OpenAPI's links: a request that may follow, with values of this request and of its answer.
 _LOOK = {
     "status": {
         "operationId": "xloud_status",
@@ -199,7 +199,7 @@ def codes_of(status: int) -> list[str]:
 
 
 def text() -> str:
-    """Return :func:`document` as JSON text, which the file ``api-ref/openapi.json`` has to be."""
+    """Return :func:`document` as JSON text: the content of the file ``api-ref/openapi.json``."""
     return json.dumps(document(), indent=2) + "\n"
 
 

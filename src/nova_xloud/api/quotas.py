@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Check in nova-api whether an adjustment fits the quota.
+"""Check whether an adjustment fits the quota: in nova-api, or in nova-conductor for a compute host.
 
-The quota is that of Nova's own limits, of the server's project and of its user, or that of unified
-limits in Keystone, of the project alone. By how much a server grows is computed from the columns
-``vcpus`` and ``memory_mb`` of its instance: the compute host keeps them at the size that is
-reserved for the instance (:mod:`nova_xloud.adapters.record`).
+With Nova's own limits, the quotas of the server's project and of the server's user count. With
+unified limits in Keystone, only the quota of the project counts. By how much a server grows is
+computed from the columns ``vcpus`` and ``memory_mb`` of its instance: the compute host keeps them
+at the size that is reserved for the instance (:mod:`nova_xloud.adapters.record`).
 """
 
 from __future__ import annotations
@@ -66,11 +66,13 @@ def growth_of(instance: Any, request: AdjustRequest) -> Growth | None:
 
 
 def refusal_of_growth(context: Any, uuid: str, size: Size) -> QuotaExceeded | None:
-    """Return why the quota does not allow an instance to grow to ``size`` by itself; None if so.
+    """Return why the quota does not allow automatic growth of an instance to ``size``.
 
     nova-conductor calls this for a compute host.
 
     :param uuid: an instance of the cell of this nova-conductor
+    :returns: the refusal, which is not raised; None if the quota allows the growth, or no quota
+        has to be checked
     :raises NotFound: the instance was deleted
     :raises PlacementUnavailable: as in :func:`refusal`
     """

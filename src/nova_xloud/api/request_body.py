@@ -31,6 +31,10 @@ Application = Callable[..., Any]
 def checked(resource: Any) -> Application:
     """Return a WSGI application that checks the body of a request, and then calls ``resource``.
 
+    A request whose body cannot be read, is not UTF-8, or is nested more than :data:`DEEPEST` deep
+    is answered with 400 and the code ``xloud.invalid``. Under ``/v2`` Nova is kept from dropping
+    keys that the schema does not know.
+
     :param resource: ``nova.api.openstack.wsgi.Resource``
     """
 
@@ -49,7 +53,10 @@ def checked(resource: Any) -> Application:
 
 
 def _problem(req: Any) -> str | None:
-    """Return why a body cannot be read; None if it can, or if Nova itself says why not."""
+    """Return why the request is refused, for people.
+
+    :returns: None if the body can be read, or if it is no JSON, which Nova itself answers
+    """
     try:
         text = req.body.decode()
     except OSError:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What to do next after an error, by the error's code or, for an error without one, HTTP status.
+"""What to do next after an error: by the error's code or, if that has no advice, the HTTP status.
 
 The words are those of the table of remedies (:mod:`nova_xloud.core.remedies`).
 """

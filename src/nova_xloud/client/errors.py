@@ -83,7 +83,10 @@ class AdjustmentRefused(ClientError):
 
 
 class Invalid(AdjustmentRefused):
-    """The body of the request does not fit the API's schema, or Nova itself answered 400."""
+    """The request is malformed: its body does not fit the API's schema, for example.
+
+    The error is raised too if Nova itself answered 400.
+    """
 
     CODE = "xloud.invalid"
     PLAIN = 400
@@ -121,8 +124,9 @@ class NotFound(AdjustmentRefused):
 class InvalidState(AdjustmentRefused):
     """The state of the server does not allow the request.
 
-    The server is locked, busy with another operation, or neither active, paused nor stopped; or a
-    size until the next stop was asked for (``persist=False``) and the server does not run.
+    The server is locked, busy with another operation, or not in one of the states active, paused
+    and stopped. Or a size until the next stop was asked for (``persist=False``), and the server
+    does not run.
     """
 
     CODE = "xloud.invalid_state"
@@ -167,9 +171,9 @@ class Blocked(AdjustmentRefused):
 class HostUnavailable(AdjustmentRefused):
     """The server's compute host cannot do what was asked for now.
 
-    The host is down, busy or did not answer in time, or the guest's QEMU or libvirt fails or does
-    not answer there. If the host did not answer in time, the adjustment may have been admitted; the
-    status shows whether it was.
+    The host is down, busy or did not answer in time; the guest's QEMU or libvirt fails or does not
+    answer there; or the server is on no host. If the host did not answer in time, the adjustment
+    may have been admitted; the status shows whether it was.
     """
 
     CODE = "xloud.host_unavailable"

@@ -25,7 +25,7 @@ class Adjustment:
     :ivar memory_mb: the memory that was asked for, MiB; None: left as it was
     :ivar persist: whether the size is kept when the server is stopped and started
     :ivar request_id: the id of the request; empty if unknown. The instance action of the adjustment
-        has the same id; there is none if there was nothing to do
+        has the same id; if there was nothing to do, there is no instance action
     :ivar autoscale: the mode of automatic growth that was asked for, or ``flavor``; None: left as
         it was
     """
@@ -91,14 +91,21 @@ class Blocker:
 class Autoscale:
     """How a server is scaled automatically.
 
-    :ivar mode: ``off``, ``observe`` or ``on``
-    :ivar requested: the mode that was requested for the server; None if the flavor's counts
-    :ivar profile: how long the shrink rule remembers: ``dense``, ``balanced`` or ``careful``
-    :ivar weight: how much the server counts beside others when its host is full
-    :ivar recommendation: the size that the server should have; None if there is none (yet)
-    :ivar reasons: why, for each resource: a mapping with ``resource``, ``code`` and ``message``
-    :ivar since: since when the recommended size is the same: ISO 8601, UTC; None without one
-    :ivar age_seconds: how old the figures of the guest are; None without any
+    The last four are known to the compute host only, and only if the mode is not ``off``.
+
+    :ivar mode: ``off``; ``observe``: sizes are recommended and nothing is changed; or ``on``
+    :ivar requested: the mode that was requested for the server; None if none was, so that the mode
+        is the flavor's or, if the flavor names none, the cloud's
+    :ivar profile: for how long the server does not shrink below what its guest has needed:
+        ``dense`` (an hour), ``balanced`` (six hours) or ``careful`` (a day)
+    :ivar weight: 1 to 1000: a server with a larger weight gets more when its host is full, and
+        gives less
+    :ivar recommendation: the size that the server should have; None if no size is recommended (yet)
+    :ivar reasons: why that size is recommended: for each resource a mapping with ``resource``,
+        ``code`` and ``message``; empty without a recommendation
+    :ivar since: since when the recommended size is the same: ISO 8601, UTC; None without a
+        recommendation
+    :ivar age_seconds: how old the guest's figures are, in whole seconds; None without any figures
     """
 
     mode: str
@@ -126,8 +133,8 @@ class Status:
     :ivar conditions: ``Converged``, and the other conditions while they are true
     :ivar blockers: why a resource cannot be adjusted, or not in every way; empty if both can
     :ivar from_host: True if the status is from the compute host. False if it is from Nova's
-        database: the host is down, does not answer or cannot read the guest, or the server is on no
-        host
+        database: the host is down, does not answer or cannot read the guest, Placement does not
+        answer the host, or the server is on no host
     :ivar body: the whole ``xloud_status`` of the answer
     :ivar autoscale: how the server is scaled automatically; None if the API is too old to say
     """
@@ -165,13 +172,19 @@ class Status:
 
     @property
     def recommends_change(self) -> bool:
-        """Whether another size is recommended than is desired."""
+        """Whether automatic growth recommends another size than is desired.
+
+        False also if no size is recommended.
+        """
         told = self.autoscale
         return told is not None and told.recommendation not in (None, self.numbers.desired)
 
     @property
     def running(self) -> bool | None:
-        """Whether the guest runs; None if the status is from Nova's database."""
+        """Whether the guest runs; None if the status is from Nova's database.
+
+        A paused guest runs too.
+        """
         actuated = self.numbers.actuated
         return None if actuated is None else actuated.vcpus > 0
 

@@ -110,8 +110,8 @@ class Xloud:
     def get_status(self, server: Any) -> Status:
         """Return a server's sizes, bounds and conditions.
 
-        If the compute host is down or does not answer, or Placement does not answer it, the status
-        is from Nova's database.
+        If the compute host is down, does not answer or cannot read the guest, Placement does not
+        answer the host, or the server is on no host, the status is from Nova's database.
 
         :raises AdjustmentRefused: the status cannot be read, for example because the server is
             gone, the policy does not allow it, or the compute host runs without nova-xloud
@@ -123,7 +123,8 @@ class Xloud:
     def servers(self, limit: int | None = None, **query: Any) -> Iterator[Listed]:
         """Yield servers with their statuses, in the order of Nova's list.
 
-        A server whose status cannot be read is yielded with the error instead.
+        A server whose status cannot be read is yielded with the error instead. The list is read to
+        its end before the first server is yielded, and up to eight statuses are read at a time.
 
         :param limit: the largest number of servers; None: all
         :param query: arguments of ``Connection.compute.servers()``, such as ``all_projects``,
@@ -146,7 +147,7 @@ class Xloud:
         on_progress: Callable[[Progress], None] = lambda progress: None,
         interval: float = 1.0,
     ) -> Status:
-        """Wait until the guest has the size that was asked for, and return the last status.
+        """Wait until the guest has the size that was asked for, and return the server's status.
 
         If the guest cannot confirm the size, wait until QEMU has it; if the server does not run,
         until the size is claimed. A lost connection, an error of Nova (HTTP 500, for example) or a

@@ -97,7 +97,7 @@ def note(status: Status) -> str:
 
 
 def judge(status: Status, adjustment: Adjustment, generation: int) -> bool | NotReached:
-    """Return whether ``adjustment`` is reached, or the exception with which the wait has to end.
+    """Return whether the size of ``adjustment`` is reached, or the exception that ends the wait.
 
     The exception is returned, and not raised. The size may be reached even after an exception,
     because nova-xloud may try again.

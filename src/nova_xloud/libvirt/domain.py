@@ -39,7 +39,10 @@ class VirDomain(Protocol):
         """
 
     def XMLDesc(self, flags: int) -> str:
-        """Return the ``<domain>`` document: the live one, or by flag the persistent definition."""
+        """Return the ``<domain>`` document of the domain as it is now.
+
+        With the flag VIR_DOMAIN_XML_INACTIVE it is that of the persistent definition.
+        """
 
     def isPersistent(self) -> int:
         """Return 1 if the domain has a persistent definition, else 0."""
@@ -54,10 +57,17 @@ class VirDomain(Protocol):
         """Return ``{"online": "0-1,3", ...}`` as the guest's agent answers; None for no answer."""
 
     def setVcpusFlags(self, nvcpus: int, flags: int) -> int:
-        """Set the number of vCPUs: by flags live, in the definition, or online in the guest."""
+        """Set the number of vCPUs. ``flags`` are bits ``VIR_DOMAIN_VCPU_...``.
+
+        LIVE changes the running guest, CONFIG the definition. GUEST has the guest's agent set how
+        many CPUs are online.
+        """
 
     def setMemoryFlags(self, memory: int, flags: int) -> int:
-        """Set memory in KiB: by flags the balloon's target, or the size in the definition."""
+        """Set memory in KiB. ``flags`` are bits ``VIR_DOMAIN_MEM_...``.
+
+        LIVE sets the balloon's target in the running guest, CONFIG the memory in the definition.
+        """
 
     def setMemoryStatsPeriod(self, period: int, flags: int) -> int:
         """Set the seconds between two statistics of the balloon's driver; 0 for no statistics."""
@@ -76,17 +86,17 @@ class LibvirtDomain:
     A change is not verified: libvirt returns 0 also for changes that the guest will not make, so
     callers have to read the domain again.
 
-    libvirt waits without a limit for a guest agent that has answered its greeting, unless a timeout
-    is set on the domain. Nova's quiesced snapshots rely on the value of that timeout, so it is not
-    changed here; ``ask_agent`` may limit the time instead.
+    libvirt waits without a limit for a guest agent that has answered libvirt's greeting, unless a
+    timeout is set on the domain. Nova's quiesced snapshots rely on the value of that timeout, so it
+    is not changed here; ``ask_agent`` may limit the time instead.
 
     :param dom: libvirt-python's virDomain, Nova's proxy of it, or a fake with the same calls
     :param wall: returns seconds since 1970, by the clock of the host that runs QEMU
     :param direct: the domain without Nova's proxy, for the calls that ``ask_agent`` makes; default:
         ``dom``
-    :param ask_agent: makes a call that the guest's agent has to answer, and returns or raises what
-        the call does; may limit how long that takes. See
-        :class:`nova_xloud.compute.agents.Agents`. The default sets no limit
+    :param ask_agent: takes a call that the guest's agent has to answer, makes it, and returns what
+        the call returns or raises what it raises. It may limit how long that takes, as
+        :class:`nova_xloud.compute.agents.Agents` does; the default sets no limit
     :param usual_period: the host's ``[libvirt] mem_stats_period_seconds``: the seconds between two
         statistics of the balloon's driver; 0: this host asks no guest for statistics
     """
@@ -110,10 +120,13 @@ class LibvirtDomain:
         """Read the domain once; see :meth:`nova_xloud.compute.ports.Domain.read`.
 
         A domain that is shut off takes two calls to libvirt, and a running one five (four if it is
-        transient). Asking the agent is one more; that is left out if no agent is connected or the
-        domain is paused. While another call holds the domain (an unplug waits 5 s), the call for
-        the statistics waits too, for at most libvirt's 30 s. If the agent or the balloon's
-        statistics cannot be read, what depends on them is unknown.
+        transient). Asking the agent is one more; that is left out if ``agent`` is false, no agent
+        is connected, or the domain is paused. While another call holds the domain (an unplug waits
+        5 s), the call for the statistics waits too, for at most libvirt's 30 s.
+
+        If the agent does not answer, ``vcpus_online`` is None. If libvirt fails to read the
+        balloon's statistics, ``memory_confirmed`` and all that the driver reports are None, and
+        ``memory_mb`` may be a second old.
 
         :raises DomainNotFound: there is no such domain any more
         :raises DomainNotRunning: the domain was shut off between two of the calls; read again
@@ -161,10 +174,10 @@ class LibvirtDomain:
         )
 
     def _inactive(self, root: etree._Element) -> etree._Element | None:
-        """Return the document of the domain's persistent definition; None if it is transient.
+        """Return the document of the persistent definition; None if the domain is transient.
 
-        :param root: the document of the domain as it is now. If the domain is shut off, that is its
-            definition, and is returned
+        :param root: the document of the domain as it is now. If the domain is shut off, this
+            already is the document of the definition, and is returned
         """
         if root.get("id") is None:
             return root
@@ -173,8 +186,9 @@ class LibvirtDomain:
         return etree.fromstring(self._call("XMLDesc", libvirt.VIR_DOMAIN_XML_INACTIVE))
 
     def _statistics(self) -> dict[str, int] | None:
-        """Return the balloon's statistics of a running domain; None if libvirt cannot read them.
+        """Return the balloon's statistics of a running domain, as virDomainMemoryStats has them.
 
+        :returns: None if libvirt cannot read them, which is logged as a warning
         :raises DomainBusy: another call, or a migration, holds the domain
         :raises DomainNotFound: there is no such domain any more
         :raises DomainNotRunning: the domain was shut off meanwhile
@@ -213,6 +227,7 @@ class LibvirtDomain:
 
         :raises InvalidSize: ``mib`` is 0, negative, or above the maximum
         :raises DomainNotRunning: the domain is shut off
+        :raises DomainCallFailed: the domain has no balloon device
         """
         self._call("setMemoryFlags", mib * KIB, libvirt.VIR_DOMAIN_MEM_LIVE)
 
@@ -237,7 +252,7 @@ class LibvirtDomain:
         self._call("setMemoryFlags", size.memory_mb * KIB, libvirt.VIR_DOMAIN_MEM_CONFIG)
 
     def set_vcpus_online(self, count: int) -> None:
-        """Have the guest's agent bring CPUs online or take them offline, until it has ``count``.
+        """Have the guest's agent take CPUs online or offline, so that ``count`` are online.
 
         See :meth:`nova_xloud.compute.ports.Domain.set_vcpus_online`. libvirt takes offline the
         CPUs with the lowest ids first, never CPU 0, and only CPUs that the agent reports as able to
@@ -254,7 +269,7 @@ class LibvirtDomain:
         """Return how many CPUs the guest's agent reports online.
 
         :param present: how many vCPUs QEMU has
-        :returns: None if no agent answers, or if its answer makes no sense
+        :returns: None if no agent answers, or if the answer makes no sense (:func:`online_of`)
         """
         try:
             answer = self._ask("guestVcpus")
@@ -287,8 +302,9 @@ class LibvirtDomain:
 def translate(error: Exception, method: str, arguments: tuple[int, ...], name: str) -> DomainError:
     """Return, but do not raise, the :class:`~nova_xloud.errors.DomainError` for a libvirtError.
 
-    Its message names the call, the domain, and libvirt's message and code.
+    The message of the returned error has the call, the domain, and libvirt's message and code.
 
+    :param error: a libvirtError
     :param method: the name of libvirt's method
     :param arguments: the arguments of the call, whose flags decide what the error means
     :param name: the name of the domain
@@ -313,7 +329,10 @@ def _kind(method: str, arguments: tuple[int, ...]) -> Call:
 
 
 def count_ids(bitmap: str) -> int:
-    """Return the number of ids in a bitmap in libvirt's notation: 3 for ``0-1,3``."""
+    """Return the number of ids in a bitmap in libvirt's notation: 3 for ``0-1,3``.
+
+    :raises ValueError: a part of the text is neither a number nor a range of numbers
+    """
     total = 0
     for part in filter(None, bitmap.split(",")):
         first, _, last = part.partition("-")
@@ -322,10 +341,12 @@ def count_ids(bitmap: str) -> int:
 
 
 def online_of(answer: dict[str, str] | None, present: int) -> int | None:
-    """Return how many CPUs are online by an answer of ``guestVcpus``; None if it makes no sense.
+    """Return how many CPUs are online by an answer of ``guestVcpus``.
 
-    :param answer: comes from the tenant's guest, so it may have any content
+    :param answer: comes from the tenant's guest, so it may have any content; None: no answer
     :param present: how many vCPUs QEMU has
+    :returns: None if the answer makes no sense: it cannot be read, names no CPU, or names one with
+        an id of ``present`` or above
     """
     try:
         bitmap = (answer or {})["online"]
@@ -340,8 +361,10 @@ def _confirmed(root: etree._Element, stats: dict[str, int] | None) -> bool | Non
     """Return :attr:`DomainReading.memory_confirmed` of a running domain.
 
     False if QEMU asks the balloon's driver for statistics and has got none since power-on or the
-    last reset; None if the statistics cannot be read; else True.
+    last reset; None if the statistics cannot be read; else True, also if libvirt returns no time of
+    the last report.
 
+    :param root: the ``<domain>`` document of the domain as it is now
     :param stats: the balloon's statistics; None if they cannot be read
     """
     if stats is None:

@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Read the statistics of all domains of a host, or only their ids, in one call to libvirt."""
+"""Read the statistics of all domains of a host, or the ids of those that QEMU runs.
+
+Either takes one call to libvirt. For some domains two documents may be read too, which takes three
+calls more for each of them.
+"""
 
 from __future__ import annotations
 
@@ -53,12 +57,14 @@ def survey(
 
     For each of ``uuids`` two documents are read as well, the live one and the definition. libvirt
     makes both from what it knows, without asking QEMU. If libvirt returns an error, as for a domain
-    that was just removed, the statistics of that domain are returned without them.
+    that was just removed, the statistics of that domain are returned without what the documents
+    say: ``defined``, ``pinned_mb`` and ``asked_often``.
 
-    :param uuids: the domains whose documents are read too; None: all
+    :param uuids: UUIDs of the domains whose documents are read too; None: of all domains
     :param usual_period: the host's ``[libvirt] mem_stats_period_seconds``, to find the domains that
         a shrink has left with a shorter period; 0: this host asks no guest for statistics
-    :param scaled: the domains that are scaled automatically, whose usual period is the short one
+    :param scaled: UUIDs of the domains that are scaled automatically. Their usual period is at most
+        :data:`nova_xloud.core.convergence.balloon.OFTEN`, 1 s
     :raises DomainCallFailed: ``getAllDomainStats`` failed, whatever libvirt's error is
     """
     groups = (
@@ -87,6 +93,7 @@ def survey_at(uri: str) -> dict[str, DomainStats]:
     """Return what :func:`survey` returns, over a new read-only connection: statistics by UUID.
 
     The documents of all domains are read too, so ``defined`` and ``pinned_mb`` are known.
+    ``asked_often`` is always False, because the host's usual period is not known here.
 
     Side effect: libvirt no longer writes its errors to the stderr of this process.
 
@@ -141,10 +148,12 @@ def _stats_of(number: int, record: dict[str, Any]) -> DomainStats | None:
 
 
 def _last_report(record: dict[str, Any]) -> int | None:
-    """Return when the driver has last reported, in seconds since 1970; None if that is unknown.
+    """Return when the balloon's driver has last reported, in seconds since 1970.
 
-    0: not since power-on or reset. A time without figures of the guest is no report of its memory
-    (see :func:`nova_xloud.libvirt.memory_stats.last_report`).
+    A time without figures of the guest is no report of the guest's memory (see
+    :func:`nova_xloud.libvirt.memory_stats.last_report`).
+
+    :returns: 0 if the driver has not reported since power-on or reset; None if that is unknown
     """
     reported_at = record.get("balloon.last-update")
     has_figures = any(name.startswith("balloon.") and name not in HOST_SIDE for name in record)

@@ -42,13 +42,14 @@ def read_samples(
 ) -> dict[str, GuestSample]:
     """Return a sample of each guest of ``desired`` that runs, by UUID, from one call to libvirt.
 
-    A guest that is off, paused or crashed has no sample. Of a domain that another call holds,
+    A guest that is off, paused or crashed has no sample, and neither has a guest for which libvirt
+    returns no number of vCPUs or no size of the balloon. Of a domain that another call holds,
     libvirt returns what it knows without asking QEMU: the sample then lacks the memory figures. A
     QEMU that hangs delays the call until QEMU answers again (measured).
 
     :param desired: the size that each instance is to have, by UUID
-    :param periods: seconds between two reports of each guest's balloon driver, by UUID; 0 for a
-        guest that is missing here
+    :param periods: seconds between two reports of each guest's balloon driver, by UUID. A guest
+        that is missing here gets 0, which means that no reports are asked for
     :param wall: returns seconds since the epoch
     :raises DomainCallFailed: ``getAllDomainStats`` failed, whatever libvirt's error is
     """
@@ -91,7 +92,9 @@ def sample_of(
 
     :param record: one dict of ``getAllDomainStats``; memory in KiB, times in ns
     :param boot_id: libvirt's id of the domain
-    :param at: when it was read, in seconds since the epoch
+    :param at: when the record was read, in seconds since the epoch
+    :param desired: the size that the instance is to have
+    :param period: seconds between two reports of the balloon's driver; 0 if none are asked for
     """
     vcpus, memory_kib = _number(record, "vcpu.current"), _number(record, "balloon.current")
     if not vcpus or not memory_kib:
@@ -120,11 +123,12 @@ def sample_of(
 def _memory(
     record: Mapping[str, Any], maximum_mb: float | None
 ) -> tuple[float | None, float | None, float | None]:
-    """Return what the guest reports as available, usable and cache, MiB; None if not credible.
+    """Return (available, usable, cache) as the guest reports them, in MiB.
 
-    If a guest reports more available memory than its maximum, or more usable memory than available,
-    all three are None. ``unused``, which is all that a kernel before 4.6 reports, does not stand in
-    for ``usable``, because it counts the page cache as used.
+    A number that is not reported is None. All three are None if available memory is not reported or
+    is more than 1 MiB above the maximum, or if usable memory is more than available memory. Cache
+    that is more than available memory is None. ``unused``, which is all that a kernel before 4.6
+    reports, does not stand in for ``usable``, because it counts the page cache as used.
     """
     available, usable = _mib(record, "balloon.available"), _mib(record, "balloon.usable")
     cache = _mib(record, "balloon.disk_caches")
@@ -136,7 +140,7 @@ def _memory(
 
 
 def _of_all_vcpus(record: Mapping[str, Any], vcpus: int, name: str) -> float | None:
-    """Return the sum of the time ``name`` over all vCPUs, in seconds; None unless each has it.
+    """Return the sum of the time ``name`` over all vCPUs, in seconds; None if one vCPU lacks it.
 
     The kernel counts each vCPU's time from when the vCPU was plugged, so the sum falls when one is
     unplugged.

@@ -41,8 +41,9 @@ class Vcpu:
 class GuestSize:
     """The size of a guest by its ``<domain>`` document.
 
-    :ivar each: every vCPU up to the maximum, in the order of the ids. Without ``<vcpus>`` the
-        enabled vCPUs are not hotpluggable, as libvirt fills it in
+    :ivar each: every vCPU up to the maximum, in the order of the ids. If the document has no
+        ``<vcpus>``, the first ``current`` vCPUs are enabled and not hotpluggable, which is how
+        libvirt completes such a document
     :ivar max_memory_kib: ``<memory>`` in KiB, which includes hot-plugged DIMMs
     :ivar memory_kib: ``<currentMemory>`` in KiB; ``<memory>`` if that element is absent
     """
@@ -106,6 +107,7 @@ def read_size(root: etree._Element) -> GuestSize:
 
     :raises ValueError: the document has no ``<vcpu>`` or no ``<memory>``, or one of them has no
         number
+    :raises KeyError: a size of memory has a unit that libvirt does not document
     """
     vcpu = _child(root, "vcpu")
     maximum = int(vcpu.text or "")
@@ -132,7 +134,8 @@ def read_size(root: etree._Element) -> GuestSize:
 def defined_size(root: etree._Element) -> Size:
     """Return the size that a guest starts with by its ``<domain>``, memory rounded up to MiB.
 
-    :raises ValueError: the same as in :func:`read_size`
+    :raises ValueError: as in :func:`read_size`
+    :raises KeyError: as in :func:`read_size`
     """
     size = read_size(root)
     return Size(size.vcpus, -(-size.memory_kib // KIB))

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Interpret the balloon statistics of a guest, as virDomainMemoryStats returns them, in KiB.
 
-Measured on QEMU 11.1: a driver that is unloaded first deflates the balloon. Its last statistics
-stay, with their time. They also stay if the guest dies. A reset drops them.
+Measured on QEMU 11.1: a driver that is unloaded first deflates the balloon. QEMU keeps the driver's
+last statistics with their time, also if the guest dies. A reset of the guest drops them.
 """
 
 from __future__ import annotations
@@ -45,9 +45,9 @@ def usable_mb(stats: Mapping[str, int]) -> int | None:
 def reports(stats: Mapping[str, int], *, period: float, now: float) -> bool:
     """Return whether the last report of the balloon's driver is recent by the host's clock.
 
-    It is if at most :func:`nova_xloud.core.instance.reports.reports_within` seconds lie between it
-    and ``now``. False also if the driver has not reported. False does not prove that the driver is
-    silent: the clock may have stepped, or the guest may have been paused.
+    A report is recent if at most :func:`nova_xloud.core.instance.reports.reports_within` seconds
+    lie between the report and ``now``. False also if the driver has not reported. False does not
+    prove that the driver is silent: the clock may have stepped, or the guest may have been paused.
 
     :param stats: the answer of virDomainMemoryStats
     :param period: seconds between two statistics

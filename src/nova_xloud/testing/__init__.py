@@ -7,7 +7,8 @@
 ``FakeDomain``          the Domain port over a ``FakeGuest`` (``fake_domain``)
 ``FakeLibvirtFixture``  adds nova-xloud's calls to Nova's fake libvirt (``fixture``); needs nova
 
-The other ports, in memory, are in ``fake_ports``, which is not imported here.
+The modules ``fake_ports`` and ``fake_scaled_guests`` have the other ports, in memory. They are not
+imported here.
 
 Import the fixture at the top of a test module: Nova's test base refuses a first ``import libvirt``
 while a test runs.

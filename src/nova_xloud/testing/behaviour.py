@@ -13,7 +13,10 @@ class Behaviour(enum.Enum):
     COOPERATIVE = "cooperative"
     """The guest does what it is asked for, as fast as its ``Timing`` says."""
     REMOVAL_TIMES_OUT = "removal_times_out"
-    """The vCPU is removed, libvirt gets no event of it, and the next added vCPU crashes QEMU."""
+    """The guest gives a vCPU back, but libvirt gets no event of it and times out.
+
+    Adding a vCPU afterwards crashes QEMU.
+    """
     REFUSES = "refuses"
     """The guest gives back neither vCPUs nor memory."""
     NO_BALLOON_DRIVER = "no_balloon_driver"
@@ -30,7 +33,7 @@ class Behaviour(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """How fast a fake guest is. All values are in seconds, only ``balloon_rate`` is not.
+    """How fast a fake guest is. All values but ``balloon_rate`` are in seconds.
 
     :ivar balloon_rate: MiB per second by which the guest's memory grows or shrinks; the lab's guest
         has 330 to 1200

@@ -62,7 +62,10 @@ class GuestCpus:
             del self.late[number]
 
     def present(self) -> list[int]:
-        """Return the ids of the CPUs that the guest has, online or not."""
+        """Return the ids of the CPUs that the guest has, online or not.
+
+        The ids of ``dropped`` are not among them, though libvirt still counts those vCPUs.
+        """
         return [i for i, vcpu in enumerate(self.each) if vcpu.enabled and i not in self.dropped]
 
     def online(self, now: float) -> list[int]:

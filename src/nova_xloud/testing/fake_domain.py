@@ -74,8 +74,8 @@ class FakeDomain:
     def stats(self) -> DomainStats:
         """Return the statistics of this domain, also those from its live document and definition.
 
-        :func:`nova_xloud.libvirt.domain_stats.survey` returns them of a libvirt domain, but it does
-        not raise for a domain that is gone or busy.
+        They are what :func:`nova_xloud.libvirt.domain_stats.survey` returns for a libvirt domain.
+        But a survey does not raise for a domain that is gone or busy.
 
         :raises DomainNotFound: there is no such domain
         :raises DomainBusy: the domain is not off, and ``guest.busy`` is set
@@ -139,9 +139,13 @@ def sample_of(
 ) -> GuestSample | None:
     """Return the sample that ``guest_samples.read_samples`` returns for this guest.
 
-    :param at: when it is read, in seconds since the epoch
-    :param period: seconds between two reports of the balloon driver
-    :returns: None if the guest does not run
+    If another call holds the domain, or its statistics cannot be read, the sample has no memory
+    figures.
+
+    :param at: when the sample is read, in seconds since the epoch
+    :param desired: the size that the instance is to have
+    :param period: seconds between two reports of the balloon driver; 0 if none are asked for
+    :returns: None if the guest is off, paused or has crashed
     """
     if guest.power is not Power.RUNNING:
         return None

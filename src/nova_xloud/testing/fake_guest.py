@@ -158,7 +158,8 @@ class FakeGuest:
     def work(self, busy: float, share: float = 1.0) -> None:
         """Let the guest's programs want ``busy`` CPUs from now on.
 
-        :param share: the part of that which the host gives; see :class:`GuestLoad`
+        :param share: the part of the wanted time that the host gives, from 0 to 1; see
+            :class:`GuestLoad`
         """
         self._advance()
         self.load.busy, self.load.share = busy, share

@@ -214,7 +214,8 @@ class FakeRecord:
     :ivar vm_state: Nova's vm_state, such as ``active``
     :ivar task_state: Nova's task_state; while it is not None, a write raises ``InvalidState``
     :ivar on_this_host: whether the instance is still on this host
-    :ivar scaling: how the instance is scaled, unless the record has a mode that was requested
+    :ivar scaling: how the instance is scaled automatically; a mode in ``desired``, which was
+        requested, goes before the mode in this
     :ivar locked: whether somebody has locked the instance
     :ivar deleted: whether the row is gone; reading and writing then raise ``NotFound``
     :ivar written: the ``Desired`` of every write that was not refused, in order
@@ -290,7 +291,8 @@ class FakeEvent:
 
     :ivar result: ``Success`` or ``Error``, as in Nova's event; None until the event has ended
     :ivar error: the error with which the event has ended; None if it has none
-    :ivar request_id: the request of its action; empty if the test does not tell requests apart
+    :ivar request_id: the request of the event's action; empty if the test does not tell requests
+        apart
     """
 
     name: str
@@ -302,7 +304,8 @@ class FakeEvent:
 class FakeActions:
     """The Actions port: the instance actions of one instance in memory.
 
-    :param request_id: the events of this request only; empty: those of all requests, as of one
+    :param request_id: only events of this request are seen; empty: the events of all requests are
+        seen, as if they were of one request
     :ivar started: the names of the actions that were started, in order
     :ivar events: the events of all actions, in the order in which they began
     :ivar notified: the names of the notifications that were sent, in order
@@ -362,12 +365,12 @@ class FakeHostInstances:
     """The HostInstances port over instances that each have their own fakes.
 
     A guest that runs when this object is created counts as one that ran already when nova-compute
-    started.
+    started. Unlike the real adapter, :meth:`boot_ids` returns these guests at every call.
 
     :param instances: all instances of the host; :meth:`open` returns a copy of one, with the
         request id
-    :ivar calls: the name of every method that was called, in order; for ``open`` it is ``("open",
-        uuid, request_id)``
+    :ivar calls: the name of every method that was called, in order; for ``open`` and ``actions``
+        it is a tuple of the name, the UUID and the request id
     :ivar libvirt_away: whether :meth:`domain_stats` raises ``DomainCallFailed``
     :ivar left_out: UUIDs that :meth:`domain_stats` leaves out, as libvirt does for a busy domain
     """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The ScaledGuests port over fake guests, on a host whose room follows from their claims."""
+"""The ScaledGuests port over fake guests, on a host whose free room follows from allocations."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ class ScaledGuest:
 
 
 class FakeScaledGuests:
-    """The ScaledGuests port.
+    """The ScaledGuests port over the fake guests of one host, which has one compute node.
 
     :param guests: the guests of the host, by UUID
-    :param capacity: what the host has for all claims together
+    :param capacity: what the host has for all allocations together
     :param wall: returns seconds since the epoch
-    :ivar others: what other consumers have allocated
+    :ivar others: what Placement has allocated on the host to others than these guests
     :ivar libvirt_away: whether :meth:`samples` raises ``DomainCallFailed``
     :ivar placement_away: whether :meth:`room` raises ``PlacementUnavailable``
     :ivar quota: by UUID, the refusal that :meth:`check_growth` raises

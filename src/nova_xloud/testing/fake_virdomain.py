@@ -33,9 +33,10 @@ class Hypervisor(Protocol):
     """What a :class:`VirDomainFace` needs of the fixture: new guests, and errors of libvirt."""
 
     def make_guest(self, domain: Any, root: etree._Element, *, transient: bool) -> FakeGuest:
-        """Return the guest of a new domain object: a new guest, or the one that goes on in it.
+        """Return the guest of a new domain object.
 
-        A guest goes on if its domain is defined again while it is off.
+        If the domain is defined again while it is off, that is the guest that the domain had
+        before; else it is a new guest.
 
         :param domain: the domain object
         :param root: the element ``<domain>`` of the domain's XML
@@ -219,6 +220,8 @@ class VirDomainFace:
     def stats(self, groups: int) -> dict[str, int]:
         """Return the figures of this domain that getAllDomainStats returns, by name.
 
+        Memory is in KiB, times of vCPUs are in nanoseconds.
+
         :param groups: the groups of figures, as bits ``STATS_...``
         """
         size = self.guest.live()
@@ -242,7 +245,7 @@ class VirDomainFace:
         return record
 
     def _vcpu_stats(self) -> dict[str, int]:
-        """Return what the host's kernel knows of the threads of the plugged vCPUs."""
+        """Return the state and the times (ns) of each plugged vCPU: ``{"vcpu.0.time": 5, ...}``."""
         record: dict[str, int] = {}
         for number, (used, waited) in self.guest.vcpu_times().items():
             record[f"vcpu.{number}.state"] = VCPU_RUNNING
@@ -323,7 +326,8 @@ def all_domain_stats(
     """Return each domain of a connection with its figures, as virConnect.getAllDomainStats does.
 
     :param stats: the groups of figures, as bits ``STATS_...``
-    :param flags: with ``STATS_RUNNING`` only domains that run and are not paused
+    :param flags: with ``STATS_RUNNING`` only domains that run and are not paused; other flags have
+        no effect
     """
     return [
         (dom, dom.stats(stats))

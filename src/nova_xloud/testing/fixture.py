@@ -42,10 +42,11 @@ CONSTANTS = {
 
 
 class FakeLibvirtFixture(fixtures.Fixture):
-    """Gives every domain that is then defined in Nova's fake libvirt a :class:`FakeGuest`.
+    """Gives a :class:`FakeGuest` to every domain that is defined in Nova's fake libvirt afterwards.
 
-    Use this fixture after Nova's own ``LibvirtFixture`` (``ServersTestBase`` has that); if Nova's
-    is not in use, this one uses it. ``nova_xloud.libvirt`` then calls the same fake.
+    Use this fixture after Nova's own ``LibvirtFixture``, which ``ServersTestBase`` uses; if Nova's
+    fixture is not in use, this fixture uses it. The modules of ``nova_xloud.libvirt`` then call
+    Nova's fake libvirt instead of libvirt.
 
     :param behaviour: how every guest behaves; for one guest, set ``fixture.domain(uuid).behaviour``
     :param balloon_rate: how fast every guest's memory grows or shrinks, in MiB per second;

@@ -16,8 +16,8 @@ class GuestLoad:
     The programs' load is spread evenly over the CPUs that are online.
 
     :ivar busy: how many CPUs the guest's programs would use if there were as many
-    :ivar share: the part of the wanted time that the host gives; the rest is delay, the time that
-        vCPUs wait for a CPU of the host
+    :ivar share: the part of the wanted time that the host gives, from 0 to 1; the rest is delay,
+        the time that vCPUs wait for a CPU of the host
     """
 
     def __init__(self, clock: Clock) -> None:

@@ -202,7 +202,7 @@ class GuestMemory:
                 self.oom_kills += 1
 
     def _swap(self) -> None:
-        """Swap out what the guest needs and does not have, or in what it has memory for again."""
+        """Swap out what the guest has no memory for; swap in what it has memory for again."""
         swapped = min(max(self.uses_kib - self.actual_kib, 0), self.swap_kib)
         self._swapped_out_kib += max(swapped - self._swapped_kib, 0)
         self._swapped_in_kib += max(self._swapped_kib - swapped, 0)

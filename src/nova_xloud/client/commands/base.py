@@ -71,9 +71,9 @@ _EXITS = (
 
 
 class XloudCommand(command.Command):
-    """A command that reports a ``ClientError`` with what to do next, and exits with its code.
+    """A command that reports a ``ClientError`` with what to do next.
 
-    The code is :meth:`ExitCode.of` the error.
+    The exit code is then what :meth:`ExitCode.of` returns for that error.
     """
 
     _exit_code = 0

@@ -40,7 +40,7 @@ class TextColumn(FormattableColumn):  # type: ignore[type-arg]
         return "\n".join(wrap(one_line(line), self.width) for line in self.lines())
 
     def lines(self) -> Iterator[str]:
-        """Yield the lines of the text, before they are wrapped.
+        """Yield the lines of the text as they are before they are wrapped and escaped.
 
         All parts of a wrapped line get the indent of that line.
         """
@@ -106,7 +106,10 @@ class StepsColumn(TextColumn):
 
 
 class AutoscaleColumn(TextColumn):
-    """How a server is scaled automatically, in words; ``off`` is one of them."""
+    """How a server is scaled automatically: mode, profile, weight, recommendation and reasons.
+
+    If the mode is ``off``, the text is only that.
+    """
 
     def lines(self) -> Iterator[str]:
         told = self._value

@@ -49,7 +49,7 @@ _RECOMMENDED = (
     "Recommended Because",
 )
 
-# Of a table without --long and -c.
+# The columns of a table without --long and -c.
 _SHORT = ("ID", "Name", "vCPUs", "Memory MiB", "Converged", "Reasons")
 _SHORT_RECOMMENDED = (
     "ID",
