@@ -112,11 +112,12 @@ class XloudTestCase(PatientWaits, base.ServersTestBase):
         assert answer.status == 204, answer.body
 
     def _wait(self, what, seconds=30):
+        """Return what ``what`` returns, once it no longer fails and all that it unpacks is there."""
         patience = Patience(seconds)
         while True:
             try:
                 return what()
-            except AssertionError:
+            except (AssertionError, IndexError, ValueError):
                 if patience.is_over():
                     raise
                 time.sleep(0.05)

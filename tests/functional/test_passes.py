@@ -85,6 +85,8 @@ class Pass(EngineTestCase):
         assert self._read_by_a_pass() == [both]
         assert self._read_by_a_pass() == [[self.server["id"]]]
         self._adjust(server=stock, current_memory_mb=768)
+        # While its run goes on, a pass may read it more than once.
+        self._has(2, 768, server=stock)
         assert self._read_by_a_pass() == self._read_by_a_pass() == [both]
 
     def _as_if_settled(self, server):
