@@ -77,8 +77,14 @@ class Tale:
 
         self.cloud.wait(self.kind.at_first, booted, WAIT_SECONDS)
         if self.kind.at_first == "Converged":
-            # The guest's own figures come some seconds later than libvirt's.
-            self.sizes(Witnesses(MINIMUM, MINIMUM, MINIMUM))
+            # The guest's last report is some seconds old, and may still be of its boot: looks count
+            # from the first one that is not.
+            expected = Witnesses(MINIMUM, MINIMUM, MINIMUM)
+            what = f"Placement, libvirt and the guest to have {MINIMUM}"
+            self.say(f"waiting for {what}")
+            self.cloud.wait(
+                what, lambda: not judge.wrong_sizes(self._witnesses(), expected), WAIT_SECONDS
+            )
 
     def end(self) -> None:
         """Delete the server."""
