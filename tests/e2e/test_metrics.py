@@ -97,7 +97,7 @@ def test_one_request_id_tells_the_whole_story(cloud: Cloud, lab: Layout, server:
     wait(lambda: any("has reached its desired size" in line for _, line in story()))
     expected = [
         ("nova-api", "INFO .*is asked for vcpus=2 memory_mb=640"),
-        ("nova-compute-compute1", r"INFO .*desired is now 2 vCPUs, 640 MiB \(generation \d+\)"),
+        ("nova-compute-compute1", r"INFO .*desired is 2 vCPUs, 640 MiB \(generation \d+\)"),
         ("nova-compute-compute1", "INFO .*balloon target set to 640 MiB"),
         ("nova-compute-compute1", "INFO .*vCPUs in QEMU set to 2"),
         ("nova-compute-compute1", "INFO .*has reached its desired size"),

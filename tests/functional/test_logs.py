@@ -89,7 +89,7 @@ class OneRequest(LogsTestCase):
         said = self._said()
         expected = [
             f"Instance {uuid}: host host1 is asked for vcpus=3 memory_mb=768.",
-            f"Instance {uuid}: desired is now 3 vCPUs, 768 MiB (generation 1), ",
+            f"Instance {uuid}: desired is 3 vCPUs, 768 MiB (generation 1), ",
             f"Instance {uuid}: step done: balloon target set to 768 MiB.",
             f"Instance {uuid}: step done: vCPUs in QEMU set to 3.",
             f"Instance {uuid} has reached its desired size, or is off and will start with it.",

@@ -37,9 +37,10 @@ class NovaScaledGuests:
     def samples(
         self, desired: Mapping[str, Size], periods: Mapping[str, float]
     ) -> Mapping[str, GuestSample]:
-        """Return a sample of each guest of ``desired`` that runs and is not paused, by UUID.
+        """Return a sample of each guest of ``desired``, by UUID, from one call to libvirt.
 
-        The result is empty if Nova's virt driver is not that of libvirt.
+        A guest that is off, paused or crashed has no sample. The result is empty if Nova's
+        virt driver is not that of libvirt.
 
         :param desired: the size that each instance is to have, by UUID
         :param periods: seconds between two reports of each guest's balloon driver, by UUID

@@ -80,7 +80,8 @@ class Cells:
         except DATABASE_ERRORS as error:
             raise Unread(
                 f"the API database could not be read: {_first_line(error)}",
-                f"{_WHERE.format('api_database')}, after nova-manage api_db sync",
+                f"check that it runs and has its tables (nova-manage api_db sync), and "
+                f"{_WHERE.format('api_database')}",
             ) from error
 
     def every(self, read: Callable[[Any], Iterable[T]]) -> Iterator[T]:

@@ -24,11 +24,13 @@ class Host:
 
 
 class Seen(NamedTuple):
-    """What a policy sees of one machine at a tick. What is not known is None, never 0 instead.
+    """What a policy sees of one machine at a tick.
+
+    ``cpu``, ``load``, ``memory`` and ``cache`` are None, never 0, while they are not known.
 
     :ivar at: now, seconds
     :ivar elapsed: seconds since the tick before; 0 at the first one
-    :ivar vcpus: vCPUs that the machine has
+    :ivar vcpus: vCPUs that the machine has; 0 if CPU is not part of the trace
     :ivar memory_mb: memory that the machine has, MiB; 0 if memory is not part of the trace
     :ivar min_vcpus: the fewest vCPUs it may have
     :ivar max_vcpus: the most vCPUs it may have; 0 if CPU is not part of the trace
@@ -36,13 +38,14 @@ class Seen(NamedTuple):
     :ivar max_memory_mb: the most memory it may have, MiB
     :ivar cpu: cores used, mean since the tick before; never more than ``vcpus``
     :ivar load: cores wanted, mean since the tick before: what runs and what waits for a CPU
-    :ivar memory: memory used, MiB, as last reported; never more than ``memory_mb``
+    :ivar memory: memory used, MiB, at ``reported_at``; no more than the machine had then
     :ivar cache: page cache, MiB
     :ivar reported_at: when the guest has last reported, seconds; ``memory``, ``cache``,
         ``swapped_out``, ``swapped_in`` and ``pressure`` are of that time
     :ivar swapped_out: MiB swapped out since the machine's start
     :ivar swapped_in: MiB swapped in since the machine's start
-    :ivar pressure: share of the time that tasks have waited for memory, 0 to 1; modelled
+    :ivar pressure: share of the time that tasks have waited for memory, 0 to 1; modelled; 0 also
+        while ``memory`` is not known
     :ivar kills: processes killed for want of memory since the machine's start
     :ivar cpu_seconds: CPU time used since the machine's start
     """
@@ -86,7 +89,7 @@ class Decider(Protocol):
     """Decides what a machine should have. State is passed in and out; nothing is changed."""
 
     def begin(self) -> Any:
-        """Return the state that a machine begins with."""
+        """Return the state to give to the first :meth:`decide` about a machine."""
 
     def decide(self, state: Any, seen: Seen) -> tuple[Any, Wanted]:
         """Return the next state, and what the machine should have.
@@ -145,7 +148,7 @@ class HostDecider(Protocol):
     """Decides all machines of a host. State is passed in and out; nothing is changed."""
 
     def begin(self) -> Any:
-        """Return the state that a host begins with."""
+        """Return the state to give to the first :meth:`decide_all` about a host."""
 
     def decide_all(
         self, state: Any, host: Host, machines: Sequence[Neighbour], at: float

@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Decides all of a journal again, and compares: to the byte, or with another profile."""
+"""Makes each decision of a journal anew, beside the decision that the journal has.
+
+With the profile of each entry both should be the same to the byte. With another profile they show
+what that profile would have recommended.
+"""
 
 from __future__ import annotations
 

@@ -328,7 +328,7 @@ def _commit(instance: Instance, seen: Observation, plan: Plan, options: EngineOp
 
 def _log_desired(instance: Instance, desired: Desired, claimed: Size) -> None:
     LOG.info(
-        "Instance %s: desired is now %s (generation %d), reserved in Placement is now %s.",
+        "Instance %s: desired is %s (generation %d), reserved in Placement is now %s.",
         instance.uuid,
         desired.target,
         desired.generation,

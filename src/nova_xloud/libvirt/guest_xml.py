@@ -188,7 +188,7 @@ def _child(root: etree._Element, name: str) -> etree._Element:
 def _replace_after(element: etree._Element, new: etree._Element) -> None:
     parent = element.getparent()
     if parent is None:
-        raise ValueError(f"<{element.tag}> is in no document")
+        raise ValueError(f"<{element.tag}> has no parent element")
     for old in parent.findall(new.tag):
         parent.remove(old)
     # In lxml the whitespace that follows an element is its tail: keep it where it was.

@@ -21,7 +21,10 @@ _ON_THE_WIRE = "xloud_size"
 
 
 def subclass(original: type[Any]) -> type[Any]:
-    """Return a subclass of Nova's RequestSpec, to be registered under the same name and version."""
+    """Return a subclass of Nova's RequestSpec whose size is what the instance will hold.
+
+    The caller registers it under Nova's name and version of RequestSpec, in place of Nova's class.
+    """
 
     class RequestSpec(original):  # type: ignore[misc]
         """Nova's RequestSpec, whose ``vcpus`` and ``memory_mb`` are what the instance will hold.

@@ -17,9 +17,10 @@ class ScaledGuests(Protocol):
     def samples(
         self, desired: Mapping[str, Size], periods: Mapping[str, float]
     ) -> Mapping[str, GuestSample]:
-        """Return a sample of each guest of ``desired`` that runs, from one call to libvirt.
+        """Return a sample of each guest of ``desired``, by UUID, from one call to libvirt.
 
-        A QEMU that hangs delays the answer for as long as it hangs.
+        A guest that is off, paused or crashed has no sample. A QEMU that hangs delays the
+        answer for as long as it hangs.
 
         :param desired: the size that each instance is to have, by UUID
         :param periods: seconds between two reports of each guest's balloon driver, by UUID

@@ -60,7 +60,7 @@ class Wait:
 
 @dataclass(frozen=True, slots=True)
 class Waits:
-    """What is remembered of one guest."""
+    """What arbitration remembers of one guest: a :class:`Wait` for each of its two resources."""
 
     vcpus: Wait = field(default_factory=Wait)
     memory_mb: Wait = field(default_factory=Wait)

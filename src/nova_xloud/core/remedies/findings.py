@@ -25,9 +25,10 @@ FINDINGS: dict[str, Remedy] = {
         "for the instance: a soft reboot, `virsh start` or the end of a rescue would start that "
         "size.",
         do="The next pass over the instance's host sets the definition to the persisted size "
-        "(`[xloud] reconcile_interval`). For an instance in `ERROR` it does not: reset the "
-        "instance's state (`openstack server set --state active`), or run `virsh setvcpus` and "
-        "`virsh setmem` with `--config`.",
+        "(`[xloud] reconcile_interval`). For an instance in `ERROR` it leaves the definition as it "
+        "is, and claims that size if the guest runs and the host has room. Where the finding "
+        "stays, reset the instance's state (`openstack server set --state active`), or run `virsh "
+        "setvcpus` and `virsh setmem` with `--config`.",
     ),
     "reserved_below_held": Remedy(
         means="More is held by a guest than is reserved for it. The instance has the condition "
