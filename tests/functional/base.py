@@ -112,7 +112,7 @@ class XloudTestCase(PatientWaits, base.ServersTestBase):
         assert answer.status == 204, answer.body
 
     def _wait(self, what, seconds=30):
-        """Return what ``what`` returns, once it no longer fails and all that it unpacks is there."""
+        """Return what ``what`` returns once it no longer fails, nor lacks what it unpacks."""
         patience = Patience(seconds)
         while True:
             try:
