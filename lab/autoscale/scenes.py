@@ -85,8 +85,9 @@ def full_host(stage: Stage) -> list[Row]:
     host, cloud = stage.compute.hostname, stage.cloud
     with filler.filled(cloud, host, room):
         with filler.taken(cloud, host, room, f"{filler.NAME}-room"):
+            # More than its reserve, and less than it has: it is not to be harmed while it waits.
             for name in before:
-                stage.load(name, Load(memory_mb=220, memory_rate=50))
+                stage.load(name, Load(memory_mb=120, memory_rate=50))
             for name in before:
                 rows.append(story.deferred(stage, name))
             stage.watch(5)
@@ -200,8 +201,13 @@ def observe(stage: Stage) -> list[Row]:
 
 def cache(stage: Stage) -> list[Row]:
     """A guest reads so much from its disk that its page cache fills all the memory that it has."""
-    web, scene, read_mb = "web", stage.scene, 1000
+    web, scene, read_mb, asked_mb = "web", stage.scene, 1000, 768
     stage.create(web, LIGHT.name)
+    if stage.rest(web) is None:
+        return [story.rest(scene, None)]
+    # So that its reserve is there: a kernel's watermarks are no longer usable once cache fills the
+    # rest, and a guest that has little besides would need more in earnest.
+    stage.ask(web, f"a person asks for {asked_mb} MiB", current_memory_mb=asked_mb)
     first = stage.rest(web)
     if first is None:
         return [story.rest(scene, first)]

@@ -129,3 +129,12 @@ def test_journal_says_the_last_decision_of_each_server() -> None:
     found = journal.decisions(text + b"\n" + line("a", 4.0)[:50])
     assert {uuid: one.need_mb for uuid, one in found.items()} == {"a": 3.0, "b": None}
     assert found["a"].codes == ("hold.unknown", "hold.needed")
+
+
+def test_a_report_of_the_boot_is_not_judged() -> None:
+    more = Size(1, 1024)
+    boots = server(SMALL, libvirt=more, guest=more, booting=True)
+    ended = server(SMALL, guest=more)
+    assert judge.too_little(record(boots, ended)) == []
+    late = [boots, *[server(SMALL)] * 6, ended]
+    assert len(judge.too_little(record(*late))) == 1

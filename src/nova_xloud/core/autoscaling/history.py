@@ -114,6 +114,8 @@ def observed(history: History, sample: GuestSample, tuning: Tuning) -> History:
             return history
         history, last = _restarted(history, sample.at), None
     booted_at, cpu, memory = history.booted_at, history.cpu, history.memory
+    if last is None and booted_at is None and _seems_to_boot(sample, tuning):
+        booted_at = sample.at
     if last is not None and (sample.boot_id != last.boot_id or _has_reset(sample, memory.counters)):
         booted_at = sample.at
         cpu = CpuHistory(track=cpu.track)
@@ -129,6 +131,15 @@ def observed(history: History, sample: GuestSample, tuning: Tuning) -> History:
         _cpu(cpu, sample, last, is_booting, tuning),
         _memory(memory, sample, last, tuning),
     )
+
+
+def _seems_to_boot(sample: GuestSample, tuning: Tuning) -> bool:
+    """Return whether a guest of which nothing was read before has used so little CPU as in a boot.
+
+    One that has been idle since its start seems to boot as well, which does no harm.
+    """
+    used = figure(sample.cpu_seconds)
+    return used is not None and used < tuning.boot_grace * max(1, sample.size.vcpus)
 
 
 def _has_reset(sample: GuestSample, before: Counters) -> bool:
@@ -195,7 +206,7 @@ def _memory(
         # A report is older than the balloon's size beside it. While the balloon moves, the two
         # differ by what has moved in between, so that the overhead of before counts, or none.
         kept = None if is_still else max(0.0, overhead or 0.0)
-        figures = memory_figures(sample, counters, figures, kept, swapped)
+        figures = memory_figures(sample, counters, figures, kept, swapped, tuning.horizon)
         is_new = figures is not None
         problem = "unknown" if figures is None or figures.swap_out is None else ""
         if figures is not None and is_still:

@@ -13,7 +13,7 @@ than before within the same boot is unknown. It is never taken for 0.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from nova_xloud.core.autoscaling.sample import GuestSample
 from nova_xloud.core.autoscaling.tuning import Tuning
@@ -99,11 +99,14 @@ class MemoryFigures:
     :ivar usable: MiB that the guest can use without swapping
     :ivar available: MiB that the guest's kernel manages
     :ivar cache: MiB of buffers and page cache
-    :ivar trend: MiB per second by which the need has risen since the report before, whatever the
-        balloon did meanwhile; 0 if it fell, or if there was no report before
+    :ivar trend: MiB per second by which the need has risen since the report before, and above what
+        it was lately, whatever the balloon did meanwhile; 0 if there was no report before
     :ivar swap_out: MiB swapped out per second since the report before
     :ivar faults: major faults per second since the report before
     :ivar stalls: allocations that had to wait since the report before
+    :ivar crest: the highest ``used``, and what was swapped out lately, of the last
+        ``Tuning.horizon`` seconds, MiB
+    :ivar crest_at: when that was reported, seconds since the epoch
     """
 
     at: float
@@ -116,6 +119,8 @@ class MemoryFigures:
     swap_out: float | None = None
     faults: float | None = None
     stalls: float | None = None
+    crest: float = 0.0
+    crest_at: float = 0.0
 
     @property
     def used(self) -> float:
@@ -180,6 +185,7 @@ def memory_figures(
     last: MemoryFigures | None,
     overhead: float | None,
     swapped: float,
+    horizon: float,
 ) -> MemoryFigures | None:
     """Return what a new report of the balloon driver says of the guest's memory.
 
@@ -187,13 +193,15 @@ def memory_figures(
     than ``available``. Without a report before, the trend is 0 and the rates are None.
 
     The trend is that of what programs use and of what was swapped out. It does not follow the
-    overhead, which is known better at some moments than at others.
+    overhead, which is known better at some moments than at others. A need that falls and comes back
+    within ``horizon`` has no trend: programs take memory and free it all the time.
 
     :param before: the counters of the report before
     :param last: the figures of the report before
     :param overhead: the balloon's size less ``available``, MiB, of a moment when the balloon did
         not move; None to take it from this sample
     :param swapped: what was swapped out lately and counts as needed, MiB
+    :param horizon: how far a trend is projected, seconds
     """
     available, usable = figure(sample.available_mb), figure(sample.usable_mb)
     reported_at = sample.reported_at
@@ -203,26 +211,47 @@ def memory_figures(
         overhead = sample.size.memory_mb - available
     plain = max(0.0, available - usable + overhead)
     need = plain + swapped
-    elapsed = None if before.reported_at is None else reported_at - before.reported_at
-    if elapsed is None or elapsed < SHORTEST_INTERVAL:
-        return MemoryFigures(reported_at, need, plain, usable, available, figure(sample.cache_mb))
-    rise = 0.0
-    if last is not None:
-        rise = (available - usable + swapped) - (last.used + last.need - last.plain)
-    swap_out = difference(figure(sample.swapped_out_mb), before.swapped_out_mb)
-    faults = difference(figure(sample.major_faults), before.major_faults)
-    return MemoryFigures(
+    taken = available - usable + swapped
+    basis, crest, crest_at = _crest(taken, reported_at, last, horizon)
+    figures = MemoryFigures(
         reported_at,
         need,
         plain,
         usable,
         available,
         figure(sample.cache_mb),
-        max(0.0, rise / elapsed),
-        None if swap_out is None else swap_out / elapsed,
-        None if faults is None else faults / elapsed,
-        difference(figure(sample.stalls), before.stalls),
+        crest=crest,
+        crest_at=crest_at,
     )
+    elapsed = None if before.reported_at is None else reported_at - before.reported_at
+    if elapsed is None or elapsed < SHORTEST_INTERVAL:
+        return figures
+    swap_out = difference(figure(sample.swapped_out_mb), before.swapped_out_mb)
+    faults = difference(figure(sample.major_faults), before.major_faults)
+    return replace(
+        figures,
+        trend=max(0.0, (taken - basis) / elapsed),
+        swap_out=None if swap_out is None else swap_out / elapsed,
+        faults=None if faults is None else faults / elapsed,
+        stalls=difference(figure(sample.stalls), before.stalls),
+    )
+
+
+def _crest(
+    taken: float, at: float, last: MemoryFigures | None, horizon: float
+) -> tuple[float, float, float]:
+    """Return what a trend is measured from, MiB, and the crest with its time after a report.
+
+    :param taken: what programs use, and what was swapped out lately, MiB
+    :param at: when that was reported
+    """
+    if last is None:
+        return taken, taken, at
+    before = last.used + last.need - last.plain
+    if at - last.crest_at > horizon:
+        # What was higher is too long ago. Of what came after it only the last is known.
+        return before, *max((taken, at), (before, last.at))
+    return last.crest, *max((taken, at), (last.crest, last.crest_at))
 
 
 def swapped_lately(sample: GuestSample, before: Counters, swapped: float, tuning: Tuning) -> float:

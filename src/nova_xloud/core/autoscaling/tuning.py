@@ -24,7 +24,8 @@ class Tuning:
         can need it before it has grown
     :ivar reserve_most_mb: the most that these two keep usable together, MiB
     :ivar low_share: memory grows if less than this share of its reserve is usable
-    :ivar horizon: how far ahead a need that rises is projected
+    :ivar horizon: how far ahead a need that rises is projected, and for how long a need that has
+        fallen must be exceeded before it counts as one that rises
     :ivar cpu_fill: the largest share of its vCPUs that a guest should need
     :ivar cpu_busy: the vCPUs are at their ceiling if they have used this share of the time that the
         host gave them or, if the delay is high, this share of all their time
@@ -106,7 +107,7 @@ class Tuning:
             self,
             window=window,
             between=pause,
-            settle=min(self.settle, window / 4),
+            settle=min(self.settle, window),
             probation=min(self.probation, pause),
             veto=min(self.veto, max(15.0, window / 4)),
             half_life=min(self.half_life, 4 * window),

@@ -44,7 +44,7 @@ class Guest:
     history: History = EMPTY
     now: float = START
     desired: Size | None = None
-    cpu_seconds: float = 10.0
+    cpu_seconds: float = 1000.0
     delay_seconds: float = 1.0
     swapped_out_mb: float = 0.0
     major_faults: int = 1000

@@ -246,8 +246,8 @@ def test_a_load_that_varies_slowly_makes_no_flap(
         guest.need = max(50.0, min(3900.0, need + swing * wave))
         guest.cpu = max(0.0, cpu + cpu_swing * wave)
         guest.step()
-    # The window is longer than what lies between two changes of direction of a flap.
-    assert all(seconds >= SHORT.settle for seconds, _ in reversals(guest, Size(2, 2048)))
+    # A growth waits for nothing, so it may follow a shrink sooner than a shrink follows a growth.
+    assert all(seconds >= SHORT.window / 4 for seconds, _ in reversals(guest, Size(2, 2048)))
 
 
 @settings(max_examples=25, deadline=None)

@@ -348,3 +348,43 @@ def test_growth_of_vcpus_waits_at_the_cap_and_that_of_memory_does_not() -> None:
 def test_time_is_that_of_the_call() -> None:
     guest = Guest()
     assert guest.step().at == guest.now == START + PERIOD
+
+
+def test_a_need_that_comes_back_is_no_need_that_rises() -> None:
+    guest = Guest(size=Size(1, 2048), tuning=USUAL, obeys=False)
+    guest.need = 480.0
+    guest.step(1.0)
+    # A compiler takes 90 MiB for a second, and frees them: 90 MiB/s for 15 s would not fit.
+    for need in (390.0, 480.0, 400.0, 482.0, 390.0):
+        guest.need = need
+        decision = guest.step(1.0)
+        assert decision.memory_mb.votes == ()
+
+
+def test_a_need_above_what_it_was_lately_rises() -> None:
+    guest = Guest(size=Size(1, 2048), tuning=USUAL, obeys=False)
+    for need in (480.0, 390.0, 600.0):
+        guest.need = need
+        decision = guest.step(1.0)
+    figures = guest.history.memory.figures
+    assert figures is not None
+    assert figures.trend == pytest.approx(120.0)
+    assert decision.memory_mb.votes == ("rising",)
+
+
+def test_what_was_higher_is_forgotten_after_the_horizon() -> None:
+    guest = Guest(size=Size(1, 2048), tuning=USUAL, obeys=False)
+    for need in (480.0, *[300.0] * 16, 400.0):
+        guest.need = need
+        guest.step(1.0)
+    figures = guest.history.memory.figures
+    assert figures is not None
+    assert figures.trend == pytest.approx(100.0)
+
+
+@pytest.mark.parametrize(("cpu_seconds", "grows"), [(2.0, False), (500.0, True)])
+def test_a_guest_that_is_new_boots(cpu_seconds: float, grows: bool) -> None:
+    guest = Guest(cpu=4.0, cpu_seconds=cpu_seconds)
+    guest.step()
+    assert (guest.step().vcpus.wanted > 1) is grows
+    assert guest.run(USUAL.boot_grace + 2 * PERIOD).vcpus.wanted == 4
