@@ -231,8 +231,7 @@ class Cloud:
         with ExitStack() as connections:
             found = []
             for compute in self.layout.computes:
-                connection = libvirt.open(hypervisor.connect_uri(compute))
-                connections.callback(connection.close)
+                connection = connections.enter_context(hypervisor.opened(compute))
                 found += [
                     domain
                     for domain in connection.listAllDomains()

@@ -112,16 +112,13 @@ class Reader:
 
     def _domains(self) -> dict[str, Size]:
         """Return what libvirt reports of each running domain of the host, by the server's id."""
-        connection = libvirt.open(hypervisor.connect_uri(self.compute))
-        try:
-            live = libvirt.VIR_DOMAIN_AFFECT_LIVE
+        live = libvirt.VIR_DOMAIN_AFFECT_LIVE
+        with hypervisor.opened(self.compute) as connection:
             running = connection.listAllDomains(libvirt.VIR_CONNECT_LIST_DOMAINS_ACTIVE)
             return {
                 domain.UUIDString(): Size(domain.vcpusFlags(live), domain.info()[2] // 1024)
                 for domain in running
             }
-        finally:
-            connection.close()
 
     def _status(self, server: str) -> dict[str, Any]:
         """Return the fields of a server that its status has; they are ``STATUS_SECONDS`` old."""

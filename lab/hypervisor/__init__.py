@@ -8,6 +8,8 @@ compute's folder, so the machine's own libvirtd, if there is one, is not touched
 
 import os
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import libvirt
@@ -116,12 +118,23 @@ def versions(compute: Compute) -> str:
 
     :raises libvirt.libvirtError: libvirtd does not answer
     """
-    connection = libvirt.open(connect_uri(compute))
-    try:
+    with opened(compute) as connection:
         return (
             f"QEMU {_dotted(connection.getVersion())}, "
             f"libvirt {_dotted(connection.getLibVersion())}, host {connection.getHostname()}"
         )
+
+
+@contextmanager
+def opened(compute: Compute) -> Iterator[libvirt.virConnect]:
+    """Connect to a compute's libvirtd for the block. libvirt's errors are raised, and not printed.
+
+    :raises libvirt.libvirtError: libvirtd does not answer
+    """
+    libvirt.registerErrorHandler(lambda context, error: None, None)
+    connection = libvirt.open(connect_uri(compute))
+    try:
+        yield connection
     finally:
         connection.close()
 

@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-import libvirt
-
 from lab import hypervisor
 from lab.layout import Compute, Layout
 
@@ -31,11 +29,8 @@ def logged(layout: Layout) -> int:
 
 
 def _domains(compute: Compute) -> int:
-    connection = libvirt.open(hypervisor.connect_uri(compute))
-    try:
+    with hypervisor.opened(compute) as connection:
         return len(connection.listAllDomains())
-    finally:
-        connection.close()
 
 
 def _count(folder: Path, pattern: str) -> int:
