@@ -13,8 +13,8 @@ from lab.witnesses import Size
 
 # Samples are taken every two seconds; on a busy machine one may take some seconds.
 LONGEST_GAP = 10.0
-# A guest writes what it holds to its console every 5 s. So for that long after its boot its last
-# report may be of the boot.
+# A guest writes what it holds to its console every 5 s. So for that long after its size has changed
+# its last report may be of the size before.
 REPORT_SECONDS = 6.0
 # A change up and a change down of the same resource within so many seconds are a flap.
 FLAP_SECONDS = 60.0
@@ -161,18 +161,18 @@ def too_little(record: Record) -> list[str]:
     return [
         f"At {at:.0f} s, {name}: {problem}"
         for name in _names(record)
-        for at, one in _with_boots(record, name)
+        for at, one in _as_reported(record, name)
         if (problem := judge.too_little(_look(one)))
     ]
 
 
-def _with_boots(record: Record, name: str) -> Iterator[tuple[float, Server]]:
-    """Yield what :func:`seen` yields; a guest boots until its reports are not of its boot."""
-    booted_at = float("-inf")
+def _as_reported(record: Record, name: str) -> Iterator[tuple[float, Server]]:
+    """Yield what :func:`seen` yields, without reports of the guest that may be of a size before."""
+    moved_at, before = float("-inf"), None
     for at, one in seen(record, name):
-        if one.booting:
-            booted_at = at
-        yield at, replace(one, booting=at - booted_at <= REPORT_SECONDS)
+        if one.booting or one.libvirt != before:
+            moved_at, before = at, one.libvirt
+        yield at, one if at - moved_at > REPORT_SECONDS else replace(one, guest=None)
 
 
 def longest_gap(samples: Sequence[Sample]) -> float:

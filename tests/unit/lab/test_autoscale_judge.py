@@ -131,10 +131,14 @@ def test_journal_says_the_last_decision_of_each_server() -> None:
     assert found["a"].codes == ("hold.unknown", "hold.needed")
 
 
-def test_a_report_of_the_boot_is_not_judged() -> None:
+def test_a_report_of_a_size_before_is_not_judged() -> None:
     more = Size(1, 1024)
     boots = server(SMALL, libvirt=more, guest=more, booting=True)
-    ended = server(SMALL, guest=more)
-    assert judge.too_little(record(boots, ended)) == []
-    late = [boots, *[server(SMALL)] * 6, ended]
-    assert len(judge.too_little(record(*late))) == 1
+    shrinks = server(more)
+    behind = server(SMALL, guest=more)
+    for before in (boots, shrinks):
+        assert judge.too_little(record(before, behind)) == []
+        late = [before, *[server(SMALL)] * 7, behind]
+        assert len(judge.too_little(record(*late))) == 1
+    # What libvirt says is judged at any time.
+    assert len(judge.too_little(record(shrinks, server(SMALL, libvirt=more)))) == 1

@@ -228,13 +228,26 @@ def memory_figures(
         return figures
     swap_out = difference(figure(sample.swapped_out_mb), before.swapped_out_mb)
     faults = difference(figure(sample.major_faults), before.major_faults)
+    rise = taken - basis - _filled_half(figures, last)
     return replace(
         figures,
-        trend=max(0.0, (taken - basis) / elapsed),
+        trend=max(0.0, rise / elapsed),
         swap_out=None if swap_out is None else swap_out / elapsed,
         faults=None if faults is None else faults / elapsed,
         stalls=difference(figure(sample.stalls), before.stalls),
     )
+
+
+def _filled_half(figures: MemoryFigures, last: MemoryFigures | None) -> float:
+    """Return half of what the page cache has grown by since the last report, MiB.
+
+    While a cache is small, Linux counts half of it as not usable (si_mem_available in
+    mm/show_mem.c). So a cache that fills looks like a need that rises, until it is larger than
+    twice the kernel's low watermark.
+    """
+    if last is None or last.cache is None or figures.cache is None:
+        return 0.0
+    return max(0.0, figures.cache - last.cache) / 2
 
 
 def _crest(

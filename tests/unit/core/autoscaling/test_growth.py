@@ -382,6 +382,17 @@ def test_what_was_higher_is_forgotten_after_the_horizon() -> None:
     assert figures.trend == pytest.approx(100.0)
 
 
+def test_a_page_cache_that_fills_is_no_need_that_rises() -> None:
+    guest = Guest(size=Size(1, 768), need=300.0, cache=0.0, tuning=USUAL, obeys=False)
+    guest.step(1.0)
+    for _ in range(4):
+        # Linux counts half of a small cache as not usable.
+        guest.need, guest.cache = guest.need + 25.0, guest.cache + 50.0
+        assert guest.step(1.0).memory_mb.votes == ()
+    guest.need += 60.0
+    assert guest.step(1.0).memory_mb.votes == ("rising",)
+
+
 @pytest.mark.parametrize(("cpu_seconds", "grows"), [(2.0, False), (500.0, True)])
 def test_a_guest_that_is_new_boots(cpu_seconds: float, grows: bool) -> None:
     guest = Guest(cpu=4.0, cpu_seconds=cpu_seconds)
