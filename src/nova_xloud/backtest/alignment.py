@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Correlated load: a part of each machine's time around a peak, so that all can share one host."""
+"""Cuts a time around a peak out of each machine's demand, so that all can share one host."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ class Alignment(enum.Enum):
     """Which part of each machine is played together. The values are names on the command line."""
 
     CLOCK = "clock"
-    """The same time of all machines, around the peak of all together; for machines on one clock."""
+    """The same time of all machines, around the peak of all together.
+
+    The trace has to give the times of all machines by the same clock.
+    """
     PEAK = "peak"
     """The time around each machine's own peak, as if all had their peaks at once."""
 
@@ -27,8 +30,8 @@ class Alignment(enum.Enum):
 class Span:
     """How much time is played around a peak.
 
-    :ivar before: seconds before it
-    :ivar after: seconds after it
+    :ivar before: seconds before the peak
+    :ivar after: seconds after the peak
     """
 
     before: float = 12 * HOUR
@@ -36,10 +39,13 @@ class Span:
 
 
 def aligned(demands: Sequence[Demand], alignment: Alignment, span: Span) -> tuple[Demand, ...]:
-    """Return the part of each demand that is played.
+    """Return the part of each demand that is played, in the order of ``demands``.
 
-    Its time is in seconds and begins at 0, so the peak is at ``span.before``. Machines
-    that have nothing there are left out.
+    The time of a part is in seconds and begins at 0, so the peak is at ``span.before``. A demand
+    without a row of the trace in that time is left out.
+
+    :param alignment: whether that is around a common peak, or around the peak of each
+    :param span: how much time is played around the peak
     """
     if alignment is Alignment.CLOCK:
         peak = common_peak(demands)
@@ -51,9 +57,10 @@ def aligned(demands: Sequence[Demand], alignment: Alignment, span: Span) -> tupl
 
 
 def own_peak(demand: Demand) -> float:
-    """Return when the demand is highest, seconds.
+    """Return when the demand is highest: the begin of the first such piece, seconds.
 
-    Its height is the share of the vCPU maximum that is wanted plus that of the memory maximum.
+    The height of a piece is the share of the vCPU maximum that is wanted, plus the share of the
+    memory maximum that is wanted. A share that is not known counts as 0.
     """
     best, at = -1.0, demand.begin
     for piece, begin in enumerate(demand.edges[:-1]):
@@ -64,7 +71,10 @@ def own_peak(demand: Demand) -> float:
 
 
 def common_peak(demands: Sequence[Demand]) -> float:
-    """Return when the heights of all demands sum up to most, seconds; see :func:`own_peak`."""
+    """Return when the sum of the heights of all demands is highest, seconds; the first such time.
+
+    The height of a demand is that of :func:`own_peak`.
+    """
     changes: list[tuple[float, float]] = []
     for demand in demands:
         before = 0.0
@@ -94,11 +104,13 @@ def _share(wanted: float, most: int) -> float:
 
 
 def part(demand: Demand, peak: float, span: Span) -> Demand | None:
-    """Return the demand around ``peak``, in seconds from ``peak - span.before`` on.
+    """Return the demand from ``peak - span.before`` to ``peak + span.after``.
 
-    Where the demand begins later or ends earlier, a piece is added in which it is unknown, with the
-    maxima of the piece beside it. So a host has all of its machines from the begin to the end. None
-    if the demand has nothing there.
+    The time of the part begins at 0. Where the demand begins later or ends earlier, a piece of
+    unknown demand is added, with the maxima of the piece beside it. So a host has all of its
+    machines from the begin to the end. None if the demand has no row of the trace in that time.
+
+    :param peak: the time of the peak in ``demand``, seconds
     """
     begin, end = peak - span.before, peak + span.after
     pieces = [
@@ -119,7 +131,7 @@ def part(demand: Demand, peak: float, span: Span) -> Demand | None:
 
 
 class _Cut:
-    """The pieces of a part of a demand, while they are put together."""
+    """Puts the pieces of a part of a demand together."""
 
     def __init__(self, demand: Demand) -> None:
         self._demand = demand
@@ -128,8 +140,10 @@ class _Cut:
         self._known: list[bool] = []
 
     def add(self, begin: float, piece: int, is_known: bool = True) -> None:
-        """Add a piece from ``begin`` on, with the demand and the maxima of ``piece`` of the whole.
+        """Add a piece to the part, with the demand and the maxima of a piece of the whole demand.
 
+        :param begin: when the piece begins, seconds since the begin of the part
+        :param piece: the index of the piece in the whole demand
         :param is_known: False: take the maxima only, and let the demand be unknown
         """
         self._edges.append(begin)
@@ -146,7 +160,7 @@ class _Cut:
         )
 
     def demand(self, end: float) -> Demand:
-        """Return the demand of the pieces that were added; the last one ends at ``end``."""
+        """Return the part, made of the pieces that were added; the last one ends at ``end``."""
         whole, pieces = self._demand, self._pieces
         cpu, memory = self._column(whole.cpu), self._column(whole.memory)
         max_vcpus = array("q", (whole.max_vcpus[piece] for piece in pieces))

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a machine of a trace wants over time, as pieces of constant demand.
 
-A sample of 5 minutes is a mean, and hides what happens inside of it. ``EXPANDED`` puts a burst into
-each sample of a machine whose usual interval is at least ``LONGEST_AS_SAMPLED`` seconds: of the
-height that the trace has measured (``cpu_max_cores``, ``cpu_p90_cores``, ``cpu_p99_cores``,
-``mem_max_mb``), or else of a height that is drawn from what was measured in other traces. A burst
-that would make little difference is left out. The mean of the sample stays about as it is.
+A sample is one row of the trace. A sample of 5 minutes is a mean, and hides what happens inside of
+it. ``Resolution.EXPANDED`` puts a burst into each sample of a machine whose rows are at least 240 s
+apart (the median). The burst is as high as the trace says in its columns ``cpu_max_cores``,
+``cpu_p90_cores``, ``cpu_p99_cores`` and ``mem_max_mb``. Without them its height is drawn by chance,
+as it was measured in other traces. A burst that would make little difference is left out. The mean
+of the sample stays about as it is.
 """
 
 from __future__ import annotations
@@ -49,19 +50,20 @@ FLOOR = MemoryFloor()
 
 
 class Resolution(enum.Enum):
-    """How a sample becomes demand. The values are names on the command line."""
+    """How a sample of a trace becomes demand. The values are names on the command line."""
 
     SAMPLED = "sampled"
     """A sample's mean is the demand of its whole interval."""
     EXPANDED = "expanded"
-    """A long sample has a burst inside of it, unless that would make little difference."""
+    """A sample of minutes has a burst inside of it, unless that would make little difference."""
 
 
 @dataclass(frozen=True, slots=True)
 class Demand:
     """What one machine wants, as pieces of constant demand.
 
-    An unknown demand is NaN. A maximum that is not known is 0.
+    Each array but ``edges`` and ``wakes`` has one value for each piece. An unknown demand is NaN. A
+    maximum that is not known is 0.
 
     :ivar source: the name of the trace
     :ivar name: the machine's name
@@ -71,11 +73,11 @@ class Demand:
     :ivar cache: MiB of page cache in each piece
     :ivar max_vcpus: the maximum of vCPUs in each piece, whole
     :ivar max_memory: the maximum of memory in each piece, MiB
-    :ivar row: which row of the trace each piece belongs to; -1 in gaps
+    :ivar row: the machine's row of the trace that each piece belongs to, from 0 on; -1 in gaps
     :ivar wakes: indexes of the pieces with which the demand or a maximum changes by so much that a
         policy is asked
-    :ivar censored: the share of rows in which the machine used all the CPU that it was given (from
-        98 % on), and so may have wanted more
+    :ivar censored: the share of rows, 0 to 1, in which the machine used all the CPU that it was
+        given (from 98 % on), and so may have wanted more
     :ivar left_out: in how many rows the memory counts as unknown, because it is more than the
         machine was given
     """
@@ -111,9 +113,10 @@ def minimum_vcpus(maximum: int) -> int:
 
 @cache
 def minimum_memory(maximum_mb: int) -> int:
-    """Return the least memory of a machine, MiB: the smallest minimum that a flavor may name.
+    """Return the least memory of a machine with that maximum, MiB.
 
-    It is 0 if the maximum is 0, which is unknown.
+    That is the smallest minimum that nova-xloud lets a flavor of ``maximum_mb`` name. It is 0 if
+    the maximum is 0, which is unknown.
     """
     return FLOOR.of(maximum_mb) if maximum_mb else 0
 
@@ -121,7 +124,9 @@ def minimum_memory(maximum_mb: int) -> int:
 def demand_of(machine: Machine, seed: int, resolution: Resolution) -> Demand:
     """Return what ``machine`` wants.
 
-    The same machine has the same demand with the same ``seed``, whichever machines are beside it.
+    Where the time between two rows is more than ``GAP`` times the usual one, the demand is unknown
+    between them. The same machine has the same demand with the same ``seed``, whichever machines
+    are beside it.
     """
     chance = random.Random(f"{seed}:{machine.source}:{machine.name}")
     pieces = _Pieces(machine)
@@ -144,7 +149,10 @@ def _typical_interval(times: array[float]) -> float:
 
 @dataclass(slots=True)
 class _Pieces:
-    """The pieces of a machine's demand while they are put together."""
+    """Puts the pieces of a machine's demand together, row by row; the fields are as in ``Demand``.
+
+    :ivar censored: how many rows, and not the share, as in ``Demand``
+    """
 
     machine: Machine
     edges: array[float] = field(default_factory=lambda: array("d"))
@@ -158,7 +166,16 @@ class _Pieces:
     left_out: int = 0
 
     def add(self, begin: float, cpu: float, memory: float, cache: float, row: int) -> None:
-        """Add a piece with the maxima of ``row``, or with those of the piece before in a gap."""
+        """Add a piece that begins at ``begin``.
+
+        A demand above its maximum is cut to the maximum, and is unknown if the maximum is unknown.
+
+        :param cpu: cores wanted
+        :param memory: MiB wanted
+        :param cache: MiB of page cache
+        :param row: the row of the trace that has the maxima; -1: a gap, with those of the piece
+            before
+        """
         vcpus, given = self._maxima(row) if row >= 0 else (self.max_vcpus[-1], self.max_memory[-1])
         self.edges.append(begin)
         self.cpu.append(min(cpu, vcpus) if vcpus else UNKNOWN)
@@ -174,7 +191,7 @@ class _Pieces:
         return vcpus, 0 if math.isnan(memory) else int(memory)
 
     def add_row(self, row: int, begin: float, end: float, chance: random.Random | None) -> None:
-        """Add the pieces of one row, and count it.
+        """Add the pieces of one row, and count the row if its CPU is censored.
 
         :param chance: draws the burst of the row; None: the row has no burst
         """
@@ -205,7 +222,10 @@ class _Pieces:
         self.add(start + length, low, low_memory, cache, row)
 
     def _memory(self, row: int) -> float:
-        """Return the memory of a row; NaN if it is more than the machine was given then."""
+        """Return the memory used in a row, MiB.
+
+        If it is more than the machine was given then, count the row as left out and return NaN.
+        """
         used = self.machine.memory[row]
         if used > self.machine.memory_given[row]:
             self.left_out += 1
@@ -217,7 +237,10 @@ class _Pieces:
         return UNKNOWN if values is None else values[row]
 
     def _cpu_burst(self, row: int, mean: float, chance: random.Random) -> tuple[float, float]:
-        """Return the cores of the burst and of its peak, both at least ``mean``."""
+        """Return the cores of a row's burst outside of its peak, and those of the peak.
+
+        Both are at least ``mean``, the mean of the row.
+        """
         ratio = max(1.0, chance.lognormvariate(math.log(CPU_PEAK_MEDIAN), CPU_PEAK_SIGMA))
         peak = _first_known(self._further("cpu_max_cores", row), mean * ratio)
         tenth, hundredth = (self._further(f"cpu_p{p}_cores", row) for p in (90, 99))
@@ -236,9 +259,10 @@ class _Pieces:
     def _ramp_to(
         self, begin: float, end: float, cpu: float, memory: float, cache: float, row: int
     ) -> None:
-        """Add a piece from ``begin`` to ``end``.
+        """Add what lasts from ``begin`` to ``end``: one piece, or several while memory grows.
 
-        Memory that would grow by more than ``MEMORY_SPEED`` gets there in several pieces.
+        Memory grows by at most 300 MiB a second (``MEMORY_SPEED``). If it has to grow by more, it
+        gets there in pieces of 5 s (``RAMP_STEP``).
         """
         at = begin
         for step in self._ramp(memory, end - begin):
@@ -247,7 +271,10 @@ class _Pieces:
         self.add(at, cpu, memory, cache, row)
 
     def _ramp(self, memory: float, length: float) -> Iterator[float]:
-        """Yield the memory of each step on the way to ``memory``, without the last."""
+        """Yield the memory, MiB, of each piece on the way to ``memory``, without ``memory`` itself.
+
+        :param length: the seconds in which it has to get there
+        """
         if not self.memory:
             return
         now, room = self.memory[-1], length - RAMP_STEP
@@ -279,10 +306,10 @@ class _Pieces:
 def wakes_of(
     cpu: array[float], memory: array[float], max_vcpus: array[int], max_memory: array[int]
 ) -> array[int]:
-    """Return the indexes of the pieces with which a policy is asked at once.
+    """Return the indexes of the pieces with which a policy is asked at once, lowest first.
 
-    With these a maximum changes, or the demand differs from that of the last such piece by an
-    amount that matters.
+    When such a piece begins, a maximum changes, or the demand differs enough from that of the last
+    such piece: by 1 %, and by 0.1 cores or 16 MiB, or in whether it is known.
     """
     wakes = array("q")
     last_cpu = last_memory = UNKNOWN
@@ -300,7 +327,13 @@ def wakes_of(
 
 
 def _matters(before: float, after: float, least: float) -> bool:
-    """Return whether a change is large enough, or whether exactly one of the two is unknown."""
+    """Return whether a change of demand is large enough for a policy to be asked.
+
+    That is by at least ``least`` and by at least 1 %. If one of the two values is unknown, NaN,
+    the change is large enough; if both are, it is not.
+
+    :param least: cores or MiB, as the values
+    """
     if math.isnan(before) or math.isnan(after):
         return math.isnan(before) != math.isnan(after)
     return abs(after - before) >= max(least, SHARE_THAT_MATTERS * before)

@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reads the journal that nova-compute writes: a file of JSON lines, or a folder of such files."""
+"""Reads the journal of automatic growth that nova-compute writes.
+
+It is a file of JSON lines, or a folder of such files. Each line has a record: a decision about a
+server, or what was remembered of a server (``nova_xloud.core.autoscaling.journal``).
+"""
 
 from __future__ import annotations
 
@@ -24,9 +28,10 @@ class JournalError(Exception):
 class Line:
     """One line of a journal with its record.
 
-    :ivar file: where it stands
-    :ivar number: its number in the file, from 1 on
-    :ivar text: the line as it stands there, without its end
+    :ivar file: the file that has the line
+    :ivar number: the line's number in the file, from 1 on
+    :ivar text: the line as the file has it, without its end
+    :ivar record: what the line says, parsed
     """
 
     file: Path
@@ -37,7 +42,7 @@ class Line:
 
 @dataclass(slots=True)
 class Journal:
-    """The lines of a journal, in their order.
+    """A journal: iterating reads its files and yields the lines that have a record.
 
     :ivar files: the files, the oldest first
     :ivar skipped: a text for each line that has no record, "file, line N: why"; filled while the
@@ -48,7 +53,9 @@ class Journal:
     skipped: list[str] = field(default_factory=list)
 
     def __iter__(self) -> Iterator[Line]:
-        """Yield the lines.
+        """Yield each line that has a record, in the order of files and lines.
+
+        ``skipped`` is emptied first, and then gets a text for each other line that is not empty.
 
         :raises JournalError: a file cannot be read, or has lines and no record
         """
@@ -71,9 +78,9 @@ class Journal:
 
 
 def journal_at(path: Path) -> Journal:
-    """Return the journal at ``path``: a file, or all files of a folder.
+    """Return the journal at ``path``: that file, or the journal's files in that folder.
 
-    :raises JournalError: there is none
+    :raises JournalError: there is no such file or folder, or the folder has no journal
     """
     if path.is_file():
         return Journal((path,))

@@ -4,16 +4,18 @@
 What the model has of a real machine:
 
 - memory figures are those of the guest's last report, which is 5 to 10 s old;
-- the policy is asked at ticks, and the machine gets what it wants a little later: vCPUs after
-  ``PLUG_SECONDS``, memory at ``GROW_SPEED`` and ``SHRINK_SPEED``;
+- the policy is asked at ticks, and the machine gets the size that the policy wants a little later:
+  vCPUs after 1 s (``PLUG_SECONDS``), memory at 2150 MiB a second upwards and 920 downwards
+  (``GROW_SPEED``, ``SHRINK_SPEED``);
 - the pressure on memory is the share of the memory wanted that is missing;
-- CPU that is used is never seen to be more than the vCPUs there are, memory never more than the
-  memory there is; what does not fit is swapped out.
+- no more CPU is used than the machine has vCPUs, and no more memory than it has; memory that does
+  not fit is swapped out.
 
-Ticks at which a policy would see nothing new are left out. A policy is asked at every tick for
-``ACTIVE_SECONDS`` after demand has grown and while the policy changes something, and once after
-demand has fallen. Otherwise ``Wanted.again`` of its last answer decides: after so many seconds,
-every ``idle`` seconds (0), or not at all (``NEVER``).
+Ticks at which a policy would see nothing new are left out. A policy is asked at every tick in the
+first 15 s (``ACTIVE_SECONDS``), in the 15 s after demand has grown, and in the 15 s after a change
+of size is done. It is asked once more 15 s after demand has fallen. Otherwise ``Wanted.again`` of
+its last answer decides: after so many seconds, after ``Pace.idle`` seconds (0), or not until demand
+changes (``NEVER``).
 """
 
 from __future__ import annotations
@@ -44,10 +46,10 @@ ACTIVE_SECONDS = REPORT_AGE[1] + TICK
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How often a policy is asked.
+    """How often a policy is asked. A ``period`` of the policy that is longer counts instead.
 
     :ivar tick: seconds between two ticks
-    :ivar idle: seconds between two ticks where a policy sees nothing new
+    :ivar idle: seconds between two ticks while a policy would see nothing new
     """
 
     tick: float = TICK
@@ -62,9 +64,9 @@ class Played:
     """What a policy has done with a machine.
 
     :ivar steps: the sizes that the machine had, in order of time; the first is that of the start
-    :ivar changes: what the policy has decided. A size that is cut because the machine's maximum has
-        become smaller is a step, and no change of the policy
-    :ivar ticks: how often the policy was asked
+    :ivar changes: the changes of size that the policy has decided, in order of time. A size that
+        follows a change of the machine's maximum is a step, and no change of the policy
+    :ivar ticks: how often the policy was asked; 0 for one that knows the future
     """
 
     steps: Sequence[Step]
@@ -73,7 +75,7 @@ class Played:
 
 
 def play(demand: Demand, policy: Policy, seed: int, pace: Pace = USUAL_PACE) -> Played:
-    """Play ``demand`` to ``policy`` from its begin to its end.
+    """Play ``demand`` to ``policy`` from its begin to its end; return what the policy has done.
 
     :param seed: decides how old the machine's reports are
     """
@@ -86,11 +88,11 @@ def play(demand: Demand, policy: Policy, seed: int, pace: Pace = USUAL_PACE) -> 
 
 
 class Run:
-    """One machine in the model.
+    """One machine in the model. At each tick :meth:`see` comes first, and then :meth:`take`.
 
-    :ivar at: when its next tick is, seconds; at or after the end of the demand when there is none
-    :ivar vcpus: vCPUs it has
-    :ivar memory_mb: memory it has, MiB
+    :ivar at: when the next tick is, seconds; at or after the end of the demand when there is none
+    :ivar vcpus: vCPUs that the machine has, or will have when its last change is done
+    :ivar memory_mb: memory that the machine has, or will have when its last change is done, MiB
     """
 
     def __init__(self, demand: Demand, policy: Manner, seed: int, pace: Pace) -> None:
@@ -128,7 +130,7 @@ class Run:
         return Played(self._steps, self._changes, self._ticks)
 
     def see(self) -> Seen:
-        """Let time pass to the tick ``at``, and return what the policy sees then."""
+        """Let time pass until the tick ``self.at``, and return what the policy sees then."""
         at = self.at
         self._pass(at)
         memory, cache, pressure = self._reported(at - self._age)
@@ -146,7 +148,10 @@ class Run:
         )  # fmt: skip
 
     def take(self, wanted: Wanted) -> None:
-        """Change the machine to the size that is wanted, and set ``at`` to the next tick."""
+        """Change the machine to the size of ``wanted``, and set ``self.at`` to the next tick.
+
+        :param wanted: the policy's answer at this tick, cut to the machine's range
+        """
         at = self.at
         self._last_tick = at
         self._cpu_seconds_before, self._load_seconds_before = self._cpu_seconds, self._load_seconds
@@ -166,16 +171,21 @@ class Run:
         return at < self._done
 
     def held(self, at: float) -> tuple[int, int]:
-        """Return vCPUs and MiB that the machine may have at ``at``, its last tick or later.
+        """Return the vCPUs and the MiB that the machine may have at ``at``.
 
-        While a change is on its way, that is the larger of before and after.
+        While a change is on its way, each is the larger of before and after.
+
+        :param at: the machine's last tick or later, seconds
         """
         if at >= self._done:
             return self.vcpus, self.memory_mb
         return max(self._before[0], self.vcpus), max(self._before[1], self.memory_mb)
 
     def _change(self, at: float, wanted: Wanted) -> float:
-        """Change the size, and return when that is done."""
+        """Let the change to ``wanted`` happen, and return when it is done, seconds.
+
+        Time passes until then, and each new size is a step.
+        """
         vcpus, memory = wanted.vcpus - self.vcpus, wanted.memory_mb - self.memory_mb
         self._changes.append(at, vcpus, memory)
         plugged = at + PLUG_SECONDS if vcpus else at
@@ -192,7 +202,12 @@ class Run:
         return max(plugged, moved)
 
     def _next(self, at: float, again: float) -> float:
-        """Return when the next tick is: a multiple of the tick after the demand's begin."""
+        """Return when the next tick is, seconds; the demand's end or later if there is none.
+
+        Ticks are at multiples of the time between two ticks after the demand's begin.
+
+        :param again: ``Wanted.again`` of the last answer
+        """
         demand, wakes = self._demand, self._demand.wakes
         while self._wake < len(wakes) and demand.edges[wakes[self._wake]] <= at:
             self._wake_up(wakes[self._wake])
@@ -210,7 +225,11 @@ class Run:
         return self._on_grid(max(after, at + self._tick))
 
     def _wake_up(self, piece: int) -> None:
-        """Note that demand changes with ``piece``: growth is watched, a fall is seen once."""
+        """Plan ticks for the change of demand that comes with the piece of that index.
+
+        If the demand of neither resource grows, there is one tick after ``ACTIVE_SECONDS``.
+        Otherwise every tick until then is taken. CPU that is not known counts as grown.
+        """
         demand = self._demand
         self._seen_at = demand.edges[piece] + ACTIVE_SECONDS
         if piece and (
@@ -225,7 +244,10 @@ class Run:
         return begin + math.ceil((at - begin) / self._tick - 1e-9) * self._tick
 
     def _pass(self, until: float) -> None:
-        """Let time pass: CPU is used, memory is missing, and the maximum may change."""
+        """Let time pass until ``until``: count the CPU used and the memory missing.
+
+        Where the machine's range changes, its size follows.
+        """
         demand, piece, now = self._demand, self._piece, self._now
         last = len(demand.cpu) - 1
         while now < until:
@@ -247,7 +269,11 @@ class Run:
         self._now = now
 
     def _cut(self, at: float) -> None:
-        """Bring the size into the machine's range, which may have changed at ``at``."""
+        """Bring the size into the machine's range, which may have changed at ``at``.
+
+        What was at the old maximum goes to the new one if the policy starts machines with their
+        maximum. Otherwise memory that was at the old minimum goes to the new one.
+        """
         demand, piece = self._demand, self._piece
         vcpus, memory = demand.max_vcpus[piece], demand.max_memory[piece]
         if vcpus == demand.max_vcpus[piece - 1] and memory == demand.max_memory[piece - 1]:
@@ -268,7 +294,10 @@ class Run:
             self._steps.append(at, self.vcpus, self.memory_mb)
 
     def _reported(self, at: float) -> tuple[float | None, float | None, float]:
-        """Return memory used, cache and pressure as reported at ``at``, and count what swapped."""
+        """Return what a report made at ``at`` says, and count what was swapped until then.
+
+        That is memory used and page cache in MiB, None if not known, and pressure, 0 to 1.
+        """
         demand = self._demand
         if at < demand.begin:
             return None, None, 0.0

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The policy ``ours``: the very functions that nova-compute calls, with one of its profiles."""
+"""The policy ``ours``: automatic growth as nova-compute decides it, by the same functions.
+
+There is one policy for each profile that a server can have, such as ``ours-balanced``.
+"""
 
 from __future__ import annotations
 
@@ -26,12 +29,12 @@ SOON = 15.0
 
 @dataclass(frozen=True, slots=True)
 class Ours:
-    """Automatic growth of nova-xloud.
+    """Automatic growth of nova-xloud with one profile.
 
     :ivar name: the policy's name
-    :ivar tuning: the constants that decide
+    :ivar tuning: the constants of the profile
     :ivar starts_large: False: a server boots with its minimum
-    :ivar period: seconds between two ticks; 0: those of the model
+    :ivar period: 0: the policy is asked at the ticks of the model
     """
 
     name: str
@@ -52,10 +55,10 @@ PROFILES = tuple(Ours(f"ours-{profile.value}", TUNINGS[profile]) for profile in 
 
 
 def wanted_of(recommendation: Recommendation) -> Wanted:
-    """Return what is recommended, and when to ask again.
+    """Return the recommended size as a policy's answer, with the time to ask again.
 
-    That is in ``SOON`` seconds while a shrink waits for about a minute only, because of the change
-    before it. Otherwise it is 0: after the time that the model leaves between ticks without news.
+    The policy is asked again in 15 s (``SOON``) while a shrink has to wait for about a minute after
+    the change before it. Otherwise it is asked again after ``Pace.idle`` seconds (0).
     """
     codes = {recommendation.vcpus.code, recommendation.memory_mb.code}
     size = recommendation.size
@@ -63,7 +66,11 @@ def wanted_of(recommendation: Recommendation) -> Wanted:
 
 
 def sample_of(seen: Seen) -> GuestSample:
-    """Return what nova-compute would have read of the guest."""
+    """Return what nova-compute would have read of the guest.
+
+    CPU figures are None if the trace has no CPU, and memory figures are None if none were reported.
+    No vCPU has waited for a CPU of the host.
+    """
     size = Size(seen.vcpus, seen.memory_mb)
     has_cpu, is_reported = seen.max_vcpus > 0, seen.memory is not None
     return GuestSample(
@@ -85,7 +92,7 @@ def sample_of(seen: Seen) -> GuestSample:
 
 
 def ranges_of(seen: Seen) -> Ranges:
-    """Return the range of each resource of the machine.
+    """Return the least and the most of each resource that the machine may have.
 
     A resource that the trace does not have is blocked, so that nothing is decided for it.
     """

@@ -19,7 +19,11 @@ A dash: the trace cannot tell."""
 
 
 def as_json(result: Result, options: Options) -> str:
-    """Return the result as a JSON document. What is not known is null."""
+    """Return the result as the text of a JSON document. A figure that is not known is null.
+
+    Its keys are ``settings`` (from ``options``), ``policies`` (over all traces) and ``sources``
+    (the traces, each with its own ``policies``).
+    """
     document = {
         "settings": {
             "seed": options.seed,
@@ -79,7 +83,10 @@ def _number(value: float) -> float | None:
 
 
 def as_table(result: Result, options: Options) -> str:
-    """Return the result as tables for a terminal: one of each trace, and one of all together."""
+    """Return the result as tables for a terminal: one of each trace, and one of all together.
+
+    The last one is left out if there is only one trace.
+    """
     parts = [_headed(source, options) for source in result.sources]
     if len(result.sources) > 1:
         days = result.together[0].days if result.together else 0.0

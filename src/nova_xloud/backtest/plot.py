@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Draws density against harm: what each policy saves, and what of the need it leaves unmet."""
+"""Draws density against harm: how small a policy keeps machines, and what they then lack.
+
+Density is the share of the maximum that a machine had. Harm is the demand that was not met.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +36,7 @@ _LINEAR = {UNMET_CPU.name: 1.0, UNMET_MEMORY.name: 100.0}
 
 
 class NoPlot(Exception):
-    """The plot cannot be drawn. The text says what is missing."""
+    """The plot cannot be drawn. The text says what is missing, and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +44,10 @@ class Panel:
     """One picture: the policies of one trace, by one resource.
 
     :ivar title: the trace and the resource
-    :ivar share: the figure of density
-    :ivar unmet: the figure of harm
-    :ivar points: name, share and unmet of each policy, means over all machines
+    :ivar share: the figure of density, on the x-axis
+    :ivar unmet: the figure of harm, on the y-axis
+    :ivar points: for each policy its name, and the values of ``share`` and ``unmet``, both means
+        over all machines
     """
 
     title: str
@@ -53,7 +57,10 @@ class Panel:
 
 
 def panels(result: Result) -> tuple[Panel, ...]:
-    """Return the pictures of a result: for each trace, those of the resources that it has."""
+    """Return the pictures of a result: for each trace one of CPU and one of memory.
+
+    A picture without any point is left out, as for a resource that the trace does not have.
+    """
     found = []
     for source in result.sources:
         for name, share, unmet in (
@@ -99,7 +106,11 @@ def draw(result: Result, path: Path) -> None:
 
 
 def draw_panels(found: Sequence[Panel], path: Path) -> None:
-    """Write pictures into the file ``path``, two in a row; see :func:`draw`."""
+    """Write pictures into the file ``path``, two in a row; its suffix says the format.
+
+    :raises NoPlot: matplotlib is not installed, or cannot write this format
+    :raises OSError: the file cannot be written
+    """
     try:
         import matplotlib
         from matplotlib.figure import Figure as Picture

@@ -53,7 +53,9 @@ class UnknownPolicy(Exception):
 
 
 def named(names: Sequence[str]) -> tuple[AnyPolicy, ...]:
-    """Return the policies of ``names``, each once, in that order. A group stands for its policies.
+    """Return the policies of ``names``, each once, in that order.
+
+    A name of ``GROUPS``, that is ``ours`` or ``all``, stands for several policies.
 
     :raises UnknownPolicy: a name is not known
     """
@@ -72,7 +74,7 @@ def played(policy: Policy | Clairvoyant, demand: Demand, seed: int, pace: Pace) 
     """Play ``demand`` to ``policy``, and return the sizes and changes that result.
 
     :param seed: decides how old the machine's reports are
-    :param pace: how often the policy is asked; a clairvoyant one is not asked
+    :param pace: how often the policy is asked; one that knows the future is not asked
     """
     if isinstance(policy, Clairvoyant):
         return policy.plan(demand)
@@ -80,13 +82,15 @@ def played(policy: Policy | Clairvoyant, demand: Demand, seed: int, pace: Pace) 
 
 
 def on_a_host(policy: AnyPolicy, weights: Mapping[str, int]) -> HostPolicy | None:
-    """Return a policy that does what ``policy`` does, on a host that has not room for all machines.
+    """Return the form of ``policy`` for a host that has not room for the maxima of all machines.
 
-    ``ours`` is joined with the arbitration of nova-compute. Any other policy that decides each
-    machine for itself gets what is left on the host, first come first served. None for a policy
-    that is fixed or knows the future: it cannot be played there.
+    A policy that decides all machines of a host together is returned as it is. ``ours`` is joined
+    with what nova-compute does on a full host: its arbitration decides which machines get how much.
+    With any other policy that decides each machine for itself, machines get in turn what they ask
+    for, or what is left on the host. The result is None for a policy that is fixed or knows the
+    future: it cannot be played on such a host.
 
-    :param weights: the weight of each machine, by its name
+    :param weights: the weight of each machine in the arbitration, by the machine's name
     """
     if isinstance(policy, Clairvoyant) or policy in (FIXED_MINIMUM, FIXED_MAXIMUM):
         return None

@@ -13,7 +13,7 @@ NEVER = math.inf
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """The size of a host, without what is reserved for the host itself.
+    """What a host has for servers, without what is reserved for the host itself.
 
     :ivar vcpus: vCPUs that servers can have
     :ivar memory_mb: MiB that servers can have
@@ -32,14 +32,14 @@ class Seen(NamedTuple):
     :ivar elapsed: seconds since the tick before; 0 at the first one
     :ivar vcpus: vCPUs that the machine has; 0 if CPU is not part of the trace
     :ivar memory_mb: memory that the machine has, MiB; 0 if memory is not part of the trace
-    :ivar min_vcpus: the fewest vCPUs it may have
-    :ivar max_vcpus: the most vCPUs it may have; 0 if CPU is not part of the trace
-    :ivar min_memory_mb: the least memory it may have, MiB
-    :ivar max_memory_mb: the most memory it may have, MiB
+    :ivar min_vcpus: the fewest vCPUs that the machine may have
+    :ivar max_vcpus: the most vCPUs that it may have; 0 if CPU is not part of the trace
+    :ivar min_memory_mb: the least memory that it may have, MiB
+    :ivar max_memory_mb: the most memory that it may have, MiB; 0 if memory is not part of the trace
     :ivar cpu: cores used, mean since the tick before; never more than ``vcpus``
     :ivar load: cores wanted, mean since the tick before: what runs and what waits for a CPU
     :ivar memory: memory used, MiB, at ``reported_at``; no more than the machine had then
-    :ivar cache: page cache, MiB
+    :ivar cache: page cache, MiB; not part of ``memory``
     :ivar reported_at: when the guest has last reported, seconds; ``memory``, ``cache``,
         ``swapped_out``, ``swapped_in`` and ``pressure`` are of that time
     :ivar swapped_out: MiB swapped out since the machine's start
@@ -47,7 +47,7 @@ class Seen(NamedTuple):
     :ivar pressure: share of the time that tasks have waited for memory, 0 to 1; modelled; 0 also
         while ``memory`` is not known
     :ivar kills: processes killed for want of memory since the machine's start
-    :ivar cpu_seconds: CPU time used since the machine's start
+    :ivar cpu_seconds: CPU time used since the machine's start, seconds
     """
 
     at: float
@@ -76,8 +76,7 @@ class Wanted(NamedTuple):
     :ivar vcpus: vCPUs
     :ivar memory_mb: memory, MiB
     :ivar again: after so many seconds the policy is asked again even if it would see the same. 0:
-        after the time that the model leaves between ticks without news. ``NEVER``: not until it
-        would see something else
+        after ``Pace.idle`` seconds. ``NEVER``: not until it would see something else
     """
 
     vcpus: int
@@ -86,24 +85,32 @@ class Wanted(NamedTuple):
 
 
 class Decider(Protocol):
-    """Decides what a machine should have. State is passed in and out; nothing is changed."""
+    """Decides what a machine should have.
+
+    A decider keeps nothing itself. What it remembers of a machine is the state that it returns and
+    is given again at the next tick. No state is ever changed.
+    """
 
     def begin(self) -> Any:
-        """Return the state to give to the first :meth:`decide` about a machine."""
+        """Return what the policy remembers of a machine before its first :meth:`decide`."""
 
     def decide(self, state: Any, seen: Seen) -> tuple[Any, Wanted]:
-        """Return the next state, and what the machine should have.
+        """Return what the policy remembers of the machine from now on, and what it should have.
 
-        The caller cuts that to the machine's range.
+        The caller cuts the size to the machine's range.
+
+        :param state: what the policy remembers of the machine, from the call before
+        :param seen: the machine at this tick
         """
 
 
 class Manner(Protocol):
-    """How a policy wants to be asked.
+    """A policy's name, the size with which its machines start, and how often it is asked.
 
     :ivar name: the policy's name on the command line
     :ivar starts_large: whether a machine starts with its maximum, and not with its minimum
-    :ivar period: seconds between two ticks of the policy; those of the model if they are longer
+    :ivar period: seconds between two ticks of the policy; the model's ticks count if these are
+        further apart
     """
 
     @property
@@ -116,7 +123,10 @@ class Manner(Protocol):
 
     @property
     def period(self) -> float:
-        """Seconds between two ticks of the policy; those of the model if they are longer."""
+        """Seconds between two ticks of the policy.
+
+        The model's ticks count if these are further apart.
+        """
 
 
 class Policy(Decider, Manner, Protocol):
@@ -124,15 +134,15 @@ class Policy(Decider, Manner, Protocol):
 
 
 class Neighbour(NamedTuple):
-    """One of the machines of a host, at a tick of the host.
+    """One of the machines of a host, when some machine of the host has a tick.
 
     :ivar name: the machine's name
-    :ivar seen: what is seen of the machine; of an earlier tick if the machine is not asked now
-    :ivar is_due: whether the machine is asked now
-    :ivar desired_vcpus: vCPUs that it is to have
-    :ivar desired_mb: MiB that it is to have
-    :ivar held_vcpus: vCPUs that it has; while a change is on its way, the larger of old and new
-    :ivar held_mb: MiB that it has; while a change is on its way, the larger of old and new
+    :ivar seen: what the policy sees of the machine; if the machine is not due, what it saw before
+    :ivar is_due: whether this machine has a tick now
+    :ivar desired_vcpus: vCPUs of the size that was decided for the machine last
+    :ivar desired_mb: MiB of that size
+    :ivar held_vcpus: vCPUs that the machine has; during a change, the larger of old and new
+    :ivar held_mb: MiB that the machine has; during a change, the larger of old and new
     """
 
     name: str
@@ -145,18 +155,27 @@ class Neighbour(NamedTuple):
 
 
 class HostDecider(Protocol):
-    """Decides all machines of a host. State is passed in and out; nothing is changed."""
+    """Decides what all machines of a host should have.
+
+    A decider keeps nothing itself. What it remembers of the host and its machines is the state that
+    it returns and is given again the next time. No state is ever changed.
+    """
 
     def begin(self) -> Any:
-        """Return the state to give to the first :meth:`decide_all` about a host."""
+        """Return what the policy remembers of a host before its first :meth:`decide_all`."""
 
     def decide_all(
         self, state: Any, host: Host, machines: Sequence[Neighbour], at: float
     ) -> tuple[Any, tuple[Wanted, ...]]:
-        """Return the next state, and what each machine should have, in the same order.
+        """Return what the policy remembers from now on, and what each machine should have.
 
-        A machine that is not due is changed only if the result for it differs from its desired
-        size.
+        The answers are in the order of ``machines``. The caller cuts each size to the machine's
+        range. A machine that is not due is changed only if its answer differs from its desired
+        size and no change of it is on its way.
+
+        :param state: what the policy remembers, from the call before
+        :param machines: all machines that are on the host now
+        :param at: now, seconds
         """
 
 
@@ -165,7 +184,7 @@ class HostPolicy(HostDecider, Manner, Protocol):
 
 
 def cut(wanted: Wanted, seen: Seen) -> Wanted:
-    """Return what is wanted, within the range of the machine."""
+    """Return ``wanted`` with its size cut to the range of the machine."""
     vcpus, memory_mb, again = wanted
     if (
         seen.min_vcpus <= vcpus <= seen.max_vcpus

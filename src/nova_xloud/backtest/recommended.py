@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What each server of a journal should have, what that would free on the host, and why."""
+"""Reports from a journal what each server should have, why, and what that frees on the host."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ NOT_YET = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What the recommendation of one resource is based on.
+    """What one resource of a server should have, and why; vCPUs or MiB.
 
-    :ivar should_have: the value that it would get to, step by step
-    :ivar need: what was needed last; None if that is not known
-    :ivar highest_need: what was needed at most in the time of the journal; None if never known
-    :ivar code: the code of the last decision
-    :ivar reason: its reason, a sentence
+    :ivar should_have: the value that the resource would get to, see :func:`should_have`
+    :ivar need: what the guest needed at the last decision; None if that is not known
+    :ivar highest_need: what the guest needed at most in the journal; None if never known
+    :ivar code: the reason code of the last decision, such as ``hold.stale``
+    :ivar reason: the reason of the last decision, a sentence
     """
 
     should_have: int
@@ -37,16 +37,18 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class ServerReport:
-    """What one server should have.
+    """What one server should have, by its decisions in a journal.
 
-    :ivar uuid: the server
-    :ivar mode: its mode when it was decided last
-    :ivar profile: its profile then
-    :ivar has: the size it was to have then
-    :ivar since: when the journal of the server begins, seconds since the epoch
-    :ivar until: when it was decided last
-    :ivar decisions: how many decisions the journal has
-    :ivar changes: how often the size that it was to have has changed in that time
+    :ivar uuid: the server's UUID
+    :ivar mode: the server's mode at the last decision: ``observe`` or ``on``
+    :ivar profile: the server's profile at the last decision
+    :ivar has: the server's desired size at the last decision
+    :ivar since: the time of the first decision, seconds since the epoch
+    :ivar until: the time of the last decision, seconds since the epoch
+    :ivar decisions: how many decisions about the server the journal has
+    :ivar changes: how often the desired size differed from that of the decision before
+    :ivar vcpus: what the server should have of vCPUs
+    :ivar memory_mb: what the server should have of memory
     """
 
     uuid: str
@@ -62,7 +64,10 @@ class ServerReport:
 
     @property
     def frees(self) -> Size:
-        """What is freed if the server gets what it should have; negative: what it needs more."""
+        """The vCPUs and MiB that the host gets back if the server gets what it should have.
+
+        A negative number is what the server needs more.
+        """
         return Size(
             self.has.vcpus - self.vcpus.should_have,
             self.has.memory_mb - self.memory_mb.should_have,
@@ -70,10 +75,14 @@ class ServerReport:
 
 
 def should_have(advice: Advice, desired: int) -> int:
-    """Return the value that a resource would get to if its need stayed as it was.
+    """Return the value that a resource would get to if its need stayed as it was; vCPUs or MiB.
 
-    Growth is recommended in one step. Shrinking is recommended step by step, down to the floor. The
-    result is ``desired`` if the floor is not known, or cannot be relied on (:data:`NOT_YET`).
+    Growth is recommended in one step. Shrinking is recommended step by step, down to the advice's
+    ``floor``. The result is ``desired`` if the floor is not known, or if the code says that it
+    cannot be relied on or reached (``NOT_YET``).
+
+    :param advice: the last recommendation for the resource
+    :param desired: the desired value at that time
     """
     if advice.code.startswith("grow"):
         return advice.wanted
@@ -83,7 +92,7 @@ def should_have(advice: Advice, desired: int) -> int:
 
 
 class _Server:
-    """The decisions of one server while a journal is read."""
+    """Collects the decisions about one server while a journal is read."""
 
     def __init__(self, first: Entry) -> None:
         self.first = self.last = first
@@ -92,7 +101,7 @@ class _Server:
         self._memory: float | None = None
 
     def add(self, entry: Entry) -> None:
-        """Count one more decision."""
+        """Count one more decision, and keep it as the last one."""
         self.decisions += 1
         self.changes += entry.sample.desired != self.last.sample.desired
         self.last = entry
@@ -100,7 +109,7 @@ class _Server:
         self._memory = _higher(self._memory, entry.recommendation.memory_mb.need)
 
     def report(self) -> ServerReport:
-        """Return what the server should have."""
+        """Return the report of the server, from all decisions that were added."""
         last, desired = self.last, self.last.sample.desired
         recommendation = last.recommendation
         return ServerReport(
@@ -128,7 +137,10 @@ def _evidence(advice: Advice, desired: int, highest: float | None) -> Evidence:
 
 
 def reports(records: Iterable[Record]) -> tuple[ServerReport, ...]:
-    """Return the report of each server: first the one that frees most memory, then most vCPUs."""
+    """Return the report of each server about which ``records`` has a decision.
+
+    The one that frees most memory comes first, of those alike the one that frees most vCPUs.
+    """
     servers: dict[str, _Server] = {}
     for record in records:
         if isinstance(record, Entry):

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Makes each decision of a journal anew, beside the decision that the journal has.
+"""Decides each recorded sample of a journal again, and pairs the result with the recorded decision.
 
-With the profile of each entry both should be the same to the byte. With another profile they show
-what that profile would have recommended.
+With the profile that the journal has for each decision, the new line of the journal should be the
+recorded line, byte for byte. With another profile, the new decisions show what that profile would
+have recommended.
 """
 
 from __future__ import annotations
@@ -18,12 +19,12 @@ from nova_xloud.core.autoscaling.settings import Profile
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """One decision of a journal, and the one that was made anew.
+    """One decision of a journal, and the decision that was made anew from the same sample.
 
-    :ivar line: the line of the journal; its record is an entry
-    :ivar entry: the entry of that line
-    :ivar again: the entry with the decision made anew
-    :ivar text: the line that the new entry gives
+    :ivar line: the line of the journal that has the decision
+    :ivar entry: the record of that line
+    :ivar again: the same record, with the new decision as its recommendation
+    :ivar text: the line that would be written for ``again``
     """
 
     line: Line
@@ -33,14 +34,16 @@ class Pair:
 
     @property
     def is_same(self) -> bool:
-        """Whether the new line is the old one to the byte."""
+        """Whether the new line and the journal's line are the same, byte for byte."""
         return self.text == self.line.text
 
 
 def pairs(lines: Iterable[Line], profile: Profile | None) -> Iterator[Pair]:
     """Yield each decision of a journal with the one that is made anew, in the same order.
 
-    :param profile: the profile of the new decisions; None: that of each entry
+    :param lines: all lines of the journal. Those that have no decision say what was remembered of
+        a server, and yield nothing
+    :param profile: the profile of the new decisions; None: the one that the journal has for each
     """
     waiting: list[Line] = []
 
@@ -58,15 +61,15 @@ def pairs(lines: Iterable[Line], profile: Profile | None) -> Iterator[Pair]:
 
 @dataclass(slots=True)
 class Outcome:
-    """What would have been recommended for one server, beside what was.
+    """The recorded and the new recommendations for one server, summed up.
 
-    :ivar uuid: the server
+    :ivar uuid: the server's UUID
     :ivar decisions: how many decisions were compared
-    :ivar others: how many of them recommend another size
-    :ivar vcpus: sum of the vCPUs that were recommended
-    :ivar memory_mb: sum of the memory that was recommended, MiB
-    :ivar vcpus_again: sum of the vCPUs that are recommended now
-    :ivar memory_mb_again: sum of the memory that is recommended now, MiB
+    :ivar others: in how many of them the new recommendation is another size
+    :ivar vcpus: sum of the vCPUs of the recorded recommendations
+    :ivar memory_mb: sum of the memory of the recorded recommendations, MiB
+    :ivar vcpus_again: sum of the vCPUs of the new recommendations
+    :ivar memory_mb_again: sum of the memory of the new recommendations, MiB
     """
 
     uuid: str
@@ -78,7 +81,7 @@ class Outcome:
     memory_mb_again: int = 0
 
     def add(self, pair: Pair) -> None:
-        """Count one more decision."""
+        """Add one more decision of the server to all counts and sums."""
         was, now = pair.entry.recommendation.size, pair.again.recommendation.size
         self.decisions += 1
         self.others += was != now
@@ -88,5 +91,8 @@ class Outcome:
         self.memory_mb_again += now.memory_mb
 
     def mean(self, total: int) -> float:
-        """Return ``total`` divided by the number of decisions; 0 if there were none."""
+        """Return ``total``, one of the sums, divided by the number of decisions.
+
+        The result is 0 if there were no decisions.
+        """
         return total / self.decisions if self.decisions else 0.0

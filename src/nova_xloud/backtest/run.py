@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Plays traces to policies, machine by machine, and sums up what each policy has done."""
+"""Plays traces to policies, each machine alone or all on one host, and sums up the scores."""
 
 from __future__ import annotations
 
@@ -38,15 +38,17 @@ class Options:
 
     :ivar seed: decides all that is drawn by chance
     :ivar resolution: how samples become demand
-    :ivar machines: so many machines of each trace, spread evenly; None: all
-    :ivar days: so many days of each machine, its first ones; None: all
+    :ivar machines: how many machines of each trace are played, spread evenly over it; None: all
+    :ivar days: how many days of each machine are played, from its first row on; None: all
     :ivar pace: how often policies are asked
-    :ivar host: the size of a host, for how many servers fit on one
+    :ivar host: the size of a host, for the figure that says how many servers fit on one
     :ivar host_share: the size of the host on which machines are played together, as a share of the
         sum of their maxima
-    :ivar together: which part of the machines is played together by all policies; None: each
-        machine is played for itself, and all on one host by policies that need a host
-    :ivar weights: given to the machines of a host in turn
+    :ivar together: all policies play all machines on one host, and this is the part of their time;
+        None: only policies that decide for a whole host do, for all of the time, and the others
+        play each machine alone
+    :ivar weights: the weights that the machines of a host get in turn: the first machine the first
+        weight, and after the last weight the first one again
     """
 
     seed: int = 1
@@ -64,10 +66,11 @@ class Options:
 class HostUse:
     """How full the host was on which the machines of a trace were played together.
 
-    :ivar policy: the policy's name
+    :ivar policy: the name of the policy to which they were played
     :ivar host: what the host has
-    :ivar most_vcpus: the most vCPUs that all machines have had at once
-    :ivar most_mb: the most memory that all machines have had at once, MiB
+    :ivar most_vcpus: the most vCPUs that all machines have had at once; during a change of a
+        machine the larger of old and new counts
+    :ivar most_mb: the most memory that all machines have had at once, MiB, counted in the same way
     """
 
     policy: str
@@ -81,13 +84,15 @@ class SourceResult:
     """What the policies have done with one trace.
 
     :ivar source: the name of the trace
-    :ivar machines: how many machines were read and counted; on a full host some may be left out
-    :ivar censored: the share of samples in which a machine used all the CPU that it was given, mean
-        over the machines
-    :ivar left_out: in how many samples the memory counts as unknown, because it was more than was
-        given
+    :ivar machines: how many machines were read; with ``Options.together`` those without a row in
+        the part that is played were read too, and were not played
+    :ivar censored: the share of samples, 0 to 1, in which a machine used all the CPU that it was
+        given; mean over the machines
+    :ivar left_out: in how many samples the memory counts as unknown, because it was more than the
+        machine was given
     :ivar has_cpu: whether the trace says how many cores a machine was given, so that CPU is scored
-    :ivar has_memory: the same of memory
+    :ivar has_memory: whether the trace says how much memory a machine was given, so that memory is
+        scored
     :ivar summaries: one for each policy; on a host with several weights also one for each policy
         and weight
     :ivar hosts: one for each policy that was played on a host: how full the host was
@@ -108,7 +113,8 @@ class Result:
     """What the policies have done with all traces.
 
     :ivar sources: the traces, one by one
-    :ivar together: one summary of each policy over all machines of all traces
+    :ivar together: the summaries over all machines of all traces: one for each policy; on a host
+        with several weights also one for each policy and weight
     """
 
     sources: tuple[SourceResult, ...]
@@ -117,7 +123,13 @@ class Result:
 
 @dataclass(slots=True)
 class _Tally:
-    """Collects the scores of one trace while it is played, by the name of the policy."""
+    """Collects the result of one trace while it is played.
+
+    :ivar series: called with what each policy has done with each machine; None: not called
+    :ivar scores: the scores of the machines by the name of the policy; with several weights also by
+        the policy's name and the weight
+    :ivar censored: the sum of ``Demand.censored`` of all machines
+    """
 
     options: Options
     series: Series | None
@@ -130,7 +142,7 @@ class _Tally:
     has_memory: bool = False
 
     def count(self, demand: Demand) -> None:
-        """Count one more machine."""
+        """Count one more machine of the trace, and what its demand says of the trace."""
         self.machines += 1
         self.censored += demand.censored
         self.left_out += demand.left_out
@@ -138,7 +150,7 @@ class _Tally:
         self.has_memory |= max(demand.max_memory) > 0
 
     def add(self, name: str, machine: Machine, demand: Demand, done: Played) -> Score:
-        """Score what the policy ``name`` has done with a machine, and pass on its series."""
+        """Score what the policy ``name`` has done with a machine, and call ``series`` with it."""
         result = score(demand, done)
         self.scores.setdefault(name, []).append(result)
         if self.series is not None:
@@ -146,7 +158,11 @@ class _Tally:
         return result
 
     def play_on_host(self, policy: HostPolicy, machines: Sequence[tuple[Machine, Demand]]) -> None:
-        """Play machines together, and score each of them."""
+        """Play machines together on one host, and score each of them.
+
+        The host has ``Options.host_share`` of the sum of their maxima. With several weights each
+        score is kept under the policy's name and the machine's weight too.
+        """
         demands = [demand for _, demand in machines]
         host = host_of(demands, self.options.host_share)
         done = play_together(demands, policy, host, self.options.seed, self.options.pace)
@@ -173,7 +189,7 @@ class _Tally:
 
 
 def weights_of(demands: Sequence[Demand], weights: Sequence[int]) -> dict[str, int]:
-    """Return the weight of each machine by its name: ``weights`` in turn."""
+    """Return the weight of each machine by its name; the machines get ``weights`` in turn."""
     return {demand.name: weights[i % len(weights)] for i, demand in enumerate(demands)}
 
 
@@ -184,13 +200,13 @@ def run(
     progress: Progress | None = None,
     series: Series | None = None,
 ) -> Result:
-    """Play each trace of ``paths`` to each of ``policies``, and return the scores.
+    """Play the trace in each file of ``paths`` to each of ``policies``, and return the scores.
 
     :param progress: called now and then, see :data:`Progress`
     :param series: called with what each policy has done with each machine, see :data:`Series`; what
         it raises is raised here
     :raises TraceError: a trace cannot be read
-    :raises UnknownPolicy: a policy cannot be played on a full host
+    :raises UnknownPolicy: a policy cannot be played on a full host, as ``Options.together`` asks
     """
     results = []
     everything: dict[str, list[Score]] = {}
@@ -218,7 +234,7 @@ def _read(
 def _play_each(
     path: Path, policies: Sequence[AnyPolicy], tally: _Tally, progress: Progress | None
 ) -> None:
-    """Play each machine for itself, and then all together for policies that need a host."""
+    """Play each machine alone, and then all on one host to policies that decide for a host."""
     source, share, options = traces.source_name(path), 0.0, tally.options
     on_hosts = [policy for policy in policies if policy.name in HOST_POLICIES]
     kept: list[tuple[Machine, Demand]] = []
@@ -249,7 +265,12 @@ def _play_each(
 def _play_full_host(
     path: Path, policies: Sequence[AnyPolicy], tally: _Tally, progress: Progress | None
 ) -> None:
-    """Play a part of all machines together on one host that has not room for all of them."""
+    """Play all machines together on one host that has not room for the maxima of all.
+
+    Of each machine only the part is played that ``Options.together`` says.
+
+    :raises UnknownPolicy: a policy cannot be played on a full host
+    """
     source, options = traces.source_name(path), tally.options
     assert options.together is not None
     by_name: dict[str, Machine] = {}
@@ -276,7 +297,7 @@ def _play_full_host(
 
 
 def shortened(machine: Machine, days: float | None) -> Machine:
-    """Return the first ``days`` days of a machine; all of it if ``days`` is None."""
+    """Return the machine with the rows of its first ``days`` days only; None: with all rows."""
     if days is None:
         return machine
     end = machine.time[0] + days * DAY

@@ -34,9 +34,12 @@ USUAL_HOST = Host(64, 512 * 1024)
 class Score:
     """How a policy did on one machine. A figure that the trace cannot give is NaN.
 
-    :ivar days: how long was scored, days
-    :ivar vcpu_share: vCPUs that the machine had, of its maximum; mean over time
-    :ivar memory_share: memory that the machine had, of its maximum; mean over time
+    Only times in which the demand is known count for the means.
+
+    :ivar days: how long was scored, days; without gaps, and without ``WARM_UP`` seconds after the
+        begin and after each resize
+    :ivar vcpu_share: vCPUs that the machine had, as a share of its maximum; mean over time
+    :ivar memory_share: memory that the machine had, as a share of its maximum; mean over time
     :ivar vcpus: vCPUs that the machine had; mean over time
     :ivar memory_mb: memory that the machine had, MiB; mean over time
     :ivar unmet_cpu: core-seconds a day that were wanted above what the machine had
@@ -66,7 +69,14 @@ class Score:
 
 @dataclass(slots=True)
 class _Resource:
-    """One resource of a machine while it is scored."""
+    """Adds up the figures of one resource of a machine while it is scored.
+
+    :ivar seconds: for how long the demand was known
+    :ivar had: the sum of size times seconds
+    :ivar share: the sum of the size's share of the maximum times seconds
+    :ivar unmet: the sum of what was wanted above the size times seconds
+    :ivar waits: as in :class:`Score`, of this resource
+    """
 
     seconds: float = 0.0
     had: float = 0.0
@@ -77,7 +87,12 @@ class _Resource:
     _size_before: int = 0
 
     def lasts(self, begin: float, end: float, wanted: float, size: int, most: int) -> None:
-        """Count a time in which neither the demand nor the size changes."""
+        """Count a time from ``begin`` to ``end`` in which neither demand nor size changes.
+
+        :param wanted: the demand; NaN: not known, and the time is not counted
+        :param size: what the machine has
+        :param most: the machine's maximum; 0: not known, and the time is not counted
+        """
         if not most or wanted != wanted:
             self.interrupt()
             return
@@ -97,11 +112,14 @@ class _Resource:
         self._size_before = size
 
     def interrupt(self) -> None:
-        """Note that what comes now is not known."""
+        """Drop a need that lasts: the demand is not known from now on, so its end is not seen."""
         self._short_since = None
 
     def mean(self, total: float) -> float:
-        """Return ``total`` per second of known demand; NaN if the demand was never known."""
+        """Return ``total`` per second of known demand; NaN if the demand was never known.
+
+        :param total: one of the sums over time
+        """
         return total / self.seconds if self.seconds else math.nan
 
     def a_day(self, total: float) -> float:
@@ -110,7 +128,7 @@ class _Resource:
 
 
 def score(demand: Demand, played: Played) -> Score:
-    """Return how well ``played`` fits ``demand``."""
+    """Return the score of a policy that has done ``played`` with the machine of ``demand``."""
     cpu, memory, starvation = _Resource(), _Resource(), Starvation()
     seconds = 0.0
     for begin, end, piece, step in _pieces(demand, played.steps):
@@ -148,9 +166,10 @@ def _by(count: int, days: float) -> float:
 
 
 def _pieces(demand: Demand, steps: Sequence[Step]) -> Iterator[tuple[float, float, int, Step]]:
-    """Yield the times in which neither demand nor size changes: begin, end, piece and step.
+    """Yield the times in which neither demand nor size changes, in order.
 
-    The first ``WARM_UP`` seconds of a machine, and those after a resize, are left out.
+    Each has its begin and end in seconds, the index of the piece of demand, and the size that the
+    machine has. The first ``WARM_UP`` seconds of a machine, and those after a resize, are left out.
     """
     following = iter(steps)
     step, upcoming = next(following), next(following, None)
@@ -181,9 +200,10 @@ def _is_resized(demand: Demand, piece: int) -> bool:
 
 
 def _reversals(changes: Sequence[Change]) -> tuple[int, int]:
-    """Return how many growths were soon followed by a shrink, and how many shrinks by growth.
+    """Return how many growths a shrink soon followed, and how many shrinks growth soon followed.
 
-    Each resource counts on its own, and soon is within ``FLAP_SECONDS``.
+    Each resource counts on its own. Only the next change of the resource counts, and only if it
+    comes within 600 s (``FLAP_SECONDS``).
     """
     flaps = undone = 0
     for amounts in ([(c.at, c.vcpus) for c in changes], [(c.at, c.memory_mb) for c in changes]):

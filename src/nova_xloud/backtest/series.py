@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Writes the sizes that machines had over time, so that others can score them.
+"""Writes the sizes that machines had over time as CSV, so that others can score them.
 
-The rows are those of the trace with its first six columns, and ``vcpus`` and ``memory_mb``: what
-the machine had from that time on. Where its size changes between two rows, there is one more row,
-which repeats the cells of the row before. So each value holds until the next row of its machine.
+The rows are those of the trace with its first six columns, and two columns more: ``vcpus`` and
+``memory_mb`` are what the machine had from that time on, and empty if the trace does not have the
+resource. Where the size changes between two rows, there is one more row with the time of the
+change, which repeats all other cells of the trace. So each value holds until the next row of the
+machine.
 """
 
 from __future__ import annotations
@@ -25,7 +27,7 @@ HEADER = ",".join((*COLUMNS, "vcpus", "memory_mb"))
 
 
 def rows(machine: Machine, demand: Demand, played: Played) -> Iterator[str]:
-    """Yield the rows of one machine, each without its end of line."""
+    """Yield the rows of one machine as lines of CSV, each without its end of line."""
     steps, index = played.steps, 0
     has_cpu, has_memory = max(demand.max_vcpus) > 0, max(demand.max_memory) > 0
     last = len(machine.time) - 1
@@ -50,10 +52,12 @@ def _time(at: float) -> str:
 
 
 class SeriesFiles:
-    """The files of a run: one of each policy. Leaving the context closes them.
+    """The files into which the sizes of a run are written: one for each policy.
 
-    :param path: the file; ``{policy}`` in its name stands for the policy's name. A name that ends
-        in ``.gz`` is compressed
+    It is a context manager, and closes the files at the end.
+
+    :param path: the path of a file; ``{policy}`` in it stands for the policy's name. A file whose
+        name ends in ``.gz`` is compressed
     """
 
     def __init__(self, path: str) -> None:
@@ -73,7 +77,7 @@ class SeriesFiles:
         self._stack.close()
 
     def add(self, machine: Machine, demand: Demand, policy: str, played: Played) -> None:
-        """Write the rows of one machine into the file of ``policy``.
+        """Write the rows of one machine into the file of ``policy``, which is made if it is new.
 
         :raises OSError: the file cannot be written
         """

@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Policies that decide each machine for itself, on a host that has not room for all of them."""
+"""Policies that decide each machine for itself, on a host that is too small for all machines.
+
+The host has not room for the maxima of all its machines. So what a policy wants may not fit, and
+something has to decide who gets what is left.
+"""
 
 from __future__ import annotations
 
@@ -25,9 +29,9 @@ RETRY = 5.0
 
 @dataclass(frozen=True, slots=True)
 class FirstCome:
-    """Any policy, on a full host: machines in turn get what they ask for, or what is left.
+    """Any policy on a full host: machines get in turn what the policy wants, or what is left.
 
-    :ivar policy: the policy
+    :ivar policy: the policy that decides each machine for itself
     """
 
     policy: Policy
@@ -44,7 +48,7 @@ class FirstCome:
 
     @property
     def period(self) -> float:
-        """0: the policy has no period of its own, and is asked at the ticks of the model."""
+        """0: machines have the ticks of the model; a period of ``policy`` itself is not used."""
         return 0.0
 
     def begin(self) -> dict[str, Any]:
@@ -78,7 +82,13 @@ class FirstCome:
 
 
 class _Known(NamedTuple):
-    """What is remembered of one machine: history, ranges, last recommendation, and waits."""
+    """What :class:`Arbitrated` remembers of one machine.
+
+    :ivar history: what was seen of the machine
+    :ivar ranges: the least and the most that the machine may have
+    :ivar recommendation: what was recommended at the machine's last tick
+    :ivar waits: what arbitration remembers of the machine
+    """
 
     history: History
     ranges: Ranges
@@ -88,7 +98,7 @@ class _Known(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Arbitrated:
-    """``ours`` on a full host, with the arbitration of nova-compute.
+    """``ours`` on a full host: nova-compute's arbitration decides which machines get how much.
 
     :ivar policy: ``ours`` with one of its profiles
     :ivar weights: the weight of each machine, by its name; a machine that is missing has 100
@@ -175,7 +185,8 @@ def _is_quiet(
 ) -> bool:
     """Return whether arbitration would change nothing.
 
-    That is if every machine is to have what is recommended for it, and enough is free.
+    That is if the desired size of every machine is what is recommended for it, and as much of the
+    host is free as arbitration keeps free (``low_water``).
     """
     return all(
         recommendation.size == Size(machine.desired_vcpus, machine.desired_mb)

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The sizes that a machine had, and what a policy has decided: millions of them, kept compactly."""
+"""The sizes that a machine had, and the changes that a policy has decided.
+
+There may be millions of them, so they are kept compactly.
+"""
 
 from __future__ import annotations
 
@@ -41,9 +44,9 @@ Item = TypeVar("Item", Step, Change)
 
 
 class Compact(Sequence[Item], Generic[Item]):
-    """Steps or changes in the order of time, 24 bytes each.
+    """A sequence of steps or of changes in the order of time, which takes 24 bytes for each.
 
-    :param kind: ``Step`` or ``Change``
+    :param kind: the class of its items: ``Step`` or ``Change``
     """
 
     __slots__ = ("_at", "_kind", "_memory_mb", "_vcpus")
@@ -55,7 +58,7 @@ class Compact(Sequence[Item], Generic[Item]):
         self._memory_mb = array("q")
 
     def append(self, at: float, vcpus: int, memory_mb: int) -> None:
-        """Add one more, which is no earlier than all others."""
+        """Add an item of these values, which must not be earlier than the last one."""
         self._at.append(at)
         self._vcpus.append(vcpus)
         self._memory_mb.append(memory_mb)

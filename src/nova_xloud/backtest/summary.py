@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Puts the scores of many machines together: mean, percentiles, and the worst machine."""
+"""Sums the scores of many machines up: for each figure its mean, percentiles and worst value."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from nova_xloud.backtest.scoring import Score
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """How one figure is spread over all machines that have it. NaN if none has it.
+    """How one figure is spread over all machines that have it. All is NaN if none has it.
 
-    :ivar mean: the mean over the machines. For ``FIT_P50`` and ``FIT_P99`` it is the percentile of
-        the needs of all machines together, and for ``PER_HOST`` the number of servers of the mean
-        size that fit
+    :ivar mean: the mean over the machines, but for three figures. For ``FIT_P50`` and ``FIT_P99``,
+        times from need to fit, it is the percentile over all needs of all machines. For
+        ``PER_HOST`` it is how many servers of the mean size of all machines fit on a host
     :ivar p50: half of the machines have at most this
     :ivar p90: nine of ten machines have at most this; at least this, if a high figure is good
     :ivar worst: the figure of the machine that does worst
@@ -35,12 +35,12 @@ NOTHING = Spread(math.nan, math.nan, math.nan, math.nan)
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A figure that policies are compared by.
+    """A figure that policies are compared by. The values are in :class:`Spread`.
 
     :ivar name: the name in JSON, with its unit
     :ivar title: the head of the column in a table
-    :ivar what: what it says, for the axis of a plot
-    :ivar is_high_good: whether more is better
+    :ivar what: what the figure means, for the axis of a plot
+    :ivar is_high_good: whether a policy with a higher value is the better one
     """
 
     name: str
@@ -79,7 +79,7 @@ class Summary:
     :ivar policy: the policy's name
     :ivar machines: how many machines
     :ivar days: days of all machines together that were scored
-    :ivar figures: a ``Spread`` by the name of each of ``FIGURES``
+    :ivar figures: by ``Figure.name``, the values of each of ``FIGURES``
     """
 
     policy: str
@@ -91,7 +91,8 @@ class Summary:
 def summed_up(policy: str, scores: Sequence[Score], host: Host) -> Summary:
     """Return the summary of ``scores``, one of each machine.
 
-    :param host: the size of a host, for the servers that it has room for
+    :param policy: the policy's name
+    :param host: the size of a host, for the figure that says how many servers fit on one
     """
     figures = {
         VCPU_SHARE.name: _spread(scores, lambda s: s.vcpu_share),
@@ -110,9 +111,9 @@ def summed_up(policy: str, scores: Sequence[Score], host: Host) -> Summary:
 
 
 def percentile(values: Sequence[float], share: float) -> float:
-    """Return the smallest of ``values`` that is no less than ``share`` (0 to 1) of them.
+    """Return the percentile ``share`` (0 to 1) of ``values``; NaN if there are no values.
 
-    NaN if there are no values.
+    It is the smallest value for which at least that share of the values is no larger.
     """
     if not values:
         return math.nan
@@ -132,9 +133,10 @@ def _spread(scores: Sequence[Score], value: Callable[[Score], float]) -> Spread:
 
 
 def _per_host(scores: Sequence[Score], host: Host) -> Spread:
-    """Return how many servers fit on a host.
+    """Return how many servers fit on a host, with fractions.
 
-    ``mean`` is for servers of the mean size of all, the others are for copies of one machine each.
+    ``mean`` is for servers of the mean size of all machines. The other values are for hosts full of
+    copies of one machine.
     """
     vcpus, memory = (_known([s.vcpus for s in scores]), _known([s.memory_mb for s in scores]))
     mean = _fitting(host, _mean(vcpus), _mean(memory))
@@ -149,7 +151,10 @@ def _mean(values: Sequence[float]) -> float:
 
 
 def _fitting(host: Host, vcpus: float, memory_mb: float) -> float:
-    """Return how many servers of a size fit, by those resources whose size is known and not 0."""
+    """Return how many servers of a size fit on ``host``, with fractions.
+
+    A resource whose size is NaN or 0 does not count. If neither counts, the result is NaN.
+    """
     rooms = [
         room / size
         for room, size in ((host.vcpus, vcpus), (host.memory_mb, memory_mb))

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""When a guest that wants more memory than it has loses a process: a model, for all policies alike.
+"""Says when a guest that wants more memory than it has loses a process, alike for all policies.
 
-What does not fit is swapped out. A process is killed when more than the swap is missing, or when
-more than a trifle was missing for a minute; and again after each five minutes in which that lasts.
+It is a model. Memory that does not fit is swapped out. A process is killed as soon as more is
+missing than the swap of 1 GiB, or when more than a trifle was missing for a minute. While more than
+a trifle is missing, one more is killed every five minutes. A trifle is 16 MiB or 1 % of the guest's
+memory, whichever is more.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ AGAIN_AFTER = 300.0
 
 
 class Starvation:
-    """How long a guest has been short of memory, and how often a process was killed.
+    """Counts for how long a guest is short of memory, and the processes that are killed for that.
 
     :ivar kills: processes killed up to now
     """
@@ -35,8 +37,8 @@ class Starvation:
     def lasts(self, missing_mb: float, memory_mb: float, seconds: float) -> None:
         """Let ``seconds`` pass in which a guest with ``memory_mb`` MiB lacks ``missing_mb`` MiB.
 
-        Processes that are killed in that time are added to ``kills``. A trifle that is missing ends
-        the shortage.
+        Processes that are killed in that time are added to ``kills``. If no more than a trifle is
+        missing, the shortage has ended, and the next one begins anew.
         """
         if missing_mb <= TRIFLE_MB or missing_mb <= TRIFLE_SHARE * memory_mb:
             if self._lasted:

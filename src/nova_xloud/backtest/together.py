@@ -17,9 +17,10 @@ from nova_xloud.backtest.policy import Host, HostPolicy, Neighbour, Seen, Wanted
 class PlayedTogether:
     """What a policy has done with the machines of a host.
 
-    :ivar played: what it has done with each machine, in the order of the machines
-    :ivar most_vcpus: the most vCPUs that all machines have had together, with changes on their way
-    :ivar most_mb: the most memory that all machines have had together, MiB
+    :ivar played: what the policy has done with each machine, in the order of the demands
+    :ivar most_vcpus: the most vCPUs that all machines have had at once; during a change of a
+        machine the larger of old and new counts
+    :ivar most_mb: the most memory that all machines have had at once, MiB, counted in the same way
     """
 
     played: tuple[Played, ...]
@@ -28,9 +29,10 @@ class PlayedTogether:
 
 
 def host_of(demands: Sequence[Demand], share: float) -> Host:
-    """Return a host that has ``share`` of what all machines may have at most, together.
+    """Return a host of the size ``share`` times the sum of the maxima of all machines.
 
-    It has no less than what all have at least.
+    It has room for at least the minima of all machines. Where a maximum changes with time, the
+    highest one counts.
     """
     vcpus = sum(max(demand.max_vcpus) for demand in demands)
     memory = sum(max(demand.max_memory) for demand in demands)
@@ -54,7 +56,9 @@ def steady(demand: Demand) -> Demand:
 def play_together(
     demands: Sequence[Demand], policy: HostPolicy, host: Host, seed: int, pace: Pace
 ) -> PlayedTogether:
-    """Play all ``demands`` on one host, each from its own begin to its own end.
+    """Play all ``demands`` on one host to ``policy``, and return what the policy has done.
+
+    A machine is on the host from the begin to the end of its own demand.
 
     :param seed: decides how old the reports of the machines are
     """
@@ -78,7 +82,12 @@ def play_together(
 
 
 class _Guest:
-    """One machine of the host while it is played."""
+    """One machine of the host while it is played.
+
+    :ivar run: the machine in the model
+    :ivar begin: when the machine comes to the host, seconds
+    :ivar end: when the machine leaves the host, seconds
+    """
 
     def __init__(self, demand: Demand, policy: HostPolicy, seed: int, pace: Pace) -> None:
         self.run = Run(demand, policy, seed, pace)
@@ -94,24 +103,30 @@ class _Guest:
 
     @property
     def seen_last(self) -> Seen:
-        """What was seen of the machine last."""
+        """What the policy saw of the machine last; if it saw nothing yet, what it sees next."""
         return self._seen or self.run.see()
 
     def is_due(self, at: float, period: float) -> bool:
-        """Return whether the machine is asked at ``at``.
+        """Return whether the machine has a tick at ``at``, now.
 
-        With a ``period`` of the policy all machines are asked at the same time, except those whose
-        last change is still on its way; their next tick is then set to ``at``.
+        If the policy has a ``period``, all machines have their ticks at the same time. So the next
+        tick of the machine is set to ``at``, unless its last change is still on its way.
+
+        :param period: the policy's period, seconds; 0: it has none, and the machine keeps its ticks
         """
         if period and not self.run.is_changing(at):
             self.run.at = at
         return self.run.at <= at
 
     def take(self, at: float, is_due: bool, size: Wanted) -> None:
-        """Change the machine to ``size``.
+        """Change the machine to ``size``, cut to the machine's range.
 
         A machine that is not due is left as it is if it has that size, or if its last change is
         still on its way.
+
+        :param at: now, seconds
+        :param is_due: whether the machine has a tick now
+        :param size: what the policy wants for the machine
         """
         if not is_due:
             if self.run.is_changing(at) or size[:2] == (self.run.vcpus, self.run.memory_mb):
@@ -121,7 +136,10 @@ class _Guest:
         self.run.take(cut(size, self.seen_last))
 
     def look(self, at: float, is_due: bool) -> Neighbour:
-        """Return what a policy sees of the machine at ``at``; new figures only if it is due."""
+        """Return what a policy is given of the machine at ``at``.
+
+        If the machine is not due, the figures in ``seen`` are those of before.
+        """
         if is_due:
             self._seen = self.run.see()
         vcpus, mib = self.run.held(at)

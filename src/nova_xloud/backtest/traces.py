@@ -3,7 +3,8 @@
 
 A file begins with a header. The first six columns are ``COLUMNS``, in that order. Rows are grouped
 by machine and in order of time. An empty cell is a value that is not known. Of the further columns
-those in ``FURTHER`` are used if they are there, and all others are ignored.
+those in ``FURTHER`` are used if they are there, and all others are ignored. A negative value in
+``FURTHER`` counts as not known.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ COLUMNS = ("time_s", "vm", "cpu_used_cores", "mem_used_mb", "cpu_cores", "mem_mb
 FURTHER = ("cpu_max_cores", "mem_max_mb", "cpu_p90_cores", "cpu_p99_cores", "mem_cached_mb")
 SUFFIXES = (".csv", ".csv.gz")
 
-# Calls with the share of a file that was read, 0 to 1.
+# Called with the share of a file that was read, 0 to 1.
 Progress = Callable[[float], None]
 
 UNKNOWN = math.nan
@@ -35,18 +36,18 @@ class TraceError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """What one machine of a trace has used, row by row. All columns have the same length.
+    """What one machine of a trace has used. Each column has one value for each row.
 
     A value that is not known is NaN.
 
-    :ivar source: the name of the trace, that is of its file without suffix
+    :ivar source: the name of the trace: the name of its file without suffix
     :ivar name: the machine's name in the trace
     :ivar time: when each row begins, seconds
-    :ivar cpu: CPU used, mean of the interval, cores
+    :ivar cpu: CPU used, mean over the time of the row, cores
     :ivar memory: memory used, MiB
     :ivar cores: the cores that the machine was given
     :ivar memory_given: the memory that the machine was given, MiB
-    :ivar further: those of the columns ``FURTHER`` that the file has, by name
+    :ivar further: by name, those of the columns ``FURTHER`` that the file has
     :ivar lines: each row's first six cells as they stand in the file, joined by commas
     """
 
@@ -62,9 +63,11 @@ class Machine:
 
 
 def files(path: Path) -> tuple[Path, ...]:
-    """Return the traces at ``path``: the file itself, or all CSV files of a folder, sorted.
+    """Return the files of the traces at ``path``: that file, or all CSV files of that folder.
 
-    :raises TraceError: there is no such file, or the folder has none
+    Those of a folder are sorted by name, and hidden files are left out.
+
+    :raises TraceError: there is no such file or folder, or the folder has no CSV file
     """
     if path.is_file():
         return (path,)
@@ -93,10 +96,11 @@ def source_name(path: Path) -> str:
 def machines(
     path: Path, count: int | None = None, progress: Progress | None = None
 ) -> Iterator[Machine]:
-    """Read the machines of the file ``path``, one after the other.
+    """Yield the machines of the file ``path``, in its order, while it is read.
 
-    :param count: read so many machines only, spread evenly over the file; None: all
-    :param progress: called after each machine with the share of the file that was read
+    :param count: yield so many machines only, spread evenly over the file; None: all
+    :param progress: called before each machine is yielded, with the share of the file that was
+        read, 0 to 1
     :raises TraceError: the file is not a trace, or a row in it is not valid
     """
     chosen = None if count is None else _spread(machine_names(path), count)
@@ -120,17 +124,20 @@ def machine_names(path: Path) -> tuple[str, ...]:
 
 
 def _spread(names: Sequence[str], count: int) -> frozenset[str]:
-    """Return ``count`` of ``names``, at even distances."""
+    """Return ``count`` of ``names``, at even distances; all if there are no more."""
     if count >= len(names):
         return frozenset(names)
     return frozenset(names[index * len(names) // count] for index in range(count))
 
 
 class _Rows:
-    """The rows of a trace after its header: iterating yields the number and the cells of each line.
+    """The rows of a trace after its header.
+
+    Iterating opens the file, and yields for each row its line number and its cells as text. It
+    raises :exc:`TraceError` if the file cannot be read, or has another header.
 
     :ivar share: the share of the file that was read, 0 to 1
-    :ivar header: the names of the columns, once the first line was read
+    :ivar header: the names of the columns; empty until the first line was read
     """
 
     def __init__(self, path: Path) -> None:
@@ -168,7 +175,7 @@ class _Rows:
 
 
 class _Columns:
-    """The rows of one machine, while they are read."""
+    """Collects the rows of one machine by column, while they are read."""
 
     def __init__(self, rows: _Rows, name: str, further: dict[str, int]) -> None:
         self._rows = rows
@@ -179,7 +186,12 @@ class _Columns:
         self._lines: list[str] = []
 
     def add(self, line: int, cells: list[str]) -> None:
-        """Add a row. :raises TraceError: a cell is not valid, or the row is not in order."""
+        """Add a row.
+
+        :param line: its line number in the file, for errors
+        :param cells: its cells as text
+        :raises TraceError: a cell is missing or not valid, or the row is not later than the last
+        """
         if len(cells) < len(COLUMNS):
             raise TraceError(
                 f"{self._rows.path}, line {line}: {len(cells)} cells; a row has at least "

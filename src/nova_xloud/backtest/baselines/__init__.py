@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The policies that automatic growth is compared with, each with the constants that were published.
+"""The policies that nova-xloud's own is compared with, each with the constants that were published.
 
-Where the constants are from stands in the module of each policy.
+The module of each policy says where its constants are from.
 """

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """A policy that knows the future: how small a machine could be if nothing were ever missing.
 
-``clairvoyant`` gives each interval of the trace the most that is wanted in it, or the minimum.
-``clairvoyant-paying`` pays for changes too, and finds the sizes that cost least of all: a size
-costs its share of the maximum times the seconds for which it is kept, and a change as much as the
-whole maximum for ``PRICE`` seconds. vCPUs and memory are planned each on their own.
+``clairvoyant`` gives a machine in each row of the trace the most that is wanted in that row, and at
+least the minimum. ``clairvoyant-paying`` pays for changes too, and finds the sizes that cost least
+in sum: a size costs its share of the maximum times the seconds for which it is kept, and a change
+costs as much as the whole maximum for ``PRICE`` seconds. vCPUs and memory are planned each on their
+own.
 """
 
 from __future__ import annotations
@@ -24,17 +25,20 @@ PRICE = 0.01 * 86400
 
 @dataclass(frozen=True, slots=True)
 class Clairvoyant:
-    """Knows all demand before it comes.
+    """Plans the sizes of a machine with all of its demand known beforehand.
 
     :ivar name: the policy's name
-    :ivar price: what a change costs: seconds of the whole maximum
+    :ivar price: what a change costs: as much as the whole maximum for so many seconds; 0: nothing
     """
 
     name: str
     price: float
 
     def plan(self, demand: Demand) -> Played:
-        """Return the sizes that the policy gives the machine, each from its interval's begin on."""
+        """Return the sizes and changes that the policy plans for the machine.
+
+        A machine gets a size when the row of the trace that needs it begins, without a delay.
+        """
         rows = _Rows(demand)
         vcpus = self._levels(rows.vcpus, rows.lengths, max(demand.max_vcpus))
         memory = self._levels(rows.memory, rows.lengths, max(demand.max_memory))
@@ -62,7 +66,16 @@ CLAIRVOYANT_PAYING = Clairvoyant("clairvoyant-paying", PRICE)
 
 
 class _Rows:
-    """The most that is wanted in each row of the trace; gaps want what was wanted before."""
+    """The most that is wanted in each row of the trace, at least the minimum; in a gap the minimum.
+
+    Each list has one value for each row and each gap, in order of time.
+
+    :ivar pieces: the index of the first piece
+    :ivar begins: when the row or gap begins, seconds
+    :ivar vcpus: the most vCPUs that are wanted in it, whole
+    :ivar memory: the most memory that is wanted in it, MiB
+    :ivar lengths: how long it is, seconds
+    """
 
     def __init__(self, demand: Demand) -> None:
         self.pieces: list[int] = []
@@ -96,27 +109,29 @@ def _at_least(wanted: float, minimum: int) -> int:
 class _Group:
     """Possible begins of the last level, for all of which the level would be the same.
 
-    :ivar level: the highest value from each begin on
-    :ivar begins: (time, least cost of all before, index), in order of time; those that can never
-        be the best any more are left out
+    :ivar level: that level: the highest value from any of the begins on
+    :ivar begins: for each begin its time, the least cost of all intervals before it, and the index
+        of its interval, in order of time. The first one is the best. Those that can never become
+        the best are left out
     """
 
     level: int
     begins: list[tuple[float, float, int]]
 
     def cost(self, at: float) -> float:
-        """Return the least cost of all up to ``at`` if the last level begins in this group."""
+        """Return the least cost up to the time ``at`` if the last level begins in this group."""
         time, before, _ = self.begins[0]
         return before + self.level * (at - time)
 
 
 def cheapest_levels(values: Sequence[int], lengths: Sequence[float], price: float) -> list[int]:
-    """Return a level for each value, none below it, such that levels and their changes cost least.
+    """Return a level for each value, no less than the value, so that the cost is least.
 
     The cost is the sum of level times length, plus ``price`` for each time that the level changes.
 
     :param values: what each interval needs
     :param lengths: how long each interval is
+    :param price: what a change costs, in the unit of a value times a length
     """
     # least[j]: the cost of the first j intervals. The last level of them begins at some i, and is
     # the highest value from i to j; begins with the same highest value are kept as one group.
@@ -143,7 +158,10 @@ def cheapest_levels(values: Sequence[int], lengths: Sequence[float], price: floa
 
 
 def _still_useful(group: _Group) -> list[tuple[float, float, int]]:
-    """Return the best begin and all later ones: an earlier one only falls back as levels rise."""
+    """Return the begin of least cost and all later ones, out of ``group.begins``.
+
+    With an earlier begin the level has lasted longer, so it gets only worse when the level rises.
+    """
     best = min(
         range(len(group.begins)),
         key=lambda k: (group.begins[k][1] - group.level * group.begins[k][0], -k),

@@ -10,11 +10,11 @@ from nova_xloud.backtest.policy import Seen, Wanted
 
 @dataclass(frozen=True, slots=True)
 class Fixed:
-    """Every machine has its maximum, or its minimum.
+    """Gives each machine its maximum, or each its minimum.
 
     :ivar name: the policy's name
-    :ivar starts_large: whether a machine has its maximum, and not its minimum
-    :ivar period: seconds between two ticks; 0: those of the model
+    :ivar starts_large: True: the maximum; False: the minimum
+    :ivar period: 0: the policy is asked at the ticks of the model
     """
 
     name: str

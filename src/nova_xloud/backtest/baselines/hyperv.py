@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Hyper-V Dynamic Memory: what the guest demands, and a buffer of 20 %.
+"""Hyper-V Dynamic Memory: a machine gets what its guest demands, and a buffer of 20 % more.
 
-The buffer is Hyper-V's default (5 to 200 % can be set). Its agent in the guest knows what is
+The buffer is Hyper-V's default (5 to 200 % can be set). Hyper-V's agent in the guest knows what is
 committed, so memory that is swapped out is demanded too. Memory only: vCPUs stay at the maximum.
 """
 
@@ -17,7 +17,7 @@ BUFFER = 0.2
 
 @dataclass(frozen=True, slots=True)
 class HyperV:
-    """Demand and a fifth more, at each tick."""
+    """Sets the memory to the guest's demand and 20 % more, at each tick."""
 
     name: str = "hyper-v"
     starts_large: bool = False
@@ -33,6 +33,9 @@ class HyperV:
 
 
 def with_buffer(seen: Seen) -> int:
-    """Return demand and the buffer, MiB: what is used, and what is swapped out."""
+    """Return the guest's demand and the buffer of 20 %, MiB.
+
+    The demand is the memory that is used and the memory that is swapped out.
+    """
     demand = (seen.memory or 0.0) + seen.swapped_out - seen.swapped_in
     return math.ceil(demand * (1 + BUFFER) - 1e-9)

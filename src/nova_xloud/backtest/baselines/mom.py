@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""oVirt's MOM: all machines grow while the host has 20 % free, and shrink while it has less.
+"""oVirt's MOM: all machines grow while at least 20 % of the host is free, and else they shrink.
 
 Constants of oVirt/mom 3de1c8e (``doc/balloon.rules``) and oVirt/vdsm fd4b0df2
-(``mom.d/02-balloon.policy``): means of 10 samples, every 15 s; steps of 5 %, but growth at once to
-what is used and the free share; a machine keeps a free share of 20 % where the host has enough,
-less with less, and a negative one below 5 %; changes below 0.25 % are ignored. Memory only: vCPUs
-stay at the maximum.
+(``mom.d/02-balloon.policy``): figures are means of 10 samples, one every 15 s. A step is 5 % of the
+machine's size. No machine shrinks below what it uses and a free share of its size, and where
+machines grow, each grows to at least that at once. The free share is 20 % while the host has 20 %
+free, else as much as the host has free, and negative while that is below 5 %. Changes of less than
+0.25 % are left out. Memory only: vCPUs stay at the maximum.
 
 MOM counts a guest's page cache as used. Most traces do not have it, which flatters MOM here.
 """
@@ -27,7 +28,11 @@ CYCLE = 15.0
 
 
 class State(NamedTuple):
-    """The last samples of the host's free share, and of what each machine uses, MiB."""
+    """The last 10 samples, the oldest first.
+
+    :ivar host: the share of the host that was free, at most 1
+    :ivar used: by the machine's name, what it used with its page cache, MiB
+    """
 
     host: tuple[float, ...] = ()
     used: Mapping[str, tuple[float, ...]] = {}
@@ -77,7 +82,7 @@ def new_size(current: float, used: float, host_free: float, limits: tuple[int, i
 
     :param current: the size of the machine before the cycle, MiB
     :param used: MiB used by the machine, with its page cache
-    :param host_free: the share of the host that is free
+    :param host_free: the share of the host that is free, at most 1
     :param limits: the least and the most memory of the machine, MiB
     """
     least, most = limits
@@ -90,7 +95,15 @@ def new_size(current: float, used: float, host_free: float, limits: tuple[int, i
 
 
 def guest_free(host_free: float) -> float:
-    """Return the share that a machine should have free; below 5 % on the host it is negative."""
+    """Return the share of its size that a machine should have free.
+
+    A negative share means that the machine may have less than it uses.
+
+    The result is ``host_free - 0.05`` if ``host_free`` is at most 0.05. Otherwise it is
+    ``host_free``, but at most 0.2.
+
+    :param host_free: the share of the host that is free, at most 1
+    """
     if host_free <= HOST_CRITICAL:
         return host_free - HOST_CRITICAL
     return GUEST_FREE * min(1.0, host_free / HOST_FREE)

@@ -3,11 +3,12 @@
 
 Constants of neondatabase/autoscaling a4bce09e (``autoscaler-agent/config_map.yaml``,
 ``pkg/agent/core/goalcu.go``, ``state.go``) and of neondatabase/neon 6a35a3e9
-(``libs/vm_monitor/src``): load average divided by 0.9, memory divided by 0.75, each 5 s; the
-guest's monitor denies a shrink unless 0.85 of what is left would do.
+(``libs/vm_monitor/src``): every 5 s the goal is the load average divided by 0.9, or the memory used
+divided by 0.75, whichever needs more units. Neon's monitor in the guest denies a shrink after which
+more than 85 % of the memory would be used.
 
-Not modelled: the working set of Neon's file cache, which other guests do not have, and the fast
-path of the monitor inside of the guest.
+Not modelled: the working set of Neon's file cache, which other guests do not have, and what the
+monitor asks for between two ticks.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ SETTLED = 0.02
 
 
 class State(NamedTuple):
-    """What is remembered of a machine.
+    """What the policy remembers of a machine.
 
     :ivar load: the load average of one minute, in cores; None before the first tick with figures
     :ivar units: the compute units that the machine was given last; None before the first tick
@@ -48,7 +49,7 @@ class State(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Neon:
-    """Neon's goal in compute units."""
+    """Gives a machine as many compute units as Neon would: whole steps of vCPUs and memory."""
 
     name: str = "neon"
     starts_large: bool = False
@@ -93,7 +94,12 @@ def load_average(before: float | None, load: float | None, elapsed: float) -> fl
 
 
 def units_of(seen: Seen) -> tuple[float, float, float]:
-    """Return how many units the maximum is, and MiB and vCPUs of a unit."""
+    """Return how many compute units the machine's maximum is, the MiB and the vCPUs of one unit.
+
+    A unit is 1 GiB, or an eighth of the maximum of memory if that is less, and the same share of
+    the maximum of vCPUs. Without memory in the trace a unit is a quarter of a vCPU. The MiB or
+    vCPUs of a unit are 0 for a resource that is not in the trace.
+    """
     if not seen.max_memory_mb and not seen.max_vcpus:
         return 1.0, 0.0, 0.0
     if not seen.max_memory_mb:
@@ -112,7 +118,10 @@ def _units_now(before: int | None, seen: Seen, unit_mb: float, unit_vcpus: float
     """Return how many compute units the machine has.
 
     That is ``before`` if the machine still has the size of so many units. Otherwise its size was
-    changed, and the units are computed from its memory or, without memory, from its vCPUs.
+    changed, and the units are computed from its memory or, without memory, from its vCPUs. It is 1
+    if neither is in the trace.
+
+    :param before: the units that the machine was given last; None: none yet
     """
     if before is not None and cut(_size(before, unit_mb, unit_vcpus), seen)[:2] == (
         seen.vcpus,
@@ -127,13 +136,13 @@ def _units_now(before: int | None, seen: Seen, unit_mb: float, unit_vcpus: float
 def goal_units(
     load: float | None, memory: float | None, unit_mb: float, unit_vcpus: float
 ) -> int | None:
-    """Return the goal in compute units, at least 1; None if load and memory are both missing.
+    """Return the goal in compute units, at least 1; None if neither load nor memory can be used.
 
     It is ``ceil(max(round(load / 0.9), used / 0.75, used / 0.9))``, where ``load`` and ``used`` are
     in units, and ``used`` is ``memory`` and 100 MiB more.
 
-    :param load: the load average, cores
-    :param memory: memory used, MiB
+    :param load: the load average, cores; None: not known
+    :param memory: memory used, MiB; None: not known
     :param unit_mb: MiB of a unit; 0 if memory is not part of the trace
     :param unit_vcpus: vCPUs of a unit; 0 if CPU is not part of the trace
     """
@@ -147,7 +156,12 @@ def goal_units(
 
 
 def is_denied(target_mb: float, memory: float | None) -> bool:
-    """Return whether the guest's monitor denies to shrink to ``target_mb`` MiB."""
+    """Return whether Neon's monitor in the guest denies to shrink to ``target_mb`` MiB.
+
+    It does if ``memory`` and 100 MiB more is above 0.85 of ``target_mb`` less 100 MiB.
+
+    :param memory: memory used, MiB; None: not known, and nothing is denied
+    """
     if memory is None:
         return False
     return DENY_FILL * (target_mb - DENY_EXTRA_MB) < memory + DENY_EXTRA_MB

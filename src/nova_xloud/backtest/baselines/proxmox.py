@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Proxmox' automatic ballooning: fill the host to 80 %, whatever the guests need.
 
-Constants of proxmox/pve-manager 14a22df3 (``PVE/AutoBalloon.pm``): each 10 s; the goal is 80 % of
-the host less what is used; less than 10 MiB is ignored; at most 100 MiB a machine and cycle. A
-machine is under pressure if no more than 25 % of its minimum is free, or if that is not known. What
-is above the minima is shared out by shares, which are equal here. Memory only: vCPUs stay at the
-maximum.
+Constants of proxmox/pve-manager 14a22df3 (``PVE/AutoBalloon.pm``): a cycle is 10 s. Its goal is
+80 % of the host's memory less what all machines have. With a goal of less than 10 MiB nothing
+changes. A machine gets or gives at most 100 MiB a cycle. A machine is under pressure if what it has
+free is at most 25 % of its minimum, or is not known. What is above the minima is shared out by
+shares, which are equal here. Memory only: vCPUs stay at the maximum.
 """
 
 from __future__ import annotations
@@ -24,7 +24,13 @@ CYCLE = 10.0
 
 
 class Balloon(NamedTuple):
-    """One machine: what it has now, its range, and what is free in it; MiB."""
+    """The memory of one machine, MiB.
+
+    :ivar current: what it has now
+    :ivar least: its minimum
+    :ivar most: its maximum
+    :ivar free: what its guest does not use; None if that is not known
+    """
 
     current: float
     least: float
@@ -34,7 +40,7 @@ class Balloon(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Proxmox:
-    """Fills the host to 80 %."""
+    """Grows or shrinks the machines until they have 80 % of the host's memory."""
 
     name: str = "proxmox"
     starts_large: bool = True
@@ -63,11 +69,12 @@ def _balloon(machine: Neighbour) -> Balloon:
 
 
 def new_sizes(balloons: Sequence[Balloon], goal: float) -> list[float]:
-    """Return the size of each machine after one cycle, MiB.
+    """Return the size of each machine after one cycle, MiB, in the order of ``balloons``.
 
-    Those under pressure grow first, and the others shrink first; if that changes nothing, all do.
+    If ``goal`` is positive, only machines under pressure grow. If ``goal`` is negative, only the
+    machines that are not under pressure shrink. If that changes nothing, all grow or all shrink.
 
-    :param goal: how much all together should have more; negative: less
+    :param goal: how much more all machines together should have, MiB; negative: less
     """
     sizes = [balloon.current for balloon in balloons]
     if abs(goal) < SMALLEST_GOAL_MB:
@@ -88,10 +95,13 @@ def _is_pressed(balloon: Balloon) -> bool:
 
 
 def _shared_out(balloons: Sequence[Balloon], goal: float) -> list[float]:
-    """Return the size of each machine if all together get ``goal`` MiB more, in order; MiB.
+    """Return the size of each machine after one cycle, MiB, in the order of ``balloons``.
 
-    Each machine moves towards its minimum and an equal share of the rest, at most its maximum, but
-    by no more than 100 MiB.
+    A machine is to have its minimum and an equal share of the rest, at most its maximum. The rest
+    is what all machines have above their minima, and ``goal``. No machine changes by more than 100
+    MiB.
+
+    :param goal: how much more all machines together should have, MiB; negative: less
     """
     rest = sum(b.current - b.least for b in balloons) + goal
     open_ = set(range(len(balloons)))
@@ -109,5 +119,5 @@ def _shared_out(balloons: Sequence[Balloon], goal: float) -> list[float]:
 
 
 def _limited(current: float, wanted: float) -> float:
-    """Return ``wanted`` in whole MiB, but no more than one cycle moves."""
+    """Return ``wanted`` in whole MiB, but at most 100 MiB away from ``current``."""
     return float(int(min(max(wanted, current - MOST_CHANGE_MB), current + MOST_CHANGE_MB)))

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """A limit that is lowered until tasks wait for memory, as Meta's senpai does with cgroups.
 
-Constants of facebookincubator/senpai c51e8e2 (``senpai.py``): 10 ms of pressure in 6 s; above it
-the limit is raised at once, at most by 100 %: by the square of a twentieth of pressure divided by
-these 10 ms; below it the limit is lowered every 6 s by at most 1 %. Pressure is modelled
+The limit is the memory that the machine has. Constants of facebookincubator/senpai c51e8e2
+(``senpai.py``): the target is that tasks wait for 10 ms of each 6 s. If they wait for longer, the
+limit is raised at once by ``(waited / 10 ms / 20)^2`` of itself, at most by 100 %. Otherwise the
+limit is lowered by at most 1 % every 6 s. The time that tasks wait is modelled
 (``nova_xloud.backtest.model``): no trace has it. Memory only: vCPUs stay at the maximum.
 """
 
@@ -24,7 +25,7 @@ NEAR = 1.15
 
 @dataclass(frozen=True, slots=True)
 class Senpai:
-    """Lowers the limit by at most 1 % every 6 s, and raises it when pressure is high."""
+    """Lowers a machine's memory by at most 1 % every 6 s, and raises it when tasks wait for it."""
 
     name: str = "senpai"
     starts_large: bool = True
@@ -48,7 +49,10 @@ class Senpai:
 
 
 def change(pressure_seconds: float) -> float:
-    """Return the factor for the limit after ``pressure_seconds`` of pressure in an interval."""
+    """Return the factor by which the limit is multiplied, 0.99 to 2.
+
+    :param pressure_seconds: for how long tasks have waited for memory in the last 6 s
+    """
     if pressure_seconds > TARGET_SECONDS:
         excess = pressure_seconds / TARGET_SECONDS
         return 1 + min((excess / COEFFICIENT_UP) ** 2, MOST_UP)

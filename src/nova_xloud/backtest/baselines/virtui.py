@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""virtui's balloon loop: 30 % more from 65 % used on, 10 % less up to 55 % used.
+"""virtui's balloon loop: 30 % more memory from 65 % used on, 10 % less up to 55 % used.
 
-Constants of mvysny/virtui 71e0b2e (``lib/virt/ballooning_vm.rb``, ``ideas``): every 2 s, or
-at the ticks of the model if they are longer; 10 s of quiet after shrinking; 20 s of grace after the
-boot; figures older than 12 s do not count; swap-out of 1 MiB/s is a reason to grow, and not to
-shrink for 60 s. Memory only: vCPUs stay at the maximum.
+Constants of mvysny/virtui 71e0b2e (``lib/virt/ballooning_vm.rb``, ``ideas``): the loop runs every
+2 s, or at the ticks of the model if these are further apart. A machine does not shrink for 10 s
+after it has shrunk. It does not change in the first 20 s after its boot, or while its last report
+is older than 12 s. Swapping out 1 MiB/s is a reason to grow, and not to shrink for 60 s. Memory
+only: vCPUs stay at the maximum.
 """
 
 from __future__ import annotations
@@ -24,11 +25,11 @@ SWAP_RATE, SWAP_VETO = 1.0, 60.0
 
 
 class State(NamedTuple):
-    """What is remembered of a machine; times are seconds.
+    """What the policy remembers of a machine; times are seconds.
 
     :ivar booted: when the machine was first seen; None if it was not yet
-    :ivar quiet_until: until when it does not shrink
-    :ivar swapped_out: MiB swapped out since its start, by its last report
+    :ivar quiet_until: until when the machine does not shrink
+    :ivar swapped_out: MiB swapped out since the machine's start, by its last usable report
     :ivar reported_at: when that report was made
     """
 
@@ -40,7 +41,7 @@ class State(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Virtui:
-    """Keeps between 55 % and 65 % of memory used."""
+    """Grows and shrinks a machine so that its guest uses 55 % to 65 % of the memory."""
 
     name: str = "virtui"
     starts_large: bool = True

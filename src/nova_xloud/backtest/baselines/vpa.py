@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """The Vertical Pod Autoscaler of Kubernetes: percentiles of decaying histograms.
 
-Constants of kubernetes/autoscaler 55c37cd5 (``vertical-pod-autoscaler/pkg``): half-life 24 h,
-buckets that grow by 5 %, percentile 90 times 1.15, bounds of percentiles 50 and 95 that narrow with
-confidence; memory by the peak of each 24 h, of which 8 are kept; after an OOM kill a sample of 100
-MiB more, or of 1.2 times as much if that is more; every minute. The updater acts outside of the
-bounds, and after 12 h on differences of at least 10 %.
+Constants of kubernetes/autoscaler 55c37cd5 (``vertical-pod-autoscaler/pkg``): once a minute a
+machine is recommended percentile 90 of its use, times 1.15, between bounds of percentiles 50 and 95
+that narrow with time. A sample of CPU counts half as much after 24 h, in buckets that grow by 5 %.
+Of memory the peak of each 24 h counts, and 8 of these are kept. An OOM kill counts as a use of
+100 MiB more, or of 1.2 times as much if that is more. The updater sets a machine to the target when
+its size is outside of the bounds, and after 12 h also when the size differs by at least 10 %.
 
 A machine is adjusted in place here, and not evicted as a pod is, so nothing waits for an eviction.
 """
@@ -31,7 +32,7 @@ DAY = 86400.0
 
 
 class Bounds(NamedTuple):
-    """A recommendation of one resource: lower bound, target, upper bound."""
+    """The recommendation of one resource: lower bound, target, upper bound; cores or MiB."""
 
     lower: float
     target: float
@@ -39,7 +40,11 @@ class Bounds(NamedTuple):
 
 
 class Peak(NamedTuple):
-    """The most memory that was used in one interval, which began at ``begin``; MiB."""
+    """The most memory that was used in one interval of 24 h.
+
+    :ivar begin: when the interval began, seconds
+    :ivar mib: the memory, MiB
+    """
 
     begin: float
     mib: float
@@ -49,9 +54,9 @@ class State(NamedTuple):
     """What the recommender remembers of a machine.
 
     :ivar since: when the machine was first seen, seconds; None if it was not yet
-    :ivar weights: the weight of each bucket of the CPU histogram
-    :ivar peaks: the highest use of memory in each of the last intervals, the oldest first
-    :ivar kills: processes killed for want of memory up to now
+    :ivar weights: the CPU histogram: the sum of the weights of the samples in each bucket
+    :ivar peaks: the highest use of memory in each of the last 8 intervals, the oldest first
+    :ivar kills: processes killed for want of memory up to the last tick
     """
 
     since: float | None = None
@@ -62,7 +67,7 @@ class State(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Vpa:
-    """Percentile 90 with a half-life of a day, and 15 % more."""
+    """Gives a machine what VPA recommends: percentile 90 of its use, and 15 % more."""
 
     name: str = "vpa"
     starts_large: bool = True
@@ -100,7 +105,10 @@ def _remembered(state: State, seen: Seen) -> State:
 
 
 def bucket(cores: float) -> int:
-    """Return the bucket of a CPU sample. Bucket n begins at ``0.01 * (1.05^n - 1) / 0.05``."""
+    """Return the index of the bucket of a CPU sample.
+
+    Bucket n begins at ``0.01 * (1.05^n - 1) / 0.05`` cores; the last one has all that is above it.
+    """
     if cores < CPU_FIRST_BUCKET:
         return 0
     ratio = BUCKET_GROWTH - 1
@@ -109,21 +117,31 @@ def bucket(cores: float) -> int:
 
 
 def bucket_begin(index: int) -> float:
-    """Return where a bucket begins, cores."""
+    """Return the cores from which on a sample is in the bucket ``index``."""
     ratio = BUCKET_GROWTH - 1
     begin: float = CPU_FIRST_BUCKET * (BUCKET_GROWTH**index - 1) / ratio
     return begin
 
 
 def added(weights: tuple[float, ...], cores: float, age: float) -> tuple[float, ...]:
-    """Return the histogram with one more sample. A day later, a sample counts twice as much."""
+    """Return the histogram with one more sample.
+
+    Old samples are not made to decay: a sample that comes a day later counts twice as much.
+
+    :param weights: the histogram before, see :class:`State`
+    :param cores: the sample
+    :param age: seconds since the machine was first seen
+    """
     index = bucket(cores)
     more = weights[index] + 2 ** (age / HALF_LIFE)
     return (*weights[:index], more, *weights[index + 1 :])
 
 
 def cpu_percentile(weights: tuple[float, ...], share: float) -> float:
-    """Return a percentile of the histogram: the end of its bucket, cores."""
+    """Return a percentile of the histogram, cores: the end of the bucket in which it is.
+
+    :param share: which percentile, 0 to 1
+    """
     wanted, total = share * sum(weights), 0.0
     for index, weight in enumerate(weights):
         total += weight
@@ -133,7 +151,14 @@ def cpu_percentile(weights: tuple[float, ...], share: float) -> float:
 
 
 def with_peak(peaks: tuple[Peak, ...], at: float, used: float) -> tuple[Peak, ...]:
-    """Return the peaks with what was used at ``at``; a new interval begins after 24 h."""
+    """Return ``peaks`` with one more use of memory; only the last 8 are kept.
+
+    A use within 24 h after the begin of the last interval raises that interval's peak if it is
+    higher. A later one begins a new interval.
+
+    :param at: when the memory was used, seconds
+    :param used: the memory, MiB
+    """
     if not peaks or at >= peaks[-1].begin + MEMORY_INTERVAL:
         begin = at if not peaks else at - (at - peaks[-1].begin) % MEMORY_INTERVAL
         return (*peaks, Peak(begin, used))[-MEMORY_INTERVALS:]
@@ -143,7 +168,11 @@ def with_peak(peaks: tuple[Peak, ...], at: float, used: float) -> tuple[Peak, ..
 
 
 def memory_percentile(peaks: tuple[Peak, ...], at: float, share: float) -> float:
-    """Return a percentile of the peaks, each weighted by its age; MiB."""
+    """Return a percentile of the peaks, MiB. The weight of a peak halves every 24 h.
+
+    :param at: the time now, seconds
+    :param share: which percentile, 0 to 1
+    """
     weighted = sorted((peak.mib, 2 ** ((peak.begin - at) / HALF_LIFE)) for peak in peaks)
     wanted, total = share * sum(weight for _, weight in weighted), 0.0
     for mib, weight in weighted:
@@ -154,12 +183,13 @@ def memory_percentile(peaks: tuple[Peak, ...], at: float, share: float) -> float
 
 
 def _bounds(percentiles: tuple[float, float, float], least: float, age: float) -> Bounds:
-    """Return the bounds from three percentiles, each with a margin of 15 % and at least ``least``.
+    """Return the recommendation, made from three percentiles of one resource.
 
-    The lower and the upper bound are wide at first, and come closer to the target with ``age``.
+    Each percentile gets a margin of 15 %, and is at least ``least``. The lower bound is further
+    below and the upper bound further above at first. Both narrow with ``age``.
 
-    :param percentiles: those of the lower bound, the target and the upper bound
-    :param age: for how long the machine is known, seconds
+    :param percentiles: of the lower bound, the target and the upper bound, cores or MiB
+    :param age: seconds since the machine was first seen; 0: the bounds are 0 and infinity
     """
     (lower, target, upper), days = percentiles, age / DAY
     if days <= 0:
@@ -172,7 +202,10 @@ def _bounds(percentiles: tuple[float, float, float], least: float, age: float) -
 
 
 def cpu_bounds(weights: tuple[float, ...], age: float) -> Bounds | None:
-    """Return the recommendation of CPU, cores; None before the first sample."""
+    """Return the recommendation of CPU, cores; None before the first sample.
+
+    :param age: seconds since the machine was first seen
+    """
     if not any(weights):
         return None
     lower, target, upper = (cpu_percentile(weights, share) for share in (LOWER, TARGET, UPPER))
@@ -180,7 +213,11 @@ def cpu_bounds(weights: tuple[float, ...], age: float) -> Bounds | None:
 
 
 def memory_bounds(peaks: tuple[Peak, ...], at: float, age: float) -> Bounds | None:
-    """Return the recommendation of memory, MiB; None before the first sample."""
+    """Return the recommendation of memory, MiB; None before the first sample.
+
+    :param at: the time now, seconds
+    :param age: seconds since the machine was first seen
+    """
     if not peaks:
         return None
     lower, target, upper = (memory_percentile(peaks, at, share) for share in (LOWER, TARGET, UPPER))
@@ -188,7 +225,14 @@ def memory_bounds(peaks: tuple[Peak, ...], at: float, age: float) -> Bounds | No
 
 
 def _updated(bounds: Bounds, now: float, age: float) -> float:
-    """Return the target if the updater acts, and what there is now otherwise."""
+    """Return the size of a resource after the updater: the target if it acts, else ``now``.
+
+    It acts when ``now`` is outside of the bounds. After 12 h it also acts when the target differs
+    from ``now`` by at least 10 %.
+
+    :param now: the size before, vCPUs or MiB
+    :param age: seconds since the machine was first seen
+    """
     if now < bounds.lower or now > bounds.upper:
         return bounds.target
     if age >= SETTLED_AFTER and abs(bounds.target - now) >= SMALLEST_CHANGE * now:

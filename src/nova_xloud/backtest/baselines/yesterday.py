@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The cheap predictor: a machine has what it needed at most in the last 24 hours.
 
-Until a day has passed it has its maximum. A need that is larger than all of the day before is
-served at once, by what is wanted then: without that, a limit that is too small would stay so.
+In its first 24 hours a machine has its maximum. A need that is higher than all of the 24 hours
+before is met at once. The need is what the machine wants: cores, and the memory that is used or
+swapped out. What it uses would not do, since a machine that is too small cannot use more than it
+has.
 """
 
 from __future__ import annotations
@@ -19,18 +21,22 @@ KEPT = 300.0
 
 
 class Need(NamedTuple):
-    """The highest need of the ``KEPT`` seconds from ``begin`` on: cores or MiB."""
+    """The highest need of 5 minutes (``KEPT``).
+
+    :ivar begin: when the 5 minutes began, seconds
+    :ivar amount: the need, cores or MiB
+    """
 
     begin: float
     amount: float
 
 
 class State(NamedTuple):
-    """What is remembered of a machine.
+    """What the policy remembers of a machine.
 
     :ivar since: when the machine was first seen, seconds; None if it was not yet
-    :ivar cpu: the needs of cores in the window, see :func:`with_need`
-    :ivar memory: the needs of memory in the window, MiB
+    :ivar cpu: the needs of cores in the last 24 h, in the form of :func:`with_need`
+    :ivar memory: the needs of memory in the last 24 h, MiB, in the same form
     """
 
     since: float | None = None
@@ -40,7 +46,7 @@ class State(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Yesterday:
-    """The highest need of the last 24 hours."""
+    """Gives a machine its highest need of the last 24 hours, and its maximum before that."""
 
     name: str = "yesterday-max"
     starts_large: bool = True
@@ -67,13 +73,13 @@ class Yesterday:
 
 
 def with_need(needs: tuple[Need, ...], at: float, amount: float | None) -> tuple[Need, ...]:
-    """Return ``needs`` with ``amount``, which was needed at ``at``, without those older than 24 h.
+    """Return ``needs`` with one more need, without those of more than 24 h ago.
 
     Needs that are followed by one that is as high or higher are dropped, so the first is always the
-    highest. Of the needs in the same ``KEPT`` seconds the highest is kept.
+    highest. Of the needs in the same 5 minutes (``KEPT``) the highest is kept.
 
     :param at: the time now, seconds
-    :param amount: cores or MiB; None if that is not known
+    :param amount: what is needed now, cores or MiB; None if that is not known, so none is added
     """
     while needs and needs[0].begin < at - WINDOW:
         needs = needs[1:]
