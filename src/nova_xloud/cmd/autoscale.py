@@ -56,7 +56,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def parser() -> argparse.ArgumentParser:
-    """Return the parser of the command line."""
+    """Return the parser of the command line.
+
+    The function that runs the chosen command is in the attribute ``run`` of what it has parsed.
+    """
     top = argparse.ArgumentParser(
         prog=PROGRAM,
         description=DESCRIPTION,

@@ -60,7 +60,11 @@ Exit codes: 0 done; 2 the arguments or a trace are wrong; 130 interrupted.
 
 
 def add(commands: Any, parent: argparse.ArgumentParser) -> None:
-    """Add the command ``backtest`` to ``commands``, which ``add_subparsers()`` returned."""
+    """Add the command ``backtest`` to the program's parser.
+
+    :param commands: what ``add_subparsers()`` of that parser has returned
+    :param parent: a parser whose options the command has too
+    """
     parser = command.add(
         commands,
         "backtest",
@@ -188,7 +192,7 @@ def _add_output(parser: argparse.ArgumentParser) -> None:
 
 
 def run_backtest(arguments: argparse.Namespace) -> int:
-    """Play the traces, print the scores, and return the exit code, which ``EPILOG`` explains."""
+    """Play the traces to the policies, print the scores, and return the exit code (``EPILOG``)."""
     policies: tuple[AnyPolicy, ...] = arguments.policy
     if arguments.series and len(policies) > 1 and PLACE not in arguments.series:
         return _wrong(
@@ -224,9 +228,10 @@ def run_backtest(arguments: argparse.Namespace) -> int:
 
 
 def _plotted(result: Result, path: Path | None) -> int:
-    """Draw the plot if ``path`` is not None, and return the exit code.
+    """Draw the plot if ``path`` is not None, and return the exit code of the command.
 
-    If it cannot be drawn, that is printed on stderr; the scores were printed before.
+    The code is 0, or 2 if the plot cannot be drawn, which is then printed on stderr. The scores
+    were printed before.
     """
     if path is None:
         return 0

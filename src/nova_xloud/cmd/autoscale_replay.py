@@ -52,7 +52,11 @@ With -f lines the new lines are on stdout, in the form of the journal.
 
 
 def add(commands: Any, parent: argparse.ArgumentParser) -> None:
-    """Add the command ``replay`` to ``commands``, which ``add_subparsers()`` returned."""
+    """Add the command ``replay`` to the program's parser.
+
+    :param commands: what ``add_subparsers()`` of that parser has returned
+    :param parent: a parser whose options the command has too
+    """
     parser = command.add(
         commands,
         "replay",
@@ -83,7 +87,7 @@ def add(commands: Any, parent: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Decide again, print the result, and return the exit code, which ``EPILOG`` explains."""
+    """Make the decisions again, print the result, and return the exit code: see ``EPILOG``."""
     profile = None if arguments.profile is None else Profile(arguments.profile)
     try:
         journal = journal_at(arguments.journal)
@@ -114,10 +118,10 @@ def _chosen(journal: Journal, profile: Profile | None, server: str | None) -> It
 
 
 class _Result:
-    """Counts the decisions of a journal, and keeps the first ones that differ.
+    """Counts the decisions of a journal, and keeps the first :data:`SHOWN` that are not the same.
 
-    :param profile: the profile that decides; None: that of each decision
-    :param prints_lines: whether :meth:`add` prints each new line
+    :param profile: the profile that decides again; None: the profile of each decision
+    :param prints_lines: whether :meth:`add` prints the journal's line of each new decision
     """
 
     def __init__(self, profile: Profile | None, prints_lines: bool) -> None:
@@ -128,7 +132,10 @@ class _Result:
         self.decisions = self.different = 0
 
     def add(self, pair: Pair) -> None:
-        """Count one more decision, and print its new line if lines are to be printed."""
+        """Count one decision, and print its new line if lines are to be printed.
+
+        :param pair: the decision of the journal, and the one that was made anew
+        """
         self.decisions += 1
         uuid = pair.entry.uuid
         self._servers.setdefault(uuid, Outcome(uuid)).add(pair)
@@ -140,7 +147,12 @@ class _Result:
             print(pair.text)
 
     def as_json(self) -> dict[str, Any]:
-        """Return the result as data for JSON."""
+        """Return the result as data for JSON.
+
+        The keys: ``profile`` (None if none was given), ``decisions`` and ``different`` (counts),
+        ``first_different`` (dicts of ``file``, ``line``, ``was`` and ``is``), and ``servers``
+        (dicts of ``uuid``, ``decisions``, ``others``, ``was`` and ``is`` with mean sizes).
+        """
         return {
             "profile": None if self._profile is None else self._profile.value,
             "decisions": self.decisions,

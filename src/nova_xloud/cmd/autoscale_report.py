@@ -41,7 +41,11 @@ Exit codes: 0 done; 2 the arguments or the journal are wrong; 130 interrupted.
 
 
 def add(commands: Any, parent: argparse.ArgumentParser) -> None:
-    """Add the command ``report`` to ``commands``, which ``add_subparsers()`` returned."""
+    """Add the command ``report`` to the program's parser.
+
+    :param commands: what ``add_subparsers()`` of that parser has returned
+    :param parent: a parser whose options the command has too
+    """
     parser = command.add(
         commands,
         "report",
@@ -62,7 +66,7 @@ def add(commands: Any, parent: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print the report, and return the exit code, which ``EPILOG`` explains."""
+    """Read the journal, print the report, and return the exit code, which ``EPILOG`` explains."""
     try:
         journal = journal_at(arguments.journal)
         found = reports(line.record for line in journal)
@@ -76,7 +80,10 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def say_skipped(journal: Journal) -> None:
-    """Print on stderr how many lines had no record, and which is the first of them."""
+    """Print on stderr how many lines of the journal were skipped, and which was the first.
+
+    A line is skipped if it has no record. If none was skipped, nothing is printed.
+    """
     if journal.skipped:
         count = len(journal.skipped)
         lines = "1 line was" if count == 1 else f"{count} lines were"

@@ -28,10 +28,14 @@ _SLACK_MB = 1.0
 
 
 class VirConnect(Protocol):
-    """The call of libvirt-python's virConnect that is used here."""
+    """The method of libvirt-python's virConnect that is used here."""
 
     def getAllDomainStats(self, stats: int, flags: int) -> list[tuple[Any, dict[str, Any]]]:
-        """Return each domain that ``flags`` selects with its statistics."""
+        """Return a pair of virDomain and statistics for each domain that ``flags`` selects.
+
+        :param stats: the groups of statistics, ``VIR_DOMAIN_STATS_*`` joined by "or"
+        :param flags: ``VIR_CONNECT_GET_ALL_DOMAINS_STATS_*`` joined by "or"
+        """
 
 
 def read_samples(
@@ -125,7 +129,7 @@ def _memory(
 ) -> tuple[float | None, float | None, float | None]:
     """Return (available, usable, cache) as the guest reports them, in MiB.
 
-    A number that is not reported is None. All three are None if available memory is not reported or
+    A figure that is not reported is None. All three are None if available memory is not reported or
     is more than 1 MiB above the maximum, or if usable memory is more than available memory. Cache
     that is more than available memory is None. ``unused``, which is all that a kernel before 4.6
     reports, does not stand in for ``usable``, because it counts the page cache as used.
@@ -140,10 +144,13 @@ def _memory(
 
 
 def _of_all_vcpus(record: Mapping[str, Any], vcpus: int, name: str) -> float | None:
-    """Return the sum of the time ``name`` over all vCPUs, in seconds; None if one vCPU lacks it.
+    """Return the sum of a time over all vCPUs, in seconds; None if one vCPU lacks that time.
 
     The kernel counts each vCPU's time from when the vCPU was plugged, so the sum falls when one is
     unplugged.
+
+    :param vcpus: how many vCPUs the guest has
+    :param name: ``time`` (CPU time used), or ``delay`` (for which a vCPU has waited for a CPU)
     """
     # By number and not by a look at all keys: KVM has some thirty figures more of each vCPU.
     most = max(_number(record, "vcpu.maximum") or 0, vcpus)

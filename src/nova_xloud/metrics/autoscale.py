@@ -20,8 +20,9 @@ _SCALED = tuple(mode.value for mode in Mode if mode is not Mode.OFF)
 
 
 class Autoscaling:
-    """The gauges, counters and the histogram of automatic growth, registered in ``registry``.
+    """The metrics of automatic growth of one host, all named ``nova_xloud_autoscale_...``.
 
+    :param registry: gets the metrics
     :param date: returns seconds since 1970
     """
 
@@ -80,14 +81,14 @@ class Autoscaling:
         self._set(self._deferred, CODES, {})
 
     def scaled(self, *, grows: bool) -> None:
-        """Count a request that was admitted.
+        """Count a request of automatic growth that was admitted.
 
         :param grows: whether it asks for more of a resource; it may ask for less of the other
         """
         self._changes.labels("grow" if grows else "shrink").inc()
 
     def round_finished(self, report: RoundReport) -> None:
-        """Set the gauges to what a round has reported, and count its recommendations.
+        """Set the gauges to what a round has reported, and count its recommendations by their code.
 
         The duration and the end of the round are recorded only if a server is scaled automatically.
         """

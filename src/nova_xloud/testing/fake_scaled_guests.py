@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The ScaledGuests port over fake guests, on a host whose free room follows from allocations."""
+"""A fake of the port ScaledGuests, over fake guests on a host of a given capacity."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ from nova_xloud.testing.fake_guest import FakeGuest
 class ScaledGuest:
     """One fake guest, and what Placement has allocated to its instance.
 
-    :ivar allocated: returns the size that is allocated now
+    :ivar guest: the fake guest that is read
+    :ivar allocated: returns the size that is allocated to the instance now
     """
 
     guest: FakeGuest
@@ -27,15 +28,15 @@ class ScaledGuest:
 
 
 class FakeScaledGuests:
-    """The ScaledGuests port over the fake guests of one host, which has one compute node.
+    """A fake of the port ScaledGuests, over the fake guests of one host with one compute node.
 
     :param guests: the guests of the host, by UUID
-    :param capacity: what the host has for all allocations together
+    :param capacity: the vCPUs and MiB that all allocations on the host may have together
     :param wall: returns seconds since the epoch
-    :ivar others: what Placement has allocated on the host to others than these guests
+    :ivar others: the size that is allocated on the host to others than these guests
     :ivar libvirt_away: whether :meth:`samples` raises ``DomainCallFailed``
     :ivar placement_away: whether :meth:`room` raises ``PlacementUnavailable``
-    :ivar quota: by UUID, the refusal that :meth:`check_growth` raises
+    :ivar quota: by UUID, the refusal that :meth:`check_growth` raises; it raises nothing for others
     :ivar calls: the name of every method that was called, in order
     """
 

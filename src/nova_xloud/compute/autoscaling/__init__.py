@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Automatic growth in nova-compute: what reads guests, asks for sizes, and keeps the journal.
+"""Automatic growth in nova-compute: it reads guests, requests sizes, and keeps the journal.
 
-What is decided comes from :mod:`nova_xloud.core.autoscaling`. ``loop`` calls a round of
-``autoscaler``; ``requests`` and ``act`` ask for a size as a person would.
+The decisions are made in :mod:`nova_xloud.core.autoscaling`. ``loop`` calls a round of
+``autoscaler`` every few seconds. ``requests`` and ``act`` request a size, which the engine admits
+or refuses like a person's request.
 """

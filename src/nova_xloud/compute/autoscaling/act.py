@@ -3,9 +3,9 @@
 
 A request of automatic growth is admitted like a person's, with these differences. It is refused if
 the instance was changed since the decision. Its quota is checked through nova-conductor. It is not
-recorded as what a person has asked for. Its run comes after all others. All requests of one
-instance and day have one id, and so one instance action, because a server that follows its load
-would otherwise leave some thousand of them a year.
+recorded as what a person has asked for. Its run comes after all others. All requests of automatic
+growth for one instance on one day have the same request id, and so one instance action. A server
+whose size follows its load would otherwise leave some thousand instance actions a year.
 """
 
 from __future__ import annotations
@@ -46,11 +46,11 @@ class Starts(Protocol):
         *,
         shrinks: bool = False,
     ) -> object:
-        """Queue a run; see :meth:`nova_xloud.compute.worker.Worker.submit`."""
+        """Queue a run for ``instance``: see :meth:`nova_xloud.compute.worker.Worker.submit`."""
 
 
 def request_id_of(instance_uuid: str, now: float) -> str:
-    """Return the id of all requests of automatic growth for an instance on one day.
+    """Return the id of all requests of automatic growth for an instance on one day (UTC).
 
     It is in the form of Nova's own ids, and the same after a restart of nova-compute.
 
@@ -61,11 +61,13 @@ def request_id_of(instance_uuid: str, now: float) -> str:
 
 
 def why_not(view: RecordView) -> str:
-    """Return why automatic growth leaves an instance as it is, a code; empty if it may change it.
+    """Return the code of why automatic growth may not change an instance; empty if it may.
 
     The code is the mode's value if that is not ``on``, ``hold.locked`` while the instance is
-    locked, and ``hold.busy`` while an operation is going on, if it is not active, and if it is not
-    on this host.
+    locked, and ``hold.busy`` while an operation on the instance is going on, if the instance is not
+    active, and if it is not on this host.
+
+    :param view: what Nova's database has of the instance
     """
     if view.scaling.mode is not Mode.ON:
         return view.scaling.mode.value
@@ -77,10 +79,13 @@ def why_not(view: RecordView) -> str:
 
 
 class Actor:
-    """Makes the requests of automatic growth on one host.
+    """Has the engine admit the requests of automatic growth on one host, and queues their runs.
 
-    :param facts: returns what is known of the host
-    :param begun: called with UUID and request id once a request is admitted
+    :param guests: checks the quota of growth
+    :param worker: gets the runs
+    :param facts: returns the host's facts that an instance's bounds depend on
+    :param begun: called with the instance's UUID and the request id once a request is admitted
+    :param wall: returns seconds since the epoch
     """
 
     def __init__(
@@ -153,9 +158,13 @@ class Actor:
 
 
 def _as_decided(one: ManagedInstance) -> Callable[[RecordView], None]:
-    """Return a check of the record just read, which raises ``InvalidState`` if ``one`` is outdated.
+    """Return a check that raises if a decision about an instance must not be carried out.
 
-    It raises too if the instance may not be changed now.
+    The check gets what Nova's database has of the instance at admission. It raises
+    ``InvalidState`` if the record or the flavor is not that of ``one``, or if automatic growth may
+    not change the instance now.
+
+    :param one: the instance as it was when the decision was made
     """
 
     def check(view: RecordView) -> None:

@@ -1,15 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Scale the instances of one host automatically: read, decide, write down, act, in rounds.
+"""Scale the instances of one host automatically, in rounds: read, decide, request, write down.
 
-::
+What calls what::
 
-    a pass (reconcile.py)   learn()       which instances have a mode other than off
-    a request (host.py)     changed()     an instance whose record has to be read again
-    the loop                run_round()   one call to libvirt; need; arbitration; journal
-    four threads            requests      quota, admission, run (requests.py)
+    a pass (reconcile.py)   learn()       gives all instances, with their modes
+    a request (host.py)     changed()     gives an instance whose record was changed
+    the loop (loop.py)      run_round()   reads the guests, decides, writes the journal
+    four threads            requests.py   check the quota, admit, queue the run
 
-With no instance whose mode is ``observe`` or ``on`` there is no thread, no call and no reading. All
-that is remembered is in memory, and what guests have needed is in the journal too.
+With no instance whose mode is ``observe`` or ``on`` there is no thread, no call and no reading.
+What a round keeps for the next one is in memory only, but the samples of the guests are in the
+journal too, and so is what they have needed.
 """
 
 from __future__ import annotations
@@ -55,7 +56,7 @@ SETS_A_ROUND = 20
 
 @dataclass(frozen=True, slots=True)
 class Clocks:
-    """The clocks of automatic growth, as functions that tests can replace.
+    """The clocks of automatic growth: functions, so that tests can replace them.
 
     :ivar now: returns monotonic seconds
     :ivar wall: returns seconds since the epoch
@@ -71,11 +72,12 @@ class Clocks:
 class Surroundings:
     """What rounds need of the engine and of the host, beside the ports.
 
-    :ivar facts: returns what is known of the host
+    :ivar facts: returns the host's facts that an instance's bounds depend on
     :ivar boot_grace: knows which guests are booting
-    :ivar is_busy: returns whether a run of the instance is queued or going on
+    :ivar is_busy: returns whether a run of the instance with a UUID is queued or going on
     :ivar meter: gets a report of each round
-    :ivar usual_period: ``[libvirt] mem_stats_period_seconds``; 0: guests have no balloon
+    :ivar usual_period: ``[libvirt] mem_stats_period_seconds``: seconds between two reports of a
+        balloon driver. With 0 Nova's guests have no balloon
     """
 
     facts: Callable[[], HostFacts]
@@ -86,10 +88,12 @@ class Surroundings:
 
 
 class Autoscaler:
-    """Scales the instances of one host.
+    """Scales the instances of one host automatically, a round at a time.
 
-    :param journal: None: no journal is written
-    :param pool: has the threads of the requests
+    :param guests: reads the guests, Placement and the quota
+    :param actor: makes the requests
+    :param journal: gets a line for each decision; None: no journal is written
+    :param pool: runs the requests; None: threads of :class:`~.requests.Requests`
     """
 
     def __init__(
@@ -124,8 +128,9 @@ class Autoscaler:
         )
 
     def learn(self, instances: Sequence[ManagedInstance], began: float) -> None:
-        """Take over all elastic instances of the host, as a pass has read them.
+        """Store which instances are scaled, and forget those that have left the host.
 
+        :param instances: all elastic instances of the host, as a pass has read them
         :param began: when the pass began to read them, in monotonic seconds
         """
         had_work = self.has_work
@@ -136,16 +141,23 @@ class Autoscaler:
             self._report({}, self._clocks.now())
 
     def changed(self, one: ManagedInstance) -> None:
-        """Take over an instance whose record a request has changed, as just read."""
+        """Store an instance as it is after a request has changed its record.
+
+        :param one: the instance as read after the change
+        """
         self._members.changed(one)
 
     def is_scaled(self, uuid: str) -> bool:
-        """Return whether the instance is scaled, or may be since a request changed it lately."""
+        """Return whether the instance is scaled automatically.
+
+        Also True if the last pass has read the mode ``off``, but a request may have set another
+        mode since: the next round reads the record again.
+        """
         return uuid in self._members
 
     @property
     def has_work(self) -> bool:
-        """Whether an instance is scaled, or may be since a request changed it lately."""
+        """Whether :meth:`is_scaled` is True for an instance, so that rounds are needed."""
         return bool(self._members)
 
     def status(self, one: ManagedInstance) -> tuple[dict[str, Any], Condition | None]:
@@ -167,15 +179,15 @@ class Autoscaler:
     def close(self) -> None:
         """Make no more requests, because nova-compute is stopping.
 
-        Requests that are going on are not waited for.
+        Return at once, also while requests are going on.
         """
         self._requests.close()
 
     def run_round(self) -> None:
         """Read all guests that are scaled, decide, begin requests, and write the journal.
 
-        If libvirt cannot be asked, that is logged and nothing is decided. If Placement cannot be
-        asked, that is logged and nothing is requested. The next round tries again.
+        If libvirt cannot be asked, the round logs that and decides nothing. If Placement cannot be
+        asked, the round logs that and requests nothing. The next round tries again.
         """
         began = self._clocks.now()
         self._remember()
@@ -214,7 +226,11 @@ class Autoscaler:
         self._standstill.look(report)
 
     def _remember(self) -> None:
-        """In the first round, read from the journal what guests have needed before a restart."""
+        """In the first round, read the histories of the guests from the journal.
+
+        So what guests have needed is known after a restart. In every later round, and without a
+        journal, nothing is done.
+        """
         if self._is_remembered:
             return
         self._is_remembered = True
@@ -261,13 +277,14 @@ class Autoscaler:
         return states
 
     def _asked_often(self, uuid: str, state: GuestState, sample: GuestSample) -> GuestState:
-        """Shorten the period of the balloon's statistics, once in each start of the guest.
+        """Have the guest's balloon driver report more often, once in each start of the guest.
 
-        After a restart of nova-compute the period of all guests has to be set, so each round sets
-        that of :data:`SETS_A_ROUND` guests only. A pass sets the usual period again after the mode
-        was set to ``off``.
+        A round does this for :data:`SETS_A_ROUND` guests at most, because it takes some time, and
+        after a restart of nova-compute it is due for all guests. After the mode was set to ``off``,
+        a pass sets the usual period again.
 
-        :returns: ``state`` with the start in ``asked_often``; ``state`` as it is if nothing was set
+        :returns: ``state`` with the guest's ``boot_id`` in ``asked_often``; ``state`` as it is if
+            the period was not set
         """
         if not (self._period and self._may_set) or state.asked_often == sample.boot_id:
             return state
@@ -290,7 +307,11 @@ class Autoscaler:
     def _arbitrate(
         self, members: Mapping[str, ManagedInstance], states: dict[str, GuestState]
     ) -> None:
-        """Decide what each guest gets, put that into ``states``, and begin the requests for it."""
+        """Decide which size each guest gets, and begin the requests for these sizes.
+
+        :param members: the instances whose guests were read in this round, by UUID
+        :param states: the states of these guests, by UUID; changed in place
+        """
         clock, date = self._clocks.now(), self._clocks.date()
         booting = {
             uuid: self._around.boot_grace.booting(uuid, sample.boot_id)
@@ -329,8 +350,11 @@ class Autoscaler:
     ) -> Claimant:
         """Return what the guest has and wants, for arbitration.
 
-        While it waits after a refusal for want of quota, the guest counts as one that wants no
-        more, so that nothing is taken from others or kept for it.
+        While a request waits to be repeated after a refusal for want of quota, the guest counts as
+        one that wants no more, so that nothing is taken from others or kept for it.
+
+        :param clock: monotonic seconds
+        :param booting: whether the guest's balloon may still be inflating
         """
         claimant = claimant_of(one, state, clock, booting=booting)
         is_without_quota = state.refusal is not None and state.refusal.is_of_quota
@@ -346,9 +370,10 @@ class Autoscaler:
     ) -> dict[str, Grant]:
         """Return what each guest is granted, by UUID; empty if Placement could not be asked.
 
-        :meth:`nova_xloud.compute.autoscaling.room.Rooms.asked` decides when Placement is asked. The
-        claims that were read are put into ``states``.
+        :meth:`nova_xloud.compute.autoscaling.room.Rooms.asked` decides when Placement is asked.
 
+        :param members: the instances that automatic growth may change, by UUID
+        :param states: the states of the guests, by UUID; they get the claims that were read
         :param claimants: returns what each guest has and wants, by UUID, from ``states`` as it is
         """
         claiming = claimants()

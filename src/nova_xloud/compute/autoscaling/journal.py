@@ -6,10 +6,10 @@
     <folder>/autoscale.jsonl                            what is written now
     <folder>/autoscale-20261130T120000Z-000001.jsonl.gz older, compressed; the oldest is removed
 
-Each file begins with a checkpoint of every guest of which something is remembered, so it can be
-read without those before it. A line is in the file when :meth:`JournalFiles.write` returns, unless
-that has logged an error. A nova-compute that is killed may leave half a line at the end, which a
-reader skips. No folder or file is created before there is a line to write.
+Each file begins with a checkpoint, the history of a guest, for every guest that has one. So a file
+can be read without those before it. A line is in the file when :meth:`JournalFiles.write` returns,
+unless that has logged an error. A nova-compute that is killed may leave half a line at the end,
+which a reader skips. No folder or file is created before there is a line to write.
 """
 
 from __future__ import annotations
@@ -61,10 +61,12 @@ class JournalFiles:
     def write(
         self, records: Iterable[Record], checkpoints: Callable[[], Iterable[Checkpoint]]
     ) -> None:
-        """Append ``records``, each as a line; begin another file if this one is large enough.
+        """Append ``records``, each as a line; begin another file if this one is too large.
 
-        :param checkpoints: returns what is remembered of each guest before ``records``; it is
-            called if another file begins
+        A file is too large from 8 MiB, or from a quarter of the limit if that is less.
+
+        :param checkpoints: returns the history of each guest before ``records``; called only if
+            another file begins
         """
         try:
             self._write(records, checkpoints)
@@ -97,7 +99,11 @@ class JournalFiles:
             to.write("".join(f"{line}\n" for line in lines).encode())
 
     def _put_away(self, file: Path) -> None:
-        """Compress ``file`` in a thread, and remove the oldest files beyond the limit."""
+        """Rename ``file``, and compress it in a thread.
+
+        The thread also removes the oldest files beyond the limit. If another compression is going
+        on, wait for that first.
+        """
         if self._compressing is not None:
             self._compressing.join()
         stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(self._date()))
@@ -134,7 +140,7 @@ class JournalFiles:
             older.pop(0).unlink()
 
     def remembered(self) -> dict[str, History]:
-        """Return the history of each guest by UUID, from the file that is written now.
+        """Return the history of each guest by UUID, from the file that was written last.
 
         The older files are not needed, because this one begins with a checkpoint of each guest. The
         result is empty if there is no file, or if it cannot be read, which is logged.

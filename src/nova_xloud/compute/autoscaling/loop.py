@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The thread in which the rounds of automatic growth are made, for as long as there is work."""
+"""The thread that makes the rounds of automatic growth, as long as an instance is scaled."""
 
 from __future__ import annotations
 
@@ -17,19 +17,23 @@ HANGS_AFTER = 60.0
 
 
 class Rounds(Protocol):
-    """The part of :class:`~nova_xloud.compute.autoscaling.autoscaler.Autoscaler` in this thread."""
+    """What the thread calls: the part of :class:`~.autoscaler.Autoscaler` that makes rounds."""
 
     @property
     def has_work(self) -> bool:
         """Whether an instance is scaled, so that rounds are needed."""
 
     def run_round(self) -> None:
-        """Make one round."""
+        """Make one round: read the guests, decide, and begin the requests."""
 
 
 @dataclass(slots=True)
 class _Run:
-    """One thread, and when its present round began, in monotonic seconds; None between rounds."""
+    """One thread that makes rounds.
+
+    :ivar began: when its present round began, in monotonic seconds; None between rounds
+    :ivar ended: set to have the thread end before its next round
+    """
 
     thread: threading.Thread
     began: float | None = None
@@ -39,8 +43,10 @@ class _Run:
 class Loop:
     """Makes a round every ``interval`` seconds in a thread of its own, while there is work.
 
-    A round that takes longer than the interval is followed by the next one at once.
+    There is work while an instance of the host is scaled. A round that takes longer than the
+    interval is followed by the next one at once.
 
+    :param rounds: what is called in the thread
     :param interval: seconds from the beginning of one round to that of the next
     :param now: returns monotonic seconds
     """
@@ -58,8 +64,9 @@ class Loop:
     def ensure(self) -> None:
         """Start the thread if there is work and it does not run; replace one that hangs.
 
-        Nothing is done without work. A round hangs if libvirt waits for a QEMU that hangs; a later
-        call to libvirt is not kept waiting by that (both measured).
+        Without work, and after :meth:`close`, do nothing. A thread hangs if its round takes longer
+        than :data:`HANGS_AFTER` seconds, for example because libvirt waits for a QEMU that hangs. A
+        later call to libvirt is not kept waiting by that (both measured).
         """
         with self._lock:
             if self._is_closed or not self._rounds.has_work:
@@ -79,7 +86,7 @@ class Loop:
             thread.start()
 
     def close(self) -> None:
-        """Let the thread end before its next round; do not wait."""
+        """Have the thread end before its next round, and start no other; return at once."""
         with self._lock:
             self._is_closed = True
             if self._run is not None:

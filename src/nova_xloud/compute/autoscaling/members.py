@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which instances of a host are scaled automatically, as passes and requests have found."""
+"""Which instances of a host are scaled automatically.
+
+A pass over all instances, and requests that change an instance, bring this up to date.
+"""
 
 from __future__ import annotations
 
@@ -12,10 +15,10 @@ from nova_xloud.core.size import Size
 
 
 class Members:
-    """The instances of one host whose mode is ``observe`` or ``on``.
+    """The scaled instances of one host: those whose mode is ``observe`` or ``on``.
 
-    A pass reads all records, once a minute by default. An instance that a request changes in
-    between is read again on its own, so nothing has to be read in each round.
+    A pass reads the records of all instances, once a minute by default. An instance that a request
+    changes in between is read again on its own, so a round need not read the records.
 
     :param now: returns monotonic seconds
     """
@@ -32,8 +35,12 @@ class Members:
         self._stale: set[str] = set()
 
     def learn(self, instances: Sequence[ManagedInstance], began: float) -> None:
-        """Take over all elastic instances of the host, as a pass has read them.
+        """Replace the stored instances by those that a pass has read.
 
+        The pass may have read a record before a request changed it. Such a record is read again
+        before the next round.
+
+        :param instances: all elastic instances of the host, also those that are not scaled
         :param began: when the pass began to read them, in monotonic seconds
         """
         here = {one.uuid: one for one in instances}
@@ -53,7 +60,10 @@ class Members:
             }
 
     def changed(self, one: ManagedInstance) -> None:
-        """Take over an instance whose record a request has changed, as just read."""
+        """Store an instance as it is after a request has changed its record; drop it if ``off``.
+
+        :param one: the instance as read after the change
+        """
         with self._lock:
             self._changed[one.uuid] = self._now()
             # The last pass may have been before the instance came, or was elastic.
@@ -63,9 +73,10 @@ class Members:
                 self._known[one.uuid] = one
 
     def admitted(self, one: ManagedInstance, size: Size, generation: int) -> None:
-        """Note that ``size`` is the desired size of an instance from now on.
+        """Store that ``size`` is the desired size of an instance from now on.
 
-        :param one: the instance as it was before; if it has changed since, nothing is noted
+        :param one: the instance as it was before; if another one is stored for its UUID by now,
+            nothing is changed
         :param generation: the generation of the record that has ``size``
         """
         with self._lock:
@@ -82,18 +93,21 @@ class Members:
                 self._stale.add(uuid)
 
     def take_stale(self) -> set[str]:
-        """Return the UUIDs of the instances to read again, and count them as read."""
+        """Return the UUIDs of the instances whose record has to be read again.
+
+        The next call does not return them again.
+        """
         with self._lock:
             stale, self._stale = self._stale, set()
             return stale
 
     def replace_view(self, uuid: str, view: RecordView | None) -> None:
-        """Take over the record of an instance as just read.
+        """Replace what is stored of an instance by what was just read.
 
-        An instance whose mode is ``off`` is dropped. One that is not among the scaled ones is not
-        added.
+        An instance whose mode is ``off`` is dropped. One that is not stored is not added.
 
-        :param view: None if the instance was deleted: it is dropped
+        :param view: what Nova's database has of the instance; None if the instance was deleted: it
+            is dropped
         """
         with self._lock:
             one = self._known.pop(uuid, None)
@@ -107,7 +121,7 @@ class Members:
             return self._here
 
     def scaled(self) -> dict[str, ManagedInstance]:
-        """Return the instances that are scaled, by UUID."""
+        """Return the instances whose mode is ``observe`` or ``on``, by UUID."""
         with self._lock:
             return {uuid: one for uuid, one in self._known.items() if not one.view.scaling.is_off}
 

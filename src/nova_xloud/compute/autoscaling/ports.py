@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The port of automatic growth: what it reads and asks beside the ports of the engine."""
+"""The port of automatic growth: what it reads of guests, Placement and quota.
+
+Automatic growth uses the ports of the engine (:mod:`nova_xloud.compute.ports`) too.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from nova_xloud.core.size import Size
 
 
 class ScaledGuests(Protocol):
-    """The guests of this host that are scaled automatically, their host's room and their quota."""
+    """Reads the guests of this host, what Placement has on the host, and the quota of growth."""
 
     def samples(
         self, desired: Mapping[str, Size], periods: Mapping[str, float]
@@ -28,7 +31,7 @@ class ScaledGuests(Protocol):
         """
 
     def room(self, node: str) -> HostRoom:
-        """Return what Placement has on a compute node for the claims of all its instances.
+        """Return capacity and allocations of a compute node in Placement, by resource class.
 
         :param node: the hypervisor hostname of the compute node
         :raises PlacementUnavailable: Placement could not be asked

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a round of automatic growth reports to the meter, and a warning when nothing comes of it."""
+"""What a round of automatic growth reports to the meter.
+
+Also a warning if a recommended size is neither requested nor deferred for a long time.
+"""
 
 from __future__ import annotations
 
@@ -28,11 +31,11 @@ def report_of(
 ) -> RoundReport:
     """Return the report of a round.
 
-    :param members: all instances that are scaled
-    :param states: what is remembered of them
+    :param members: all instances that are scaled, by UUID
+    :param states: the states of these instances' guests, by UUID
     :param seconds: how long the round took
-    :param now: seconds since the epoch
-    :param clock: monotonic seconds
+    :param now: the end of the round, seconds since the epoch
+    :param clock: the end of the round, monotonic seconds
     """
     known = {uuid: states[uuid] for uuid in members if uuid in states}
     ages = [now - one.sample.at for one in known.values() if one.sample is not None]
@@ -65,10 +68,11 @@ def report_of(
 
 
 class Standstill:
-    """Logs a warning when a server should have another size and nothing comes of it.
+    """Logs a warning if a server does not get a recommended size for long, and nobody knows why.
 
-    That is so if its size has not changed for :data:`STANDS_STILL_AFTER` seconds and no deferral
-    says why. The warning is logged once, and again only after no server was in that state.
+    That is so if another size was recommended for :data:`STANDS_STILL_AFTER` seconds, its desired
+    size has not changed, and no deferral says why. The warning is logged once, and again only after
+    no server was in that state.
     """
 
     def __init__(self) -> None:

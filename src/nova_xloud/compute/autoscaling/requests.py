@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The requests that rounds of automatic growth have under way, and how the last ones went.
+"""The requests of automatic growth that are under way, and the results of the last ones.
 
-A request asks nova-conductor for the quota, Placement for the claim, and reads the guest. Each of
-these may take seconds, so a request is made in another thread than the round, and a later round
-learns how it went. At most one request of an instance is under way.
+A request checks the quota through nova-conductor, writes the claim in Placement, and reads the
+guest. Each of these may take seconds, so a request is made in another thread than the round, and a
+later round gets its result. At most one request of an instance is under way.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ FIRST_RETRY, LONGEST_RETRY = 5.0, 300.0
 
 @dataclass(frozen=True, slots=True)
 class _Ended:
-    """A request that has ended.
+    """A request that was admitted or refused.
 
     :ivar one: the instance as it was when the request was decided
-    :ivar size: the size that was asked for
-    :ivar refusal: why it was refused; None if it was admitted
+    :ivar size: the size that was requested
+    :ivar refusal: why the request was refused; None if it was admitted
     """
 
     one: ManagedInstance
@@ -50,16 +50,18 @@ class _Ended:
 
     @property
     def grows(self) -> bool:
-        """Whether more of a resource was asked for."""
+        """Whether more of a resource was requested than was desired before."""
         return not self.one.view.desired.target.covers(self.size)
 
 
 class Requests:
     """Makes the requests of automatic growth on one host, in threads of its own.
 
-    :param is_busy: returns whether a run of the instance is queued or going on
+    :param actor: makes one request
+    :param members: gets each desired size that was admitted
+    :param is_busy: returns whether a run of the instance with a UUID is queued or going on
     :param now: returns monotonic seconds
-    :param pool: has the threads; default: :data:`ACTORS` threads
+    :param pool: runs the requests; None: :data:`ACTORS` threads of its own
     """
 
     def __init__(
@@ -91,6 +93,7 @@ class Requests:
         under way, during the pause after a failed request of the same kind, while a run drives the
         guest and nothing is to grow, and after :meth:`close`.
 
+        :param state: the guest's state before
         :returns: ``state`` with the result of the last request; if ``size`` is not requested though
             it is not the desired size, ``action`` has the reason: ``hold.acting`` (also after
             :meth:`close`), ``hold.retry`` or ``hold.run``
@@ -124,10 +127,10 @@ class Requests:
         return state
 
     def is_paused(self, uuid: str) -> bool:
-        """Return whether a pause of the instance lasts, in which it is not tried again.
+        """Return whether a pause lasts in which a failed request for the instance is not repeated.
 
-        It begins with a request, and ends early if the request is admitted, or if it is refused
-        because another operation came between.
+        The pause begins with the request. It ends early if the request is admitted, or if it is
+        refused because another operation came between.
         """
         return self._attempts.is_paused(uuid)
 
@@ -138,7 +141,10 @@ class Requests:
             self._ended = {uuid: one for uuid, one in self._ended.items() if uuid in uuids}
 
     def close(self) -> None:
-        """Begin no more requests, because nova-compute is stopping; do not wait."""
+        """Begin no more requests, because nova-compute is stopping.
+
+        Return at once, also while requests are going on.
+        """
         self._is_closed = True
         self._pool.shutdown(wait=False, cancel_futures=True)
 
@@ -177,10 +183,11 @@ class Requests:
 
 
 def _after(ended: _Ended, state: GuestState) -> GuestState:
-    """Return the state after a request has ended.
+    """Return ``state`` with the result of a request that has ended.
 
-    If it was to grow and was refused, growth is deferred. If it was to shrink and the resource is
-    blocked, the resource is not to shrink again in this start of the guest.
+    A refused request for growth gets a deferral (``refusal``). If a request to shrink was refused
+    because a resource cannot be adjusted, the resource does not shrink again before the guest's
+    next start (``refused``).
     """
     if ended.refusal is None:
         return replace(state, refusal=None, refused_size=None)
@@ -197,10 +204,12 @@ def _after(ended: _Ended, state: GuestState) -> GuestState:
 
 
 def _like(one: ManagedInstance, state: GuestState, size: Size) -> object:
-    """Return a value that is equal for requests of the same kind: those wait after a refusal.
+    """Return the kind of a request: a value that is equal for requests of the same kind.
 
-    A request for more than was refused is of the same kind, because needs differ a little in each
-    round. One for less of a resource is of another kind, because it may be admitted.
+    After a refusal only requests of the same kind wait. A request for more than was refused is of
+    the same kind, because needs differ a little in each round. One for less of a resource is of
+    another kind, because it may be admitted. So is every request after another change of the
+    record, or another start of the guest.
     """
     boot_id = None if state.sample is None else state.sample.boot_id
     is_less = state.refused_size is not None and not size.covers(state.refused_size)

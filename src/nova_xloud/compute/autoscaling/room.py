@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What rounds of automatic growth know of the room on their host, and when they ask for it."""
+"""What Placement has answered about the compute nodes of a host, and when it is asked again."""
 
 from __future__ import annotations
 
@@ -22,12 +22,13 @@ FIRST_PAUSE, LONGEST_PAUSE = 10.0, 30.0
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """What a round has seen of the guests of a compute node, to notice when the room may differ.
+    """The sizes of the scaled guests of a compute node in one round.
 
-    What others do on the host is not in it: new servers, deletions, and moves.
+    If the sizes differ in a later round, Placement's last answer about the node may be outdated.
+    New servers, deletions and moves do not show in a picture, so they are not noticed.
 
-    :ivar wanting: the UUIDs of those that want more than they own
-    :ivar sizes: by UUID, what each is to have and what it holds
+    :ivar wanting: the UUIDs of the guests that want more than they own already
+    :ivar sizes: of each guest: UUID, desired size, and the size that must be claimed for it
     """
 
     wanting: frozenset[str]
@@ -35,7 +36,7 @@ class Picture:
 
     @classmethod
     def of(cls, claimants: Iterable[Claimant]) -> Picture:
-        """Return the picture of all claimants of a compute node."""
+        """Return the picture of a compute node, from all its claimants."""
         guests = tuple(claimants)
         return cls(
             frozenset(one.uuid for one in guests if one.wants_more),
@@ -47,10 +48,11 @@ class Picture:
 class _Answer:
     """One answer of Placement about a compute node.
 
-    :ivar at: when it came, in monotonic seconds
-    :ivar picture: what the guests of the node were like then
-    :ivar pause: for how many seconds it is good enough while the picture is the same and a guest
-        wants more than it owns
+    :ivar room: the answer: capacity and allocations of the node, by resource class
+    :ivar at: when the answer came, in monotonic seconds
+    :ivar picture: the sizes of the node's scaled guests then
+    :ivar pause: for how many seconds the answer is good enough while the picture is the same and a
+        guest wants more than it owns
     """
 
     room: HostRoom
@@ -60,8 +62,10 @@ class _Answer:
 
 
 class Rooms:
-    """How much each compute node of a host has left, as Placement has answered last.
+    """Placement's last answer about each compute node of a host: its capacity and allocations.
 
+    :param guests: asks Placement about a compute node
+    :param host_instances: reads the claims of instances
     :param now: returns monotonic seconds
     """
 
@@ -78,13 +82,13 @@ class Rooms:
     ) -> dict[str, Size]:
         """Ask Placement about each compute node for which that is due.
 
-        While a guest wants more than it owns, its node is due if anything has changed there, and
-        else after a pause that grows while the answers stay the same. The claims of the node's
-        guests are then read too. Without such a guest a node is due seldom, and only its room is
-        read.
+        While a guest wants more than it owns already, its node is due if its guests' sizes have
+        changed, and else after a pause that grows up to half a minute while the answers stay the
+        same. The claims of the node's guests are then read too. Without such a guest a node is due
+        every 1 or 5 minutes, and only its capacity and allocations are read.
 
         :param members: the instances, by UUID
-        :param claimants: those of them that may be changed, by UUID
+        :param claimants: what the guests that may be changed have and want, by UUID
         :returns: the claims that were read, by UUID
         :raises PlacementUnavailable: Placement could not be asked, or answered with an error
         :raises NotFound: a compute node is not one of this host's
@@ -101,7 +105,7 @@ class Rooms:
         return claims
 
     def known(self, node: str) -> HostRoom:
-        """Return what Placement has said last of a node; call :meth:`asked` first."""
+        """Return Placement's last answer about a compute node; call :meth:`asked` first."""
         return self._answers[node].room
 
     def _is_due(self, node: str, picture: Picture) -> bool:

@@ -21,7 +21,7 @@ from nova_xloud.core.size import Size
 class Decision:
     """What one round has decided for one guest.
 
-    :ivar state: what is remembered of the guest from now on
+    :ivar state: the guest's new state; its ``action`` says what was decided
     :ivar size: the size to request; the desired size if nothing is to be requested
     :ivar deferral: why the guest does not get what is recommended; None if it does
     """
@@ -32,7 +32,10 @@ class Decision:
 
 
 def seen(one: ManagedInstance, state: GuestState, clock: float, *, booting: bool) -> GuestState:
-    """Return the state with its ``waits`` brought up to date with what the guest holds now.
+    """Return ``state`` with ``waits`` brought up to date with what the guest holds now.
+
+    While the guest boots, it counts as one that has the desired memory, because its balloon is
+    still on its way.
 
     :param clock: seconds of a clock that only grows
     :param booting: whether the guest's balloon may still be inflating
@@ -47,7 +50,7 @@ def seen(one: ManagedInstance, state: GuestState, clock: float, *, booting: bool
 def claimant_of(
     one: ManagedInstance, state: GuestState, clock: float, *, booting: bool
 ) -> Claimant:
-    """Return what a guest has and wants, with what arbitration remembers of it.
+    """Return what a guest has and wants for arbitration, with what ``state.waits`` says of it.
 
     :param clock: seconds of a clock that only grows
     :param booting: whether the guest's balloon may still be inflating
@@ -62,10 +65,11 @@ def _held(state: GuestState, *, booting: bool) -> Size:
 
 
 def decide(one: ManagedInstance, state: GuestState, grant: Grant | None, clock: float) -> Decision:
-    """Return what is decided for one guest.
+    """Return which size to request for one guest, and why it does not get what is recommended.
 
     :param grant: what arbitration grants; None if Placement did not say what the host has left, or
-        the instance may not be changed
+        automatic growth may not change the instance
+    :param clock: seconds of a clock that only grows
     """
     desired = one.view.desired.target
     if code := why_not(one.view):
@@ -92,10 +96,11 @@ def grants_of(
     claimants: Mapping[str, Claimant],
     room: Callable[[str], HostRoom],
 ) -> dict[str, Grant]:
-    """Return what each claimant is granted, by UUID.
+    """Return what each claimant is granted, by UUID; each compute node is decided on its own.
 
     :param members: the instances, by UUID
-    :param room: returns what Placement has on a compute node
+    :param claimants: what the guests have and want, by UUID
+    :param room: returns capacity and allocations of the compute node with a hypervisor hostname
     """
     found: dict[str, Grant] = {}
     for node in sorted({members[uuid].node for uuid in claimants}):

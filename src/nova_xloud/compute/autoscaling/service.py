@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Automatic growth on one host, put together: its rounds, its thread, its requests, its journal."""
+"""Puts automatic growth on one host together: its rounds, its thread, its requests, its journal."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ from nova_xloud.errors import NotFound
 class EngineParts:
     """What automatic growth needs of the engine of its host.
 
-    :ivar facts: returns what is known of the host
-    :ivar begun: called with UUID and request id once a request is admitted
+    :ivar facts: returns the host's facts that an instance's bounds depend on
+    :ivar begun: called with the instance's UUID and the request id once a request is admitted
     """
 
     host_instances: HostInstances
@@ -42,9 +42,13 @@ class EngineParts:
 
 
 class ScalingService:
-    """Scales the instances of one host in a thread of its own, which runs while any is scaled.
+    """Scales the instances of one host, in a thread that runs while an instance is scaled.
 
-    :ivar rounds: reads the guests and decides, once in each interval
+    An instance is scaled if its mode is ``observe`` or ``on``.
+
+    :param usual_period: ``[libvirt] mem_stats_period_seconds``
+    :param pool: runs the requests; None: threads of its own
+    :ivar rounds: reads the guests and decides, every ``[xloud] autoscale_interval`` seconds
     """
 
     def __init__(
@@ -79,7 +83,7 @@ class ScalingService:
         self._loop = Loop(self.rounds, options.interval, clocks.now)
 
     def learn(self, instances: Sequence[ManagedInstance], began: float) -> None:
-        """Take over which instances are scaled, and start the thread if there are any.
+        """Store which instances are scaled, and start the thread if there are any.
 
         :param instances: all elastic instances of the host, as a pass has read them
         :param began: when the pass began to read them, in monotonic seconds
@@ -104,14 +108,17 @@ class ScalingService:
         self._loop.ensure()
 
     def status(self, one: ManagedInstance) -> tuple[dict[str, Any], Condition | None]:
-        """Return what the status of an instance has about automatic growth.
+        """Return the value of ``autoscale`` in the status of an instance, and ``GrowthDeferred``.
 
         See :meth:`nova_xloud.compute.autoscaling.autoscaler.Autoscaler.status`.
         """
         return self.rounds.status(one)
 
     def close(self) -> None:
-        """Begin no more rounds and requests, because nova-compute is stopping; do not wait."""
+        """Begin no more rounds and requests, because nova-compute is stopping.
+
+        Return at once, also while a round or requests are going on.
+        """
         self._loop.close()
         self.rounds.close()
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the rounds of automatic growth remember of one guest."""
+"""What one round of automatic growth keeps of a guest for the next: history, decision, deferral."""
 
 from __future__ import annotations
 
@@ -32,9 +32,12 @@ MOST_CHANGES = 32
 
 @dataclass(frozen=True, slots=True)
 class KnownBounds:
-    """The bounds of an instance, with what they were computed from.
+    """The bounds of an instance, kept with the facts that they were computed from.
 
-    Computing them takes longer than the rest of a decision, and they rarely change.
+    To compute bounds takes longer than the rest of a decision, and they rarely change.
+
+    :ivar facts: the facts of the instance's flavor and image
+    :ivar host: the facts of the host
     """
 
     facts: FlavorFacts
@@ -43,7 +46,10 @@ class KnownBounds:
 
     @classmethod
     def of(cls, known: KnownBounds | None, facts: FlavorFacts, host: HostFacts) -> KnownBounds:
-        """Return ``known`` if it is of the same facts, else the bounds of these facts."""
+        """Return ``known`` if it has these facts; else compute the bounds from them.
+
+        :param known: the result of an earlier call; None if there is none
+        """
         if known is not None and (known.facts, known.host) == (facts, host):
             return known
         return cls(facts, host, bounds_of(facts, host))
@@ -51,29 +57,31 @@ class KnownBounds:
 
 @dataclass(frozen=True, slots=True)
 class GuestState:
-    """What is remembered of one guest between two rounds.
+    """What one round keeps of a guest for the next round.
 
     :ivar history: what was observed of the guest
     :ivar sample: the last sample; None before the first
     :ivar known: the bounds of the instance on its host; None before the first sample
-    :ivar ranges: between which sizes it may be scaled
-    :ivar recommendation: the last one; None before the first sample
+    :ivar ranges: the values to which vCPUs and memory may be set; None before the first sample
+    :ivar recommendation: the last recommendation; None before the first sample
     :ivar since: since when the recommended size is the same, in seconds since the epoch
     :ivar action: what became of the recommendation, a code for the journal
-    :ivar refusal: why the last request for growth was refused; None if it was admitted, or nothing
-        more is asked for
-    :ivar refused_size: the size of the last request, if it was refused
-    :ivar deferral: why the guest does not get what is recommended; None if it does
-    :ivar deferred_since: since when that is so, ISO 8601, UTC
-    :ivar waits: what arbitration remembers of the guest
+    :ivar refusal: why the last request for growth was refused; None if it was admitted, or no
+        growth is recommended any more
+    :ivar refused_size: the size of the last request; None if that was admitted
+    :ivar deferral: why the guest does not get the growth that is recommended; None if it does
+    :ivar deferred_since: since when growth is deferred with the same code, ISO 8601, UTC; empty if
+        it is not
+    :ivar waits: whether the guest follows its desired size, waits for growth, or was made smaller
+        for others
     :ivar reserved: what Placement has allocated to the instance, as read in this round; None if it
         was not read: then the larger of what the record requires and what the guest holds is used
-    :ivar asked_often: libvirt's id of the domain whose statistics have the short period; None if
-        none has
-    :ivar refused: by resource, the reason code with which a request to shrink was refused since
-        the guest's last start
-    :ivar wished_at: since when something else is recommended than is desired, in monotonic seconds;
-        None if nothing is
+    :ivar asked_often: the ``boot_id`` of the start of the guest in which its balloon driver was set
+        to report more often; None if it was not
+    :ivar refused: by resource (``vcpus``, ``memory_mb``), the reason code with which a request to
+        shrink was refused since the guest's last start
+    :ivar wished_at: since when another size is recommended than is desired, in monotonic seconds;
+        None if none is
     """
 
     history: History = EMPTY
@@ -95,7 +103,10 @@ class GuestState:
 
     @property
     def why(self) -> str:
-        """Why the last recommendation is as it is, for people; empty without one."""
+        """For people, why the last recommendation is as it is: ``vCPUs: ...; memory: ...``.
+
+        Empty if there was no recommendation yet.
+        """
         told = self.recommendation
         return (
             "" if told is None else f"vCPUs: {told.vcpus.reason}; memory: {told.memory_mb.reason}"
@@ -103,7 +114,7 @@ class GuestState:
 
     @property
     def wishes(self) -> bool:
-        """Whether something else is recommended than is desired."""
+        """Whether another size is recommended than the desired one."""
         told = self.recommendation
         return told is not None and (
             told.vcpus.code.startswith(CHANGES) or told.memory_mb.code.startswith(CHANGES)
@@ -111,7 +122,7 @@ class GuestState:
 
     @property
     def grows(self) -> bool:
-        """Whether more of a resource is recommended than is desired."""
+        """Whether more vCPUs or more memory are recommended than are desired."""
         told = self.recommendation
         return told is not None and "grow" in (
             told.vcpus.code.partition(".")[0],
@@ -128,6 +139,8 @@ class GuestState:
     ) -> GuestState:
         """Return the state with ``sample`` in its history, and with a new recommendation.
 
+        :param one: the instance as Nova's database has it
+        :param facts: the host's facts that the instance's bounds depend on
         :param now: seconds since the epoch
         """
         is_other_boot = self.sample is None or self.sample.boot_id != sample.boot_id
@@ -153,24 +166,27 @@ class GuestState:
         )
 
     def with_wish(self, clock: float) -> GuestState:
-        """Return the state with ``wished_at``, which is cleared if no other size is recommended.
+        """Return the state with ``wished_at`` set if another size is recommended, else cleared.
 
-        :param clock: monotonic seconds
+        :param clock: monotonic seconds; used if ``wished_at`` is not set yet
         """
         if not self.wishes:
             return replace(self, wished_at=None)
         return self if self.wished_at is not None else replace(self, wished_at=clock)
 
     def without_guest(self) -> GuestState:
-        """Return the state of a guest without a sample in this round: its growth does not wait."""
+        """Return the state for a round in which the guest was not read: no growth is deferred.
+
+        ``refusal``, ``deferral`` and ``wished_at`` are cleared.
+        """
         return replace(self, refusal=None, deferral=None, deferred_since="", wished_at=None)
 
     def claimant(self, one: ManagedInstance, held: Size) -> Claimant:
-        """Return what the guest has and wants, without what ``waits`` remembers.
+        """Return what the guest has and wants for arbitration, without what ``waits`` has of it.
 
-        Call it after :meth:`decided` only.
+        The guest must have had a sample: see :meth:`decided`.
 
-        :param held: what must be claimed for the guest
+        :param held: the size that must be claimed for the guest
         """
         assert self.recommendation is not None
         assert self.ranges is not None
@@ -187,7 +203,7 @@ class GuestState:
         )
 
     def is_news(self, deferral: Deferral) -> bool:
-        """Return whether ``deferral`` has another code than the last one, or there was none."""
+        """Return whether growth was not deferred before, or with another code than ``deferral``."""
         return self.deferral is None or self.deferral.code != deferral.code
 
     def with_deferral(self, deferral: Deferral | None, date: str) -> GuestState:
@@ -211,7 +227,7 @@ class GuestState:
 
 
 def held_of(one: ManagedInstance, options: AutoscaleOptions, now: float) -> Size:
-    """Return the size below which nothing shrinks, because a person has asked for it lately.
+    """Return the size below which an instance does not shrink, because a person has asked for it.
 
     It is 0 for a resource that nobody has asked for in the last ``options.hold`` seconds.
 
@@ -223,7 +239,11 @@ def held_of(one: ManagedInstance, options: AutoscaleOptions, now: float) -> Size
 
 @functools.lru_cache(maxsize=16)
 def tuning_of(profile: Profile, options: AutoscaleOptions) -> Tuning:
-    """Return the constants of a profile, changed by the options ``window`` and ``cap``."""
+    """Return the constants of a profile, changed by two options.
+
+    ``options.window`` replaces the profile's window and shortens the pauses; 0 does not.
+    ``options.cap`` is the number of changes in an hour, at most :data:`MOST_CHANGES`.
+    """
     tuning = TUNINGS[profile]
     if options.window:
         tuning = tuning.shortened(options.window)

@@ -3,20 +3,21 @@
 
 Each resource class is decided on its own, from its own pool:
 
-1. Growth up to what an instance owns already (its claim, what its guest holds, or its desired size)
+1. A guest owns the largest of its claim, what it holds, and its desired size. Growth up to that
    costs nothing and is granted. So a shrink that turns out wrong is taken back at once, on the
    fullest host too, as long as the claim of what it freed is not released.
-2. What is free now is shared: first among those below their minimum, then among guests in distress,
-   then among the others; by missing amount, weight and waiting, in whole steps
+2. What is free now is shared: first among guests below their minimum, then among guests in
+   distress, then among the others; by missing amount, weight and waiting, in whole steps
    (:mod:`nova_xloud.core.autoscaling.sharing`). What is still held by a guest that shrinks is not
-   free. A round hands out a quarter of the capacity at most (but at least 4 GiB, 4 vCPUs or one
-   whole step), so guests that lie about their need cannot take a host before it is noticed.
-3. What is missing for that, and for the low-water mark, is taken from guests that have more than
-   their floor and do not need it, a step at a time. What shrinking guests are about to free counts
-   as if it were free, unless they are stuck.
+   free. All guests together grow in a round by no more than :func:`pace`, so guests that lie about
+   their need cannot take a host before it is noticed.
+3. Some of each pool is to stay free (:func:`low_water`). What is missing for that, and for the
+   growth of step 2, is taken from guests that have more than they have lately needed with its
+   reserve (their floor), a step at a time. What shrinking guests are about to free counts as if it
+   were free, unless they are stuck.
 
-A guest that is stuck counts with what it really holds, and is not made smaller for others. It may
-grow within what it owns.
+A guest is stuck if it has made no progress towards its desired size for some seconds. It counts
+with what it really holds, and is not made smaller for others. It may grow within what it owns.
 
 The codes of a :class:`~nova_xloud.core.autoscaling.contest.Share`:
 
@@ -25,7 +26,8 @@ The codes of a :class:`~nova_xloud.core.autoscaling.contest.Share`:
 ``hold.blocked``             the resource cannot be adjusted
 ``hold.moving``              the guest has not arrived at its desired size, which stays until then
 ``hold.stuck``               the guest does not follow what it was asked for last
-``hold.floor``               it is as small as its floor, its minimum and persons' requests allow
+``hold.floor``               the guest is as small as its floor, its minimum and what a person has
+                             asked for allow
 ``grow``                     what is recommended is granted
 ``grow.partial``             a part of what is recommended is granted, the rest is deferred
 ``deferred.host_full``       the host has less free than is wanted
@@ -33,9 +35,9 @@ The codes of a :class:`~nova_xloud.core.autoscaling.contest.Share`:
 ``deferred.kept``            what is free is kept for a guest that comes first
 ``deferred.pace``            the growth of all guests together would be too much for one round
 ``deferred.stuck``           the guest does not take what it has got already
-``shrink``                   it becomes smaller, as is recommended
-``shrink.host_full``         it becomes smaller, because other guests need more than is free
-``shrink.low_water``         it becomes smaller, because the host has little left
+``shrink``                   the guest becomes smaller, as is recommended
+``shrink.host_full``         the guest becomes smaller, because others need more than is free
+``shrink.low_water``         the guest becomes smaller, because the host has little left
 ===========================  =======================================================================
 
 :func:`arbitrate` only returns the sizes to request. Whether the host has room for one is known when
@@ -53,17 +55,20 @@ from nova_xloud.core.sizing.allocation import MEMORY_MB, PCPU, VCPU
 
 LOW_WATER_SHARE = 0.10
 LOW_WATER_MEMORY_MB = 2048
-"""The low-water mark of memory: most guests have grown by less within 15 seconds (traces)."""
+"""So much memory of a host is to stay free at least, MiB, if it is not more than a quarter.
+
+In recorded loads most guests grew by less than this within 15 seconds.
+"""
 LOW_WATER_VCPUS = 2
 PACE_SHARE = 0.25
 PACE_MEMORY_MB = 4096
 PACE_VCPUS = 4
 MEMORY_GRAIN_MB = 64
-"""Memory that is granted or taken in part ends at a multiple of this, MiB."""
+"""The memory of a guest that gets or gives only a part ends at a multiple of this, MiB."""
 IGNORED_SHARE = 0.02
-"""A guest that is above its floor by less than this share of its size gives nothing."""
+"""A guest that could give less than this share of its vCPUs or memory to others gives nothing."""
 PATIENCE = 600.0
-"""Seconds of waiting after which a guest is served as if it were in distress."""
+"""Seconds after which a guest whose growth waits is served as if it were in distress."""
 
 _BELOW_MINIMUM, _DISTRESS, _OTHERS = range(3)
 
@@ -71,16 +76,19 @@ _BELOW_MINIMUM, _DISTRESS, _OTHERS = range(3)
 def low_water(pool: Pool) -> int:
     """Return how much of a pool is to stay free, in vCPUs or MiB.
 
-    That is 10 % of its capacity or the absolute mark, whichever is more, but at most a quarter.
+    That is 10 % of the pool's capacity, but at least 2 GiB or 2 vCPUs, and at most a quarter of the
+    capacity. If less is free, guests that do not need what they have are made smaller.
     """
     absolute = LOW_WATER_MEMORY_MB if pool.name == MEMORY_MB else LOW_WATER_VCPUS
     return min(max(int(pool.capacity * LOW_WATER_SHARE), absolute), pool.capacity // 4)
 
 
 def pace(pool: Pool) -> int:
-    """Return by how much all guests together may grow in a round, beyond what they own.
+    """Return how much of a pool all guests together may get in a round, in vCPUs or MiB.
 
-    That is in vCPUs or MiB. One whole step is granted even if it is larger than that.
+    That is a quarter of the pool's capacity, but at least 4 GiB or 4 vCPUs. Growth of a guest up to
+    what it owns (:attr:`~.contest.Stake.owned`) takes nothing from the pool and does not count. The
+    next step of a guest is granted even if that step is larger than the result.
     """
     absolute = PACE_MEMORY_MB if pool.name == MEMORY_MB else PACE_VCPUS
     return max(int(pool.capacity * PACE_SHARE), absolute)
@@ -106,7 +114,12 @@ def arbitrate(host: HostRoom, guests: Sequence[Claimant]) -> tuple[Grant, ...]:
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    """One guest in the contest for one pool."""
+    """One guest, and what it has and wants of one pool.
+
+    :ivar is_urgent: whether the guest is in distress
+    :ivar stake: what the guest has and wants: vCPUs, or MiB
+    :ivar grain: a value that grants or takes only a part is a multiple of this
+    """
 
     uuid: str
     stake: Stake
@@ -116,9 +129,10 @@ class _Entry:
 
     @property
     def wanted(self) -> int:
-        """The recommended value, within the range and not below what the guest may be shrunk to.
+        """The value that the guest should have in the end, as recommended.
 
-        It is the desired value if the resource cannot be adjusted.
+        It is a value that may be set, and not below :attr:`lowest` if the guest is to shrink. It is
+        the desired value if the resource cannot be adjusted.
         """
         stake = self.stake
         if stake.blocked:
@@ -130,7 +144,10 @@ class _Entry:
 
     @property
     def lowest(self) -> int:
-        """The smallest value that the guest may be shrunk to, rounded up to a whole step."""
+        """The smallest value that the guest may be shrunk to (:attr:`~.contest.Stake.lowest`).
+
+        It is rounded up to a whole step, unless it is the minimum or the desired value.
+        """
         lowest = self.stake.lowest
         if lowest in (self.stake.minimum, self.stake.desired):
             return lowest
@@ -138,7 +155,11 @@ class _Entry:
 
     @property
     def alone(self) -> int:
-        """The value to request if the guest gets nothing of what is free and gives nothing."""
+        """The value to request if the guest gets nothing of what is free, and gives nothing.
+
+        Growth ends at what the guest owns. A shrink that is recommended is requested, unless the
+        guest is still on its way to the desired value.
+        """
         stake = self.stake
         if self.wanted > stake.desired:
             owned = stake.owned - stake.owned % stake.step
@@ -147,25 +168,34 @@ class _Entry:
 
     @property
     def asks(self) -> bool:
-        """Whether the guest wants more than it owns, and is not stuck."""
+        """Whether the guest asks for a part of what is free.
+
+        It does if it wants more than it owns (:attr:`~.contest.Stake.owned`), and is not stuck.
+        """
         return self.wanted > self.stake.owned and not self.stake.is_stuck
 
     @property
     def tier(self) -> int:
-        """The tier in which the guest gets of what is free: the lower number comes first.
+        """The tier in which the guest gets a part of what is free.
 
-        A guest that has waited for :data:`PATIENCE` seconds counts as one in distress.
+        It is 1 in distress or after :data:`PATIENCE` seconds of waiting, else 2. Tier 1 is served
+        before tier 2, and what guests lack to their minimum (tier 0) before both.
         """
         patient = self.stake.waited < PATIENCE
         return _OTHERS if patient and not self.is_urgent else _DISTRESS
 
     def ask(self, base: int, wanted: int) -> Ask:
-        """Return the guest's part in sharing what is free: it has ``base`` and wants ``wanted``."""
+        """Return what the guest asks for if it has ``base`` and wants ``wanted`` (vCPUs or MiB)."""
         return Ask(self.uuid, base, wanted, self.grain, self.weight, self.stake.waited)
 
     @property
     def could_give(self) -> bool:
-        """Whether the guest may be made smaller now, for others."""
+        """Whether the guest may be made smaller now, for others.
+
+        It may not if it is in distress or on its way to another value, if the resource is blocked
+        or is to change anyway, if it has lately taken back what it gave, or if it could give too
+        little to be worth a change.
+        """
         stake = self.stake
         is_calm = not (self.is_urgent or stake.is_moving or stake.blocked) and stake.gives
         # A change costs more than a little is worth.
@@ -173,9 +203,9 @@ class _Entry:
         return is_calm and self.wanted == stake.desired and stake.desired - self.lowest >= least
 
     def frees(self, value: int) -> int:
-        """Return how much of the guest's claim becomes free if it is to have ``value``.
+        """Return how much of the guest's claim becomes free if its desired value is ``value``.
 
-        A guest that is stuck keeps what it holds.
+        A guest that is stuck keeps what it holds. The result is 0 if the claim does not shrink.
         """
         keeps = max(value, self.stake.held) if self.stake.is_stuck else value
         return max(0, self.stake.reserved - keeps)
@@ -183,9 +213,11 @@ class _Entry:
 
 @dataclass(frozen=True, slots=True)
 class _Contest:
-    """All guests that have a stake in one pool.
+    """Decides what each guest gets of one pool, and what it gives.
 
-    :ivar free: what is free now; below 0 if more is claimed or held than the pool has
+    :ivar entries: all guests whose vCPUs or memory are claimed from the pool
+    :ivar free: what is free now, vCPUs or MiB: the capacity less the reserve, what Placement has
+        allocated, and what the guests own beyond that; below 0 if that is more than the capacity
     """
 
     pool: Pool
@@ -199,7 +231,7 @@ class _Contest:
         return cls(pool, entries, pool.capacity - pool.reserve - pool.allocated - beyond)
 
     def decided(self) -> dict[str, Share]:
-        """Return what is decided for each guest, by UUID."""
+        """Return the decision for each guest, by UUID."""
         values = {entry.uuid: entry.alone for entry in self.entries}
         asking = [entry for entry in self.entries if entry.asks]
         is_kept = self._hand_out(asking, values)
@@ -220,8 +252,9 @@ class _Contest:
         return shares
 
     def _hand_out(self, asking: Sequence[_Entry], values: dict[str, int]) -> bool:
-        """Share what is free among ``asking``, and put what each gets into ``values``.
+        """Share what is free among the guests ``asking``, and raise their ``values`` accordingly.
 
+        :param values: the value to request for each guest, by UUID; changed in place
         :returns: whether what is left is kept for a guest that waits for a larger step
         """
         first_steps = [entry.ask(entry.stake.owned, entry.wanted) for entry in asking]
@@ -249,7 +282,14 @@ class _Contest:
         return False
 
     def _taken(self, asking: Sequence[_Entry], values: dict[str, int]) -> dict[str, int]:
-        """Return the smaller values of the guests that give what is missing, by UUID."""
+        """Return which guests are made smaller for others: the value to request, by UUID.
+
+        They give what is missing for the guests ``asking`` and for :func:`low_water`, beyond what
+        is free and what becomes free anyway. Nobody gives for a guest whose next step could never
+        be free.
+
+        :param values: the value to request for each guest so far, by UUID
+        """
         reachable = self._reachable()
         wishes = 0
         for entry in asking:
@@ -270,17 +310,17 @@ class _Contest:
         return sum(entry.frees(values[entry.uuid]) for entry in self.entries)
 
     def _reachable(self) -> int:
-        """Return the most that could be free once all have given what they could give."""
+        """Return how much of the pool could be free at most, if every guest gave all it could."""
         could = sum(
             entry.stake.desired - entry.lowest for entry in self.entries if entry.could_give
         )
         return self.free + self._pending({e.uuid: e.alone for e in self.entries}) + could
 
     def _told(self, entry: _Entry, value: int, why: str) -> Share:
-        """Return the decision for a guest with its code and its reason.
+        """Return the decision to request ``value`` for a guest, with its code and its reason.
 
-        :param value: the value to request
-        :param why: the code if the guest gives for others, or its growth is deferred
+        :param why: the code to use if ``value`` makes the guest smaller for others, or defers its
+            growth; unused in all other cases
         """
         stake = entry.stake
         deferred = max(0, entry.wanted - max(value, stake.desired))

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a host has for its guests, what each of them has and wants, and what each of them gets.
+"""What a host has for its guests, what each guest has and wants, and what each guest gets.
 
-These are the inputs and the results of :mod:`nova_xloud.core.autoscaling.arbitration`.
+Arbitration (:mod:`nova_xloud.core.autoscaling.arbitration`) decides who gets what of a host. These
+are its inputs (:class:`HostRoom`, :class:`Claimant`) and its results (:class:`Grant`).
 """
 
 from __future__ import annotations
@@ -15,14 +16,14 @@ from nova_xloud.core.size import Size
 from nova_xloud.core.sizing.allocation import MEMORY_MB, VCPU
 
 STUCK_AFTER = 5.0
-"""Seconds without progress after which a guest counts as stuck."""
+"""Seconds without progress towards its desired size after which a guest counts as stuck."""
 
 
 FOR_OTHERS = ("shrink.host_full", "shrink.low_water")
-"""Codes of a share that makes a guest smaller for others, and not because it is recommended."""
+"""Codes of :attr:`Share.code`: the guest is made smaller for others, not as recommended for it."""
 
 _SHRINKS_ONLY_FOR_OTHERS = ("hold.needed",)
-"""Codes of an advice that keeps a size which is a little above its floor."""
+"""With these codes of an advice a guest keeps its size, but may be made smaller for others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +35,8 @@ class Pool:
         (:func:`nova_xloud.core.sizing.allocation.capacity`): the host reserve is taken off already
     :ivar allocated: what Placement has allocated to all consumers now, whether they are scaled
         automatically or not
-    :ivar reserve: what automatic growth leaves free besides, for requests of persons and new
-        instances
+    :ivar reserve: what automatic growth never hands out, so that it is left for requests of
+        persons and for new instances
     """
 
     name: str
@@ -46,7 +47,7 @@ class Pool:
 
 @dataclass(frozen=True, slots=True)
 class HostRoom:
-    """How much a host has, one :class:`Pool` for each resource class of its inventory."""
+    """What a compute node has for claims: a :class:`Pool` for each class of its inventory."""
 
     pools: tuple[Pool, ...]
 
@@ -65,15 +66,15 @@ class Stake:
     :ivar desired: what the instance is being driven to, or has been driven to
     :ivar recommended: what is recommended; equal to ``desired`` if there is no reason to change it
     :ivar minimum: the flavor's minimum
-    :ivar floor: nothing shrinks below this: what the guest has needed, with its reserve. Equal to
-        ``desired`` if the guest may not be made smaller now
-    :ivar held_by_person: nothing shrinks below this either: a person has asked for it; 0 if nobody
-        has
+    :ivar floor: the guest is not made smaller than this: what it has needed, with its reserve.
+        Equal to ``desired`` if the guest may not be made smaller now
+    :ivar held_by_person: the guest is not made smaller than this either, because a person has asked
+        for it; 0 if nobody has
     :ivar largest: the largest value that may be asked for
     :ivar step: a value must be a multiple of this, unless it is ``minimum`` or ``largest``
-    :ivar blocked: why the resource cannot be adjusted, a reason code; empty if it can
+    :ivar blocked: why the resource cannot be adjusted, a reason code; empty if it can be
     :ivar stalled: how long ago the guest has last come closer to ``desired``, in seconds; None if
-        it has arrived there and nothing is under way
+        the guest has that value
     :ivar gives: whether the guest may be made smaller for others
     :ivar waited: for how long growth of this resource has been deferred without getting any, in
         seconds; 0 if it has not
@@ -95,12 +96,15 @@ class Stake:
 
     @property
     def lowest(self) -> int:
-        """The smallest value that arbitration may ask for."""
+        """The smallest value that the guest may be shrunk to.
+
+        It is the largest of ``minimum``, ``floor`` and ``held_by_person``.
+        """
         return max(self.minimum, self.floor, self.held_by_person)
 
     @property
     def owned(self) -> int:
-        """The largest of reserved, held and desired.
+        """What counts as taken from the host: the largest of reserved, held and desired.
 
         Growth up to this takes nothing more from the host.
         """
@@ -108,7 +112,7 @@ class Stake:
 
     @property
     def is_moving(self) -> bool:
-        """Whether the guest is on its way to ``desired``."""
+        """Whether the guest is on its way to ``desired``, and does not have that value yet."""
         return self.stalled is not None
 
     @property
@@ -119,9 +123,11 @@ class Stake:
 
 @dataclass(frozen=True, slots=True)
 class Claimant:
-    """A guest that is scaled automatically, and what it has and wants.
+    """A guest that is scaled automatically, with what it has and wants of its host.
 
     :ivar uuid: the instance's UUID
+    :ivar vcpus: what it has and wants of vCPUs
+    :ivar memory_mb: what it has and wants of memory
     :ivar weight: 1 to 1000: a larger weight gets more when the host is full, and gives less
     :ivar is_urgent: whether the guest shows distress, and not only the wish for more
     :ivar cpu_class: the resource class that one more vCPU of the instance is claimed of: ``PCPU``
@@ -142,16 +148,22 @@ class Claimant:
 
     @property
     def held(self) -> Size:
-        """What must be claimed for the guest."""
+        """What must be claimed for the guest: what it really has, or less while it boots."""
         return Size(self.vcpus.held, self.memory_mb.held)
 
     @property
     def wants_more(self) -> bool:
-        """Whether more of a resource is recommended than the guest owns."""
+        """Whether more vCPUs or memory are recommended than the guest owns already.
+
+        It owns the largest of what is reserved, held and desired.
+        """
         return any(one.recommended > one.owned for one in (self.vcpus, self.memory_mb))
 
     def without_wishes(self) -> Claimant:
-        """Return this claimant with recommendations that are no larger than what is desired."""
+        """Return this claimant as one that wants no growth.
+
+        A recommendation of more than what is desired becomes what is desired.
+        """
         vcpus, memory_mb = self.vcpus, self.memory_mb
         return replace(
             self,
@@ -160,29 +172,40 @@ class Claimant:
         )
 
     def stake(self, resource_class: str) -> Stake | None:
-        """Return the stake that is claimed of a resource class; None if neither stake is."""
+        """Return what the guest has and wants of a resource class.
+
+        For ``MEMORY_MB`` that is the memory, for the guest's ``cpu_class`` the vCPUs; None for
+        another class.
+        """
         if resource_class == MEMORY_MB:
             return self.memory_mb
         return self.vcpus if resource_class == self.cpu_class else None
 
     def with_stake(self, resource_class: str, **changes: Any) -> Claimant:
-        """Return this claimant with other values in the stake of a resource class."""
+        """Return this claimant with ``changes`` to fields of one :class:`Stake`.
+
+        The stake is ``memory_mb`` for the class ``MEMORY_MB``, and ``vcpus`` for every other class.
+        """
         if resource_class == MEMORY_MB:
             return replace(self, memory_mb=replace(self.memory_mb, **changes))
         return replace(self, vcpus=replace(self.vcpus, **changes))
 
 
 def stake_of(advice: Advice, bounds: Range, *, reserved: int, held: int, desired: int) -> Stake:
-    """Return what a guest has and wants of one resource.
+    """Return what a guest has and wants of one resource: vCPUs (a count) or memory (MiB).
 
     A guest can be made smaller for others only if the advice is to shrink, or is ``hold.needed``:
-    it is above its floor by no more than the dead band. In all other cases (a window that is not
-    covered yet, figures that are too old, a shrink that is watched, distress) the result's floor is
-    what is desired. An advice to grow to less than ``desired``, or to shrink to more, changes
-    nothing: a later request has changed the desired value since.
+    the guest has so little more than it needs that a shrink is not worth it. In all other cases
+    (the guest was not watched for long enough, its figures are too old, its last shrink is still
+    watched, it is in distress) the result's floor is what is desired. An advice to grow to less
+    than ``desired``, or to shrink to more, changes nothing: a later request has changed the desired
+    value since.
 
     :param advice: what is recommended for the resource
-    :param bounds: the values to which it may be set
+    :param bounds: the values to which the resource may be set
+    :param reserved: what Placement has allocated to the instance
+    :param held: what must be claimed for the guest, see :class:`Stake`
+    :param desired: what the instance is being driven to, or has been driven to
     """
     recommended, kind = desired, advice.code.partition(".")[0]
     if kind == "grow":
@@ -220,10 +243,14 @@ def claimant(
 ) -> Claimant:
     """Return a claimant from what is recommended for an instance and what it has.
 
-    For the result no change is on its way and no growth has waited:
+    In the result no change is on its way and no growth has waited:
     :func:`nova_xloud.core.autoscaling.waits.with_waits` adds that.
 
+    :param ranges: the values to which vCPUs and memory may be set
+    :param reserved: what Placement has allocated to the instance
     :param held: what must be claimed for the guest, see :class:`Stake`
+    :param desired: the size that the instance is being driven to, or has been driven to
+    :param weight: see :class:`Claimant`, as for ``cpu_class``
     """
     return Claimant(
         uuid=uuid,
@@ -251,10 +278,12 @@ def claimant(
 class Share:
     """What arbitration decides for one resource of a guest.
 
-    :ivar value: the value to request now; the desired one if nothing is to be requested
+    :ivar value: the value to request now, vCPUs or MiB; the desired one if nothing is to be
+        requested
     :ivar code: stable reason code, see :mod:`nova_xloud.core.autoscaling.arbitration`
     :ivar reason: for people, a sentence with the figures
-    :ivar deferred: how much of the recommended growth cannot be requested now; 0 if none waits
+    :ivar deferred: how much of the recommended growth cannot be requested now, vCPUs or MiB; 0 if
+        no growth has to wait
     """
 
     value: int
@@ -268,6 +297,8 @@ class Grant:
     """What arbitration decides for one guest.
 
     :ivar uuid: the instance's UUID
+    :ivar vcpus: the decision for its vCPUs
+    :ivar memory_mb: the decision for its memory
     """
 
     uuid: str
@@ -286,15 +317,16 @@ class Grant:
 
     @property
     def code(self) -> str:
-        """The reason code of one resource: of memory, unless vCPUs matter more.
+        """The code of the share that matters more: of memory, unless that of vCPUs does.
 
-        Growth that is deferred matters most, then growth, then shrinking, then what is kept.
+        A share that defers growth matters most, then one that grows, then one that shrinks, then
+        one that changes nothing.
         """
         return self._foremost.code
 
     @property
     def reason(self) -> str:
-        """For people, why: one sentence for each resource."""
+        """For people, why: ``vCPUs: ...; memory: ...`` in one line."""
         return f"vCPUs: {self.vcpus.reason}; memory: {self.memory_mb.reason}"
 
     @property

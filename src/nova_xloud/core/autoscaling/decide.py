@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Make the advice for one resource from what speaks for growth and what against shrinking."""
+"""Decide for one resource of a guest whether it grows, shrinks or stays, and say why.
+
+The inputs are what speaks for growth, and what speaks against shrinking.
+"""
 
 from __future__ import annotations
 
@@ -14,20 +17,20 @@ from nova_xloud.core.autoscaling.votes import words
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """All that decides about one resource: vCPUs (a count) or memory (MiB).
+    """All that the decision about one resource depends on: vCPUs (a count) or memory (MiB).
 
-    :ivar desired: the value that the resource is to have so far
-    :ivar allowed: between which values it may be set
+    :ivar desired: the desired value of the resource before this decision
+    :ivar allowed: the values to which the resource may be set
     :ivar need: what the guest needs; None if unknown
-    :ivar floor: what the shrink rule would go down to; None if unknown
-    :ivar wish: what speaks for growth
-    :ivar least: growth by less than this is left out
+    :ivar floor: the smallest value that fits what the guest has needed lately; None if unknown
+    :ivar wish: what speaks for growth, and to which value
+    :ivar least: growth by less than this is not advised
     :ivar capped: why growth has to wait; None if it need not
-    :ivar held: why nothing shrinks; None if nothing speaks against it
+    :ivar held: why the resource must not shrink now; None if it may
     :ivar vetoes: the codes of all that speaks against shrinking
     :ivar figures: how much is needed of what the guest has, for people, a clause
-    :ivar step: by how much it may shrink at once
-    :ivar band: nothing shrinks if the gap to the floor is not larger than this
+    :ivar step: the resource shrinks by this at most in one step
+    :ivar band: the resource does not shrink if ``desired`` is above ``floor`` by no more than this
     """
 
     desired: int
@@ -47,7 +50,8 @@ class Case:
 def decided(case: Case) -> Advice:
     """Return the advice: to grow if something speaks for it, else to shrink, or why neither.
 
-    A resource that cannot be adjusted keeps its value. One below the smallest value gets that.
+    A resource that cannot be adjusted keeps its value. One below the smallest value that is allowed
+    grows to that value.
     """
     allowed, desired = case.allowed, case.desired
     if allowed.blocked:
@@ -60,7 +64,10 @@ def decided(case: Case) -> Advice:
 
 
 def _growth(case: Case) -> Advice | None:
-    """Return the advice to grow, or why growth waits; None if nothing speaks for growth."""
+    """Return the advice to grow, or to keep the size with the reason why it does not grow.
+
+    None if nothing speaks for growth.
+    """
     wish, desired = case.wish, case.desired
     if not wish.votes:
         return None
@@ -78,7 +85,7 @@ def _growth(case: Case) -> Advice | None:
 
 
 def _shrink(case: Case) -> Advice:
-    """Return the advice to shrink, or why nothing is changed."""
+    """Return the advice to shrink, or the advice to keep the size with the reason for that."""
     desired, floor = case.desired, case.floor
     if case.held is not None and (floor is None or floor < desired):
         return _advice(

@@ -14,7 +14,7 @@ code                                     meaning
 ``xloud.growth_deferred.placement``      Placement cannot be used now
 ``xloud.growth_deferred.busy``           another operation holds the instance, or it is not active
 ``xloud.growth_deferred.locked``         somebody has locked the instance
-``xloud.growth_deferred.refused``        the compute host has refused it for another reason
+``xloud.growth_deferred.refused``        the compute host has refused the growth for another reason
 =======================================  ===========================================================
 """
 
@@ -67,10 +67,10 @@ _FROM_ARBITRATION = "deferred."
 
 @dataclass(frozen=True, slots=True)
 class Deferral:
-    """Why growth waits.
+    """Why an instance does not get the growth that is recommended for it now.
 
     :ivar code: one of :data:`CODES`
-    :ivar message: for people
+    :ivar message: the reason, for people
     """
 
     code: str
@@ -83,9 +83,9 @@ class Deferral:
 
 
 def of_grant(grant: Grant) -> Deferral | None:
-    """Return why arbitration grants less than is recommended; None if it grants all of that.
+    """Return why a grant has less growth than is recommended; None if it has all of that.
 
-    If it grants less of both resources, the result is about memory.
+    If the grant has less of both resources, the result is about memory.
     """
     for share, unit in ((grant.memory_mb, "memory"), (grant.vcpus, "vCPUs")):
         if share.deferred:
@@ -97,11 +97,11 @@ def of_grant(grant: Grant) -> Deferral | None:
 
 
 def of_instance(why: str) -> Deferral | None:
-    """Return the deferral of growth for an instance that may not be changed now.
+    """Return the deferral of growth for an instance that automatic growth may not change now.
 
-    None if its mode is the reason: then it is not to be changed at all.
+    None if the reason is the instance's mode: then automatic growth is not to change it at all.
 
-    :param why: the code of the reason: ``hold.busy``, ``hold.locked``, or the name of a mode
+    :param why: the code of the reason: ``hold.busy``, ``hold.locked``, ``off`` or ``observe``
     """
     message = _LEFT_ALONE.get(why)
     return None if message is None else Deferral(PREFIX + why.removeprefix("hold."), message)

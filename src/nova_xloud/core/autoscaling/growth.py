@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """How large an instance should be for what it needs now.
 
-Memory grows by target: to the size that fits the need, at once, however far that is; in distress it
-grows by an eighth, if that is more. vCPUs at their ceiling do not show how much more is wanted, so
-they are doubled, and read again. The size that fits is the same that the shrink rule leaves, so
-memory that was grown to it is not shrunk for the same need.
+Memory grows at once to the size that fits the need, however far that is; in distress it grows by an
+eighth, if that is more. vCPUs that are busy all the time do not show how much more is wanted, so
+they are doubled, and the need is measured again. A guest is never shrunk below the size that fits
+its need, so memory that was grown to that size is not shrunk for the same need.
 """
 
 from __future__ import annotations
@@ -26,18 +26,19 @@ from nova_xloud.core.autoscaling.votes import (
 )
 
 ROUNDING = 1e-6
-"""What is above a whole number by less than this is that number: sums of fractions are inexact."""
+"""A value above a whole number by less than this counts as that: sums of fractions are inexact."""
 
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What speaks for growth of one resource.
+    """What speaks for growth of one resource, and to which value.
 
-    :ivar target: the value to grow to: vCPUs, or MiB; 0 without votes. It may be out of range. With
-        ``is_undo`` it is at least the value before the shrink
-    :ivar votes: the codes of what speaks for growth: see :mod:`nova_xloud.core.autoscaling.votes`
-    :ivar is_urgent: whether the guest is in distress
-    :ivar is_undo: whether a shrink should be taken back
+    :ivar target: the value to grow to: vCPUs, or MiB; 0 if nothing speaks for growth. It may be out
+        of range. With ``is_undo`` it is at least the value before the last shrink
+    :ivar votes: the codes of what speaks for growth, see :mod:`nova_xloud.core.autoscaling.votes`;
+        empty if nothing does
+    :ivar is_urgent: whether the guest is in distress for want of memory
+    :ivar is_undo: whether the last shrink did harm and should be taken back
     """
 
     target: float = 0.0
@@ -52,7 +53,7 @@ NO_WISH = Wish()
 def memory_reserve(largest: int, tuning: Tuning) -> float:
     """Return how much memory a guest should have beyond its need, so that it stays usable, in MiB.
 
-    That is ``reserve_base_mb`` and ``reserve_share`` of ``largest``, at most ``reserve_most_mb``.
+    That is ``reserve_base_mb`` plus ``reserve_share`` of ``largest``, at most ``reserve_most_mb``.
 
     :param largest: the largest memory that the guest may have, MiB
     """
@@ -61,15 +62,22 @@ def memory_reserve(largest: int, tuning: Tuning) -> float:
 
 
 def fitting_memory(need: float, largest: int, tuning: Tuning) -> float:
-    """Return the memory that fits a need, in MiB, not rounded and not cut to the range.
+    """Return how much memory a guest with a need should have, in MiB.
 
-    The need is then at most ``memory_fill`` of the memory, and leaves the reserve usable.
+    With that memory the need is at most the share ``memory_fill`` of the memory, and
+    :func:`memory_reserve` stays usable. The result is not rounded, and may be out of range.
+
+    :param need: what the guest needs, MiB
+    :param largest: the largest memory that the guest may have, MiB
     """
     return max(need / tuning.memory_fill, need + memory_reserve(largest, tuning))
 
 
 def fitting_vcpus(need: float, tuning: Tuning) -> int:
-    """Return how many vCPUs fit a need of ``need`` cores; at least 1."""
+    """Return how many vCPUs a guest that needs ``need`` cores should have; at least 1.
+
+    The need is then at most the share ``cpu_fill`` of the vCPUs.
+    """
     return max(1, math.ceil(need / tuning.cpu_fill - ROUNDING))
 
 
@@ -81,11 +89,13 @@ def memory_wish(
     tuning: Tuning,
     now: float,
 ) -> Wish:
-    """Return what speaks for more memory.
+    """Return what speaks for more memory: see :class:`Wish`.
 
     :param figures: the last figures; None if they are unknown or too old. An OOM kill counts also
         without them
     :param size_mb: the memory that the guest has, MiB
+    :param range_mb: the values to which the memory may be set
+    :param now: seconds since the epoch
     """
     votes: tuple[str, ...] = ()
     target, is_urgent = 0.0, False
@@ -102,7 +112,10 @@ def memory_wish(
 def _by_figures(
     figures: MemoryFigures, track: Track, size_mb: int, range_mb: Range, tuning: Tuning
 ) -> tuple[float, tuple[str, ...], bool]:
-    """Return the target, the votes, and whether the guest is in distress."""
+    """Return ``target``, ``votes`` and ``is_urgent`` of the wish for memory, without OOM kills.
+
+    :param track: what samples have shown of the memory, with the last signs of distress
+    """
     need, target, is_urgent = figures.need, 0.0, False
     votes: tuple[str, ...] = ()
     fitting = fitting_memory(need, range_mb.largest, tuning)
@@ -126,9 +139,10 @@ def _by_figures(
 
 
 def cpu_wish(history: CpuHistory, figures: CpuFigures | None, vcpus: int, tuning: Tuning) -> Wish:
-    """Return what speaks for more vCPUs.
+    """Return what speaks for more vCPUs: see :class:`Wish`.
 
-    At the ceiling nobody can see how much is wanted, so the vCPUs are multiplied, and read again.
+    vCPUs that are busy all the time do not show how much more is wanted. So their number is
+    multiplied by ``Tuning.cpu_ratio``, and the need is measured again.
 
     :param figures: the last figures; None if they are unknown or too old
     :param vcpus: the vCPUs that the guest has
@@ -141,9 +155,10 @@ def cpu_wish(history: CpuHistory, figures: CpuFigures | None, vcpus: int, tuning
 
 
 def _or_undo(wish: Wish, track: Track) -> Wish:
-    """Return the wish, raised to the value before the last shrink if that shrink did harm.
+    """Return ``wish``, raised to the value before the last shrink if that shrink did harm.
 
-    An unconfirmed shrink did harm if distress was seen after it, or if something speaks for growth.
+    A shrink did harm if, while it is still watched, distress was seen after it or something speaks
+    for growth.
     """
     shrink = track.shrink
     if shrink is None:

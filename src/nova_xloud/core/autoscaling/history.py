@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is remembered of one guest: a few KiB, whatever the window.
+"""The history of one guest: what its samples have shown of its needs and changes, in a few KiB.
 
-:func:`observed` makes a history from samples only, so it is made again from the samples of the
-journal after a restart. Without a journal it begins empty, and nothing shrinks before a whole
-window has passed.
+:func:`observed` makes a history from samples only. After a restart it is made again from the
+samples in the journal. Without a journal it begins empty, and the guest is not made smaller before
+it was watched for the whole window of its profile (an hour to a day).
 """
 
 from __future__ import annotations
@@ -30,17 +30,17 @@ from nova_xloud.core.autoscaling.tuning import Tuning
 from nova_xloud.core.autoscaling.votes import cpu_signs, memory_signs
 
 CLOCK_SET_BACK = 60.0
-"""Seconds by which a sample may be older than the last one without the history starting again."""
+"""A sample that is older than the last one by so many seconds means that the clock was set back."""
 
 MOST_CHANGES = 32
-"""How many changes of an instance are remembered."""
+"""A history has the times of so many changes of an instance's desired size, the last ones."""
 
 
 @dataclass(frozen=True, slots=True)
 class CpuHistory:
-    """What is remembered of a guest's CPU time.
+    """What samples have shown of a guest's CPU time.
 
-    :ivar counters: the CPU counters of the last sample; None where it had none
+    :ivar counters: the CPU counters of the last sample; a counter that it lacked is None
     :ivar figures: how much was used between the last two samples; None if that is not known
     :ivar track: the needs, signs of distress, changes and shrinks of the vCPUs
     """
@@ -52,15 +52,17 @@ class CpuHistory:
 
 @dataclass(frozen=True, slots=True)
 class MemoryHistory:
-    """What is remembered of a guest's memory.
+    """What samples have shown of a guest's memory.
 
-    :ivar counters: the counters of the last report of this boot from which a need was computed;
-        those of OOM kills and stalls are the last that were known
-    :ivar figures: what the last report says; None if it lacks figures, or is too old
+    :ivar counters: the counters of the last report, since the guest has booted, from which a need
+        was computed; the counters of OOM kills and stalls are the last that were known
+    :ivar figures: what the last report of the balloon driver says; None if it lacks figures, or is
+        too old
     :ivar resized_at: when the guest was first seen to have its present memory
     :ivar overhead: the balloon's size less ``available``, MiB, when the balloon last stood still
     :ivar swapped: what was swapped out lately and counts as needed, MiB
-    :ivar oom_need: what the last OOM kill says of the need at that time, MiB; 0 if there was none
+    :ivar oom_need: how much memory the guest needed at the last OOM kill, an estimate, MiB; 0 if
+        there was no kill
     :ivar oom_at: when that kill was seen; 0 if there was none
     :ivar track: the needs, signs of distress, changes and shrinks of the memory
     """
@@ -81,11 +83,15 @@ NO_MEMORY = MemoryHistory()
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """What is remembered of one guest. Times are seconds since the epoch.
+    """What samples have shown of one guest, to decide on its size.
+
+    Times are seconds since the epoch.
 
     :ivar last: the last sample; None if there was none
     :ivar booted_at: when the guest was last seen to have started anew; None if it was not
     :ivar changes: when the desired size has changed, the last :data:`MOST_CHANGES` times
+    :ivar cpu: what samples have shown of its CPU time
+    :ivar memory: what samples have shown of its memory
     """
 
     last: GuestSample | None = None
@@ -96,15 +102,16 @@ class History:
 
 
 EMPTY = History()
-"""What is remembered of a guest of which nothing was read yet."""
+"""The history of a guest of which nothing was read yet."""
 
 
 def observed(history: History, sample: GuestSample, tuning: Tuning) -> History:
-    """Return the history after ``sample``.
+    """Return ``history`` with what ``sample`` shows.
 
     A sample without a usable time changes nothing, and neither does one that is not newer than the
-    last. If the host's clock was set back by more than :data:`CLOCK_SET_BACK` seconds, the samples
-    are forgotten; the highest need, learned floors, changes and the last distress are kept.
+    last. But if it is older by :data:`CLOCK_SET_BACK` seconds or more, the host's clock was set
+    back. Then the last sample and its figures are forgotten, and for how long the guest was
+    watched; the highest need, learned floors, changes and the last distress are kept.
     """
     if not 0 <= sample.at <= LARGEST_FIGURE:
         return history
@@ -134,18 +141,19 @@ def observed(history: History, sample: GuestSample, tuning: Tuning) -> History:
 
 
 def _seems_to_boot(sample: GuestSample, tuning: Tuning) -> bool:
-    """Return whether a guest of which nothing was read before has used so little CPU as in a boot.
+    """Return whether a guest of which nothing was read before seems to have started just now.
 
-    One that has been idle since its start seems to boot as well, which does no harm.
+    That is so if it has used less CPU time than all its vCPUs have in ``Tuning.boot_grace``
+    seconds. A guest that has been idle since its start seems to boot as well, which does no harm.
     """
     used = figure(sample.cpu_seconds)
     return used is not None and used < tuning.boot_grace * max(1, sample.size.vcpus)
 
 
 def _has_reset(sample: GuestSample, before: Counters) -> bool:
-    """Return whether the guest has started anew within its domain: its own counters have fallen.
+    """Return whether the guest was rebooted within its domain: a counter of its own has fallen.
 
-    The CPU time is counted by the host: it falls when a vCPU is unplugged.
+    The CPU time is not compared, because the host counts it, and it falls when a vCPU is unplugged.
     """
     return (
         _fell(sample.major_faults, before.major_faults)
@@ -238,11 +246,12 @@ def _memory(
 def _need_after_kill(
     history: MemoryHistory, sample: GuestSample, figures: MemoryFigures | None, tuning: Tuning
 ) -> float:
-    """Return what an OOM kill since the last sample says of the need, MiB; 0 if there was none.
+    """Return how much memory was needed at an OOM kill since the last sample, MiB; 0 without one.
 
-    If allocations had to wait, or that is not known, the whole guest was short of memory, and more
-    than its size was needed. If none had to wait, only a limit within the guest was reached (a
-    memory cgroup's), and the result is more than the last known need.
+    If allocations had to wait, or that is not known, the whole guest was short of memory, and the
+    result is more than its size. If none had to wait, only a limit within the guest was reached (a
+    memory cgroup's), and the result is more than the last known need. How much more is in
+    ``Tuning.oom_ratio`` and ``Tuning.oom_least_mb``.
     """
     counters = history.counters
     if not difference(figure(sample.oom_kills), counters.oom_kills):
@@ -255,7 +264,12 @@ def _need_after_kill(
 
 
 def _memory_counters(before: Counters, sample: GuestSample, is_new: bool) -> Counters:
-    """Return the counters that the next sample is compared with."""
+    """Return the memory counters that the next sample is compared with.
+
+    :param before: the counters that ``sample`` was compared with
+    :param is_new: whether ``sample`` has a report from which a need was computed; else most
+        counters stay those of ``before``
+    """
     kills, stalls = figure(sample.oom_kills), figure(sample.stalls)
     source: GuestSample | Counters = sample if is_new else before
     return Counters(
@@ -269,9 +283,9 @@ def _memory_counters(before: Counters, sample: GuestSample, is_new: bool) -> Cou
 
 
 def _restarted(history: History, at: float) -> History:
-    """Return what of a history is still of use after the host's clock was set back to ``at``.
+    """Return the part of a history that is still of use after the clock was set back to ``at``.
 
-    No time in the result is later than ``at``.
+    No time in the result is later than ``at`` (seconds since the epoch).
     """
     return History(
         booted_at=None if history.booted_at is None else min(history.booted_at, at),

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The journal: one line of JSON for each decision, with all that decided it.
+"""The journal: one line of JSON for each decision, with all that the decision depends on.
 
-A journal has two kinds of lines. An :class:`Entry` is a decision with its sample, and a
-:class:`Checkpoint` is what was remembered of a guest at that time. A file that begins with
-checkpoints is replayed to the byte, although the files before it are gone; without them the first
-entries are decided with an empty history, and so nothing shrinks for a whole window.
+A journal has two kinds of lines. An :class:`Entry` is a decision about one guest with its sample.
+A :class:`Checkpoint` is the history of one guest at that time. To replay a journal is to make its
+decisions again. That gives the same decisions to the byte if the file begins with checkpoints,
+although the files before it are gone. Without checkpoints the first entries are decided with an
+empty history: no guest shrinks before its samples cover the window of its profile.
 
 The decisions can be replayed only if each sample that was observed has its entry.
 """
@@ -23,18 +24,20 @@ from nova_xloud.core.autoscaling.settings import DEFAULT_WEIGHT, Mode, Profile, 
 from nova_xloud.core.autoscaling.tuning import TUNINGS, Tuning
 
 VERSION = 1
-"""The version of the lines. A change of fields that older readers do not know raises it."""
+"""The version of a line's format, raised with each new field: older readers refuse such a line."""
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One decision with all that decided it.
+    """One decision about one instance, with all that it depends on but the history.
 
-    :ivar uuid: the instance
-    :ivar sample: what was observed just before
+    :ivar uuid: the instance's UUID
+    :ivar ranges: the values to which vCPUs and memory might be set
+    :ivar sample: what was read of the guest just before the decision
     :ivar recommendation: the decision
-    :ivar action: what became of it, a code of the loop that writes the journal
-    :ivar tuning: the constants; None for those of the profile
+    :ivar action: what became of the decision, a code such as ``grow``, ``hold.busy`` or
+        ``observe``; empty if nobody has acted on it
+    :ivar tuning: the constants of the decision; None for those of the profile
     """
 
     uuid: str
@@ -49,15 +52,15 @@ class Entry:
 
     @property
     def constants(self) -> Tuning:
-        """The constants that decided."""
+        """The constants of the decision: ``tuning``, or those of the profile."""
         return self.tuning or TUNINGS[self.profile]
 
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """What was remembered of an instance at the time of the line.
+    """The history of an instance's guest at the time of the line.
 
-    :ivar uuid: the instance
+    :ivar uuid: the instance's UUID
     """
 
     uuid: str
@@ -68,14 +71,14 @@ Record = Entry | Checkpoint
 
 
 class BadLine(ValueError):
-    """A line has no record, or one of another version.
+    """A line has no record, or one of another version of the format.
 
-    A writer that was killed leaves half a line.
+    A nova-compute that was killed while it wrote leaves half a line, for example.
     """
 
 
 def encode(record: Record) -> str:
-    """Return the line of a record, without its end of line."""
+    """Return the line of a record: an object of JSON, without the line break."""
     data = packed(record)
     if isinstance(record, Entry) and record.tuning is not None:
         usual = TUNINGS[record.profile]
@@ -89,9 +92,9 @@ def encode(record: Record) -> str:
 
 
 def decode(line: str) -> Record:
-    """Return the record of a line.
+    """Return the record of a line: an :class:`Entry` or a :class:`Checkpoint`.
 
-    :raises BadLine: the line has no record, or one of another version
+    :raises BadLine: the line has no record, or one of another version of the format
     """
     try:
         data = json.loads(line)

@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How an instance is scaled: what a request, its flavor and nova.conf say of it."""
+"""The mode, profile and weight of an instance, from a request, its flavor and nova.conf.
+
+The request goes before the flavor, and the flavor before nova.conf. Only the mode can be in all
+three; profile and weight are extra specs of the flavor.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +28,8 @@ class Scaling:
 
     :ivar mode: whether nothing is decided (``OFF``), decisions are only written down (``OBSERVE``),
         or the instance is changed (``ON``)
-    :ivar profile: for how long the instance does not shrink below what its guest has needed
+    :ivar profile: stands for the time in which the instance does not shrink below what its guest
+        has needed (``settings.WINDOWS``)
     :ivar weight: 1 to 1000: an instance with a larger weight gets more when the host is full, and
         gives less
     """
@@ -45,13 +50,14 @@ OFF = Scaling()
 def scaling_of(
     extra_specs: Mapping[str, str], requested: Mode | None = None, default: Mode = Mode.OFF
 ) -> Scaling:
-    """Return how an instance of a flavor is scaled.
+    """Return the mode, profile and weight of an instance of a flavor.
 
     An extra spec whose value is not allowed counts as not set. A stored flavor may have one, though
     Nova refuses such a value when somebody sets it.
 
     :param extra_specs: the flavor's extra specs
-    :param requested: the mode that was requested for the instance; None: the flavor's
+    :param requested: the mode that was requested for the instance; None if a request has named
+        none: then the flavor's mode counts
     :param default: ``[xloud] autoscale``: the mode if neither a request nor the flavor names one
     """
     named = mode_of(extra_specs.get(MODE_SPEC))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a guest needs, by the figures of two samples.
+"""What a guest needs, computed from two samples of it.
 
 Memory: what the guest's kernel could not give to a program (available less usable), what its kernel
 keeps for itself (the balloon's size less available), and what it has swapped out lately, because
@@ -22,17 +22,20 @@ LARGEST_FIGURE = 1e12
 """No figure of a guest is larger: MiB, seconds or events."""
 
 CLOCK_JITTER = 1.0
-"""Seconds by which a report may seem to come from the future."""
+"""Seconds by which the time of a report may be later than the host's clock."""
 
 SHORTEST_INTERVAL = 0.5
-"""Seconds between two samples below which a rate says nothing."""
+"""From two samples that are fewer seconds apart no rate is computed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Counters:
     """The counters that the next sample of the same boot is compared with; None if unknown.
 
+    Each counter is that of :class:`~.sample.GuestSample` with the same name.
+
     :ivar cpu_at: when the CPU counters were read, seconds since the epoch
+    :ivar vcpus: how many vCPUs the guest had then; 0 if unknown
     :ivar reported_at: when the counters of memory were reported, seconds since the epoch
     """
 
@@ -61,7 +64,8 @@ class CpuFigures:
     :ivar used: the cores used
     :ivar wanted: the cores used, and those that the host did not give in time; at most the vCPUs,
         unless more was used. None if unknown
-    :ivar share: ``used`` divided by the vCPUs, or by those before if they were more
+    :ivar share: ``used`` divided by the number of vCPUs, which is the larger one if the two samples
+        differ
     """
 
     at: float
@@ -72,15 +76,15 @@ class CpuFigures:
 
     @property
     def delay(self) -> float:
-        """The share of the CPU time wanted that the host did not give in time; 0 if unknown."""
+        """The share of ``wanted`` that the host did not give in time, 0 to 1; 0 if unknown."""
         return 1 - self.used / self.wanted if self.wanted else 0.0
 
     @property
     def share_of_given(self) -> float:
-        """The used part of the time that the host has given to the vCPUs.
+        """What share of the time that the host has given to the vCPUs they have used.
 
-        Time that the vCPUs did not get is neither used nor idle. If the delay is unknown, all of
-        the time counts as given.
+        Time for which a vCPU waited for the host is neither used nor idle. If the delay is unknown,
+        all of the time counts as given.
         """
         if not self.share or self.wanted is None:
             return self.share
@@ -92,21 +96,22 @@ class CpuFigures:
 class MemoryFigures:
     """What one report of the balloon driver says of a guest's memory; None if unknown.
 
-    :ivar at: when it was reported, seconds since the epoch
+    :ivar at: when the driver has made the report, seconds since the epoch
     :ivar need: MiB that the guest's balloon should have at least: what its programs and its kernel
         use, and what was swapped out lately. It may be more than the balloon has
     :ivar plain: the need without what was swapped out, MiB
     :ivar usable: MiB that the guest can use without swapping
     :ivar available: MiB that the guest's kernel manages
     :ivar cache: MiB of buffers and page cache
-    :ivar trend: MiB per second by which the need has risen since the report before, and above what
-        it was lately, whatever the balloon did meanwhile; 0 if there was no report before
+    :ivar trend: MiB per second by which the need has risen since the report before, above the
+        highest need of the last ``Tuning.horizon`` seconds, less half of what the page cache has
+        grown by; 0 if that is below 0, or if there was no report before
     :ivar swap_out: MiB swapped out per second since the report before
     :ivar faults: major faults per second since the report before
     :ivar stalls: allocations that had to wait since the report before
-    :ivar crest: the highest ``used``, and what was swapped out lately, of the last
+    :ivar crest: the highest sum of ``used`` and what was swapped out lately, of the last
         ``Tuning.horizon`` seconds, MiB
-    :ivar crest_at: when that was reported, seconds since the epoch
+    :ivar crest_at: when that sum was reported, seconds since the epoch
     """
 
     at: float
@@ -134,7 +139,7 @@ def figure(value: float | None) -> float | None:
 
 
 def difference(now: float | None, before: float | None) -> float | None:
-    """Return by how much a counter has grown; None if it is unknown, or has fallen."""
+    """Return by how much a counter has grown; None if a value is unknown, or it has fallen."""
     if now is None or before is None or now < before:
         return None
     return now - before
@@ -158,8 +163,9 @@ def is_stale(reported_at: float | None, period: float, now: float) -> bool:
 def cpu_figures(sample: GuestSample, before: Counters) -> CpuFigures | None:
     """Return how much CPU was used between the counters ``before`` and ``sample``.
 
-    None if the CPU time is missing or has fallen, if there is less than :data:`SHORTEST_INTERVAL`
-    between the two, or if more cores were used than is possible: more than ``2 * vCPUs + 1``.
+    None if the CPU time is missing or has fallen, if the two are less than
+    :data:`SHORTEST_INTERVAL` seconds apart, if no vCPU is known, or if more cores were used than is
+    possible: more than ``2 * vCPUs + 1``.
     """
     cpu_seconds = figure(sample.cpu_seconds)
     used = difference(cpu_seconds, before.cpu_seconds)
@@ -190,18 +196,20 @@ def memory_figures(
     """Return what a new report of the balloon driver says of the guest's memory.
 
     None if the time of the report, ``available`` or ``usable`` is missing, or ``usable`` is more
-    than ``available``. Without a report before, the trend is 0 and the rates are None.
+    than ``available``. Without a report before, or less than :data:`SHORTEST_INTERVAL` seconds
+    after it, the trend is 0, and the rates and stalls are None.
 
-    The trend is that of what programs use and of what was swapped out. It does not follow the
-    overhead, which is known better at some moments than at others. A need that falls and comes back
-    within ``horizon`` has no trend: programs take memory and free it all the time.
+    The trend is that of what programs use and of what was swapped out. The overhead is not in it,
+    because it is known better at some moments than at others. Half of what the page cache has grown
+    by is taken off. A need that falls and comes back within ``horizon`` seconds has no trend:
+    programs take memory and free it all the time.
 
     :param before: the counters of the report before
-    :param last: the figures of the report before
+    :param last: the figures of the report before; None if there are none
     :param overhead: the balloon's size less ``available``, MiB, of a moment when the balloon did
         not move; None to take it from this sample
     :param swapped: what was swapped out lately and counts as needed, MiB
-    :param horizon: how far a trend is projected, seconds
+    :param horizon: ``Tuning.horizon``, seconds
     """
     available, usable = figure(sample.available_mb), figure(sample.usable_mb)
     reported_at = sample.reported_at
@@ -239,7 +247,7 @@ def memory_figures(
 
 
 def _filled_half(figures: MemoryFigures, last: MemoryFigures | None) -> float:
-    """Return half of what the page cache has grown by since the last report, MiB.
+    """Return half of what the page cache has grown by since the report before, MiB; 0 if unknown.
 
     While a cache is small, Linux counts half of it as not usable (si_mem_available in
     mm/show_mem.c). So a cache that fills looks like a need that rises, until it is larger than
@@ -253,10 +261,14 @@ def _filled_half(figures: MemoryFigures, last: MemoryFigures | None) -> float:
 def _crest(
     taken: float, at: float, last: MemoryFigures | None, horizon: float
 ) -> tuple[float, float, float]:
-    """Return what a trend is measured from, MiB, and the crest with its time after a report.
+    """Return three values: what the trend rises from, MiB, the new ``crest``, and ``crest_at``.
 
-    :param taken: what programs use, and what was swapped out lately, MiB
-    :param at: when that was reported
+    The trend rises from the last crest. If that is older than ``horizon`` seconds, it rises from
+    what the report before has shown.
+
+    :param taken: what programs use plus what was swapped out lately, by the new report, MiB
+    :param at: when that was reported, seconds since the epoch
+    :param last: the figures of the report before; None if there are none
     """
     if last is None:
         return taken, taken, at

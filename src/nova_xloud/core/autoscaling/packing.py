@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Frozen data as JSON and back, without a loss: every float is the same afterwards.
+"""Turn frozen dataclasses into JSON values and back, without a loss.
 
-A dataclass becomes an object, without the fields that have their default. JSON has no word for
-numbers that are not finite, so they become strings.
+A dataclass becomes an object, without the fields that have their default. Every float is the same
+afterwards. JSON has no number for nan and the infinities, so these become strings.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def packed(value: Any) -> Any:
 def unpacked(kind: Any, data: Any) -> Any:
     """Return the value of type ``kind`` of which :func:`packed` has returned ``data``.
 
-    :raises ValueError: if ``data`` is not of that type
+    :raises ValueError: ``data`` is not what :func:`packed` returns for that type
     """
     origin = typing.get_origin(kind)
     if origin in (types.UnionType, typing.Union):
@@ -68,7 +68,10 @@ def _unpacked_union(kind: Any, data: Any) -> Any:
 
 
 def _unpacked_float(data: Any) -> float | int:
-    """Return a float. A whole number stays an int, as it was when it was packed."""
+    """Return the number that :func:`packed` has made ``data`` from; an int stays an int.
+
+    :raises ValueError: ``data`` is not a number, and not ``nan``, ``inf`` or ``-inf``
+    """
     if isinstance(data, bool) or not isinstance(data, int | float | str):
         raise ValueError(f"not a number: {data!r:.80}")
     if isinstance(data, str):
@@ -92,7 +95,7 @@ def _unpacked_object(kind: Any, data: Any) -> Any:
 
 
 def _is_odd(item: Any) -> bool:
-    """Return whether a value is a negative float, as -0.0, which equals a default of 0.0."""
+    """Return whether a value must be packed although it equals its default: -0.0 equals 0.0."""
     return isinstance(item, float) and math.copysign(1.0, item) < 0
 
 

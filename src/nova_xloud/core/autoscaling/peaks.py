@@ -3,7 +3,7 @@
 
 The window is cut into :data:`BUCKETS` buckets. Of each bucket only its maximum is kept, and only if
 no later bucket has a larger one: the first bucket that is kept has the maximum of the window. The
-window that is remembered is up to one bucket longer than asked for, never shorter.
+window may be up to one bucket longer than asked for, never shorter.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ BUCKETS = 32
 
 @dataclass(frozen=True, slots=True)
 class Peaks:
-    """The highest values of a trailing window.
+    """The highest values of the last so many seconds, the window.
 
-    :ivar width: seconds of a bucket
+    :ivar width: how many seconds a bucket covers; 0 before the first :meth:`rebucketed`
     :ivar indexes: the buckets that are kept, oldest first; a bucket starts at index times width
     :ivar values: the maximum of each of these buckets; each is larger than those that follow
     """
@@ -30,7 +30,7 @@ class Peaks:
         """Return the peaks with ``value``, which was measured at ``at`` (seconds).
 
         A value from before the newest bucket counts as one of that bucket. The peaks must have a
-        width: see :meth:`rebucketed`.
+        width: call :meth:`rebucketed` first.
         """
         indexes, values = self.indexes, self.values
         index = int(at // self.width)
@@ -56,7 +56,7 @@ class Peaks:
         return None
 
     def rebucketed(self, window: float) -> Peaks:
-        """Return the peaks for another window (seconds).
+        """Return the peaks for a window of another length (seconds).
 
         A shorter window forgets what is older than it is; a longer one begins with what is known.
         """

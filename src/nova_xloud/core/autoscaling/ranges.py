@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The sizes between which an instance may be scaled, from its bounds and a person's request."""
+"""The sizes between which automatic growth may scale an instance."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ from nova_xloud.core.sizing.bounds import MEMORY, VCPUS, Bounds
 
 
 def ranges_of(bounds: Bounds, held: Size, not_smaller: Mapping[str, str]) -> Ranges:
-    """Return the ranges of an instance.
+    """Return the values to which the vCPUs and the memory of an instance may be set.
 
     :param bounds: the bounds of the instance on its host
     :param held: the size that a person has asked for lately; 0 for a resource for which nobody has
     :param not_smaller: by resource (``vcpus``, ``memory_mb``), the reason code with which a request
-        to shrink this guest was refused
+        to shrink this guest was refused; empty if none was. It counts where the bounds have no
+        reason of their own
     """
 
     def of(resource: str, step: int, removal: str = "") -> Range:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What size an instance should have, and why.
+"""Decide what size an instance should have, and say why.
 
-The code of an advice begins with ``grow``, ``shrink`` or ``hold``. Each resource is decided by its
-own figures: if one cannot be measured or adjusted, the other still can.
+Each resource is decided by its own figures: if one cannot be measured or adjusted, the other still
+can. The code of a decision begins with ``grow``, ``shrink`` or ``hold`` (the size is kept).
 """
 
 from __future__ import annotations
@@ -21,16 +21,22 @@ from nova_xloud.core.autoscaling.tuning import Tuning
 from nova_xloud.core.autoscaling.votes import CPU_DELAY, words
 
 LONGEST_INTERVAL = 600.0
-"""Seconds: CPU figures are too old after two intervals, each of which counts as this at most."""
+"""Seconds: a longer time between two samples counts as this when CPU figures become too old.
+
+They become too old after twice the time between the two samples that they come from, and 1 s.
+"""
 
 
 def recommend(history: History, ranges: Ranges, tuning: Tuning, now: float) -> Recommendation:
     """Return what size the guest of ``history`` should have at ``now``, seconds since the epoch.
 
-    If there was no sample yet, not even the desired size is known. The codes are then
-    ``hold.no_sample``, and the values are the smallest ones, or what a person has asked for if that
-    is more. If ``now`` is no usable time, the codes are ``hold.no_time``. Only a code that begins
-    with ``grow`` or ``shrink`` is a reason to change something.
+    Only a code that begins with ``grow`` or ``shrink`` is a reason to change something. If there
+    was no sample yet, not even the desired size is known. The codes are then ``hold.no_sample``,
+    and the values are the smallest ones, or what a person has asked for if that is more. If ``now``
+    is no usable time, the codes are ``hold.no_time``, and the values are the desired ones, but not
+    below the smallest.
+
+    :param ranges: the values to which vCPUs and memory may be set
     """
     sample = history.last
     if sample is None:
@@ -129,7 +135,10 @@ def _memory(
 def _vetoes(wish: Wish, track: Track, tuning: Tuning, now: float) -> tuple[str, ...]:
     """Return the codes of what speaks against shrinking.
 
-    That is what speaks for growth, and the distress of the last ``tuning.veto`` seconds.
+    These are the codes of what speaks for growth, and of the signs of distress that were seen in
+    the last ``tuning.veto`` seconds.
+
+    :param track: what samples have shown of the resource
     """
     if track.distress_at is None or now - track.distress_at >= tuning.veto:
         return wish.votes

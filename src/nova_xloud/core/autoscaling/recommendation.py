@@ -14,13 +14,14 @@ class Advice:
 
     :ivar wanted: the recommended value, within the range; the desired value, in the range or not,
         if there is no reason to change it
-    :ivar need: what the guest was seen to need lately; None if that is not known
-    :ivar floor: what the shrink rule would go down to: the highest need of the window with its
-        reserve, the learned floor, and what a person has asked for; None if not known yet
+    :ivar need: what the guest was last seen to need: cores, or MiB; None if that is not known
+    :ivar floor: the guest is not shrunk below this: the largest of what fits its highest need of
+        the profile's window, what a wrong shrink has taught, and what a person has asked for; None
+        if not known yet
     :ivar code: stable reason code, such as ``grow.usable_low``, ``shrink.window`` or ``hold.stale``
     :ivar reason: for people, one sentence with the figures
     :ivar votes: the codes of all that speaks for growth
-    :ivar vetoes: the codes of all that speaks against making it smaller
+    :ivar vetoes: the codes of all that speaks against shrinking
     """
 
     wanted: int
@@ -37,8 +38,10 @@ class Recommendation:
     """What is recommended for an instance.
 
     :ivar at: when it was decided, in seconds since the epoch
+    :ivar vcpus: what is recommended for its vCPUs
+    :ivar memory_mb: what is recommended for its memory
     :ivar is_urgent: whether the guest shows distress for want of memory, and not only a need for
-        more. vCPUs at their ceiling are not urgent
+        more. vCPUs that are busy all the time are not urgent
     """
 
     at: float

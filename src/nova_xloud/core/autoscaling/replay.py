@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Make the decisions of a journal again: the same ones, or those of another profile."""
+"""Make the decisions of a journal again, with the same profiles or with another one."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from nova_xloud.core.autoscaling.settings import Profile
 
 
 def replayed(records: Iterable[Record], profile: Profile | None = None) -> Iterator[Entry]:
-    """Return each entry of a journal with the decision that is made anew, in the same order.
+    """Yield each entry of a journal with a new decision in place of its own, in the same order.
 
-    Only the sizes that the guests have had are known: what another profile recommends does not
-    change what later samples show. A checkpoint counts only for an instance of which no record came
-    before.
+    The samples stay those of the sizes that the guests have had: what another profile recommends
+    does not change what later samples show. A checkpoint counts only for an instance of which no
+    record came before.
 
     :param profile: the profile that decides; None for the profile and constants of each entry, with
         which the decisions are the same ones to the byte
@@ -37,7 +37,10 @@ def replayed(records: Iterable[Record], profile: Profile | None = None) -> Itera
 
 
 def remembered(records: Iterable[Record]) -> dict[str, History]:
-    """Return the history of each instance by UUID, made again from the records of a journal."""
+    """Return the history of each instance after the last of ``records``, by UUID.
+
+    It is made again from the checkpoints and samples of a journal.
+    """
     histories: dict[str, History] = {}
     for record in records:
         if isinstance(record, Entry):

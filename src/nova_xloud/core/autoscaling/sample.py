@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What one round has read of one guest."""
+"""The figures that one round of automatic growth has read of one guest."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ from nova_xloud.core.size import Size
 
 @dataclass(frozen=True, slots=True)
 class GuestSample:
-    """What one round has read of one guest; None where a figure is not known, never 0 instead.
+    """The figures that one round has read of one guest; None if unknown, never 0 instead.
 
     The counters grow from the guest's start. A difference of two samples counts only if both have
     the same ``boot_id`` and no counter has fallen.
 
-    :ivar at: when it was read, in seconds since the epoch
+    :ivar at: when the guest was read, in seconds since the epoch
     :ivar boot_id: libvirt's id of the domain: another id is another start
-    :ivar size: vCPUs present, and the balloon's size
+    :ivar size: how many vCPUs are plugged, and the balloon's size
     :ivar desired: the size that the instance is to have at that time
-    :ivar cpu_seconds: CPU time used, by all vCPUs since they were plugged
-    :ivar delay_seconds: time that vCPUs have waited for a CPU of the host
+    :ivar cpu_seconds: CPU time used, by all vCPUs together, each since it was plugged
+    :ivar delay_seconds: time for which the vCPUs, ready to run, have waited for a CPU of the host
     :ivar available_mb: all memory that the guest's kernel manages now, MiB
     :ivar usable_mb: how much the guest could use without swapping (MemAvailable), MiB
     :ivar cache_mb: buffers and page cache, MiB
     :ivar swapped_in_mb: what was swapped in since the guest's start, MiB
     :ivar swapped_out_mb: what was swapped out since the guest's start, MiB
     :ivar major_faults: page faults that waited for a disk, since the guest's start
-    :ivar oom_kills: processes that the guest's kernel has killed for want of memory
-    :ivar stalls: allocations that had to wait for memory (stalls and direct reclaims)
+    :ivar oom_kills: how many processes the guest's kernel has killed for want of memory
+    :ivar stalls: how many allocations had to wait for memory (stalls and direct reclaims)
     :ivar reported_at: when the balloon driver has reported the memory figures, in seconds since the
         epoch; None if it never has
     :ivar report_period: seconds between two reports; 0 if no reports are asked for

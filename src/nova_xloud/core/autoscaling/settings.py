@@ -19,9 +19,9 @@ class Mode(enum.Enum):
 
 
 class Profile(enum.Enum):
-    """For how long an instance does not shrink below what its guest has needed.
+    """Stands for the time in which an instance does not shrink below what its guest has needed.
 
-    The seconds are in :data:`WINDOWS`. The values are API.
+    :data:`WINDOWS` has that time, in seconds: an hour, 6 hours or a day. The values are API.
     """
 
     DENSE = "dense"
@@ -40,10 +40,10 @@ class Range:
     :ivar smallest: the smallest value that may be asked for
     :ivar largest: the largest value that may be asked for
     :ivar step: a value must be a multiple of this, unless it is ``smallest`` or ``largest``
-    :ivar held: what a person has asked for lately, below which the resource does not shrink; 0 if
-        nobody has
-    :ivar blocked: why the resource cannot be adjusted, a reason code; empty if it can
-    :ivar not_smaller: why the resource cannot be made smaller, a reason code; empty if it can
+    :ivar held: what a person has asked for in the last ``[xloud] autoscale_hold`` seconds, below
+        which the resource does not shrink; 0 if nobody has
+    :ivar blocked: why the resource cannot be adjusted at all, a reason code; empty if it can be
+    :ivar not_smaller: why the resource cannot be made smaller, a reason code; empty if it can be
     """
 
     smallest: int
@@ -56,7 +56,7 @@ class Range:
 
 @dataclass(frozen=True, slots=True)
 class Ranges:
-    """The ranges of both resources of an instance."""
+    """The values to which the vCPUs and the memory of one instance may be set."""
 
     vcpus: Range
     memory_mb: Range

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Share what is free among the guests that need more, and decide which guests give what is missing.
+"""Share what is free on a host among the guests that want more; choose guests that give the rest.
 
-All amounts are whole numbers: vCPUs or MiB. The results do not depend on the order of the inputs.
+:func:`shared` does the first, :func:`given` the second. All amounts are whole numbers, of vCPUs or
+of MiB. The results do not depend on the order of the inputs.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 HOLD_BACK_AFTER = 60.0
-"""Seconds after which room is kept for a guest that waits for a step larger than what is free."""
+"""After so many seconds of waiting, what is free is kept for a guest whose next step is larger."""
 
 _DOUBLES_EVERY = 120.0
 _MOST_DOUBLINGS = 64.0
@@ -22,12 +23,14 @@ _SHARE_OF_ONE_STEP = 0.10
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """What one guest asks for.
+    """What one guest asks for, of what is shared: vCPUs (a count) or memory (MiB).
 
-    :ivar base: what it has, or gets without a part of what is shared
-    :ivar wanted: what it wants: more than ``base``
-    :ivar grain: if it gets only a part of what it wants, its value is a multiple of this
-    :ivar waited: for how long it has waited without getting any, in seconds
+    :ivar uuid: the instance's UUID
+    :ivar base: the value that the guest has without a part of what is shared
+    :ivar wanted: the value that the guest wants: more than ``base``
+    :ivar grain: if the guest gets only a part of what it wants, its value is a multiple of this
+    :ivar weight: 1 to 1000: a larger weight gets more
+    :ivar waited: for how long the guest has waited without getting any growth, in seconds
     """
 
     uuid: str
@@ -39,12 +42,12 @@ class Ask:
 
     @property
     def missing(self) -> int:
-        """How much more it wants than it has."""
+        """How much more than ``base`` the guest wants."""
         return self.wanted - self.base
 
     @property
     def claim(self) -> int:
-        """How strong its claim on what is free is, compared with those of others.
+        """A number by which guests are compared: what is free is shared in proportion to it.
 
         Twice the missing amount, twice the weight and two more minutes of waiting count the same,
         so nobody waits for ever: a weight of 1 comes before one of 1000 after 20 minutes.
@@ -53,20 +56,21 @@ class Ask:
         return self.missing * self.weight * int(_FRACTION * 2.0**doublings)
 
     def after(self, value: int) -> int:
-        """Return the next value above ``value`` that this guest can be given."""
+        """Return the next value above ``value``: a multiple of the grain, or ``wanted``."""
         return min(self.wanted, (value // self.grain + 1) * self.grain)
 
 
 def shared(room: int, asks: Sequence[Ask], *, reachable: int) -> tuple[dict[str, int], int]:
-    """Share ``room`` in whole steps, in proportion to the claims, nobody above what it wants.
+    """Share ``room`` in whole steps, in proportion to :attr:`Ask.claim`.
 
-    The method is D'Hondt's highest averages: each step goes to the guest with the largest quotient
-    of its claim and what it would have got with that step. A step that does not fit is passed over,
-    unless its guest has waited for :data:`HOLD_BACK_AFTER` seconds: then the rest is kept, so that
-    there is enough for the step later.
+    No guest gets more than it wants. The method is D'Hondt's highest averages: each step goes to
+    the guest with the largest quotient of its claim and what it would have got with that step. A
+    step that is larger than what is left is passed over, unless its guest has waited for
+    :data:`HOLD_BACK_AFTER` seconds: then the rest is kept, so that there is enough for the step
+    later.
 
-    :param reachable: the most that could ever be free for one guest; for a step that is larger
-        nothing is kept
+    :param room: the amount that is shared; none if it is below 0
+    :param reachable: the most that could become free; for a step that is larger nothing is kept
     :returns: the new value of each guest by UUID, which is ``base`` if it gets nothing; and what is
         left over for others, 0 if the rest is kept
     """
@@ -92,17 +96,24 @@ def shared(room: int, asks: Sequence[Ask], *, reachable: int) -> tuple[dict[str,
 
 
 def _order(ask: Ask, values: dict[str, int]) -> float:
-    """Return the claim divided by what the guest would have got with its next step, negated."""
+    """Return by what the guests are sorted for the next step: the smallest number comes first.
+
+    It is the claim divided by what the guest would have got with its next step, negated.
+
+    :param values: the value that each guest has so far, by UUID
+    """
     return -ask.claim / (ask.after(values[ask.uuid]) - ask.base)
 
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """What one guest could give.
+    """What one guest could give to others: vCPUs (a count) or memory (MiB).
 
-    :ivar value: what it has
-    :ivar lowest: what it keeps: less than ``value``
-    :ivar grain: it is made smaller to a multiple of this, or to ``lowest``
+    :ivar uuid: the instance's UUID
+    :ivar value: the value that the guest has
+    :ivar lowest: the value that the guest must keep: less than ``value``
+    :ivar grain: the guest is made smaller to a multiple of this, or to ``lowest``
+    :ivar weight: 1 to 1000: a guest with a larger weight gives later
     """
 
     uuid: str
@@ -115,14 +126,14 @@ class Offer:
     def charge(self) -> float:
         """A number by which guests are compared: the one with the largest charge gives first.
 
-        It is the share of the value that the guest needs, plus four times the share that is idle
-        (VMware ESX's idle tax of 75 %), divided by the weight.
+        It is the share of ``value`` that the guest must keep, plus four times the rest, which is
+        idle (VMware ESX's idle tax of 75 %), divided by the weight.
         """
         idle = (self.value - self.lowest) / self.value
         return ((1 - idle) + idle / (1 - _IDLE_TAX)) / self.weight
 
     def given(self, needed: int) -> int:
-        """Return the value after the guest has given one step.
+        """Return the value that the guest has after it has given one step.
 
         A step is ``needed`` or 10 % of the value, whichever is less, rounded up to the grain. It
         ends at ``lowest``.

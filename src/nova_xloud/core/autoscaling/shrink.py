@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Whether an instance may be made smaller, and how far.
 
-It may shrink to the size that fits the highest need of the window with its reserve: slowly, one
-shrink at a time, and each of them is watched (see :class:`~.track.Shrink`).
+It may shrink to the size that fits the highest need of the profile's window (an hour to a day), in
+small steps. Each step is watched for a while before the next one (see :class:`~.track.Shrink`).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from nova_xloud.core.autoscaling.votes import words
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """Why a resource is not made smaller now; from :func:`over_cap`, why vCPUs do not grow either.
+    """Why a resource is not made smaller now; in :attr:`.decide.Case.capped`, why it does not grow.
 
     :ivar code: the part of the reason code after ``hold.``, such as ``window``
     :ivar reason: for people, a clause
@@ -33,8 +33,13 @@ class Hold:
 def memory_floor(track: Track, allowed: Range, tuning: Tuning, now: float) -> int | None:
     """Return the least memory to shrink to, MiB; None if no need of the window is known.
 
-    That is the largest of three: what fits the highest need of the window, what is left of the
-    learned floor, and what a person has asked for; within the range.
+    That is the largest of three, within the range: what fits the highest need of the window, what
+    is left of the floor that a wrong shrink has taught (:attr:`.track.Track.learned`), and what a
+    person has asked for.
+
+    :param track: what samples have shown of the memory
+    :param allowed: the values to which the memory may be set
+    :param now: seconds since the epoch
     """
     highest = track.peaks.highest(now)
     if highest is None:
@@ -47,7 +52,8 @@ def memory_floor(track: Track, allowed: Range, tuning: Tuning, now: float) -> in
 def vcpus_floor(track: Track, allowed: Range, tuning: Tuning, now: float) -> int | None:
     """Return the fewest vCPUs to shrink to; None if no need of the window is known.
 
-    They are found as in :func:`memory_floor`.
+    They are found as in :func:`memory_floor`, with the vCPUs' track and range. What is left of a
+    learned floor is rounded to whole vCPUs.
     """
     highest = track.peaks.highest(now)
     if highest is None:
@@ -60,9 +66,9 @@ def vcpus_floor(track: Track, allowed: Range, tuning: Tuning, now: float) -> int
 def memory_step(figures: MemoryFigures, allowed: Range, tuning: Tuning) -> float:
     """Return by how much memory may shrink in one step, MiB.
 
-    That is ``shrink_step`` of the largest size, but no more than what the guest has free and
-    ``cache_share`` of its page cache. If a guest does not report its page cache, all of its usable
-    memory counts as page cache.
+    That is ``shrink_step`` of the largest memory that is allowed, but no more than the guest's free
+    memory and ``cache_share`` of its page cache. If a guest does not report its page cache, all of
+    its usable memory counts as page cache.
     """
     usable = figures.usable
     cache = usable if figures.cache is None else min(figures.cache, usable)
@@ -81,8 +87,11 @@ def hold(
 ) -> Hold | None:
     """Return why a resource must not be made smaller now; None if it may be.
 
-    :param other: the track of the other resource
-    :param is_settled: whether the guest has the size that is desired
+    :param track: what samples have shown of the resource
+    :param other: what samples have shown of the guest's other resource
+    :param allowed: the values to which the resource may be set
+    :param is_settled: whether the guest has the desired value of the resource
+    :param now: seconds since the epoch
     """
     return (
         _by_figures(history, track, allowed, tuning, now)
@@ -129,10 +138,11 @@ def _by_changes(track: Track, is_settled: bool, tuning: Tuning, now: float) -> H
 
 
 def _by_other(other: Track, tuning: Tuning, now: float) -> Hold | None:
-    """Return a hold if the other resource has just shrunk; None if it has not.
+    """Return a hold while the last shrink of the other resource is watched; None if none is.
 
-    The two resources then shrink together the next time, in fewer changes. The hold ends after two
-    probations, so that a guest that does not give its memory back can still lose vCPUs.
+    The two resources then shrink together the next time, in fewer changes. The hold ends after
+    twice ``Tuning.probation``, so that a guest that does not give its memory back can still lose
+    vCPUs.
     """
     if other.shrink is None or now - other.shrink.at >= 2 * tuning.probation:
         return None
@@ -140,7 +150,10 @@ def _by_other(other: Track, tuning: Tuning, now: float) -> Hold | None:
 
 
 def over_cap(history: History, tuning: Tuning, now: float) -> Hold | None:
-    """Return a hold if the instance has changed too often lately; None if it has not."""
+    """Return a hold if the desired size has changed too often lately; None if it has not.
+
+    Too often is ``Tuning.changes`` times within ``Tuning.changes_period`` seconds.
+    """
     lately = sum(1 for at in history.changes if now - at < tuning.changes_period)
     if lately < tuning.changes:
         return None
@@ -154,6 +167,6 @@ PROBLEMS = {
     "stale": "the last report of its need is too old",
     "boot": "the guest has started just now",
 }
-"""Each code of :attr:`Track.problem` as a clause."""
+"""For people: by code of :attr:`Track.problem`, why a resource is not made smaller, a clause."""
 
 STALE = Hold("stale", PROBLEMS["stale"])

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is remembered of one resource of a guest: vCPUs (a count) or memory (MiB)."""
+"""What samples have shown of one resource of a guest: its needs, distress, changes and shrinks.
+
+The resource is vCPUs (a count) or memory (MiB).
+"""
 
 from __future__ import annotations
 
@@ -9,18 +12,24 @@ from nova_xloud.core.autoscaling.peaks import BUCKETS, NO_PEAKS, Peaks
 from nova_xloud.core.autoscaling.tuning import Tuning
 
 GAP_SHARE = 1 / 8
-"""The share of the window for which figures may be missing without the window starting again."""
+"""For this share of the profile's window the need may be unknown without a break.
+
+After a longer gap, the time for which a guest must be watched before it may shrink starts again.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Shrink:
-    """A shrink that is not confirmed yet.
+    """A shrink that is watched. It is confirmed after some time and samples without distress.
+
+    If the guest shows distress or has to grow before that, the shrink was wrong.
 
     :ivar at: when the smaller value was first seen to be desired, seconds since the epoch
-    :ivar before: the value that was desired before; after several shrinks in a row, before the
-        first of them
+    :ivar before: the value that was desired before the shrink; after several shrinks in a row,
+        before the first of them that is not confirmed
     :ivar is_reached: whether the guest has had the smaller value
-    :ivar samples: how many good samples came after that, counted up to ``Tuning.fresh_samples``
+    :ivar samples: how many samples with a known need came after that, counted up to
+        ``Tuning.fresh_samples``
     """
 
     at: float
@@ -31,21 +40,22 @@ class Shrink:
 
 @dataclass(frozen=True, slots=True)
 class Track:
-    """What is remembered of one resource. Times are seconds since the epoch.
+    """What samples have shown of one resource of a guest. Times are seconds since the epoch.
 
-    :ivar problem: why the last sample does not say what is needed, a code; empty if it does
-    :ivar since: from when on the window is covered without a gap; None if it is not
-    :ivar known_at: when the need was last known
-    :ivar peaks: the highest needs of the window
+    :ivar problem: why the last sample does not show the need: ``unknown``, ``stale`` or ``boot``;
+        empty if it does
+    :ivar since: since when the need is known without too long a gap; None if it was never known
+    :ivar known_at: when the need was last known; None if it never was
+    :ivar peaks: the highest needs of the profile's window
     :ivar signs: the signs of distress that the last figures show
     :ivar distress: the signs of distress that were seen last
-    :ivar distress_at: when they were seen; None if there was none
+    :ivar distress_at: when these were seen; None if there were none
     :ivar grown_at: when the desired value has last become larger; None if it has not
     :ivar changed_at: when the desired value has last changed; None if it has not
-    :ivar shrink: the shrink that is not confirmed yet; None if there is none
-    :ivar learned: the learned floor: the value before the last shrink that was followed by growth
-        while it was watched, or what was left of the floor before, if that was more; 0: there is
-        none
+    :ivar shrink: the shrink that is watched; None if there is none
+    :ivar learned: the learned floor, which a wrong shrink has taught: the value before the last
+        shrink that was followed by growth while it was watched, or what was left of an earlier
+        learned floor, if that was more; 0 if there was no such shrink
     :ivar learned_at: when that growth was seen
     """
 
@@ -64,12 +74,12 @@ class Track:
 
 
 NO_TRACK = Track()
-"""What is remembered of a resource of which nothing was read yet."""
+"""The track of a resource of which nothing was read yet."""
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What one sample says of one resource.
+    """What one sample shows of one resource: vCPUs (a count) or memory (MiB).
 
     :ivar at: when the sample was taken, seconds since the epoch
     :ivar before: the desired value of the sample before; None if there was none
@@ -77,7 +87,7 @@ class Seen:
     :ivar actual: the value that the guest has
     :ivar need: what the guest needs; None if it is not known, or if an earlier sample had the same
         report
-    :ivar problem: why the need is not known; empty if it is
+    :ivar problem: why the need is not known, see :class:`Track`; empty if it is
     :ivar is_new: whether the sample has figures that no sample before has had
     :ivar signs: the signs of distress that the figures show
     """
@@ -136,7 +146,13 @@ def followed(track: Track, seen: Seen, tuning: Tuning) -> Track:
 def _watched(
     shrink: Shrink, seen: Seen, distress_at: float | None, tuning: Tuning
 ) -> Shrink | None:
-    """Return the shrink after a sample; None if it is confirmed."""
+    """Return the watched shrink after the sample that ``seen`` describes; None if it is confirmed.
+
+    It is confirmed ``Tuning.probation`` seconds after the shrink and the last distress, if the
+    guest has had the smaller value for ``Tuning.fresh_samples`` samples.
+
+    :param distress_at: when signs of distress were last seen; None if there were none
+    """
     if not shrink.is_reached:
         is_reached = seen.actual <= seen.desired
         return Shrink(shrink.at, shrink.before, True, 0) if is_reached else shrink
@@ -150,7 +166,7 @@ def _watched(
 
 
 def _covered(track: Track, seen: Seen, tuning: Tuning) -> tuple[float | None, float | None, Peaks]:
-    """Return since when the window is covered, when the need was last known, and the peaks."""
+    """Return ``since``, ``known_at`` and ``peaks`` of :class:`Track` after a sample."""
     since, known_at, peaks = track.since, track.known_at, track.peaks
     if peaks.width * BUCKETS != tuning.window:
         if peaks.width and since is not None:
@@ -167,7 +183,13 @@ def _covered(track: Track, seen: Seen, tuning: Tuning) -> tuple[float | None, fl
 def faded_floor(
     learned: int, learned_at: float, smallest: int, now: float, tuning: Tuning
 ) -> float:
-    """Return what is left of a learned floor: the part above ``smallest`` halves each half-life."""
+    """Return what is left of a learned floor (see :class:`Track`), at least ``smallest``.
+
+    The part above ``smallest`` halves every ``Tuning.half_life`` seconds.
+
+    :param learned_at: when the floor was learned, seconds since the epoch
+    :param smallest: the smallest value that may be asked for
+    """
     if learned <= smallest:
         return float(smallest)
     age = max(0.0, now - learned_at)

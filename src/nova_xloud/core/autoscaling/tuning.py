@@ -17,44 +17,47 @@ class Tuning:
 
     All times are seconds, all rates are per second.
 
-    :ivar window: how long the shrink rule remembers the highest need
+    :ivar window: for how long a guest is not shrunk below what it has needed, and for how long it
+        is watched before it shrinks at all
     :ivar memory_fill: the largest share of its memory that a guest should need
     :ivar reserve_base_mb: memory that stays usable in every guest, MiB
-    :ivar reserve_share: the share of the largest size that stays usable besides, because a guest
+    :ivar reserve_share: the share of the largest memory that stays usable besides, because a guest
         can need it before it has grown
-    :ivar reserve_most_mb: the most that these two keep usable together, MiB
-    :ivar low_share: memory grows if less than this share of its reserve is usable
-    :ivar horizon: how far ahead a need that rises is projected, and for how long a need that has
-        fallen must be exceeded before it counts as one that rises
+    :ivar reserve_most_mb: ``reserve_base_mb`` and ``reserve_share`` keep this usable at most, MiB
+    :ivar low_share: memory grows if less than this share of its reserve is left above the need
+    :ivar horizon: a need that rises is projected so far ahead; it counts as rising only above the
+        highest need of so many seconds before
     :ivar cpu_fill: the largest share of its vCPUs that a guest should need
     :ivar cpu_busy: the vCPUs are at their ceiling if they have used this share of the time that the
-        host gave them or, if the delay is high, this share of all their time
-    :ivar cpu_ratio: vCPUs at their ceiling are multiplied by this
-    :ivar delay_high: a run-queue delay is high, and reported, from this share of the CPU time
-        wanted
-    :ivar shrink_step: memory shrinks by at most this share of the largest size in a step
-    :ivar dead_band: memory shrinks only if the gap to its floor is more than this share of its size
+        host gave them or, if ``delay_high`` is reached, this share of all their time
+    :ivar cpu_ratio: the number of vCPUs that are at their ceiling is multiplied by this
+    :ivar delay_high: if vCPUs have waited for the host for this share of the CPU time wanted, they
+        do not shrink, and the reason says so
+    :ivar shrink_step: memory shrinks by at most this share of the largest memory in a step
+    :ivar dead_band: memory shrinks only if more than this share of it is above the floor, what fits
+        the need of the window
     :ivar cache_share: a step takes at most this share of the guest's page cache
     :ivar ignored_share: memory does not grow by less than this share of its size
-    :ivar between: time from one change of a resource to the next shrink of it
-    :ivar settle: time from a growth of a resource to the next shrink of it
-    :ivar probation: time for which a shrink is watched
-    :ivar fresh_samples: good samples that a shrink must have seen before it is confirmed
+    :ivar between: the least time from a change of a resource to the next shrink of it
+    :ivar settle: the least time from a growth of a resource to the next shrink of it
+    :ivar probation: time without distress for which a shrink is watched, see ``track.Shrink``
+    :ivar fresh_samples: samples with a known need after which a shrink may be confirmed
     :ivar veto: time for which a sign of distress prevents shrinking, and an OOM kill asks for
         growth
-    :ivar half_life: time in which half of a learned floor is forgotten
+    :ivar half_life: time in which half of a learned floor (``track.Track``) is forgotten
     :ivar boot_grace: time after a boot in which CPU time is not counted
     :ivar boot_settle: time after a boot in which nothing shrinks
-    :ivar changes: changes of an instance within ``changes_period`` after which shrinks and growth
-        of vCPUs wait; at most 32
-    :ivar changes_period: see ``changes``
+    :ivar changes: after so many changes of an instance within ``changes_period``, shrinks and
+        growth of vCPUs wait; at most 32
+    :ivar changes_period: the time in which changes are counted
     :ivar swap_rate: swap-out in MiB per second from which a guest is in distress
     :ivar swap_half_life: time in which half of what was swapped out is no longer counted as need
     :ivar fault_rate: major faults per second from which a guest with little usable memory is in
         distress
-    :ivar scarce_share: memory is little if less than this share of what is available is usable
-    :ivar plenty_share: signs of distress do not make memory grow if more than this share of what
-        is available is usable
+    :ivar scarce_share: ``fault_rate`` counts only if less than this share of the memory that the
+        guest's kernel manages is usable
+    :ivar plenty_share: signs of distress do not make memory grow if this share of the memory that
+        the guest's kernel manages, or more, is usable
     :ivar notch: memory grows by at least this share of its size on signs of distress
     :ivar oom_ratio: after an OOM kill the need is at least the size times this or, if no allocation
         had to wait, the need before the kill times this
@@ -99,8 +102,8 @@ class Tuning:
     def shortened(self, window: float) -> Tuning:
         """Return these constants for a window of ``window`` seconds, for labs and tests.
 
-        The times that follow a change become shorter with the window, so that a guest can come back
-        to its need within some windows. The rules stay the same.
+        The pauses after a change, a growth, a boot or distress become shorter with the window, so
+        that a guest can come back to its need within some windows. The rules stay the same.
         """
         pause = min(self.between, max(10.0, window / 20))
         return replace(

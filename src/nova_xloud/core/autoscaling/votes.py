@@ -1,21 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What speaks for more: signs of distress, and figures that are near their limit.
+"""What speaks for growth: signs of distress, and figures that are near their limit.
 
-A sign is a rate and not a level: pages that were swapped out last week harm nobody, so they neither
-keep a guest large nor make it larger. Each also speaks against shrinking: ``usable_low``,
-``rising`` and ``cpu_delay`` for as long as the figures show them, the others for ``Tuning.veto``
-seconds more.
+Signs of distress are ``swap_out``, ``major_faults``, ``stalls``, ``oom_kill`` and ``cpu_busy``.
+They come from what has happened since the last sample: pages that were swapped out last week harm
+nobody, so they neither keep a guest large nor make it larger. All codes below also speak against
+shrinking: ``usable_low``, ``rising`` and ``cpu_delay`` for as long as the figures show them, the
+signs of distress for ``Tuning.veto`` seconds more.
 
 ===============  =============================================================================
-``usable_low``   less is usable than a part of the reserve
+``usable_low``   most of the memory that is kept beyond the need is used up
 ``rising``       at its present rate the need will be above the size within ``Tuning.horizon``
 ``swap_out``     the guest swaps out
 ``major_faults`` programs wait for pages from the disk, while little memory is usable
 ``stalls``       allocations had to wait
 ``oom_kill``     the guest's kernel has killed a process for want of memory
-``cpu_busy``     the vCPUs are at their ceiling
-``cpu_delay``    the host does not give the vCPUs their time; only against shrinking, because more
-                 vCPUs would wait as well
+``cpu_busy``     the vCPUs are busy nearly all the time (at their ceiling)
+``cpu_delay``    the host does not give the vCPUs their time. It speaks only against shrinking, not
+                 for growth, because more vCPUs would wait as well
 ===============  =============================================================================
 """
 
@@ -43,13 +44,13 @@ WORDS = {
     CPU_BUSY: "the vCPUs are at their ceiling",
     CPU_DELAY: "the vCPUs wait for CPUs of the host",
 }
-"""Each code as a clause, for a reason."""
+"""For people: by code, a clause for the reason of a decision."""
 
 
 def memory_signs(
     figures: MemoryFigures | None, is_oom_kill: bool, tuning: Tuning
 ) -> tuple[str, ...]:
-    """Return the codes of the signs of distress that one report shows.
+    """Return the codes of the signs of distress for want of memory; empty if there are none.
 
     :param figures: what the report says; None if there is no new report
     :param is_oom_kill: whether the guest's kernel has killed a process since the last sample
@@ -69,7 +70,7 @@ def memory_signs(
 
 
 def cpu_signs(figures: CpuFigures | None, tuning: Tuning) -> tuple[str, ...]:
-    """Return the code of the ceiling if the vCPUs are at it, and nothing otherwise."""
+    """Return ``(CPU_BUSY,)`` if the vCPUs are busy nearly all the time, and ``()`` otherwise."""
     return (CPU_BUSY,) if figures is not None and is_at_ceiling(figures, tuning) else ()
 
 
@@ -85,5 +86,5 @@ def is_at_ceiling(figures: CpuFigures, tuning: Tuning) -> bool:
 
 
 def words(codes: tuple[str, ...]) -> str:
-    """Return codes as clauses, joined by "and"."""
+    """Return the clauses for people that ``codes`` stand for, joined by "and"."""
     return " and ".join(WORDS.get(code, code) for code in codes)

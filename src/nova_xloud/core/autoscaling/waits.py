@@ -1,8 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What arbitration remembers of a guest: whether it follows, waits, or takes back what it gave.
+"""What arbitration of a host needs to know of a guest's past, kept from one round to the next.
 
-A round calls, for each guest: :func:`seen` with what it holds and is to have now, then
-:func:`with_waits` to complete its claimant, and after arbitration :func:`decided` with its grant.
+That is for how long the guest has not come closer to its desired size, for how long its growth is
+deferred, and whether it has grown again after it was made smaller for others.
+
+A round of automatic growth calls for each guest: :func:`seen` with what the guest holds and is to
+have now, then :func:`with_waits` to complete its claimant, and after arbitration :func:`decided`
+with its grant.
 """
 
 from __future__ import annotations
@@ -20,31 +24,39 @@ from nova_xloud.core.autoscaling.contest import (
 from nova_xloud.core.size import Size
 
 FIRST_RETRY = 60.0
-"""Seconds for which a guest that did not shrink is not made smaller; doubles each further time."""
+"""Seconds for which a guest that did not follow a shrink is not made smaller.
+
+The time doubles with each further shrink that it does not follow, up to :data:`LONGEST_RETRY`.
+"""
 LONGEST_RETRY = 3600.0
 REGRET = 3600.0
-"""Seconds within which growth of a guest that was made smaller for others shows it was wrong.
+"""If a guest grows again within so many seconds, to make it smaller for others was wrong.
 
-The guest is then not made smaller for others for so many seconds; each further time twice as long.
+The guest is then not made smaller for others for as long. That time doubles with each further time
+in a row, up to :data:`LONGEST_REGRET`.
 """
 LONGEST_REGRET = 86400.0
 
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """What is remembered of one resource of a guest.
+    """Whether a guest follows its desired value of a resource, waits for growth, gave to others.
 
-    Times are seconds of one clock that only grows.
+    Values are vCPUs or MiB. Times are seconds of one clock that only grows.
 
-    :ivar held: what the guest held when it last came closer to what it is to have
-    :ivar desired: what it is to have
-    :ivar closer_at: when it last came closer, or began to; None if it has arrived
-    :ivar deferred_at: since when growth is deferred without any being granted; None if it is not
-    :ivar refusals: how often in a row it was to shrink and did not, for :data:`STUCK_AFTER` seconds
-    :ivar not_before: until when it is not made smaller, because of that
-    :ivar gave_at: when it was last made smaller for others; None if it has grown since
-    :ivar regrets: how often in a row it has grown again soon after that, see :data:`REGRET`
-    :ivar keeps_until: until when it is not made smaller for others, because of that
+    :ivar held: what the guest held when it last came closer to ``desired``
+    :ivar desired: what the guest is to have
+    :ivar closer_at: when the guest last came closer to ``desired``, or was first to change to it;
+        None if the guest has that value
+    :ivar deferred_at: since when growth is deferred and none is granted; None if it is not deferred
+    :ivar refusals: how often in a row the guest was to shrink and came no closer for
+        :data:`STUCK_AFTER` seconds
+    :ivar not_before: until when the guest is not made smaller, because of ``refusals``
+    :ivar gave_at: when the guest was last made smaller for others; None if it has grown since, or
+        never was
+    :ivar regrets: how often in a row the guest has grown again within :data:`REGRET` seconds after
+        it was made smaller for others
+    :ivar keeps_until: until when the guest is not made smaller for others, because of ``regrets``
     """
 
     held: int = 0
@@ -60,7 +72,7 @@ class Wait:
 
 @dataclass(frozen=True, slots=True)
 class Waits:
-    """What arbitration remembers of one guest: a :class:`Wait` for each of its two resources."""
+    """A :class:`Wait` for the vCPUs of one guest, and one for its memory."""
 
     vcpus: Wait = field(default_factory=Wait)
     memory_mb: Wait = field(default_factory=Wait)
@@ -69,8 +81,8 @@ class Waits:
 def seen(waits: Waits, held: Size, desired: Size, now: float) -> Waits:
     """Return ``waits`` brought up to date with what the guest holds now.
 
-    :param held: what must be claimed for the guest; for a resource that the engine still waits for,
-        such as memory while the guest boots, what is desired
+    :param held: what must be claimed for the guest. For the memory of a guest that boots, give what
+        is desired, so that the guest does not count as one that makes no progress
     :param desired: what the guest is to have
     :param now: seconds of the clock that only grows
     """
@@ -82,7 +94,7 @@ def seen(waits: Waits, held: Size, desired: Size, now: float) -> Waits:
 
 
 def _both(waits: Waits, vcpus: Wait, memory_mb: Wait) -> Waits:
-    """Return ``waits`` with new values; the same object if nothing has changed."""
+    """Return a :class:`Waits` of the two waits; ``waits`` itself if they are those it has."""
     is_same = vcpus is waits.vcpus and memory_mb is waits.memory_mb
     return waits if is_same else Waits(vcpus, memory_mb)
 
@@ -107,7 +119,11 @@ def _seen(wait: Wait, held: int, desired: int, now: float) -> Wait:
 def with_waits(claimant: Claimant, waits: Waits, now: float) -> Claimant:
     """Return ``claimant`` with what ``waits`` has of it: ``stalled``, ``waited`` and ``gives``.
 
-    Until ``not_before`` of a guest that did not shrink, its floor is at least what is desired.
+    These are fields of :class:`~.contest.Stake`, of the vCPUs and of the memory.
+
+    Until :attr:`Wait.not_before` the floor of the guest is at least what is desired.
+
+    :param now: seconds of the clock that only grows
     """
     vcpus = _with_wait(claimant.vcpus, waits.vcpus, now)
     memory_mb = _with_wait(claimant.memory_mb, waits.memory_mb, now)
@@ -119,7 +135,7 @@ def with_waits(claimant: Claimant, waits: Waits, now: float) -> Claimant:
 def _with_wait(stake: Stake, wait: Wait, now: float) -> Stake:
     is_quiet = wait.closer_at is None and wait.deferred_at is None
     if is_quiet and now >= wait.not_before and now >= wait.keeps_until:
-        # Nearly all guests in nearly all rounds: nothing is remembered that counts.
+        # Nearly all guests in nearly all rounds: nothing of the past counts.
         return (
             stake
             if stake.stalled is None and not stake.waited
@@ -135,10 +151,11 @@ def _with_wait(stake: Stake, wait: Wait, now: float) -> Stake:
 
 
 def decided(waits: Waits, grant: Grant, desired: Size, now: float) -> Waits:
-    """Return ``waits`` after arbitration has decided.
+    """Return ``waits`` after arbitration has decided on the guest.
 
     :param grant: the decision
     :param desired: what the guest was to have before the decision
+    :param now: seconds of the clock that only grows
     """
     return _both(
         waits,
@@ -160,11 +177,13 @@ def _decided(wait: Wait, share: Share, desired: int, now: float) -> Wait:
 
 
 def _taken_back(wait: Wait, gave_at: float, now: float) -> Wait:
-    """Return ``wait`` after the guest has grown again.
+    """Return ``wait`` after the guest was granted growth again.
 
-    If it was made smaller for others no more than :data:`REGRET` seconds ago, that was wrong.
+    If it was made smaller for others no more than :data:`REGRET` seconds ago, that was wrong: it is
+    not made smaller for others again for a time (``keeps_until``).
 
-    :param gave_at: when it was made smaller for others
+    :param gave_at: when the guest was made smaller for others
+    :param now: seconds of the clock that only grows
     """
     if now - gave_at > REGRET:
         return replace(wait, gave_at=None, regrets=0)
