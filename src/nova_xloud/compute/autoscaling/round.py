@@ -23,7 +23,8 @@ class Decision:
 
     :ivar state: the guest's new state; its ``action`` says what was decided
     :ivar size: the size to request; the desired size if nothing is to be requested
-    :ivar deferral: why the guest does not get what is recommended; None if it does
+    :ivar deferral: why the guest does not get the growth that is recommended; None if it does, or
+        if none is recommended
     """
 
     state: GuestState
@@ -65,7 +66,7 @@ def _held(state: GuestState, *, booting: bool) -> Size:
 
 
 def decide(one: ManagedInstance, state: GuestState, grant: Grant | None, clock: float) -> Decision:
-    """Return which size to request for one guest, and why it does not get what is recommended.
+    """Return which size to request for one guest, and why its growth is deferred, if it is.
 
     :param grant: what arbitration grants; None if Placement did not say what the host has left, or
         automatic growth may not change the instance

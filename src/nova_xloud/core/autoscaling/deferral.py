@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Why an instance does not get what is recommended for it now.
+"""Why an instance does not get the growth that is recommended for it now.
 
 =======================================  ===========================================================
 code                                     meaning
