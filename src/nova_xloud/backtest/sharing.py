@@ -2,7 +2,9 @@
 """Policies that decide each machine for itself, on a host that is too small for all machines.
 
 The host has not room for the maxima of all its machines. So what a policy wants may not fit, and
-something has to decide who gets what is left.
+something has to decide who gets what is left. For ``ours`` that is nova-compute's arbitration
+(:class:`Arbitrated`). With any other policy machines get in turn what they ask for, or what is left
+(:class:`FirstCome`).
 """
 
 from __future__ import annotations

@@ -282,5 +282,5 @@ def _host(text: str) -> Host:
         return Host(parse(vcpus), parse(memory))
     except argparse.ArgumentTypeError as error:
         raise argparse.ArgumentTypeError(
-            f"{text!r} is not VCPUS,MIB, for example 64,524288"
+            f"{text!r} is not VCPUS,MIB, two numbers of at least 1, for example 64,524288"
         ) from error

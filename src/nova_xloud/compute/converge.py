@@ -213,8 +213,9 @@ class _Run:
             # A user's operation has begun; a pass follows after that operation.
             LOG.info(
                 "Instance %s: how the run to its desired size ended was not recorded, because "
-                "another operation has begun or the instance is gone. If the instance is still "
-                "there, a reconcile pass continues after the operation: %s",
+                "another operation has begun, what Placement has of the instance or its host has "
+                "changed meanwhile, or the instance is gone. If the instance is still there, a "
+                "reconcile pass continues, after the operation if there is one: %s",
                 self._instance.uuid,
                 busy,
             )

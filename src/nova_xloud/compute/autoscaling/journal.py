@@ -126,9 +126,10 @@ class JournalFiles:
             self._remove_oldest()
         except OSError as error:
             LOG.warning(
-                "The file %s of automatic growth's journal could not be compressed, and stays as "
-                "it is, beyond [xloud] autoscale_journal_mb. Once what the error names is mended, "
-                "remove the file, and the .part file beside it, by hand: %s",
+                "The file %s of automatic growth's journal could not be compressed. It stays as it "
+                "is, nova-xloud never removes it, and it does not count for [xloud] "
+                "autoscale_journal_mb. Once what the error names is mended, remove the file, and "
+                "the .part file beside it, by hand: %s",
                 plain,
                 error,
             )

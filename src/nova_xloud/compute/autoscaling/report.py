@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a round of automatic growth reports to the meter.
 
-Also a warning if a recommended size is neither requested nor deferred for a long time.
+Also a warning if for a long time another size is recommended than is desired, the desired size does
+not change, and no deferral says why.
 """
 
 from __future__ import annotations

@@ -58,7 +58,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """The history of an instance's guest at the time of the line.
+    """The history of an instance's guest before the entries that follow in the file.
 
     :ivar uuid: the instance's UUID
     """

@@ -32,7 +32,8 @@ FINDINGS: dict[str, Remedy] = {
     ),
     "reserved_below_held": Remedy(
         means="More is held by a guest than is reserved for it. The instance has the condition "
-        "`ReservedTooLittle`, unless the guest has just started: then the finding is only a note.",
+        "`ReservedTooLittle`, unless the guest has just started and the difference is memory that "
+        "is not pinned: then the finding is only a note.",
         do=_NO_ROOM,
         see="admin/conditions.md#reservedtoolittle",
     ),
