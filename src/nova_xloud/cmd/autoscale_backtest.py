@@ -40,8 +40,9 @@ that is not known. These further columns are used if they are there:
 {", ".join(traces.FURTHER[3:])}.
 
 A machine may have from 1 vCPU and the memory floor of a flavor up to what the
-trace says it was given. The model of a guest, its reports and its balloon is
-explained in the documentation, on the page "Back-tests of automatic growth".
+trace says it was given. Its reports are some seconds old, its balloon moves at
+a measured speed, and what it is not given counts as harm: decision 0051 in the
+documentation has the model.
 """
 
 EPILOG = f"""\
