@@ -52,9 +52,10 @@ def list_entry(instance: Any, *, with_host: bool) -> dict[str, Any]:
     body = status(instance)
     entry = {
         "id": instance.uuid,
-        "name": instance.display_name,
-        "project_id": instance.project_id,
-        "vm_state": instance.vm_state,
+        # Nova's columns may be null.
+        "name": instance.display_name or "",
+        "project_id": instance.project_id or "",
+        "vm_state": instance.vm_state or "",
         **{name: body[name] for name in _KEPT},
         **{resource: {n: body[resource][n] for n in _NUMBERS} for resource in (VCPUS, MEMORY)},
         "converged": any(one["status"] for one in body["conditions"] if one["type"] == CONVERGED),

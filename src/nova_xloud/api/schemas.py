@@ -191,10 +191,9 @@ _RECORDED = _object({"desired": _COUNT, "reserved": _COUNT})
 _SERVER = _object(
     {
         "id": {"type": "string"},
-        "name": {"type": ["string", "null"]},
+        "name": {"type": "string"},
         "project_id": {"type": "string"},
-        # Null while a server is being built.
-        "vm_state": {"type": ["string", "null"]},
+        "vm_state": {"type": "string"},
         "min_vcpus": _COUNT,
         "max_vcpus": _COUNT,
         "min_memory_mb": _COUNT,

@@ -18,7 +18,7 @@ class RecordedServer:
 
     :ivar project_id: the project that the server belongs to
     :ivar host: the compute host; None if the server is on none, or the user may not see the host
-    :ivar vm_state: Nova's vm_state, such as ``active``; None while the server is being built
+    :ivar vm_state: Nova's vm_state, such as ``active``
     :ivar minimum: the smallest size that may be asked for
     :ivar maximum: the size of the flavor
     :ivar desired: the size that was asked for last and admitted; the boot size if none was
@@ -35,7 +35,7 @@ class RecordedServer:
     name: str
     project_id: str
     host: str | None
-    vm_state: str | None
+    vm_state: str
     minimum: Size
     maximum: Size
     desired: Size
@@ -52,7 +52,7 @@ class RecordedServer:
         vcpus, memory_mb = body["vcpus"], body["memory_mb"]
         return RecordedServer(
             id=body["id"],
-            name=body["name"] or "",
+            name=body["name"],
             project_id=body["project_id"],
             host=body.get("host"),
             vm_state=body["vm_state"],
