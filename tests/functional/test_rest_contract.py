@@ -50,8 +50,8 @@ DEFAULTS = {
     "response_headers": {"x-openstack-request-id": "/^req-/"},
 }
 # By resource: its method and path, its statuses of success, and those of EXPECTED that it never
-# has. A status has no body that could be wrong, and asks nothing of Placement; what is read from the
-# database only asks no host either.
+# has. A status has no body that could be wrong, and asks nothing of Placement. History and list are
+# read from the database, and ask no host either.
 RESOURCES = {
     "adjust": ("POST", r"/v2\.1/os-xloud-adjust/[^/]+", {200, 202}, set()),
     "status": ("GET", r"/v2\.1/servers/[^/]+/xloud-status(\?.*)?", {200}, {400, 503}),
