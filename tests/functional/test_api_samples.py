@@ -22,6 +22,8 @@ ADJUST, STATUS = "/os-xloud-adjust/{server_id}", "/servers/{server_id}/xloud-sta
 HISTORY, SERVERS = "/servers/{server_id}/xloud-history", "/os-xloud-servers"
 # What is another one each time, and what it is in the samples.
 VOLATILE = (
+    (r"http://[0-9a-f-]{36}/", "http://controller:8774/"),
+    (r'"name": "[a-z]{20}"', '"name": "web1"'),
     (r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "4c9b5e1a-0d2f-4a63-8e77-1f0a9b3c5d21"),
     (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", "2026-11-25T04:00:00Z"),
 )

@@ -8,6 +8,7 @@ from nova import objects
 from nova_xloud.compute.autoscaling.act import request_id_of
 from nova_xloud.core.convergence.plan import AdjustRequest
 from tests.functional.base import AdjustTestCase
+from tests.functional.clouds import GROWN, MovesTestCase
 
 
 class History(AdjustTestCase):
@@ -86,20 +87,36 @@ class History(AdjustTestCase):
         newest, older = self._ended("converged", "superseded")
         assert (newest["from"]["vcpus"], older["code"]) == (3, "xloud.admitted")
 
-    def test_a_resize_keeps_it(self):
-        self._adjust(current_vcpus=3)
-        self._has(3, 512)
-        self._ended("converged")
-        self.flags(allow_resize_to_same_host=True)
-        flavor = self._flavor(minimum_cpu=2, minimum_memory=512)
-        self._resize_server(self.server, flavor)
-        assert [entry["outcome"] for entry in self._history()] == ["converged"]
-        self.admin_api.post_server_action(self.server["id"], {"revertResize": None})
-        self._wait_for_state_change(self.server, "ACTIVE")
-        assert [entry["outcome"] for entry in self._history()] == ["converged"]
-
     def test_a_deleted_server_has_none(self):
         server = self.server
         self._delete_server(server)
         url = f"/servers/{server['id']}/xloud-history"
         assert self.admin_api.api_get(url, check_response_status=[404]).status == 404
+
+
+class OverMoves(MovesTestCase):
+    """The server was adjusted before."""
+
+    def _told(self):
+        url = f"/servers/{self.server['id']}/xloud-history"
+        return [
+            (entry["outcome"], entry["to"]["vcpus"], entry["to"]["memory_mb"])
+            for entry in self.admin_api.api_get(url).body["xloud_history"]
+        ]
+
+    def test_a_resize_and_its_revert_keep_it(self):
+        first = ("converged", *GROWN)
+        self._wait(lambda: self.assertEqual([first], self._told()))
+        larger = self._flavor(vcpus=6, memory_mb=2048, minimum_cpu=2, minimum_memory=640)
+        self._resize_server(self.server, larger)
+        assert self._told() == [first]
+        self._revert_resize(self.server)
+        self._has(*GROWN)
+        assert self._told() == [first]
+
+    def test_another_host_goes_on_with_it(self):
+        self._live_migrate(self.server, host="host2")
+        self._adjust(current_vcpus=4)
+        self._has(4, GROWN[1])
+        expected = [("converged", 4, GROWN[1]), ("converged", *GROWN)]
+        self._wait(lambda: self.assertEqual(expected, self._told()))

@@ -61,15 +61,15 @@ member, the server's project        403     403    403      200     200   200   
 reader, the server's project        403     403    403      200     200   200   403    403  403
 another role, the server's project  403     403    403      403     403   403   403    403  403
 no role, the server's project       403     403    403      403     403   403   403    403  403
-manager, another project            404     404    404      404     404      200   403    403  403
-member, another project             404     404    404      404     404      200   403    403  403
-reader, another project             404     404    404      404     404      200   403    403  403
-another role, another project       404     404    404      404     404      403   403    403  403
+manager, another project            404     404    404      404     404   200   403    403  403
+member, another project             404     404    404      404     404   200   403    403  403
+reader, another project             404     404    404      404     404   200   403    403  403
+another role, another project       404     404    404      404     404   403   403    403  403
 admin of the system                 403     403    403      403     403   403   403    403  403
 member of the system                403     403    403      403     403   403   403    403  403
 reader of the system                403     403    403      403     403   403   403    403  403
 another role of the system          403     403    403      403     403   403   403    403  403
-a service                           404     404    404      404     404      403   403    403  403
+a service                           404     404    404      404     404   403   403    403  403
 a service of the server's project   403     403    403      403     403   403   403    403  403
 """
 ADJUSTS = "202     202    200      200     200   200   403    403  403"

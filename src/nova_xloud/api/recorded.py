@@ -50,18 +50,18 @@ def list_entry(instance: Any, *, with_host: bool) -> dict[str, Any]:
     :param with_host: whether the caller may see the name of the server's compute host
     """
     body = status(instance)
-    entry = {
+    return {
         "id": instance.uuid,
         # Nova's columns may be null.
         "name": instance.display_name or "",
         "project_id": instance.project_id or "",
+        **({"host": instance.host} if with_host else {}),
         "vm_state": instance.vm_state or "",
         **{name: body[name] for name in _KEPT},
         **{resource: {n: body[resource][n] for n in _NUMBERS} for resource in (VCPUS, MEMORY)},
         "converged": any(one["status"] for one in body["conditions"] if one["type"] == CONVERGED),
         "autoscale": body["autoscale"],
     }
-    return entry | ({"host": instance.host} if with_host else {})
 
 
 def history(instance: Any) -> list[dict[str, Any]]:

@@ -51,9 +51,10 @@ Outcome is how the adjustment ended:
   guest_refused  the guest did not follow; the compute host may try again
   failed         the compute host could not do it; it tries again
 
-In a table, Outcome is the code of what went wrong, if something did, and IDs are
-shortened. The other formats have the whole ID, the code and the request id, by
-which "openstack server event show" finds the instance action."""
+In a table, Outcome is the code of what went wrong, if something did, and By is
+shortened. -c shows columns whole, also Code and Request ID. The other formats
+have all of them. With the request id, "openstack server event show" shows the
+instance action."""
 
     _epilog = f"""\
 examples:

@@ -87,9 +87,9 @@ should be.
 By default the list has what was recorded last, in one request for each page of
 servers: vCPUs and Memory MiB are the desired size. --long, --name and
 --recommended ask the compute host of each server instead, which takes longer.
-vCPUs and Memory MiB are then what the guest has. If a status cannot be read (for
-example because the compute host runs without nova-xloud), the reason says why,
-and sizes and Converged are None.
+vCPUs and Memory MiB are then what the guest has. If a status cannot be read
+(for example because the compute host runs without nova-xloud), the reason says
+why, and sizes and Converged are None.
 
 A table has ID, Name, vCPUs, Memory MiB, Converged and Reasons, and leaves the
 ID out if the terminal is too narrow for it. --long has more columns, and -c
