@@ -161,8 +161,9 @@ def _draw(lab: Layout, start: float, end: float) -> None:
 
 
 def _filled(expression: str) -> str:
-    """Return a query with Grafana's variables replaced, as if all hosts and servers were chosen."""
-    for variable, value in (("$__rate_interval", "30s"), ("$host", ".*"), ("$server", ".+")):
+    """Return a query with Grafana's variables replaced, as if everything were chosen."""
+    chosen = {"$__rate_interval": "30s", "$host": ".*", "$project": ".*", "$server": ".+"}
+    for variable, value in chosen.items():
         expression = expression.replace(variable, value)
     return expression
 

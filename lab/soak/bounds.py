@@ -30,9 +30,10 @@ FEWEST_SAMPLES = 8
 # The logs may grow faster in the second half than in the first by this factor.
 LOG_FACTOR = 1.5
 
-# The keys of a record (nova_xloud.core.instance.desired): 16, and a condition of each of the six
-# types that are recorded. A resize has as many again until it is confirmed; the load has none.
-RECORD_KEYS = 22
+# The keys of a record (nova_xloud.core.instance.desired): 16, a condition of each of the six types
+# that are recorded, and the last ten adjustments. A resize has as many again until it is confirmed,
+# without the adjustments; the load has none.
+RECORD_KEYS = 32
 # Names of keys have up to 36 characters, and values up to 255.
 KEY_BYTES = 36 + 255
 

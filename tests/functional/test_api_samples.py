@@ -19,8 +19,11 @@ from tests import generated
 from tests.functional.base import AdjustTestCase, XloudTestCase
 
 ADJUST, STATUS = "/os-xloud-adjust/{server_id}", "/servers/{server_id}/xloud-status"
+HISTORY, SERVERS = "/servers/{server_id}/xloud-history", "/os-xloud-servers"
 # What is another one each time, and what it is in the samples.
 VOLATILE = (
+    (r"http://[0-9a-f-]{36}/", "http://controller:8774/"),
+    (r'"name": "[a-z]{20}"', '"name": "web1"'),
     (r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "4c9b5e1a-0d2f-4a63-8e77-1f0a9b3c5d21"),
     (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", "2026-11-25T04:00:00Z"),
 )
@@ -46,11 +49,11 @@ def _validate(schema, body):
 
 
 class SamplesTestCase(AdjustTestCase):
-    def _answered(self, status, name, path, method, body=None, api=None, server_id=None):
+    def _answered(self, status, name, path, method, body=None, api=None, server_id=None, query=""):
         """Call the API, hold its answer against the document, and the sample against both."""
         server_id = server_id or self.server["id"]
         answer = (api or self.admin_api).api_request(
-            path.format(server_id=server_id),
+            path.format(server_id=server_id) + query,
             method=method,
             body=None if body is None else json.dumps(body),
         )
@@ -65,7 +68,9 @@ class SamplesTestCase(AdjustTestCase):
     def _as_documented(self, response, answer):
         assert set(response["headers"]) <= set(answer.headers), answer.headers
         _validate(response["content"]["application/json"]["schema"], answer.json())
-        code = re.match(r"xloud[a-z_.]+", next(iter(answer.json().values()), {}).get("message", ""))
+        told = next(iter(answer.json().values()), {})
+        message = told.get("message", "") if isinstance(told, dict) else ""
+        code = re.match(r"xloud[a-z_.]+", message)
         if code is not None:
             known = {one.split("<")[0] for one in openapi.codes_of(answer.status_code)}
             assert any(code[0].startswith(one) for one in known), (code[0], known)
@@ -91,6 +96,8 @@ class Samples(SamplesTestCase):
         self._asks(202, "adjust", body)
         self._settles_at(3, 768)
         self._shows(200, "status")
+        self._answered(200, "history", HISTORY, "GET")
+        self._answered(200, "servers", SERVERS, "GET", query="?limit=1")
         self._asks(200, "dry-run-refused", {"current_vcpus": 5, "dry_run": True})
 
     def test_refused(self):
@@ -104,6 +111,10 @@ class Samples(SamplesTestCase):
         nowhere = "4c9b5e1a-0d2f-4a63-8e77-1f0a9b3c5d21"
         self._asks(404, "refused-not-found", {"current_vcpus": 2}, server_id=nowhere)
         self._shows(404, "status-not-found", server_id=nowhere)
+        self._answered(400, "servers-invalid", SERVERS, "GET", query="?converged=perhaps")
+        self._answered(
+            403, "servers-policy", SERVERS, "GET", api=self.user_api, query="?all_projects=true"
+        )
         self.policy.set_rules({policies.STATUS: "rule:context_is_admin"}, overwrite=False)
         self._shows(403, "status-policy", api=self.user_api)
         away = mock.patch(
@@ -174,4 +185,4 @@ class Routes(XloudTestCase):
             if method != "parameters"
         }
         assert routed == documented
-        assert len(routed) == 2
+        assert len(routed) == 4

@@ -9,7 +9,7 @@ from unittest import mock
 import fixtures
 import yaml
 
-from nova_xloud.client import service
+from nova_xloud.client import errors, service
 from tests.functional.base import XloudTestCase
 from tests.functional.shell import MEMBER, ClientTestCase, Shells
 from tests.functional.tables import heads_of, table_of, widest
@@ -21,24 +21,34 @@ MESSAGE = (
 )
 
 
-def troubled(server_id, body):
-    """In place of ``Status.from_body``: a server with three conditions and a blocker."""
+def trouble():
+    """Three conditions with long messages."""
     since = "2026-11-25T04:12:41Z"
     kinds = {
         "Converged": (False, "xloud.guest_refused.no_statistics"),
         "GuestRefused": (True, "xloud.guest_refused.no_statistics"),
         "GaveUp": (True, "xloud.gave_up.memory_floor"),
     }
-    conditions = [
+    return [
         {"type": kind, "status": status, "reason": code, "message": MESSAGE, "since": since}
         for kind, (status, code) in kinds.items()
     ]
+
+
+def troubled(server_id, body):
+    """In place of ``Status.from_body``: a server with three conditions and a blocker."""
     code = "xloud.blocked.locked_memory"
     blockers = [{"resource": "memory_mb", "code": code, "message": MESSAGE}]
-    return from_body(server_id, {**body, "conditions": conditions, "blockers": blockers})
+    return from_body(server_id, {**body, "conditions": trouble(), "blockers": blockers})
+
+
+def troubled_in_list(body):
+    """In place of ``RecordedServer.from_body``: the same."""
+    return recorded_from_body({**body, "converged": False, "conditions": trouble()})
 
 
 from_body = service.Status.from_body
+recorded_from_body = service.RecordedServer.from_body
 
 
 class Show(ClientTestCase):
@@ -110,7 +120,7 @@ class Show(ClientTestCase):
 
     def test_help_has_examples_and_fits_80_columns(self):
         self.useFixture(fixtures.EnvironmentVariable("COLUMNS", "80"))
-        for command, last in (((), 5), (("show",), 3), (("list",), 3)):
+        for command, last in (((), 5), (("show",), 3), (("list",), 3), (("history",), 3)):
             ended = self.openstack("server", "adjust", *command, "--help")
             assert ended.code == 0
             assert "\nexamples:\n  openstack server adjust" in ended.out
@@ -185,8 +195,36 @@ class List(ClientTestCase):
         assert by_vcpus.index(other) < by_vcpus.index(one)
         assert "Min vCPUs" not in heads_of(by_vcpus)
 
+    def test_a_page_of_servers_is_one_request(self):
+        asked = []
+        get = service.Xloud._get
+
+        def counted(xloud, path, query=None):
+            asked.append(path)
+            return get(xloud, path, query)
+
+        with mock.patch.object(service.Xloud, "_get", counted):
+            self._names("--all-projects", "--host", "host2")
+        assert asked == ["/os-xloud-servers"]
+
+    def test_with_an_older_api_each_server_is_asked_for(self):
+        get = service.Xloud._get
+
+        def older(xloud, path, query=None):
+            if path == "/os-xloud-servers":
+                raise errors.NotInstalled
+            return get(xloud, path, query)
+
+        listed = self.adjust("list", "-f", "json").json
+        with mock.patch.object(service.Xloud, "_get", older):
+            assert self.adjust("list", "-f", "json").json == listed
+            assert self._names("--host", "host2") == {self.other["name"]}
+
     def test_a_table_breaks_no_id_and_leaves_it_out_where_it_has_no_room(self):
-        with mock.patch.object(service.Status, "from_body", troubled):
+        with (
+            mock.patch.object(service.Status, "from_body", troubled),
+            mock.patch.object(service.RecordedServer, "from_body", troubled_in_list),
+        ):
             for columns in ("80", "100", "120", "160"):
                 with fixtures.EnvironmentVariable("COLUMNS", columns):
                     table = self.adjust("list").out
@@ -228,7 +266,8 @@ class ListOfMixedHosts(Shells, XloudTestCase):
         theirs = self._boot(self._flavor(), host="host2")
 
         def listed():
-            rows = {row["ID"]: row for row in self.adjust("list", "-f", "json").json}
+            told = self.adjust("list", "--long", "-f", "json").json
+            rows = {row["ID"]: row for row in told}
             # It may still boot.
             assert rows[ours["id"]]["Converged"] is True
             return rows
@@ -240,8 +279,10 @@ class ListOfMixedHosts(Shells, XloudTestCase):
         for columns, width in ((None, 150), ("120", 120), ("80", 80)):
             with fixtures.EnvironmentVariable("COLUMNS", columns):
                 assert widest(self.adjust("list").out) <= width
-        listed = self.adjust("list", "--not-converged", "-f", "json").json
+        listed = self.adjust("list", "--long", "--not-converged", "-f", "json").json
         assert [row["ID"] for row in listed] == [theirs["id"]]
+        # What is recorded does not tell that the host cannot adjust the server.
+        assert {row["Converged"] for row in self.adjust("list", "-f", "json").json} == {True}
         ended = self.adjust(theirs["id"], "--vcpus", "1")
         assert ended.code == 3
         assert "nova-xloud-run" in ended.err

@@ -48,13 +48,16 @@ class Served(AdjustTestCase):
         return found[0] if found else None
 
     def _numbers(self, name):
-        labels = {"instance_uuid": self.server["id"]}
+        labels = self._labels()
         kinds = ("desired", "reserved", "actuated", "observed")
         values = {kind: self._value(name, **labels, kind=kind) for kind in kinds}
         if name.endswith("vcpus"):
             # Nobody sees what a guest without an agent uses.
             assert values.pop("observed") is None
         return set(values.values())
+
+    def _labels(self):
+        return {"instance_uuid": self.server["id"], "project_id": self.server["tenant_id"]}
 
     def _pass(self):
         self.computes["host1"].manager.xloud.reconcile().join(30)
@@ -63,9 +66,8 @@ class Served(AdjustTestCase):
         self._has(1, 512)
         self._pass()
         assert self._numbers("nova_xloud_instance_vcpus") == {1}
-        info = {"instance_uuid": self.server["id"], "project_id": self.server["tenant_id"]}
-        assert self._value("nova_xloud_instance_info", **info) == 1
-        maximum = {"instance_uuid": self.server["id"], "kind": "maximum"}
+        assert self._value("nova_xloud_instance_info", **self._labels()) == 1
+        maximum = {**self._labels(), "kind": "maximum"}
         assert self._value("nova_xloud_instance_memory_bytes", **maximum) == 1024 * MIB
 
         self._adjust(current_vcpus=3, current_memory_mb=768)
@@ -79,7 +81,7 @@ class Served(AdjustTestCase):
         self._wait(counted)
         assert self._numbers("nova_xloud_instance_vcpus") == {3}
         assert self._numbers("nova_xloud_instance_memory_bytes") == {768 * MIB}
-        condition = {"instance_uuid": self.server["id"], "type": "Converged"}
+        condition = {**self._labels(), "type": "Converged"}
         assert self._value("nova_xloud_instance_condition", **condition) == 1
         times = [
             self._value(f"nova_xloud_adjustment_{what}_seconds_sum")

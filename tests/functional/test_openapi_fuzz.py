@@ -36,6 +36,8 @@ CHECKS = [
 HEADERS = {name: value for name, value in ADMIN.items() if name != "content-type"}
 ADJUST = ("/os-xloud-adjust/{server_id}", "POST")
 STATUS = ("/servers/{server_id}/xloud-status", "GET")
+HISTORY = ("/servers/{server_id}/xloud-history", "GET")
+SERVERS = ("/os-xloud-servers", "GET")
 
 
 class OpenApi(AdjustTestCase):
@@ -53,8 +55,8 @@ class OpenApi(AdjustTestCase):
         del document["security"]
         if servers:
             for path in document["paths"].values():
-                (server_id,) = path["parameters"]
-                server_id["schema"]["enum"] = list(servers)
+                for server_id in path.get("parameters", ()):
+                    server_id["schema"]["enum"] = list(servers)
         return schemathesis.openapi.from_dict(document)
 
     def _check(self, case, answer, errors):
@@ -122,6 +124,20 @@ class OpenApi(AdjustTestCase):
     def test_a_status_of_any_server(self):
         self._fuzz(STATUS, "POSITIVE")
         assert self._answered(404), self.sent
+
+    def test_a_history_of_any_server(self):
+        self._fuzz(HISTORY, "POSITIVE")
+        assert self._answered(404), self.sent
+
+    def test_a_list_of_any_servers(self):
+        """Few queries have a marker that exists, and few have none."""
+        self._fuzz(SERVERS, "POSITIVE")
+        assert self._answered(200), self.sent
+        assert self.sent.get((400, "xloud.invalid")), self.sent
+
+    def test_a_list_that_does_not_fit_the_document(self):
+        self._fuzz(SERVERS, "NEGATIVE")
+        assert self._answered(400), self.sent
 
     def test_what_an_answer_links_to(self):
         machine = self._schema(self.server["id"]).as_state_machine()

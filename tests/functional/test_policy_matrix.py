@@ -36,39 +36,51 @@ PERSONAS = {
     "a service": (SERVICES, "service"),
     "a service of the server's project": (THE_SERVERS, "service"),
 }
+# The paths of what is read.
+STATUS, HISTORY = "/v2.1/servers/{}/xloud-status", "/v2.1/servers/{}/xloud-history"
+SERVERS = "/v2.1/os-xloud-servers"
+# By name: the body of an adjustment, or the path and the query of a GET.
 OPERATIONS = {
     "adjust": {"current_vcpus": 1},
     "force": {"current_vcpus": 1, "force": True},
     "dry run": {"current_vcpus": 1, "dry_run": True},
-    "status": None,
+    "status": STATUS,
+    "past": HISTORY,
+    "list": SERVERS,
+    "other": f"{SERVERS}?project_id={'d' * 32}",
+    "all": f"{SERVERS}?all_projects=true",
+    "host": f"{SERVERS}?host=host1",
 }
 
 BY_DEFAULT = """
-persona                             adjust  force  dry run  status
-admin, own project                  202     202    200      200
-admin, the server's project         202     202    200      200
-manager, the server's project       403     403    403      200
-member, the server's project        403     403    403      200
-reader, the server's project        403     403    403      200
-another role, the server's project  403     403    403      403
-no role, the server's project       403     403    403      403
-manager, another project            404     404    404      404
-member, another project             404     404    404      404
-reader, another project             404     404    404      404
-another role, another project       404     404    404      404
-admin of the system                 403     403    403      403
-member of the system                403     403    403      403
-reader of the system                403     403    403      403
-another role of the system          403     403    403      403
-a service                           404     404    404      404
-a service of the server's project   403     403    403      403
+persona                             adjust  force  dry run  status  past  list  other  all  host
+admin, own project                  202     202    200      200     200   200   200    200  200
+admin, the server's project         202     202    200      200     200   200   200    200  200
+manager, the server's project       403     403    403      200     200   200   403    403  403
+member, the server's project        403     403    403      200     200   200   403    403  403
+reader, the server's project        403     403    403      200     200   200   403    403  403
+another role, the server's project  403     403    403      403     403   403   403    403  403
+no role, the server's project       403     403    403      403     403   403   403    403  403
+manager, another project            404     404    404      404     404   200   403    403  403
+member, another project             404     404    404      404     404   200   403    403  403
+reader, another project             404     404    404      404     404   200   403    403  403
+another role, another project       404     404    404      404     404   403   403    403  403
+admin of the system                 403     403    403      403     403   403   403    403  403
+member of the system                403     403    403      403     403   403   403    403  403
+reader of the system                403     403    403      403     403   403   403    403  403
+another role of the system          403     403    403      403     403   403   403    403  403
+a service                           404     404    404      404     404   403   403    403  403
+a service of the server's project   403     403    403      403     403   403   403    403  403
 """
-ADJUSTS, READS = "202     202    200      200", "403     403    403      200"
+ADJUSTS = "202     202    200      200     200   200   403    403  403"
+READS = "403     403    403      200     200   200   403    403  403"
+LISTS_ITS_OWN = "404     404    404      404     404   200   403    403  403"
 NO_READERS = (
     "another role, the server's project",
     "no role, the server's project",
     "a service of the server's project",
 )
+NO_READERS_OF_ANOTHER = ("another role, another project", "a service")
 
 
 def with_answers(table, answers, *personas):
@@ -121,11 +133,12 @@ class Matrix(RawRequests, AdjustTestCase):
         lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
         return "\n".join(["", *lines, ""])
 
-    def _ask(self, body, token):
-        if body is None:
-            answer = self.send("GET", self.status_path(), **token)
+    def _ask(self, asked, token):
+        if isinstance(asked, str):
+            path, _, query = asked.format(self.server["id"]).partition("?")
+            answer = self.send("GET", path, query=query, **token)
         else:
-            answer = self.adjust(body, **token)
+            answer = self.adjust(asked, **token)
         if answer.status_int == 403:
             assert "xloud.forbidden" in answer.text, answer.text
         return str(answer.status_int)
@@ -141,9 +154,11 @@ class Matrix(RawRequests, AdjustTestCase):
 
     def test_without_new_defaults_any_role_is_member_and_reader(self):
         self._become(new_defaults=False)
-        assert self._answers() == with_answers(BY_DEFAULT, READS, *NO_READERS)
+        by_default = with_answers(BY_DEFAULT, LISTS_ITS_OWN, *NO_READERS_OF_ANOTHER)
+        assert self._answers() == with_answers(by_default, READS, *NO_READERS)
         self.policy.set_rules(yaml.safe_load(MEMBERS.read_text()), overwrite=False)
-        for_all = with_answers(FOR_MEMBERS, ADJUSTS, "reader, the server's project", *NO_READERS)
+        for_all = with_answers(FOR_MEMBERS, LISTS_ITS_OWN, *NO_READERS_OF_ANOTHER)
+        for_all = with_answers(for_all, ADJUSTS, "reader, the server's project", *NO_READERS)
         assert self._answers() == for_all
 
     def test_whoever_may_not_adjust_is_not_told_whether_the_size_would_fit(self):
@@ -168,6 +183,10 @@ class Matrix(RawRequests, AdjustTestCase):
     def test_every_rule_of_ours_is_in_the_table(self):
         from nova_xloud.api import policies
 
-        assert [rule.name for rule in policies.RULES] == [policies.ADJUST, policies.STATUS]
+        assert [rule.name for rule in policies.RULES] == [
+            policies.ADJUST,
+            policies.STATUS,
+            policies.ALL_PROJECTS,
+        ]
         assert {rule.name for rule in policies.RULES} <= nova.policy.get_rules().keys()
-        assert [rule.scope_types for rule in policies.RULES] == [["project"], ["project"]]
+        assert [rule.scope_types for rule in policies.RULES] == [["project"]] * 3

@@ -49,11 +49,14 @@ DEFAULTS = {
     "request_headers": ADMIN,
     "response_headers": {"x-openstack-request-id": "/^req-/"},
 }
-# By method: the path of the resource, its statuses of success, and those of EXPECTED that it never
-# has: a status has no body that could be wrong, and asks nothing of Placement.
+# By resource: its method and path, its statuses of success, and those of EXPECTED that it never
+# has. A status has no body that could be wrong, and asks nothing of Placement. History and list are
+# read from the database, and ask no host either.
 RESOURCES = {
-    "POST": (r"/v2\.1/os-xloud-adjust/[^/]+", {200, 202}, set()),
-    "GET": (r"/v2\.1/servers/[^/]+/xloud-status(\?.*)?", {200}, {400, 503}),
+    "adjust": ("POST", r"/v2\.1/os-xloud-adjust/[^/]+", {200, 202}, set()),
+    "status": ("GET", r"/v2\.1/servers/[^/]+/xloud-status(\?.*)?", {200}, {400, 503}),
+    "history": ("GET", r"/v2\.1/servers/[^/]+/xloud-history(\?.*)?", {200}, {400, 409, 503}),
+    "servers": ("GET", r"/v2\.1/os-xloud-servers(\?.*)?", {200}, {404, 409, 503}),
 }
 JSON_TYPES = {
     bool: "boolean",
@@ -113,9 +116,9 @@ def _status(case):
     return int(case.get("status", 200))
 
 
-def _asks(case, method):
+def _asks(case, resource):
     """Whether this is a request for the resource, which Nova's routes pass on to it."""
-    path, _, _ = RESOURCES[method]
+    method, path, _, _ = RESOURCES[resource]
     return (
         re.fullmatch(path, case.get(method, "")) is not None
         and case.get("response_refusal") != NO_ROUTE
@@ -127,7 +130,7 @@ def _accepted(field):
     return {
         JSON_TYPES[type(case["data"][field])]: case["data"][field]
         for case in CASES
-        if _asks(case, "POST") and _status(case) in (200, 202) and field in case["data"]
+        if _asks(case, "adjust") and _status(case) in (200, 202) and field in case["data"]
     }
 
 
@@ -139,7 +142,7 @@ def _refused_types(field, good):
     for case in CASES:
         body = case.get("data")
         if (
-            _asks(case, "POST")
+            _asks(case, "adjust")
             and case.get("response_refusal") == "xloud.invalid"
             and f"for field/attribute {field}. Value: " in case.get("response_strings", ())
             and jsonschema.Draft4Validator(schemas.ADJUST).is_valid({**body, field: good})
@@ -156,10 +159,10 @@ def test_each_code_of_the_api_has_a_request_that_is_refused_with_it():
     assert refused - {WITHOUT_CODE, NO_ROUTE} == codes.refusal_codes()
 
 
-@pytest.mark.parametrize("method", RESOURCES)
-def test_each_status_of_a_resource_has_a_request(method):
-    answered = {_status(case) for case in CASES if _asks(case, method)}
-    _, done, never = RESOURCES[method]
+@pytest.mark.parametrize("resource", RESOURCES)
+def test_each_status_of_a_resource_has_a_request(resource):
+    answered = {_status(case) for case in CASES if _asks(case, resource)}
+    _, _, done, never = RESOURCES[resource]
     assert answered == set(EXPECTED) - never | done
 
 
@@ -190,8 +193,12 @@ def test_each_field_is_accepted_in_the_types_of_its_schema_only(field):
 
 @pytest.mark.parametrize(
     ("key", "schema"),
-    [("plan", schemas.PLAN_RESPONSE), ("xloud_status", schemas.STATUS_RESPONSE)],
-    ids=["plan", "status"],
+    [
+        ("plan", schemas.PLAN_RESPONSE),
+        ("xloud_status", schemas.STATUS_RESPONSE),
+        ("xloud_history", schemas.HISTORY_RESPONSE),
+    ],
+    ids=["plan", "status", "history"],
 )
 def test_answer_field_is_seen_in_each_type_of_its_schema(key, schema):
     seen = {leaf for shape in _shapes(key) for leaf in leaves(shape)}

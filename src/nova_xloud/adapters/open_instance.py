@@ -73,6 +73,8 @@ class InstancePorts:
             request_id=context.request_id or "",
             logged=functools.partial(logged_as, context),
             node=instance.node or "",
+            user_id=context.user_id or "",
+            project_id=instance.project_id or "",
             placement_answers=self._placement_probe.answers,
             answers=functools.partial(
                 self._probe.answers, instance.uuid, lambda: self._domain(instance).ping()

@@ -16,13 +16,11 @@ from nova.compute import utils as compute_utils
 from nova_xloud.adapters import nova_objects
 from nova_xloud.compute.ports import RecordView
 from nova_xloud.core.instance.desired import Desired
+from nova_xloud.core.instance.history import AUTOSCALE
 from nova_xloud.core.size import Size
 from nova_xloud.errors import AdjustmentDeferred, InvalidState, NotFound
 
 LOG = logging.getLogger(__name__)
-
-# Stands for the user in the instance actions of automatic growth.
-AUTOSCALE = "autoscale"
 
 
 def view_of(instance: Any, host: str) -> RecordView:
@@ -154,7 +152,7 @@ class NovaActions:
     def start_once(self, name: str) -> None:
         """Create the instance action ``name`` for the id of the request, unless it has one.
 
-        In place of a user's id the action has :data:`AUTOSCALE`, because no user has asked.
+        In place of a user's id the action has ``autoscale``, because no user has asked.
         """
         if self._action() is None:
             context = copy.copy(self._context)

@@ -15,14 +15,9 @@ from nova import exception, servicegroup
 from nova.compute import api as compute_api
 from nova.compute import vm_states
 
-from nova_xloud.adapters import nova_objects
-from nova_xloud.api import quotas
+from nova_xloud.api import quotas, recorded
 from nova_xloud.api.quotas import Quota
-from nova_xloud.clock import utc_now
 from nova_xloud.core.convergence.plan import AdjustRequest
-from nova_xloud.core.instance.state import NOTHING, InstanceState, lacks_guest
-from nova_xloud.core.instance.status import autoscale_status, status_from_database
-from nova_xloud.core.sizing.bounds import bounds_of
 from nova_xloud.errors import (
     HostUnavailable,
     HostUnsupported,
@@ -177,30 +172,13 @@ class AdjustmentAPI:
                 told.pop("definition", None)
                 if "autoscale" not in told:
                     # A host with an older nova-xloud scales nothing.
-                    told["autoscale"] = self._scaling(instance)
+                    told["autoscale"] = recorded.scaling(instance)
                 return told
             except (HostUnavailable, PlacementUnavailable, InvalidState, NotFound):
                 # The host or Placement went down just now or is overloaded, or the server is being
                 # built or moved: the database is still right.
-                return self._recorded(instance)
-        return self._recorded(instance)
-
-    def _recorded(self, instance: Any) -> dict[str, Any]:
-        facts = nova_objects.facts_of_instance(instance)
-        # A server that is on no host (shelved and offloaded) has no claim.
-        state = InstanceState(
-            desired=nova_objects.desired_of(instance, facts),
-            reserved=nova_objects.recorded_size(instance) if instance.host else NOTHING,
-            guest=None,
-            lacks_guest=lacks_guest(instance.vm_state, instance.task_state, is_known=False),
-        )
-        body = status_from_database(state, bounds_of(facts), utc_now())
-        return body | {"autoscale": self._scaling(instance)}
-
-    def _scaling(self, instance: Any) -> dict[str, Any]:
-        """Return what Nova's database has of a server's automatic growth."""
-        desired = nova_objects.desired_of(instance, nova_objects.facts_of_instance(instance))
-        return autoscale_status(nova_objects.scaling_of_instance(instance, desired), desired)
+                return recorded.status(instance)
+        return recorded.status(instance)
 
     def _host_is_up(self, context: Any, instance: Any) -> bool:
         try:

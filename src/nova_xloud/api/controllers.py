@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The controllers of the two REST resources of nova-xloud."""
+"""The controllers of the REST resources of nova-xloud."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from nova.compute import api as compute_api
 from oslo_utils import strutils
 
 from nova_xloud import releases
-from nova_xloud.api import policies, schemas
+from nova_xloud.api import policies, recorded, schemas, servers, servers_query
 from nova_xloud.api.adjustment import AdjustmentAPI
 from nova_xloud.api.http_errors import EXPECTED, coded
 from nova_xloud.core.autoscaling.mode import OF_FLAVOR
@@ -84,6 +84,38 @@ class XloudStatusController(_XloudController):
         """
         context, instance = self._server(req, server_id, policies.STATUS)
         return {"xloud_status": self.adjustment_api.status(context, instance)}
+
+
+@releases.validated
+class XloudHistoryController(_XloudController):
+    """The controller of ``GET /servers/{server_id}/xloud-history``: the last adjustments."""
+
+    @wsgi.expected_errors(EXPECTED)
+    @coded("xloud_history")
+    @validation.query_schema(schemas.STATUS_QUERY)
+    @releases.response_body_schema(schemas.HISTORY_RESPONSE)
+    def index(self, req: Any, server_id: str) -> dict[str, Any]:
+        """List the last adjustments of a server, newest first, as Nova's database has them."""
+        _, instance = self._server(req, server_id, policies.STATUS)
+        return {"xloud_history": recorded.history(instance)}
+
+
+@releases.validated
+class XloudServersController(_XloudController):
+    """The controller of ``GET /os-xloud-servers``, which lists many servers with their sizes."""
+
+    @wsgi.expected_errors(EXPECTED)
+    @coded("xloud_servers")
+    @validation.query_schema(schemas.SERVERS_QUERY)
+    @releases.response_body_schema(schemas.SERVERS_RESPONSE)
+    def index(self, req: Any) -> dict[str, Any]:
+        """List servers with their sizes and conditions, as Nova's database has them.
+
+        No compute host is asked. The list has pages, as Nova's own list of servers has.
+        """
+        query = servers_query.read(req.GET.dict_of_lists())
+        may_see_all = servers.check_policies(req.environ["nova.context"], query)
+        return servers.page(self.compute_api, req, query, may_see_all=may_see_all)
 
 
 def _status_url(req: Any, server_id: str) -> str:

@@ -31,9 +31,9 @@ def coded(action: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
 
     def decorate(method: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(method)
-        def call(self: Any, req: Any, server_id: str, **kwargs: Any) -> Any:
+        def call(self: Any, req: Any, **kwargs: Any) -> Any:
             try:
-                return method(self, req, server_id=server_id, **kwargs)
+                return method(self, req, **kwargs)
             except exception.ValidationError as error:
                 # The message repeats the request. Whoever takes this for another API may have
                 # sent a password.
@@ -46,6 +46,7 @@ def coded(action: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
             except exception.InstanceIsLocked as error:
                 raise webob.exc.HTTPConflict(explanation=error.format_message()) from error
             except exception.InstanceInvalidState as error:
+                server_id = kwargs["server_id"]
                 common.raise_http_conflict_for_instance_invalid_state(error, action, server_id)
             except exception.InstanceNotFound as error:
                 raise webob.exc.HTTPNotFound(explanation=error.format_message()) from error

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Make an OpenAPI 3.1 document of the two REST resources from the definitions in the API's code.
+"""Make an OpenAPI 3.1 document of the REST resources from the definitions in the API's code.
 
 ::
 
@@ -21,6 +21,7 @@ from typing import Any
 from nova_xloud.api import policies, schemas
 from nova_xloud.api.http_errors import EXPECTED
 from nova_xloud.core.convergence.dry_run import STEP_NAMES
+from nova_xloud.core.instance.history import LENGTH
 from nova_xloud.errors import Blocked, Refused
 
 # The key of the error in Nova's response body, by status.
@@ -32,7 +33,7 @@ FAULTS = {
     503: "serviceUnavailable",
 }
 _MEANINGS = {
-    400: "The body is not valid, or the size is out of bounds",
+    400: "The body or the query is not valid, or the size is out of bounds",
     403: "A policy, or the quota of the server's project or user, does not allow it",
     404: "The server does not exist, or is not visible to the caller",
     409: "The server, its state, or its host does not allow it",
@@ -75,22 +76,22 @@ _GROW = {
 
 def document() -> dict[str, Any]:
     """Return the OpenAPI document as a dict that can be serialized as JSON."""
-    made = {policies.ADJUST: _adjust(), policies.STATUS: _status()}
+    made = {
+        ("POST", "/os-xloud-adjust/{server_id}"): _adjust(),
+        ("GET", "/servers/{server_id}/xloud-status"): _status(),
+        ("GET", "/servers/{server_id}/xloud-history"): _history(),
+        ("GET", "/os-xloud-servers"): _servers(),
+    }
     paths: dict[str, Any] = {}
-    for rule in policies.RULES:
-        for operation in rule.operations:
-            item = paths.setdefault(operation["path"], {"parameters": _PARAMETERS})
-            item[operation["method"].lower()] = {
-                "summary": rule.description,
-                "description": f"The policy is `{rule.name}`, its default `{rule.check_str}`.",
-                **made[rule.name],
-            }
+    for (method, path), operation in made.items():
+        item = paths.setdefault(path, {"parameters": _PARAMETERS} if "{server_id}" in path else {})
+        item[method.lower()] = {"description": _policies_of(method, path), **operation}
     return {
         "openapi": "3.1.0",
         "info": {
             "title": "nova-xloud",
             "version": "1.0",
-            "description": "Live vertical scaling: two resources beside those of Nova's compute "
+            "description": "Live vertical scaling: four resources beside those of Nova's compute "
             "API, the same at every microversion.",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
@@ -112,6 +113,22 @@ def document() -> dict[str, Any]:
     }
 
 
+def _policies_of(method: str, path: str) -> str:
+    """Return the description of an operation: which policies are asked for, and their defaults.
+
+    The first policy is asked for always, another one for what its own description says.
+    """
+    first, *others = (
+        rule
+        for rule in policies.RULES
+        if {"method": method, "path": path} in [dict(one) for one in rule.operations]
+    )
+    told = [f"The policy is `{first.name}`, its default `{first.check_str}`."]
+    for rule in others:
+        told.append(f"{rule.description}: `{rule.name}`, its default `{rule.check_str}`.")
+    return " ".join(told)
+
+
 _PARAMETERS = [
     {
         "name": "server_id",
@@ -123,12 +140,36 @@ _PARAMETERS = [
 ]
 
 
+_QUERY = (
+    (
+        "project_id",
+        {"type": "string"},
+        "Servers of this project; without it those of the token's project.",
+    ),
+    ("all_projects", {"type": "boolean", "default": False}, "Servers of all projects."),
+    ("host", {"type": "string"}, "Servers on this compute host."),
+    (
+        "converged",
+        {"type": "boolean"},
+        "Servers whose recorded condition Converged is true, or false. It is judged after `limit` "
+        "servers were read, so a page may have fewer, or none, and a link to the next.",
+    ),
+    (
+        "limit",
+        {"type": "integer", "minimum": 1},
+        "How many servers a page has at most; Nova's `[api] max_limit` is the most.",
+    ),
+    ("marker", {"type": "string"}, "The page begins after the server with this ID."),
+)
+
+
 def _adjust() -> dict[str, Any]:
     nothing, plan = copy.deepcopy(schemas.ADJUST_RESPONSE["oneOf"])
     # The schema that validates answers has no enum: a later nova-xloud on a host may add steps.
     step = plan["properties"]["plan"]["properties"]["steps"]["items"]["properties"]["step"]
     step["enum"] = list(STEP_NAMES)
     return {
+        "summary": "Adjust the vCPUs and memory of a server",
         "operationId": "xloud_adjust",
         "requestBody": {
             "required": True,
@@ -146,11 +187,45 @@ def _status() -> dict[str, Any]:
     # 400 cannot occur: the request has no body, and any query is accepted.
     refused = tuple(status for status in EXPECTED if status != 400)
     return {
+        "summary": "Show the size of a server, its bounds and conditions",
         "operationId": "xloud_status",
         "responses": {
             "200": _answer("The size, bounds and conditions of the server", schemas.STATUS_RESPONSE)
             | {"links": _GROW},
             **_refusals(refused),
+        },
+    }
+
+
+def _history() -> dict[str, Any]:
+    # The schema that validates answers has no enum: see schemas.HISTORY_RESPONSE.
+    answer = copy.deepcopy(schemas.HISTORY_RESPONSE)
+    entry = answer["properties"]["xloud_history"]["items"]
+    entry["properties"]["outcome"]["enum"] = list(schemas.OUTCOMES)
+    return {
+        "summary": "List the last adjustments of a server, newest first",
+        "operationId": "xloud_history",
+        "responses": {
+            "200": _answer(f"At most {LENGTH} adjustments, as Nova's database has them", answer),
+            **_refusals((403, 404)),
+        },
+    }
+
+
+def _servers() -> dict[str, Any]:
+    query = [
+        {"name": name, "in": "query", "required": False, "description": told, "schema": schema}
+        for name, schema, told in _QUERY
+    ]
+    return {
+        "summary": "List servers with their sizes and conditions",
+        "operationId": "xloud_servers",
+        "parameters": query,
+        "responses": {
+            "200": _answer(
+                "A page of servers, as Nova's database has them", schemas.SERVERS_RESPONSE
+            ),
+            **_refusals((400, 403)),
         },
     }
 

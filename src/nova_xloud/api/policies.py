@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The policies of nova-xloud: who may adjust a server, and who may see its status."""
+"""The policies of nova-xloud: who may adjust a server, and who may see which servers' sizes."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from oslo_policy import policy
 
 ADJUST = "os_compute_api:xloud:adjust"
 STATUS = "os_compute_api:xloud:status"
+ALL_PROJECTS = "os_compute_api:xloud:status:all_projects"
 
 RULES = [
     policy.DocumentedRuleDefault(
@@ -23,8 +24,20 @@ RULES = [
     policy.DocumentedRuleDefault(
         name=STATUS,
         check_str=base.PROJECT_READER_OR_ADMIN,
-        description="Show the size of a server, its bounds and conditions",
-        operations=[{"method": "GET", "path": "/servers/{server_id}/xloud-status"}],
+        description="Show the sizes, bounds and conditions of servers, and their last adjustments",
+        operations=[
+            {"method": "GET", "path": "/servers/{server_id}/xloud-status"},
+            {"method": "GET", "path": "/servers/{server_id}/xloud-history"},
+            {"method": "GET", "path": "/os-xloud-servers"},
+        ],
+        scope_types=["project"],
+    ),
+    policy.DocumentedRuleDefault(
+        name=ALL_PROJECTS,
+        check_str=base.ADMIN,
+        description="List the sizes of servers of another project, of all projects, or of a "
+        "compute host, and see the compute host of each",
+        operations=[{"method": "GET", "path": "/os-xloud-servers"}],
         scope_types=["project"],
     ),
 ]
@@ -45,7 +58,7 @@ def get_enforcer() -> Any:
     ``oslopolicy-policy-generator --namespace nova-xloud`` calls this function.
     """
     enforcer = nova_policy.get_enforcer()
-    # In a process in which Nova is extended, both rules are registered already.
+    # In a process in which Nova is extended, the rules are registered already.
     known = enforcer.registered_rules
     enforcer.register_defaults([rule for rule in RULES if rule.name not in known])
     return enforcer

@@ -8,6 +8,10 @@ from typing import Any
 
 from nova.api.validation import parameter_types
 
+from nova_xloud.api import servers_query
+from nova_xloud.core.instance import history
+from nova_xloud.core.instance.lifecycle import Phase
+
 # 2**31 - 1: the columns that hold a size in Nova's database are 32 bits wide. In Python a $ also
 # matches before a line break at the end, which the last part of the pattern refuses.
 _SIZE = {
@@ -38,6 +42,15 @@ ADJUST = {
 }
 
 STATUS_QUERY = {"type": "object", "properties": {}, "additionalProperties": True}
+
+# Nova gives each parameter as a list. What its value may be, servers_query.read() decides.
+SERVERS_QUERY = {
+    "type": "object",
+    "properties": {
+        name: {"type": "array", "items": {"type": "string"}} for name in servers_query.NAMES
+    },
+    "additionalProperties": False,
+}
 
 _COUNT = {"type": "integer", "minimum": 0}
 _COUNT_OR_UNKNOWN = {"type": ["integer", "null"], "minimum": 0}
@@ -134,6 +147,19 @@ _AUTOSCALE = _object(
     }
 )
 
+_CONDITIONS = {
+    "type": "array",
+    "items": _object(
+        {
+            "type": {"type": "string"},
+            "status": {"type": "boolean"},
+            "reason": {"type": "string"},
+            "message": {"type": "string"},
+            "since": {"type": "string"},
+        }
+    ),
+}
+
 STATUS_RESPONSE = _object(
     {
         "xloud_status": _object(
@@ -151,22 +177,70 @@ STATUS_RESPONSE = _object(
                 "memory_mb": _FOUR_NUMBERS,
                 "vcpu_step": _COUNT,
                 "generation": _COUNT,
-                "conditions": {
-                    "type": "array",
-                    "items": _object(
-                        {
-                            "type": {"type": "string"},
-                            "status": {"type": "boolean"},
-                            "reason": {"type": "string"},
-                            "message": {"type": "string"},
-                            "since": {"type": "string"},
-                        }
-                    ),
-                },
+                "conditions": _CONDITIONS,
                 "blockers": _BLOCKERS,
                 "autoscale": _AUTOSCALE,
                 "source": {"type": "string", "enum": ["host", "database"]},
             }
         )
+    }
+)
+
+_RECORDED = _object({"desired": _COUNT, "reserved": _COUNT})
+
+_SERVER = _object(
+    {
+        "id": {"type": "string"},
+        "name": {"type": "string"},
+        "project_id": {"type": "string"},
+        "vm_state": {"type": "string"},
+        "min_vcpus": _COUNT,
+        "max_vcpus": _COUNT,
+        "min_memory_mb": _COUNT,
+        "max_memory_mb": _COUNT,
+        "vcpus": _RECORDED,
+        "memory_mb": _RECORDED,
+        "generation": _COUNT,
+        "converged": {"type": "boolean"},
+        "conditions": _CONDITIONS,
+        "autoscale": _AUTOSCALE,
+    }
+)
+# Only who may list servers of all projects sees the host; null: the server is on none.
+_SERVER["properties"]["host"] = {"type": ["string", "null"]}
+
+SERVERS_RESPONSE = _object({"xloud_servers": {"type": "array", "items": _SERVER}})
+# It is there if there may be another page.
+SERVERS_RESPONSE["properties"]["xloud_servers_links"] = {
+    "type": "array",
+    "items": _object({"rel": {"type": "string", "enum": ["next"]}, "href": {"type": "string"}}),
+}
+
+# A run that goes on is not recorded, so no outcome is "converging".
+OUTCOMES = (
+    *(phase.value for phase in Phase if phase is not Phase.CONVERGING),
+    history.GAVE_UP,
+    history.SUPERSEDED,
+)
+_ADJUSTED_SIZE = _object({"vcpus": _COUNT, "memory_mb": _COUNT})
+
+HISTORY_RESPONSE = _object(
+    {
+        "xloud_history": {
+            "type": "array",
+            "maxItems": history.LENGTH,
+            "items": _object(
+                {
+                    "at": {"type": "string"},
+                    "by": {"type": "string"},
+                    "request_id": {"type": "string"},
+                    "from": _ADJUSTED_SIZE,
+                    "to": _ADJUSTED_SIZE,
+                    # A later nova-xloud on the host may know more outcomes.
+                    "outcome": {"type": "string"},
+                    "code": {"type": "string"},
+                }
+            ),
+        }
     }
 )

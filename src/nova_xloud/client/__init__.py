@@ -17,6 +17,7 @@ docs/client.md.
 from __future__ import annotations
 
 from nova_xloud.client import errors
+from nova_xloud.client.recorded import PastAdjustment, RecordedServer
 from nova_xloud.client.resources import (
     Adjustment,
     Blocker,
@@ -37,8 +38,10 @@ __all__ = [
     "Condition",
     "FourNumbers",
     "Listed",
+    "PastAdjustment",
     "Plan",
     "Progress",
+    "RecordedServer",
     "Refusal",
     "Size",
     "Stage",

@@ -200,14 +200,14 @@ class PlacementUnavailable(AdjustmentRefused):
 
 
 class NotInstalled(ClientError):
-    """This cloud's nova-api runs without nova-xloud."""
+    """This cloud's nova-api runs without nova-xloud, or with one too old for the request."""
 
     def __init__(self) -> None:
         super().__init__(
-            "this cloud's nova-api runs without nova-xloud, so it does not know the URL that was "
-            "asked for",
-            "Ask the cloud's administrator to run nova-api with nova-xloud; nova-xloud-status "
-            "upgrade check names the services that run without it.",
+            "this cloud's nova-api runs without nova-xloud, or with an older one, so it does not "
+            "know the URL that was asked for",
+            "Ask the cloud's administrator to run nova-api with a nova-xloud that is as new as "
+            "this client; nova-xloud-status upgrade check names the services that run without it.",
         )
 
 

@@ -7,7 +7,7 @@ have. They are in the ``body`` of a :class:`Status` or a :class:`Plan`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -163,11 +163,11 @@ class Status:
             numbers=_numbers(body["vcpus"], body["memory_mb"]),
             vcpu_step=body["vcpu_step"],
             generation=body["generation"],
-            conditions=tuple(_condition(told) for told in body["conditions"]),
+            conditions=conditions_of(body),
             blockers=_blockers(body),
             from_host=body["source"] == "host",
             body=body,
-            autoscale=_autoscale(body.get("autoscale")),
+            autoscale=autoscale_of(body),
         )
 
     @property
@@ -210,8 +210,7 @@ class Status:
         That is the reason of ``Converged`` if this condition is false, and the reason of every
         other condition that is true.
         """
-        wrong = [one for one in self.conditions if one.status is not (one.type == CONVERGED)]
-        return tuple(dict.fromkeys(one.reason for one in wrong))
+        return reasons_of(self.conditions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,11 +281,22 @@ class Listed:
     error: Exception | None = None
 
 
+def reasons_of(conditions: Iterable[Condition]) -> tuple[str, ...]:
+    """Return the reason codes of all that is not as it should be, each once.
+
+    See :attr:`Status.reasons`.
+    """
+    wrong = [one for one in conditions if one.status is not (one.type == CONVERGED)]
+    return tuple(dict.fromkeys(one.reason for one in wrong))
+
+
 def _size(told: Mapping[str, int] | None) -> Size | None:
     return None if told is None else Size(told["vcpus"], told["memory_mb"])
 
 
-def _autoscale(told: Mapping[str, Any] | None) -> Autoscale | None:
+def autoscale_of(body: Mapping[str, Any]) -> Autoscale | None:
+    """Return the ``autoscale`` of an answer; None if the answer has none."""
+    told = body.get("autoscale")
     if told is None:
         return None
     return Autoscale(
@@ -311,8 +321,12 @@ def _numbers(vcpus: Mapping[str, Any], memory_mb: Mapping[str, Any]) -> FourNumb
     )
 
 
-def _condition(told: Mapping[str, Any]) -> Condition:
-    return Condition(told["type"], told["status"], told["reason"], told["message"], told["since"])
+def conditions_of(body: Mapping[str, Any]) -> tuple[Condition, ...]:
+    """Return the ``conditions`` of an answer."""
+    return tuple(
+        Condition(told["type"], told["status"], told["reason"], told["message"], told["since"])
+        for told in body["conditions"]
+    )
 
 
 def _blockers(body: Mapping[str, Any]) -> tuple[Blocker, ...]:

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 from keystoneauth1.exceptions import ClientException
 from openstack.connection import Connection
@@ -15,6 +16,7 @@ from openstack.exceptions import SDKException
 from openstack.service_description import ServiceDescription
 
 from nova_xloud.client.errors import NotInstalled, check
+from nova_xloud.client.recorded import PastAdjustment, RecordedServer
 from nova_xloud.client.resources import Adjustment, Listed, Plan, Status
 from nova_xloud.client.waiting import Progress, Waiting
 from nova_xloud.core.autoscaling.mode import OF_FLAVOR
@@ -120,6 +122,71 @@ class Xloud:
         """
         return self._status(self.find_server(server).id)
 
+    def get_history(self, server: Any) -> tuple[PastAdjustment, ...]:
+        """Return a server's last adjustments, newest first, at most ten.
+
+        They are read from Nova's database, so the server's compute host may be down.
+
+        :raises AdjustmentRefused: the history cannot be read, for example because the server is
+            gone, or the policy does not allow it
+        :raises NotInstalled: this cloud's nova-api runs without nova-xloud, or with one that is too
+            old
+        :raises openstack.exceptions.SDKException: as in :meth:`adjust`
+        """
+        path = f"/servers/{self.find_server(server).id}/xloud-history"
+        return tuple(PastAdjustment.from_body(one) for one in self._get(path)["xloud_history"])
+
+    def recorded_servers(
+        self,
+        limit: int | None = None,
+        *,
+        project_id: str | None = None,
+        all_projects: bool = False,
+        host: str | None = None,
+        converged: bool | None = None,
+        marker: str | None = None,
+    ) -> Iterator[RecordedServer]:
+        """Yield servers with the sizes and conditions that were recorded last, newest first.
+
+        This is one request for each page of Nova's list, and no compute host is asked.
+        :meth:`servers` asks each server's host instead. A page is read when it is needed.
+
+        :param limit: the largest number of servers; None: all
+        :param project_id: only servers of this project; None: of the project of the connection.
+            Another project is for administrators
+        :param all_projects: servers of all projects; for administrators
+        :param host: only servers on this compute host; for administrators
+        :param converged: only servers that are converged, or that are not; None: both
+        :param marker: begin after the server with this ID
+        :raises AdjustmentRefused: the policy does not allow it, or there is no server ``marker``
+        :raises NotInstalled: this cloud's nova-api runs without nova-xloud, or with one that is too
+            old
+        :raises openstack.exceptions.SDKException: the servers cannot be listed
+        """
+        asked = {"project_id": project_id, "host": host, "limit": limit, "marker": marker}
+        query = {name: str(value) for name, value in asked.items() if value is not None}
+        query |= {"all_projects": "true"} if all_projects else {}
+        query |= {} if converged is None else {"converged": str(converged).lower()}
+        pages = self._pages("/os-xloud-servers", query, "xloud_servers")
+        yield from islice((RecordedServer.from_body(one) for one in pages), limit)
+
+    def _pages(self, path: str, query: dict[str, str], key: str) -> Iterator[dict[str, Any]]:
+        while True:
+            body = self._get(path, query)
+            yield from body[key]
+            following = [
+                one["href"] for one in body.get(f"{key}_links", ()) if one["rel"] == "next"
+            ]
+            if not following:
+                return
+            # The href may name an address of nova-api that this client does not reach.
+            query = dict(parse_qsl(urlsplit(following[0]).query))
+
+    def _get(self, path: str, query: dict[str, str] | None = None) -> Any:
+        response = self.compute.get(path, params=query or {}, skip_cache=True)
+        check(response)
+        return response.json()
+
     def servers(self, limit: int | None = None, **query: Any) -> Iterator[Listed]:
         """Yield servers with their statuses, in the order of Nova's list.
 
@@ -180,9 +247,8 @@ class Xloud:
         return response
 
     def _status(self, server_id: str) -> Status:
-        response = self.compute.get(f"/servers/{server_id}/xloud-status", skip_cache=True)
-        check(response)
-        return Status.from_body(server_id, response.json()["xloud_status"])
+        body = self._get(f"/servers/{server_id}/xloud-status")
+        return Status.from_body(server_id, body["xloud_status"])
 
     def _listed(self, server: Any) -> Listed:
         try:

@@ -238,7 +238,8 @@ def decide_now(
     seen = observe(instance, check or check_adjustable)
     bounds = bounds_of(seen.view.facts, host)
     scaled = not seen.view.scaling.is_off
-    plan = decide(request, seen.state, bounds, now, instance.request_id, scaled=scaled)
+    who = instance.user_id
+    plan = decide(request, seen.state, bounds, now, instance.request_id, by=who, scaled=scaled)
     if isinstance(plan, Refused):
         raise plan
     return seen, plan

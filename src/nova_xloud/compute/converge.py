@@ -308,7 +308,8 @@ class _Run:
 
     def _sample(self, seen: Observation, record: Desired, reserved: Size) -> None:
         state = replace(seen.state, desired=record, reserved=reserved)
-        self._meter.sampled(self._instance.uuid, sample.of_run(state, self._clock.date()))
+        found = sample.of_run(state, self._clock.date())
+        self._meter.sampled(self._instance.uuid, found, self._instance.project_id)
 
     def _execute(self, step: steps.Step, seen: Observation) -> None:
         date = self._clock.date()

@@ -70,7 +70,13 @@ def outcome_record(
         desired.tries,
     ) and conditions.same(recorded_conditions, desired.recorded_conditions):
         return desired
-    return replace(desired, progress=progress, recorded_conditions=recorded_conditions, tries=tries)
+    return replace(
+        desired,
+        progress=progress,
+        recorded_conditions=recorded_conditions,
+        tries=tries,
+        history=desired.history.ended(progress.phase.value, progress.code),
+    )
 
 
 def finish(instance: Instance, seen: Observation, run: RunState, record: Desired) -> Size:

@@ -78,8 +78,11 @@ class Meter(Protocol):
             follows
         """
 
-    def sampled(self, uuid: str, sample: Sample) -> None:
-        """Take over the newest sizes and conditions that a run knows of an instance."""
+    def sampled(self, uuid: str, sample: Sample, project_id: str = "") -> None:
+        """Take over the newest sizes and conditions that a run knows of an instance.
+
+        :param project_id: the project that the instance belongs to; empty if it is not known
+        """
 
     def ended(self, uuid: str, phase: Phase, code: str, *, asked: bool) -> None:
         """Count a run that has ended.
@@ -123,7 +126,7 @@ class NoMeter:
     def admitted(self, uuid: str, generation: int, began: float, *, nothing_to_do: bool) -> None:
         """Do not count the adjustment; see :meth:`nova_xloud.compute.meter.Meter.admitted`."""
 
-    def sampled(self, uuid: str, sample: Sample) -> None:
+    def sampled(self, uuid: str, sample: Sample, project_id: str = "") -> None:
         """Drop the sample; see :meth:`nova_xloud.compute.meter.Meter.sampled`."""
 
     def ended(self, uuid: str, phase: Phase, code: str, *, asked: bool) -> None:

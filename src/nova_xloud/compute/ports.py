@@ -266,6 +266,8 @@ class Instance:
         answered lately. Must not be called under the lock
     :ivar logged: returns a context in which this thread logs with the id of the request
     :ivar node: the hypervisor hostname of the compute node that the instance is on; may be empty
+    :ivar user_id: the id of the user who has sent that request; empty if no user has
+    :ivar project_id: the project that the instance belongs to
     """
 
     uuid: str
@@ -281,6 +283,8 @@ class Instance:
     placement_answers: Callable[[float], bool] = lambda within: True
     logged: Callable[[], AbstractContextManager[Any]] = nullcontext
     node: str = ""
+    user_id: str = ""
+    project_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

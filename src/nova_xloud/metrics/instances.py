@@ -30,7 +30,7 @@ class _Exported:
     """What is exported of one instance.
 
     :ivar maximum: the size of the flavor; None before the first pass over the instance
-    :ivar project_id: empty before the first pass over the instance
+    :ivar project_id: the project that the instance belongs to; empty if it is not known
     """
 
     sample: Sample
@@ -50,13 +50,15 @@ class Instances(Collector):
         self._deferred: frozenset[str] = frozenset()
         self._lock = threading.Lock()
 
-    def sampled(self, uuid: str, sample: Sample) -> None:
-        """Export ``sample``, which a run has taken of one instance, until there is a later one."""
+    def sampled(self, uuid: str, sample: Sample, project_id: str = "") -> None:
+        """Export ``sample``, which a run has taken of one instance, until there is a later one.
+
+        :param project_id: the project that the instance belongs to; empty if it is not known
+        """
         with self._lock:
-            exported = self._exported.get(uuid)
-            self._exported[uuid] = (
-                replace(exported, sample=sample) if exported else _Exported(sample)
-            )
+            before = self._exported.get(uuid, _Exported(sample))
+            project_id = project_id or before.project_id
+            self._exported[uuid] = replace(before, sample=sample, project_id=project_id)
 
     def pass_finished(self, entries: Mapping[str, PassEntry]) -> None:
         """Export the entries of a pass, and drop all instances that are not in ``entries``.
@@ -73,6 +75,8 @@ class Instances(Collector):
 
     def scaled(self, recommended: Mapping[str, Size], deferred: frozenset[str]) -> None:
         """Export what a round of automatic growth has found, in place of what the one before found.
+
+        An instance of which there is no sample has no recommended size at a scrape either.
 
         :param recommended: by UUID, the recommended size of each instance that has one
         :param deferred: the UUIDs of the instances of which ``GrowthDeferred`` is true
@@ -94,7 +98,8 @@ class Instances(Collector):
             also = frozenset({GROWTH_DEFERRED}) if uuid in deferred else frozenset()
             _add(families, uuid, one, also)
         for uuid, size in recommended.items():
-            _add_size(families, uuid, "recommended", size)
+            if uuid in exported:
+                _add_size(families, (uuid, exported[uuid].project_id), "recommended", size)
         return families.values()
 
 
@@ -130,18 +135,18 @@ def _families() -> dict[str, GaugeMetricFamily]:
             "nova_xloud_instance_vcpus",
             "vCPUs of an instance: desired, reserved, actuated, observed, the flavor's maximum, "
             "and recommended if it is scaled automatically.",
-            labels=("instance_uuid", "kind"),
+            labels=("instance_uuid", "project_id", "kind"),
         ),
         "memory": GaugeMetricFamily(
             "nova_xloud_instance_memory_bytes",
             "Memory of an instance in bytes: desired, reserved, actuated, observed, the flavor's "
             "maximum, and recommended if it is scaled automatically.",
-            labels=("instance_uuid", "kind"),
+            labels=("instance_uuid", "project_id", "kind"),
         ),
         "condition": GaugeMetricFamily(
             "nova_xloud_instance_condition",
             "Whether a condition of an instance is true (1) or false (0).",
-            labels=("instance_uuid", "type"),
+            labels=("instance_uuid", "project_id", "type"),
         ),
         "info": GaugeMetricFamily(
             "nova_xloud_instance_info",
@@ -155,22 +160,30 @@ def _add(
     families: Mapping[str, GaugeMetricFamily], uuid: str, one: _Exported, also: frozenset[str]
 ) -> None:
     found = one.sample.conditions | also
+    of_instance = (uuid, one.project_id)
     for kind, size in _sizes(one):
-        _add_size(families, uuid, kind, size)
+        _add_size(families, of_instance, kind, size)
     # Conditions that are false are exported too, so that an alert sees when one ends.
     for name in conditions.TYPES:
-        families["condition"].add_metric((uuid, name), name in found)
+        families["condition"].add_metric((*of_instance, name), name in found)
     if one.project_id:
-        families["info"].add_metric((uuid, one.project_id), 1)
+        families["info"].add_metric(of_instance, 1)
 
 
 def _add_size(
-    families: Mapping[str, GaugeMetricFamily], uuid: str, kind: str, size: Size | Observed
+    families: Mapping[str, GaugeMetricFamily],
+    of_instance: tuple[str, str],
+    kind: str,
+    size: Size | Observed,
 ) -> None:
+    """Add a size to the families of vCPUs and memory; a resource that is None is left out.
+
+    :param of_instance: the UUID of the instance and the ID of its project
+    """
     if size.vcpus is not None:
-        families["vcpus"].add_metric((uuid, kind), size.vcpus)
+        families["vcpus"].add_metric((*of_instance, kind), size.vcpus)
     if size.memory_mb is not None:
-        families["memory"].add_metric((uuid, kind), size.memory_mb * MIB)
+        families["memory"].add_metric((*of_instance, kind), size.memory_mb * MIB)
 
 
 def _sizes(one: _Exported) -> Iterator[tuple[str, Size | Observed]]:

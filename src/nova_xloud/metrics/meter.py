@@ -155,15 +155,17 @@ class PrometheusMeter:
             self._admitted[uuid] = _Admitted(generation, began)
 
     @_never_raises
-    def sampled(self, uuid: str, sample: Sample) -> None:
+    def sampled(self, uuid: str, sample: Sample, project_id: str = "") -> None:
         """Export ``sample``, and record the time of the adjustment if its size is reached.
 
         The time since the request came is recorded once when QEMU has the desired size
         (``nova_xloud_adjustment_actuated_seconds``), and once when the guest was seen to have it
         too (``nova_xloud_adjustment_observed_seconds``). No time is recorded if the sample has
         another generation than the instance's last admitted adjustment.
+
+        :param project_id: the project that the instance belongs to; empty if it is not known
         """
-        self._instances.sampled(uuid, sample)
+        self._instances.sampled(uuid, sample, project_id)
         with self._lock:
             self._time(uuid, sample)
 

@@ -210,6 +210,14 @@ CALLED = (
             "nova.api.openstack.common:ViewBuilder._get_href_link",
             "self, request, identifier, collection_name",
         ),
+        (
+            "nova.api.openstack.common:ViewBuilder._get_collection_links",
+            "self, request, items, collection_name",
+        ),
+        (
+            "nova.compute.api:API.get_all",
+            "self, context, search_opts, limit, marker, expected_attrs, sort_keys, sort_dirs",
+        ),
         ("nova.rpc:get_client", "target, version_cap, serializer"),
         ("nova.rpc:ClientRouter", "class"),
     ),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The routes of the two REST resources of nova-xloud, to be added to Nova's ``ROUTE_LIST``."""
+"""The routes of the REST resources of nova-xloud, to be added to Nova's ``ROUTE_LIST``."""
 
 from __future__ import annotations
 
@@ -9,16 +9,25 @@ from typing import Any
 from nova.api.openstack import wsgi
 
 from nova_xloud.api import request_body
-from nova_xloud.api.controllers import XloudAdjustController, XloudStatusController
+from nova_xloud.api.controllers import (
+    XloudAdjustController,
+    XloudHistoryController,
+    XloudServersController,
+    XloudStatusController,
+)
 
 
 def routes() -> tuple[tuple[str, dict[str, list[Any]]], ...]:
-    """Return ``(path, {method: [resource factory, action]})`` for adjust and for status."""
+    """Return ``(path, {method: [resource factory, action]})`` for each resource."""
     adjust = functools.partial(_resource, XloudAdjustController)
     status = functools.partial(_resource, XloudStatusController)
+    history = functools.partial(_resource, XloudHistoryController)
+    servers = functools.partial(_resource, XloudServersController)
     return (
         ("/os-xloud-adjust/{server_id}", {"POST": [adjust, "adjust"]}),
         ("/servers/{server_id}/xloud-status", {"GET": [status, "show"]}),
+        ("/servers/{server_id}/xloud-history", {"GET": [history, "index"]}),
+        ("/os-xloud-servers", {"GET": [servers, "index"]}),
     )
 
 

@@ -25,6 +25,7 @@ def test_what_openstack_loads_needs_no_nova() -> None:
     assert done.returncode == 0, done.stderr
     assert sorted(done.stdout.splitlines()) == [
         "server_adjust AdjustServer",
+        "server_adjust_history ListHistory",
         "server_adjust_list ListAdjustments",
         "server_adjust_show ShowAdjustment",
         "xloud nova_xloud.client.plugin",

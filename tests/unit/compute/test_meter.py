@@ -41,7 +41,7 @@ class Notes(NoMeter):
     def admitted(self, uuid: str, generation: int, began: float, *, nothing_to_do: bool) -> None:
         self.told.append(("admitted", uuid, generation, nothing_to_do))
 
-    def sampled(self, uuid: str, sample: Sample) -> None:
+    def sampled(self, uuid: str, sample: Sample, project_id: str = "") -> None:
         assert uuid == UUID
         self.samples.append(sample)
 

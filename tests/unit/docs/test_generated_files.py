@@ -13,7 +13,8 @@ import openapi_spec_validator
 import pytest
 
 from nova_xloud import errors
-from nova_xloud.api import openapi, schemas
+from nova_xloud.api import openapi, schemas, servers_query
+from nova_xloud.client.commands.history import ListHistory
 from nova_xloud.core.convergence import dry_run
 from tests import generated, remedy_tables
 
@@ -80,6 +81,20 @@ def test_every_step_of_a_dry_run_is_in_the_api_reference():
     assert [name for name in dry_run.STEP_NAMES if f"``{name}``" not in page] == []
 
 
+def test_every_outcome_of_the_history_is_in_the_pages():
+    root = pathlib.Path(__file__).parents[3]
+    reference = (root / "api-ref/source/parameters.yaml").read_text()
+    page = (root / "docs/reference/api.md").read_text()
+    assert [name for name in schemas.OUTCOMES if f"``{name}``" not in reference] == []
+    assert [name for name in schemas.OUTCOMES if f"`{name}`" not in page] == []
+    assert [name for name in schemas.OUTCOMES if name not in ListHistory._description] == []
+
+
+def test_every_parameter_of_the_list_is_in_the_openapi_document():
+    told = openapi.document()["paths"]["/os-xloud-servers"]["get"]["parameters"]
+    assert [one["name"] for one in told] == list(servers_query.NAMES)
+
+
 def test_every_refusal_is_in_the_openapi_document():
     refusals = [cls for cls in errors.Refused.__subclasses__() if "code" in vars(cls)]
     assert len(refusals) > 5
@@ -104,7 +119,13 @@ def _keywords(schema):
 
 def test_schemas_mean_the_same_in_the_draft_of_openapi():
     used = set()
-    for schema in (schemas.ADJUST, schemas.ADJUST_RESPONSE, schemas.STATUS_RESPONSE):
+    for schema in (
+        schemas.ADJUST,
+        schemas.ADJUST_RESPONSE,
+        schemas.STATUS_RESPONSE,
+        schemas.HISTORY_RESPONSE,
+        schemas.SERVERS_RESPONSE,
+    ):
         used |= set(_keywords(schema))
     assert "additionalProperties" in used
     assert not used & CHANGED_SINCE_DRAFT_4

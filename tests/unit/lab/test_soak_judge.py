@@ -95,7 +95,7 @@ def test_what_is_left_on_a_host_is_found(leak: Leak, words: str) -> None:
 def test_a_record_that_grows_is_found() -> None:
     def leak(one: Sample) -> Sample:
         keys = "xloud_* keys of one server, at most"
-        return replace(one, host={**one.host, keys: one.host[keys] + one.done.adjustments // 20})
+        return replace(one, host={**one.host, keys: one.host[keys] + one.done.adjustments // 10})
 
     (problem,) = wrong(leak)
     assert "xloud_* keys of one server" in problem

@@ -15,6 +15,7 @@ from nova_xloud.core.autoscaling.settings import Mode
 from nova_xloud.core.instance import conditions
 from nova_xloud.core.instance.asked import Asked
 from nova_xloud.core.instance.desired import Desired, replaced
+from nova_xloud.core.instance.history import History
 from nova_xloud.core.instance.lifecycle import Condition, Phase, Progress
 from nova_xloud.core.size import Size
 from tests.unit.lab.soak_samples import run
@@ -102,6 +103,9 @@ def test_the_largest_record_of_a_server_that_exists_counts(layout: Any) -> None:
 
 
 def test_the_bound_of_a_record_is_the_fullest_record_without_a_resize() -> None:
+    past = History()
+    for _ in range(12):
+        past = past.admitted("now", "req-1", Size(1, 512), Size(2, 512), "somebody")
     kinds = [Condition(kind, True, "reason", "message", "now") for kind in conditions.TYPES]
     fullest = Desired(
         persisted=Size(1, 512),
@@ -115,6 +119,7 @@ def test_the_bound_of_a_record_is_the_fullest_record_without_a_resize() -> None:
         given_up=kinds[0],
         autoscale=Mode.ON,
         asked=Asked("2026-11-30T12:00:00Z", 1, 512),
+        history=past,
     )
     record = replaced({}, fullest, "4:1024:name")
     assert len(record) == bounds.RECORD_KEYS

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from nova_xloud.compute.meter import PassEntry
+from nova_xloud.compute.meter import PassEntry, RoundReport
 from nova_xloud.core.instance.lifecycle import Phase
 from nova_xloud.core.instance.sample import Sample
 from nova_xloud.core.size import Observed, Size
@@ -136,7 +136,7 @@ def test_a_pass_has_all_instances_and_forgets_the_others(meter: PrometheusMeter)
     meter.sampled("gone", ON_ITS_WAY)
     meter.pass_finished(0.25, {UUID: PassEntry(THERE, MAXIMUM, "its project")})
     assert gauges(meter, "gone") == {}
-    assert gauges(meter, UUID) == {
+    assert gauges(meter, UUID, "its project") == {
         "desired": (3, 768 * 2**20),
         "reserved": (3, 768 * 2**20),
         "actuated": (3, 768 * 2**20),
@@ -152,14 +152,32 @@ def test_a_pass_has_all_instances_and_forgets_the_others(meter: PrometheusMeter)
     assert times(meter)["observed"] == (0, 0)
 
 
-def gauges(meter: PrometheusMeter, uuid: str) -> dict[str, tuple[float | None, float | None]]:
+def gauges(
+    meter: PrometheusMeter, uuid: str, project: str = ""
+) -> dict[str, tuple[float | None, float | None]]:
     found = {}
     for kind in ("desired", "reserved", "actuated", "observed", "maximum"):
-        labels = {"instance_uuid": uuid, "kind": kind}
+        labels = {"instance_uuid": uuid, "project_id": project, "kind": kind}
         vcpus = value(meter, "instance_vcpus", **labels)
         if vcpus is not None:
             found[kind] = (vcpus, value(meter, "instance_memory_bytes", **labels))
     return found
+
+
+def test_each_series_of_an_instance_names_its_project(meter: PrometheusMeter) -> None:
+    meter.sampled(UUID, THERE, "its project")
+    recommended = {UUID: MAXIMUM, "never seen": MAXIMUM}
+    meter.round_finished(RoundReport(0.1, {}, recommended, {}, {}, frozenset(), 0.0, 0.0))
+    meter.sampled(UUID, THERE)
+    of_instances = [
+        sample.labels
+        for family in meter.registry.collect()
+        for sample in family.samples
+        if "instance_uuid" in sample.labels
+    ]
+    found = {(labels["instance_uuid"], labels["project_id"]) for labels in of_instances}
+    assert found == {(UUID, "its project")}
+    assert "recommended" in {labels.get("kind") for labels in of_instances}
 
 
 def test_what_a_pass_has_not_seen_is_as_it_was(meter: PrometheusMeter) -> None:

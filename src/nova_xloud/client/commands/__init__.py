@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The commands ``openstack server adjust``, ``server adjust show`` and ``server adjust list``."""
+"""The commands ``openstack server adjust``, with ``show``, ``list`` and ``history``."""

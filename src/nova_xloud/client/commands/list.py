@@ -14,7 +14,10 @@ from osc_lib.exceptions import CommandError
 
 from nova_xloud.client.commands.base import EXIT_CODES_OF_READING, XloudCommand
 from nova_xloud.client.commands.columns import ListColumn, NameColumn
+from nova_xloud.client.errors import Forbidden, NotInstalled
+from nova_xloud.client.recorded import RecordedServer
 from nova_xloud.client.resources import Listed, Status
+from nova_xloud.core.size import Size
 
 _COLUMNS = (
     "ID",
@@ -79,9 +82,14 @@ List servers with their sizes and whether they are converged
 
 A server is converged if the guest has the desired size, or if the server is off
 and starts with that size. Reasons are the codes of everything that is not as it
-should be. If the status of a server cannot be read (its compute host runs
-without nova-xloud, for example), the reason says why, and sizes and Converged
-are None.
+should be.
+
+By default the list has what was recorded last, in one request for each page of
+servers: vCPUs and Memory MiB are the desired size. --long, --name and
+--recommended ask the compute host of each server instead, which takes longer.
+vCPUs and Memory MiB are then what the guest has. If a status cannot be read
+(for example because the compute host runs without nova-xloud), the reason says
+why, and sizes and Converged are None.
 
 A table has ID, Name, vCPUs, Memory MiB, Converged and Reasons, and leaves the
 ID out if the terminal is too narrow for it. --long has more columns, and -c
@@ -113,7 +121,8 @@ examples:
         parser.add_argument(
             "--not-converged",
             action="store_true",
-            help="List only servers that are not converged, or whose status cannot be read",
+            help="List only servers that are not converged, or, where the hosts are asked, whose "
+            "status cannot be read",
         )
         parser.add_argument(
             "--recommended",
@@ -140,6 +149,51 @@ examples:
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> Listing:
+        recorded = None if _needs_hosts(parsed_args) else self._recorded(parsed_args)
+        if recorded is not None:
+            if parsed_args.not_converged:
+                recorded = [one for one in recorded if not one.converged]
+            return _shown(parsed_args, _COLUMNS, [tuple(_recorded_row(one)) for one in recorded])
+        found = self._found(parsed_args)
+        if parsed_args.not_converged:
+            found = [one for one in found if one.status is None or not one.status.converged]
+        wanted = parsed_args.recommended
+        if wanted:
+            found = [one for one in found if one.status and one.status.recommends_change]
+        columns = _COLUMNS + (_LONG if parsed_args.long else ())
+        columns += _RECOMMENDED if wanted else ()
+        rows = [
+            (*_row(one, parsed_args.long), *(_recommended(one.status) if wanted else ()))
+            for one in found
+        ]
+        return _shown(parsed_args, columns, rows)
+
+    def _recorded(self, parsed_args: argparse.Namespace) -> list[RecordedServer] | None:
+        """Return the servers as they are recorded; None if the API is too old for this list.
+
+        :raises CommandError: an option is for administrators
+        """
+        try:
+            return list(
+                self.xloud.recorded_servers(
+                    parsed_args.limit,
+                    all_projects=parsed_args.all_projects,
+                    host=parsed_args.host,
+                    marker=parsed_args.marker,
+                )
+            )
+        except NotInstalled:
+            return None
+        except Forbidden as error:
+            if option := _for_admins(parsed_args):
+                raise CommandError(_ADMIN.format(option)) from error
+            raise
+
+    def _found(self, parsed_args: argparse.Namespace) -> list[Listed]:
+        """Return the servers with their statuses, each of which is a request.
+
+        :raises CommandError: an option is for administrators
+        """
         asked = {
             "compute_host": parsed_args.host,
             "all_projects": parsed_args.all_projects,
@@ -157,28 +211,43 @@ examples:
             # Nova shows the host to administrators only. For others it ignores the query, and lists
             # all their servers.
             raise CommandError(_ADMIN.format("--host"))
-        if parsed_args.not_converged:
-            found = [one for one in found if one.status is None or not one.status.converged]
-        wanted = parsed_args.recommended
-        if wanted:
-            found = [one for one in found if one.status and one.status.recommends_change]
-        columns = _COLUMNS + (_LONG if parsed_args.long else ())
-        columns += _RECOMMENDED if wanted else ()
-        rows = [
-            (*_row(one, parsed_args.long), *(_recommended(one.status) if wanted else ()))
-            for one in found
-        ]
-        if parsed_args.formatter == "table":
-            if wanted and not (parsed_args.long or parsed_args.columns):
-                parsed_args.columns = list(_SHORT_RECOMMENDED)
-            elif parsed_args.long or parsed_args.columns:
-                for row in rows:
-                    row[columns.index("Reasons")].width = _REASONS
-            else:
-                # The rows stay whole, because cliff sorts them by any of their columns.
-                short = [_only(_SHORT, columns, row) for row in rows]
-                parsed_args.columns = _fit(_SHORT, short, _width(parsed_args))
-        return columns, rows
+        return found
+
+
+def _needs_hosts(parsed_args: argparse.Namespace) -> bool:
+    """Return whether an option asks for what only Nova's list or the compute hosts know."""
+    return bool(parsed_args.long or parsed_args.name or parsed_args.recommended)
+
+
+def _for_admins(parsed_args: argparse.Namespace) -> str:
+    """Return the option that is for administrators, if one was given; else an empty text."""
+    if parsed_args.all_projects:
+        return "--all-projects"
+    return "--host" if parsed_args.host else ""
+
+
+def _shown(
+    parsed_args: argparse.Namespace, columns: tuple[str, ...], rows: list[tuple[Any, ...]]
+) -> Listing:
+    """Return the listing, after the columns and widths of a table were chosen."""
+    if parsed_args.formatter == "table":
+        if parsed_args.recommended and not (parsed_args.long or parsed_args.columns):
+            parsed_args.columns = list(_SHORT_RECOMMENDED)
+        elif parsed_args.long or parsed_args.columns:
+            for row in rows:
+                row[columns.index("Reasons")].width = _REASONS
+        else:
+            # The rows stay whole, because cliff sorts them by any of their columns.
+            short = [_only(_SHORT, columns, row) for row in rows]
+            parsed_args.columns = _fit(_SHORT, short, _width(parsed_args))
+    return columns, rows
+
+
+def _recorded_row(server: RecordedServer) -> Iterator[Any]:
+    yield from (server.id, NameColumn(server.name))
+    yield from _bounded(server.desired, server.minimum, server.maximum)
+    yield server.converged
+    yield ListColumn(list(server.reasons))
 
 
 def _row(listed: Listed, is_long: bool) -> Iterator[Any]:
@@ -240,8 +309,13 @@ def _sizes(status: Status | None) -> Iterator[int | None]:
     if status is None:
         yield from [None] * 6
         return
+    yield from _bounded(status.current, status.minimum, status.maximum)
+
+
+def _bounded(*sizes: Size) -> Iterator[int]:
+    """Yield the vCPUs of the sizes, and then their memory, in the order of the columns."""
     for resource in ("vcpus", "memory_mb"):
-        for size in (status.current, status.minimum, status.maximum):
+        for size in sizes:
             yield getattr(size, resource)
 
 

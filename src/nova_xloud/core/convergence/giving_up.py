@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from nova_xloud.core.instance import history
 from nova_xloud.core.instance.desired import Desired
 from nova_xloud.core.instance.lifecycle import GAVE_UP, Condition
 from nova_xloud.core.instance.state import InstanceState
@@ -77,7 +78,10 @@ def after_try(desired: Desired, state: InstanceState, code: str, limit: int, now
         f"keeps {live or persisted}. Ask again when the reason has gone"
     )
     given_up = Condition(GAVE_UP, True, reason, message, now)
-    return replace(desired, persisted=persisted, live=live, tries=0, given_up=given_up)
+    past = desired.history.ended(history.GAVE_UP, reason)
+    return replace(
+        desired, persisted=persisted, live=live, tries=0, given_up=given_up, history=past
+    )
 
 
 def _is_try(desired: Desired, state: InstanceState, code: str) -> bool:

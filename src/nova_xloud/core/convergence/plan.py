@@ -9,6 +9,7 @@ from nova_xloud.core.autoscaling.mode import mode_of
 from nova_xloud.core.instance import pinned
 from nova_xloud.core.instance.asked import Asked
 from nova_xloud.core.instance.desired import AdmittedRequest, Desired
+from nova_xloud.core.instance.history import AUTOSCALE
 from nova_xloud.core.instance.state import InstanceState
 from nova_xloud.core.size import Size
 from nova_xloud.core.sizing.bounds import MEMORY, VCPUS, Bounds
@@ -66,6 +67,7 @@ def decide(
     now: str = "",
     request_id: str = "",
     *,
+    by: str = "",
     scaled: bool = False,
 ) -> Plan | Refused:
     """Decide whether ``request`` is allowed, and return the plan or the refusal.
@@ -74,6 +76,7 @@ def decide(
     :param bounds: the bounds of the instance on its host
     :param now: the time now: ISO 8601, UTC
     :param request_id: the id of the API request, which its instance action has too
+    :param by: the id of the user who asks, for the history
     :param scaled: whether the instance is scaled automatically. Then the size that a person asks
         for is recorded also if the instance has it already, because automatic growth does not
         shrink below that size for ``[xloud] autoscale_hold`` seconds
@@ -92,7 +95,7 @@ def decide(
     )
     if refusal is not None:
         return refusal
-    desired = desired_after(request, before, state.desired, now, request_id)
+    desired = desired_after(request, before, state.desired, now, request_id, by)
     after = replace(state, desired=desired)
     # A definition with more than that is no reason to refuse: it is lowered before anything else.
     claim = state.reserved.at_least(after.needed)
@@ -117,17 +120,19 @@ def desired_after(
     desired: Desired,
     now: str = "",
     request_id: str = "",
+    by: str = "",
 ) -> Desired:
     """Return the record that ``request`` leads to, without checking that it is allowed.
 
-    A request without a size keeps ``force``, the tries and ``GaveUp`` as they are. The size that a
-    person asks for is recorded in ``asked`` too.
+    A request without a size keeps ``force``, the tries and ``GaveUp`` as they are, and is no entry
+    of the history. The size that a person asks for is recorded in ``asked`` too.
 
     :param before: the record whose sizes are kept where the request changes nothing: of a resource
         that it leaves out, and the whole persisted size if ``persist`` is False
     :param desired: the current record, from which all else comes, such as generation and conditions
     :param now: the time now: ISO 8601, UTC
     :param request_id: the id of the API request
+    :param by: the id of the user who asks
     """
     persisted = before.persisted
     if request.persist:
@@ -140,6 +145,9 @@ def desired_after(
         after = replace(after, tries=desired.tries, given_up=desired.given_up)
     else:
         after = desired.after(AdmittedRequest(target, persisted, request.force, now, request_id))
+        who = AUTOSCALE if request.automatic else by
+        past = desired.history.admitted(now, request_id, before.target, target, who)
+        after = replace(after, history=past)
         if not request.automatic:
             after = replace(after, asked=Asked(now, request.vcpus, request.memory_mb))
     if request.autoscale is not None:

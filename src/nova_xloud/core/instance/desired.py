@@ -25,6 +25,8 @@ key                        value
                            separated by ``|``
 ``xloud_phase_message``    the message of the phase, for people
 ``xloud_request_id``       the id of the request that asked for the desired size
+``xloud_history_<0..9>``   the last adjustments: see :mod:`~.instance.history`. They are kept at a
+                           resize
 ``xloud_superseded``       the ids of requests that had not ended when the next one was admitted
 ``xloud_condition_<type>`` a condition that was true when conditions were last written: since,
                            reason code and message, separated by ``|``
@@ -49,8 +51,9 @@ from dataclasses import dataclass, field, replace
 
 from nova_xloud.core.autoscaling.mode import mode_of
 from nova_xloud.core.autoscaling.settings import Mode
-from nova_xloud.core.instance import asked, values
+from nova_xloud.core.instance import asked, history, values
 from nova_xloud.core.instance.asked import Asked
+from nova_xloud.core.instance.history import History
 from nova_xloud.core.instance.lifecycle import GAVE_UP, NEVER_ADJUSTED, Condition, Progress
 from nova_xloud.core.instance.values import UnreadableRecord
 from nova_xloud.core.size import Size
@@ -121,6 +124,7 @@ class Desired:
         again; else None
     :ivar autoscale: the mode of automatic growth that was requested; None: the flavor's counts
     :ivar asked: what a person has asked for last; None if nobody has, or it cannot be read
+    :ivar history: the last adjustments, and how each of them ended
     :ivar readable: False if :func:`recorded_instead` has made this record, because the stored one
         cannot be read
     """
@@ -139,6 +143,7 @@ class Desired:
     autoscale: Mode | None = None
     # Not compared, because it is no part of what is desired.
     asked: Asked | None = field(default=None, compare=False)
+    history: History = field(default=History(), compare=False)
 
     @property
     def target(self) -> Size:
@@ -182,15 +187,20 @@ class Desired:
         return (self.persisted, self.live, self.force) == (other.persisted, other.live, other.force)
 
     def same_record(self, other: Desired) -> bool:
-        """Return whether both are equal in all values, also in the two that ``==`` ignores.
+        """Return whether both are equal in all values, also in the three that ``==`` ignores.
 
-        These are ``tries`` and ``asked``.
+        These are ``tries``, ``asked`` and ``history``.
         """
-        return self == other and (self.tries, self.asked) == (other.tries, other.asked)
+        ignored = (self.tries, self.asked, self.history.entries())
+        return self == other and ignored == (other.tries, other.asked, other.history.entries())
 
     def restarted(self) -> Desired:
-        """Return the record after the guest has stopped: no live size, no pending removal."""
-        return replace(self, live=None, removal_pending=None)
+        """Return the record after the guest has stopped: no live size, no pending removal.
+
+        An adjustment to a live size that is under way is superseded.
+        """
+        past = self.history if self.live is None else self.history.superseded()
+        return replace(self, live=None, removal_pending=None, history=past)
 
 
 def from_metadata(
@@ -198,8 +208,9 @@ def from_metadata(
 ) -> Desired:
     """Return the record that an instance has for one flavor, without :func:`read_record`'s checks.
 
-    A record of another flavor does not count, except for its mode of automatic growth. After the
-    revert of a resize, the record that was kept for the revert counts.
+    A record of another flavor does not count, except for its mode of automatic growth and its
+    history, in which an adjustment under way is superseded. After the revert of a resize, the
+    record that was kept for the revert counts.
 
     :param metadata: the instance's ``system_metadata``
     :param key: :func:`flavor_key` of the flavor
@@ -214,8 +225,9 @@ def from_metadata(
     record = _of_flavor(metadata, key, resized_from)
     persisted = values.size(record, "xloud_vcpus", "xloud_memory_mb")
     autoscale = mode_of(metadata.get(_AUTOSCALE))
+    past = history.read(metadata)
     if persisted is None:
-        return Desired(boot, autoscale=autoscale)
+        return Desired(boot, autoscale=autoscale, history=past.superseded())
     pending = None
     if "xloud_removal_pending" in record:
         pending = values.integer(record, "xloud_removal_pending", least=1)
@@ -231,6 +243,7 @@ def from_metadata(
         given_up=values.condition(GAVE_UP, record[_GAVE_UP]) if _GAVE_UP in record else None,
         autoscale=autoscale,
         asked=asked.read(record.get(_ASKED)),
+        history=past,
     )
 
 
@@ -283,8 +296,9 @@ def _of_flavor(
 def recorded_instead(metadata: Mapping[str, str], held: Size, maximum: Size) -> Desired:
     """Return a record that stands in for one that cannot be read: it desires the recorded size.
 
-    The generation is kept if it can be read, else it is 0. ``readable`` is False. All other values
-    are those of an instance that was never adjusted.
+    The generation is kept if it can be read, else it is 0, and so is what can be read of the
+    history. ``readable`` is False. All other values are those of an instance that was never
+    adjusted.
 
     :param held: the size in the instance's columns; it is cut at ``maximum``
     :param maximum: the flavor's vCPUs and memory
@@ -294,7 +308,8 @@ def recorded_instead(metadata: Mapping[str, str], held: Size, maximum: Size) -> 
     except UnreadableRecord:
         generation = 0
     size = Size(min(held.vcpus, maximum.vcpus), min(held.memory_mb, maximum.memory_mb))
-    return Desired(size, generation=generation, readable=False)
+    past = history.read(metadata)
+    return Desired(size, generation=generation, readable=False, history=past)
 
 
 def to_metadata(desired: Desired, key: str) -> dict[str, str]:
@@ -331,6 +346,7 @@ def to_metadata(desired: Desired, key: str) -> dict[str, str]:
     if desired.given_up is not None:
         one = desired.given_up
         data[_GAVE_UP] = f"{one.since}|{one.reason}|{one.message}"
+    data |= desired.history.to_metadata()
     return {name: value[:_LONGEST] for name, value in data.items()}
 
 
@@ -371,7 +387,7 @@ def replaced(
         record[_RESIZED_FROM] = resized_from
         before = metadata if metadata.get("xloud_flavor") == resized_from else _before(metadata)
         for name, value in record_in(before).items():
-            if not name.startswith((_BEFORE, _REVISION, _RESIZED_FROM)):
+            if not name.startswith((_BEFORE, _REVISION, _RESIZED_FROM, history.PREFIX)):
                 record[_BEFORE + name.removeprefix(PREFIX)] = value
     return {**others, **record}
 

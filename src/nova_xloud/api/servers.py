@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Apache-2.0
+"""List servers with what Nova's database has of their sizes, a page at a time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import nova.conf
+from nova import exception
+from nova.api.openstack import common
+
+from nova_xloud.api import policies, recorded
+from nova_xloud.api.servers_query import ServersQuery
+from nova_xloud.errors import Invalid
+
+CONF = nova.conf.CONF
+
+PATH = "os-xloud-servers"
+
+
+def check_policies(context: Any, query: ServersQuery) -> bool:
+    """Raise unless the caller may list the servers that ``query`` asks for.
+
+    :returns: whether the caller may also list servers of other projects, and see their hosts
+    :raises nova.exception.PolicyNotAuthorized: the policy does not allow it
+    """
+    if context.project_id is None and not context.is_admin:
+        # A token of the whole system: it has no project whose servers could be listed.
+        raise exception.PolicyNotAuthorized(action=policies.STATUS)
+    own = {"user_id": context.user_id, "project_id": context.project_id}
+    context.can(policies.STATUS, target=own)
+    is_for_all = not query.is_of_own_project(context.project_id)
+    return bool(context.can(policies.ALL_PROJECTS, target=own, fatal=is_for_all))
+
+
+def page(
+    compute_api: Any, req: Any, query: ServersQuery, *, may_see_all: bool
+) -> dict[str, list[dict[str, Any]]]:
+    """Return one page of servers as the body of the answer.
+
+    The servers are read as Nova's own list reads them, newest first. ``converged`` is judged
+    afterwards: the page has those of ``limit`` servers that match, so it may have fewer, or none,
+    and a link to the next page all the same.
+
+    :param compute_api: ``nova.compute.api.API``
+    :param may_see_all: whether the caller may see servers of other projects, and hosts
+    :raises Invalid: there is no server with the ID ``marker``, or the header ``Host`` cannot be
+        part of the link
+    """
+    context = req.environ["nova.context"]
+    instances = _read(compute_api, context, query, may_see_all=may_see_all)
+    entries = [recorded.list_entry(one, with_host=may_see_all) for one in instances]
+    if query.converged is not None:
+        entries = [one for one in entries if one["converged"] is query.converged]
+    links = _links(req, instances)
+    return {"xloud_servers": entries} | ({"xloud_servers_links": links} if links else {})
+
+
+def _read(compute_api: Any, context: Any, query: ServersQuery, *, may_see_all: bool) -> list[Any]:
+    most = CONF.api.max_limit
+    filters: dict[str, Any] = {"deleted": False}
+    if not query.all_projects:
+        filters["project_id"] = query.project_id or context.project_id
+    if query.host is not None:
+        filters["host"] = query.host
+    try:
+        found = compute_api.get_all(
+            context.elevated() if may_see_all else context,
+            search_opts=filters,
+            limit=min(query.limit or most, most),
+            marker=query.marker,
+            expected_attrs=["flavor", "system_metadata"],
+            sort_keys=["created_at"],
+            sort_dirs=["desc"],
+        )
+    except exception.MarkerNotFound as error:
+        raise Invalid(
+            f"marker is {query.marker!r}, and there is no server with this ID; leave the marker "
+            f"out to begin with the first page"
+        ) from error
+    return list(found)
+
+
+def _links(req: Any, instances: list[Any]) -> list[dict[str, str]]:
+    """Return the link to the next page; nothing if ``instances`` are fewer than a page has.
+
+    :raises Invalid: the request's header ``Host`` cannot be part of a URL
+    """
+    items = [{"uuid": one.uuid} for one in instances]
+    try:
+        links: list[dict[str, str]] = common.ViewBuilder()._get_collection_links(req, items, PATH)
+    except ValueError as error:
+        raise Invalid(f"the header Host cannot be part of a URL: {error}") from error
+    return links
