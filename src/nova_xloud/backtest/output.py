@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Writes the result of a back-test as JSON or as tables."""
+"""Turns the result of a back-test into text: JSON, or tables for a terminal."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ class GuestLoad:
         self._used, self._waited, self._at = {}, {}, self._clock.now()
 
     def advance(self, plugged: Collection[int], online: Collection[int], *, runs: bool) -> None:
-        """Count the time since the last call.
+        """Add to each vCPU's times what it has used and has waited since the last call.
 
         :param plugged: the ids of the vCPUs that libvirt has; the times of all others are dropped
         :param online: the ids of the CPUs that the guest uses

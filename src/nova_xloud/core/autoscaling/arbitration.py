@@ -319,8 +319,10 @@ class _Contest:
     def _told(self, entry: _Entry, value: int, why: str) -> Share:
         """Return the decision to request ``value`` for a guest, with its code and its reason.
 
-        :param why: the code to use if ``value`` makes the guest smaller for others, or defers its
-            growth; unused in all other cases
+        :param why: the code if ``value`` makes the guest smaller for others, or if its growth is
+            deferred. If a part of the growth is granted, the code is ``grow.partial``, and ``why``
+            decides the reason only. If the guest is stuck, ``deferred.stuck`` takes the place of
+            ``why`` for deferred growth. In all other cases ``why`` is not used
         """
         stake = entry.stake
         deferred = max(0, entry.wanted - max(value, stake.desired))

@@ -4,15 +4,20 @@
 =======================================  ===========================================================
 code                                     meaning
 =======================================  ===========================================================
-``xloud.growth_deferred.host_full``      the host has less free than is wanted
+``xloud.growth_deferred.host_full``      the host has less free than is wanted; or a part of the
+                                         growth is granted, and the rest waits for any reason
 ``xloud.growth_deferred.freeing``        not enough is free yet; other guests are giving back
 ``xloud.growth_deferred.kept``           what is free is kept for a guest that comes first
 ``xloud.growth_deferred.pace``           all guests together would grow too much in one round
 ``xloud.growth_deferred.stuck``          the guest does not take what it has got already
 ``xloud.growth_deferred.quota``          the project, or the user, has no quota left
-``xloud.growth_deferred.quota_unknown``  the quota could not be checked
-``xloud.growth_deferred.placement``      Placement cannot be used now
-``xloud.growth_deferred.busy``           another operation holds the instance, or it is not active
+``xloud.growth_deferred.quota_unknown``  nova-conductor could not be asked about the quota, or could
+                                         not check it
+``xloud.growth_deferred.placement``      Placement cannot be used now, or the limits or the usage of
+                                         the quota could not be read
+``xloud.growth_deferred.busy``           another operation holds the instance, it is not active, or
+                                         the compute host cannot make the change now (QEMU does not
+                                         answer, for example)
 ``xloud.growth_deferred.locked``         somebody has locked the instance
 ``xloud.growth_deferred.refused``        the compute host has refused the growth for another reason
 =======================================  ===========================================================
