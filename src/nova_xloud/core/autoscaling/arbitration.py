@@ -321,7 +321,7 @@ class _Contest:
 
         :param why: the code if ``value`` makes the guest smaller for others, or if its growth is
             deferred. If a part of the growth is granted, the code is ``grow.partial``, and ``why``
-            decides the reason only. If the guest is stuck, ``deferred.stuck`` takes the place of
+            says why the rest waits. If the guest is stuck, ``deferred.stuck`` takes the place of
             ``why`` for deferred growth. In all other cases ``why`` is not used
         """
         stake = entry.stake
@@ -336,7 +336,7 @@ class _Contest:
             code = _why_kept(stake)
         kept = "deferred.stuck" if stake.is_stuck else why
         told = self._reason(entry, value, kept if deferred else code, deferred)
-        return Share(value, code, told, deferred)
+        return Share(value, code, told, deferred, kept if deferred else "")
 
     def _reason(self, entry: _Entry, value: int, why: str, deferred: int) -> str:
         now, stake = entry.stake.desired, entry.stake

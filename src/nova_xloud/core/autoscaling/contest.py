@@ -284,12 +284,15 @@ class Share:
     :ivar reason: for people, a sentence with the figures
     :ivar deferred: how much of the recommended growth cannot be requested now, vCPUs or MiB; 0 if
         no growth has to wait
+    :ivar why_deferred: the code of why that has to wait, such as ``deferred.pace``, also where a
+        part is granted; empty if no growth has to wait
     """
 
     value: int
     code: str
     reason: str
     deferred: int = 0
+    why_deferred: str = ""
 
 
 @dataclass(frozen=True, slots=True)

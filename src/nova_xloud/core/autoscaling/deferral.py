@@ -4,8 +4,7 @@
 =======================================  ===========================================================
 code                                     meaning
 =======================================  ===========================================================
-``xloud.growth_deferred.host_full``      the host has less free than is wanted; or a part of the
-                                         growth is granted, and the rest waits for any reason
+``xloud.growth_deferred.host_full``      the host has less free than is wanted
 ``xloud.growth_deferred.freeing``        not enough is free yet; other guests are giving back
 ``xloud.growth_deferred.kept``           what is free is kept for a guest that comes first
 ``xloud.growth_deferred.pace``           all guests together would grow too much in one round
@@ -94,10 +93,8 @@ def of_grant(grant: Grant) -> Deferral | None:
     """
     for share, unit in ((grant.memory_mb, "memory"), (grant.vcpus, "vCPUs")):
         if share.deferred:
-            code = PREFIX + share.code.removeprefix(_FROM_ARBITRATION)
-            # A partial grant has the code of what is granted.
-            known = code if code in CODES else HOST_FULL
-            return Deferral(known, f"{unit}: {share.reason}")
+            code = PREFIX + share.why_deferred.removeprefix(_FROM_ARBITRATION)
+            return Deferral(code, f"{unit}: {share.reason}")
     return None
 
 

@@ -77,10 +77,10 @@ BLOCKED: dict[str, Remedy] = {
     ),
     "xloud.blocked.memory_encryption": Remedy(
         about="memory; vCPUs too, except with plain SEV",
-        means="The guest's memory is pinned, because of `hw:mem_encryption`. With "
-        "`hw:mem_encryption_model` SEV-ES, SEV-SNP or TDX, or where one of their traits is "
-        "required, the state of the vCPUs is encrypted too, and none can be added.",
-        do=_other_flavor_or_image("`hw:mem_encryption`"),
+        means="The guest's memory is pinned, because of `hw:mem_encryption`, or because a trait of "
+        "SEV-ES, SEV-SNP or TDX is required. With these three (`hw:mem_encryption_model`, or the "
+        "trait) the state of the vCPUs is encrypted too, and none can be added.",
+        do=_other_flavor_or_image("`hw:mem_encryption` and such a trait"),
     ),
     "xloud.blocked.vfio": Remedy(
         about=_MEMORY,

@@ -7,6 +7,7 @@ import pytest
 
 from nova_xloud.core.autoscaling.arbitration import arbitrate, low_water, pace
 from nova_xloud.core.autoscaling.contest import Claimant, Grant, HostRoom, Pool, Share
+from nova_xloud.core.autoscaling.deferral import of_grant
 from nova_xloud.core.size import Size
 from nova_xloud.core.sizing.allocation import MEMORY_MB, PCPU, VCPU
 from tests.unit.core.autoscaling.contests import of_memory, of_vcpus, room
@@ -101,6 +102,16 @@ def test_partial_grants_of_vcpus_are_whole_steps() -> None:
     assert sorted(_values(shares)) == [4, 6]
     assert _codes(shares) == ["grow.partial", "grow.partial"]
     assert [share.deferred for share in shares] == [8 - value for value in _values(shares)]
+    assert {share.why_deferred for share in shares} == {"deferred.host_full"}
+
+
+def test_what_a_partial_grant_lacks_is_deferred_for_its_own_reason() -> None:
+    # A quarter of the host may be granted in a round, and the host has room for all of it.
+    (grant,) = arbitrate(room(64, 100_000, used=(2, 1024)), [of_vcpus("a", 2, 40)])
+    assert grant.code == "grow.partial"
+    deferral = of_grant(grant)
+    assert deferral is not None
+    assert deferral.code == "xloud.growth_deferred.pace"
 
 
 def test_who_is_below_the_minimum_comes_first_then_who_is_in_distress() -> None:
@@ -308,6 +319,6 @@ def test_no_guests_no_grants() -> None:
 
 def test_grant_names_the_resource_that_is_deferred() -> None:
     grant = Grant(
-        "a", Share(1, "deferred.pace", "stays", deferred=1), Share(2, "grow", "from 1 to 2")
+        "a", Share(1, "deferred.pace", "stays", 1, "deferred.pace"), Share(2, "grow", "from 1 to 2")
     )
     assert grant.code == "deferred.pace"

@@ -149,6 +149,7 @@ def test_what_is_not_granted_is_deferred(contest: tuple[HostRoom, list[Claimant]
             assert ("deferred" in share.code or share.code == "grow.partial") == (
                 share.deferred > 0
             )
+            assert share.why_deferred.startswith("deferred.") == (share.deferred > 0)
 
 
 @given(contests())
