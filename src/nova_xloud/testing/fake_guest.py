@@ -164,6 +164,10 @@ class FakeGuest:
         self._advance()
         self.load.busy, self.load.share = busy, share
 
+    def has_run(self, cpu_seconds: float) -> None:
+        """Let the guest have used so much CPU time before, as one that has booted long ago."""
+        self.load.earlier = cpu_seconds
+
     def vcpu_times(self) -> dict[int, tuple[int, int]]:
         """Return the nanoseconds that each plugged vCPU has used and has waited, by its id."""
         self._advance()

@@ -18,11 +18,14 @@ class GuestLoad:
     :ivar busy: how many CPUs the guest's programs would use if there were as many
     :ivar share: the part of the wanted time that the host gives, from 0 to 1; the rest is delay,
         the time that vCPUs wait for a CPU of the host
+    :ivar earlier: seconds of CPU time that the guest has used since its start besides, before this
+        was counted; they are in the times of the vCPU with the lowest id
     """
 
     def __init__(self, clock: Clock) -> None:
         self.busy = 0.0
         self.share = 1.0
+        self.earlier = 0.0
         self._clock = clock
         self._at = clock.now()
         # By id of a plugged vCPU: ns used, and ns waited.
@@ -32,6 +35,7 @@ class GuestLoad:
     def boot(self) -> None:
         """Forget all times: a new QEMU process has new threads."""
         self._used, self._waited, self._at = {}, {}, self._clock.now()
+        self.earlier = 0.0
 
     def advance(self, plugged: Collection[int], online: Collection[int], *, runs: bool) -> None:
         """Add to each vCPU's times what it has used and has waited since the last call.
@@ -53,4 +57,8 @@ class GuestLoad:
 
     def times(self) -> dict[int, tuple[int, int]]:
         """Return the nanoseconds that each vCPU has used and has waited, by its id."""
-        return {i: (int(used), int(self._waited[i])) for i, used in self._used.items()}
+        first = min(self._used, default=None)
+        return {
+            i: (int(used + (self.earlier * _NANOSECONDS if i == first else 0)), int(waited))
+            for (i, used), waited in zip(self._used.items(), self._waited.values(), strict=True)
+        }
