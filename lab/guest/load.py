@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The load of a guest: what it is told, and what it reports; lab/guest/load_program/ makes it.
+"""The load of a guest: the line that asks for it, and the line in which the guest reports.
 
 A guest whose kernel has ``xloud.load=`` on its command line has a load that can be driven. The
 value is the load that it has from its boot, with commas in place of spaces (``cpu=1x50,build=2x60``

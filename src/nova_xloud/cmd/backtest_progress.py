@@ -3,39 +3,25 @@
 
 from __future__ import annotations
 
-from types import TracebackType
 from typing import TextIO
+
+from nova_xloud.cmd.progress import ProgressLine
 
 # How many lines are written for a trace where there is no terminal.
 PARTS = 10
 
 
-class Progress:
+class Progress(ProgressLine):
     """Writes which share of a trace was played, and how many machines.
 
-    On a terminal this is one line, which is overwritten; leaving the context ends that line. In a
-    file or a pipe it is a line for each tenth of a trace.
+    In a file or a pipe it is a line for each tenth of a trace.
 
     :param stream: where to write; not the stream of the result
     """
 
     def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
-        self._is_terminal = stream.isatty()
-        self._line_is_open = False
+        super().__init__(stream)
         self._noted: tuple[str, int] = ("", 0)
-
-    def __enter__(self) -> Progress:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        if self._line_is_open:
-            print(file=self._stream, flush=True)
 
     def __call__(self, source: str, share: float, what: str) -> None:
         """Write that ``share`` of a trace was played.
@@ -49,8 +35,7 @@ class Progress:
         line = f"{source}: {100 * share:.0f} % played, {what}"
         if self._is_terminal:
             # The rest of a longer line before is overwritten with spaces.
-            print(f"\r{line:<70}", end="", file=self._stream, flush=True)
-            self._line_is_open = True
+            self._overwrite(f"{line:<70}")
             return
         noted = (source, int(share * PARTS))
         if noted[1] and noted != self._noted:

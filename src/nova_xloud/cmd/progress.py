@@ -4,22 +4,18 @@
 from __future__ import annotations
 
 from types import TracebackType
-from typing import TextIO
+from typing import Self, TextIO
 
 # Where there is no terminal, a line for so many hosts. Fewer hosts are read in a moment.
 HOSTS_PER_LINE = 20
 
 
-class Progress:
-    """Writes how many hosts and instances were read.
+class ProgressLine:
+    """One line on a terminal that is overwritten. Leaving the context ends the line.
 
-    On a terminal this is one line, which is overwritten. The object is a context manager, and
-    leaving it ends that line.
+    In a file or a pipe the line is not written: a subclass writes there what it wants to.
 
-    In a file or a pipe it is one line for every twenty hosts and one for the last host, with the
-    number of hosts alone. Nothing is written there for a cloud with fewer than twenty hosts.
-
-    :param stream: where to write; not the stream of the report
+    :param stream: where to write; not the stream of the result
     """
 
     def __init__(self, stream: TextIO) -> None:
@@ -27,7 +23,7 @@ class Progress:
         self._is_terminal = stream.isatty()
         self._line_is_open = False
 
-    def __enter__(self) -> Progress:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -40,14 +36,24 @@ class Progress:
         if self._line_is_open:
             print(file=self._stream, flush=True)
 
+    def _overwrite(self, text: str) -> None:
+        print(f"\r{text}", end="", file=self._stream, flush=True)
+        self._line_is_open = True
+
+
+class Progress(ProgressLine):
+    """Writes how many hosts and instances were read.
+
+    In a file or a pipe it is one line for every twenty hosts and one for the last host, with the
+    number of hosts alone. Nothing is written there for a cloud with fewer than twenty hosts.
+    """
+
     def __call__(self, hosts: int, of: int, instances: int) -> None:
         """Write that ``hosts`` of ``of`` hosts and ``instances`` instances were read.
 
         If the stream is no terminal, most calls write nothing.
         """
         if self._is_terminal:
-            line = f"\r{hosts} of {of} hosts and {instances} instances read"
-            print(line, end="", file=self._stream, flush=True)
-            self._line_is_open = True
+            self._overwrite(f"{hosts} of {of} hosts and {instances} instances read")
         elif of >= HOSTS_PER_LINE and hosts and (hosts == of or hosts % HOSTS_PER_LINE == 0):
             print(f"{hosts} of {of} hosts read", file=self._stream, flush=True)

@@ -55,7 +55,7 @@ class FakeGuest:
         return max(self.minimum[name], min(self.need[name], self.largest[name]), self.person[name])
 
     def claimant(self, now: float) -> Claimant:
-        """What arbitration is told of the guest."""
+        """The guest as arbitration reads it."""
         one = Claimant(
             self.uuid,
             *(self._stake(name) for name in NAMES),

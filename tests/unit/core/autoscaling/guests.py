@@ -28,7 +28,7 @@ TUNING = Tuning().shortened(600.0)
 
 @dataclass
 class Guest:
-    """A guest that does what it is told at once, unless a test says otherwise.
+    """A guest that takes each recommended size at once, unless a test says otherwise.
 
     :ivar cpu: cores that its programs want
     :ivar need: MiB that its programs need, without what its kernel keeps

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What arbitration is told of a guest: from the policy's advice."""
+"""The policy's advice for a guest becomes its claimant, which arbitration reads."""
 
 from __future__ import annotations
 
