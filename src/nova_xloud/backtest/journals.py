@@ -89,7 +89,7 @@ def journal_at(path: Path) -> Journal:
             f"{path}: there is no such file or folder; [xloud] autoscale_journal names the folder "
             f"of a compute host"
         )
-    found = [file for file in sorted(path.glob(OLDER)) if not file.name.endswith(".part")]
+    found = _older(path)
     if (path / CURRENT).is_file():
         found.append(path / CURRENT)
     if not found:
@@ -98,6 +98,12 @@ def journal_at(path: Path) -> Journal:
             f"mode is observe or on"
         )
     return Journal(tuple(found))
+
+
+def _older(folder: Path) -> list[Path]:
+    """The files that are put away, each once: one that was just compressed is there twice."""
+    there = {file for file in folder.glob(OLDER) if file.suffix in (".jsonl", ".gz")}
+    return sorted(file for file in there if file.with_name(f"{file.name}.gz") not in there)
 
 
 def _lines(file: Path) -> Iterator[tuple[int, str]]:

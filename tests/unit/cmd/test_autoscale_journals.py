@@ -131,6 +131,9 @@ class TestFiles:
         lines = journal.read_text().splitlines(keepends=True)
         older = journal.with_name("autoscale-20260101T000000Z-000001.jsonl.gz")
         older.write_bytes(gzip.compress("".join(lines[:100]).encode()))
+        # As nova-compute leaves it that is killed between the two steps of a compression.
+        older.with_suffix("").write_text("".join(lines[:100]))
+        older.with_suffix(".part").write_bytes(b"half of one")
         journal.write_text("".join(lines[100:]))
         document = _json(capsys, command, str(journal.parent))
         if command == "replay":

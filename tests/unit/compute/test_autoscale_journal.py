@@ -3,7 +3,10 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
+import itertools
+import shutil
 from pathlib import Path
 
 import pytest
@@ -21,8 +24,8 @@ def entries(folder: Path) -> list[Entry]:
 
 
 def small(folder: Path) -> JournalFiles:
-    """A journal whose files are 2 KiB and that keeps 8."""
-    files = JournalFiles(folder, 1)
+    """A journal whose files are 2 KiB and that keeps 8; a second passes for each new file."""
+    files = JournalFiles(folder, 1, itertools.count(1_700_000_000).__next__)
     files._limit, files._largest = 8192, 2048
     return files
 
@@ -87,13 +90,70 @@ def test_files_are_compressed_and_the_oldest_are_removed(tmp_path: Path) -> None
         files.write([one], lambda: [Checkpoint("a", EMPTY)])
     files.close()
     older = sorted(tmp_path.glob("*.gz"))
-    assert older
+    assert len(older) > 1
     assert sum(file.stat().st_size for file in tmp_path.iterdir()) <= 8192 + 2048
     for file in [*older, tmp_path / CURRENT]:
         first = next(read(file))
         assert first == Checkpoint("a", EMPTY), "a file can be read without those before it"
     with gzip.open(older[0], "rt") as lines:
         assert lines.readline().startswith('{"v":1')
+
+
+def fill(files: JournalFiles, one: Entry, times: int = 60) -> None:
+    for _ in range(times):
+        files.write([one], lambda: [Checkpoint("a", EMPTY)])
+    files.close()
+
+
+def test_files_that_a_killed_compression_left_are_compressed(tmp_path: Path) -> None:
+    host = ScaledHost(journal=tmp_path)
+    host.round()
+    (one,) = entries(tmp_path)
+    left = tmp_path / "autoscale-20250101T000000Z-000001.jsonl"
+    shutil.copy(tmp_path / CURRENT, left)
+    left.with_name(f"{left.name}.part").write_bytes(b"half of it")
+    files = small(tmp_path)
+    files._limit = 2**20
+    fill(files, one)
+    names = {file.name for file in tmp_path.iterdir()}
+    assert f"{left.name}.gz" in names
+    assert all(name.endswith(".gz") for name in names - {CURRENT})
+
+
+def test_files_that_cannot_be_compressed_count_and_are_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    host = ScaledHost(journal=tmp_path)
+    host.round()
+    (one,) = entries(tmp_path)
+
+    def full(*_args: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(shutil, "copyfileobj", full)
+    fill(small(tmp_path), one)
+    left = [file for file in tmp_path.iterdir() if file.suffix == ".jsonl"]
+    assert sum(file.stat().st_size for file in left) <= 8192 + 2048
+    assert "No space left on device" in caplog.text
+
+
+def test_oldest_file_that_cannot_be_removed_is_not_called_uncompressed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    host = ScaledHost(journal=tmp_path)
+    host.round()
+    (one,) = entries(tmp_path)
+    unlink = Path.unlink
+
+    def refuse(file: Path, **of: bool) -> None:
+        if file.suffix == ".gz":
+            raise PermissionError("Operation not permitted")
+        unlink(file, **of)
+
+    monkeypatch.setattr(Path, "unlink", refuse)
+    fill(small(tmp_path), one, 200)
+    assert "its oldest file could not be removed" in caplog.text
+    assert "could not be compressed" not in caplog.text
 
 
 def test_checkpoints_of_a_new_file_are_from_before_its_first_line(tmp_path: Path) -> None:

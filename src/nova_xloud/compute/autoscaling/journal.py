@@ -30,7 +30,8 @@ from nova_xloud.core.autoscaling.replay import remembered
 LOG = logging.getLogger(__name__)
 
 CURRENT = "autoscale.jsonl"
-_OLDER = "autoscale-*.jsonl.gz"
+_ASIDE = "autoscale-*.jsonl"
+_COMPRESSED = "autoscale-*.jsonl.gz"
 _MIB = 1024 * 1024
 # After a restart one file is read, at some 4,000 lines a second; so a file is this large at most.
 LARGEST_FILE_MB = 8
@@ -45,8 +46,8 @@ class JournalFiles:
     automatic growth goes on without its journal.
 
     :param folder: the folder; it is created when the first line is written
-    :param limit_mb: how many MiB the files may take together; one that waits to be compressed, or
-        could not be, does not count
+    :param limit_mb: how many MiB the files may take together; while a file is compressed, it is
+        there twice for a moment and counts once
     :param date: returns seconds since the epoch
     """
 
@@ -99,46 +100,48 @@ class JournalFiles:
             to.write("".join(f"{line}\n" for line in lines).encode())
 
     def _put_away(self, file: Path) -> None:
-        """Rename ``file``, and compress it in a thread.
-
-        The thread also removes the oldest files beyond the limit. If another compression is going
-        on, wait for that first.
-        """
+        """Rename ``file``, and tidy the folder in a thread; wait for the thread before, if any."""
         if self._compressing is not None:
             self._compressing.join()
         stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(self._date()))
         aside = self._folder / f"autoscale-{stamp}-{os.getpid():06d}.jsonl"
         file.rename(aside)
-        thread = threading.Thread(
-            target=self._compress, args=[aside], name="xloud-autoscale-journal", daemon=True
-        )
+        thread = threading.Thread(target=self._tidy, name="xloud-autoscale-journal", daemon=True)
         thread.start()
         self._compressing = thread
 
-    def _compress(self, plain: Path) -> None:
-        try:
-            to = plain.with_name(f"{plain.name}.gz")
-            part = plain.with_name(f"{plain.name}.part")
-            with plain.open("rb") as source, gzip.open(part, "wb", 6) as sink:
-                shutil.copyfileobj(source, sink)
-            part.rename(to)
-            plain.unlink()
-            self._remove_oldest()
-        except OSError as error:
-            LOG.warning(
-                "The file %s of automatic growth's journal could not be compressed. It stays as it "
-                "is, nova-xloud never removes it, and it does not count for [xloud] "
-                "autoscale_journal_mb. Once what the error names is mended, remove the file, and "
-                "the .part file beside it, by hand: %s",
-                plain,
-                error,
-            )
+    def _tidy(self) -> None:
+        """Compress what is put away, and remove the oldest files beyond the limit.
+
+        All files that are put away are compressed: a nova-compute that was killed, or a disk that
+        was full, may have left others than the last one.
+        """
+        for plain in sorted(self._folder.glob(_ASIDE)):
+            try:
+                _compress(plain)
+            except OSError as error:
+                LOG.warning(
+                    "The file %s of automatic growth's journal could not be compressed. It stays "
+                    "as it is until the next file of the journal is full, and is tried again then: "
+                    "%s",
+                    plain,
+                    error,
+                )
+        self._remove_oldest()
 
     def _remove_oldest(self) -> None:
-        older = sorted(self._folder.glob(_OLDER))
-        sizes = {file: file.stat().st_size for file in older}
-        while older and sum(sizes[file] for file in older) + self._largest > self._limit:
-            older.pop(0).unlink()
+        try:
+            older = sorted([*self._folder.glob(_ASIDE), *self._folder.glob(_COMPRESSED)])
+            sizes = {file: file.stat().st_size for file in older}
+            while older and sum(sizes[file] for file in older) + self._largest > self._limit:
+                older.pop(0).unlink()
+        except OSError as error:
+            LOG.warning(
+                "Automatic growth's journal takes more than [xloud] autoscale_journal_mb, because "
+                "its oldest file could not be removed. That is tried again when the next file of "
+                "the journal is full: %s",
+                error,
+            )
 
     def remembered(self) -> dict[str, History]:
         """Return the history of each guest by UUID, from the file that was written last.
@@ -178,6 +181,14 @@ def read(file: Path) -> Iterator[Record]:
                 yield decode(line)
             except BadLine as error:
                 LOG.debug("A line of the journal %s is skipped: %s", file, error)
+
+
+def _compress(plain: Path) -> None:
+    part = plain.with_name(f"{plain.name}.part")
+    with plain.open("rb") as source, gzip.open(part, "wb", 6) as sink:
+        shutil.copyfileobj(source, sink)
+    part.rename(plain.with_name(f"{plain.name}.gz"))
+    plain.unlink()
 
 
 def _ends_with_a_line(file: Path) -> bool:
