@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import gzip
 import zlib
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
 
-from nova_xloud.core.autoscaling.journal import BadLine, Record, decode
+from nova_xloud.core.autoscaling.journal import BadLine, Record, decode, lines_of
+from nova_xloud.printable import one_line
 
 # The file that is written now; its older ones have the time at which they were put away.
 CURRENT = "autoscale.jsonl"
@@ -45,35 +47,39 @@ class Journal:
     """A journal: iterating reads its files and yields the lines that have a record.
 
     :ivar files: the files, the oldest first
-    :ivar skipped: a text for each line that has no record, "file, line N: why"; filled while the
-        lines are read. A nova-compute that was killed leaves half a line
+    :ivar skipped: how many lines have no record; counted while the lines are read. A nova-compute
+        that was killed leaves half a line
+    :ivar first_skipped: a text about the first of them, "file, line N: why"; empty without any
     """
 
     files: tuple[Path, ...]
-    skipped: list[str] = field(default_factory=list)
+    skipped: int = 0
+    first_skipped: str = ""
 
     def __iter__(self) -> Iterator[Line]:
         """Yield each line that has a record, in the order of files and lines.
 
-        ``skipped`` is emptied first, and then gets a text for each other line that is not empty.
+        ``skipped`` is 0 first, and then counts each other line that is not empty.
 
         :raises JournalError: a file cannot be read, or has lines and no record
         """
-        self.skipped.clear()
+        self.skipped, self.first_skipped = 0, ""
         for file in self.files:
-            found, bad = 0, len(self.skipped)
+            found, bad = 0, ""
             for number, text in _lines(file):
                 try:
                     record = decode(text)
                 except BadLine as error:
-                    self.skipped.append(f"{file}, line {number}: {error}")
+                    bad = bad or one_line(f"{file}, line {number}: {error}")
+                    self.skipped += 1
+                    self.first_skipped = self.first_skipped or bad
                     continue
                 found += 1
                 yield Line(file, number, text, record)
-            if not found and len(self.skipped) > bad:
+            if bad and not found:
                 raise JournalError(
-                    f"{self.skipped[bad]}; no line of this file is one of a journal that this "
-                    f"version of nova-xloud can read"
+                    f"{bad}; no line of this file is one of a journal that this version of "
+                    f"nova-xloud can read"
                 )
 
 
@@ -108,9 +114,11 @@ def _older(folder: Path) -> list[Path]:
 
 def _lines(file: Path) -> Iterator[tuple[int, str]]:
     try:
-        with gzip.open(file, "rt") if file.suffix == ".gz" else file.open() as stream:
-            for number, line in enumerate(stream, 1):
+        opener: Callable[..., TextIO] = gzip.open if file.suffix == ".gz" else open
+        # A byte that is damaged spoils its line only.
+        with opener(file, "rt", encoding="utf-8", errors="replace") as stream:
+            for number, line in enumerate(lines_of(stream), 1):
                 if line.strip():
-                    yield number, line.rstrip("\n")
-    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
-        raise JournalError(f"{file}: cannot be read: {error}") from error
+                    yield number, line
+    except (OSError, EOFError, zlib.error) as error:
+        raise JournalError(one_line(f"{file}: cannot be read: {error}")) from error

@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from nova_xloud.backtest.journals import Line
+from nova_xloud.backtest.journals import JournalError, Line
 from nova_xloud.core.autoscaling.journal import Entry, Record, encode
-from nova_xloud.core.autoscaling.replay import replayed
+from nova_xloud.core.autoscaling.replay import NONSENSE, replayed
 from nova_xloud.core.autoscaling.settings import Profile
 
 
@@ -44,6 +44,7 @@ def pairs(lines: Iterable[Line], profile: Profile | None) -> Iterator[Pair]:
     :param lines: all lines of the journal. Those that have no decision say what was remembered of
         a server, and yield nothing
     :param profile: the profile of the new decisions; None: the one that the journal has for each
+    :raises JournalError: a record has figures that make no sense beside each other
     """
     waiting: list[Line] = []
 
@@ -53,10 +54,18 @@ def pairs(lines: Iterable[Line], profile: Profile | None) -> Iterator[Pair]:
                 waiting.append(line)
             yield line.record
 
-    for again in replayed(records(), profile):
+    try:
+        for again in replayed(records(), profile):
+            line = waiting.pop()
+            assert isinstance(line.record, Entry)
+            yield Pair(line, line.record, again, encode(again))
+    except NONSENSE as error:
+        # Reading the journal raises none of these, and no Pair is worked on within yield.
         line = waiting.pop()
-        assert isinstance(line.record, Entry)
-        yield Pair(line, line.record, again, encode(again))
+        raise JournalError(
+            f"{line.file}, line {line.number}: this line, or one before it of the same server, has "
+            f"figures that nova-compute cannot have written: {error}"
+        ) from error
 
 
 @dataclass(slots=True)

@@ -95,13 +95,13 @@ def run(arguments: argparse.Namespace) -> int:
         for pair in _chosen(journal, profile, arguments.server):
             result.add(pair)
     except JournalError as error:
-        print(f"nova-xloud-autoscale replay: {error}", file=sys.stderr)
+        print(f"nova-xloud-autoscale replay: {one_line(str(error))}", file=sys.stderr)
         return WRONG
     say_skipped(journal)
     if not result.decisions:
         of = f" of server {one_line(arguments.server)}" if arguments.server else ""
         print(
-            f"nova-xloud-autoscale replay: {arguments.journal}: has no decision{of}",
+            f"nova-xloud-autoscale replay: {one_line(str(arguments.journal))}: has no decision{of}",
             file=sys.stderr,
         )
         return WRONG
@@ -177,7 +177,8 @@ class _Result:
             return f"All {self.decisions} decisions are the same again, to the byte."
         lines = [f"{self.different} of {self.decisions} decisions are not the same again."]
         for pair in self._first:
-            lines.append(f"{pair.line.file}, line {pair.line.number}, {one_line(pair.entry.uuid)}:")
+            place = f"{pair.line.file}, line {pair.line.number}, {pair.entry.uuid}"
+            lines.append(f"{one_line(place)}:")
             lines += (f"  was {_said(pair.entry)}", f"  is  {_said(pair.again)}")
         if self.different > len(self._first):
             lines.append(f"and {self.different - len(self._first)} more")
@@ -187,7 +188,7 @@ class _Result:
 def _said(entry: Any) -> str:
     recommendation = entry.recommendation
     return "; ".join(
-        f"{name} {advice.wanted} ({advice.code}: {one_line(advice.reason)})"
+        f"{name} {advice.wanted} ({one_line(f'{advice.code}: {advice.reason}')})"
         for name, advice in (
             ("vCPUs", recommendation.vcpus),
             ("memory", recommendation.memory_mb),

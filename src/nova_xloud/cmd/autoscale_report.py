@@ -71,7 +71,7 @@ def run(arguments: argparse.Namespace) -> int:
         journal = journal_at(arguments.journal)
         found = reports(line.record for line in journal)
     except JournalError as error:
-        print(f"nova-xloud-autoscale report: {error}", file=sys.stderr)
+        print(f"nova-xloud-autoscale report: {one_line(str(error))}", file=sys.stderr)
         return WRONG
     say_skipped(journal)
     show = _as_json if arguments.format == "json" else _as_table
@@ -85,9 +85,8 @@ def say_skipped(journal: Journal) -> None:
     A line is skipped if it has no record. If none was skipped, nothing is printed.
     """
     if journal.skipped:
-        count = len(journal.skipped)
-        lines = "1 line was" if count == 1 else f"{count} lines were"
-        print(f"{lines} skipped, the first one is {journal.skipped[0]}", file=sys.stderr)
+        lines = "1 line was" if journal.skipped == 1 else f"{journal.skipped} lines were"
+        print(f"{lines} skipped, the first one is {journal.first_skipped}", file=sys.stderr)
 
 
 def _freed(found: Sequence[ServerReport]) -> Size:
@@ -169,5 +168,5 @@ def _row(name: str, evidence: Evidence, has: int, form: str) -> str:
         f"  {name:<7} has {has}, should have {evidence.should_have}, "
         f"{_freed_by(has - evidence.should_have)}; needs {shown(evidence.need)}, "
         f"at most {shown(evidence.highest_need)}\n"
-        f"          {evidence.code}: {one_line(evidence.reason)}"
+        f"          {one_line(evidence.code)}: {one_line(evidence.reason)}"
     )

@@ -80,6 +80,33 @@ def test_half_a_line_of_a_killed_writer_is_skipped(tmp_path: Path) -> None:
     assert len(entries(tmp_path)) == 5
 
 
+@pytest.mark.parametrize("junk", [b"\xff\xfe\n", b"\x00" * 5000, b"[" * 100_000, b"x" * 3 * 2**20])
+def test_damaged_line_costs_no_more_than_itself(junk: bytes, tmp_path: Path) -> None:
+    host = ScaledHost(journal=tmp_path)
+    host.round(3)
+    before = host.rounds._states["a"].history
+    with (tmp_path / CURRENT).open("ab") as file:
+        file.write(junk)
+    host.start()
+    host.rounds._remember()
+    assert host.rounds._states["a"].history == before
+
+
+def test_history_of_nonsense_is_forgotten_and_the_guest_is_scaled(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    host = ScaledHost(journal=tmp_path)
+    host.round()
+    (tmp_path / CURRENT).write_text(
+        '{"v":1,"kind":"checkpoint","uuid":"a","history":{"cpu":{"track":{"peaks":'
+        '{"width":225.0,"indexes":[1],"values":["inf"]}}}}}\n'
+    )
+    host.start()
+    host.round(3)
+    assert host.status()["recommendation"] is not None
+    assert len([one for one in caplog.records if "could not decide" in one.getMessage()]) <= 1
+
+
 def test_files_are_compressed_and_the_oldest_are_removed(tmp_path: Path) -> None:
     host = ScaledHost(journal=tmp_path)
     host.round()

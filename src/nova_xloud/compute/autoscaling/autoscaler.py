@@ -38,6 +38,7 @@ from nova_xloud.compute.ports import HostInstances, ManagedInstance
 from nova_xloud.conf import AutoscaleOptions
 from nova_xloud.core.autoscaling.contest import Claimant, Grant
 from nova_xloud.core.autoscaling.journal import Checkpoint, Entry
+from nova_xloud.core.autoscaling.replay import NONSENSE
 from nova_xloud.core.autoscaling.sample import GuestSample
 from nova_xloud.core.autoscaling.tuning import TUNINGS
 from nova_xloud.core.convergence.balloon import OFTEN
@@ -205,8 +206,8 @@ class Autoscaler:
                 error,
             )
             return
-        before = self._states
         states = self._decided(members, samples)
+        before = self._states
         self._arbitrate({uuid: members[uuid] for uuid in states}, states)
         silent = {
             uuid: before[uuid].without_guest()
@@ -267,8 +268,11 @@ class Autoscaler:
                 state = self._asked_often(uuid, self._states.get(uuid, GuestState()), sample)
                 state = state.decided(members[uuid], sample, facts, self._options, now)
                 states[uuid] = state.with_wish(self._clocks.now())
-            except Exception:
+            except Exception as error:
                 # The other guests are scaled all the same.
+                if isinstance(error, NONSENSE):
+                    # What is remembered of this one would be the reason again in each round.
+                    self._states = {**self._states, uuid: GuestState()}
                 LOG.exception(
                     "Instance %s: automatic growth could not decide which size the guest needs; "
                     "the next round tries again.",

@@ -22,9 +22,17 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import TextIO
 
 from nova_xloud.core.autoscaling.history import History
-from nova_xloud.core.autoscaling.journal import BadLine, Checkpoint, Record, decode, encode
+from nova_xloud.core.autoscaling.journal import (
+    BadLine,
+    Checkpoint,
+    Record,
+    decode,
+    encode,
+    lines_of,
+)
 from nova_xloud.core.autoscaling.replay import remembered
 
 LOG = logging.getLogger(__name__)
@@ -173,10 +181,12 @@ class JournalFiles:
 def read(file: Path) -> Iterator[Record]:
     """Yield the records of one file of a journal, compressed or not; skip lines without a record.
 
-    :raises OSError: the file cannot be read
+    :raises OSError, EOFError, zlib.error: the file cannot be read
     """
-    with gzip.open(file, "rt") if file.suffix == ".gz" else file.open() as lines:
-        for line in lines:
+    opener: Callable[..., TextIO] = gzip.open if file.suffix == ".gz" else open
+    # A byte that is damaged spoils its line only.
+    with opener(file, "rt", encoding="utf-8", errors="replace") as stream:
+        for line in lines_of(stream):
             try:
                 yield decode(line)
             except BadLine as error:

@@ -13,8 +13,10 @@ The decisions can be replayed only if each sample that was observed has its entr
 from __future__ import annotations
 
 import json
+import math
+from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
-from typing import Any
+from typing import Any, TextIO
 
 from nova_xloud.core.autoscaling.history import History
 from nova_xloud.core.autoscaling.packing import packed, unpacked
@@ -69,6 +71,12 @@ class Checkpoint:
 
 Record = Entry | Checkpoint
 
+LONGEST_LINE = 2**20
+"""How many characters a line may have; those that are written have a few thousand."""
+
+_LAST_TIME = 253402300799
+"""The last second of the year 9999, for which there is a date."""
+
 
 class BadLine(ValueError):
     """A line has no record, or one of another version of the format.
@@ -96,11 +104,13 @@ def decode(line: str) -> Record:
 
     :raises BadLine: the line has no record, or one of another version of the format
     """
+    if len(line) > LONGEST_LINE:
+        raise BadLine(f"a line of more than {LONGEST_LINE} characters: {line:.80}")
     try:
         data = json.loads(line)
         version, kind = data.pop("v"), data.pop("kind")
         if version != VERSION or kind not in ("entry", "checkpoint"):
-            raise BadLine(f"a line of kind {kind!r} and version {version!r}: {line:.80}")
+            raise BadLine(f"a line of kind {kind!r:.20} and version {version!r:.20}: {line:.80}")
         if kind == "checkpoint":
             checkpoint: Checkpoint = unpacked(Checkpoint, data)
             return checkpoint
@@ -108,14 +118,38 @@ def decode(line: str) -> Record:
     except BadLine:
         raise
     except (ValueError, KeyError, AttributeError, TypeError, RecursionError) as error:
-        raise BadLine(f"not a line of a journal ({error}): {line:.80}") from error
+        raise BadLine(f"not a line of a journal ({error!s:.200}): {line:.80}") from error
+
+
+def lines_of(stream: TextIO) -> Iterator[str]:
+    """Yield the lines of a journal, without their ends.
+
+    Of a line that is longer than :data:`LONGEST_LINE` only so much is yielded that :func:`decode`
+    refuses it: it may be of any length, in a file that is compressed too.
+    """
+    while line := stream.readline(LONGEST_LINE + 1):
+        rest = line
+        while rest and not rest.endswith("\n"):
+            rest = stream.readline(LONGEST_LINE)
+        yield line.removesuffix("\n")
 
 
 def _entry(data: dict[str, Any]) -> Entry:
     tuning = data.pop("tuning", None)
     entry: Entry = unpacked(Entry, data)
+    _check(entry.recommendation)
     if tuning is None:
         return entry
     kinds = {field.name: float for field in fields(Tuning)}
     changed = {name: unpacked(kinds[name], value) for name, value in tuning.items()}
     return replace(entry, tuning=replace(TUNINGS[entry.profile], **changed))
+
+
+def _check(told: Recommendation) -> None:
+    """Raise unless a decision has a time for which there is a date, and needs that are finite.
+
+    :raises ValueError: it does not: no such decision was ever made
+    """
+    needs = [one.need for one in (told.vcpus, told.memory_mb) if one.need is not None]
+    if not 0 <= told.at <= _LAST_TIME or not all(map(math.isfinite, needs)):
+        raise ValueError(f"a decision of the time {told.at} with the needs {needs}")

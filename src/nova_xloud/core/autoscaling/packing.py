@@ -15,6 +15,10 @@ import types
 import typing
 from typing import Any
 
+# Counters of guests and of libvirt have 64 bits, so no integer is larger. One with some hundred
+# digits cannot become a float.
+_LARGEST = 2**64
+
 
 def packed(value: Any) -> Any:
     """Return ``value`` as the lists, objects and plain values that the module ``json`` writes.
@@ -52,7 +56,7 @@ def unpacked(kind: Any, data: Any) -> Any:
     if kind is float:
         return _unpacked_float(data)
     if kind in (int, str, bool):
-        if type(data) is not kind:
+        if type(data) is not kind or _is_too_large(data):
             raise ValueError(f"not of type {kind.__name__}: {data!r:.80}")
         return data
     if isinstance(kind, type) and issubclass(kind, enum.Enum):
@@ -74,6 +78,9 @@ def _unpacked_float(data: Any) -> float | int:
     """
     if isinstance(data, bool) or not isinstance(data, int | float | str):
         raise ValueError(f"not a number: {data!r:.80}")
+    # What is not finite is a string; the module json takes NaN and 1e999 for numbers all the same.
+    if _is_too_large(data) or (isinstance(data, float) and not math.isfinite(data)):
+        raise ValueError(f"no number that a guest can have: {data!r:.80}")
     if isinstance(data, str):
         if data not in ("nan", "inf", "-inf"):
             raise ValueError(f"not a number: {data!r:.80}")
@@ -92,6 +99,10 @@ def _unpacked_object(kind: Any, data: Any) -> Any:
         return kind(**{name: unpacked(known[name], item) for name, item in data.items()})
     except TypeError as missing:
         raise ValueError(str(missing)) from missing
+
+
+def _is_too_large(data: Any) -> bool:
+    return isinstance(data, int) and abs(data) > _LARGEST
 
 
 def _is_odd(item: Any) -> bool:

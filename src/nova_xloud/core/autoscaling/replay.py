@@ -11,6 +11,12 @@ from nova_xloud.core.autoscaling.journal import Entry, Record
 from nova_xloud.core.autoscaling.recommend import recommend
 from nova_xloud.core.autoscaling.settings import Profile
 
+NONSENSE = (ArithmeticError, LookupError, ValueError)
+"""What is raised for figures that are each possible, and that make no sense beside each other.
+
+nova-compute writes none; somebody has changed the journal, or the disk has.
+"""
+
 
 def replayed(records: Iterable[Record], profile: Profile | None = None) -> Iterator[Entry]:
     """Yield each entry of a journal with a new decision in place of its own, in the same order.
@@ -21,6 +27,8 @@ def replayed(records: Iterable[Record], profile: Profile | None = None) -> Itera
 
     :param profile: the profile that decides; None for the profile and constants of each entry, with
         which the decisions are the same ones to the byte
+    :raises ArithmeticError, LookupError, ValueError: :data:`NONSENSE`: the last record, or one
+        before of the same instance, cannot be decided on
     """
     histories: dict[str, History] = {}
     for record in records:
@@ -39,13 +47,17 @@ def replayed(records: Iterable[Record], profile: Profile | None = None) -> Itera
 def remembered(records: Iterable[Record]) -> dict[str, History]:
     """Return the history of each instance after the last of ``records``, by UUID.
 
-    It is made again from the checkpoints and samples of a journal.
+    It is made again from the checkpoints and samples of a journal. Where figures make no sense
+    beside each other, the instance's history begins anew after them.
     """
     histories: dict[str, History] = {}
     for record in records:
         if isinstance(record, Entry):
             before = histories.get(record.uuid, EMPTY)
-            histories[record.uuid] = observed(before, record.sample, record.constants)
+            try:
+                histories[record.uuid] = observed(before, record.sample, record.constants)
+            except NONSENSE:
+                histories[record.uuid] = EMPTY
         else:
             histories[record.uuid] = record.history
     return histories

@@ -122,6 +122,11 @@ def test_a_line_of_the_profile_own_constants_does_not_repeat_them() -> None:
         '{"v":1,"kind":"checkpoint","uuid":"one","history":{"last":{"at":true}}}',
         '{"v":1,"kind":"checkpoint","uuid":"one","history":{"more":1}}',
         '{"v":1,"kind":"checkpoint","uuid":"one","history":{"changes":"no"}}',
+        '{"v":1,"kind":"checkpoint","uuid":"one","history":{"changes":[NaN]}}',
+        '{"v":1,"kind":"checkpoint","uuid":"one","history":{"changes":[1e400]}}',
+        '{"v":1,"kind":"checkpoint","uuid":"one","history":{"changes":[%s]}}' % ("9" * 400),
+        '{"v":1,"kind":"checkpoint","uuid":"%s","history":{}}' % ("a" * 2**20),
+        "[" * 100_000,
     ],
 )
 def test_a_line_that_is_none_is_said_to_be_bad(line: str) -> None:
@@ -136,16 +141,20 @@ def test_half_a_line_is_bad_wherever_it_ends() -> None:
             decode(line[:end])
 
 
+# No counter of a guest or of libvirt has more than 64 bits.
+INTEGERS = st.integers(-(2**64), 2**64)
+
+
 @given(
     st.builds(
         GuestSample,
         at=st.floats(),
-        boot_id=st.none() | st.integers(),
-        size=st.builds(Size, st.integers(), st.integers()),
-        desired=st.builds(Size, st.integers(), st.integers()),
+        boot_id=st.none() | INTEGERS,
+        size=st.builds(Size, INTEGERS, INTEGERS),
+        desired=st.builds(Size, INTEGERS, INTEGERS),
         cpu_seconds=st.none() | st.floats(),
         usable_mb=st.none() | st.floats(),
-        oom_kills=st.none() | st.integers(),
+        oom_kills=st.none() | INTEGERS,
         report_period=st.floats(),
     )
 )
