@@ -47,6 +47,9 @@ from typing import Any, ClassVar
 
 from nova_xloud.printable import one_line
 
+# The HTTP statuses of all refusals.
+STATUSES = (400, 403, 404, 409, 503)
+
 
 class XloudError(Exception):
     """The base class of every error in this module; it is never raised itself."""
@@ -96,17 +99,27 @@ class Refused(XloudError):
         """Return the refusal that another service has sent over RPC, as :meth:`to_wire` made it.
 
         A code that no subclass of :class:`Refused` has becomes an error with that code and status.
-        It comes from a later version of nova-xloud, or is the code of a :class:`GuestRefused`.
+        It comes from a later version of nova-xloud, or is the code of a :class:`GuestRefused`. A
+        status that no refusal has becomes 409: the REST API would answer 500 with it. Code and
+        message are made one line, because they are logged and recorded.
 
         :param data: ``code``, ``status`` and ``message``
+        :raises ValueError: ``data`` has another form
         """
-        code = str(data["code"])
+        try:
+            code, status, message = data["code"], data["status"], data["message"]
+        except (TypeError, LookupError) as error:
+            raise ValueError("a refusal without a code, a status and a message") from error
+        if not (isinstance(code, str) and code.startswith("xloud.") and isinstance(message, str)):
+            raise ValueError("a refusal whose code or message is none")
+        code, message = one_line(code), one_line(message)
         if code.startswith(Blocked.PREFIX):
-            return Blocked(code.removeprefix(Blocked.PREFIX), str(data["message"]))
+            return Blocked(code.removeprefix(Blocked.PREFIX), message)
         for cls in Refused.__subclasses__():
             if vars(cls).get("code") == code:
-                return cls(str(data["message"]))
-        return _RefusedElsewhere(code, int(data["status"]), str(data["message"]))
+                return cls(message)
+        is_known = isinstance(status, int) and status in STATUSES
+        return _RefusedElsewhere(code, status if is_known else Refused.status, message)
 
 
 class _RefusedElsewhere(Refused):

@@ -12,10 +12,10 @@ from nova import exception
 from nova.api.openstack import common
 from oslo_utils import strutils
 
-from nova_xloud.errors import Forbidden, Invalid, Refused
+from nova_xloud.errors import STATUSES, Forbidden, Invalid, Refused
 from nova_xloud.printable import one_line
 
-EXPECTED = (400, 403, 404, 409, 503)
+EXPECTED = STATUSES
 
 
 def coded(action: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:

@@ -17,7 +17,9 @@ from nova.compute import rpcapi
 from nova.objects import base as objects_base
 
 from nova_xloud.core.convergence.plan import AdjustRequest
-from nova_xloud.errors import HostUnavailable, HostUnsupported, Refused
+from nova_xloud.errors import HostUnavailable, HostUnsupported
+from nova_xloud.printable import one_line
+from nova_xloud.rpc.answers import UnreadableAnswer, result_of
 from nova_xloud.rpc.versions import FIRST, NAMESPACE, VERSION
 
 LOG = logging.getLogger(__name__)
@@ -75,7 +77,8 @@ class XloudAPI:
     * the refusal that the host has answered;
     * ``HostUnsupported``: the host runs without nova-xloud, or with one that does not know the
       call; or ``[upgrade_levels] xloud`` does not allow the call;
-    * ``HostUnavailable``: the host does not answer in time, or the instance is on no host.
+    * ``HostUnavailable``: the host does not answer in time, gives an answer that cannot be read, or
+      fails a call that only reads; or the instance is on no host.
 
     Other errors of oslo.messaging are raised as they are.
     """
@@ -120,7 +123,7 @@ class XloudAPI:
         :returns: the plan; see :meth:`nova_xloud.compute.host.Host.plan`
         """
         version = "1.1" if request.autoscale is None else _WITH_MODE
-        return self._call(context, instance, "plan", version, **_arguments(request))
+        return self._call(context, instance, "plan", version, kind=dict, **_arguments(request))
 
     def reserve(self, context: Any, instance: Any, request: AdjustRequest) -> None:
         """Have the instance's host claim what an adjustment needs; nothing is admitted yet.
@@ -155,7 +158,7 @@ class XloudAPI:
 
         :returns: see :meth:`nova_xloud.compute.host.Host.status`
         """
-        return self._call(context, instance, "status", FIRST)
+        return self._call(context, instance, "status", FIRST, kind=dict)
 
     def guests(self, context: Any, host: str, uuids: Sequence[str]) -> dict[str, Any]:
         """Return what the guests of some instances of a compute host hold, by UUID.
@@ -165,7 +168,7 @@ class XloudAPI:
         :returns: see :meth:`nova_xloud.compute.host.Host.guests`
         """
         answer = self._ask_host(context, host, "guests", "1.5", uuids=list(uuids))
-        told: dict[str, Any] = _result(answer)
+        told: dict[str, Any] = _result(answer, dict)
         return told
 
     def about(self, context: Any, topic: str, host: str) -> dict[str, Any] | None:
@@ -187,7 +190,7 @@ class XloudAPI:
             topic=topic, server=host, version=FIRST, timeout=ABOUT_WITHIN
         )
         try:
-            answer: dict[str, Any] = client.call(context, "about")["result"]
+            answer: dict[str, Any] = _result(client.call(context, "about"), dict)
         except messaging.MessagingTimeout as error:
             raise HostUnavailable(f"no answer within {ABOUT_WITHIN} s") from error
         except (messaging.MessagingException, messaging.RemoteError) as error:
@@ -198,7 +201,8 @@ class XloudAPI:
                     f"nova-{topic} on {host} runs without nova-xloud, or with a nova-xloud that is "
                     f"too old to report its version; start the service with nova-xloud-run"
                 ) from error
-            raise HostUnavailable(f"{type(error).__name__}: {error}") from error
+            told = _name(error) if hasattr(error, "exc_type") else one_line(str(error))
+            raise HostUnavailable(f"the call failed: {type(error).__name__}: {told}") from error
         return answer
 
     def hotplug_vcpus(self, context: Any, instance: Any, new_count: int) -> None:
@@ -274,9 +278,11 @@ class XloudAPI:
             deadlines, or if ``[upgrade_levels] xloud`` does not allow them
         """
         try:
-            now = self._call(context, instance, "now", _IN_TIME)
+            now = self._call(context, instance, "now", _IN_TIME, kind=dict)
         except HostUnsupported:
             return None
+        if not (isinstance(now.get("clock"), str) and isinstance(now.get("seconds"), int | float)):
+            raise HostUnavailable("the server's compute host does not say its time")
         read = _HostTime(now["clock"], now["seconds"], time.monotonic())
         self._times[instance.host] = read
         return read
@@ -288,9 +294,10 @@ class XloudAPI:
         method: str,
         version: str,
         timeout: int | None = None,
+        kind: type[Any] = object,
         **arguments: Any,
     ) -> Any:
-        return _result(self._ask(context, instance, method, version, timeout, **arguments))
+        return _result(self._ask(context, instance, method, version, timeout, **arguments), kind)
 
     def _ask(
         self,
@@ -336,14 +343,25 @@ class XloudAPI:
                 f"the RPC call {method} has version {version}, and [upgrade_levels] xloud in "
                 f"nova-api's nova.conf allows versions up to {CONF.upgrade_levels.xloud}"
             ) from error
-        except (messaging.UnsupportedVersion, messaging.RemoteError) as error:
+        except (messaging.MessagingException, messaging.RemoteError) as error:
             if _not_known(error):
                 raise HostUnsupported(
                     "the server's compute host runs without nova-xloud, or with one that does not "
                     f"know the RPC call {method} {version}; start nova-compute there with "
                     "nova-xloud-run, or upgrade nova-xloud there"
                 ) from error
-            raise
+            if method not in _ONLY_READS:
+                raise
+            LOG.warning(
+                "Host %s failed the RPC call %s of nova-xloud with %s; the log of its nova-compute "
+                "has the traceback.",
+                host,
+                method,
+                _name(error),
+            )
+            raise HostUnavailable(
+                "the server's compute host failed to answer; nothing was changed"
+            ) from error
         return answer
 
 
@@ -362,10 +380,17 @@ def _arguments(request: AdjustRequest) -> dict[str, Any]:
     return arguments
 
 
-def _result(answer: dict[str, Any]) -> Any:
-    if "refused" in answer:
-        raise Refused.from_wire(answer["refused"])
-    return answer["result"]
+def _result(answer: Any, kind: type[Any] = object) -> Any:
+    """Return the result of a host's answer, which has to be of the type ``kind``.
+
+    :raises Refused: the answer is a refusal, or ``HostUnavailable``: it cannot be read
+    """
+    try:
+        return result_of(answer, kind)
+    except UnreadableAnswer as error:
+        raise HostUnavailable(
+            f"the service gave an answer that cannot be read: {error}; {_MAY_BE_TAKEN}"
+        ) from error
 
 
 def _may_be_another_process(answer: dict[str, Any]) -> bool:
@@ -374,7 +399,10 @@ def _may_be_another_process(answer: dict[str, Any]) -> bool:
     A restarted nova-compute has another clock, and refuses deadlines by the clock before. It
     refuses with the code ``xloud.host_unavailable``, which also has other reasons.
     """
-    return bool(answer.get("refused", {}).get("code") == HostUnavailable.code)
+    try:
+        return bool(answer["refused"]["code"] == HostUnavailable.code)
+    except (TypeError, LookupError):
+        return False
 
 
 def _answer_within() -> float:
@@ -392,4 +420,12 @@ def _not_known(error: Exception) -> bool:
 
 def _names(error: Exception) -> set[str]:
     """Return the class name of ``error``, and that of the error on the other side if it has one."""
-    return {type(error).__name__, getattr(error, "exc_type", None) or ""}
+    return {type(error).__name__, _name(error)}
+
+
+def _name(error: Exception) -> str:
+    """Return the class name of the error on the other side, or else that of ``error``.
+
+    The text of a ``RemoteError`` has the traceback of the other side.
+    """
+    return one_line(str(getattr(error, "exc_type", None) or type(error).__name__))

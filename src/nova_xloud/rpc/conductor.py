@@ -21,6 +21,7 @@ from nova_xloud.core.size import Size
 from nova_xloud.errors import Invalid, Refused
 from nova_xloud.printable import one_line
 from nova_xloud.rpc import arguments
+from nova_xloud.rpc.answers import UnreadableAnswer, result_of
 from nova_xloud.rpc.versions import NAMESPACE, VERSION
 
 LOG = logging.getLogger(__name__)
@@ -101,13 +102,20 @@ class ConductorAPI:
             )
         except messaging.MessagingTimeout:
             answer = _unknown("nova-conductor did not answer in time")
-        except (messaging.MessagingException, messaging.RemoteError) as error:
+        except messaging.RemoteError as error:
+            # Its text has the traceback of nova-conductor, which is nothing for a server's status.
             answer = _unknown(
-                f"nova-conductor could not be asked, or runs without nova-xloud or with an older "
-                f"one: {error}"
+                f"nova-conductor runs without nova-xloud or with an older one, or failed: "
+                f"{error.exc_type}"
             )
-        if "refused" in answer:
-            raise Refused.from_wire(answer["refused"])
+        except messaging.MessagingException as error:
+            answer = _unknown(f"nova-conductor could not be asked: {error}")
+        try:
+            result_of(answer, type(None))
+        except UnreadableAnswer as error:
+            raise Refused.from_wire(
+                _unknown(f"nova-conductor gave an answer that cannot be read: {error}")["refused"]
+            ) from error
 
 
 def _unknown(message: str) -> dict[str, Any]:

@@ -302,10 +302,10 @@ def test_a_refusal_in_the_answer_is_raised(wire: Wire) -> None:
 
 
 def test_a_code_that_this_version_does_not_know_is_raised_with_its_status(wire: Wire) -> None:
-    wire.answer = {"refused": {"code": "xloud.moon", "status": 418, "message": "full"}}
+    wire.answer = {"refused": {"code": "xloud.moon", "status": 403, "message": "full"}}
     with pytest.raises(Refused) as refusal:
         asked(wire)
-    assert (refusal.value.reason_code, refusal.value.status) == ("xloud.moon", 418)
+    assert (refusal.value.reason_code, refusal.value.status) == ("xloud.moon", 403)
 
 
 def test_the_guests_of_a_host_are_one_question(wire: Wire) -> None:
@@ -336,7 +336,7 @@ def test_an_instance_on_no_host_is_not_asked_for(wire: Wire) -> None:
         (messaging.UnsupportedVersion("1.1"), HostUnsupported),
         (messaging.RemoteError("UnsupportedVersion", "1.1"), HostUnsupported),
         (messaging.RemoteError("NoSuchMethod", "plan"), HostUnsupported),
-        (messaging.RemoteError("ZeroDivisionError", "bug"), messaging.RemoteError),
+        (messaging.RemoteError("ZeroDivisionError", "bug"), HostUnavailable),
     ],
     ids=["no answer", "capped", "version", "version there", "method there", "a fault there"],
 )
