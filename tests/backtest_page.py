@@ -9,6 +9,7 @@ and its plots. Without arguments it writes the page and the plots only.
 import json
 import pathlib
 import sys
+import textwrap
 from dataclasses import dataclass
 
 from nova_xloud.backtest.summary import (
@@ -40,6 +41,7 @@ SMALLEST = 1e-6
 MOST_CHANGES = 12
 WITHIN_CLAIRVOYANT = 0.10
 TOGETHER = ("clock", "peak")
+WIDTH = 100
 
 
 @dataclass(frozen=True)
@@ -218,11 +220,29 @@ def _policies(result):
     return by_name(result).values()
 
 
+def part_played(result):
+    """In words, the part of a trace that was played."""
+    settings = result["settings"]
+    count, days = settings["machines"], settings["days"]
+    machines = (
+        "All machines" if count is None else f"{count} machines, spread evenly over the trace"
+    )
+    return machines if days is None else f"{machines}, at most the first {days:g} days of each"
+
+
+def command(result):
+    """The command that plays the same part of a trace to all policies again."""
+    settings, name = result["settings"], result["sources"][0]["source"]
+    options = [f"traces/{name}.csv.gz --policy all"]
+    options += [f"--{key} {settings[key]:g}" for key in ("machines", "days") if settings[key]]
+    return f"nova-xloud-autoscale backtest {' '.join(options)} -f json >{name}.json"
+
+
 def trace_section(result):
     """All that is said of one trace."""
     (source,) = result["sources"]
     days = source["policies"][0]["vm_days"]
-    notes = [f"{source['machines']} machines, {days:,.0f} VM-days."]
+    notes = [f"{part_played(result)}: {source['machines']} machines, {days:,.0f} VM-days."]
     if source["has_cpu"]:
         censored = 100 * source["censored_share"]
         notes.append(f"CPU was at what was given in {censored:.1f} % of the samples.")
@@ -235,7 +255,8 @@ def trace_section(result):
     return "\n\n".join(
         (
             f"### {source['source']}",
-            " ".join(notes),
+            textwrap.fill(" ".join(notes), WIDTH, break_on_hyphens=False),
+            f"    {command(result)}",
             "Means of all machines:",
             mean_table(result),
             "Half of the machines / nine of ten / the worst machine:",

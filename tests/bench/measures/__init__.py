@@ -115,7 +115,7 @@ MEASURES = (
         "A change by automatic growth",
         "What one change asks of nova-conductor, the databases and Placement, in a small cloud in "
         "one process: exact numbers, no times. What they come to in a large region: "
-        "[on paper](reference/scale-on-paper.md).",
+        "[on paper](admin/autoscale-at-scale.md).",
     ),
     Measure(
         "density",

@@ -11,7 +11,7 @@ _HOSTS = 2
 OPERATIONS = {
     "automatic_growth": "growth of 1 vCPU and 256 MiB",
     "automatic_shrink": "shrink of 1 vCPU and 256 MiB",
-    "room_asked": "what is left asked",
+    "room_asked": "question what is left",
     "round_at_rest": "round at rest",
     "reconcile_pass": "pass, one server",
 }
@@ -42,7 +42,7 @@ def _figures(counted):
     for operation, name in OPERATIONS.items():
         for kind, what in KINDS.items():
             pairs = tuple((None, _sum(one, kind)) for one in counted[operation])
-            yield Figure(f"{name}: {what}", f"{what} of a {name}", None, "", pairs)
+            yield Figure(f"{name}: {what}", f"{what} for one {name}", None, "", pairs)
 
 
 def _sum(counts, kind):

@@ -98,3 +98,8 @@ class TestMom:
             policy.begin(), Host(4, 16384), [Neighbour("a", seen, True, 4, 8192, 4, 8192)], 0.0
         )
         assert state.used["a"] == (4000.0,)
+
+    def test_trace_without_memory_changes_nothing(self) -> None:
+        policy, machine = Mom(), _neighbour("a", 0, None)
+        _, wanted = policy.decide_all(policy.begin(), Host(4, 0), [machine], 0.0)
+        assert wanted[0].memory_mb == 0

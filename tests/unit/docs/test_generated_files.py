@@ -16,7 +16,7 @@ from nova_xloud import errors
 from nova_xloud.api import openapi, schemas, servers_query
 from nova_xloud.client.commands.history import ListHistory
 from nova_xloud.core.convergence import dry_run
-from tests import generated, remedy_tables
+from tests import backtest_page, generated, remedy_tables, scale_page
 
 SAMPLES = {
     "oslo-config-generator": "docs/samples/nova-xloud.conf.sample",
@@ -57,6 +57,14 @@ def test_effective_policy_is_novas_and_ours_with_the_operators(tmp_path):
 def test_openapi_document():
     openapi_spec_validator.validate(openapi.document())
     generated.check("api-ref/openapi.json", openapi.text())
+
+
+def test_page_of_back_tests():
+    generated.check(backtest_page.PAGE, backtest_page.page(backtest_page.read_all()))
+
+
+def test_page_of_automatic_growth_at_scale():
+    generated.check(scale_page.PAGE, scale_page.text())
 
 
 @pytest.mark.parametrize("page", remedy_tables.PAGES)

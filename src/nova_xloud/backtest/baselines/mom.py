@@ -53,7 +53,9 @@ class Mom:
     def decide_all(
         self, state: State, host: Host, machines: Sequence[Neighbour], at: float
     ) -> tuple[State, tuple[Wanted, ...]]:
-        free = 1 - sum(machine.held_mb for machine in machines) / host.memory_mb
+        # A host has no memory if the trace has none.
+        held = sum(machine.held_mb for machine in machines)
+        free = 1 - held / host.memory_mb if host.memory_mb else 1.0
         frees = (*state.host, free)[-SAMPLES:]
         used: dict[str, tuple[float, ...]] = {}
         wanted = []
