@@ -25,6 +25,8 @@ copyright = "nova-xloud founders"
 # Without the commit: the theme has no room for that.
 version = release = importlib.metadata.version("nova-xloud").partition("+")[0]
 
+# What the page of back-tests says in words is a part of that page.
+exclude_patterns = ["backtest-data"]
 extensions = ["myst_parser", "openstackdocstheme", *(["reno.sphinxext"] if HAS_HISTORY else [])]
 source_suffix = {".md": "markdown", ".rst": "restructuredtext"}
 # As the forge does, so that pages link to headings of each other.
