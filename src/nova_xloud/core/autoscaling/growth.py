@@ -2,9 +2,11 @@
 """How large an instance should be for what it needs now.
 
 Memory grows at once to the size that fits the need, however far that is; in distress it grows by an
-eighth, if that is more. vCPUs that are busy all the time do not show how much more is wanted, so
-they are doubled, and the need is measured again. A guest is never shrunk below the size that fits
-its need, so memory that was grown to that size is not shrunk for the same need.
+eighth, if that is more. A need that rises is projected, but not much further than it has been seen
+to rise, because what has risen for a second may end in the next one. vCPUs that are busy all the
+time do not show how much more is wanted, so they are doubled, and the need is measured again. A
+guest is never shrunk below the size that fits its need, so memory that was grown to that size is
+not shrunk for the same need.
 """
 
 from __future__ import annotations
@@ -119,7 +121,8 @@ def _by_figures(
     need, target, is_urgent = figures.need, 0.0, False
     votes: tuple[str, ...] = ()
     fitting = fitting_memory(need, range_mb.largest, tuning)
-    coming = need + figures.trend * tuning.horizon
+    ahead = min(tuning.horizon, figures.rising_for + tuning.lead)
+    coming = need + figures.trend * ahead
     reserve, slack = fitting - need, size_mb - need
     if slack < tuning.low_share * reserve:
         votes += (USABLE_LOW,)

@@ -109,6 +109,8 @@ class MemoryFigures:
     :ivar swap_out: MiB swapped out per second since the report before
     :ivar faults: major faults per second since the report before
     :ivar stalls: allocations that had to wait since the report before
+    :ivar rising_for: for how many seconds the need has been rising, from the last report that had
+        no trend on; 0 if the trend is 0
     :ivar crest: the highest sum of ``used`` and what was swapped out lately, of the last
         ``Tuning.horizon`` seconds, MiB
     :ivar crest_at: when that sum was reported, seconds since the epoch
@@ -124,6 +126,7 @@ class MemoryFigures:
     swap_out: float | None = None
     faults: float | None = None
     stalls: float | None = None
+    rising_for: float = 0.0
     crest: float = 0.0
     crest_at: float = 0.0
 
@@ -237,9 +240,11 @@ def memory_figures(
     swap_out = difference(figure(sample.swapped_out_mb), before.swapped_out_mb)
     faults = difference(figure(sample.major_faults), before.major_faults)
     rise = taken - basis - _filled_half(figures, last)
+    risen_before = last.rising_for if last is not None else 0.0
     return replace(
         figures,
         trend=max(0.0, rise / max(elapsed, reported_at - basis_at)),
+        rising_for=risen_before + elapsed if rise > 0 else 0.0,
         swap_out=None if swap_out is None else swap_out / elapsed,
         faults=None if faults is None else faults / elapsed,
         stalls=difference(figure(sample.stalls), before.stalls),

@@ -25,8 +25,10 @@ class Tuning:
         can need it before it has grown
     :ivar reserve_most_mb: ``reserve_base_mb`` and ``reserve_share`` keep this usable at most, MiB
     :ivar low_share: memory grows if less than this share of its reserve is left above the need
-    :ivar horizon: a need that rises is projected so far ahead; it counts as rising only above the
-        highest need of so many seconds before
+    :ivar horizon: a need that rises is projected so far ahead at most; it counts as rising only
+        above the highest need of so many seconds before
+    :ivar lead: a need that rises is projected for as long as it has been rising, and for so many
+        seconds more, in which a growth can be decided and done
     :ivar cpu_fill: the largest share of its vCPUs that a guest should need
     :ivar cpu_busy: the vCPUs are at their ceiling if they have used this share of the time that the
         host gave them or, if ``delay_high`` is reached, this share of all their time
@@ -72,6 +74,7 @@ class Tuning:
     reserve_most_mb: float = 2048.0
     low_share: float = 0.5
     horizon: float = 15.0
+    lead: float = 5.0
     cpu_fill: float = 0.75
     cpu_busy: float = 0.9
     cpu_ratio: float = 2.0

@@ -9,7 +9,7 @@ signs of distress for ``Tuning.veto`` seconds more.
 
 ===============  =============================================================================
 ``usable_low``   most of the memory that is kept beyond the need is used up
-``rising``       at its present rate the need will be above the size within ``Tuning.horizon``
+``rising``       at its present rate the need will soon be above the size (``Tuning.lead``)
 ``swap_out``     the guest swaps out
 ``major_faults`` programs wait for pages from the disk, while little memory is usable
 ``stalls``       allocations had to wait

@@ -71,8 +71,8 @@ def test_memory_that_rises_fast_is_given_before_it_is_low() -> None:
     decision = guest.step()
     assert decision.memory_mb.code == "grow.rising"
     assert not decision.is_urgent
-    # 200 MiB a second for 15 s, and the reserve.
-    assert decision.memory_mb.wanted == 4096
+    # 200 MiB a second for the 5 s that it has risen and 5 s more, and the reserve.
+    assert decision.memory_mb.wanted == 1320 + 2000 + 320
 
 
 def test_a_wish_for_cpu_is_not_urgent_and_little_memory_is() -> None:
