@@ -14,6 +14,7 @@ WITHOUT_NOVA = (
     "nova_xloud.core.convergence.plan",
     "nova_xloud.client.plugin",
     "nova_xloud_tempest_plugin",
+    "xloud_dashboard.install.command",
 )
 
 

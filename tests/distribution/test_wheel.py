@@ -23,6 +23,9 @@ GROUPS = {
     "tempest.test_plugins",
 }
 
+# Of what Python or Horizon reads of a package; the templates, static files and rules are Horizon's.
+SUFFIXES = {".py", ".html", ".js", ".scss", ".yaml"}
+
 
 @pytest.fixture(scope="module")
 def names(wheel: Path) -> list[str]:
@@ -40,15 +43,16 @@ def metadata(wheel: Path) -> Message:
 
 def test_nothing_but_the_packages(names: list[str]) -> None:
     tops = {name.split("/")[0] for name in names}
-    assert tops == {"nova_xloud", "nova_xloud_tempest_plugin", "nova_xloud-1.2.3.dist-info"}
+    packages = {"nova_xloud", "nova_xloud_tempest_plugin", "xloud_dashboard"}
+    assert tops == packages | {"nova_xloud-1.2.3.dist-info"}
 
 
 def test_every_module(names: list[str]) -> None:
     sources = REPOSITORY / "src"
     wanted = {
         str(path.relative_to(sources))
-        for path in sources.glob("nova_xloud*/**/*")
-        if path.suffix == ".py" or path.name == "py.typed"
+        for path in sources.glob("*xloud*/**/*")
+        if path.suffix in SUFFIXES or path.name == "py.typed"
     }
     assert {"nova_xloud/testing/fake_guest.py", "nova_xloud/py.typed"} <= wanted
     assert wanted <= set(names)
@@ -67,7 +71,9 @@ def test_nothing_is_required(metadata: Message) -> None:
 
 
 def test_extras(metadata: Message) -> None:
-    assert {"client", "metrics", "nova", "tempest"} <= set(metadata.get_all("Provides-Extra") or [])
+    assert {"client", "dashboard", "metrics", "nova", "tempest"} <= set(
+        metadata.get_all("Provides-Extra") or []
+    )
 
 
 def test_classifiers_are_what_ci_runs_on(metadata: Message) -> None:

@@ -11,9 +11,11 @@ import sys
 
 import openapi_spec_validator
 import pytest
+import yaml
+from nova.policies import base
 
 from nova_xloud import errors
-from nova_xloud.api import openapi, schemas, servers_query
+from nova_xloud.api import openapi, policies, schemas, servers_query
 from nova_xloud.client.commands.history import ListHistory
 from nova_xloud.core.convergence import dry_run
 from tests import backtest_page, generated, remedy_tables, scale_page
@@ -52,6 +54,25 @@ def test_effective_policy_is_novas_and_ours_with_the_operators(tmp_path):
     assert '"os_compute_api:xloud:adjust": "role:scaler"' in effective
     assert '"os_compute_api:xloud:status": "rule:project_reader_or_admin"' in effective
     assert '"os_compute_api:servers:show"' in effective
+
+
+def _in_horizons_format(rule):
+    return {
+        "name": rule.name,
+        "check_str": rule.check_str,
+        "description": rule.description,
+        "operations": getattr(rule, "operations", []),
+        "scope_types": rule.scope_types,
+    }
+
+
+def test_policies_of_the_dashboard():
+    """Nova's rules that ours, or an operator's, refer to are in the file: it is a scope alone."""
+    referred_to = [rule for rule in base.list_rules() if not rule.deprecated_for_removal]
+    rules = [_in_horizons_format(rule) for rule in [*referred_to, *policies.RULES]]
+    head = "# SPDX-License-Identifier: Apache-2.0\n# Generated: make generate\n"
+    text = head + yaml.safe_dump(rules, sort_keys=False, width=100)
+    generated.check("src/xloud_dashboard/policies/xloud.yaml", text)
 
 
 def test_openapi_document():

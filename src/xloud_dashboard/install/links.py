@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The files that Horizon reads, as links to those of this package."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import xloud_dashboard
+from xloud_dashboard.install.horizon import Horizon, InstallError
+
+PACKAGE = Path(xloud_dashboard.__file__).resolve().parent
+
+
+class State(enum.Enum):
+    """What is at the place of a link."""
+
+    MISSING = "is missing"
+    RIGHT = "is there"
+    # A link of another version or place of the package, or one that leads nowhere.
+    STALE = "leads to another xloud_dashboard"
+    FOREIGN = "is not a link to xloud_dashboard"
+
+
+@dataclass(frozen=True)
+class Link:
+    """One file that Horizon reads.
+
+    :ivar at: where Horizon reads it
+    :ivar to: the file of this package
+    """
+
+    at: Path
+    to: Path
+
+    @property
+    def state(self) -> State:
+        """What is at ``at`` now."""
+        if not self.at.is_symlink():
+            return State.FOREIGN if self.at.exists() else State.MISSING
+        if self.at.readlink() == self.to:
+            return State.RIGHT
+        return State.STALE if _is_ours(self.at) else State.FOREIGN
+
+    def make(self) -> bool:
+        """Make the link, or lead it to this package; return whether anything was to do.
+
+        :raises InstallError: there is something else, or the folder cannot be written
+        """
+        state = self.state
+        if state is State.RIGHT:
+            return False
+        if state is State.FOREIGN:
+            raise InstallError(
+                f"{self.at} is there already, and is not a link to xloud_dashboard: move it away, "
+                "and run this command again"
+            )
+        try:
+            self.at.unlink(missing_ok=True)
+            self.at.parent.mkdir(exist_ok=True)
+            self.at.symlink_to(self.to)
+        except OSError as error:
+            raise _not_written(self.at, error) from error
+        return True
+
+
+def wanted(horizon: Horizon) -> Iterator[Link]:
+    """Yield the links that the plugin needs in ``horizon``."""
+    folders = {"enabled": horizon.enabled, "local_settings.d": horizon.local_settings}
+    for name, folder in folders.items():
+        for path in sorted((PACKAGE / name).glob("_*.py")):
+            if path.name != "__init__.py":
+                yield Link(folder / path.name, path)
+
+
+def left_over(horizon: Horizon) -> list[Path]:
+    """Return links to an xloud_dashboard that the plugin does not need: of another version."""
+    needed = {link.at for link in wanted(horizon)}
+    return [path for path in _of_ours(horizon) if path not in needed]
+
+
+def remove(horizon: Horizon) -> list[Path]:
+    """Remove every link to an xloud_dashboard from ``horizon``, and return what was removed.
+
+    :raises InstallError: the folder cannot be written
+    """
+    found = list(_of_ours(horizon))
+    for path in found:
+        unlink(path)
+    return found
+
+
+def unlink(path: Path) -> None:
+    """Remove one link.
+
+    :raises InstallError: the folder cannot be written
+    """
+    try:
+        path.unlink()
+    except OSError as error:
+        raise _not_written(path, error) from error
+
+
+def _of_ours(horizon: Horizon) -> Iterator[Path]:
+    for folder in (horizon.enabled, horizon.local_settings):
+        if folder.is_dir():
+            yield from (path for path in sorted(folder.iterdir()) if _is_ours(path))
+
+
+def _is_ours(path: Path) -> bool:
+    return path.is_symlink() and "xloud_dashboard" in path.readlink().parts
+
+
+def _not_written(path: Path, error: OSError) -> InstallError:
+    return InstallError(
+        f"{path} cannot be changed: {error.strerror}; run this command as the user who owns "
+        "Horizon's files, often root"
+    )

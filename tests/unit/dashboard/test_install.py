@@ -1,0 +1,262 @@
+"""``python -m xloud_dashboard`` on a folder like an installed Horizon, whose programs are faked."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from xloud_dashboard.install import command, links, static
+from xloud_dashboard.install.horizon import Horizon, InstallError
+
+SCRIPT = "/* xloud-size */"
+
+
+class FakePrograms:
+    """Stands in for Django's programs: what they are asked, and what they do to the files."""
+
+    def __init__(self, folder: Path, files: Path) -> None:
+        self.ran: list[str] = []
+        self.files = files
+        self.fails = ""
+        self.settings = {
+            "is_enabled": True,
+            "has_policies": True,
+            "settings_error": "",
+            "static_root": str(folder / "static"),
+            "is_offline": True,
+            "manifest": str(folder / "static/dashboard/manifest.json"),
+        }
+
+    def run(self, horizon: Horizon, *arguments: str) -> str:
+        name = arguments[2] if arguments[1] == "django" else arguments[1]
+        if name == "xloud_dashboard.install.probe":
+            return f"a library prints this\n{json.dumps(self.settings)}\n"
+        if name == self.fails:
+            raise InstallError(f"{name} ended with exit code 1")
+        self.ran.append(name)
+        root = Path(str(self.settings["static_root"]))
+        if name == "collectstatic":
+            for path in (path for path in self.files.rglob("*") if path.is_file()):
+                copy = root / path.relative_to(self.files)
+                copy.parent.mkdir(parents=True, exist_ok=True)
+                copy.write_bytes(path.read_bytes())
+        else:
+            bundle = root / "dashboard" / "js" / "output.1234.js"
+            bundle.parent.mkdir(parents=True, exist_ok=True)
+            bundle.write_text(SCRIPT)
+            manifest = Path(str(self.settings["manifest"]))
+            manifest.write_text(json.dumps({"key": '<script src="/js/output.1234.js"></script>'}))
+        return ""
+
+
+@pytest.fixture
+def horizon(tmp_path: Path) -> Horizon:
+    folder = tmp_path / "openstack_dashboard"
+    (folder / "local" / "enabled").mkdir(parents=True)
+    (folder / "settings.py").touch()
+    return Horizon(folder.resolve())
+
+
+@pytest.fixture
+def programs(horizon: Horizon, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakePrograms:
+    files = tmp_path / "shipped"
+    (files / "xloud_dashboard").mkdir(parents=True)
+    (files / "xloud_dashboard" / "size.js").write_text(SCRIPT)
+    monkeypatch.setattr(static, "FILES", files)
+    fake = FakePrograms(horizon.folder, files)
+    monkeypatch.setattr(Horizon, "run", lambda self, *arguments: fake.run(self, *arguments))
+    return fake
+
+
+def run(horizon: Horizon, name: str, *options: str) -> int:
+    return command.main([name, "--horizon", str(horizon.folder), *options])
+
+
+def test_install_links_the_files_and_runs_both_static_steps(
+    horizon: Horizon, programs: FakePrograms, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(horizon, "install") == 0
+    assert programs.ran == ["collectstatic", "compress"]
+    settings = horizon.local_settings / "_2950_xloud.py"
+    assert settings.readlink() == links.PACKAGE / "local_settings.d" / "_2950_xloud.py"
+    assert {path.name for path in horizon.enabled.iterdir()} == {
+        path.name for path in (links.PACKAGE / "enabled").glob("_[0-9]*.py")
+    }
+    said = capsys.readouterr().out
+    assert f"linked {settings}" in said
+    assert "restart Horizon's web server" in said
+
+
+def test_a_second_install_changes_no_link(
+    horizon: Horizon, programs: FakePrograms, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(horizon, "install")
+    capsys.readouterr()
+    assert run(horizon, "install") == 0
+    assert "linked" not in capsys.readouterr().out
+
+
+def test_install_leads_a_link_of_another_place_here(
+    horizon: Horizon, programs: FakePrograms
+) -> None:
+    link = horizon.enabled / "_2950_xloud.py"
+    link.symlink_to("/old/venv/xloud_dashboard/enabled/_2950_xloud.py")
+    assert run(horizon, "install") == 0
+    assert link.readlink() == links.PACKAGE / "enabled" / "_2950_xloud.py"
+
+
+def test_install_removes_a_link_of_another_version(
+    horizon: Horizon, programs: FakePrograms
+) -> None:
+    link = horizon.enabled / "_2949_gone.py"
+    link.symlink_to("/old/venv/xloud_dashboard/enabled/_2949_gone.py")
+    assert run(horizon, "install") == 0
+    assert not link.is_symlink()
+
+
+def test_install_refuses_to_replace_a_file_of_somebody_else(
+    horizon: Horizon, programs: FakePrograms, capsys: pytest.CaptureFixture[str]
+) -> None:
+    theirs = horizon.enabled / "_2950_xloud.py"
+    theirs.write_text("theirs")
+    assert run(horizon, "install") == 1
+    assert theirs.read_text() == "theirs"
+    assert "move it away" in capsys.readouterr().err
+
+
+def test_install_without_static_says_what_is_left_to_do(
+    horizon: Horizon, programs: FakePrograms, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(horizon, "install", "--no-static") == 0
+    assert programs.ran == []
+    assert "run both before Horizon is used" in capsys.readouterr().out
+
+
+def test_install_makes_no_bundles_where_horizon_makes_them(
+    horizon: Horizon, programs: FakePrograms
+) -> None:
+    programs.settings["is_offline"] = False
+    assert run(horizon, "install") == 0
+    assert programs.ran == ["collectstatic"]
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "said"),
+    [
+        ("is_enabled", False, "does not load the plugin"),
+        ("has_policies", False, "does not have the rules"),
+        ("settings_error", "XLOUD_DASHBOARD has the unknown key 'x'", "unknown key 'x'"),
+    ],
+)
+def test_install_and_check_fail_where_horizon_does_not_take_it(
+    horizon: Horizon,
+    programs: FakePrograms,
+    capsys: pytest.CaptureFixture[str],
+    setting: str,
+    value: object,
+    said: str,
+) -> None:
+    programs.settings[setting] = value
+    assert run(horizon, "install") == 1
+    assert said in capsys.readouterr().err
+    assert run(horizon, "check") == 1
+    assert said in capsys.readouterr().out
+
+
+def test_install_shows_why_a_static_step_failed(
+    horizon: Horizon, programs: FakePrograms, capsys: pytest.CaptureFixture[str]
+) -> None:
+    programs.fails = "compress"
+    assert run(horizon, "install") == 1
+    assert "compress ended with exit code 1" in capsys.readouterr().err
+
+
+def test_check_finds_nothing_after_install(horizon: Horizon, programs: FakePrograms) -> None:
+    run(horizon, "install")
+    assert run(horizon, "check") == 0
+
+
+def test_check_names_each_missing_link(
+    horizon: Horizon, programs: FakePrograms, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(horizon, "check") == 1
+    said = capsys.readouterr().out
+    assert f"wrong: {horizon.enabled / '_2950_xloud.py'} is missing" in said
+
+
+def test_check_finds_a_file_that_is_older_than_this_version(
+    horizon: Horizon, programs: FakePrograms, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(horizon, "install")
+    (programs.files / "xloud_dashboard" / "size.js").write_text("new")
+    assert run(horizon, "check") == 1
+    assert "size.js is not the file of this version" in capsys.readouterr().out
+
+
+def test_check_finds_a_manifest_from_before_the_install(
+    horizon: Horizon, programs: FakePrograms, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(horizon, "install")
+    os.utime(str(programs.settings["manifest"]), (1, 1))
+    assert run(horizon, "check") == 1
+    assert "is older than the plugin's files" in capsys.readouterr().out
+
+
+def test_check_finds_bundles_without_the_script(
+    horizon: Horizon, programs: FakePrograms, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(horizon, "install")
+    next((horizon.folder / "static").rglob("output.*.js")).write_text("others")
+    assert run(horizon, "check") == 1
+    assert "has the plugin's script" in capsys.readouterr().out
+
+
+def test_check_finds_that_there_is_no_manifest(
+    horizon: Horizon, programs: FakePrograms, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(horizon, "install")
+    Path(str(programs.settings["manifest"])).unlink()
+    assert run(horizon, "check") == 1
+    assert "OfflineGenerationError" in capsys.readouterr().out
+
+
+def test_remove_leaves_only_what_others_have(horizon: Horizon, programs: FakePrograms) -> None:
+    theirs = horizon.enabled / "_50_theirs.py"
+    theirs.touch()
+    run(horizon, "install")
+    programs.ran.clear()
+    assert run(horizon, "remove") == 0
+    assert list(horizon.enabled.iterdir()) == [theirs]
+    assert list(horizon.local_settings.iterdir()) == []
+    assert programs.ran == ["collectstatic", "compress"]
+
+
+def test_remove_of_nothing_says_so_and_runs_nothing(
+    horizon: Horizon, programs: FakePrograms, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(horizon, "remove") == 0
+    assert programs.ran == []
+    assert "there is nothing of the plugin" in capsys.readouterr().out
+
+
+def test_a_folder_without_horizon_is_an_error_with_the_way_out(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command.main(["check", "--horizon", str(tmp_path)]) == 1
+    said = capsys.readouterr().err
+    assert "--horizon /usr/share/openstack-dashboard" in said
+
+
+def test_help_explains_each_command_and_exit_code(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        command.main(["--help"])
+    assert ended.value.code == 0
+    said = capsys.readouterr().out
+    assert all(word in said for word in ("install   link", "check     change nothing", "remove"))
+    assert "exit codes" in said
+
+
+def test_a_program_that_fails_is_an_error_with_its_last_lines(tmp_path: Path) -> None:
+    with pytest.raises(InstallError, match=r"exit code 3.*\n.*the reason"):
+        Horizon(tmp_path).run("-c", "import sys; print('the reason', file=sys.stderr); sys.exit(3)")
