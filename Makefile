@@ -34,6 +34,9 @@ lint: setup ## ruff, mypy, import-linter
 	@$(BIN)/mypy -p lab
 	@PATH=$(BIN):$$PATH lint-imports
 
+dashboard-tests: ## the Horizon plugin in Horizon's own test harness, in .venv-dashboard; ARGS="-k tab"
+	@tests/dashboard/run $(ARGS)
+
 tempest: ## the real Tempest against the real cloud: our tests; ARGS="--regex ..." names others
 	@lab/run tempest -- $(ARGS)
 
@@ -69,4 +72,4 @@ lab-down: ## stop the cloud; nothing is left running
 	@lab/run down
 
 .DEFAULT_GOAL = help
-.PHONY: help demo demo-autoscale test test-release nova-tests random tempest chaos guests soak docs generate bench lint setup lab-up lab-down
+.PHONY: help demo demo-autoscale test test-release nova-tests random dashboard-tests tempest chaos guests soak docs generate bench lint setup lab-up lab-down

@@ -7,6 +7,7 @@ import dataclasses
 
 import pytest
 
+from nova_xloud.client import in_words
 from nova_xloud.client.commands import columns
 from nova_xloud.core.convergence import steps
 from nova_xloud.core.convergence.dry_run import described
@@ -130,11 +131,11 @@ def test_wrap(text: str, width: int, lines: list[str]) -> None:
 )
 def test_every_step_that_a_plan_may_have_is_in_words(step: steps.Step, words: str) -> None:
     assert dataclasses.is_dataclass(step)
-    assert columns.step(described(step)) == words
+    assert in_words.step(described(step)) == words
 
 
 def test_a_step_of_a_later_version_is_shown_as_it_is() -> None:
-    assert columns.step({"step": "defragment", "mib": 5}) == "defragment mib 5"
+    assert in_words.step({"step": "defragment", "mib": 5}) == "defragment mib 5"
 
 
 FORGED = "web\x1b[2J\nforged\u202e"

@@ -4,11 +4,11 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 from cliff.columns import FormattableColumn
 
+from nova_xloud.client import in_words
 from nova_xloud.printable import one_line
 
 _INDENT = "  "
@@ -23,7 +23,7 @@ class SizeColumn(FormattableColumn):  # type: ignore[type-arg]
     """
 
     def human_readable(self) -> str:
-        return _size(self._value or {})
+        return in_words.sizes(self._value or {})
 
 
 class TextColumn(FormattableColumn):  # type: ignore[type-arg]
@@ -102,7 +102,7 @@ class StepsColumn(TextColumn):
 
     def lines(self) -> Iterator[str]:
         for number, told in enumerate(self._value, 1):
-            yield f"{number}. {step(told)}"
+            yield f"{number}. {in_words.step(told)}"
 
 
 class AutoscaleColumn(TextColumn):
@@ -122,7 +122,7 @@ class AutoscaleColumn(TextColumn):
             yield "no recommendation yet"
             return
         since = f" since {told['since']}" if told["since"] else ""
-        yield f"recommended: {_size(told['recommendation'])}{since}"
+        yield f"recommended: {in_words.sizes(told['recommendation'])}{since}"
         for reason in told["reasons"]:
             yield f"{reason['resource']}: {_with_message(reason['code'], reason['message'])}"
         if told["age_seconds"] is not None:
@@ -183,38 +183,3 @@ def _pieces(word: str, width: int) -> Iterator[str]:
 
 def _with_message(code: str, message: str) -> str:
     return f"{code}: {message}" if message else code
-
-
-def step(told: Mapping[str, Any]) -> str:
-    """Return a step of a plan in words.
-
-    A step that this version does not know becomes its name and all its values.
-
-    :param told: the step as the API answers it, such as ``{"step": "set_vcpus", "count": 3}``
-    """
-    match told:
-        case {"step": "claim"}:
-            return f"claim {_size(told)}"
-        case {"step": "release"}:
-            return f"release what is claimed beyond {_size(told)}"
-        case {"step": "set_definition"}:
-            return f"set the size of the next start to {_size(told)}"
-        case {"step": "set_memory", "mib": mib}:
-            return f"set the guest's memory to {mib} MiB"
-        case {"step": "set_vcpus", "count": count}:
-            return f"set the guest's vCPUs to {count}"
-        case {"step": "set_online", "count": count}:
-            return f"bring {count} CPUs online in the guest, through the guest's agent"
-        case {"step": "begin_removal", "count": count}:
-            return f"record that vCPUs are being removed, down to {count}"
-        case {"step": "await", "what": what}:
-            return f"wait until {what}"
-        case {"step": "stuck" | "deferred" as name, "why": why}:
-            return f"{name}: {why}"
-    rest = ", ".join(f"{name} {value}" for name, value in told.items() if name != "step")
-    return f"{told['step']} {rest}".rstrip()
-
-
-def _size(told: Mapping[str, Any]) -> str:
-    units = {"vcpus": "vCPUs", "memory_mb": "MiB"}
-    return ", ".join(f"{told[name]} {unit}" for name, unit in units.items() if name in told)

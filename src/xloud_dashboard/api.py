@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The connection to the cloud, with the token of the user who has asked for a page."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.conf import settings
+from horizon.utils.memoized import memoized
+from keystoneauth1 import session
+from keystoneauth1.exceptions import ClientException
+from keystoneauth1.token_endpoint import Token
+from openstack.connection import Connection
+from openstack.exceptions import SDKException
+from openstack_auth import utils as auth_utils
+from openstack_dashboard.api import base
+
+from nova_xloud import client
+from nova_xloud.client.errors import AdjustmentRefused, ClientError
+
+# What a request may end with. Never give one of them to horizon.exceptions.handle: it logs a user
+# out for each HttpException of openstacksdk, whatever its status.
+ERRORS = (SDKException, ClientException)
+
+
+@memoized
+def connection(request: Any, service: str = "compute") -> Connection:
+    """Return a connection of openstacksdk to one service of the user's region.
+
+    :param service: the type of the service in the catalogue
+    :raises horizon.exceptions.ServiceCatalogException: the catalogue does not have the service
+    """
+    endpoint = base.url_for(request, service)
+    verify = settings.OPENSTACK_SSL_CACERT or True
+    return Connection(
+        session=session.Session(
+            auth=Token(endpoint=endpoint, token=request.user.token.id),
+            original_ip=auth_utils.get_client_ip(request),
+            verify=False if settings.OPENSTACK_SSL_NO_VERIFY else verify,
+        ),
+        region_name=request.user.services_region,
+        app_name="xloud_dashboard",
+    )
+
+
+def xloud(request: Any) -> client.Xloud:
+    """Return the service of nova-xloud, which asks as the user."""
+    return client.connect(connection(request))
+
+
+def server(request: Any, server_id: str) -> Any:
+    """Return a server as openstacksdk has it.
+
+    :raises openstack.exceptions.SDKException: there is none that the user may see, or Nova does not
+        answer
+    """
+    return connection(request).compute.get_server(server_id)
+
+
+@dataclass(frozen=True)
+class Problem:
+    """An error as a page shows it.
+
+    :ivar message: what happened
+    :ivar code: the stable reason code; empty if there is none
+    :ivar advice: what to do next; may be empty
+    """
+
+    message: str
+    code: str = ""
+    advice: str = ""
+
+    @staticmethod
+    def of(error: Exception) -> Problem:
+        """Return ``error``, one of :data:`ERRORS`, as a page shows it."""
+        if isinstance(error, AdjustmentRefused):
+            return Problem(error.message or "", error.code, error.next_step)
+        advice = error.next_step if isinstance(error, ClientError) else ""
+        return Problem(str(error), advice=advice)

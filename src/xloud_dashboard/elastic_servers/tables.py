@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The table of the sizes of a project's servers, and what can be done to several of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.contrib import messages
+from django.shortcuts import redirect
+from django.template.loader import render_to_string
+from django.urls import reverse
+from django.utils.html import format_html_join
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext_lazy
+from horizon import tables
+
+from nova_xloud.client import RecordedServer, Size
+from xloud_dashboard import api, permissions
+from xloud_dashboard.size.bars import Cell
+
+
+class ToSize(tables.BatchAction):
+    """The base of the actions that adjust each selected server to a size of its own.
+
+    A server that the API refuses to adjust does not stop the others: it is named with the reason.
+    """
+
+    help_text = _("Each server is adjusted while it runs. Those that are refused do not change.")
+
+    def size_of(self, request: Any, server: RecordedServer) -> Size | None:
+        """Return the size that the server is to have; None if there is none."""
+        raise NotImplementedError
+
+    def allowed(self, request: Any, datum: RecordedServer | None = None) -> bool:
+        """Return whether the user may adjust servers of the project."""
+        project_id = datum.project_id if datum is not None else None
+        return permissions.may(request, permissions.ADJUST, project_id)
+
+    def handle(self, table: Any, request: Any, obj_ids: Sequence[str]) -> Any:
+        """Adjust the servers, say what became of each, and show the table again."""
+        admitted, without = [], []
+        for server in filter(None, map(table.get_object_by_id, obj_ids)):
+            if not self.allowed(request, server):
+                messages.error(request, _("You may not adjust %s.") % server.name)
+                continue
+            try:
+                size = self.size_of(request, server)
+                if size is None:
+                    without.append(server.name)
+                    continue
+                api.xloud(request).adjust(server, vcpus=size.vcpus, memory_mb=size.memory_mb)
+                admitted.append(f"{server.name} ({size})")
+            except api.ERRORS as error:
+                messages.error(request, f"{server.name}: {error}")
+        if admitted:
+            messages.success(request, _("Admitted: %s") % "; ".join(admitted))
+        if without:
+            messages.info(request, _("No other size is recommended: %s") % ", ".join(without))
+        return redirect(request.get_full_path())
+
+
+class ToMinimum(ToSize):
+    """Adjusts servers to their minimums."""
+
+    name = "to_minimum"
+
+    @staticmethod
+    def action_present(count: int) -> Any:
+        """Return the label."""
+        return ngettext_lazy("Shrink to the minimum", "Shrink to the minimum", count)
+
+    @staticmethod
+    def action_past(count: int) -> Any:
+        """Return the label of what was done."""
+        return ngettext_lazy("Shrunk to the minimum", "Shrunk to the minimum", count)
+
+    def size_of(self, request: Any, server: RecordedServer) -> Size | None:
+        """Return the server's minimum."""
+        return server.minimum
+
+
+class ToRecommendation(ToSize):
+    """Adjusts servers to the sizes that automatic growth recommends."""
+
+    name = "to_recommendation"
+
+    @staticmethod
+    def action_present(count: int) -> Any:
+        """Return the label."""
+        return ngettext_lazy("Adjust as recommended", "Adjust as recommended", count)
+
+    @staticmethod
+    def action_past(count: int) -> Any:
+        """Return the label of what was done."""
+        return ngettext_lazy("Adjusted as recommended", "Adjusted as recommended", count)
+
+    def size_of(self, request: Any, server: RecordedServer) -> Size | None:
+        """Return the recommended size, which only the server's compute host knows."""
+        status = api.xloud(request).get_status(server)
+        if not status.recommends_change or status.autoscale is None:
+            return None
+        return status.autoscale.recommendation
+
+
+def _link(server: RecordedServer) -> str:
+    detail = reverse("horizon:project:instances:detail", args=[server.id])
+    return f"{detail}?tab=instance_details__xloud_size"
+
+
+def _cell(resource: str) -> Any:
+    def rendered(server: RecordedServer) -> str:
+        cell = Cell.of(server, resource)
+        return render_to_string("xloud_dashboard/_cell.html", {"cell": cell})
+
+    return rendered
+
+
+def _state(server: RecordedServer) -> Any:
+    if not server.reasons:
+        return _("converged")
+    return format_html_join(" ", "<code>{}</code>", ((code,) for code in server.reasons))
+
+
+def _mode(server: RecordedServer) -> str:
+    return server.autoscale.mode if server.autoscale is not None else "-"
+
+
+class ServersTable(tables.DataTable):
+    """The servers of a project, as they were recorded last."""
+
+    name = tables.Column("name", verbose_name=_("Server"), link=_link)
+    vm_state = tables.Column("vm_state", verbose_name=_("State"))
+    vcpus = tables.Column(_cell("vcpus"), verbose_name=_("vCPUs"))
+    memory = tables.Column(_cell("memory_mb"), verbose_name=_("Memory"))
+    state = tables.Column(_state, verbose_name=_("Size reached"))
+    mode = tables.Column(_mode, verbose_name=_("Automatic growth"))
+
+    def get_object_display(self, datum: RecordedServer) -> str:
+        """Return the server's name."""
+        return datum.name
+
+    class Meta:
+        """What Horizon reads of a table."""
+
+        name = "elastic_servers"
+        verbose_name = _("Elastic servers")
+        table_actions = (ToMinimum, ToRecommendation)
+        multi_select = True
+        css_classes = "xloud-table"

@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Everything that the page shows of a server, read with the user's token."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.urls import reverse
+
+from nova_xloud.client import Plan, Status, in_words
+from nova_xloud.client.advice import next_step
+from xloud_dashboard import api, permissions
+from xloud_dashboard.config import config
+from xloud_dashboard.size import actions, bars, words
+from xloud_dashboard.size.forms import ADMIN, MODES
+
+URLS = "horizon:project:elastic_servers"
+# The session keeps for which recommendation somebody has said that it is not to be shown.
+HIDDEN = "xloud_hidden_recommendations"
+_MOST_HIDDEN = 50
+
+
+@dataclass(frozen=True)
+class Shown:
+    """The server that a page is about.
+
+    :ivar back: the dashboard whose page of the server the forms lead back to
+    """
+
+    id: str
+    name: str
+    project_id: str
+    back: str
+
+    @property
+    def url(self) -> str:
+        """The address of Nova's own page of the server, with the tab of this plugin open."""
+        detail = reverse(f"horizon:{self.back}:instances:detail", args=[self.id])
+        return f"{detail}?tab=instance_details__xloud_size"
+
+
+def tab_context(request: Any, shown: Shown) -> dict[str, Any]:
+    """Return what the templates of the tab need."""
+    context = live_context(request, shown)
+    settings = config()
+    return context | {
+        "may_adjust": permissions.may(request, permissions.ADJUST, shown.project_id),
+        "modes": MODES,
+        "seconds": seconds(context["status"]),
+        "seconds_at_rest": settings.seconds_at_rest,
+        "form_url": reverse(f"{URLS}:size", args=[shown.id]),
+        "live_url": reverse(f"{URLS}:live", args=[shown.id]),
+        "mode_url": reverse(f"{URLS}:mode", args=[shown.id]),
+    }
+
+
+def live_context(request: Any, shown: Shown) -> dict[str, Any]:
+    """Return what the part of the page needs that is read again and again."""
+    context: dict[str, Any] = {"shown": shown, "status": None, "is_admin": shown.back == ADMIN}
+    try:
+        status = api.xloud(request).get_status(shown)
+        history = api.xloud(request).get_history(shown)
+    except api.ERRORS as error:
+        problem = api.Problem.of(error)
+        return context | {"problem": problem, "mark": words.mark(problem)}
+    may_adjust = permissions.may(request, permissions.ADJUST, shown.project_id)
+    recommended = _recommended(request, shown, status)
+    return context | {
+        "status": status,
+        "mark": words.mark(status.body, history, recommended),
+        "bars": bars.bars_of(status),
+        "sentence": words.sentence(status),
+        "lamps": list(words.lamps(status)),
+        "asked_at": _asked_at(status, history),
+        "remarks": list(words.remarks(status)),
+        "cards": [
+            (card, list(actions.offered(request, shown.project_id, status, card.advice)))
+            for card in words.cards(status)
+        ],
+        "history": history,
+        "autoscale": status.autoscale,
+        "recommended": recommended,
+        "may_adjust": may_adjust,
+        "form_url": reverse(f"{URLS}:size", args=[shown.id]),
+        "act_url": reverse(f"{URLS}:act", args=[shown.id]),
+        "hide_url": reverse(f"{URLS}:hide", args=[shown.id]),
+    }
+
+
+def seconds(status: Status | None) -> int:
+    """Return after how many seconds the status is to be read again."""
+    changing = status is not None and words.is_changing(status)
+    return config().seconds_while_changing if changing else config().seconds_at_rest
+
+
+def plan_context(plan: Plan) -> dict[str, Any]:
+    """Return what the template of a dry run needs."""
+    refusal = plan.refusal
+    return {
+        "plan": plan,
+        "steps": [in_words.step(step) for step in plan.steps],
+        "refusal": refusal and api.Problem(refusal.message, refusal.code, next_step(refusal.code)),
+        "blockers": plan.blockers,
+    }
+
+
+def hide(request: Any, shown_id: str, recommended: str) -> None:
+    """Show no more, until the user logs out, that this size is recommended for the server."""
+    hidden = dict(request.session.get(HIDDEN, {}))
+    hidden.pop(shown_id, None)
+    hidden[shown_id] = recommended
+    request.session[HIDDEN] = dict(list(hidden.items())[-_MOST_HIDDEN:])
+
+
+def _recommended(request: Any, shown: Shown, status: Status) -> dict[str, Any] | None:
+    """Return the recommended size and why; None if there is none, or the user has hidden it."""
+    if not status.recommends_change or status.autoscale is None:
+        return None
+    size = status.autoscale.recommendation
+    if request.session.get(HIDDEN, {}).get(shown.id) == str(size):
+        return None
+    return {
+        "size": size,
+        "key": str(size),
+        "since": status.autoscale.since,
+        "reasons": status.autoscale.reasons,
+        "age_seconds": status.autoscale.age_seconds,
+    }
+
+
+def _asked_at(status: Status, history: Any) -> str:
+    """Return when the desired size was asked for; empty if the history does not say."""
+    newest = history[0] if history else None
+    return newest.at if newest is not None and newest.after == status.numbers.desired else ""

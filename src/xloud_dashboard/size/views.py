@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the forms of the page send, and what its script asks for.
+
+Every form works without the script: it is answered with a page, or leads back to Nova's own page of
+the server. The script gets a part of such a page.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpResponse, HttpResponseBadRequest, JsonResponse
+from django.shortcuts import redirect, render
+from django.template.loader import render_to_string
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.views.generic import View
+from horizon import exceptions
+from horizon.utils import http as http_utils
+from openstack.exceptions import NotFoundException
+
+from xloud_dashboard import api, permissions
+from xloud_dashboard.size import page
+from xloud_dashboard.size.actions import ACTIONS
+from xloud_dashboard.size.forms import ADMIN, APPLY, PROJECT, BackForm, ModeForm, SizeForm
+
+
+class ServerView(View):
+    """The base of the views of one server."""
+
+    def shown(self, request: Any, server_id: str) -> page.Shown:
+        """Return the server, as the page shows it.
+
+        :raises horizon.exceptions.NotFound: there is none that the user may see
+        :raises horizon.exceptions.Http302: Nova does not answer; it leads to Nova's list of servers
+        """
+        back = request.POST.get("back", request.GET.get("back", PROJECT))
+        try:
+            found = api.server(request, server_id)
+        except NotFoundException as error:
+            raise exceptions.NotFound(str(error)) from error
+        except api.ERRORS as error:
+            messages.error(request, str(error))
+            raise exceptions.Http302(reverse("horizon:project:instances:index")) from error
+        return page.Shown(
+            found.id, found.name, found.project_id, ADMIN if back == ADMIN else PROJECT
+        )
+
+    def require(self, request: Any, shown: page.Shown) -> None:
+        """Raise unless the user may adjust the server.
+
+        :raises horizon.exceptions.NotAuthorized: a rule does not allow it
+        """
+        if not permissions.may(request, permissions.ADJUST, shown.project_id):
+            raise exceptions.NotAuthorized()
+
+
+class SizeView(ServerView):
+    """The form for a size: what it would do, and doing it."""
+
+    def get(self, request: Any, server_id: str) -> HttpResponse:
+        """Answer with the page of the size alone, for browsers without the script."""
+        shown = self.shown(request, server_id)
+        return _page(request, shown, {})
+
+    def post(self, request: Any, server_id: str) -> HttpResponse:
+        """Adjust the server, or answer with what that would do."""
+        shown = self.shown(request, server_id)
+        self.require(request, shown)
+        form = SizeForm(request.POST)
+        if not form.is_valid():
+            return _answer(request, shown, {"refusal": api.Problem(form.in_words)}, form)
+        xloud = api.xloud(request)
+        try:
+            if request.POST.get("do") != APPLY:
+                plan = xloud.plan(shown, **form.asked)
+                return _answer(request, shown, page.plan_context(plan), form)
+            adjustment = xloud.adjust(shown, **form.asked)
+        except api.ERRORS as error:
+            return _answer(request, shown, {"refusal": api.Problem.of(error)}, form)
+        asked = {"size": adjustment, "server": shown.name, "id": adjustment.request_id}
+        messages.success(request, _("%(size)s for %(server)s is admitted (%(id)s).") % asked)
+        return redirect(shown.url)
+
+
+class LiveView(ServerView):
+    """The part of the page that the script reads again and again."""
+
+    def get(self, request: Any, server_id: str) -> HttpResponse:
+        """Answer with the part, or without it if the page has shown the same already."""
+        # Only what is offered depends on the project; the API decides by the server's own.
+        project_id = request.GET.get("project", "")
+        back = ADMIN if request.GET.get("back") == ADMIN else PROJECT
+        shown = page.Shown(server_id, "", project_id, back)
+        context = page.live_context(request, shown)
+        told = {"mark": context["mark"], "seconds": page.seconds(context["status"])}
+        if request.GET.get("mark") != context["mark"]:
+            told["html"] = render_to_string("xloud_dashboard/_live.html", context, request)
+        return JsonResponse(told)
+
+
+class ModeView(ServerView):
+    """The mode of automatic growth."""
+
+    def post(self, request: Any, server_id: str) -> HttpResponse:
+        """Ask for the mode, and go back to the server."""
+        shown = self.shown(request, server_id)
+        self.require(request, shown)
+        form = ModeForm(request.POST)
+        if not form.is_valid():
+            return HttpResponseBadRequest(_("There is no such mode."))
+        mode = form.cleaned_data["mode"]
+        try:
+            api.xloud(request).adjust(shown, autoscale=mode)
+        except api.ERRORS as error:
+            return _page(request, shown, {"refusal": api.Problem.of(error)})
+        asked = {"mode": mode, "server": shown.name}
+        messages.success(request, _("Automatic growth of %(server)s: %(mode)s.") % asked)
+        return redirect(shown.url)
+
+
+class HideView(ServerView):
+    """A recommendation that the user does not want to see any more."""
+
+    def post(self, request: Any, server_id: str) -> HttpResponse:
+        """Remember it until the user logs out, and go back to the server."""
+        shown = self.shown(request, server_id)
+        page.hide(request, shown.id, request.POST.get("recommended", "")[:100])
+        return redirect(shown.url)
+
+
+class ActView(ServerView):
+    """What Nova itself can do about a condition."""
+
+    def post(self, request: Any, server_id: str) -> HttpResponse:
+        """Do it, and go back to the server."""
+        shown = self.shown(request, server_id)
+        action = ACTIONS.get(request.POST.get("action", ""))
+        if action is None or not BackForm(request.POST).is_valid():
+            return HttpResponseBadRequest(_("There is no such action."))
+        if not permissions.may_in_nova(request, action.rule, shown.project_id):
+            raise exceptions.NotAuthorized()
+        try:
+            action.do(api.connection(request).compute, shown.id)
+        except api.ERRORS as error:
+            return _page(request, shown, {"refusal": api.Problem.of(error)})
+        messages.success(request, f"{action.label}: {shown.name}")
+        return redirect(shown.url)
+
+
+def _answer(
+    request: Any, shown: page.Shown, answer: dict[str, Any], form: SizeForm
+) -> HttpResponse:
+    """Answer the script with the plan or the refusal, or a browser with a page that has it."""
+    if not http_utils.is_ajax(request):
+        return _page(request, shown, answer | {"sent": form})
+    html = render_to_string("xloud_dashboard/_plan.html", answer, request)
+    return JsonResponse({"admitted": answer.get("refusal") is None, "html": html})
+
+
+def _page(request: Any, shown: page.Shown, answer: dict[str, Any]) -> HttpResponse:
+    context = page.tab_context(request, shown) | answer | {"page_title": shown.name}
+    return render(request, "xloud_dashboard/size.html", context)

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0
+// The Size tab: sliders, a dry run as the handle rests, and the figures read again. Without this
+// script the tab can be read, and its forms work. Horizon bundles the file with its own scripts.
+(function () {
+  "use strict";
+
+  var REST = 400; // milliseconds after which a handle rests
+
+  function all(root, selector) {
+    return Array.prototype.slice.call(root.querySelectorAll(selector));
+  }
+
+  function ask(url, options) {
+    options = options || {};
+    options.credentials = "same-origin";
+    options.headers = {"X-Requested-With": "XMLHttpRequest", "Accept": "application/json"};
+    return fetch(url, options).then(function (response) {
+      if (!response.ok || response.redirected) {
+        throw new Error(response.status);
+      }
+      return response.json();
+    });
+  }
+
+  // Shows the slider of each number box, and keeps the two alike.
+  function linkSliders(form, changed) {
+    all(form, "input[type=range]").forEach(function (slider) {
+      var box = document.getElementById(slider.getAttribute("data-for"));
+      slider.hidden = false;
+      slider.value = box.value;
+      slider.addEventListener("input", function () {
+        box.value = slider.value;
+        changed();
+      });
+      box.addEventListener("input", function () {
+        slider.value = box.value;
+        changed();
+      });
+    });
+    all(form, "input[type=checkbox]").forEach(function (box) {
+      box.addEventListener("change", changed);
+    });
+  }
+
+  // Asks what the form would do once its values rest, and shows the answer before Apply.
+  function preview(form) {
+    var place = form.querySelector(".xloud-plan");
+    var apply = form.querySelector("button[value=apply]");
+    var timer = null;
+    var asked = 0;
+    linkSliders(form, function () {
+      window.clearTimeout(timer);
+      asked += 1;
+      apply.disabled = false;
+      timer = window.setTimeout(show, REST, asked);
+    });
+
+    function show(number) {
+      var body = new FormData(form);
+      if (!form.checkValidity()) {
+        // The API would refuse it; the browser says why, beside the box, on Apply.
+        place.textContent = "";
+        return;
+      }
+      body.set("do", "plan");
+      ask(form.action, {method: "POST", body: body}).then(function (told) {
+        // A later change has its own answer.
+        if (number === asked) {
+          place.innerHTML = told.html;
+          apply.disabled = !told.admitted;
+        }
+      }).catch(function () {
+        if (number === asked) {
+          place.textContent = "";
+        }
+      });
+    }
+  }
+
+  // Whether somebody can see the section: not in another tab of the page, or of the browser.
+  function isSeen(section) {
+    return !document.hidden && section.offsetParent !== null;
+  }
+
+  // Whether the reader is in the middle of something that a new part of the page would end.
+  function isBusy(part) {
+    return part.contains(document.activeElement) && document.activeElement !== part ||
+      part.querySelector("details[open]") !== null;
+  }
+
+  // Lets a screen reader say the sentence, whose own element is a new one each time.
+  function say(section) {
+    var sentence = section.querySelector(".xloud-sentence");
+    section.querySelector(".xloud-said").textContent = sentence ? sentence.textContent : "";
+  }
+
+  // Reads the figures again, sooner while the server is changing, and never while nobody sees them.
+  function follow(section) {
+    var live = section.querySelector(".xloud-live");
+    var stale = section.querySelector(".xloud-stale");
+    var atRest = Number(section.getAttribute("data-at-rest"));
+    var timer = null;
+    var running = false;
+
+    function later(seconds) {
+      window.clearTimeout(timer);
+      timer = window.setTimeout(read, seconds * 1000);
+    }
+
+    function read() {
+      if (!section.isConnected) {
+        return; // the page has moved on
+      }
+      if (running || !isSeen(section) || isBusy(live)) {
+        later(2);
+        return;
+      }
+      running = true;
+      ask(section.getAttribute("data-url") + "&mark=" + section.getAttribute("data-mark"))
+        .then(function (told) {
+          if (told.html && !isBusy(live)) {
+            live.innerHTML = told.html;
+            section.setAttribute("data-mark", told.mark);
+            say(section);
+          }
+          stale.hidden = true;
+          return told.seconds;
+        })
+        .catch(function () {
+          stale.hidden = false;
+          return atRest;
+        })
+        .then(function (seconds) {
+          running = false;
+          later(seconds);
+        });
+    }
+
+    document.addEventListener("visibilitychange", function () {
+      if (!document.hidden) {
+        later(0);
+      }
+    });
+    later(Number(section.getAttribute("data-seconds")));
+  }
+
+  function start(root) {
+    all(root, ".xloud-size:not([data-started])").forEach(function (section) {
+      section.setAttribute("data-started", "true");
+      all(section, "form.xloud-form .xloud-plan").forEach(function (place) {
+        preview(place.closest("form"));
+      });
+      follow(section);
+    });
+  }
+
+  horizon.addInitFunction(function () { start(document); });
+  horizon.tabs.addTabLoadFunction(function ($tab) { start($tab[0]); });
+}());

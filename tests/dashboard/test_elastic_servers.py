@@ -1,0 +1,117 @@
+"""The panel Elastic servers: one request for a page of them, and what is done to several."""
+
+from typing import Any
+
+import horizon
+from django.test import override_settings
+from django.urls import reverse
+
+from tests.dashboard.cloud import SERVER, TestCase, sample
+from tests.dashboard.test_size_tab import recommending
+
+OTHER = "4c9b5e1a-0d2f-4a63-8e77-1f0a9b3c5d22"
+
+
+def two_servers() -> list[dict[str, Any]]:
+    """The server of the sample, and one that gives back what it has too slowly."""
+    (first,) = sample("servers-resp")["xloud_servers"]
+    (second,) = sample("servers-resp")["xloud_servers"]
+    reason = {"type": "GuestRefused", "status": True, "message": "", "since": ""}
+    second |= {
+        "id": OTHER,
+        "name": "db1",
+        "converged": False,
+        "vcpus": {"desired": 1, "reserved": 4},
+        "conditions": [reason | {"reason": "xloud.guest_refused.vcpus_not_removed"}],
+    }
+    return [first, second]
+
+
+class ElasticServersTests(TestCase):
+    URL = reverse("horizon:project:elastic_servers:index")
+
+    def setUp(self) -> None:
+        super().setUp()
+        servers = two_servers()
+        for one in servers:
+            one["project_id"] = self.tenant.id
+        self.cloud.answers["GET", "/os-xloud-servers"] = {"xloud_servers": servers}
+
+    def act(self, action: str, *ids: str) -> Any:
+        form = {"action": f"elastic_servers__{action}", "object_ids": ids}
+        return self.client.post(self.URL, form, follow=True)
+
+    def test_page_is_one_request_however_many_servers_there_are(self) -> None:
+        self.client.get(self.URL)
+        paths = [path for _, path, _, _ in self.cloud.asked]
+        self.assertEqual([path.rsplit("/", 1)[1] for path in paths], ["os-xloud-servers"])
+
+    def test_rows_have_sizes_reasons_and_the_way_to_the_tab(self) -> None:
+        answer = self.client.get(self.URL)
+        said = self.text(answer)
+        self.assertIn("3 of 4 vCPUs", said)
+        self.assertIn("1 of 4 vCPUs, 4 claimed", said)
+        self.assertIn("xloud.guest_refused.vcpus_not_removed", said)
+        self.assertContains(
+            answer, f"/project/instances/{SERVER}/?tab=instance_details__xloud_size"
+        )
+
+    def test_totals_are_sums_of_what_was_answered(self) -> None:
+        said = self.text(self.client.get(self.URL))
+        self.assertIn("claimed for them 7 vCPUs, 1536 MiB", said)
+        self.assertIn("they could have 8 vCPUs, 2048 MiB", said)
+        self.assertIn("free if all had their minimums 5 vCPUs, 512 MiB", said)
+        self.assertIn("size not reached 1", said)
+
+    @override_settings(XLOUD_DASHBOARD={"servers_per_page": 1})
+    def test_totals_of_a_part_say_so_and_there_is_a_next_page(self) -> None:
+        answer = self.client.get(self.URL)
+        self.assertIn("servers on this page 1", self.text(answer))
+        self.assertContains(answer, f"marker={SERVER}")
+        self.assertEqual(self.cloud.asked[0][2]["limit"], ["2"])
+
+    def test_selected_servers_are_adjusted_to_their_minimums(self) -> None:
+        said = self.text(self.act("to_minimum", SERVER, OTHER))
+        asked = {"current_vcpus": 1, "current_memory_mb": 512}
+        self.assertEqual(self.cloud.posted("/os-xloud-adjust/"), [asked, asked])
+        self.assertIn("Admitted: web1 (1 vCPUs, 512 MiB); db1 (1 vCPUs, 512 MiB)", said)
+
+    def test_refused_server_is_named_with_the_reason(self) -> None:
+        self.cloud.answers["POST", "/os-xloud-adjust"] = "refused-locked-resp"
+        said = self.text(self.act("to_minimum", SERVER))
+        self.assertIn("web1: ", said)
+        self.assertIn("locked", said)
+        self.assertNotIn("Admitted", said)
+
+    def test_selected_server_is_adjusted_as_its_host_recommends(self) -> None:
+        self.cloud.answers["GET", "/xloud-status"] = recommending()
+        self.act("to_recommendation", SERVER)
+        asked = {"current_vcpus": 4, "current_memory_mb": 1024}
+        self.assertEqual(self.cloud.posted("/os-xloud-adjust/"), [asked])
+
+    def test_server_without_a_recommendation_is_left_alone_and_named(self) -> None:
+        said = self.text(self.act("to_recommendation", SERVER))
+        self.assertEqual(self.cloud.posted("/os-xloud-adjust/"), [])
+        self.assertIn("No other size is recommended: web1", said)
+
+    def test_member_sees_the_table_without_actions(self) -> None:
+        self.log_in("member", "reader")
+        answer = self.client.get(self.URL)
+        self.assertIn("web1", self.text(answer))
+        self.assertNotContains(answer, "elastic_servers__to_minimum")
+
+    def test_member_cannot_act_by_a_form_of_their_own(self) -> None:
+        self.log_in("member", "reader")
+        self.act("to_minimum", SERVER)
+        self.assertEqual(self.cloud.posted("/os-xloud-adjust/"), [])
+
+    def test_cloud_without_nova_xloud_is_said_with_the_way_out(self) -> None:
+        self.cloud.answers["GET", "/os-xloud-servers"] = 404
+        said = self.text(self.client.get(self.URL))
+        self.assertIn("this cloud's nova-api runs without nova-xloud", said)
+        self.assertIn("Ask the cloud's administrator", said)
+
+    @override_settings(DEFAULT_POLICY_FILES={"compute": "default_policies/nova.yaml"})
+    def test_without_the_rules_there_is_no_panel(self) -> None:
+        panel = horizon.get_dashboard("project").get_panel("elastic_servers")
+        self.assertFalse(panel.allowed({"request": self.request}))
