@@ -1,6 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """The plugin of Horizon, OpenStack's dashboard: sizes of servers, seen and changed in a browser.
 
+size              the tab Size of a server, and what its forms and its script ask for
+elastic_servers   the panel of the dashboard Project
+elastic_hosts     the panel of the dashboard Admin
+api               the connection to the cloud, with the user's token
+permissions       what the user may do
 config            the settings of the plugin, in one place
 install           ``python -m xloud_dashboard``: links the plugin into an installed Horizon
 enabled           what Horizon reads to find the plugin (linked)

@@ -18,6 +18,7 @@ from openstack_dashboard.test import helpers
 
 SAMPLES = Path(__file__).resolve().parents[2] / "docs" / "api_samples"
 SERVER = "4c9b5e1a-0d2f-4a63-8e77-1f0a9b3c5d21"
+OTHER_SERVER = "4c9b5e1a-0d2f-4a63-8e77-1f0a9b3c5d22"
 # Horizon's test data replaces these two of openstacksdk's base class of errors, for good.
 _OF_ERRORS = {name: vars(SDKException).get(name) for name in ("__init__", "__str__")}
 
@@ -33,6 +34,21 @@ def _with_real_errors() -> None:
 def sample(name: str) -> dict[str, Any]:
     """A sample of the documentation, which a test may change."""
     return json.loads((SAMPLES / f"{name}.json").read_text())
+
+
+def two_servers() -> list[dict[str, Any]]:
+    """The server of the sample, and one that gives back what it has too slowly."""
+    (first,) = sample("servers-resp")["xloud_servers"]
+    (second,) = sample("servers-resp")["xloud_servers"]
+    reason = {"type": "GuestRefused", "status": True, "message": "", "since": ""}
+    second |= {
+        "id": OTHER_SERVER,
+        "name": "db1",
+        "converged": False,
+        "vcpus": {"desired": 1, "reserved": 4},
+        "conditions": [reason | {"reason": "xloud.guest_refused.vcpus_not_removed"}],
+    }
+    return [first, second]
 
 
 class FakeCloud:

@@ -6,25 +6,8 @@ import horizon
 from django.test import override_settings
 from django.urls import reverse
 
-from tests.dashboard.cloud import SERVER, TestCase, sample
+from tests.dashboard.cloud import OTHER_SERVER, SERVER, TestCase, two_servers
 from tests.dashboard.test_size_tab import recommending
-
-OTHER = "4c9b5e1a-0d2f-4a63-8e77-1f0a9b3c5d22"
-
-
-def two_servers() -> list[dict[str, Any]]:
-    """The server of the sample, and one that gives back what it has too slowly."""
-    (first,) = sample("servers-resp")["xloud_servers"]
-    (second,) = sample("servers-resp")["xloud_servers"]
-    reason = {"type": "GuestRefused", "status": True, "message": "", "since": ""}
-    second |= {
-        "id": OTHER,
-        "name": "db1",
-        "converged": False,
-        "vcpus": {"desired": 1, "reserved": 4},
-        "conditions": [reason | {"reason": "xloud.guest_refused.vcpus_not_removed"}],
-    }
-    return [first, second]
 
 
 class ElasticServersTests(TestCase):
@@ -71,7 +54,7 @@ class ElasticServersTests(TestCase):
         self.assertEqual(self.cloud.asked[0][2]["limit"], ["2"])
 
     def test_selected_servers_are_adjusted_to_their_minimums(self) -> None:
-        said = self.text(self.act("to_minimum", SERVER, OTHER))
+        said = self.text(self.act("to_minimum", SERVER, OTHER_SERVER))
         asked = {"current_vcpus": 1, "current_memory_mb": 512}
         self.assertEqual(self.cloud.posted("/os-xloud-adjust/"), [asked, asked])
         self.assertIn("Admitted: web1 (1 vCPUs, 512 MiB); db1 (1 vCPUs, 512 MiB)", said)

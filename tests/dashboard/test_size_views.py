@@ -167,7 +167,8 @@ class ModeAndRecommendationTests(ViewTestCase):
         self.cloud.answers["GET", "/xloud-status"] = recommending()
         self.assertIn("Recommended", self.text(self.client.get(url("size"))))
         self.send("hide", recommended="4 vCPUs, 1024 MiB")
-        self.assertNotIn("Recommended", self.text(self.client.get(url("size"))))
+        for name in ("size", "live"):
+            self.assertNotIn("Recommended", self.text(self.client.get(url(name))))
 
     def test_another_recommendation_is_shown_after_a_dismissed_one(self) -> None:
         self.send("hide", recommended="4 vCPUs, 896 MiB")

@@ -23,6 +23,7 @@ def _settings_error(given: Any) -> str:
 
 
 def main() -> None:
+    """Print what a ``Probe`` has, as one line of JSON."""
     rules = settings.DEFAULT_POLICY_FILES.get(POLICY_SCOPE, "")
     folder = Path(settings.STATIC_ROOT) / settings.COMPRESS_OUTPUT_DIR
     told = {

@@ -8,6 +8,7 @@ the server. The script gets a part of such a page.
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
 from django.contrib import messages
 from django.http import HttpResponse, HttpResponseBadRequest, JsonResponse
@@ -29,7 +30,7 @@ from xloud_dashboard.size.forms import ADMIN, APPLY, PROJECT, BackForm, ModeForm
 class ServerView(View):
     """The base of the views of one server."""
 
-    def shown(self, request: Any, server_id: str) -> page.Shown:
+    def shown(self, request: Any, server_id: UUID) -> page.Shown:
         """Return the server, as the page shows it.
 
         :raises horizon.exceptions.NotFound: there is none that the user may see
@@ -37,7 +38,7 @@ class ServerView(View):
         """
         back = request.POST.get("back", request.GET.get("back", PROJECT))
         try:
-            found = api.server(request, server_id)
+            found = api.server(request, str(server_id))
         except NotFoundException as error:
             raise exceptions.NotFound(str(error)) from error
         except api.ERRORS as error:
@@ -59,12 +60,12 @@ class ServerView(View):
 class SizeView(ServerView):
     """The form for a size: what it would do, and doing it."""
 
-    def get(self, request: Any, server_id: str) -> HttpResponse:
+    def get(self, request: Any, server_id: UUID) -> HttpResponse:
         """Answer with the page of the size alone, for browsers without the script."""
         shown = self.shown(request, server_id)
         return _page(request, shown, {})
 
-    def post(self, request: Any, server_id: str) -> HttpResponse:
+    def post(self, request: Any, server_id: UUID) -> HttpResponse:
         """Adjust the server, or answer with what that would do."""
         shown = self.shown(request, server_id)
         self.require(request, shown)
@@ -87,12 +88,12 @@ class SizeView(ServerView):
 class LiveView(ServerView):
     """The part of the page that the script reads again and again."""
 
-    def get(self, request: Any, server_id: str) -> HttpResponse:
+    def get(self, request: Any, server_id: UUID) -> HttpResponse:
         """Answer with the part, or without it if the page has shown the same already."""
         # Only what is offered depends on the project; the API decides by the server's own.
         project_id = request.GET.get("project", "")
         back = ADMIN if request.GET.get("back") == ADMIN else PROJECT
-        shown = page.Shown(server_id, "", project_id, back)
+        shown = page.Shown(str(server_id), "", project_id, back)
         context = page.live_context(request, shown)
         told = {"mark": context["mark"], "seconds": page.seconds(context["status"])}
         if request.GET.get("mark") != context["mark"]:
@@ -103,7 +104,7 @@ class LiveView(ServerView):
 class ModeView(ServerView):
     """The mode of automatic growth."""
 
-    def post(self, request: Any, server_id: str) -> HttpResponse:
+    def post(self, request: Any, server_id: UUID) -> HttpResponse:
         """Ask for the mode, and go back to the server."""
         shown = self.shown(request, server_id)
         self.require(request, shown)
@@ -123,7 +124,7 @@ class ModeView(ServerView):
 class HideView(ServerView):
     """A recommendation that the user does not want to see any more."""
 
-    def post(self, request: Any, server_id: str) -> HttpResponse:
+    def post(self, request: Any, server_id: UUID) -> HttpResponse:
         """Remember it until the user logs out, and go back to the server."""
         shown = self.shown(request, server_id)
         page.hide(request, shown.id, request.POST.get("recommended", "")[:100])
@@ -133,7 +134,7 @@ class HideView(ServerView):
 class ActView(ServerView):
     """What Nova itself can do about a condition."""
 
-    def post(self, request: Any, server_id: str) -> HttpResponse:
+    def post(self, request: Any, server_id: UUID) -> HttpResponse:
         """Do it, and go back to the server."""
         shown = self.shown(request, server_id)
         action = ACTIONS.get(request.POST.get("action", ""))

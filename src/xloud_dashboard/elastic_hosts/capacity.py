@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a compute host has, and what the servers on it have and could have: sums of answers."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from nova_xloud.client import RecordedServer, Size
+from xloud_dashboard.size.totals import Totals
+
+# So many servers are named of those that would free most.
+_MOST_NAMED = 5
+
+
+@dataclass(frozen=True)
+class Scale:
+    """One resource of a host, as a bar that is as long as the larger of what is there and promised.
+
+    :ivar physical: what the host has, as Nova tells; None if Nova did not tell
+    :ivar claimed: what is claimed for its servers
+    :ivar promised: what its servers could have: the sizes of their flavors
+    """
+
+    unit: str
+    physical: int | None
+    claimed: int
+    promised: int
+
+    @property
+    def beyond(self) -> int:
+        """How much more is promised than the host has; 0 if it is not more, or not known."""
+        return max(0, self.promised - self.physical) if self.physical is not None else 0
+
+    def _part(self, value: int) -> str:
+        longest = max(self.promised, self.claimed, self.physical or 0)
+        return f"{100 * value / longest:.2f}%" if longest else "0%"
+
+    @property
+    def claimed_width(self) -> str:
+        """How much of the bar is claimed."""
+        return self._part(self.claimed)
+
+    @property
+    def promised_width(self) -> str:
+        """How much of the bar is promised."""
+        return self._part(self.promised)
+
+    @property
+    def end(self) -> str:
+        """Where in the bar the host ends; empty if Nova did not tell."""
+        return "" if self.physical is None else self._part(self.physical)
+
+
+@dataclass(frozen=True)
+class Host:
+    """A compute host with the servers on it.
+
+    :ivar physical: what the host has; None if Nova did not tell
+    :ivar refusing: the servers of which something is not as it should be
+    :ivar freeing: the servers that would free most if they had their minimums, those first
+    """
+
+    name: str
+    physical: Size | None
+    totals: Totals
+    refusing: tuple[RecordedServer, ...]
+    freeing: tuple[RecordedServer, ...]
+
+    @property
+    def scales(self) -> tuple[Scale, Scale]:
+        """The bars of vCPUs and memory."""
+        physical, totals = self.physical, self.totals
+        return (
+            Scale(
+                "vCPUs",
+                physical.vcpus if physical else None,
+                totals.reserved.vcpus,
+                totals.maximum.vcpus,
+            ),
+            Scale(
+                "MiB",
+                physical.memory_mb if physical else None,
+                totals.reserved.memory_mb,
+                totals.maximum.memory_mb,
+            ),
+        )
+
+
+def hosts_of(
+    servers: Iterable[RecordedServer], hypervisors: Iterable[Mapping[str, Any]]
+) -> list[Host]:
+    """Return all hosts by name, those without a server too.
+
+    :param hypervisors: as Nova lists them, with details, before microversion 2.88
+    """
+    on: defaultdict[str, list[RecordedServer]] = defaultdict(list)
+    for server in servers:
+        if server.host is not None:
+            on[server.host].append(server)
+    physical = {one["service"]["host"]: Size(one["vcpus"], one["memory_mb"]) for one in hypervisors}
+    return [_host(name, physical.get(name), on[name]) for name in sorted({*on, *physical})]
+
+
+def _host(name: str, physical: Size | None, servers: list[RecordedServer]) -> Host:
+    freeing = sorted(servers, key=lambda one: Totals.of([one]).gain.memory_mb, reverse=True)
+    return Host(
+        name=name,
+        physical=physical,
+        totals=Totals.of(servers),
+        refusing=tuple(one for one in servers if one.reasons),
+        freeing=tuple(one for one in freeing if Totals.of([one]).gain != Size(0, 0))[:_MOST_NAMED],
+    )

@@ -1,0 +1,70 @@
+"""The panel Elastic hosts: sums of what Nova lists, for those who may see all projects."""
+
+from typing import Any
+
+import horizon
+from django.urls import reverse
+
+from tests.dashboard.cloud import OTHER_SERVER, TestCase, two_servers
+
+
+def hypervisors() -> list[dict[str, Any]]:
+    """Two hosts of Nova's list; one has no server."""
+    return [
+        {"service": {"host": name}, "vcpus": vcpus, "memory_mb": 1536}
+        for name, vcpus in (("host1", 6), ("host2", 8))
+    ]
+
+
+class ElasticHostsTests(TestCase):
+    URL = reverse("horizon:admin:elastic_hosts:index")
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.cloud.answers["GET", "/os-xloud-servers"] = {"xloud_servers": two_servers()}
+        self.cloud.answers["GET", "/os-hypervisors/detail"] = {"hypervisors": hypervisors()}
+
+    def test_page_is_two_requests_however_many_hosts_there_are(self) -> None:
+        self.client.get(self.URL)
+        paths = [path.rsplit("/", 1)[1] for _, path, _, _ in self.cloud.asked]
+        self.assertEqual(paths, ["os-xloud-servers", "detail"])
+        self.assertEqual(self.cloud.asked[0][2], {"all_projects": ["true"]})
+
+    def test_host_shows_what_is_claimed_and_promised_beyond_its_end(self) -> None:
+        said = self.text(self.client.get(self.URL))
+        self.assertIn(
+            "claimed 7 vCPUs promised 8 vCPUs the host has 6 vCPUs promised beyond its end 2 vCPUs",
+            said,
+        )
+        self.assertIn("claimed 1536 MiB promised 2048 MiB the host has 1536 MiB", said)
+
+    def test_servers_that_refuse_are_named_with_the_reason(self) -> None:
+        answer = self.client.get(self.URL)
+        self.assertIn("db1 xloud.guest_refused.vcpus_not_removed", self.text(answer))
+        self.assertContains(answer, f"/admin/instances/{OTHER_SERVER}/detail?tab=instance_details")
+
+    def test_servers_are_named_that_would_free_most(self) -> None:
+        said = self.text(self.client.get(self.URL))
+        self.assertIn("5 vCPUs, 512 MiB would be free if all had their minimums", said)
+        self.assertIn("web1 : 3 vCPUs, 768 MiB claimed, minimum 1 vCPUs, 512 MiB", said)
+
+    def test_host_without_a_server_is_there(self) -> None:
+        self.assertIn("host2 0 servers", self.text(self.client.get(self.URL)))
+
+    def test_host_whose_size_nova_does_not_tell_is_unknown(self) -> None:
+        self.cloud.answers["GET", "/os-hypervisors/detail"] = 403
+        said = self.text(self.client.get(self.URL))
+        self.assertIn("promised 8 vCPUs the host has unknown", said)
+
+    def test_who_may_not_see_all_projects_has_no_panel_and_no_page(self) -> None:
+        self.log_in("member", "reader")
+        panel = horizon.get_dashboard("admin").get_panel("elastic_hosts")
+        self.assertFalse(panel.allowed({"request": self.request}))
+        self.client.get(self.URL)
+        self.assertEqual(self.cloud.asked, [])
+
+    def test_refusal_has_its_code_and_what_to_do(self) -> None:
+        self.cloud.answers["GET", "/os-xloud-servers"] = "servers-policy-resp"
+        said = self.text(self.client.get(self.URL))
+        self.assertIn("xloud.forbidden", said)
+        self.assertIn("What to do:", said)
