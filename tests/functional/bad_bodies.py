@@ -122,3 +122,20 @@ SHAPES = {
 BODIES = {**ENCODINGS, **NUMBERS, **SHAPES}
 SWITCHES = ("persist", "force", "dry_run")
 NOT_A_SWITCH = ("maybe", "", " true", "true\n", "\x00", 1, 0, 2, -1, 0.0, None, [], {}, "y" * 9999)
+# null is one: the mode of the flavor.
+NOT_A_MODE = (
+    *(
+        "ON",
+        "On",
+        " on",
+        "on\n",
+        "on\x00",
+        "\uff4f\uff4e",
+        "",
+        "true",
+        "flavor",
+        "dense",
+        "o" * 9999,
+    ),
+    *(True, False, 0, 1, 1.0, [], ["on"], {}, {"mode": "on"}),
+)

@@ -87,10 +87,26 @@ NEAR_IDS = (
     "%2e%2e%2f{}", "{}%2fx", "urn:uuid:{}", "\xef\xbb\xbf{}",
 )  # fmt: skip
 NO_PATHS = (
-    "/v2.1/os-xloud-adjust", "/v2.1/os-xloud-adjust/", "/v2.1/os-xloud-adjust/{}/",
-    "/v2.1/os-xloud-adjust/{}/x", "/v2.1/os-xloud-adjust/../servers/{}",
-    "/v2.1/os-xloud-adjust/../os-xloud-adjust/{}", "/v2.1/OS-XLOUD-ADJUST/{}",
-    "/v2.1/..%2f/os-xloud-adjust/{}", "/v2.1/servers/{}/os-xloud-adjust",
+    "/v2.1/os-xloud-adjust",
+    "/v2.1/os-xloud-adjust/",
+    "/v2.1/os-xloud-adjust/{}/",
+    "/v2.1/os-xloud-adjust/{}/x",
+    "/v2.1/os-xloud-adjust/../servers/{}",
+    "/v2.1/os-xloud-adjust/../os-xloud-adjust/{}",
+    "/v2.1/OS-XLOUD-ADJUST/{}",
+    "/v2.1/..%2f/os-xloud-adjust/{}",
+    "/v2.1/servers/{}/os-xloud-adjust",
+    "/v2.1/os-xloud-servers",
+    "/v2.1/os-xloud-servers/{}",
+    "/v2.1/servers/{}/xloud-history",
+)
+# With GET.
+NO_READS = (
+    "/v2.1/os-xloud-servers/", "/v2.1/os-xloud-servers/{}", "/v2.1/os-xloud-servers/detail",
+    "/v2.1/OS-XLOUD-SERVERS", "/v2.1/os-xloud-servers.json", "/v2.1/os-xloud-adjust/{}",
+    "/v2.1/servers/{}/xloud-history/", "/v2.1/servers/{}/xloud-history/1",
+    "/v2.1/servers/{}/XLOUD-HISTORY", "/v2.1/servers/{}/xloud-status/",
+    "/v2.1/servers/{}/xloud-status/x", "/v2.1/SERVERS/{}/XLOUD-STATUS",
 )  # fmt: skip
 # What Host has to be is not checked by Nova, nor by all servers.
 NO_HOSTS = ("[", "[::1", "]", "[x]")
@@ -132,6 +148,38 @@ QUERIES = {
     "%C0%80=1": 400,
     "x=\xff": 400,
 }
+# Of the list of servers, which knows its parameters; who asks is an admin.
+LIST_QUERIES = {
+    **{query: 400 for query, status in QUERIES.items() if status == 400},
+    **dict.fromkeys(
+        (
+            "x=1", "limit=1&limit=1", "limit", "limit=", "limit=0", "limit=-1", "limit=1e3",
+            "limit=1.0", "limit=+1", "limit=%2B1", "limit=1%0A", "limit=%001", "limit=0x1",
+            "limit=1_0", "limit=NaN", "limit=%D9%A1", "limit=%C2%B2", "limit=" + "9" * 20,
+            "limit=" + "9" * 100_000, "limit[]=1", "Limit=1", " limit=1", "limit%00=1",
+            "marker=x", "marker=", "marker=1", "marker=%00", "marker=..%2f",
+            "marker=" + "m" * 70_000, "marker=00000000-0000-0000-0000-000000000000",
+            "marker=%F0%9F%92%A9", "host=",
+            "host=%00", "host=a%0Ab", "host=%1b[31m", "host=%F0%9F%92%A9", "host=%C3%A9",
+            "host=" + "h" * 256, "host=a&host=b", "project_id=%00", "project_id=%0A", "project_id=",
+            "project_id=%E2%80%AE", "project_id=" + "p" * 100_000, "project_id=a&project_id=a",
+            "project_id=a&all_projects=1", "all_projects=2", "all_projects=", "all_tenants=1",
+            "all_projects=true%0A", "converged=maybe", "converged=null", "converged=1&converged=0",
+            "deleted=true", "name=x", "sort_key=id", "changes-since=x", "fields=id", "server_id=1",
+            "req=1&self=1&body=1", "%00=1", "limit=1;marker=x", "=1", "==", "q" * 100_000,
+        ),
+        400,
+    ),
+    **dict.fromkeys(
+        (
+            "", "&" * 1000, "limit=1", "limit=0000000001", "limit=9999999999", "%6cimit=1",
+            "converged=1", "converged=FALSE", "all_projects=yes", "all_projects=no", "host=nobody",
+            "host='%3Bdrop table x%3B--", "host=%25", "project_id=" + "f" * 32,
+            "project_id=a&all_projects=0",
+        ),
+        200,
+    ),
+}  # fmt: skip
 # Content-Length (None: none is sent) and what comes, with the answer to an adjustment.
 LENGTHS = {
     "shorter than it says": ("100", FINE, INVALID),

@@ -21,6 +21,7 @@ ADMIN = {
     "x-auth-project-id": PROJECT_ID,
     "x-roles": "reader,member,admin",
 }
+SERVERS = "/v2.1/os-xloud-servers"
 # What only a program says of itself.
 _INSIDE = re.compile(r"Traceback|File \"|\.py\b|sqlalchemy|site-packages|line \d+, in")
 
@@ -82,6 +83,13 @@ class RawRequests:
 
     def status_path(self, server=None):
         return f"/v2.1/servers/{(server or self.server)['id']}/xloud-status"
+
+    def history_path(self, server=None):
+        return f"/v2.1/servers/{(server or self.server)['id']}/xloud-history"
+
+    def reads(self):
+        """The paths of all that is read."""
+        return self.status_path(), self.history_path(), SERVERS
 
 
 def refusal_of(answer):

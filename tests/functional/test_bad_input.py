@@ -22,6 +22,7 @@ from tests.functional.bad_bodies import (
     NO_JSON,
     NO_ROUTE,
     NO_SERVER,
+    NOT_A_MODE,
     NOT_A_SWITCH,
     OK,
     SHAPES,
@@ -40,10 +41,12 @@ from tests.functional.bad_requests import (
     CONTENT_TYPES,
     LEGACY_VERSIONS,
     LENGTHS,
+    LIST_QUERIES,
     NEAR_IDS,
     NO_HOSTS,
     NO_IDS,
     NO_PATHS,
+    NO_READS,
     ODD_HOSTS,
     OTHER_HEADERS,
     QUERIES,
@@ -52,6 +55,7 @@ from tests.functional.bad_requests import (
 from tests.functional.base import AdjustTestCase
 from tests.functional.fuzz_settings import TIMES, fuzz_settings
 from tests.functional.raw_requests import (
+    SERVERS,
     RawRequests,
     check_answer,
     count,
@@ -110,8 +114,9 @@ class BadInput(RawRequests, AdjustTestCase):
             environ = {"CONTENT_LENGTH": length, "wsgi.input": io.BytesIO(body)}
             answer = self.send("POST", self.adjust_path(), environ=environ)
             assert refusal_of(answer) == expected, name
-            answer = self.send("GET", self.status_path(), environ=environ)
-            assert answer.status_int in (200, 400, 413), name
+            for path in self.reads():
+                answer = self.send("GET", path, environ=environ)
+                assert answer.status_int in (200, 400, 413), (path, name)
         self.nothing_changed()
 
     def test_a_body_that_comes_in_chunks_has_its_answer(self):
@@ -131,17 +136,21 @@ class BadInput(RawRequests, AdjustTestCase):
         environ = {"CONTENT_LENGTH": None, "wsgi.input": source, "wsgi.input_terminated": True}
         return self.send("POST", self.adjust_path(), environ=environ, transfer_encoding="chunked")
 
-    def test_a_status_is_shown_whatever_body_the_request_has(self):
-        for name, (body, expected) in (BODIES if TIMES else {**ENCODINGS, **SHAPES}).items():
-            answer = self.send("GET", self.status_path(), body)
+    def test_what_is_read_is_shown_whatever_body_the_request_has(self):
+        bodies = BODIES if TIMES else {**ENCODINGS, **SHAPES}
+        for path, (name, (body, expected)) in itertools.product(self.reads(), bodies.items()):
+            answer = self.send("GET", path, body)
             allowed = (413,) if expected == TOO_LARGE else (200, 400)
-            assert answer.status_int in allowed, name
+            assert answer.status_int in allowed, (path, name)
 
-    def test_no_switch_is_anything_but_a_boolean(self):
+    def test_no_switch_is_anything_but_a_boolean_and_no_mode_is_made_up(self):
         for name in SWITCHES:
             for value in NOT_A_SWITCH:
                 answer = self.adjust({"current_vcpus": 1, name: value})
                 assert refusal_of(answer) == INVALID, (name, value)
+        for value in NOT_A_MODE:
+            for body in ({"autoscale": value}, {"current_vcpus": 1, "autoscale": value}):
+                assert refusal_of(self.adjust(body)) == INVALID, body
         self.nothing_changed()
 
     def test_a_message_with_text_of_the_request_is_one_line(self):
@@ -179,9 +188,10 @@ class BadInput(RawRequests, AdjustTestCase):
     def test_no_other_header_makes_a_difference(self):
         for headers in (*OTHER_HEADERS, *({"host": one} for one in ODD_HOSTS)):
             assert refusal_of(self.adjust(FINE, **headers)) == OK, headers
-            answer = self.send("GET", self.status_path(), **headers)
-            assert answer.status_int == 200, headers
-            assert answer.headers["x-openstack-request-id"].startswith("req-")
+            for path in self.reads():
+                answer = self.send("GET", path, **headers)
+                assert answer.status_int == 200, (path, headers)
+                assert answer.headers["x-openstack-request-id"].startswith("req-")
         self.nothing_changed()
 
     def test_a_host_that_is_none_is_refused_before_anything_changes(self):
@@ -189,13 +199,26 @@ class BadInput(RawRequests, AdjustTestCase):
         self.flags(compute_link_prefix="https://nova.example.com/compute", group="api")
         for host in NO_HOSTS:
             assert refusal_of(self.adjust({"current_vcpus": 3}, host=host)) == INVALID, host
+            # Only a page that has another one after it has a link.
+            for query, expected in (("limit=1", INVALID), ("", (200, None))):
+                answer = self.send("GET", SERVERS, query=query, host=host)
+                assert refusal_of(answer) == expected, (query, host)
         self.nothing_changed()
+
+    def test_each_query_of_the_list_has_the_answer_that_is_written(self):
+        wrong = {}
+        for query, status in LIST_QUERIES.items():
+            found = refusal_of(self.send("GET", SERVERS, query=query))
+            if found != (INVALID if status == 400 else (200, None)):
+                wrong[query[:80]] = found
+        assert wrong == {}
 
     def test_no_query_makes_a_difference(self):
         for query, status in QUERIES.items():
-            answer = self.send("GET", self.status_path(), query=query)
             expected = INVALID if status == 400 else (200, None)
-            assert refusal_of(answer) == expected, query[:80]
+            for path in (self.status_path(), self.history_path()):
+                answer = self.send("GET", path, query=query)
+                assert refusal_of(answer) == expected, (path, query[:80])
             answer = self.send("POST", self.adjust_path(), FINE, query=query)
             assert refusal_of(answer) == OK, query[:80]
         self.nothing_changed()
@@ -206,8 +229,9 @@ class BadInput(RawRequests, AdjustTestCase):
         for one in (*NO_IDS, *near):
             path = f"/v2.1/os-xloud-adjust/{one}"
             assert refusal_of(self.send("POST", path, FINE)) == NO_SERVER, one[:80]
-            path = f"/v2.1/servers/{one}/xloud-status"
-            assert refusal_of(self.send("GET", path)) == NO_SERVER, one[:80]
+            for name in ("status", "history"):
+                path = f"/v2.1/servers/{one}/xloud-{name}"
+                assert refusal_of(self.send("GET", path)) == NO_SERVER, (name, one[:80])
 
     def test_a_server_of_another_project_is_as_if_it_were_none(self):
         nobody = {"id": uuids.nobody}
@@ -216,27 +240,30 @@ class BadInput(RawRequests, AdjustTestCase):
             assert found == refusal_of(self.adjust(body, nobody, **ANOTHER)), name
             assert found[0] in (400, 404, 413), name
         assert refusal_of(self.adjust(FINE, **ANOTHER)) == NO_SERVER
-        assert refusal_of(self.send("GET", self.status_path(), **ANOTHER)) == NO_SERVER
+        for path in (self.status_path(), self.history_path()):
+            assert refusal_of(self.send("GET", path, **ANOTHER)) == NO_SERVER
+        assert self.send("GET", SERVERS, **ANOTHER).json == {"xloud_servers": []}
         path = self.adjust_path().replace("/v2.1", f"/v2.1/{'f' * 32}")
         assert refusal_of(self.send("POST", path, FINE)) == NO_JSON
         assert refusal_of(self.send("POST", path, FINE, **ANOTHER)) == NO_SERVER
         self.nothing_changed()
 
-    def test_there_is_no_route_beside_the_two(self):
-        adjust, status = self.adjust_path(), self.status_path()
+    def test_there_is_no_route_beside_the_four(self):
         for method in METHODS:
-            assert refusal_of(self.send(method, adjust, FINE)) == NO_ROUTE, method
-            if method != "GET":
-                assert refusal_of(self.send(method, status, FINE)) == NO_ROUTE, method
+            assert refusal_of(self.send(method, self.adjust_path(), FINE)) == NO_ROUTE, method
+            for path in self.reads() if method != "GET" else ():
+                assert refusal_of(self.send(method, path, FINE)) == NO_ROUTE, (method, path)
         for path in NO_PATHS:
             path = path.format(self.server["id"])
             assert refusal_of(self.send("POST", path, FINE)) == NO_ROUTE, path
-        for path in (f"{status}/", f"{status}/x", status.upper().replace("V2", "v2")):
+        for path in NO_READS:
+            path = path.format(self.server["id"])
             assert refusal_of(self.send("GET", path)) == NO_ROUTE, path
         self.nothing_changed()
 
     def test_options_says_nothing_as_at_novas_own_paths(self):
-        for path in (self.adjust_path(), self.status_path(), f"/v2.1/servers/{self.server['id']}"):
+        nova = f"/v2.1/servers/{self.server['id']}"
+        for path in (self.adjust_path(), *self.reads(), nova):
             answer = self.send("OPTIONS", path, FINE)
             assert (answer.status_int, answer.text) == (200, ""), path
 
@@ -248,8 +275,11 @@ class BadInput(RawRequests, AdjustTestCase):
                 self._each_body_has_its_answer(adjust)
             misspelt = b'{"current_vcpus": 3, "dry_rum": true}'
             assert refusal_of(self.send("POST", adjust, misspelt)) == INVALID, prefix
-            status = self.status_path().replace("/v2.1", prefix)
-            assert self.send("GET", status).status_int == 200, prefix
+            for path in self.reads():
+                path = path.replace("/v2.1", prefix)
+                assert self.send("GET", path).status_int == 200, path
+            list_path = SERVERS.replace("/v2.1", prefix)
+            assert refusal_of(self.send("GET", list_path, query="limits=1")) == INVALID, prefix
         self.nothing_changed()
 
     def test_a_real_server_passes_on_what_it_takes_and_gets_the_answers(self):
@@ -291,9 +321,12 @@ class BadInput(RawRequests, AdjustTestCase):
         for version in (None, "", "compute latest", *(f"compute 2.{n + 1}" for n in range(newest))):
             named = {"openstack_api_version": version}
             assert refusal_of(self.adjust({"current_vcpus": None}, **named)) == INVALID, version
-            answer = self.send("GET", self.status_path(), **named)
-            assert answer.status_int == 200, version
-            assert answer.json["xloud_status"]["max_vcpus"] == 4, version
+            status, history, servers = (self.send("GET", p, **named) for p in self.reads())
+            assert status.json["xloud_status"]["max_vcpus"] == 4, version
+            assert history.json == {"xloud_history": []}, version
+            assert servers.json["xloud_servers"][0]["max_vcpus"] == 4, version
+            answer = self.send("GET", SERVERS, query="limit=x", **named)
+            assert refusal_of(answer) == INVALID, version
             if TIMES or version is None or version.endswith("1"):
                 assert refusal_of(self.adjust(FINE, **named)) == OK, version
         self.nothing_changed()

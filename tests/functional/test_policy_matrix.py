@@ -39,11 +39,13 @@ PERSONAS = {
 # The paths of what is read.
 STATUS, HISTORY = "/v2.1/servers/{}/xloud-status", "/v2.1/servers/{}/xloud-history"
 SERVERS = "/v2.1/os-xloud-servers"
+STATUS_RULE = "os_compute_api:xloud:status"
 # By name: the body of an adjustment, or the path and the query of a GET.
 OPERATIONS = {
     "adjust": {"current_vcpus": 1},
     "force": {"current_vcpus": 1, "force": True},
-    "dry run": {"current_vcpus": 1, "dry_run": True},
+    "plan": {"current_vcpus": 1, "dry_run": True},
+    "mode": {"autoscale": "off"},
     "status": STATUS,
     "past": HISTORY,
     "list": SERVERS,
@@ -53,28 +55,28 @@ OPERATIONS = {
 }
 
 BY_DEFAULT = """
-persona                             adjust  force  dry run  status  past  list  other  all  host
-admin, own project                  202     202    200      200     200   200   200    200  200
-admin, the server's project         202     202    200      200     200   200   200    200  200
-manager, the server's project       403     403    403      200     200   200   403    403  403
-member, the server's project        403     403    403      200     200   200   403    403  403
-reader, the server's project        403     403    403      200     200   200   403    403  403
-another role, the server's project  403     403    403      403     403   403   403    403  403
-no role, the server's project       403     403    403      403     403   403   403    403  403
-manager, another project            404     404    404      404     404   200   403    403  403
-member, another project             404     404    404      404     404   200   403    403  403
-reader, another project             404     404    404      404     404   200   403    403  403
-another role, another project       404     404    404      404     404   403   403    403  403
-admin of the system                 403     403    403      403     403   403   403    403  403
-member of the system                403     403    403      403     403   403   403    403  403
-reader of the system                403     403    403      403     403   403   403    403  403
-another role of the system          403     403    403      403     403   403   403    403  403
-a service                           404     404    404      404     404   403   403    403  403
-a service of the server's project   403     403    403      403     403   403   403    403  403
+persona                             adjust  force  plan  mode  status  past  list  other  all  host
+admin, own project                  202     202    200   202   200     200   200   200    200  200
+admin, the server's project         202     202    200   202   200     200   200   200    200  200
+manager, the server's project       403     403    403   403   200     200   200   403    403  403
+member, the server's project        403     403    403   403   200     200   200   403    403  403
+reader, the server's project        403     403    403   403   200     200   200   403    403  403
+another role, the server's project  403     403    403   403   403     403   403   403    403  403
+no role, the server's project       403     403    403   403   403     403   403   403    403  403
+manager, another project            404     404    404   404   404     404   200   403    403  403
+member, another project             404     404    404   404   404     404   200   403    403  403
+reader, another project             404     404    404   404   404     404   200   403    403  403
+another role, another project       404     404    404   404   404     404   403   403    403  403
+admin of the system                 403     403    403   403   403     403   403   403    403  403
+member of the system                403     403    403   403   403     403   403   403    403  403
+reader of the system                403     403    403   403   403     403   403   403    403  403
+another role of the system          403     403    403   403   403     403   403   403    403  403
+a service                           404     404    404   404   404     404   403   403    403  403
+a service of the server's project   403     403    403   403   403     403   403   403    403  403
 """
-ADJUSTS = "202     202    200      200     200   200   403    403  403"
-READS = "403     403    403      200     200   200   403    403  403"
-LISTS_ITS_OWN = "404     404    404      404     404   200   403    403  403"
+ADJUSTS = "202     202    200   202   200     200   200   403    403  403"
+READS = "403     403    403   403   200     200   200   403    403  403"
+LISTS_ITS_OWN = "404     404    404   404   404     404   200   403    403  403"
 NO_READERS = (
     "another role, the server's project",
     "no role, the server's project",
@@ -137,11 +139,25 @@ class Matrix(RawRequests, AdjustTestCase):
         if isinstance(asked, str):
             path, _, query = asked.format(self.server["id"]).partition("?")
             answer = self.send("GET", path, query=query, **token)
+            if path == SERVERS and answer.status_int == 200:
+                self._lists_its_own(answer.json["xloud_servers"], query, token)
         else:
             answer = self.adjust(asked, **token)
         if answer.status_int == 403:
             assert "xloud.forbidden" in answer.text, answer.text
         return str(answer.status_int)
+
+    def _lists_its_own(self, listed, query, token):
+        """Check that a list has no server of another project, and no host for who may not see it.
+
+        :param query: empty, or for admins
+        """
+        is_admin = "admin" in token["x_roles"].split(",")
+        is_all = query in ("all_projects=true", f"project_id={THE_SERVERS}")
+        is_own = query in ("", "host=host1") and token["x_auth_project_id"] == THE_SERVERS
+        expected = [self.server["id"]] if is_all or is_own else []
+        assert [one["id"] for one in listed] == expected, (token, query)
+        assert all(("host" in one) == is_admin for one in listed), (token, query)
 
     def test_by_default_admins_adjust_and_readers_look(self):
         self._become()
@@ -160,6 +176,26 @@ class Matrix(RawRequests, AdjustTestCase):
         for_all = with_answers(FOR_MEMBERS, LISTS_ITS_OWN, *NO_READERS_OF_ANOTHER)
         for_all = with_answers(for_all, ADJUSTS, "reader, the server's project", *NO_READERS)
         assert self._answers() == for_all
+
+    def test_a_policy_for_a_servers_user_counts_in_the_list_too(self):
+        self._become()
+        self.policy.set_rules({STATUS_RULE: "user_id:%(user_id)s"}, overwrite=False)
+        for user, status in (("somebody", 403), (self._record(self.server).user_id, 200)):
+            token = {"x_auth_user": user, "x_roles": MEMBER, "x_auth_project_id": THE_SERVERS}
+            assert self.send("GET", STATUS.format(self.server["id"]), **token).status_int == status
+            listed = self.send("GET", SERVERS, **token).json["xloud_servers"]
+            assert [one["id"] for one in listed] == ([self.server["id"]] if status == 200 else [])
+
+    def test_a_marker_of_another_project_is_as_if_it_were_none(self):
+        self._become()
+        other = {"x_auth_user": "somebody", "x_roles": MEMBER, "x_auth_project_id": ANOTHER}
+        for marker in (self.server["id"], "11111111-2222-3333-4444-555555555555"):
+            answer = self.send("GET", SERVERS, query=f"marker={marker}", **other)
+            assert answer.status_int == 400, answer.text
+            assert answer.json["badRequest"]["message"].replace(marker, "ID") == (
+                "xloud.invalid: marker is 'ID', and there is no server with this ID; leave the "
+                "marker out to begin with the first page"
+            )
 
     def test_whoever_may_not_adjust_is_not_told_whether_the_size_would_fit(self):
         self._become()

@@ -6,11 +6,11 @@ from __future__ import annotations
 from typing import Any
 
 import nova.conf
-from nova import exception
+from nova import exception, objects
 from nova.api.openstack import common
 
 from nova_xloud.api import policies, recorded
-from nova_xloud.api.servers_query import ServersQuery
+from nova_xloud.api.servers_query import ServersQuery, no_such_marker
 from nova_xloud.errors import Invalid
 
 CONF = nova.conf.CONF
@@ -38,9 +38,9 @@ def page(
 ) -> dict[str, list[dict[str, Any]]]:
     """Return one page of servers as the body of the answer.
 
-    The servers are read as Nova's own list reads them, newest first. ``converged`` is judged
-    afterwards: the page has those of ``limit`` servers that match, so it may have fewer, or none,
-    and a link to the next page all the same.
+    The servers are read as Nova's own list reads them, newest first. ``converged``, and a policy
+    that depends on the server's user, are judged afterwards: the page has those of ``limit``
+    servers that match, so it may have fewer, or none, and a link to the next page all the same.
 
     :param compute_api: ``nova.compute.api.API``
     :param may_see_all: whether the caller may see servers of other projects, and hosts
@@ -49,11 +49,24 @@ def page(
     """
     context = req.environ["nova.context"]
     instances = _read(compute_api, context, query, may_see_all=may_see_all)
-    entries = [recorded.list_entry(one, with_host=may_see_all) for one in instances]
+    entries = [
+        recorded.list_entry(one, with_host=may_see_all)
+        for one in instances
+        if may_see_all or _may_see(context, one)
+    ]
     if query.converged is not None:
         entries = [one for one in entries if one["converged"] is query.converged]
     links = _links(req, instances)
     return {"xloud_servers": entries} | ({"xloud_servers_links": links} if links else {})
+
+
+def _may_see(context: Any, instance: Any) -> bool:
+    """Return whether the caller may read the status of a server of the project.
+
+    By default that is so for each server. An operator's policy may name the server's user.
+    """
+    target = {"user_id": instance.user_id, "project_id": instance.project_id}
+    return bool(context.can(policies.STATUS, target=target, fatal=False))
 
 
 def _read(compute_api: Any, context: Any, query: ServersQuery, *, may_see_all: bool) -> list[Any]:
@@ -64,6 +77,8 @@ def _read(compute_api: Any, context: Any, query: ServersQuery, *, may_see_all: b
     if query.host is not None:
         filters["host"] = query.host
     try:
+        if query.marker is not None and not may_see_all:
+            _check_own(context, query.marker)
         found = compute_api.get_all(
             context.elevated() if may_see_all else context,
             search_opts=filters,
@@ -73,12 +88,22 @@ def _read(compute_api: Any, context: Any, query: ServersQuery, *, may_see_all: b
             sort_keys=["created_at"],
             sort_dirs=["desc"],
         )
-    except exception.MarkerNotFound as error:
-        raise Invalid(
-            f"marker is {query.marker!r}, and there is no server with this ID; leave the marker "
-            f"out to begin with the first page"
-        ) from error
+    except (exception.MarkerNotFound, exception.InstanceMappingNotFound) as error:
+        raise no_such_marker(str(query.marker)) from error
     return list(found)
+
+
+def _check_own(context: Any, marker: str) -> None:
+    """Raise unless ``marker`` is a server of the caller's project, which may be deleted by now.
+
+    Nova would begin after any server, so the list would show which IDs other projects have.
+
+    :raises nova.exception.InstanceMappingNotFound: there is no such server
+    :raises nova.exception.MarkerNotFound: the server is of another project
+    """
+    found = objects.InstanceMapping.get_by_instance_uuid(context, marker)
+    if found.project_id != context.project_id:
+        raise exception.MarkerNotFound(marker=marker)
 
 
 def _links(req: Any, instances: list[Any]) -> list[dict[str, str]]:

@@ -6,12 +6,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from oslo_utils import strutils
+from oslo_utils import strutils, uuidutils
 
 from nova_xloud.errors import Invalid
 
 # No limit has more digits than this; Nova itself returns at most [api] max_limit servers at once.
 _MOST_DIGITS = 10
+# The width of the columns that have names of hosts and IDs of projects in Nova's database.
+_LONGEST_NAME = 255
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,19 +54,29 @@ def read(params: Mapping[str, Sequence[str]]) -> ServersQuery:
     """
     given = {name: _only(name, values) for name, values in params.items() if values}
     query = ServersQuery(
-        project_id=given.get("project_id"),
+        project_id=_name("project_id", given.get("project_id")),
         all_projects=bool(_boolean("all_projects", given.get("all_projects"))),
-        host=given.get("host"),
+        host=_name("host", given.get("host")),
         converged=_boolean("converged", given.get("converged")),
         limit=_count("limit", given.get("limit")),
         marker=given.get("marker"),
     )
+    if query.marker is not None and not uuidutils.is_uuid_like(query.marker):
+        raise no_such_marker(query.marker)
     if query.all_projects and query.project_id is not None:
         raise Invalid(
             f"project_id is {query.project_id!r}, and all_projects is true; leave one of the two "
             f"out"
         )
     return query
+
+
+def no_such_marker(marker: str) -> Invalid:
+    """Return the refusal of a ``marker`` that is no server which the caller may list."""
+    return Invalid(
+        f"marker is {marker!r}, and there is no server with this ID; leave the marker out to begin "
+        f"with the first page"
+    )
 
 
 def _only(name: str, values: Sequence[str]) -> str:
@@ -75,10 +87,27 @@ def _only(name: str, values: Sequence[str]) -> str:
     return values[0]
 
 
+def _name(name: str, text: str | None) -> str | None:
+    """Return ``text``, which has to be a text that the database can compare with its own.
+
+    MySQL may refuse a character beyond its charset in a query, and PostgreSQL refuses a NUL; Nova
+    would answer 500. No host and no project has such a name.
+    """
+    if text is None or (text.isascii() and text.isprintable() and len(text) <= _LONGEST_NAME):
+        return text
+    raise Invalid(
+        f"{name} is {text!r}; write at most {_LONGEST_NAME} printable ASCII characters, or leave "
+        f"it out"
+    )
+
+
 def _boolean(name: str, text: str | None) -> bool | None:
     if text is None:
         return None
     try:
+        if text != text.strip():
+            # oslo.utils would leave out spaces and line breaks, which the schema of a body refuses.
+            raise ValueError(text)
         return bool(strutils.bool_from_string(text, strict=True))
     except ValueError as error:
         raise Invalid(f"{name} is {text!r}; write true or false, or leave it out") from error

@@ -215,6 +215,10 @@ CALLED = (
             "self, request, items, collection_name",
         ),
         (
+            "nova.objects.instance_mapping:InstanceMapping.get_by_instance_uuid",
+            "context, instance_uuid",
+        ),
+        (
             "nova.compute.api:API.get_all",
             "self, context, search_opts, limit, marker, expected_attrs, sort_keys, sort_dirs",
         ),

@@ -8,13 +8,15 @@ import pytest
 from nova_xloud.api.servers_query import NAMES, ServersQuery, read
 from nova_xloud.errors import Invalid
 
+UUID = "11111111-2222-3333-4444-555555555555"
+
 
 @pytest.mark.parametrize(
     ("params", "query"),
     [
         ({}, ServersQuery()),
         ({"project_id": ["a"]}, ServersQuery(project_id="a")),
-        ({"host": ["c1"], "marker": ["m"]}, ServersQuery(host="c1", marker="m")),
+        ({"host": ["c1"], "marker": [UUID]}, ServersQuery(host="c1", marker=UUID)),
         ({"converged": ["true"]}, ServersQuery(converged=True)),
         ({"converged": ["0"], "all_projects": ["1"]}, ServersQuery(None, True, converged=False)),
         ({"limit": ["20"], "all_projects": ["False"]}, ServersQuery(limit=20)),
@@ -34,6 +36,10 @@ def test_what_is_asked_for(params: dict[str, list[str]], query: ServersQuery) ->
         ({"limit": ["1.0"]}, "limit is '1.0'"),
         ({"limit": ["\N{ARABIC-INDIC DIGIT ONE}"]}, "limit is"),
         ({"limit": ["1" * 11]}, "of at most 10 digits"),
+        ({"marker": ["m"]}, "marker is 'm', and there is no server with this ID"),
+        ({"host": ["c\x00"]}, "host is 'c\\x00'; write at most 255 printable ASCII characters"),
+        ({"project_id": ["\N{PILE OF POO}"]}, "write at most 255 printable ASCII characters"),
+        ({"host": ["h" * 256]}, "write at most 255 printable ASCII characters"),
         ({"host": [""]}, "host is ''; give it a value, or leave it out"),
         ({"host": ["a", "b"]}, "host is given 2 times, as ['a', 'b']; give it once"),
         (
