@@ -22,6 +22,7 @@ its name, a connection that fails, an answer for which the tree has no class.
     │   ├── HostUnsupported         xloud.host_unsupported
     │   └── PlacementUnavailable    xloud.placement_unavailable
     ├── NotInstalled            this cloud's nova-api runs without nova-xloud
+    ├── UnreadableAnswer        the answer has another form than those of the API
     └── NotReached              the wait ended before the guest had the size; has the last status
         ├── GuestRefused            the guest does not follow
         ├── TimedOut                the adjustment continues
@@ -31,13 +32,16 @@ its name, a connection that fails, an answer for which the tree has no class.
 
 from __future__ import annotations
 
+import contextlib
 import re
+from collections.abc import Iterator
 from typing import Any, ClassVar
 
 from openstack.exceptions import SDKException, raise_from_response
 
 from nova_xloud.client.advice import next_step
 from nova_xloud.client.resources import Status
+from nova_xloud.printable import one_line
 
 _CODE = re.compile(r"^(xloud\.[a-z_.]+): ?(.*)$", re.DOTALL)
 
@@ -209,6 +213,31 @@ class NotInstalled(ClientError):
             "Ask the cloud's administrator to run nova-api with a nova-xloud that is as new as "
             "this client; nova-xloud-status upgrade check names the services that run without it.",
         )
+
+
+class UnreadableAnswer(ClientError):
+    """The answer has another form than those of the API.
+
+    A proxy may have answered in place of nova-api, or a nova-xloud of another version. If the
+    request was an adjustment, it may have been admitted.
+    """
+
+
+@contextlib.contextmanager
+def understood(what: str) -> Iterator[None]:
+    """Turn the errors of reading an answer of another form into ``UnreadableAnswer``.
+
+    :param what: what was asked for, such as the path of the request
+    :raises UnreadableAnswer: the answer is no JSON, lacks a value, or has one of another type
+    """
+    try:
+        yield
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        told = one_line(f"{type(error).__name__}: {error!s:.200}")
+        raise UnreadableAnswer(
+            f"the answer to {what} cannot be read ({told}); check that nova-api itself answers at "
+            f"the cloud's compute endpoint, and that its nova-xloud is not newer than this client"
+        ) from error
 
 
 class NotReached(ClientError):

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from nova_xloud.client.resources import Autoscale, autoscale_of, conditions_of, reasons_of
+from nova_xloud.client.values import integer, size, text, text_or_none, truth
 from nova_xloud.core.instance.lifecycle import Condition
 from nova_xloud.core.size import Size
 
@@ -51,17 +52,17 @@ class RecordedServer:
         """Return the server that ``body``, an entry of ``xloud_servers``, describes."""
         vcpus, memory_mb = body["vcpus"], body["memory_mb"]
         return RecordedServer(
-            id=body["id"],
-            name=body["name"],
-            project_id=body["project_id"],
-            host=body.get("host"),
-            vm_state=body["vm_state"],
-            minimum=Size(body["min_vcpus"], body["min_memory_mb"]),
-            maximum=Size(body["max_vcpus"], body["max_memory_mb"]),
-            desired=Size(vcpus["desired"], memory_mb["desired"]),
-            reserved=Size(vcpus["reserved"], memory_mb["reserved"]),
-            generation=body["generation"],
-            converged=body["converged"],
+            id=text(body["id"]),
+            name=text(body["name"]),
+            project_id=text(body["project_id"]),
+            host=text_or_none(body.get("host")),
+            vm_state=text(body["vm_state"]),
+            minimum=size(body["min_vcpus"], body["min_memory_mb"]),
+            maximum=size(body["max_vcpus"], body["max_memory_mb"]),
+            desired=size(vcpus["desired"], memory_mb["desired"]),
+            reserved=size(vcpus["reserved"], memory_mb["reserved"]),
+            generation=integer(body["generation"]),
+            converged=truth(body["converged"]),
             conditions=conditions_of(body),
             autoscale=autoscale_of(body),
             body=body,
@@ -103,12 +104,12 @@ class PastAdjustment:
         """Return the adjustment that ``body``, an entry of ``xloud_history``, describes."""
         before, after = body["from"], body["to"]
         return PastAdjustment(
-            at=body["at"],
-            by=body["by"],
-            request_id=body["request_id"],
-            before=Size(before["vcpus"], before["memory_mb"]),
-            after=Size(after["vcpus"], after["memory_mb"]),
-            outcome=body["outcome"],
-            code=body["code"],
+            at=text(body["at"]),
+            by=text(body["by"]),
+            request_id=text(body["request_id"]),
+            before=size(before["vcpus"], before["memory_mb"]),
+            after=size(after["vcpus"], after["memory_mb"]),
+            outcome=text(body["outcome"]),
+            code=text(body["code"]),
             body=body,
         )

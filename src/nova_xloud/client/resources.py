@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from nova_xloud.client.values import integer, integer_or_none, size, text, text_or_none, truth
 from nova_xloud.core.instance.conditions import CONVERGED
 from nova_xloud.core.instance.lifecycle import Condition
 from nova_xloud.core.size import Observed, Size
@@ -157,12 +158,12 @@ class Status:
         """Return the status that ``body``, the ``xloud_status`` of an answer, describes."""
         return Status(
             server_id=server_id,
-            current=Size(body["current_vcpus"], body["current_memory_mb"]),
-            minimum=Size(body["min_vcpus"], body["min_memory_mb"]),
-            maximum=Size(body["max_vcpus"], body["max_memory_mb"]),
+            current=size(body["current_vcpus"], body["current_memory_mb"]),
+            minimum=size(body["min_vcpus"], body["min_memory_mb"]),
+            maximum=size(body["max_vcpus"], body["max_memory_mb"]),
             numbers=_numbers(body["vcpus"], body["memory_mb"]),
-            vcpu_step=body["vcpu_step"],
-            generation=body["generation"],
+            vcpu_step=integer(body["vcpu_step"]),
+            generation=integer(body["generation"]),
             conditions=conditions_of(body),
             blockers=_blockers(body),
             from_host=body["source"] == "host",
@@ -257,11 +258,11 @@ class Plan:
         refusal = body["refusal"]
         return Plan(
             server_id=server_id,
-            admitted=body["admitted"],
-            refusal=Refusal(refusal["code"], refusal["message"]) if refusal else None,
+            admitted=truth(body["admitted"]),
+            refusal=Refusal(text(refusal["code"]), text(refusal["message"])) if refusal else None,
             desired=_size(body["desired"]),
             claim=_size(body["claim"]),
-            steps=tuple(body["steps"]),
+            steps=tuple({**step, "step": text(step["step"])} for step in body["steps"]),
             blockers=_blockers(body),
             body=body,
         )
@@ -291,7 +292,7 @@ def reasons_of(conditions: Iterable[Condition]) -> tuple[str, ...]:
 
 
 def _size(told: Mapping[str, int] | None) -> Size | None:
-    return None if told is None else Size(told["vcpus"], told["memory_mb"])
+    return None if told is None else size(told["vcpus"], told["memory_mb"])
 
 
 def autoscale_of(body: Mapping[str, Any]) -> Autoscale | None:
@@ -300,34 +301,46 @@ def autoscale_of(body: Mapping[str, Any]) -> Autoscale | None:
     if told is None:
         return None
     return Autoscale(
-        mode=told["mode"],
-        requested=told["requested"],
-        profile=told["profile"],
-        weight=told["weight"],
+        mode=text(told["mode"]),
+        requested=text_or_none(told["requested"]),
+        profile=text(told["profile"]),
+        weight=integer(told["weight"]),
         recommendation=_size(told["recommendation"]),
-        reasons=tuple(told["reasons"]),
-        since=told["since"],
-        age_seconds=told["age_seconds"],
+        reasons=tuple(
+            {name: text(one[name]) for name in ("resource", "code", "message")}
+            for one in told["reasons"]
+        ),
+        since=text_or_none(told["since"]),
+        age_seconds=integer_or_none(told["age_seconds"]),
     )
 
 
 def _numbers(vcpus: Mapping[str, Any], memory_mb: Mapping[str, Any]) -> FourNumbers:
     known = None not in (vcpus["actuated"], memory_mb["actuated"])
     return FourNumbers(
-        desired=Size(vcpus["desired"], memory_mb["desired"]),
-        reserved=Size(vcpus["reserved"], memory_mb["reserved"]),
-        actuated=Size(vcpus["actuated"], memory_mb["actuated"]) if known else None,
-        observed=Observed(vcpus["observed"], memory_mb["observed"]),
+        desired=size(vcpus["desired"], memory_mb["desired"]),
+        reserved=size(vcpus["reserved"], memory_mb["reserved"]),
+        actuated=size(vcpus["actuated"], memory_mb["actuated"]) if known else None,
+        observed=Observed(
+            integer_or_none(vcpus["observed"]), integer_or_none(memory_mb["observed"])
+        ),
     )
 
 
 def conditions_of(body: Mapping[str, Any]) -> tuple[Condition, ...]:
     """Return the ``conditions`` of an answer."""
     return tuple(
-        Condition(told["type"], told["status"], told["reason"], told["message"], told["since"])
+        Condition(
+            text(told["type"]),
+            truth(told["status"]),
+            *(text(told[name]) for name in ("reason", "message", "since")),
+        )
         for told in body["conditions"]
     )
 
 
 def _blockers(body: Mapping[str, Any]) -> tuple[Blocker, ...]:
-    return tuple(Blocker(b["resource"], b["code"], b["message"]) for b in body["blockers"])
+    return tuple(
+        Blocker(*(text(told[name]) for name in ("resource", "code", "message")))
+        for told in body["blockers"]
+    )

@@ -15,7 +15,7 @@ from openstack.connection import Connection
 from openstack.exceptions import SDKException
 from openstack.service_description import ServiceDescription
 
-from nova_xloud.client.errors import NotInstalled, check
+from nova_xloud.client.errors import NotInstalled, UnreadableAnswer, check, understood
 from nova_xloud.client.recorded import PastAdjustment, RecordedServer
 from nova_xloud.client.resources import Adjustment, Listed, Plan, Status
 from nova_xloud.client.waiting import Progress, Waiting
@@ -107,7 +107,9 @@ class Xloud:
         """
         found = self.find_server(server)
         body = _body(vcpus, memory_mb, persist, force, autoscale) | {"dry_run": True}
-        return Plan.from_body(found.id, self._post(found.id, body).json()["plan"])
+        response = self._post(found.id, body)
+        with understood("the dry run"):
+            return Plan.from_body(found.id, response.json()["plan"])
 
     def get_status(self, server: Any) -> Status:
         """Return a server's sizes, bounds and conditions.
@@ -134,7 +136,9 @@ class Xloud:
         :raises openstack.exceptions.SDKException: as in :meth:`adjust`
         """
         path = f"/servers/{self.find_server(server).id}/xloud-history"
-        return tuple(PastAdjustment.from_body(one) for one in self._get(path)["xloud_history"])
+        body = self._get(path)
+        with understood(path):
+            return tuple(PastAdjustment.from_body(one) for one in body["xloud_history"])
 
     def recorded_servers(
         self,
@@ -167,25 +171,30 @@ class Xloud:
         query = {name: str(value) for name, value in asked.items() if value is not None}
         query |= {"all_projects": "true"} if all_projects else {}
         query |= {} if converged is None else {"converged": str(converged).lower()}
-        pages = self._pages("/os-xloud-servers", query, "xloud_servers")
-        yield from islice((RecordedServer.from_body(one) for one in pages), limit)
+        yield from islice(self._recorded("/os-xloud-servers", query), limit)
 
-    def _pages(self, path: str, query: dict[str, str], key: str) -> Iterator[dict[str, Any]]:
+    def _recorded(self, path: str, query: dict[str, str]) -> Iterator[RecordedServer]:
+        markers = {query.get("marker")}
         while True:
             body = self._get(path, query)
-            yield from body[key]
-            following = [
-                one["href"] for one in body.get(f"{key}_links", ()) if one["rel"] == "next"
-            ]
+            with understood(path):
+                found = [RecordedServer.from_body(one) for one in body["xloud_servers"]]
+                links = body.get("xloud_servers_links", ())
+                following = [one["href"] for one in links if one["rel"] == "next"]
+                # The href may name an address of nova-api that this client does not reach.
+                query = dict(parse_qsl(urlsplit(following[0]).query)) if following else {}
+            yield from found
             if not following:
                 return
-            # The href may name an address of nova-api that this client does not reach.
-            query = dict(parse_qsl(urlsplit(following[0]).query))
+            if query.get("marker") in markers:
+                raise UnreadableAnswer(f"{path} links from a page to itself or to one before it")
+            markers.add(query.get("marker"))
 
     def _get(self, path: str, query: dict[str, str] | None = None) -> Any:
         response = self.compute.get(path, params=query or {}, skip_cache=True)
         check(response)
-        return response.json()
+        with understood(path):
+            return response.json()
 
     def servers(self, limit: int | None = None, **query: Any) -> Iterator[Listed]:
         """Yield servers with their statuses, in the order of Nova's list.
@@ -247,8 +256,10 @@ class Xloud:
         return response
 
     def _status(self, server_id: str) -> Status:
-        body = self._get(f"/servers/{server_id}/xloud-status")
-        return Status.from_body(server_id, body["xloud_status"])
+        path = f"/servers/{server_id}/xloud-status"
+        body = self._get(path)
+        with understood(path):
+            return Status.from_body(server_id, body["xloud_status"])
 
     def _listed(self, server: Any) -> Listed:
         try:

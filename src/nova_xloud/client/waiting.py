@@ -18,6 +18,7 @@ from nova_xloud.client.errors import (
     PlacementUnavailable,
     Superseded,
     TimedOut,
+    UnreadableAnswer,
 )
 from nova_xloud.client.resources import Adjustment, Status
 from nova_xloud.core.instance.conditions import CONVERGED, GUEST_REFUSED
@@ -185,7 +186,7 @@ class Waiting:
     def _look(self, began: float) -> Status | None:
         try:
             self._status = status = self.read()
-        except (ClientException, HttpException, PlacementUnavailable) as error:
+        except (ClientException, HttpException, PlacementUnavailable, UnreadableAnswer) as error:
             # The adjustment continues, whether its status can be read or not.
             self._note(began, f"the server's status cannot be read at the moment: {error}")
             return None

@@ -23,7 +23,7 @@ class SizeColumn(FormattableColumn):  # type: ignore[type-arg]
     """
 
     def human_readable(self) -> str:
-        return in_words.sizes(self._value or {})
+        return one_line(in_words.sizes(self._value or {}))
 
 
 class TextColumn(FormattableColumn):  # type: ignore[type-arg]

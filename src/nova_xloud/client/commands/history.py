@@ -92,7 +92,7 @@ def _row_of_table(one: PastAdjustment, is_chosen: bool) -> Iterator[Any]:
 
     :param is_chosen: whether the user has named the columns; then nothing is shortened
     """
-    yield from (one.at, one_line(one.by) if is_chosen else _shortened(one.by))
+    yield from (one_line(one.at), one_line(one.by) if is_chosen else _shortened(one.by))
     yield ListColumn([f"{one.before.vcpus} -> {one.after.vcpus}"])
     yield ListColumn([f"{one.before.memory_mb} -> {one.after.memory_mb}"])
     yield ListColumn([one.outcome if is_chosen else _outcome(one)])

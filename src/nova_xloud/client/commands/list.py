@@ -257,16 +257,20 @@ def _row(listed: Listed, is_long: bool) -> Iterator[Any]:
     yield None if status is None else status.converged
     yield ListColumn(list(status.reasons) if status is not None else [str(listed.error)])
     if is_long:
-        yield from (server.status, server.compute_host, server.project_id)
+        yield from map(_name, (server.status, server.compute_host, server.project_id))
         yield from _more(status)
 
 
 def _recommended(status: Status | None) -> Iterator[Any]:
     told = None if status is None else status.autoscale
     size = None if told is None else told.recommendation
-    yield None if told is None else told.mode
+    yield None if told is None else _name(told.mode)
     yield from (None, None) if size is None else (size.vcpus, size.memory_mb)
     yield ListColumn([] if told is None else [one["code"] for one in told.reasons])
+
+
+def _name(text: str | None) -> NameColumn | None:
+    return None if text is None else NameColumn(text)
 
 
 def _only(names: Iterable[str], columns: tuple[str, ...], row: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -327,7 +331,7 @@ def _more(status: Status | None) -> Iterator[Any]:
     for resource in ("vcpus", "memory_mb"):
         for size in (numbers.desired, numbers.reserved, numbers.observed):
             yield getattr(size, resource, None)
-    yield from (status.generation, status.body["source"])
+    yield from (status.generation, _name(status.body["source"]))
 
 
 def _count(text: str) -> int:

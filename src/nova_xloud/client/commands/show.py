@@ -20,6 +20,7 @@ from nova_xloud.client.commands.columns import (
     NumbersColumn,
 )
 from nova_xloud.client.resources import Status
+from nova_xloud.printable import one_line
 
 _COLUMNS = {
     "vcpus": NumbersColumn,
@@ -91,7 +92,7 @@ examples:
 
 
 def _as_it_is(value: Any) -> Any:
-    return value
+    return NameColumn(value) if isinstance(value, str) else value
 
 
 def _state(status: Status) -> str:
@@ -101,7 +102,8 @@ def _state(status: Status) -> str:
     """
     state = "converged" if status.converged else "not converged"
     if status.reasons:
-        state += f"{', but' if status.converged else ''}: {', '.join(status.reasons)}"
+        reasons = one_line(", ".join(status.reasons))
+        state += f"{', but' if status.converged else ''}: {reasons}"
     if status.running is False:
         state += " (the server does not run)"
     if not status.from_host:
