@@ -21,6 +21,7 @@ from nova_xloud.core.autoscaling.deferral import GROWTH_DEFERRED
 from nova_xloud.core.instance import conditions
 from nova_xloud.core.instance.sample import Sample
 from nova_xloud.core.size import Observed, Size
+from nova_xloud.printable import one_line
 
 MIB = 1024 * 1024
 
@@ -30,7 +31,8 @@ class _Exported:
     """What is exported of one instance.
 
     :ivar maximum: the size of the flavor; None before the first pass over the instance
-    :ivar project_id: the project that the instance belongs to; empty if it is not known
+    :ivar project_id: the project that the instance belongs to, in one line that can be encoded, so
+        that no name of a project spoils a scrape; empty if it is not known
     """
 
     sample: Sample
@@ -57,7 +59,7 @@ class Instances(Collector):
         """
         with self._lock:
             before = self._exported.get(uuid, _Exported(sample))
-            project_id = project_id or before.project_id
+            project_id = one_line(project_id) or before.project_id
             self._exported[uuid] = replace(before, sample=sample, project_id=project_id)
 
     def pass_finished(self, entries: Mapping[str, PassEntry]) -> None:
@@ -68,7 +70,7 @@ class Instances(Collector):
         """
         with self._lock:
             self._exported = {
-                uuid: _Exported(sample, one.maximum, one.project_id)
+                uuid: _Exported(sample, one.maximum, one_line(one.project_id))
                 for uuid, one in entries.items()
                 if (sample := _merged(one.sample, self._exported.get(uuid)))
             }

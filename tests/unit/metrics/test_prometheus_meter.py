@@ -8,12 +8,15 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from prometheus_client import generate_latest
+from prometheus_client.parser import text_string_to_metric_families
 
 from nova_xloud.compute.meter import PassEntry, RoundReport
 from nova_xloud.core.instance.lifecycle import Phase
 from nova_xloud.core.instance.sample import Sample
 from nova_xloud.core.size import Observed, Size
 from nova_xloud.metrics.meter import PrometheusMeter
+from nova_xloud.printable import one_line
 
 UUID = "b1a5"
 OLD, NEW = Size(1, 512), Size(3, 768)
@@ -227,3 +230,23 @@ def test_what_cannot_be_counted_is_logged_and_not_raised(
     with caplog.at_level(logging.ERROR, "nova_xloud.metrics"):
         meter.pass_finished(0.1, nonsense)
     assert "Metrics: the event pass_finished was not counted" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "project", ['a"} 1\nforged 1', "a\\", "\u2028", "\U0001f4a9", "\ud800", "\x1b[2J"]
+)
+def test_project_of_any_name_is_one_label_and_spoils_no_scrape(
+    meter: PrometheusMeter, project: str
+) -> None:
+    meter.sampled("by a run", THERE, project)
+    meter.pass_finished(0.1, {UUID: PassEntry(THERE, MAXIMUM, project)})
+    text = generate_latest(meter.registry).decode()
+    families = list(text_string_to_metric_families(text))
+    assert not any(family.name == "forged" for family in families)
+    found = {
+        one.labels["project_id"]
+        for family in families
+        for one in family.samples
+        if "instance_uuid" in one.labels
+    }
+    assert found == {one_line(project)}
