@@ -1,5 +1,6 @@
 """The panel Elastic servers: one request for a page of them, and what is done to several."""
 
+import re
 from typing import Any
 
 import horizon
@@ -8,6 +9,7 @@ from django.urls import reverse
 
 from tests.dashboard.cloud import OTHER_SERVER, SERVER, TestCase, two_servers
 from tests.dashboard.test_size_tab import recommending
+from xloud_dashboard.install.links import PACKAGE
 
 
 class ElasticServersTests(TestCase):
@@ -38,6 +40,16 @@ class ElasticServersTests(TestCase):
         self.assertContains(
             answer, f"/project/instances/{SERVER}/?tab=instance_details__xloud_size"
         )
+
+    def test_script_of_the_tab_leaves_this_page_alone(self) -> None:
+        """It follows what has an address to read again; the style's class is here too."""
+        script = (PACKAGE / "static" / "xloud_dashboard" / "size.js").read_text()
+        self.assertIn('".xloud-size[data-url]:not([data-started])"', script)
+        (section,) = re.findall(r'<[^>]*class="xloud-size"[^>]*>', self.page())
+        self.assertNotIn("data-url", section)
+
+    def page(self) -> str:
+        return self.client.get(self.URL).content.decode()
 
     def test_totals_are_sums_of_what_was_answered(self) -> None:
         said = self.text(self.client.get(self.URL))

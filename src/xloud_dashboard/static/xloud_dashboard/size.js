@@ -144,8 +144,9 @@
     later(Number(section.getAttribute("data-seconds")));
   }
 
+  // Other pages have the class for its style, and nothing to be read again.
   function start(root) {
-    all(root, ".xloud-size:not([data-started])").forEach(function (section) {
+    all(root, ".xloud-size[data-url]:not([data-started])").forEach(function (section) {
       section.setAttribute("data-started", "true");
       all(section, "form.xloud-form .xloud-plan").forEach(function (place) {
         preview(place.closest("form"));
