@@ -122,7 +122,7 @@ FLAVORS = (
     AUTOSCALE_LARGE,
     AUTOSCALE_HEAVY,
     # For a resize from xloud.demo: no minimum and no maximum is smaller there.
-    Flavor("xloud.big", DEMO.vcpus, 1536, {"minimum_cpu": "2", "minimum_memory": "640"}),
+    Flavor("xloud.big", DEMO.vcpus, 1536, {"minimum_cpu": "2", "minimum_memory": "1024"}),
     Flavor("stock.small", 1, 512),
 )
 

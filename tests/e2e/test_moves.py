@@ -18,7 +18,7 @@ from tests.e2e.sizes import FOR_NOW, GROWN, MINIMUM, adjust, grow, held, settle
 
 NOTHING = Size(0, 0)
 # The minimum of the flavor xloud.big.
-BIG = Size(2, 640)
+BIG = Size(2, 1024)
 
 
 @pytest.fixture

@@ -25,6 +25,7 @@ from nova_xloud.audit.invariants import Check, Options
 from nova_xloud.audit.report import Unread
 from nova_xloud.core.checks import upgrade_check
 from nova_xloud.core.checks.autoscale import AUTOSCALE, judge_autoscale
+from nova_xloud.core.checks.flavors import judge_flavors
 from nova_xloud.core.checks.services import COMPUTE, About, Service, judge_api, judge_services
 from nova_xloud.core.checks.upgrade_check import Issue, Level, StoredFlavor, Verdict
 from nova_xloud.core.size import Size
@@ -116,7 +117,7 @@ class Readiness:
         return upgrade_check.judge_filters(enabled, self._flavors)
 
     def _minimums(self) -> Verdict:
-        return upgrade_check.judge_flavors(self._flavors)
+        return judge_flavors(self._flavors)
 
     def _invariants(self) -> Verdict:
         cloud = Cloud(self._cells)

@@ -32,7 +32,8 @@ what is wrong, and how to put it right:
                        compute host
   Scheduler filters    no filter reads minimum_cpu and minimum_memory as
                        requirements on a host
-  Minimums of flavors  the minimums that flavors name are possible
+  Minimums of flavors  the minimums that flavors name are possible, and consoles
+                       that round can show and send them
   Automatic growth     where the option or a flavor asks for it: each
                        nova-conductor can check quotas for compute hosts, and
                        all services have the same [xloud] autoscale

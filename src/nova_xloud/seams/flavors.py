@@ -12,7 +12,14 @@ from nova.api.openstack import common
 from nova_xloud.adapters import nova_objects
 from nova_xloud.core.autoscaling import mode
 from nova_xloud.core.size import Size
-from nova_xloud.core.sizing.minimums import ALL_SPECS, MEMORY_SPECS, VCPU_SPECS, read_minimums
+from nova_xloud.core.sizing.minimums import (
+    ALL_SPECS,
+    MEMORY_SPECS,
+    VCPU_SPECS,
+    VIRTIO_MEM_SPEC,
+    read_minimums,
+    virtio_mem_problem,
+)
 
 
 def check_extra_specs(
@@ -26,6 +33,7 @@ def check_extra_specs(
     profile and weight of automatic growth must be among the known ones. All of this is checked at
     every microversion; Nova validates values only from 2.86 on. Without the check a bad minimum
     would be found only when the create of a server is refused because of it, and a bad mode never.
+    A flavor with a minimum cannot ask for virtio-mem devices, which no guest would get.
 
     :param specs: the extra specs that the request sets
     :raises nova.exception.ValidationError: 400; a value cannot be used, or Nova refuses one
@@ -37,11 +45,24 @@ def check_extra_specs(
         # Before Nova's validators, because their message does not name the extra spec.
         _check_minimums(req, specs)
     original(controller, req, specs)
+    if VIRTIO_MEM_SPEC in specs:
+        # After Nova's validators, because without minimums this extra spec is Nova's alone.
+        _check_virtio_mem(_flavor(req), specs)
+
+
+def _flavor(req: Any) -> Any:
+    arguments = req.environ["wsgiorg.routing_args"][1]
+    return common.get_flavor(req.environ["nova.context"], arguments["flavor_id"])
+
+
+def _check_virtio_mem(flavor: Any, specs: dict[str, Any]) -> None:
+    problem = virtio_mem_problem({**flavor.extra_specs, **specs})
+    if problem is not None:
+        raise exception.ValidationError(detail=problem)
 
 
 def _check_minimums(req: Any, specs: dict[str, Any]) -> None:
-    arguments = req.environ["wsgiorg.routing_args"][1]
-    flavor = common.get_flavor(req.environ["nova.context"], arguments["flavor_id"])
+    flavor = _flavor(req)
     # Check only the resources that the request sets, in both spellings of each. A minimum that is
     # stored for another resource may have been valid when it was set, and this request leaves it.
     asked = [names for names in (VCPU_SPECS, MEMORY_SPECS) if not specs.keys().isdisjoint(names)]
@@ -51,3 +72,4 @@ def _check_minimums(req: Any, specs: dict[str, Any]) -> None:
     problems = read_minimums({**stored, **specs}, maximum, floor).problems
     if problems:
         raise exception.ValidationError(detail="; ".join(problems))
+    _check_virtio_mem(flavor, specs)

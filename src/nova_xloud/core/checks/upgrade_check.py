@@ -2,7 +2,7 @@
 """Judges whether a cloud is ready for nova-xloud, and names the remedy if it is not.
 
 The levels are those of oslo.upgradecheck. :mod:`nova_xloud.core.checks.services` judges the
-services and APIs.
+services and APIs, and :mod:`nova_xloud.core.checks.flavors` the flavors.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from nova_xloud.core.checks.finding import Finding
 from nova_xloud.core.remedies.findings import FINDINGS
 from nova_xloud.core.size import Size
-from nova_xloud.core.sizing.minimums import ALL_SPECS, MEMORY_SPECS, read_minimums
+from nova_xloud.core.sizing.minimums import ALL_SPECS, MEMORY_SPECS
 
 # These filters compare an extra spec without a namespace with the metadata of the host's aggregate.
 CLASHING_FILTERS = ("AggregateInstanceExtraSpecsFilter",)
@@ -135,24 +135,6 @@ def judge_seams(misfits: Sequence[str]) -> Verdict:
         "Checked every point where the Nova here is extended or called",
         tuple(Issue(Level.FAILURE, misfit, remedy) for misfit in misfits),
     )
-
-
-def judge_flavors(flavors: Sequence[StoredFlavor]) -> Verdict:
-    """Judge whether the minimums that flavors name are usable.
-
-    A minimum that is not usable is a failure, and so is one that is below the memory floor.
-    """
-    issues = []
-    for flavor in flavors:
-        floor = flavor.memory_floor_mb
-        problems = read_minimums(flavor.extra_specs, flavor.maximum, floor).problems
-        if problems:
-            what = f"flavor {flavor.name}: {'; '.join(problems)}"
-            remedy = "correct or unset the extra spec; until then no server can be created with "
-            remedy += "the flavor"
-            issues.append(Issue(Level.FAILURE, what, remedy))
-    elastic = sum(flavor.names_one_of(ALL_SPECS) for flavor in flavors)
-    return Verdict(f"{elastic} of {len(flavors)} flavors name a minimum", tuple(issues))
 
 
 def judge_filters(enabled: dict[str, Sequence[str]], flavors: Sequence[StoredFlavor]) -> Verdict:

@@ -16,6 +16,10 @@ from nova_xloud.core.sizing.digits import number
 VCPU_SPECS = ("minimum_cpu", "xloud:minimum_cpu")
 MEMORY_SPECS = ("minimum_memory", "xloud:minimum_memory")
 ALL_SPECS = VCPU_SPECS + MEMORY_SPECS
+# By this one XLoud's console asks for virtio-mem devices, beside the minimums. Nova knows it not.
+VIRTIO_MEM_SPEC = "hw:mem_hotplug_virtio"
+# The values of an extra spec that Nova would take for true.
+_TRUE = ("1", "t", "true", "on", "y", "yes")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +98,24 @@ def read_minimums(
         memory_mb = floor
     problems = tuple(p for p in (vcpu_problem, memory_problem) if p is not None)
     return Minimums(vcpus, memory_mb, problems)
+
+
+def virtio_mem_problem(extra_specs: Mapping[str, str]) -> str | None:
+    """Return why virtio-mem devices cannot be had with a minimum; None if both are not named.
+
+    nova-xloud adjusts memory by the guest's balloon. If the extra spec was silently left, a guest
+    would have no such device, and nobody would say so.
+
+    :param extra_specs: all extra specs of the flavor
+    """
+    text = str(extra_specs.get(VIRTIO_MEM_SPEC, ""))
+    if text.strip().lower() not in _TRUE or not any(name in extra_specs for name in ALL_SPECS):
+        return None
+    return (
+        f"extra spec {VIRTIO_MEM_SPEC}={text} asks for virtio-mem devices, which neither Nova nor "
+        "nova-xloud gives to a guest: memory is adjusted by the guest's balloon, on any machine "
+        f"type. Leave {VIRTIO_MEM_SPEC} out, and hw:machine_type, which Nova does not read either"
+    )
 
 
 def _read(

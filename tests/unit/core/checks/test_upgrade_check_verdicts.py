@@ -15,7 +15,6 @@ from nova_xloud.core.checks.upgrade_check import (
     Verdict,
     judge_balloons,
     judge_filters,
-    judge_flavors,
     judge_invariants,
     judge_release,
     judge_seams,
@@ -63,21 +62,6 @@ def test_seams() -> None:
     assert verdict.level is FAILURE
     assert "x: expected a, found b; install" in verdict.details
     assert "y: expected c, found d" in verdict.details
-
-
-def test_flavors_are_judged_as_create_judges_them() -> None:
-    fine = [flavor(), flavor(minimum_cpu="4"), flavor(xloud__minimum_memory="1024")]
-    assert judge_flavors(fine) == Verdict("2 of 3 flavors name a minimum")
-    for bad in (
-        flavor("big", minimum_cpu="5"),
-        flavor("big", xloud__minimum_memory="1025"),
-        flavor("big", minimum_memory="lots"),
-        flavor("big", minimum_cpu="1", xloud__minimum_cpu="2"),
-    ):
-        verdict = judge_flavors([*fine, bad])
-        assert verdict.level is FAILURE
-        assert verdict.details.startswith("flavor big: extra spec")
-        assert "3 of 4" in verdict.details
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from nova_xloud.core.sizing.minimums import (
     NONE_NAMED,
     MemoryFloor,
     read_minimums,
+    virtio_mem_problem,
 )
 
 MAXIMUM = Size(4, 1024)
@@ -201,3 +202,23 @@ def test_every_named_resource_has_a_minimum_or_a_problem(
     usable = [value for value in (found.vcpus, found.memory_mb) if value is not None]
     assert len(named) == len(usable) + len(found.problems)
     assert named or found == NONE_NAMED
+
+
+@pytest.mark.parametrize("value", ["true", "True", " TRUE ", "1", "yes", "on", "y", "t"])
+@pytest.mark.parametrize("name", ALL_SPECS)
+def test_virtio_mem_beside_a_minimum_is_a_problem_that_names_the_way_out(
+    name: str, value: str
+) -> None:
+    problem = virtio_mem_problem({name: "1", "hw:mem_hotplug_virtio": value})
+    assert problem is not None
+    for words in (f"hw:mem_hotplug_virtio={value}", "the guest's balloon", "hw:machine_type"):
+        assert words in problem
+
+
+@pytest.mark.parametrize("value", ["false", "0", "no", "off", "", "perhaps"])
+def test_virtio_mem_that_is_not_asked_for_is_no_problem(value: str) -> None:
+    assert virtio_mem_problem({"minimum_cpu": "1", "hw:mem_hotplug_virtio": value}) is None
+
+
+def test_virtio_mem_without_a_minimum_is_novas_alone() -> None:
+    assert virtio_mem_problem({"hw:mem_hotplug_virtio": "true"}) is None
