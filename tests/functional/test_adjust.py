@@ -160,21 +160,27 @@ class Status(AdjustTestCase):
 class WithoutNovaXloud(XloudTestCase):
     """A compute host that nobody has started with nova-xloud-run."""
 
-    def test_stock_host_answers_host_unsupported_and_nothing_changes(self):
+    def test_stock_host_refuses_and_its_status_says_why(self):
         stock = {"nova-compute": "nova.compute.manager.ComputeManager"}
         with mock.patch.dict("nova.service.SERVICE_MANAGERS", stock):
             self.start_compute("host1")
         server = self._boot(self._flavor(minimum_cpu=1))
-        for call in (
-            lambda: self.admin_api.api_post(
-                f"/os-xloud-adjust/{server['id']}", {"current_vcpus": 2}
-            ),
-            lambda: self.admin_api.api_get(f"/servers/{server['id']}/xloud-status"),
-        ):
-            error = self.assertRaises(OpenStackApiException, call)
-            assert error.response.status_code == 409
-            assert "xloud.host_unsupported" in error.response.text
-            assert "nova-xloud-run" in error.response.text
+        error = self.assertRaises(
+            OpenStackApiException,
+            self.admin_api.api_post,
+            f"/os-xloud-adjust/{server['id']}",
+            {"current_vcpus": 2},
+        )
+        assert error.response.status_code == 409
+        assert "xloud.host_unsupported" in error.response.text
+        assert "nova-xloud-run" in error.response.text
+        url = f"/servers/{server['id']}/xloud-status"
+        status = self.admin_api.api_get(url).body["xloud_status"]
+        assert status["source"] == "database"
+        assert {one["resource"] for one in status["blockers"]} == {"vcpus", "memory_mb"}
+        for told in status["blockers"]:
+            assert told["code"] == "xloud.host_unsupported"
+            assert "nova-xloud-run" in told["message"]
         assert self._reserved(server)["VCPU"] == 1
 
 
@@ -298,7 +304,7 @@ class Guests(AdjustTestCase):
         )
         assert "xloud.blocked.locked_memory" in error.response.text
         self._adjust(server, current_vcpus=2)
-        self._wait(lambda: self.assertEqual(2, self._status(server)["current_vcpus"]))
+        self._wait(lambda: self.assertEqual(2, self._status(server)["vcpus"]["actuated"]))
         (blocker,) = self._status(server)["blockers"]
         assert blocker["code"] == "xloud.blocked.locked_memory"
 

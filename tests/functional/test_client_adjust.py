@@ -240,7 +240,7 @@ class Waiting(ClientTestCase):
         assert (shown["source"], shown["vcpus"]["actuated"]) == ("database", None)
         table = table_of(self.adjust("show", self.server["name"]).out)
         assert "actuated unknown" in table["vcpus"]
-        assert "(from Nova's database: the compute host did not answer)" in table["state"]
+        assert "(from Nova's database, not from the compute host)" in table["state"]
 
     def _adjust_and_then(self, act):
         adjust = service.Xloud.adjust

@@ -257,7 +257,7 @@ class List(ClientTestCase):
 
 
 class ListOfMixedHosts(Shells, XloudTestCase):
-    def test_a_server_without_a_status_is_a_row_with_the_reason(self):
+    def test_a_server_on_a_stock_host_is_a_row_with_the_reason(self):
         self.start_compute("host1")
         stock = {"nova-compute": "nova.compute.manager.ComputeManager"}
         with mock.patch.dict("nova.service.SERVICE_MANAGERS", stock):
@@ -274,8 +274,8 @@ class ListOfMixedHosts(Shells, XloudTestCase):
 
         rows = self._wait(listed)
         without = rows[theirs["id"]]
-        assert (without["Converged"], without["vCPUs"]) == (None, None)
-        assert "xloud.host_unsupported" in without["Reasons"][0]
+        assert (without["Converged"], without["vCPUs"]) == (False, 4)
+        assert without["Reasons"] == ["xloud.host_unsupported"]
         for columns, width in ((None, 150), ("120", 120), ("80", 80)):
             with fixtures.EnvironmentVariable("COLUMNS", columns):
                 assert widest(self.adjust("list").out) <= width

@@ -33,7 +33,7 @@ class PowerManaged(PinnedTestCase):
         return True
 
     def _has_vcpus(self, count):
-        self._wait(lambda: self.assertEqual(count, self._status()["current_vcpus"]))
+        self._wait(lambda: self.assertEqual(count, self._status()["vcpus"]["actuated"]))
 
     def _are_awake_while_it_runs(self, least):
         """Its pins, at every size; and none of them when it does not run."""

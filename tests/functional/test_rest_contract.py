@@ -50,11 +50,11 @@ DEFAULTS = {
     "response_headers": {"x-openstack-request-id": "/^req-/"},
 }
 # By resource: its method and path, its statuses of success, and those of EXPECTED that it never
-# has. A status has no body that could be wrong, and asks nothing of Placement. History and list are
-# read from the database, and ask no host either.
+# has. A status has no body that could be wrong, and where its host or Placement does not answer it
+# is what the database has. History and list are read from there anyway.
 RESOURCES = {
     "adjust": ("POST", r"/v2\.1/os-xloud-adjust/[^/]+", {200, 202}, set()),
-    "status": ("GET", r"/v2\.1/servers/[^/]+/xloud-status(\?.*)?", {200}, {400, 503}),
+    "status": ("GET", r"/v2\.1/servers/[^/]+/xloud-status(\?.*)?", {200}, {400, 409, 503}),
     "history": ("GET", r"/v2\.1/servers/[^/]+/xloud-history(\?.*)?", {200}, {400, 409, 503}),
     "servers": ("GET", r"/v2\.1/os-xloud-servers(\?.*)?", {200}, {404, 409, 503}),
 }

@@ -18,11 +18,10 @@ from nova.compute import vm_states
 from nova_xloud.api import quotas, recorded
 from nova_xloud.api.quotas import Quota
 from nova_xloud.core.convergence.plan import AdjustRequest
+from nova_xloud.core.instance.status import of_unsupported_host
 from nova_xloud.errors import (
     HostUnavailable,
     HostUnsupported,
-    InvalidState,
-    NotFound,
     PlacementUnavailable,
     Refused,
 )
@@ -156,28 +155,27 @@ class AdjustmentAPI:
     def status(self, context: Any, instance: Any) -> dict[str, Any]:
         """Return the body of ``xloud_status``, from the compute host or else from Nova's database.
 
-        The database is used if the server is on no host, if the host is down or does not answer in
-        time, and if the host refuses with ``HostUnavailable``: the host cannot read the guest, or
-        is reading too many others. The database is used too if Placement does not answer the host
-        (``PlacementUnavailable``), while other operations change the server so often that the host
-        cannot read it (``InvalidState``), and if one of them has just taken the server to another
-        host (``NotFound``).
-
-        :raises HostUnsupported: the host runs without nova-xloud, so what the database has of this
-            server may be wrong
+        Whatever is wrong with the host, there is an answer: a dashboard that gets none shows the
+        flavor's size as the present one, and its form asks for that. The database is used if the
+        server is on no host, or if the host is down, does not answer in time or refuses: it cannot
+        read the guest, is reading too many others, cannot ask Placement, the server is changed too
+        often meanwhile, has just left that host, or the call fails in the message broker or in the
+        host's program. If the host runs without nova-xloud, both resources are blocked with
+        ``xloud.host_unsupported``.
         """
         if self._host_is_up(context, instance):
             try:
                 told = self._rpc.status(context, instance)
-                told.pop("definition", None)
-                if "autoscale" not in told:
-                    # A host with an older nova-xloud scales nothing.
-                    told["autoscale"] = recorded.scaling(instance)
-                return told
-            except (HostUnavailable, PlacementUnavailable, InvalidState, NotFound):
-                # The host or Placement went down just now or is overloaded, or the server is being
-                # built or moved: the database is still right.
+            except HostUnsupported as error:
+                body = recorded.status(instance)
+                return of_unsupported_host(body, error.reason_code, error.message)
+            except Refused:
                 return recorded.status(instance)
+            told.pop("definition", None)
+            if "autoscale" not in told:
+                # A host with an older nova-xloud scales nothing.
+                told["autoscale"] = recorded.scaling(instance)
+            return told
         return recorded.status(instance)
 
     def _host_is_up(self, context: Any, instance: Any) -> bool:

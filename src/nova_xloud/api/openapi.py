@@ -184,15 +184,15 @@ def _adjust() -> dict[str, Any]:
 
 
 def _status() -> dict[str, Any]:
-    # 400 cannot occur: the request has no body, and any query is accepted.
-    refused = tuple(status for status in EXPECTED if status != 400)
     return {
         "summary": "Show the size of a server, its bounds and conditions",
         "operationId": "xloud_status",
         "responses": {
             "200": _answer("The size, bounds and conditions of the server", schemas.STATUS_RESPONSE)
             | {"links": _GROW},
-            **_refusals(refused),
+            # The request has no body, any query is accepted, and if the host does not answer, the
+            # database does.
+            **_refusals((403, 404)),
         },
     }
 

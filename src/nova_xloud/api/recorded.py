@@ -13,7 +13,7 @@ from nova_xloud.adapters import nova_objects
 from nova_xloud.clock import utc_now
 from nova_xloud.core.instance.conditions import CONVERGED
 from nova_xloud.core.instance.history import Entry
-from nova_xloud.core.instance.state import NOTHING, InstanceState, lacks_guest
+from nova_xloud.core.instance.state import NOTHING, WITHOUT_GUEST, InstanceState, lacks_guest
 from nova_xloud.core.instance.status import autoscale_status, status_from_database
 from nova_xloud.core.sizing.bounds import MEMORY, VCPUS, bounds_of
 
@@ -34,7 +34,8 @@ def status(instance: Any) -> dict[str, Any]:
         lacks_guest=lacks_guest(instance.vm_state, instance.task_state, is_known=False),
     )
     scaling = nova_objects.scaling_of_instance(instance, desired)
-    body = status_from_database(state, bounds_of(facts), utc_now())
+    may_run = instance.vm_state not in WITHOUT_GUEST
+    body = status_from_database(state, bounds_of(facts), utc_now(), may_run=may_run)
     return body | {"autoscale": autoscale_status(scaling, desired)}
 
 

@@ -123,8 +123,8 @@ class Autoscale:
 class Status:
     """The sizes, bounds and conditions of a server.
 
-    :ivar current: the size of the guest; if the server does not run, or the status is from Nova's
-        database, the size that the server will start with
+    :ivar current: the size that the server is to have: an adjustment that names no other leaves it.
+        If the server does not run, the size that it will start with
     :ivar minimum: the smallest size that may be asked for
     :ivar maximum: the size of the flavor
     :ivar numbers: the four sizes

@@ -34,6 +34,9 @@ _IN_TIME = "1.4"
 _WITH_MODE = "1.6"
 # Timeout in seconds: a service answers about without any other call.
 ABOUT_WITHIN = 10
+# Timeout in seconds: nova-api has the database to answer with, and a dashboard whose proxy gives up
+# first (after 60 s, often) shows the flavor's size as the present one.
+STATUS_WITHIN = 20
 # Seconds for which the time of a host is computed from its last answer. Clocks may slew by at most
 # half a part in a thousand, so two clocks are at most 0.3 s apart by then.
 TIME_IS_KNOWN_FOR = 600.0
@@ -157,8 +160,10 @@ class XloudAPI:
         """Return the status of an instance, which the instance's host reads now.
 
         :returns: see :meth:`nova_xloud.compute.host.Host.status`
+        :raises HostUnavailable: also if the host does not answer within :data:`STATUS_WITHIN`
         """
-        return self._call(context, instance, "status", FIRST, kind=dict)
+        timeout = min(STATUS_WITHIN, CONF.rpc_response_timeout)
+        return self._call(context, instance, "status", FIRST, timeout, kind=dict)
 
     def guests(self, context: Any, host: str, uuids: Sequence[str]) -> dict[str, Any]:
         """Return what the guests of some instances of a compute host hold, by UUID.

@@ -273,7 +273,7 @@ def test_status_and_hotplug_are_of_1_0(wire: Wire) -> None:
     client.XloudAPI().status("context", INSTANCE)
     client.XloudAPI().hotplug_vcpus("context", INSTANCE, 3)
     assert wire.prepared == [
-        {"server": "host-1", "version": "1.0"},
+        {"server": "host-1", "version": "1.0", "timeout": 20},
         {"server": "host-1", "version": "1.0", "timeout": 90 + 60},
     ]
     assert wire.calls == [

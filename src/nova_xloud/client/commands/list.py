@@ -87,9 +87,8 @@ should be.
 By default the list has what was recorded last, in one request for each page of
 servers: vCPUs and Memory MiB are the desired size. --long, --name and
 --recommended ask the compute host of each server instead, which takes longer.
-vCPUs and Memory MiB are then what the guest has. If a status cannot be read
-(for example because the compute host runs without nova-xloud), the reason says
-why, and sizes and Converged are None.
+vCPUs and Memory MiB are then what the guest has. If a status cannot be read,
+the reason says why, and sizes and Converged are None.
 
 A table has ID, Name, vCPUs, Memory MiB, Converged and Reasons, and leaves the
 ID out if the terminal is too narrow for it. --long has more columns, and -c
@@ -313,7 +312,9 @@ def _sizes(status: Status | None) -> Iterator[int | None]:
     if status is None:
         yield from [None] * 6
         return
-    yield from _bounded(status.current, status.minimum, status.maximum)
+    # What the guest has. Without a guest, or from the database, this is what is desired.
+    has = status.numbers.actuated if status.running else None
+    yield from _bounded(has or status.current, status.minimum, status.maximum)
 
 
 def _bounded(*sizes: Size) -> Iterator[int]:

@@ -107,7 +107,7 @@ def _state(status: Status) -> str:
     if status.running is False:
         state += " (the server does not run)"
     if not status.from_host:
-        state += " (from Nova's database: the compute host did not answer)"
+        state += " (from Nova's database, not from the compute host)"
     return state
 
 

@@ -83,12 +83,12 @@ def decide(
     :returns: a :class:`Plan`; or the refusal, a :class:`Blocked`, an :class:`OutOfBounds` or an
         :class:`InvalidState`, which is returned and not raised
     """
-    before = _as_found(state)
+    before = state.as_found
     target = _target(request, before.target)
     refusal = (
         _blocked(target, before.target, bounds, state)
         or _pinned(target, before.target, state)
-        or _bounds(request, bounds)
+        or _bounds(request, before, bounds)
         or _stopped(request, state)
         or _vcpus_kept(target, before.target, state, bounds)
         or _vcpus_stuck(target, state)
@@ -155,25 +155,6 @@ def desired_after(
     return after
 
 
-def _as_found(state: InstanceState) -> Desired:
-    """Return the record, raised to the size in the columns if stock Nova has started the guest.
-
-    Only the record of an instance that was never adjusted is raised.
-
-    A guest that stock Nova has started has its flavor's maximum. A request for other memory must
-    not remove its vCPUs, and a request for other vCPUs must not shrink its memory. Such a guest is
-    recognised by more vCPUs than are desired, or by autodeflate, which a guest that nova-xloud has
-    started below its maximum does not have. More memory than is desired is no sign: a balloon may
-    still be inflating.
-    """
-    desired, guest = state.desired, state.guest
-    if desired.generation or state.recorded is None or guest is None or not guest.running:
-        return desired
-    if guest.autodeflate or guest.vcpus > desired.persisted.vcpus:
-        return replace(desired, persisted=desired.persisted.at_least(state.recorded))
-    return desired
-
-
 def _target(request: AdjustRequest, now: Size) -> Size:
     return Size(
         now.vcpus if request.vcpus is None else request.vcpus,
@@ -194,12 +175,19 @@ def _has_it(state: InstanceState) -> bool:
     return reached and desired.progress.reached and state.reserved == desired.claim
 
 
-def _bounds(request: AdjustRequest, bounds: Bounds) -> OutOfBounds | None:
+def _bounds(request: AdjustRequest, before: Desired, bounds: Bounds) -> OutOfBounds | None:
+    """Return the refusal if a size that the request changes is out of bounds; else None.
+
+    A number that is desired already is not refused, because asking for it changes nothing. It may
+    be out of bounds if these have changed since, for example by ``[xloud] memory_floor_mb``. A
+    client that always sends both sizes could otherwise change neither.
+    """
     always = bounds.always_plugged
     why = f"; vCPUs 0 to {always - 1} always stay plugged, because of the dedicated vCPUs"
+    vcpus, memory_mb = _changed(request, before)
     for asked, low, high, unit, because in (
-        (request.vcpus, bounds.minimum.vcpus, bounds.maximum.vcpus, "vCPUs", why if always else ""),
-        (request.memory_mb, bounds.minimum.memory_mb, bounds.maximum.memory_mb, "MiB", ""),
+        (vcpus, bounds.minimum.vcpus, bounds.maximum.vcpus, "vCPUs", why if always else ""),
+        (memory_mb, bounds.minimum.memory_mb, bounds.maximum.memory_mb, "MiB", ""),
     ):
         if asked is not None and not low <= asked <= high:
             return OutOfBounds(
@@ -207,12 +195,24 @@ def _bounds(request: AdjustRequest, bounds: Bounds) -> OutOfBounds | None:
                 f"and its maximum of {high} {unit}{because}"
             )
     step = bounds.vcpu_step
-    if request.vcpus is not None and request.vcpus % step:
+    if vcpus is not None and vcpus % step:
         return OutOfBounds(
-            f"{request.vcpus} vCPUs is not a multiple of {step}: "
+            f"{vcpus} vCPUs is not a multiple of {step}: "
             f"this instance's cores have {step} threads and are plugged whole"
         )
     return None
+
+
+def _changed(request: AdjustRequest, before: Desired) -> tuple[int | None, int | None]:
+    """Return the vCPUs and the memory of the request, None where the request changes nothing.
+
+    If the size is to be persisted, a number that is desired only until the guest stops is changed.
+    """
+    target, persisted = before.target, before.persisted if request.persist else before.target
+    return (
+        None if request.vcpus == target.vcpus == persisted.vcpus else request.vcpus,
+        None if request.memory_mb == target.memory_mb == persisted.memory_mb else request.memory_mb,
+    )
 
 
 def _blocked(target: Size, now: Size, bounds: Bounds, state: InstanceState) -> Blocked | None:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from nova_xloud.core.instance.desired import Desired
 from nova_xloud.core.instance.guest import DomainReading
@@ -18,6 +18,8 @@ ADJUSTABLE_STATES = ("active", "paused", "stopped")
 DRIVEN_STATES = ("active", "paused", "stopped", "rescued", "resized")
 # The vm_states in which there should be a guest, while no task is running.
 _HAS_GUEST = ("active", "paused", "rescued")
+# The vm_states in which there is no guest.
+WITHOUT_GUEST = ("stopped", "shelved", "shelved_offloaded", "soft-delete", "deleted")
 # The vm_states in which there may be a guest or not.
 _MAY_HAVE_GUEST = ("building", "error")
 
@@ -106,6 +108,25 @@ class InstanceState:
             actuated=guest.actuated if guest is not None else NOTHING,
             observed=guest.observed if guest is not None else SEEN_OFF,
         )
+
+    @property
+    def as_found(self) -> Desired:
+        """The record, raised to the size in the columns if stock Nova has started the guest.
+
+        Only the record of an instance that was never adjusted is raised.
+
+        A guest that stock Nova has started has its flavor's maximum. A request for other memory
+        must not remove its vCPUs, and a request for other vCPUs must not shrink its memory. Such a
+        guest is recognised by more vCPUs than are desired, or by autodeflate, which a guest that
+        nova-xloud has started below its maximum does not have. More memory than is desired is no
+        sign: a balloon may still be inflating.
+        """
+        desired, guest = self.desired, self.guest
+        if desired.generation or self.recorded is None or guest is None or not guest.running:
+            return desired
+        if guest.autodeflate or guest.vcpus > desired.persisted.vcpus:
+            return replace(desired, persisted=desired.persisted.at_least(self.recorded))
+        return desired
 
     @property
     def running(self) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 from nova_xloud.core.autoscaling.mode import Scaling
 from nova_xloud.core.autoscaling.recommendation import Recommendation
 from nova_xloud.core.instance import pinned
-from nova_xloud.core.instance.conditions import judge
+from nova_xloud.core.instance.conditions import CONVERGED, judge
 from nova_xloud.core.instance.desired import Desired
 from nova_xloud.core.instance.guest import DomainReading
 from nova_xloud.core.instance.lifecycle import Event, Progress
@@ -25,14 +25,16 @@ def status(
     """Return the body of ``xloud_status`` with live numbers, without its key ``autoscale``.
 
     ``observed`` of a running guest is None for vCPUs without an answer of the guest agent, and for
-    memory that is not known. ``current_*`` is never None: it is the size that QEMU has, or the
-    persisted size if the guest does not run.
+    memory that is not known. ``current_*`` is never None: it is the size that the guest is to have,
+    or the persisted size if the guest does not run. A form is prefilled with it and sends it back,
+    so it must be the size that an adjustment leaves where it names none, and not the size of a
+    balloon that is on its way.
 
     :param now: the present time, ISO 8601, UTC
     :param converging: whether a run is driving the instance now
     """
     guest = state.guest if state.running else None
-    current = guest.actuated if guest is not None else state.desired.persisted
+    current = state.as_found.target if guest is not None else state.desired.persisted
     numbers = state.numbers
     return {
         "current_vcpus": current.vcpus,
@@ -59,17 +61,24 @@ def _driver(guest: DomainReading | None) -> bool:
     return guest is not None and guest.has_balloon and bool(guest.balloon_driver)
 
 
-def status_from_database(state: InstanceState, bounds: Bounds, now: str) -> dict[str, Any]:
+def status_from_database(
+    state: InstanceState, bounds: Bounds, now: str, *, may_run: bool = False
+) -> dict[str, Any]:
     """Return the body of ``xloud_status`` from Nova's database, without asking the compute host.
 
     What only the compute host knows is None: ``actuated``, ``observed``, and the values of balloon
-    and devices. ``current_*`` is the persisted size, and ``source`` is ``database``. The conditions
-    are those that follow from the record, and those that the compute host recorded last.
+    and devices. ``source`` is ``database``. The conditions are those that follow from the record,
+    and those that the compute host recorded last.
 
     :param state: the state, without a guest
     :param now: the present time, ISO 8601, UTC
+    :param may_run: whether the instance may have a guest that runs. ``current_*`` is then the size
+        that the guest is to have, else the persisted size
     """
     body = status(state, bounds, now)
+    if may_run:
+        target = state.desired.target
+        body |= {"current_vcpus": target.vcpus, "current_memory_mb": target.memory_mb}
     body["conditions"] += [asdict(condition) for condition in state.desired.recorded_conditions]
     for resource in (VCPUS, MEMORY):
         body[resource] |= {"actuated": None, "observed": None}
@@ -79,6 +88,25 @@ def status_from_database(state: InstanceState, bounds: Bounds, now: str) -> dict
         "has_virtiomem": None,
         "source": "database",
     }
+
+
+def of_unsupported_host(body: dict[str, Any], code: str, message: str) -> dict[str, Any]:
+    """Return the body of ``xloud_status`` of an instance whose host cannot adjust instances.
+
+    Both resources are blocked with the code, and ``Converged`` is false with it: nothing of what
+    was recorded tells which size the guest was started with there.
+
+    :param body: the body from Nova's database
+    :param code: the code with which an adjustment would be refused
+    :param message: the message of that refusal
+    """
+    kept = [condition for condition in body["conditions"] if condition["type"] != CONVERGED]
+    (found,) = (one for one in body["conditions"] if one["type"] == CONVERGED)
+    unknown = found | {"status": False, "reason": code, "message": message}
+    blocked = [
+        {"resource": resource, "code": code, "message": message} for resource in (VCPUS, MEMORY)
+    ]
+    return body | {"conditions": [unknown, *kept], "blockers": [*blocked, *body["blockers"]]}
 
 
 def autoscale_status(

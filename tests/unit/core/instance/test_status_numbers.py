@@ -46,8 +46,8 @@ def told(**changes: Any) -> dict[str, Any]:
 
 def test_the_shape_that_the_dashboard_reads() -> None:
     shape = {
-        "current_vcpus": 4, "min_vcpus": 2, "max_vcpus": 8,
-        "current_memory_mb": 2048, "min_memory_mb": 1024, "max_memory_mb": 4096,
+        "current_vcpus": 6, "min_vcpus": 2, "max_vcpus": 8,
+        "current_memory_mb": 3072, "min_memory_mb": 1024, "max_memory_mb": 4096,
         "balloon_driver_active": True, "attached_dimms_mb": 128, "has_virtiomem": True,
     }  # fmt: skip
     body = told()
@@ -71,7 +71,7 @@ def test_without_an_agent_nobody_says_what_the_guest_uses() -> None:
     body = told(guest=reading)
     assert (body["vcpus"]["actuated"], body["vcpus"]["observed"]) == (4, None)
     # Clients that read integers go by these.
-    assert (body["current_vcpus"], body["current_memory_mb"]) == (4, 2048)
+    assert (body["current_vcpus"], body["current_memory_mb"]) == (6, 3072)
 
 
 @pytest.mark.parametrize("confirmed", [False, None])
@@ -79,7 +79,7 @@ def test_memory_of_a_driver_that_has_not_reported_is_not_observed(confirmed: boo
     reading = DomainReading(True, False, 8, 4, 2, 4096, 2048, memory_confirmed=confirmed)
     body = told(guest=reading)
     assert (body["memory_mb"]["actuated"], body["memory_mb"]["observed"]) == (2048, None)
-    assert body["current_memory_mb"] == 2048
+    assert body["current_memory_mb"] == 3072
 
 
 @pytest.mark.parametrize("reports", [True, False, None])
