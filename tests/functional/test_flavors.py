@@ -1,11 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the API lets an operator write into a flavor."""
 
+import itertools
+import json
+
 from nova.tests.functional import integrated_helpers
 from nova.tests.functional.api.client import OpenStackApiException
 
+from tests.functional.bad_extra_specs import NO_SPEC_VALUES
+from tests.functional.raw_requests import RawRequests
 
-class FlavorExtraSpecs(integrated_helpers._IntegratedTestBase):
+
+class FlavorExtraSpecs(RawRequests, integrated_helpers._IntegratedTestBase):
     ADMIN_API = True
     api_major_version = "v2.1"
     microversion = "latest"
@@ -54,6 +60,19 @@ class FlavorExtraSpecs(integrated_helpers._IntegratedTestBase):
             self._refused("dense, balanced, careful", xloud__autoscale_profile="brave")
             for weight in ("0", "1001", "heavy", "-1", "1.5"):
                 self._refused("from 1 to 1000", xloud__autoscale_weight=weight)
+
+    def test_no_odd_value_is_a_mode_a_profile_or_a_weight(self):
+        url = f"/v2.1/flavors/{self.flavor_id}/os-extra_specs"
+        names = ("xloud:autoscale", "xloud:autoscale_profile", "xloud:autoscale_weight")
+        for name, value in itertools.product(names, NO_SPEC_VALUES):
+            for version in ("compute 2.1", "compute latest"):
+                body = json.dumps({"extra_specs": {name: value}}).encode()
+                answer = self.send("POST", url, body, openstack_api_version=version)
+                assert answer.status_int == 400, (name, value, version)
+                body = json.dumps({name: value}).encode()
+                answer = self.send("PUT", f"{url}/{name}", body, openstack_api_version=version)
+                assert answer.status_int == 400, (name, value, version)
+        assert self.admin_api.get_extra_specs(self.flavor_id) == {}
 
     def test_not_an_integer(self):
         self._refused("minimum_cpu", "two", minimum_cpu="two")

@@ -6,6 +6,7 @@ import copy
 import oslo_messaging as messaging
 from nova import rpc
 from nova.compute import rpcapi
+from nova.conductor import rpcapi as conductor_rpcapi
 from nova.objects import base as objects_base
 from oslo_utils.fixture import uuidsentinel as uuids
 
@@ -39,6 +40,13 @@ class Hostile(MovesTestCase):
         return _result(
             client.prepare(server=host, version=version).call(self.context, method, **arguments)
         )
+
+    def _ask_conductor(self, method, version="1.6", **arguments):
+        """Return what nova-conductor answers to a call, as it is."""
+        topic = conductor_rpcapi.RPC_TOPIC
+        target = messaging.Target(topic=topic, namespace=NAMESPACE, version="1.0")
+        client = rpc.get_client(target, serializer=objects_base.NovaObjectSerializer())
+        return client.prepare(version=version).call(self.context, method, **arguments)
 
     def _fails(self, method, **options):
         """Check that no endpoint takes the call: the bus or Python itself refuses it."""
@@ -146,6 +154,42 @@ class Hostile(MovesTestCase):
                     left = {key: value for key, value in arguments.items() if key != name}
                     self._fails(method, instance=self.instance, **left)
             self._fails(method, instance=self.instance, later=1, **arguments)
+        self._nothing_is_claimed()
+
+    def test_a_conductor_checks_and_changes_nothing_whatever_it_is_asked(self):
+        self.flags(cores=2, group="quota")
+        grow = {"uuid": self.server["id"], "vcpus": 4, "memory_mb": 1024}
+        for _ in range(3):
+            refused = self._ask_conductor("check_growth", **grow)["refused"]
+            assert (refused["code"], refused["status"]) == ("xloud.quota", 403)
+        for name, value, code in (
+            ("uuid", uuids.nobody, "xloud.not_found"),
+            ("uuid", "x" * 5000, "xloud.not_found"),
+            ("uuid", "\x00", "xloud.not_found"),
+            ("uuid", None, "xloud.invalid"),
+            ("uuid", ["a"], "xloud.invalid"),
+            ("vcpus", "4", "xloud.invalid"),
+            ("vcpus", 4.0, "xloud.invalid"),
+            ("memory_mb", True, "xloud.invalid"),
+            ("memory_mb", None, "xloud.invalid"),
+        ):
+            refused = self._ask_conductor("check_growth", **{**grow, name: value})["refused"]
+            assert refused["code"] == code, (name, value, refused)
+        # No growth, or above the flavor's size: the compute host itself refuses that.
+        for sizes in ({"vcpus": 0}, {"vcpus": -(2**70)}, {"vcpus": 2**70}, {"memory_mb": 2**70}):
+            assert "Traceback" not in str(self._ask_conductor("check_growth", **{**grow, **sizes}))
+        self._nothing_is_claimed()
+
+    def test_a_conductor_takes_no_other_call_and_no_other_arguments(self):
+        grow = {"uuid": self.server["id"], "vcpus": 4, "memory_mb": 1024}
+        for method, version, arguments in (
+            *(("check_growth", version, grow) for version in ("1.7", "2.0")),
+            *(("check_growth", "1.6", {**grow, later: 1}) for later in ("later", "context")),
+            *(("check_growth", "1.6", {k: grow[k] for k in grow if k != n}) for n in grow),
+            *((method, "1.6", {}) for method in ("_refusal", "__init__", "adjust", "status")),
+            ("object_action", "1.6", {"objinst": self.instance, "objmethod": "destroy"}),
+        ):
+            self.assertRaises(NOT_TAKEN, self._ask_conductor, method, version=version, **arguments)
         self._nothing_is_claimed()
 
     def test_novas_own_methods_are_not_reached_through_our_namespace(self):
