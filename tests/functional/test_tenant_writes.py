@@ -30,6 +30,15 @@ LOOKS_LIKE_OURS = {
     "xloud_gave_up": "4",
     "xloud_tries": "99",
     "xloud_condition_GaveUp": "|xloud.gave_up|forged",
+    "xloud_autoscale": "on",
+    "xloud_asked": "2026-11-30T00:00:00Z|4|1024",
+    "xloud_history_0": "10|now|req-1|1x512|4x1024|x|y|me",
+    "xloud_superseded": "req-1",
+    "xloud_resized_from": "1",
+    "xloud:autoscale": "on",
+    "xloud:autoscale_profile": "dense",
+    "xloud:autoscale_weight": "1000",
+    "autoscale": "on",
     "minimum_cpu": "4",
     "minimum_memory": "1024",
     "xloud:minimum_cpu": "4",
@@ -90,6 +99,9 @@ class TenantWrites(RawRequests, AdjustTestCase):
     def _is_as_if_nothing_was_written(self, server):
         self._has(1, 512, server)
         written, plain = self._status(server), self._status()
+        assert written["autoscale"]["mode"] == "off"
+        path = self.history_path(server)
+        assert self.send("GET", path).json == {"xloud_history": []}
         for status in (written, plain):
             for condition in status["conditions"]:
                 condition["since"] = ""
