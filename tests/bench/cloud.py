@@ -21,6 +21,7 @@ from oslo_utils import uuidutils
 from nova_xloud.testing import FakeLibvirtFixture
 from tests.bench import calls
 from tests.bench.counts import Counts
+from tests.bench.listed_cloud import ListedServers
 from tests.bench.remote_objects import RemoteObjects
 from tests.bench.scaled_cloud import ScaledServers
 from tests.functional.clouds import let_guests_move
@@ -30,7 +31,7 @@ _NEVER = 100_000
 _REQUESTS_AT_ONCE = 200
 
 
-class Cloud(ScaledServers, base.ServersTestBase):
+class Cloud(ListedServers, ScaledServers, base.ServersTestBase):
     """Nova's functional test case, kept open: :meth:`serve` is the test.
 
     :cvar hosts: how many compute hosts

@@ -118,6 +118,13 @@ MEASURES = (
         "[on paper](admin/autoscale-at-scale.md).",
     ),
     Measure(
+        "listing",
+        "A list of servers with their sizes",
+        "A hundred elastic servers in one request, in an in-process cloud: our list beside Nova's "
+        "own list with details of the same servers.",
+        goal="at most 3",
+    ),
+    Measure(
         "density",
         "Servers on one host",
         "Under a load that rises and falls, one hour compressed, in-process with Nova's services "
