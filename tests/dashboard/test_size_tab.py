@@ -145,10 +145,16 @@ class SizeTabTests(TestCase):
         self.assertIn("What to do: Ask the cloud's administrator", said)
 
     def test_refused_status_has_its_code_and_no_form(self) -> None:
+        self.cloud.answers["GET", "/xloud-status"] = "status-policy-resp"
+        page = self.rendered()
+        self.assertIn("xloud.forbidden", page)
+        self.assertNotIn("xloud-form", page)
+
+    def test_host_without_nova_xloud_is_said_with_the_way_out(self) -> None:
         self.cloud.answers["GET", "/xloud-status"] = "status-host-unsupported-resp"
         page = self.rendered()
         self.assertIn("xloud.host_unsupported", page)
-        self.assertNotIn("xloud-form", page)
+        self.assertIn("nova-xloud-run", self.text(page))
 
 
 def recommending() -> dict[str, Any]:
