@@ -1,10 +1,11 @@
 """What must be true of the cloud after a fault, and the problems where it is not."""
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import libvirt
 from keystoneauth1.exceptions import ClientException
@@ -24,6 +25,10 @@ OF_THE_GUEST_ONLY = {"CpusNotOnline"}
 # The rule that a crash between a claim and the record leaves broken until the next pass: more is
 # reserved than the columns say. All other rules hold at any moment.
 UNTIL_THE_NEXT_PASS = "columns_differ"
+# Of so many actions of a server each event must have an end: more than one round makes.
+NEWEST_ACTIONS = 10
+# The action of an adjustment, and the event of its run.
+ACTION, EVENT = "xloud_adjust", "compute_xloud_adjust"
 # The errors of a client or a reader whose service does not answer, or does not answer as usual.
 NOT_ANSWERED = (
     *(ClientException, SDKException, libvirt.libvirtError, LabError),
@@ -124,19 +129,34 @@ class Checks:
             there = there or bool(explain & OF_THE_GUEST_ONLY)
         if not there and not explain - OF_THE_GUEST_ONLY:
             yield f"{desired} is desired, there is {said}, and true is {sorted(conditions)}"
-        for request in asked.requests:
-            path = f"/servers/{server}/os-instance-actions/{request}"
-            answer = cloud.call("GET", path)
-            if answer.status == 404:
-                # A request with nothing to do has no action.
-                continue
-            events = answer.body["instanceAction"]["events"]
-            if not (events and all(event["result"] for event in events)):
-                yield f"the action of {request} has no end: {events}"
+        yield from self._open_actions(server, asked.requests)
+
+    def _open_actions(self, server: str, requests: Sequence[str]) -> Iterator[str]:
+        """Say of which actions an event has no end: those of ``requests``, and the newest ones.
+
+        A request that was not answered 202 may have been admitted before the fault, and then its
+        run may even have begun an event of another request's action.
+        """
+        actions = f"/servers/{server}/os-instance-actions"
+        for request in requests:
+            answer = self.cloud.call("GET", f"{actions}/{request}")
+            # A request with nothing to do has no action.
+            if answer.status != 404 and not _has_ended(answer.body["instanceAction"]["events"]):
+                yield f"the action of {request} has no end: {answer.body['instanceAction']}"
+        listed = self.cloud.call("GET", f"{actions}?limit={NEWEST_ACTIONS}").body["instanceActions"]
+        for request in [one["request_id"] for one in listed]:
+            action = self.cloud.call("GET", f"{actions}/{request}").body["instanceAction"]
+            ours = [event for event in action["events"] if event["event"] == EVENT]
+            if ours and (action["action"] != ACTION or not _has_ended(ours)):
+                yield f"an event of the action of {request} has no end, or is another's: {action}"
 
     def _console(self, server: str) -> Path:
         """Return the guest's console as libvirt writes it: Nova's API for it takes long."""
         return self.cloud.layout.instances / server / "console.log"
+
+
+def _has_ended(events: Sequence[Mapping[str, Any]]) -> bool:
+    return bool(events) and all(event["result"] for event in events)
 
 
 def polled(

@@ -100,30 +100,38 @@ def _count(
 
 def _memory(name: str, samples: Sequence[Sample], rests: tuple[Sample, ...]) -> Finding:
     values = _values(rests, name, lambda use: use.private_mb)
-    half = second_half(samples)
-    points = [(one.minute, one.uses[name].private_mb) for one in half if name in one.uses]
+    uses = [(one.minute, one.uses[name]) for one in second_half(samples) if name in one.uses]
     what = f"{name}: private MiB"
+    grown = _grown(uses)
     if not _is_judged(name):
-        return Finding(what, values, "-", note=f"for comparison: {_told(points)}")
-    if len(points) < bounds.FEWEST_SAMPLES:
-        note = f"too short: {len(points)} samples, {bounds.FEWEST_SAMPLES} are needed"
+        return Finding(what, values, "-", note=f"for comparison: {grown:+.1f}")
+    if len(uses) < bounds.FEWEST_SAMPLES:
+        note = f"too short: {len(uses)} samples, {bounds.FEWEST_SAMPLES} are needed"
         return Finding(what, values, "-", note=note)
-    span = points[-1][0] - points[0][0]
-    grown = slope(points) * span
+    span = uses[-1][0] - uses[0][0]
     most = max(bounds.MEMORY_MB_AT_LEAST, bounds.MEMORY_MB_A_MINUTE * span)
     problem = ""
     if grown > most:
         problem = (
-            f"The private memory of {name} has grown by {grown:.1f} MiB in the last {span:.0f} "
-            f"minutes, and {most:.1f} MiB are allowed."
+            f"The memory of {name} has grown by {grown:.1f} MiB in the last {span:.0f} minutes, "
+            f"and {most:.1f} MiB are allowed."
         )
-    return Finding(what, values, f"{most:.1f} in 2nd half: {_told(points)}", problem)
+    return Finding(what, values, f"{most:.1f} in 2nd half: {grown:+.1f}", problem)
 
 
-def _told(points: Sequence[tuple[float, float]]) -> str:
-    if len(points) < 2:
-        return "-"
-    return f"{slope(points) * (points[-1][0] - points[0][0]):+.1f}"
+def _grown(uses: Sequence[tuple[float, Use]]) -> float:
+    """Return by how many MiB a service has grown: its private or its resident memory, the least.
+
+    What leaks makes both larger. Private memory alone grows when a worker writes to pages that it
+    has shared with the process that forked it, as a full garbage collection does; resident memory
+    alone grows when pages of a file are read.
+    """
+    if len(uses) < 2:
+        return 0.0
+    span = uses[-1][0] - uses[0][0]
+    private = slope([(minute, use.private_mb) for minute, use in uses])
+    resident = slope([(minute, use.rss_mb) for minute, use in uses])
+    return min(private, resident, key=abs) * span
 
 
 def second_half(samples: Sequence[Sample]) -> list[Sample]:

@@ -8,17 +8,16 @@ from unittest import mock
 
 from nova import context as nova_context
 from nova import objects
-from nova.tests.functional.api.client import OpenStackApiException
 from nova.virt.libvirt.driver import LibvirtDriver
 from oslo_concurrency import lockutils
 
 from lab.patience import LIMIT
 from nova_xloud.adapters.locks import InstanceLocks
-from nova_xloud.adapters.record import NovaActions, NovaRecord
+from nova_xloud.adapters.record import NovaRecord
 from nova_xloud.compute.worker import Worker
 from nova_xloud.core.instance.desired import AdmittedRequest
 from nova_xloud.core.size import Size
-from nova_xloud.errors import InvalidState, PlacementUnavailable
+from nova_xloud.errors import InvalidState
 from tests.functional.engine import EngineTestCase
 
 
@@ -93,101 +92,6 @@ class Held(EngineTestCase):
         patched = mock.patch.object(InstanceLocks, "hold", watched)
         patched.start()
         self.addCleanup(patched.stop)
-
-
-class Crashed(EngineTestCase):
-    def test_what_was_admitted_is_finished_when_the_service_is_back(self):
-        with self._crashes_before_converging():
-            self._adjust(current_vcpus=3, current_memory_mb=768)
-        status = self._status()
-        assert (status["vcpus"]["reserved"], status["vcpus"]["actuated"]) == (3, 1)
-        condition = self._condition("Converged")
-        assert (condition["status"], condition["reason"]) == (False, "xloud.admitted")
-        self.restart_compute_service("host1")
-        self._has(3, 768)
-        self._wait(lambda: self.assertTrue(self._condition("Converged")["status"]))
-
-    def test_it_is_finished_as_the_action_that_asked_for_it(self):
-        with self._crashes_before_converging():
-            self._adjust(current_vcpus=3)
-        request_id = self._record(self.server).system_metadata["xloud_request_id"]
-        self.host.reconcile().join()
-        self._has(3, 512)
-
-        def finished():
-            (action,) = [a for a in self._events("xloud_adjust") if a["request_id"] == request_id]
-            (event,) = action["events"]
-            assert (event["event"], event["result"]) == ("compute_xloud_adjust", "Success")
-
-        self._wait(finished)
-
-    def test_an_action_that_was_left_open_is_ended_when_the_service_is_back(self):
-        self._left_open()
-        self.restart_compute_service("host1")
-        self._wait(lambda: self.assertEqual(["Success"], self._results()))
-
-    def test_an_action_whose_end_could_not_be_written_is_ended_by_a_pass(self):
-        self._left_open()
-        self.host.reconcile().join()
-        assert self._results() == ["Success"]
-
-    def _left_open(self):
-        """Have a run write its outcome into the record, and not into the event."""
-        with mock.patch.object(NovaActions, "_finish"):
-            self._adjust(current_vcpus=3)
-            self._has(3, 512)
-            self._wait(lambda: self.assertTrue(self._condition("Converged")["status"]))
-            self._wait(lambda: self.assertFalse(self.host._worker.is_busy(self.server["id"])))
-        assert self._results() == [None]
-
-    def test_a_run_after_one_whose_outcome_was_not_recorded_ends_the_same_event(self):
-        refused = PlacementUnavailable("conflicts")
-        with (
-            mock.patch("nova_xloud.compute.converge.execute", side_effect=refused),
-            mock.patch("nova_xloud.compute.converge.finish", side_effect=refused),
-        ):
-            self._adjust(current_vcpus=3)
-            self._wait(lambda: self.assertEqual(["Error"], self._results()))
-        self.host.reconcile().join()
-        self._has(3, 512)
-        self._wait(lambda: self.assertEqual(["Success"], self._results()))
-
-    def _results(self):
-        return [e["result"] for a in self._events("xloud_adjust") for e in a["events"]]
-
-    def test_a_service_that_ends_in_order_ends_what_it_began(self):
-        with mock.patch.object(self.host, "close", wraps=self.host.close) as close:
-            self.computes["host1"].stop()
-        assert close.call_count == 1
-
-    def test_a_guest_that_ran_when_the_service_began_is_none_that_boots(self):
-        self.restart_compute_service("host1")
-        manager = self.computes["host1"].manager
-        connection = manager.driver._host.get_connection()
-        boot_id = connection.lookupByUUIDString(self.server["id"]).ID()
-        assert not manager._boot_grace.booting(self.server["id"], boot_id)
-
-    def test_claimed_and_not_written_is_given_back(self):
-        record = "nova_xloud.adapters.record.NovaRecord.write"
-        with mock.patch(record, side_effect=RuntimeError("killed")):
-            error = self.assertRaises(OpenStackApiException, self._adjust, current_vcpus=4)
-        assert error.response.status_code == 500
-        assert self._reserved(self.server)["VCPU"] == 4
-        self.host.reconcile().join()
-        self._has(1, 512)
-
-    def test_one_that_had_to_stand_back_is_finished_by_a_pass(self):
-        with self._crashes_before_converging():
-            self._adjust(current_vcpus=3)
-        record = self._record(self.server)
-        record.task_state = "image_snapshot"
-        record.save()
-        self.host.reconcile().join()
-        assert self._status()["vcpus"]["actuated"] == 1
-        record.task_state = None
-        record.save()
-        self.host.reconcile().join()
-        self._has(3, 512)
 
 
 class Afterwards(EngineTestCase):

@@ -22,6 +22,9 @@ from nova_xloud.errors import AdjustmentDeferred, InvalidState, NotFound
 
 LOG = logging.getLogger(__name__)
 
+# The event of a run has the name of its action after this.
+EVENT_PREFIX = "compute_"
+
 
 def view_of(instance: Any, host: str) -> RecordView:
     """Return what the engine on the host ``host`` needs of a ``nova.objects.Instance``."""
@@ -173,9 +176,15 @@ class NovaActions:
         If an earlier run of the request has an event of this name, open or ended, no new event is
         started: Nova ends the first event of a name, so a second one would never end. If the block
         raises :class:`AdjustmentDeferred`, the event stays open, and the run that resumes the
-        adjustment finishes it. If there is no instance action to which the event could be added, or
-        it is gone when the block ends, that is only logged.
+        adjustment finishes it.
+
+        If the request has no instance action, the action is created: a nova-compute that was killed
+        after it had admitted the request has not created it. Nova would add the event to the last
+        action of the instance, whoever's that is. If the action is gone when the block ends, that
+        is only logged.
         """
+        if self._action() is None:
+            self._create_missing(name.removeprefix(EVENT_PREFIX))
         if not any(event.event == name for event in self._events()):
             # Without its action the run goes on all the same; _finish logs that it is gone.
             with contextlib.suppress(exception.InstanceActionNotFound):
@@ -190,6 +199,16 @@ class NovaActions:
             self._finish(name, error)
             raise
         self._finish(name)
+
+    def _create_missing(self, name: str) -> None:
+        """Create the action ``name``, in the name of who has asked for it as the record says."""
+        context = copy.copy(self._context)
+        facts = nova_objects.facts_of_instance(self._instance)
+        past = nova_objects.desired_of(self._instance, facts).history.entries()
+        asked = [one for one in past if one.request_id == context.request_id]
+        context.user_id = asked[0].by if asked else None
+        context.project_id = self._instance.project_id
+        objects.InstanceAction.action_start(context, self._instance.uuid, name, want_result=False)
 
     def _finish(self, name: str, error: Exception | None = None) -> None:
         try:

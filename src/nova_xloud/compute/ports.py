@@ -215,8 +215,9 @@ class Actions(Protocol):
 
         When the context is left, the event is recorded as finished, with the error if the context
         is left with one. After :class:`nova_xloud.errors.AdjustmentDeferred` the event stays open;
-        the context of a later run continues that event and finishes it. If there is no such action,
-        nothing is recorded and no error is raised.
+        the context of a later run continues that event and finishes it. If the request has no
+        action, because the process that admitted it was killed before it created one, the action
+        is created.
         """
 
     def open_events(self) -> Sequence[str]:

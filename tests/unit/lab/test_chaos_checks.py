@@ -48,17 +48,27 @@ class Cloud:
         self.desired = SMALL
         self.said = Witnesses(SMALL, SMALL, SMALL)
         self.results: list[str | None] | None = ["Success"]
+        self.earlier = self.action("xloud_adjust", "Success")
         self.actions_answer = True
+
+    def action(self, name: str, *results: str | None) -> dict[str, Any]:
+        """An action with an event of a run for each result."""
+        events = [{"event": "compute_xloud_adjust", "result": one} for one in results]
+        return {"action": name, "events": events}
 
     def call(self, method: str, path: str) -> Answer:
         if path == "/servers/detail":
             return Answer(200, {"servers": [self.shown, {"id": "somebody else's"}]}, {})
         if not self.actions_answer:
             return Answer(500, {"computeFault": {"message": "no database"}}, {})
+        if "?limit=" in path:
+            return Answer(200, {"instanceActions": [{"request_id": "req-0"}]}, {})
+        if path.endswith("/req-0"):
+            return Answer(200, {"instanceAction": self.earlier}, {})
         if self.results is None:
             return Answer(404, {"itemNotFound": {"message": "no action"}}, {})
-        events = [{"result": result} for result in self.results]
-        return Answer(200, {"instanceAction": {"events": events}}, {})
+        events = [{"event": "compute_xloud_adjust", "result": one} for one in self.results]
+        return Answer(200, {"instanceAction": {"action": "xloud_adjust", "events": events}}, {})
 
     def xloud_status(self, server: str) -> Answer:
         numbers = {
@@ -126,6 +136,16 @@ def test_a_request_with_nothing_to_do_has_no_action(rig: Rig) -> None:
         (lambda rig: setattr(rig.cloud, "desired", Size(2, 512)), "which nobody asked for"),
         (lambda rig: setattr(rig.cloud, "results", [None]), "the action of req-1 has no end"),
         (lambda rig: setattr(rig.cloud, "results", []), "the action of req-1 has no end"),
+        (
+            lambda rig: setattr(
+                rig.cloud, "earlier", rig.cloud.action("xloud_adjust", "Success", None)
+            ),
+            "an event of the action of req-0 has no end",
+        ),
+        (
+            lambda rig: setattr(rig.cloud, "earlier", rig.cloud.action("reboot", "Success")),
+            "or is another's",
+        ),
         (lambda rig: setattr(rig.cloud, "actions_answer", False), "KeyError: 'instanceAction'"),
         (lambda rig: setattr(rig, "verdict", (1, "columns_differ")), "columns_differ"),
         (lambda rig: setattr(rig, "verdict", (2, "not read")), "not read"),

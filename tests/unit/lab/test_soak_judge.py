@@ -32,8 +32,8 @@ def test_a_run_without_a_leak_is_within_all_bounds() -> None:
 @pytest.mark.parametrize(
     ("leak", "words"),
     [
-        (using(private_mb=1), "The private memory of nova-compute-compute1 has grown by"),
-        (using("nova-api", private_mb=1), "The private memory of nova-api has grown by"),
+        (using(private_mb=1, rss_mb=1), "The memory of nova-compute-compute1 has grown by"),
+        (using("nova-api", private_mb=1, rss_mb=1), "The memory of nova-api has grown by"),
         (using(threads=1), "nova-compute-compute1 has"),
         (using(descriptors=1), "descriptors when idle"),
     ],
@@ -120,8 +120,15 @@ def test_a_service_that_was_away_is_found() -> None:
         using("keystone", private_mb=5, threads=1),
         # Before the second half: caches and pools that fill.
         lambda one: using(private_mb=10)(one) if one.minute < 6 else using(private_mb=0)(one),
+        lambda one: using(private_mb=6)(one) if one.minute > 15 else one,
+        using(rss_mb=5),
     ],
-    ids=["of a service that is there for comparison", "before the second half"],
+    ids=[
+        "of a service that is there for comparison",
+        "before the second half",
+        "pages that were shared with a parent",
+        "pages of files",
+    ],
 )
 def test_growth_that_is_no_leak_of_ours_is_not_blamed(leak: Leak) -> None:
     assert wrong(leak) == []
@@ -129,13 +136,13 @@ def test_growth_that_is_no_leak_of_ours_is_not_blamed(leak: Leak) -> None:
 
 def test_one_sample_far_from_the_others_does_not_decide() -> None:
     def leak(one: Sample) -> Sample:
-        return using(private_mb=10)(one) if one.minute == 24 else one
+        return using(private_mb=10, rss_mb=10)(one) if one.minute == 24 else one
 
     assert wrong(leak) == []
 
 
 def test_a_short_run_says_that_memory_was_not_judged() -> None:
-    findings = judge(run(minutes=6, warm=2, leak=using(private_mb=1)))
+    findings = judge(run(minutes=6, warm=2, leak=using(private_mb=1, rss_mb=1)))
     assert problems(findings) == []
     (memory,) = (one for one in findings if one.what == f"{SERVICE}: private MiB")
     assert memory.note.startswith("too short")

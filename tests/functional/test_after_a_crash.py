@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A nova-compute that was killed: what was admitted is finished, and is seen to be finished."""
+
+from unittest import mock
+
+from nova.tests.functional.api.client import OpenStackApiException
+
+from nova_xloud.adapters.record import NovaActions
+from nova_xloud.errors import PlacementUnavailable
+from tests.functional.engine import EngineTestCase
+
+
+class Crashed(EngineTestCase):
+    def test_what_was_admitted_is_finished_when_the_service_is_back(self):
+        with self._crashes_before_converging():
+            self._adjust(current_vcpus=3, current_memory_mb=768)
+        status = self._status()
+        assert (status["vcpus"]["reserved"], status["vcpus"]["actuated"]) == (3, 1)
+        condition = self._condition("Converged")
+        assert (condition["status"], condition["reason"]) == (False, "xloud.admitted")
+        self.restart_compute_service("host1")
+        self._has(3, 768)
+        self._wait(lambda: self.assertTrue(self._condition("Converged")["status"]))
+
+    def test_it_is_finished_as_the_action_that_asked_for_it(self):
+        with self._crashes_before_converging():
+            self._adjust(current_vcpus=3)
+        request_id = self._record(self.server).system_metadata["xloud_request_id"]
+        self.host.reconcile().join()
+        self._has(3, 512)
+
+        def finished():
+            (action,) = [a for a in self._events("xloud_adjust") if a["request_id"] == request_id]
+            (event,) = action["events"]
+            assert (event["event"], event["result"]) == ("compute_xloud_adjust", "Success")
+
+        self._wait(finished)
+
+    def test_a_request_without_an_action_gets_one_and_leaves_others_alone(self):
+        self._adjust(current_vcpus=2)
+        self._wait(lambda: self.assertEqual(["Success"], self._results()))
+        (before,) = self._events("xloud_adjust")
+        killed = mock.patch.object(self.host, "_start_run", side_effect=RuntimeError("killed"))
+        with killed, self.assertRaises(OpenStackApiException):
+            self._adjust(current_vcpus=3)
+        self.host.reconcile().join()
+        self._has(3, 512)
+        self._wait(lambda: self.assertEqual(["Success", "Success"], self._results()))
+        now = {one["request_id"]: one for one in self._events("xloud_adjust")}
+        assert now.pop(before["request_id"]) == before
+        (created,) = now.values()
+        assert created["user_id"] == before["user_id"]
+        assert created["project_id"] == before["project_id"]
+
+    def test_an_action_that_was_left_open_is_ended_when_the_service_is_back(self):
+        self._left_open()
+        self.restart_compute_service("host1")
+        self._wait(lambda: self.assertEqual(["Success"], self._results()))
+
+    def test_an_action_whose_end_could_not_be_written_is_ended_by_a_pass(self):
+        self._left_open()
+        self.host.reconcile().join()
+        assert self._results() == ["Success"]
+
+    def _left_open(self):
+        """Have a run write its outcome into the record, and not into the event."""
+        with mock.patch.object(NovaActions, "_finish"):
+            self._adjust(current_vcpus=3)
+            self._has(3, 512)
+            self._wait(lambda: self.assertTrue(self._condition("Converged")["status"]))
+            self._wait(lambda: self.assertFalse(self.host._worker.is_busy(self.server["id"])))
+        assert self._results() == [None]
+
+    def test_a_run_after_one_whose_outcome_was_not_recorded_ends_the_same_event(self):
+        refused = PlacementUnavailable("conflicts")
+        with (
+            mock.patch("nova_xloud.compute.converge.execute", side_effect=refused),
+            mock.patch("nova_xloud.compute.converge.finish", side_effect=refused),
+        ):
+            self._adjust(current_vcpus=3)
+            self._wait(lambda: self.assertEqual(["Error"], self._results()))
+        self.host.reconcile().join()
+        self._has(3, 512)
+        self._wait(lambda: self.assertEqual(["Success"], self._results()))
+
+    def _results(self):
+        return [e["result"] for a in self._events("xloud_adjust") for e in a["events"]]
+
+    def test_a_service_that_ends_in_order_ends_what_it_began(self):
+        with mock.patch.object(self.host, "close", wraps=self.host.close) as close:
+            self.computes["host1"].stop()
+        assert close.call_count == 1
+
+    def test_a_guest_that_ran_when_the_service_began_is_none_that_boots(self):
+        self.restart_compute_service("host1")
+        manager = self.computes["host1"].manager
+        connection = manager.driver._host.get_connection()
+        boot_id = connection.lookupByUUIDString(self.server["id"]).ID()
+        assert not manager._boot_grace.booting(self.server["id"], boot_id)
+
+    def test_claimed_and_not_written_is_given_back(self):
+        record = "nova_xloud.adapters.record.NovaRecord.write"
+        with mock.patch(record, side_effect=RuntimeError("killed")):
+            error = self.assertRaises(OpenStackApiException, self._adjust, current_vcpus=4)
+        assert error.response.status_code == 500
+        assert self._reserved(self.server)["VCPU"] == 4
+        self.host.reconcile().join()
+        self._has(1, 512)
+
+    def test_one_that_had_to_stand_back_is_finished_by_a_pass(self):
+        with self._crashes_before_converging():
+            self._adjust(current_vcpus=3)
+        record = self._record(self.server)
+        record.task_state = "image_snapshot"
+        record.save()
+        self.host.reconcile().join()
+        assert self._status()["vcpus"]["actuated"] == 1
+        record.task_state = None
+        record.save()
+        self.host.reconcile().join()
+        self._has(3, 512)
