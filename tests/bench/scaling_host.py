@@ -37,16 +37,20 @@ _time = None
 
 
 class _Time:
-    """Time that goes by an interval from one round to the next."""
+    """Time that goes by an interval from one round to the next, and stands still between.
+
+    On a busy machine a report would be too old for a round that has to wait for a processor.
+    """
 
     def __init__(self):
         self.offset = 0.0
+        self._began = time.monotonic(), time.time()
 
     def now(self):
-        return time.monotonic() + self.offset
+        return self._began[0] + self.offset
 
     def wall(self):
-        return time.time() + self.offset
+        return self._began[1] + self.offset
 
 
 def start(placement, mode="on", with_scaling=True):
@@ -118,8 +122,10 @@ def rounds(count):
     states = one_round._states
     if len(states) != len(_host.instances) or any(one.sample is None for one in states.values()):
         raise RuntimeError("a round has not read all guests")
-    if any(one.recommendation.memory_mb.need is None for one in states.values()):
-        raise RuntimeError("a round has not understood what the guests report")
+    advice = [one.recommendation.memory_mb for one in states.values()]
+    unknown = [one for one in advice if one.need is None]
+    if unknown:
+        raise RuntimeError(f"of {len(unknown)} guests no need is known: {unknown[0]}")
     return told
 
 
