@@ -95,7 +95,7 @@ WITNESSES = {
         "test_definitions.py::Definition::test_the_xml_that_unrescue_starts_has_the_persisted_size"
     ),
     "nova.virt.libvirt.driver:LibvirtDriver.init_host": (
-        "test_engine.py::Crashed::test_a_guest_that_ran_when_the_service_began_is_none_that_boots"
+        "test_after_a_crash.py::Crashed::test_a_guest_that_ran_when_the_service_began_is_none_that_boots"
     ),
     "nova.virt.libvirt.host:Host._connection_closed": (
         "test_libvirt_connection.py::Closed::test_one_that_is_found_closed_is_replaced"
@@ -155,7 +155,7 @@ _OPERATIONS = "test_operations.py::Operations::test_persisted_it_stays"
 OVERRIDES = {
     f"{_MANAGER}.pre_start_hook": f"{_OPERATIONS}_06__nova_compute_restart",
     f"{_MANAGER}.cleanup_host": (
-        "test_engine.py::Crashed::test_a_service_that_ends_in_order_ends_what_it_began"
+        "test_after_a_crash.py::Crashed::test_a_service_that_ends_in_order_ends_what_it_began"
     ),
     f"{_MANAGER}._set_instance_info": "test_moves.py::Resize::test_to_the_new_flavors_minimum",
     f"{_MANAGER}.start_instance": f"{_OPERATIONS}_07__stop_and_start",
