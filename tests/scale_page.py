@@ -147,8 +147,7 @@ def measured():
         get_seconds=seconds("claim read") / stages["claim read"][0],
         put_seconds=1 / puts_a_second,
         record_seconds=sum(
-            seconds(one)
-            for one in ("record read", "record written", "action begun", "action ended")
+            seconds(one) for one in RECORD_STAGES
         ),
         a_day=played[policy][CHANGES.name]["mean"],
     )
@@ -263,9 +262,7 @@ def text():
         "record_busy": f"{growths * known.record_seconds:.0f}",
         "cells": str(region.cells),
         "cell_hosts": f"{region.hosts // region.cells}",
-        "cell_growths": f"{cell:.1f}",
         "cell_busy": f"{cell * known.record_seconds:.0f}",
-        "cell_calls": f"{asked.conductor / region.cells:.0f}",
         "cell_messages": f"{2 * asked.conductor / region.cells:,.0f}",
         "cell_writes": f"{asked.writes / region.cells:.0f}",
         "cell_statements": f"{asked.statements / region.cells:,.0f}",
@@ -276,12 +273,10 @@ def text():
         "full": f"{100 * region.full_share:.0f}",
         "pause": f"{room.LONGEST_PAUSE:.0f}",
         "known_for": f"{room.KNOWN_FOR / 60:.0f}",
-        "trace": f"{USUAL_DAY[1]}` on `{USUAL_DAY[0]}",
+        "trace": USUAL_DAY[0],
+        "policy": USUAL_DAY[1],
     }
-    page = TEMPLATE.read_text()
-    for name, value in words.items():
-        page = page.replace("{" + name + "}", value)
-    return page
+    return TEMPLATE.read_text().format(**words)
 
 
 if __name__ == "__main__":

@@ -38,7 +38,7 @@ def markdown(rows: Sequence[Row], about: Mapping[str, object]) -> str:
     """Return the rows as a table in Markdown, below a line about the run."""
     lines = [
         f"`{about['command']}`, {about['date']}; {about['cores']} cores, load averages before "
-        f"{about['load_average']}.",
+        f"{' '.join(f'{one:.1f}' for one in about['load_average'])}.",
         "",
         "| scene | promised | measured | |",
         "|---|---|---|---|",

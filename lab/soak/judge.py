@@ -120,7 +120,7 @@ def _memory(name: str, samples: Sequence[Sample], rests: tuple[Sample, ...]) -> 
 
 
 def _grown(uses: Sequence[tuple[float, Use]]) -> float:
-    """Return by how many MiB a service has grown: its private or its resident memory, the least.
+    """Return by how many MiB a service has grown: its private or its resident memory, the lesser.
 
     What leaks makes both larger. Private memory alone grows when a worker writes to pages that it
     has shared with the process that forked it, as a full garbage collection does; resident memory
@@ -131,7 +131,7 @@ def _grown(uses: Sequence[tuple[float, Use]]) -> float:
     span = uses[-1][0] - uses[0][0]
     private = slope([(minute, use.private_mb) for minute, use in uses])
     resident = slope([(minute, use.rss_mb) for minute, use in uses])
-    return min(private, resident, key=abs) * span
+    return min(private, resident) * span
 
 
 def second_half(samples: Sequence[Sample]) -> list[Sample]:

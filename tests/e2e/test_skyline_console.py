@@ -1,6 +1,6 @@
 """XLoud's console on a guest that boots: in process no balloon is slow as a real one is."""
 
-import json
+import pytest
 
 from lab.cloud import Answer, Cloud, Size
 from tests import skyline
@@ -21,9 +21,8 @@ def test_form_sent_back_while_the_balloon_is_on_its_way_grows_nothing(
     """Seen: its card had 921 MiB, and when it was sent back the server was to have 922."""
     server = create("xloud.demo")
     form, answer = opened(cloud, server)
-    # Otherwise the guest was too fast, and nothing is tried here.
-    told = answer.body["xloud_status"]["memory_mb"]
-    assert told["actuated"] > MINIMUM.memory_mb, json.dumps(told)
+    if answer.body["xloud_status"]["memory_mb"]["actuated"] <= MINIMUM.memory_mb:
+        pytest.skip("the guest was faster than the form: its balloon has its size already")
     assert (form.vcpus, form.memory_gb) == (1, 0.5)
     assert cloud.adjust(server, form.submit()).status == 202
     settle(cloud, server, MINIMUM)

@@ -183,9 +183,10 @@ class NovaActions:
         action of the instance, whoever's that is. If the action is gone when the block ends, that
         is only logged.
         """
-        if self._action() is None:
+        action = self._action()
+        if action is None:
             self._create_missing(name.removeprefix(EVENT_PREFIX))
-        if not any(event.event == name for event in self._events()):
+        if not any(event.event == name for event in self._events(action)):
             # Without its action the run goes on all the same; _finish logs that it is gone.
             with contextlib.suppress(exception.InstanceActionNotFound):
                 objects.InstanceActionEvent.event_start(
@@ -231,10 +232,10 @@ class NovaActions:
 
     def open_events(self) -> list[str]:
         """Return the names of the instance action's events that are not finished."""
-        return [event.event for event in self._events() if event.finish_time is None]
+        events = self._events(self._action())
+        return [event.event for event in events if event.finish_time is None]
 
-    def _events(self) -> list[Any]:
-        action = self._action()
+    def _events(self, action: Any) -> list[Any]:
         if action is None:
             return []
         return list(objects.InstanceActionEventList.get_by_action(self._context, action.id))

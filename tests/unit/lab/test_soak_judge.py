@@ -122,12 +122,14 @@ def test_a_service_that_was_away_is_found() -> None:
         lambda one: using(private_mb=10)(one) if one.minute < 6 else using(private_mb=0)(one),
         lambda one: using(private_mb=6)(one) if one.minute > 15 else one,
         using(rss_mb=5),
+        using(private_mb=1, rss_mb=-1),
     ],
     ids=[
         "of a service that is there for comparison",
         "before the second half",
         "pages that were shared with a parent",
         "pages of files",
+        "private memory of a service that becomes smaller",
     ],
 )
 def test_growth_that_is_no_leak_of_ours_is_not_blamed(leak: Leak) -> None:

@@ -40,6 +40,7 @@ LOG = logging.getLogger(__name__)
 CURRENT = "autoscale.jsonl"
 _ASIDE = "autoscale-*.jsonl"
 _COMPRESSED = "autoscale-*.jsonl.gz"
+_UNFINISHED = "autoscale-*.jsonl.part"
 _MIB = 1024 * 1024
 # After a restart one file is read, at some 4,000 lines a second; so a file is this large at most.
 LARGEST_FILE_MB = 8
@@ -138,7 +139,10 @@ class JournalFiles:
         self._remove_oldest()
 
     def _remove_oldest(self) -> None:
+        """Remove the oldest files beyond the limit, and what unfinished compressions have left."""
         try:
+            for part in self._folder.glob(_UNFINISHED):
+                part.unlink()
             older = sorted([*self._folder.glob(_ASIDE), *self._folder.glob(_COMPRESSED)])
             sizes = {file: file.stat().st_size for file in older}
             while older and sum(sizes[file] for file in older) + self._largest > self._limit:
@@ -146,7 +150,7 @@ class JournalFiles:
         except OSError as error:
             LOG.warning(
                 "Automatic growth's journal takes more than [xloud] autoscale_journal_mb, because "
-                "its oldest file could not be removed. That is tried again when the next file of "
+                "its oldest file, or an unfinished one, could not be removed. That is tried again when the next file of "
                 "the journal is full: %s",
                 error,
             )
