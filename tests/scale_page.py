@@ -146,9 +146,7 @@ def measured():
         pass_=_counts(asked, "pass, one server"),
         get_seconds=seconds("claim read") / stages["claim read"][0],
         put_seconds=1 / puts_a_second,
-        record_seconds=sum(
-            seconds(one) for one in RECORD_STAGES
-        ),
+        record_seconds=sum(seconds(one) for one in RECORD_STAGES),
         a_day=played[policy][CHANGES.name]["mean"],
     )
 

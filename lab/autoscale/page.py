@@ -4,6 +4,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from lab.autoscale.judge import Row
 from lab.errors import LabError
@@ -14,7 +15,7 @@ BEGIN = "<!-- table: written by make demo-autoscale ARGS=--keep -->"
 END = "<!-- end of table -->"
 
 
-def write(rows: Sequence[Row], about: Mapping[str, object], path: Path = PATH) -> None:
+def write(rows: Sequence[Row], about: Mapping[str, Any], path: Path = PATH) -> None:
     """Replace the table of the page.
 
     :raises LabError: the page has no place for the table
@@ -22,7 +23,7 @@ def write(rows: Sequence[Row], about: Mapping[str, object], path: Path = PATH) -
     path.write_text(with_table(path.read_text(), rows, about))
 
 
-def with_table(page: str, rows: Sequence[Row], about: Mapping[str, object]) -> str:
+def with_table(page: str, rows: Sequence[Row], about: Mapping[str, Any]) -> str:
     """Return the page with the rows between its two comments.
 
     :raises LabError: the page has no such comments
@@ -34,7 +35,7 @@ def with_table(page: str, rows: Sequence[Row], about: Mapping[str, object]) -> s
     return place.sub(lambda _: text, page, count=1)
 
 
-def markdown(rows: Sequence[Row], about: Mapping[str, object]) -> str:
+def markdown(rows: Sequence[Row], about: Mapping[str, Any]) -> str:
     """Return the rows as a table in Markdown, below a line about the run."""
     lines = [
         f"`{about['command']}`, {about['date']}; {about['cores']} cores, load averages before "

@@ -52,6 +52,19 @@ class Crashed(EngineTestCase):
         assert created["user_id"] == before["user_id"]
         assert created["project_id"] == before["project_id"]
 
+    def test_a_pass_in_the_middle_of_an_admission_creates_no_second_action(self):
+        start = NovaActions.start
+
+        def start_after_a_pass(actions, name):
+            self.host.reconcile().join()
+            start(actions, name)
+
+        with mock.patch.object(NovaActions, "start", start_after_a_pass):
+            self._adjust(current_vcpus=3)
+        self._has(3, 512)
+        self._wait(lambda: self.assertEqual(["Success"], self._results()))
+        assert len(self._events("xloud_adjust")) == 1
+
     def test_an_action_that_was_left_open_is_ended_when_the_service_is_back(self):
         self._left_open()
         self.restart_compute_service("host1")

@@ -158,11 +158,7 @@ class NovaActions:
         In place of a user's id the action has ``autoscale``, because no user has asked.
         """
         if self._action() is None:
-            context = copy.copy(self._context)
-            context.user_id = AUTOSCALE
-            objects.InstanceAction.action_start(
-                context, self._instance.uuid, name, want_result=False
-            )
+            self._start_as(name, AUTOSCALE, self._context.project_id)
 
     def _action(self) -> Any:
         return objects.InstanceAction.get_by_request_id(
@@ -179,9 +175,9 @@ class NovaActions:
         adjustment finishes it.
 
         If the request has no instance action, the action is created: a nova-compute that was killed
-        after it had admitted the request has not created it. Nova would add the event to the last
-        action of the instance, whoever's that is. If the action is gone when the block ends, that
-        is only logged.
+        after it had admitted the request has not created it. For a context without a project, as a
+        pass has, Nova would add the event to the last action of the instance, whoever's that is. If
+        the action is gone when the block ends, that is only logged.
         """
         action = self._action()
         if action is None:
@@ -203,12 +199,14 @@ class NovaActions:
 
     def _create_missing(self, name: str) -> None:
         """Create the action ``name``, in the name of who has asked for it as the record says."""
-        context = copy.copy(self._context)
         facts = nova_objects.facts_of_instance(self._instance)
         past = nova_objects.desired_of(self._instance, facts).history.entries()
-        asked = [one for one in past if one.request_id == context.request_id]
-        context.user_id = asked[0].by if asked else None
-        context.project_id = self._instance.project_id
+        asked = [one.by for one in past if one.request_id == self._context.request_id]
+        self._start_as(name, next(iter(asked), None), self._instance.project_id)
+
+    def _start_as(self, name: str, user_id: str | None, project_id: str | None) -> None:
+        context = copy.copy(self._context)
+        context.user_id, context.project_id = user_id, project_id
         objects.InstanceAction.action_start(context, self._instance.uuid, name, want_result=False)
 
     def _finish(self, name: str, error: Exception | None = None) -> None:

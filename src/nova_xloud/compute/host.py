@@ -25,6 +25,7 @@ from nova_xloud.compute.admit import (
     decide_now,
     reserve,
 )
+from nova_xloud.compute.admitting import Admitting
 from nova_xloud.compute.autoscaling.service import EngineParts, ScalingOf
 from nova_xloud.compute.boot_grace import BootGrace
 from nova_xloud.compute.converge import converge
@@ -89,6 +90,7 @@ class Host:
         run = functools.partial(converge, meter=meter)
         self._worker = worker or Worker(options, run, meter)
         self._promises = Promises(time.monotonic)
+        self._admitting = Admitting()
         self._readings = threading.BoundedSemaphore(READINGS)
         self._reconciler = Reconciler(
             host_instances,
@@ -100,6 +102,7 @@ class Host:
             watch,
             sleep=lambda seconds: time.sleep(seconds),
             learn=self._learn,
+            admitting=self._admitting,
         )
         self._scaling = None if scaling is None else scaling(self._for_scaling())
 
@@ -143,10 +146,11 @@ class Host:
         :raises DomainError: the guest could not be read
         """
         instance = self._open(context, nova_instance)
-        admission = self._admit(instance, request, self._too_late(answer_within, answer_by))
-        if not admission.nothing_to_do:
-            reached("admit.recorded")
-            self._start_run(instance, ADJUST, shrinks=admission.shrinks)
+        with self._admitting.of(instance.uuid):
+            admission = self._admit(instance, request, self._too_late(answer_within, answer_by))
+            if not admission.nothing_to_do:
+                reached("admit.recorded")
+                self._start_run(instance, ADJUST, shrinks=admission.shrinks)
         return admission
 
     def _admit(
@@ -247,10 +251,11 @@ class Host:
         instance = self._open(context, nova_instance)
         request = AdjustRequest(vcpus=new_count, memory_mb=None)
         too_late = self._too_late(answer_within, answer_by)
-        admission = self._admit(instance, request, too_late)
-        if admission.nothing_to_do:
-            return
-        future = self._start_run(instance, HOTPLUG, shrinks=admission.shrinks)
+        with self._admitting.of(instance.uuid):
+            admission = self._admit(instance, request, too_late)
+            if admission.nothing_to_do:
+                return
+            future = self._start_run(instance, HOTPLUG, shrinks=admission.shrinks)
         timeout = self._options.hotplug_timeout
         try:
             outcome = future.result(timeout)

@@ -13,7 +13,7 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from typing import Protocol
 
 from nova_xloud.compute.agenda import Urgency
@@ -74,6 +74,7 @@ class Reconciler:
 
     :param now: returns monotonic seconds
     :param sleep: sleeps for so many seconds
+    :param admitting: the UUIDs of instances with a request that this process is admitting
     :param learn: called in each pass with all elastic instances of the host, as the pass has read
         them, and with the monotonic seconds at which the pass began
     """
@@ -89,6 +90,7 @@ class Reconciler:
         watch: Watch | None = None,
         sleep: Callable[[float], None] = time.sleep,
         learn: Callable[[Sequence[ManagedInstance], float], None] = lambda instances, began: None,
+        admitting: Container[str] = (),
     ) -> None:
         self._host_instances = host_instances
         self._boot_grace = boot_grace
@@ -98,6 +100,7 @@ class Reconciler:
         self._now = now
         self._sleep = sleep
         self._learn = learn
+        self._admitting = admitting
         self._meter = meter or NoMeter()
         # Since when passes have found no elastic instance; None: the last pass found some.
         self._empty_since: float | None = None
@@ -324,8 +327,8 @@ class Reconciler:
         """Queue a run for the instance; return whether it was queued.
 
         If the request whose size is desired has no outcome yet, the run is an event of its instance
-        action. No run is queued if the instance was deleted, or if another request was admitted
-        since the pass read the instance.
+        action. No run is queued if the instance was deleted, if another request was admitted since
+        the pass read the instance, or if this process is admitting one: that has its own run.
         """
         try:
             instance = self._host_instances.open(uuid, progress.request_id)
@@ -333,8 +336,8 @@ class Reconciler:
             progress_now = instance.record.refresh().desired.progress
         except NotFound:
             return False
-        if progress_now.request_id != progress.request_id:
-            # Another request has been admitted since, and has its own run.
+        if progress_now.request_id != progress.request_id or uuid in self._admitting:
+            # Another request has been admitted since, or is just now, and has its own run.
             return False
         with instance.logged():
             LOG.info("Instance %s: the pass queues a run, because %s.", uuid, found.why)

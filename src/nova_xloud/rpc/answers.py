@@ -7,19 +7,22 @@ answer anything. An answer of another form is as good as none.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from nova_xloud.errors import Refused
+from nova_xloud.printable import one_line
 
 
 class UnreadableAnswer(ValueError):
     """An answer has neither a result of the type that is expected nor a refusal."""
 
 
-def result_of(answer: Any, kind: type[Any]) -> Any:
+def result_of(answer: Any, kind: type[Any], keys: Collection[str] = ()) -> Any:
     """Return the ``result`` of an answer, which has to be of the type ``kind``.
 
     :param answer: ``{"result": ...}``, or ``{"refused": {"code", "status", "message"}}``
+    :param keys: what a result that is a dictionary has to have
     :raises Refused: the answer is a refusal
     :raises UnreadableAnswer: the answer has another form
     """
@@ -33,4 +36,15 @@ def result_of(answer: Any, kind: type[Any]) -> Any:
         raise refusal
     if "result" not in answer or not isinstance(answer["result"], kind):
         raise UnreadableAnswer(f"the answer has no result that is a {kind.__name__}")
+    missing = [key for key in keys if key not in answer["result"]]
+    if missing:
+        raise UnreadableAnswer(f"the answer has no {', '.join(missing)}")
     return answer["result"]
+
+
+def name_of(error: Exception) -> str:
+    """Return the class name of the error on the other side, or else that of ``error``.
+
+    The text of a ``RemoteError`` has the traceback of the other side.
+    """
+    return one_line(str(getattr(error, "exc_type", None) or type(error).__name__))

@@ -19,7 +19,7 @@ from nova.objects import base as objects_base
 from nova_xloud.core.convergence.plan import AdjustRequest
 from nova_xloud.errors import HostUnavailable, HostUnsupported
 from nova_xloud.printable import one_line
-from nova_xloud.rpc.answers import UnreadableAnswer, result_of
+from nova_xloud.rpc.answers import UnreadableAnswer, name_of, result_of
 from nova_xloud.rpc.versions import FIRST, NAMESPACE, VERSION
 
 LOG = logging.getLogger(__name__)
@@ -163,7 +163,8 @@ class XloudAPI:
         :raises HostUnavailable: also if the host does not answer within :data:`STATUS_WITHIN`
         """
         timeout = min(STATUS_WITHIN, CONF.rpc_response_timeout)
-        return self._call(context, instance, "status", FIRST, timeout, kind=dict)
+        keys = ("current_vcpus", "current_memory_mb", "vcpus", "memory_mb", "conditions")
+        return self._call(context, instance, "status", FIRST, timeout, kind=dict, keys=keys)
 
     def guests(self, context: Any, host: str, uuids: Sequence[str]) -> dict[str, Any]:
         """Return what the guests of some instances of a compute host hold, by UUID.
@@ -173,7 +174,7 @@ class XloudAPI:
         :returns: see :meth:`nova_xloud.compute.host.Host.guests`
         """
         answer = self._ask_host(context, host, "guests", "1.5", uuids=list(uuids))
-        told: dict[str, Any] = _result(answer, dict)
+        told: dict[str, Any] = _result(answer, dict, then=_then("guests"))
         return told
 
     def about(self, context: Any, topic: str, host: str) -> dict[str, Any] | None:
@@ -195,7 +196,10 @@ class XloudAPI:
             topic=topic, server=host, version=FIRST, timeout=ABOUT_WITHIN
         )
         try:
-            answer: dict[str, Any] = _result(client.call(context, "about"), dict)
+            keys = ("package", "rpc_version", "options")
+            answer: dict[str, Any] = _result(
+                client.call(context, "about"), dict, keys, "nothing is known of its nova-xloud"
+            )
         except messaging.MessagingTimeout as error:
             raise HostUnavailable(f"no answer within {ABOUT_WITHIN} s") from error
         except (messaging.MessagingException, messaging.RemoteError) as error:
@@ -206,7 +210,7 @@ class XloudAPI:
                     f"nova-{topic} on {host} runs without nova-xloud, or with a nova-xloud that is "
                     f"too old to report its version; start the service with nova-xloud-run"
                 ) from error
-            told = _name(error) if hasattr(error, "exc_type") else one_line(str(error))
+            told = name_of(error) if hasattr(error, "exc_type") else one_line(str(error))
             raise HostUnavailable(f"the call failed: {type(error).__name__}: {told}") from error
         return answer
 
@@ -300,9 +304,11 @@ class XloudAPI:
         version: str,
         timeout: int | None = None,
         kind: type[Any] = object,
+        keys: Sequence[str] = (),
         **arguments: Any,
     ) -> Any:
-        return _result(self._ask(context, instance, method, version, timeout, **arguments), kind)
+        answer = self._ask(context, instance, method, version, timeout, **arguments)
+        return _result(answer, kind, keys, _then(method))
 
     def _ask(
         self,
@@ -339,9 +345,8 @@ class XloudAPI:
         try:
             answer: dict[str, Any] = client.call(context, method, **arguments)
         except messaging.MessagingTimeout as error:
-            asked = "nothing was changed" if method in _ONLY_READS else _MAY_BE_TAKEN
             raise HostUnavailable(
-                f"the server's compute host did not answer in time; {asked}"
+                f"the server's compute host did not answer in time; {_then(method)}"
             ) from error
         except messaging.RPCVersionCapError as error:
             raise HostUnsupported(
@@ -358,14 +363,16 @@ class XloudAPI:
             if method not in _ONLY_READS:
                 raise
             LOG.warning(
-                "Host %s failed the RPC call %s of nova-xloud with %s; the log of its nova-compute "
-                "has the traceback.",
+                "Host %s has not answered the RPC call %s of nova-xloud: %s. If the error is one "
+                "of that host, the log of its nova-compute has the traceback; otherwise check the "
+                "message broker.",
                 host,
                 method,
-                _name(error),
+                name_of(error),
             )
             raise HostUnavailable(
-                "the server's compute host failed to answer; nothing was changed"
+                "the server's compute host could not be asked, or failed to answer; nothing was "
+                "changed"
             ) from error
         return answer
 
@@ -385,16 +392,28 @@ def _arguments(request: AdjustRequest) -> dict[str, Any]:
     return arguments
 
 
-def _result(answer: Any, kind: type[Any] = object) -> Any:
+def _then(method: str) -> str:
+    """Return how the message for a caller without an answer ends."""
+    return "nothing was changed" if method in _ONLY_READS else _MAY_BE_TAKEN
+
+
+def _result(
+    answer: Any,
+    kind: type[Any] = object,
+    keys: Sequence[str] = (),
+    then: str = _MAY_BE_TAKEN,
+) -> Any:
     """Return the result of a host's answer, which has to be of the type ``kind``.
 
+    :param keys: what a result that is a dictionary has to have
+    :param then: what the message says after the reason
     :raises Refused: the answer is a refusal, or ``HostUnavailable``: it cannot be read
     """
     try:
-        return result_of(answer, kind)
+        return result_of(answer, kind, keys)
     except UnreadableAnswer as error:
         raise HostUnavailable(
-            f"the service gave an answer that cannot be read: {error}; {_MAY_BE_TAKEN}"
+            f"the service gave an answer that cannot be read: {error}; {then}"
         ) from error
 
 
@@ -425,12 +444,4 @@ def _not_known(error: Exception) -> bool:
 
 def _names(error: Exception) -> set[str]:
     """Return the class name of ``error``, and that of the error on the other side if it has one."""
-    return {type(error).__name__, _name(error)}
-
-
-def _name(error: Exception) -> str:
-    """Return the class name of the error on the other side, or else that of ``error``.
-
-    The text of a ``RemoteError`` has the traceback of the other side.
-    """
-    return one_line(str(getattr(error, "exc_type", None) or type(error).__name__))
+    return {type(error).__name__, name_of(error)}

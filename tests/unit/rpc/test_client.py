@@ -270,6 +270,8 @@ def test_failed_unreserve_raises_nothing(wire: Wire) -> None:
 
 def test_status_and_hotplug_are_of_1_0(wire: Wire) -> None:
     wire.older = True
+    keys = ("current_vcpus", "current_memory_mb", "vcpus", "memory_mb", "conditions")
+    wire.answer = {"result": dict.fromkeys(keys)}
     client.XloudAPI().status("context", INSTANCE)
     client.XloudAPI().hotplug_vcpus("context", INSTANCE, 3)
     assert wire.prepared == [

@@ -96,6 +96,17 @@ def test_answer_of_a_host_that_is_none_is_as_if_it_did_not_answer(wire: Wire, an
             call()
 
 
+def test_result_that_lacks_what_is_read_of_it_is_as_if_the_host_did_not_answer(wire: Wire) -> None:
+    wire.answer = {"result": {}}
+    api = client.XloudAPI()
+    for call in (
+        lambda: api.status("context", INSTANCE),
+        lambda: api.about("context", "compute", "host-1"),
+    ):
+        with pytest.raises(HostUnavailable, match="the answer has no"):
+            call()
+
+
 @pytest.mark.parametrize("result", [None, [], "x", 7, {"clock": 7}, {"clock": "c", "seconds": "x"}])
 def test_result_of_another_type_is_as_if_the_host_did_not_answer(wire: Wire, result: Any) -> None:
     wire.answer = {"result": result}

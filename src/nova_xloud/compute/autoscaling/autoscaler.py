@@ -37,6 +37,7 @@ from nova_xloud.compute.meter import Meter
 from nova_xloud.compute.ports import HostInstances, ManagedInstance
 from nova_xloud.conf import AutoscaleOptions
 from nova_xloud.core.autoscaling.contest import Claimant, Grant
+from nova_xloud.core.autoscaling.history import EMPTY
 from nova_xloud.core.autoscaling.journal import Checkpoint, Entry
 from nova_xloud.core.autoscaling.replay import NONSENSE
 from nova_xloud.core.autoscaling.sample import GuestSample
@@ -272,7 +273,8 @@ class Autoscaler:
                 # The other guests are scaled all the same.
                 if isinstance(error, NONSENSE):
                     # What is remembered of this one would be the reason again in each round.
-                    self._states = {**self._states, uuid: GuestState()}
+                    known = self._states.get(uuid, GuestState())
+                    self._states = {**self._states, uuid: replace(known, history=EMPTY)}
                 LOG.exception(
                     "Instance %s: automatic growth could not decide which size the guest needs; "
                     "the next round tries again.",

@@ -150,8 +150,8 @@ class JournalFiles:
         except OSError as error:
             LOG.warning(
                 "Automatic growth's journal takes more than [xloud] autoscale_journal_mb, because "
-                "its oldest file, or an unfinished one, could not be removed. That is tried again when the next file of "
-                "the journal is full: %s",
+                "its oldest file, or an unfinished one, could not be removed. That is tried again "
+                "when the next file of the journal is full: %s",
                 error,
             )
 

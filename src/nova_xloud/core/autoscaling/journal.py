@@ -26,7 +26,11 @@ from nova_xloud.core.autoscaling.settings import DEFAULT_WEIGHT, Mode, Profile, 
 from nova_xloud.core.autoscaling.tuning import TUNINGS, Tuning
 
 VERSION = 1
-"""The version of a line's format, raised with each new field: older readers refuse such a line."""
+"""The version of a line's format, raised when lines of before cannot be read any more.
+
+A new field has a default, and does not raise it: a reader that does not know a field of a line
+refuses that line.
+"""
 
 
 @dataclass(frozen=True, slots=True)

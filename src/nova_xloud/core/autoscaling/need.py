@@ -235,12 +235,15 @@ def memory_figures(
         crest_at=crest_at,
     )
     elapsed = None if before.reported_at is None else reported_at - before.reported_at
-    if elapsed is None or elapsed < SHORTEST_INTERVAL:
+    risen_before = last.rising_for if last is not None else 0.0
+    if elapsed is None:
         return figures
+    if elapsed < SHORTEST_INTERVAL:
+        # Too early to tell a trend: a rise goes on until a later report says otherwise.
+        return replace(figures, rising_for=risen_before)
     swap_out = difference(figure(sample.swapped_out_mb), before.swapped_out_mb)
     faults = difference(figure(sample.major_faults), before.major_faults)
     rise = taken - basis - _filled_half(figures, last)
-    risen_before = last.rising_for if last is not None else 0.0
     return replace(
         figures,
         trend=max(0.0, rise / max(elapsed, reported_at - basis_at)),

@@ -26,7 +26,8 @@ def replayed(records: Iterable[Record], profile: Profile | None = None) -> Itera
     record came before.
 
     :param profile: the profile that decides; None for the profile and constants of each entry, with
-        which the decisions are the same ones to the byte
+        which the decisions are the same ones to the byte, if the version that wrote the journal had
+        the same rules and constants
     :raises ArithmeticError, LookupError, ValueError: :data:`NONSENSE`: the last record, or one
         before of the same instance, cannot be decided on
     """

@@ -16,7 +16,8 @@ from nova_xloud.core.sizing.digits import number
 VCPU_SPECS = ("minimum_cpu", "xloud:minimum_cpu")
 MEMORY_SPECS = ("minimum_memory", "xloud:minimum_memory")
 ALL_SPECS = VCPU_SPECS + MEMORY_SPECS
-# By this one XLoud's console asks for virtio-mem devices, beside the minimums. Nova knows it not.
+# By this one XLoud's console asks for virtio-mem devices, beside the minimums. Nova has no such
+# extra spec.
 VIRTIO_MEM_SPEC = "hw:mem_hotplug_virtio"
 # The values of an extra spec that Nova would take for true.
 _TRUE = ("1", "t", "true", "on", "y", "yes")
@@ -101,10 +102,10 @@ def read_minimums(
 
 
 def virtio_mem_problem(extra_specs: Mapping[str, str]) -> str | None:
-    """Return why virtio-mem devices cannot be had with a minimum; None if both are not named.
+    """Return why virtio-mem devices cannot be had with a minimum; None unless both are named.
 
-    nova-xloud adjusts memory by the guest's balloon. If the extra spec was silently left, a guest
-    would have no such device, and nobody would say so.
+    nova-xloud adjusts memory by the guest's balloon. If the extra spec were ignored, a guest would
+    have no such device, and nobody would say so.
 
     :param extra_specs: all extra specs of the flavor
     """

@@ -53,6 +53,17 @@ def test_a_rise_that_stops_is_projected_anew() -> None:
         assert figures.rising_for == seconds
 
 
+def test_report_that_comes_too_early_does_not_end_a_rise() -> None:
+    guest = Guest(size=Size(1, 16384), need=1800.0, ranges=OF_16_GIB, tuning=USUAL)
+    guest.step()
+    guest.need += 500
+    guest.step()
+    guest.step(0.1)
+    figures = guest.history.memory.figures
+    assert figures is not None
+    assert figures.rising_for == 5
+
+
 @pytest.mark.parametrize("delay", [1, 2])
 def test_200_mib_a_second_are_there_in_time(delay: int) -> None:
     """As in the lab: a report and a round each second, and a growth takes some of them."""
