@@ -22,6 +22,8 @@ from nova_xloud.client.errors import AdjustmentRefused, ClientError
 # What a request may end with. Never give one of them to horizon.exceptions.handle: it logs a user
 # out for each HttpException of openstacksdk, whatever its status.
 ERRORS = (SDKException, ClientException)
+# Seconds without a byte of an answer after which a request fails. nova-api waits 20 s for a host.
+TIMEOUT = 60
 
 
 @memoized
@@ -38,6 +40,7 @@ def connection(request: Any, service: str = "compute") -> Connection:
             auth=Token(endpoint=endpoint, token=request.user.token.id),
             original_ip=auth_utils.get_client_ip(request),
             verify=False if settings.OPENSTACK_SSL_NO_VERIFY else verify,
+            timeout=TIMEOUT,
         ),
         region_name=request.user.services_region,
         app_name="xloud_dashboard",

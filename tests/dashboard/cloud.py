@@ -55,12 +55,14 @@ class FakeCloud:
     """What nova-api answers, and what it was asked.
 
     :ivar answers: for a method and the end of a path: a sample's name, a body, or an HTTP status
-        without a message; changed by tests
+        without a message; or a list of these, one for each request; changed by tests
     :ivar asked: the requests, as method, path, query and body
+    :ivar timeouts: the different timeouts of the requests, in seconds
     """
 
     def __init__(self, project_id: str) -> None:
         self.asked: list[tuple[str, str, dict[str, list[str]], Any]] = []
+        self.timeouts: set[float | None] = set()
         self.server = {"id": SERVER, "name": "web1", "tenant_id": project_id, "status": "ACTIVE"}
         self.answers: dict[tuple[str, str], Any] = {
             ("GET", "/xloud-status"): "status-resp",
@@ -80,7 +82,9 @@ class FakeCloud:
         """Answer one request as nova-api would."""
         path = urlsplit(request.url).path
         body = request.json() if request.body else None
+        self.timeouts.add(request.timeout)
         found = self._answer_to(request.method, path, body)
+        found = found.pop(0) if isinstance(found, list) else found
         if found is None:
             assert re.fullmatch(r"(/v[\d.]+)?(/[0-9a-f]{32}|/\d+)?/?", path), f"not faked: {path}"
             return self._versions(request.url)

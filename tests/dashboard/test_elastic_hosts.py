@@ -43,6 +43,16 @@ class ElasticHostsTests(TestCase):
         self.assertIn("db1 xloud.guest_refused.vcpus_not_removed", self.text(answer))
         self.assertContains(answer, f"/admin/instances/{OTHER_SERVER}/detail?tab=instance_details")
 
+    def test_server_on_its_way_is_as_it_should_be(self) -> None:
+        servers = two_servers()
+        for one, reason in zip(servers, ("xloud.admitted", "xloud.converging"), strict=True):
+            way = {"type": "Converged", "status": False, "reason": reason, "message": ""}
+            one |= {"converged": False, "conditions": [way | {"since": ""}]}
+        self.cloud.answers["GET", "/os-xloud-servers"] = {"xloud_servers": servers}
+        said = self.text(self.client.get(self.URL))
+        self.assertNotIn("Not as it should be", said)
+        self.assertNotIn("xloud.converging", said)
+
     def test_servers_are_named_that_would_free_most(self) -> None:
         said = self.text(self.client.get(self.URL))
         self.assertIn("5 vCPUs, 512 MiB would be free if all had their minimums", said)
@@ -55,6 +65,47 @@ class ElasticHostsTests(TestCase):
         self.cloud.answers["GET", "/os-hypervisors/detail"] = 403
         said = self.text(self.client.get(self.URL))
         self.assertIn("promised 8 vCPUs the host has unknown", said)
+        self.assertIn("you may not see Nova's list of hypervisors", said)
+
+    def test_list_of_hosts_that_may_not_be_seen_is_not_an_empty_one(self) -> None:
+        self.cloud.answers["GET", "/os-xloud-servers"] = {"xloud_servers": []}
+        self.cloud.answers["GET", "/os-hypervisors/detail"] = 403
+        self.assertNotIn("There is no compute host", self.text(self.client.get(self.URL)))
+
+    def test_nova_that_fails_is_a_problem_and_not_a_cloud_without_hosts(self) -> None:
+        for status in (401, 404, 500):
+            with self.subTest(status):
+                self.cloud.answers["GET", "/os-hypervisors/detail"] = status
+                answer = self.client.get(self.URL)
+                self.assertContains(answer, "xloud-problem")
+                self.assertIn(str(status), self.text(answer))
+                self.assertNotIn("There is no compute host", self.text(answer))
+
+    def test_answer_of_another_form_is_a_problem(self) -> None:
+        for told in ({}, {"hypervisors": [{"service": {"host": "host1"}}]}, {"hypervisors": None}):
+            with self.subTest(told):
+                self.cloud.answers["GET", "/os-hypervisors/detail"] = told
+                said = self.text(self.client.get(self.URL))
+                self.assertIn("the answer to /os-hypervisors/detail cannot be read", said)
+
+    def page_of(self, one: dict[str, Any], marker: str) -> dict[str, Any]:
+        href = f"http://elsewhere/v2.1/os-hypervisors/detail?limit=1&marker={marker}"
+        return {"hypervisors": [one], "hypervisors_links": [{"rel": "next", "href": href}]}
+
+    def test_hosts_of_all_pages_of_novas_list_are_shown(self) -> None:
+        first, second = hypervisors()
+        pages = [self.page_of(first, "first"), {"hypervisors": [second]}]
+        self.cloud.answers["GET", "/os-hypervisors/detail"] = pages
+        said = self.text(self.client.get(self.URL))
+        self.assertIn("the host has 6 vCPUs", said)
+        self.assertIn("host2 0 servers", said)
+        self.assertEqual(self.cloud.asked[-1][2], {"limit": ["1"], "marker": ["first"]})
+
+    def test_list_of_hosts_that_links_to_itself_ends(self) -> None:
+        first, _ = hypervisors()
+        pages = [self.page_of(first, "first"), self.page_of(first, "first")]
+        self.cloud.answers["GET", "/os-hypervisors/detail"] = pages
+        self.assertIn("links from a page to itself", self.text(self.client.get(self.URL)))
 
     def test_who_may_not_see_all_projects_has_no_panel_and_no_page(self) -> None:
         self.log_in("member", "reader")

@@ -78,6 +78,13 @@ class ElasticServersTests(TestCase):
         self.assertIn("locked", said)
         self.assertNotIn("Admitted", said)
 
+    def test_server_that_is_gone_is_named_and_does_not_stop_the_others(self) -> None:
+        gone = SERVER.replace("4c9b", "dead")
+        said = self.text(self.act("to_minimum", SERVER, gone, OTHER_SERVER))
+        self.assertEqual(len(self.cloud.posted("/os-xloud-adjust/")), 2)
+        self.assertIn(f"Not adjusted, because it is not in the list: {gone}", said)
+        self.assertIn("Admitted: web1 (1 vCPUs, 512 MiB); db1 (1 vCPUs, 512 MiB)", said)
+
     def test_selected_server_is_adjusted_as_its_host_recommends(self) -> None:
         self.cloud.answers["GET", "/xloud-status"] = recommending()
         self.act("to_recommendation", SERVER)

@@ -1,5 +1,6 @@
 """What the forms and the script of the Size tab ask for, and what the cloud is asked then."""
 
+import re
 from typing import Any
 
 from django.test import Client
@@ -9,11 +10,24 @@ from tests.dashboard.cloud import SERVER, TestCase, sample
 from tests.dashboard.test_size_tab import recommending
 
 SIZES = {"vcpus": "4", "was_vcpus": "3", "memory_mb": "768", "was_memory_mb": "768"}
+VALUE = re.compile(r'name="((?:was_)?(?:vcpus|memory_mb))"[^>]* value="([^"]*)"')
 DETAIL = f"/project/instances/{SERVER}/?tab=instance_details__xloud_size"
 
 
 def url(name: str) -> str:
     return reverse(f"horizon:project:elastic_servers:{name}", args=[SERVER])
+
+
+def values_of(answer: Any) -> dict[str, str]:
+    """The sizes that the form of a page would send, if nobody changed it."""
+    return dict(VALUE.findall(answer.content.decode()))
+
+
+def adjusted_by_somebody_else() -> dict[str, Any]:
+    """The sample of a status, after somebody has asked for 896 MiB."""
+    told = sample("status-resp")
+    told["xloud_status"] |= {"current_memory_mb": 896}
+    return told
 
 
 class ViewTestCase(TestCase):
@@ -56,6 +70,45 @@ class SizeViewTests(ViewTestCase):
         self.assertIn("xloud.no_capacity the host has no room for this size", said)
         self.assertIn("What to do: Ask for less, or move", said)
         self.assertContains(answer, 'step="1" value="4">')
+
+    def test_form_that_came_back_asks_for_what_was_changed_only(self) -> None:
+        for do, samples in (
+            ("plan", {}),
+            ("apply", {("POST", "/os-xloud-adjust"): "refused-no-capacity-resp"}),
+        ):
+            with self.subTest(do):
+                before = dict(self.cloud.answers)
+                self.cloud.answers |= samples
+                self.cloud.answers["GET", "/xloud-status"] = adjusted_by_somebody_else()
+                values = values_of(self.send("size", do=do, **SIZES))
+                self.cloud.answers = before
+                self.assertEqual(values, SIZES)
+                self.send("size", do="apply", **values)
+                self.assertEqual(self.cloud.posted("/os-xloud-adjust/")[-1], {"current_vcpus": 4})
+
+    def test_recommendation_that_came_back_asks_for_both_sizes(self) -> None:
+        self.cloud.answers["POST", "/os-xloud-adjust"] = "refused-no-capacity-resp"
+        values = values_of(self.send("size", do="apply", vcpus="4", memory_mb="768"))
+        self.send("size", do="apply", **values)
+        asked = {"current_vcpus": 4, "current_memory_mb": 768}
+        self.assertEqual(self.cloud.posted("/os-xloud-adjust/"), [asked, asked])
+
+    def test_refusal_is_shown_although_the_status_cannot_be_read(self) -> None:
+        self.cloud.answers["POST", "/os-xloud-adjust"] = "refused-no-capacity-resp"
+        self.cloud.answers["GET", "/xloud-status"] = 500
+        said = self.text(self.send("size", do="apply", **SIZES))
+        self.assertIn("xloud.no_capacity the host has no room for this size", said)
+
+    def test_refusal_is_shown_once(self) -> None:
+        self.cloud.answers["POST", "/os-xloud-adjust"] = "refused-no-capacity-resp"
+        for name, values in (("size", {"do": "apply", **SIZES}), ("mode", {"mode": "on"})):
+            with self.subTest(name):
+                said = self.text(self.send(name, **values))
+                self.assertEqual(said.count("xloud.no_capacity"), 1)
+
+    def test_request_has_a_timeout(self) -> None:
+        self.send("size", do="apply", **SIZES)
+        self.assertEqual(self.cloud.timeouts, {60})
 
     def test_anything_but_apply_changes_nothing(self) -> None:
         answer = self.send("size", do="plan", **SIZES)
@@ -188,3 +241,12 @@ class ActViewTests(ViewTestCase):
     def test_refusal_of_nova_is_shown(self) -> None:
         self.cloud.answers["POST", "/action"] = sample("refused-state-resp")
         self.assertContains(self.send("act", action="start"), "xloud-problem")
+
+    def test_refusal_of_nova_is_shown_to_who_may_not_adjust(self) -> None:
+        self.log_in("member", "reader")
+        self.cloud.answers["POST", "/action"] = "refused-locked-resp"
+        for status in ("status-guest-refused-resp", 500):
+            with self.subTest(status):
+                self.cloud.answers["GET", "/xloud-status"] = status
+                said = self.text(self.send("act", action="hard_reboot"))
+                self.assertIn(f"Instance {SERVER} is locked", said)

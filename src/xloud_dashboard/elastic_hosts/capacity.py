@@ -6,12 +6,12 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from nova_xloud.client import RecordedServer, Size
+from xloud_dashboard.size import words
 from xloud_dashboard.size.totals import Totals
 
-# So many servers are named of those that would free most.
+# So many servers are named of those that would free most memory.
 _MOST_NAMED = 5
 
 
@@ -59,14 +59,14 @@ class Host:
     """A compute host with the servers on it.
 
     :ivar physical: what the host has; None if Nova did not tell
-    :ivar refusing: the servers of which something is not as it should be
-    :ivar freeing: the servers that would free most if they had their minimums, those first
+    :ivar wrong: the servers of which something is not as it should be, each with the reason codes
+    :ivar freeing: the servers that would free most memory if they had their minimums, those first
     """
 
     name: str
     physical: Size | None
     totals: Totals
-    refusing: tuple[RecordedServer, ...]
+    wrong: tuple[tuple[RecordedServer, tuple[str, ...]], ...]
     freeing: tuple[RecordedServer, ...]
 
     @property
@@ -89,18 +89,15 @@ class Host:
         )
 
 
-def hosts_of(
-    servers: Iterable[RecordedServer], hypervisors: Iterable[Mapping[str, Any]]
-) -> list[Host]:
+def hosts_of(servers: Iterable[RecordedServer], physical: Mapping[str, Size]) -> list[Host]:
     """Return all hosts by name, those without a server too.
 
-    :param hypervisors: as Nova lists them, with details, before microversion 2.88
+    :param physical: what Nova tells that hosts have, by the hosts' names
     """
     on: defaultdict[str, list[RecordedServer]] = defaultdict(list)
     for server in servers:
         if server.host is not None:
             on[server.host].append(server)
-    physical = {one["service"]["host"]: Size(one["vcpus"], one["memory_mb"]) for one in hypervisors}
     return [_host(name, physical.get(name), on[name]) for name in sorted({*on, *physical})]
 
 
@@ -110,6 +107,11 @@ def _host(name: str, physical: Size | None, servers: list[RecordedServer]) -> Ho
         name=name,
         physical=physical,
         totals=Totals.of(servers),
-        refusing=tuple(one for one in servers if one.reasons),
+        wrong=tuple((one, codes) for one in servers if (codes := _wrong(one))),
         freeing=tuple(one for one in freeing if Totals.of([one]).gain != Size(0, 0))[:_MOST_NAMED],
     )
+
+
+def _wrong(server: RecordedServer) -> tuple[str, ...]:
+    """Return the reason codes of what is not as it should be, each once."""
+    return tuple(dict.fromkeys(one.reason for one in words.wrong(server.conditions)))

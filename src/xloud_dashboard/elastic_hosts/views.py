@@ -10,10 +10,8 @@ from django.views.generic import TemplateView
 from horizon import exceptions
 
 from xloud_dashboard import api, permissions
+from xloud_dashboard.elastic_hosts import hypervisors
 from xloud_dashboard.elastic_hosts.capacity import hosts_of
-
-# The last one in which Nova tells how large a hypervisor is.
-_MICROVERSION = "2.87"
 
 
 class IndexView(TemplateView):
@@ -32,12 +30,10 @@ class IndexView(TemplateView):
         context["page_title"] = _("Elastic hosts")
         try:
             servers = list(api.xloud(self.request).recorded_servers(all_projects=True))
-            return context | {"hosts": hosts_of(servers, self._hypervisors())}
+            sizes = hypervisors.sizes(api.connection(self.request).compute)
         except api.ERRORS as error:
             return context | {"problem": api.Problem.of(error)}
-
-    def _hypervisors(self) -> list[Any]:
-        """Return Nova's list; empty if Nova does not answer, or does not let the user see it."""
-        compute = api.connection(self.request).compute
-        answer = compute.get("/os-hypervisors/detail", microversion=_MICROVERSION)
-        return list(answer.json()["hypervisors"]) if answer.status_code == 200 else []
+        return context | {
+            "hosts": hosts_of(servers, sizes or {}),
+            "is_without_sizes": sizes is None,
+        }

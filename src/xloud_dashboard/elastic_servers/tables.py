@@ -40,7 +40,14 @@ class ToSize(tables.BatchAction):
     def handle(self, table: Any, request: Any, obj_ids: Sequence[str]) -> Any:
         """Adjust the servers, say what became of each, and show the table again."""
         admitted, without = [], []
-        for server in filter(None, map(table.get_object_by_id, obj_ids)):
+        # DataTable.get_object_by_id leaves the page, and so this loop, if a server is gone.
+        listed = {server.id: server for server in table.data}
+        for server_id in obj_ids:
+            server = listed.get(server_id)
+            if server is None:
+                told = _("Not adjusted, because it is not in the list: %s")
+                messages.error(request, told % server_id)
+                continue
             if not self.allowed(request, server):
                 messages.error(request, _("You may not adjust %s.") % server.name)
                 continue

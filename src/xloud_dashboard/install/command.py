@@ -13,6 +13,7 @@ from xloud_dashboard.install import links, static
 from xloud_dashboard.install.horizon import Horizon, InstallError, Probe, find
 
 PROGRAM = "python -m xloud_dashboard"
+WITHOUT_STATIC = "left out collectstatic and compress: run both before Horizon is used"
 
 DESCRIPTION = """\
 Install the pages of nova-xloud into OpenStack's dashboard, Horizon.
@@ -29,7 +30,8 @@ commands:
             upgrade of nova-xloud or of Horizon: what is right is left alone
   check     change nothing; say what is missing, or too old for this version:
             links, rules of policies, static files, the manifest of bundles
-  remove    take the links away, and run the two static steps without them
+  remove    take the links away, and run the two static steps without them. Run it
+            again if a static step has failed
 
 Restart Horizon's web server after install and remove.
 
@@ -89,6 +91,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _install(horizon: Horizon, with_static: bool) -> Iterator[str]:
     """Install the plugin, and yield a line for each thing that was done."""
+    links.require_places(horizon)
     for path in links.left_over(horizon):
         links.unlink(path)
         yield f"removed {path}, which this version does not need"
@@ -100,7 +103,7 @@ def _install(horizon: Horizon, with_static: bool) -> Iterator[str]:
     if with_static:
         yield from static.build(horizon, probe)
     else:
-        yield "left out collectstatic and compress: run both before Horizon is used"
+        yield WITHOUT_STATIC
     yield "installed: restart Horizon's web server now"
 
 
@@ -109,10 +112,12 @@ def _remove(horizon: Horizon, with_static: bool) -> Iterator[str]:
     removed = links.remove(horizon)
     yield from (f"removed {path}" for path in removed)
     if not removed:
-        yield f"there is nothing of the plugin in {horizon.folder}"
-        return
+        yield f"there is no link of the plugin in {horizon.folder}"
+    # Also without a link: a static step may have failed after the links were removed.
     if with_static:
         yield from static.build(horizon, horizon.probe())
+    else:
+        yield WITHOUT_STATIC
     yield "removed: restart Horizon's web server now, then the package may be uninstalled"
 
 

@@ -15,6 +15,8 @@ from typing import Any
 SETTINGS = "openstack_dashboard.settings"
 # What a program that failed has said is cut to so many lines, the last ones.
 _LINES = 15
+# Seconds after which a program is ended: compress takes some minutes on a slow machine.
+_TIMEOUT = 1800
 
 
 class InstallError(Exception):
@@ -46,20 +48,27 @@ class Horizon:
         """Run Python with Horizon's settings and return what it wrote to stdout.
 
         :param arguments: of the interpreter, such as ``-m django collectstatic``
-        :raises InstallError: the program failed
+        :raises InstallError: the program failed, or did not end in time
         """
         paths = [str(self.folder.parent), os.environ.get("PYTHONPATH", "")]
-        done = subprocess.run(
-            [self.python, *arguments],
-            env=os.environ
-            | {
-                "DJANGO_SETTINGS_MODULE": os.environ.get("DJANGO_SETTINGS_MODULE", SETTINGS),
-                "PYTHONPATH": os.pathsep.join(filter(None, paths)),
-            },
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        environment = os.environ | {
+            "DJANGO_SETTINGS_MODULE": os.environ.get("DJANGO_SETTINGS_MODULE", SETTINGS),
+            "PYTHONPATH": os.pathsep.join(filter(None, paths)),
+        }
+        try:
+            done = subprocess.run(
+                [self.python, *arguments],
+                env=environment,
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=_TIMEOUT,
+            )
+        except subprocess.TimeoutExpired as error:
+            raise InstallError(
+                f"python {' '.join(arguments)} was ended after {_TIMEOUT} seconds: find out what "
+                "it waits for, such as a file system, and run this command again"
+            ) from error
         if done.returncode != 0:
             said = "\n  ".join((done.stderr or done.stdout).strip().splitlines()[-_LINES:])
             raise InstallError(

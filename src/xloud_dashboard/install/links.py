@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,10 +53,7 @@ class Link:
         if state is State.RIGHT:
             return False
         if state is State.FOREIGN:
-            raise InstallError(
-                f"{self.at} is there already, and is not a link to xloud_dashboard: move it away, "
-                "and run this command again"
-            )
+            raise _foreign([self.at])
         try:
             self.at.unlink(missing_ok=True)
             self.at.parent.mkdir(exist_ok=True)
@@ -73,6 +70,16 @@ def wanted(horizon: Horizon) -> Iterator[Link]:
         for path in sorted((PACKAGE / name).glob("_*.py")):
             if path.name != "__init__.py":
                 yield Link(folder / path.name, path)
+
+
+def require_places(horizon: Horizon) -> None:
+    """Raise unless each link that the plugin needs can be made; nothing is changed.
+
+    :raises InstallError: there is something else at a link's place; it names all of these places
+    """
+    foreign = [link.at for link in wanted(horizon) if link.state is State.FOREIGN]
+    if foreign:
+        raise _foreign(foreign)
 
 
 def left_over(horizon: Horizon) -> list[Path]:
@@ -110,7 +117,21 @@ def _of_ours(horizon: Horizon) -> Iterator[Path]:
 
 
 def _is_ours(path: Path) -> bool:
-    return path.is_symlink() and "xloud_dashboard" in path.readlink().parts
+    """Return whether ``path`` is a link to the folder of a package that belongs there.
+
+    An operator's own files may be in a folder of that name too.
+    """
+    return path.is_symlink() and path.readlink().parts[-3:-1] == (
+        "xloud_dashboard",
+        path.parent.name,
+    )
+
+
+def _foreign(paths: Sequence[Path]) -> InstallError:
+    return InstallError(
+        "these are there already, and are not links to xloud_dashboard: "
+        f"{', '.join(map(str, paths))}; move them away, and run this command again"
+    )
 
 
 def _not_written(path: Path, error: OSError) -> InstallError:

@@ -25,7 +25,8 @@ class SizeForm(forms.Form):
     """A size within the server's bounds, which the API checks.
 
     The fields that begin with ``was`` have what the form showed when it was made. Only what differs
-    from that is asked for: the other resource may have got another size since.
+    from that is asked for: the other resource may have got another size since. A form that is
+    answered with a page keeps them, as it keeps the sizes.
     """
 
     vcpus = forms.IntegerField(min_value=1, required=False)

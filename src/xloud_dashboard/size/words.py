@@ -8,7 +8,7 @@ that the API did not answer.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -144,7 +144,7 @@ def cards(status: Status) -> Iterator[Card]:
     A reason that several conditions or blockers have is one card.
     """
     seen = set()
-    for one in _wrong(status):
+    for one in wrong(status.conditions):
         if one.reason not in seen:
             seen.add(one.reason)
             title = _("Size not reached") if one.type == CONVERGED else one.type
@@ -157,15 +157,18 @@ def cards(status: Status) -> Iterator[Card]:
             yield Card(title, blocker.code, blocker.message, "", next_step(blocker.code))
 
 
-def _wrong(status: Status) -> list[Condition]:
-    """Return the conditions that are not as they should be, the more particular ones first."""
-    wrong = [
+def wrong(conditions: Iterable[Condition]) -> list[Condition]:
+    """Return the conditions that are not as they should be, the more particular ones first.
+
+    That a server is on its way to another size is as it should be.
+    """
+    found = [
         one
-        for one in status.conditions
+        for one in conditions
         if one.status is not (one.type == CONVERGED)
         and not (one.type == CONVERGED and one.reason in _ON_THE_WAY)
     ]
-    return sorted(wrong, key=lambda one: one.type == CONVERGED)
+    return sorted(found, key=lambda one: one.type == CONVERGED)
 
 
 def is_changing(status: Status) -> bool:

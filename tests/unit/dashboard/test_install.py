@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from xloud_dashboard.install import command, links, static
+from xloud_dashboard.install import horizon as horizon_module
 from xloud_dashboard.install.horizon import Horizon, InstallError
 
 SCRIPT = "/* xloud-size */"
@@ -122,7 +123,55 @@ def test_install_refuses_to_replace_a_file_of_somebody_else(
     theirs.write_text("theirs")
     assert run(horizon, "install") == 1
     assert theirs.read_text() == "theirs"
-    assert "move it away" in capsys.readouterr().err
+    assert "move them away" in capsys.readouterr().err
+
+
+def test_install_names_all_that_is_in_its_way_and_changes_nothing(
+    horizon: Horizon, programs: FakePrograms, capsys: pytest.CaptureFixture[str]
+) -> None:
+    gone = horizon.enabled / "_2949_gone.py"
+    gone.symlink_to("/old/venv/xloud_dashboard/enabled/_2949_gone.py")
+    theirs = [
+        horizon.enabled / "_2952_xloud_admin_elastic_hosts.py",
+        horizon.local_settings / "_2950_xloud.py",
+    ]
+    horizon.local_settings.mkdir()
+    for path in theirs:
+        path.write_text("theirs")
+    assert run(horizon, "install") == 1
+    said = capsys.readouterr().err
+    assert all(str(path) in said for path in theirs)
+    assert sorted(horizon.enabled.iterdir()) == [gone, theirs[0]]
+    assert list(horizon.local_settings.iterdir()) == theirs[1:]
+
+
+FOREIGN = [
+    "/srv/xloud_dashboard/ours/_60_ours.py",
+    "/srv/xloud_dashboard/_60_ours.py",
+    "/srv/xloud_dashboard/local_settings.d/_60_ours.py",
+    "/srv/enabled/_60_ours.py",
+]
+
+
+@pytest.mark.parametrize("target", FOREIGN)
+@pytest.mark.parametrize("name", ["install", "remove"])
+def test_link_of_an_operator_is_left_alone(
+    horizon: Horizon, programs: FakePrograms, name: str, target: str
+) -> None:
+    link = horizon.enabled / "_60_ours.py"
+    link.symlink_to(target)
+    assert run(horizon, name) == 0
+    assert str(link.readlink()) == target
+
+
+def test_install_does_not_replace_a_link_of_an_operator(
+    horizon: Horizon, programs: FakePrograms, capsys: pytest.CaptureFixture[str]
+) -> None:
+    link = horizon.enabled / "_2950_xloud.py"
+    link.symlink_to("/srv/xloud_dashboard/ours/_2950_xloud.py")
+    assert run(horizon, "install") == 1
+    assert str(link.readlink()) == "/srv/xloud_dashboard/ours/_2950_xloud.py"
+    assert str(link) in capsys.readouterr().err
 
 
 def test_install_without_static_says_what_is_left_to_do(
@@ -232,12 +281,29 @@ def test_remove_leaves_only_what_others_have(horizon: Horizon, programs: FakePro
     assert programs.ran == ["collectstatic", "compress"]
 
 
-def test_remove_of_nothing_says_so_and_runs_nothing(
+@pytest.mark.parametrize("step", ["collectstatic", "compress"])
+def test_remove_is_finished_by_a_second_one_after_a_static_step_failed(
+    horizon: Horizon, programs: FakePrograms, capsys: pytest.CaptureFixture[str], step: str
+) -> None:
+    run(horizon, "install")
+    programs.fails = step
+    assert run(horizon, "remove") == 1
+    assert f"{step} ended with exit code 1" in capsys.readouterr().err
+    programs.fails = ""
+    programs.ran.clear()
+    assert run(horizon, "remove") == 0
+    assert programs.ran == ["collectstatic", "compress"]
+    assert "there is no link of the plugin" in capsys.readouterr().out
+
+
+def test_remove_without_static_says_what_is_left_to_do(
     horizon: Horizon, programs: FakePrograms, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run(horizon, "remove") == 0
+    run(horizon, "install")
+    programs.ran.clear()
+    assert run(horizon, "remove", "--no-static") == 0
     assert programs.ran == []
-    assert "there is nothing of the plugin" in capsys.readouterr().out
+    assert "run both before Horizon is used" in capsys.readouterr().out
 
 
 def test_a_folder_without_horizon_is_an_error_with_the_way_out(
@@ -260,3 +326,11 @@ def test_help_explains_each_command_and_exit_code(capsys: pytest.CaptureFixture[
 def test_a_program_that_fails_is_an_error_with_its_last_lines(tmp_path: Path) -> None:
     with pytest.raises(InstallError, match=r"exit code 3.*\n.*the reason"):
         Horizon(tmp_path).run("-c", "import sys; print('the reason', file=sys.stderr); sys.exit(3)")
+
+
+def test_a_program_that_does_not_end_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(horizon_module, "_TIMEOUT", 0.2)
+    with pytest.raises(InstallError, match=r"was ended after 0\.2 seconds"):
+        Horizon(tmp_path).run("-c", "import time; time.sleep(30)")

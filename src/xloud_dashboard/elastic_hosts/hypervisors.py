@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What compute hosts have: Nova's list of hypervisors."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+from openstack.exceptions import raise_from_response
+
+from nova_xloud.client import Size
+from nova_xloud.client.errors import UnreadableAnswer, understood
+from nova_xloud.client.values import size, text
+
+PATH = "/os-hypervisors/detail"
+# The last one in which Nova tells how large a hypervisor is.
+_MICROVERSION = "2.87"
+
+
+def sizes(compute: Any) -> dict[str, Size] | None:
+    """Return what each compute host has, by its name; None if the user may not see it.
+
+    Nova answers in pages, each of which is one request.
+
+    :param compute: ``Connection.compute``
+    :raises openstack.exceptions.SDKException: Nova does not answer, or with an error
+    :raises nova_xloud.client.errors.UnreadableAnswer: the answer has another form than Nova's
+    """
+    found: dict[str, Size] = {}
+    query: dict[str, str] = {}
+    markers: set[str | None] = {None}
+    while True:
+        answer = compute.get(PATH, params=query, microversion=_MICROVERSION)
+        if answer.status_code == 403:
+            return None
+        raise_from_response(answer)
+        with understood(PATH):
+            body = answer.json()
+            for one in body["hypervisors"]:
+                found[text(one["service"]["host"])] = size(one["vcpus"], one["memory_mb"])
+            links = body.get("hypervisors_links", ())
+            following = [one["href"] for one in links if one["rel"] == "next"]
+            # The href may name an address of nova-api that Horizon does not reach.
+            query = dict(parse_qsl(urlsplit(following[0]).query)) if following else {}
+        if not following:
+            return found
+        if query.get("marker") in markers:
+            raise UnreadableAnswer(f"{PATH} links from a page to itself or to one before it")
+        markers.add(query.get("marker"))
