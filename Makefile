@@ -12,6 +12,10 @@ demo: ## set-up, a real cloud, and one server grown and shrunk in it; leaves the
 demo-autoscale: ## guests with a load, and how servers scale by themselves; SCENES="day observe" ARGS=--keep
 	@lab/run demo-autoscale $(SCENES) $(ARGS)
 
+demo-dashboard: ## the dashboard in a browser: a server grown by mouse; leaves both up
+	@lab/run demo-dashboard
+
+test: export LAB_BROWSER = 1
 test: lint ## set-up, then all tests, the real cloud's among them
 	@tests/all $(BIN)/python
 
@@ -36,6 +40,10 @@ lint: setup ## ruff, mypy, import-linter
 
 dashboard-tests: ## the Horizon plugin in Horizon's own test harness; RELEASE=31.3 ARGS="-k tab"
 	@tests/dashboard/run $(ARGS)
+
+browser-tests: export LAB_BROWSER = 1
+browser-tests: setup ## the dashboard's pages in a real browser, on the real cloud; PICTURES=1 ARGS="-k member"
+	@$(if $(PICTURES),NOVA_XLOUD_WRITE_PICTURES=1) $(BIN)/python -m pytest -v tests/e2e/browser $(ARGS)
 
 tempest: ## the real Tempest against the real cloud: our tests; ARGS="--regex ..." names others
 	@lab/run tempest -- $(ARGS)
@@ -72,4 +80,4 @@ lab-down: ## stop the cloud; nothing is left running
 	@lab/run down
 
 .DEFAULT_GOAL = help
-.PHONY: help demo demo-autoscale test test-release nova-tests random dashboard-tests tempest chaos guests soak docs generate bench lint setup lab-up lab-down
+.PHONY: help demo demo-autoscale demo-dashboard test test-release nova-tests random dashboard-tests browser-tests tempest chaos guests soak docs generate bench lint setup lab-up lab-down

@@ -23,6 +23,7 @@ first time:
   lab/run up               do the set-up, then start the cloud, step by step
   lab/run demo             grow and shrink a server while it runs, and compare each number
   lab/run demo-autoscale   give guests a load, and show how servers scale by themselves
+  lab/run demo-dashboard   open a page in a browser, and grow a server by mouse
   lab/run promise          print what is reserved, in sequences where it is hard to get right
   lab/run chaos            adjust servers while the parts of the cloud are broken on purpose
   lab/run guests           show what users see of guests that do not cooperate
@@ -76,12 +77,22 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     up = commands.add_parser("up", help="start what does not run; may be repeated")
     up.add_argument("--only", choices=lifecycle.PARTS, help="start only this part")
+    up.add_argument(
+        "--with",
+        dest="also",
+        choices=("dashboard",),
+        help="start this too: OpenStack's dashboard, Horizon, with the pages of nova-xloud",
+    )
     up.set_defaults(run=_up)
     demo = commands.add_parser(
         "demo", help="up, then grow and shrink a server and compare each number"
     )
     demo.set_defaults(run=_demo)
     _add_autoscale(commands)
+    pages = commands.add_parser(
+        "demo-dashboard", help="up --with dashboard, then servers to look at and to grow by mouse"
+    )
+    pages.set_defaults(run=_demo_dashboard)
     tempest = commands.add_parser("tempest", help="up, then nova-xloud's Tempest tests, or others")
     tempest.add_argument("arguments", nargs="*", help="arguments of `tempest run`, after a --")
     tempest.set_defaults(run=_tempest)
@@ -152,7 +163,13 @@ def _add_autoscale(commands: "argparse._SubParsersAction[argparse.ArgumentParser
 
 
 def _up(lab: Layout, arguments: argparse.Namespace) -> None:
-    lifecycle.up(lab, arguments.only)
+    if arguments.only and arguments.also:
+        raise LabError("--with needs the whole cloud: leave --only out")
+    lab = lifecycle.up(lab, arguments.only)
+    if arguments.also:
+        from lab import dashboard
+
+        print(f"The dashboard is at {dashboard.start(lab)}")
 
 
 def _demo(lab: Layout, arguments: argparse.Namespace) -> int:
@@ -166,6 +183,12 @@ def _demo_autoscale(lab: Layout, arguments: argparse.Namespace) -> int:
 
     names = run.chosen(arguments.scene)
     return run.run(lifecycle.up(lab), names, keep=arguments.keep)
+
+
+def _demo_dashboard(lab: Layout, arguments: argparse.Namespace) -> int:
+    from lab.dashboard import demo
+
+    return demo.run(lifecycle.up(lab))
 
 
 def _tempest(lab: Layout, arguments: argparse.Namespace) -> int:

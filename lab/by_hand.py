@@ -71,24 +71,24 @@ def text(layout: Layout) -> str:
         _indented(lines(layout)),
         "Is the cloud as it has to be, and does every invariant hold? Each line works alone:",
         _indented(checks(layout)),
-        *_limit(),
+        *filter(None, [limit(contents.DEMO)]),
         "Stop it:",
         _indented([lab_run(layout, "down")]),
     ]
     return "\n\n".join(parts)
 
 
-def _limit() -> list[str]:
-    """Return a list with a text on how many vCPUs can be added without KVM; empty with KVM."""
+def limit(flavor: contents.Flavor) -> str:
+    """Return how many vCPUs can be added to a server without KVM; an empty text with KVM."""
     if os.environ.get("LAB_VIRT_TYPE", "qemu") != "qemu":
-        return []
-    most = contents.DEMO.vcpus - int(contents.DEMO.extra_specs["minimum_cpu"])
-    return [
+        return ""
+    most = flavor.vcpus - int(flavor.extra_specs["minimum_cpu"])
+    return (
         f"One limit: these guests run without KVM, and QEMU can then be given {most} vCPUs in all"
         " (the\nflavor's maximum less what it booted with) from one start of a server to the next."
         " At one more QEMU\nends, and the server is SHUTOFF. `openstack server start` starts it"
         " again, and the count begins\nanew. With KVM there is no such limit."
-    ]
+    )
 
 
 def _source(layout: Layout) -> str:

@@ -102,6 +102,8 @@ class Flavor:
 # it counts those that it has ever had, and aborts (tcg_register_thread) at one more than the
 # maximum. So the maximum is far above what anybody asks for.
 DEMO = Flavor("xloud.demo", 32, 1024, {"minimum_cpu": "1", "minimum_memory": "512"})
+# For the dashboard, where one sees how much of the maximum a server has.
+WEB = Flavor("xloud.web", 16, 2048, {"minimum_cpu": "1", "minimum_memory": "512"})
 # Servers that scale by themselves. The larger its maximum, the more memory stays usable in a guest,
 # and the longer its balloon takes at boot.
 AUTOSCALE = Flavor(
@@ -118,6 +120,7 @@ AUTOSCALE_HEAVY = replace(
 )
 FLAVORS = (
     DEMO,
+    WEB,
     AUTOSCALE,
     AUTOSCALE_LARGE,
     AUTOSCALE_HEAVY,

@@ -44,6 +44,7 @@ USUAL_PORTS: Mapping[str, int] = {
     "metrics-compute1": 9177,
     "metrics-compute2": 9178,
     "prometheus": 9090,
+    "dashboard": 8080,
 }
 
 # The compute hosts that `up` starts, and where each receives guests that migrate to it. libvirt

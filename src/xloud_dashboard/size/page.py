@@ -99,6 +99,7 @@ def plan_context(plan: Plan) -> dict[str, Any]:
     refusal = plan.refusal
     return {
         "plan": plan,
+        "stays_claimed": plan.claim is not None and plan.claim != plan.desired,
         "steps": [in_words.step(step) for step in plan.steps],
         "refusal": refusal and api.Problem(refusal.message, refusal.code, next_step(refusal.code)),
         "blockers": plan.blockers,

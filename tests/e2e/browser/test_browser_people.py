@@ -1,0 +1,75 @@
+"""Who sees what: a member without the policy, another project, and a host that is down."""
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from lab import contents, lifecycle, processes
+from lab.cloud import Cloud, Size
+from lab.layout import Layout
+from tests.e2e.browser.looks import Looks
+from tests.e2e.browser.size_tab import SizeTab
+
+ADJUST = "/project/elastic_servers/{}/size/"
+
+
+def test_member_without_the_policy_sees_the_size_and_no_control(
+    member: Page, web: str, cloud: Cloud, looks: Looks
+) -> None:
+    tab = SizeTab.opened(member, web, "project")
+    expect(tab.number("Memory", "claimed")).to_have_text("512")
+    expect(tab.section).to_contain_text("you may see the size of this server, and not change it")
+    expect(tab.section.locator("form")).to_have_count(0)
+    looks.take(member, "size-member")
+    member.goto("/project/elastic_servers/")
+    table = member.get_by_role("region", name="Elastic servers")
+    expect(table).to_contain_text("512 of 2048 MiB")
+    expect(table.get_by_role("button")).to_have_count(0)
+    # What the page does not offer is refused when it is sent all the same.
+    token = next(one["value"] for one in member.context.cookies() if one["name"] == "csrftoken")
+    sent = member.request.post(
+        ADJUST.format(web),
+        form={"vcpus": "4", "do": "apply", "back": "project", "csrfmiddlewaretoken": token},
+        max_redirects=0,
+    )
+    assert sent.status in (302, 401, 403)
+    assert cloud.claimed(web) == Size(1, 512)
+
+
+def test_member_does_not_find_the_admins_pages(member: Page) -> None:
+    member.goto("/project/")
+    expect(member.get_by_role("link", name="Elastic servers")).to_have_count(1)
+    expect(member.get_by_role("link", name="Elastic hosts")).to_have_count(0)
+    answer = member.goto("/admin/elastic_hosts/")
+    assert answer is not None
+    expect(member.locator(".xloud-host")).to_have_count(0)
+
+
+@pytest.mark.parametrize("path", ["size", "live"])
+def test_server_of_another_project_is_not_found(
+    member: Page, cloud: Cloud, path: str, lab: Layout
+) -> None:
+    others = cloud.create("xloud-browser-others", contents.WEB.name)
+    try:
+        answer = member.request.get(f"/project/elastic_servers/{others}/{path}/")
+        if path == "size":
+            assert answer.status == 404
+        assert others not in answer.text() or "could not be found" in answer.text()
+        assert "xloud-numbers" not in answer.text()
+    finally:
+        cloud.delete(others)
+
+
+def test_host_that_is_down_is_said_and_the_size_still_shown(
+    admin: Page, web: str, cloud: Cloud, lab: Layout, looks: Looks
+) -> None:
+    host = cloud.host(web)
+    compute = next(one for one in lab.computes if one.hostname == host)
+    processes.stop(lab, [compute.daemon("nova-compute")])
+    try:
+        tab = SizeTab.opened(admin, web)
+        expect(tab.number("Memory", "claimed")).to_have_text("512")
+        expect(tab.number("Memory", "in the guest")).to_have_text("unknown")
+        expect(tab.lamp("seen in the guest")).to_contain_text("nobody can tell")
+        looks.take(admin, "size-host-down")
+    finally:
+        lifecycle.start_compute(lab, compute)

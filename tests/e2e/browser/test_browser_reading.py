@@ -1,0 +1,107 @@
+"""The figures on an open page: read again while somebody sees them, and stale only with a note."""
+
+from playwright.sync_api import Page, Request, expect
+
+from lab import contents
+from lab.autoscale.driver import GuestLoad
+from lab.cloud import Cloud, Size, Witnesses
+from lab.guest.load import Load
+from tests.e2e.browser.conftest import NAME, served
+from tests.e2e.browser.looks import Looks
+from tests.e2e.browser.size_tab import SizeTab
+
+HIDE = """hidden => {
+  Object.defineProperty(document, "hidden", {configurable: true, get: () => hidden});
+  document.dispatchEvent(new Event("visibilitychange"));
+}"""
+MINUTES = 5 * 60 * 1000
+
+
+def readings(page: Page) -> list[str]:
+    """The addresses that the page reads figures from; the list grows as it does so."""
+    seen: list[str] = []
+
+    def note(request: Request) -> None:
+        if "/live/" in request.url:
+            seen.append(request.url)
+
+    page.on("request", note)
+    return seen
+
+
+def test_open_page_follows_what_somebody_else_asks_for(admin: Page, web: str, cloud: Cloud) -> None:
+    tab = SizeTab.opened(admin, web)
+    expect(tab.number("vCPUs", "claimed")).to_have_text("1")
+    cloud.resize(web, Size(2, 512))
+    expect(tab.number("vCPUs", "claimed")).to_have_text("2")
+    expect(tab.live.locator(".xloud-history")).to_contain_text("2 vCPUs, 512 MiB")
+
+
+def test_nothing_is_read_while_the_browsers_tab_is_hidden(admin: Page, web: str) -> None:
+    admin.clock.install()
+    SizeTab.opened(admin, web)
+    seen = readings(admin)
+    with admin.expect_response(lambda answer: "/live/" in answer.url):
+        admin.clock.run_for(20_000)
+    admin.evaluate(HIDE, True)
+    before = len(seen)
+    admin.clock.run_for(MINUTES)
+    assert len(seen) == before
+    with admin.expect_response(lambda answer: "/live/" in answer.url):
+        admin.evaluate(HIDE, False)
+        admin.clock.run_for(1)
+
+
+def test_figures_that_cannot_be_read_are_said_to_be_old(
+    admin: Page, web: str, looks: Looks
+) -> None:
+    admin.clock.install()
+    tab = SizeTab.opened(admin, web)
+    stale = tab.section.get_by_text("The figures above are not up to date")
+    expect(stale).to_be_hidden()
+    admin.route("**/live/**", lambda route: route.abort())
+    admin.clock.run_for(20_000)
+    expect(stale).to_be_visible()
+    looks.take(admin, "size-stale")
+    admin.unroute("**/live/**")
+    admin.clock.run_for(20_000)
+    expect(stale).to_be_hidden()
+
+
+def test_mode_of_automatic_growth_is_set_on_the_page(admin: Page, web: str, cloud: Cloud) -> None:
+    tab = SizeTab.opened(admin, web)
+    mode = tab.section.get_by_role("form", name="Automatic growth")
+    mode.get_by_label("Mode").select_option("observe")
+    mode.get_by_role("button", name="Set the mode").click()
+    expect(admin.get_by_text("Automatic growth of")).to_be_visible()
+    expect(mode).to_contain_text("Now: observe")
+    answer = cloud.call("GET", f"/servers/{web}/xloud-status").body["xloud_status"]
+    assert answer["autoscale"]["mode"] == "observe"
+
+
+def test_applied_size_survives_a_reload(admin: Page, web: str, cloud: Cloud) -> None:
+    cloud.resize(web, Size(2, 640))
+    cloud.settle(web, Witnesses(*[Size(2, 640)] * 3))
+    tab = SizeTab.opened(admin, web)
+    admin.reload()
+    expect(tab.lamp("seen in the guest")).to_contain_text("done")
+    expect(tab.box("Memory")).to_have_value("640")
+
+
+def test_recommended_size_is_shown_with_its_reason_and_applied(
+    admin: Page, cloud: Cloud, looks: Looks
+) -> None:
+    image, flavor = contents.LOAD_IMAGE, contents.AUTOSCALE.name
+    with served(cloud, cloud, NAME, image, flavor) as busy:
+        assert cloud.adjust(busy, {"autoscale": "observe"}).status == 202
+        guest = GuestLoad(cloud, busy)
+        guest.booted()
+        guest.set(Load(burners=4))
+        tab = SizeTab.opened(admin, busy)
+        card = tab.live.locator(".xloud-card").filter(has_text="Recommended:")
+        expect(card).to_contain_text("grow.cpu_busy")
+        assert cloud.claimed(busy).vcpus == 1
+        looks.take(admin, "size-recommended")
+        card.get_by_role("button", name="Apply").click()
+        expect(admin.get_by_text("is admitted (req-")).to_be_visible()
+        assert cloud.claimed(busy).vcpus > 1
