@@ -67,10 +67,15 @@ def _played(made: Stage) -> list[Row]:
     try:
         rows = play(made)
     except NOT_ENDED as error:
-        rows = [Row(made.scene, "the scene is played to its end", f"{error}", False)]
+        rows = [Row(made.scene, "the scene is played to its end", _named(error), False)]
     for row in rows:
         print(table.line(row), flush=True)
     return rows
+
+
+def _named(error: Exception) -> str:
+    """Return an error in words, with its type: some have no text of their own."""
+    return f"{type(error).__name__}: {error}".rstrip(": ")
 
 
 def _about(names: Sequence[str]) -> dict[str, object]:

@@ -81,3 +81,11 @@ def test_picture_has_the_four_lines_and_what_was_done(tmp_path: Path) -> None:
         assert f">{word}<" in text.replace("> ", ">"), word
     picture.draw(file, drawn)
     assert drawn.read_text() == text
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [(TimeoutError(), "TimeoutError"), (LabError("no guest"), "LabError: no guest")],
+)
+def test_error_that_ends_a_scene_is_named_by_its_type(error: Exception, text: str) -> None:
+    assert run._named(error) == text
