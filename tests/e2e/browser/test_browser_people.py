@@ -1,11 +1,13 @@
 """Who sees what: a member without the policy, another project, and a host that is down."""
 
-import pytest
+import re
+
 from playwright.sync_api import Page, expect
 
 from lab import contents, lifecycle, processes
 from lab.cloud import Cloud, Size
 from lab.layout import Layout
+from tests.e2e.browser.conftest import NAME
 from tests.e2e.browser.looks import Looks
 from tests.e2e.browser.size_tab import SizeTab
 
@@ -44,17 +46,16 @@ def test_member_does_not_find_the_admins_pages(member: Page) -> None:
     expect(member.locator(".xloud-host")).to_have_count(0)
 
 
-@pytest.mark.parametrize("path", ["size", "live"])
-def test_server_of_another_project_is_not_found(
-    member: Page, cloud: Cloud, path: str, lab: Layout
-) -> None:
-    others = cloud.create("xloud-browser-others", contents.WEB.name)
+def test_server_of_another_project_is_not_found(member: Page, cloud: Cloud) -> None:
+    others = cloud.create(f"{NAME}-others", contents.WEB.name)
     try:
-        answer = member.request.get(f"/project/elastic_servers/{others}/{path}/")
-        if path == "size":
-            assert answer.status == 404
-        assert others not in answer.text() or "could not be found" in answer.text()
-        assert "xloud-numbers" not in answer.text()
+        page = member.request.get(ADJUST.format(others))
+        assert page.status == 404
+        read = member.request.get(f"/project/elastic_servers/{others}/live/")
+        assert "could not be found" in read.text()
+        assert "xloud-numbers" not in page.text() + read.text()
+        member.goto(f"/project/instances/{others}/")
+        expect(member).to_have_url(re.compile("/project/instances/$"))
     finally:
         cloud.delete(others)
 
