@@ -51,11 +51,18 @@ def two_servers() -> list[dict[str, Any]]:
     return [first, second]
 
 
+def limits(**changed: Any) -> dict[str, Any]:
+    """Nova's limits of a project for vCPUs and memory, some of them changed."""
+    known = {"maxTotalCores": 20, "totalCoresUsed": 9, "maxTotalRAMSize": 51200}
+    return known | {"totalRAMUsed": 2560} | changed
+
+
 class FakeCloud:
     """What nova-api answers, and what it was asked.
 
     :ivar answers: for a method and the end of a path: a sample's name, a body, or an HTTP status
-        without a message; or a list of these, one for each request; changed by tests
+        without a message, or an error of the network; or a list of these, one for each request;
+        changed by tests
     :ivar asked: the requests, as method, path, query and body
     :ivar timeouts: the different timeouts of the requests, in seconds
     """
@@ -74,6 +81,7 @@ class FakeCloud:
             ("POST", "/os-xloud-adjust"): "adjust-resp",
             ("POST", "/action"): {},
             ("GET", "/servers"): {"server": self.server},
+            ("GET", "/limits"): {"limits": {"rate": [], "absolute": limits()}},
             # Of Neutron: Nova's own page of a server asks for it.
             ("GET", "/extensions"): {"extensions": []},
         }
@@ -85,6 +93,8 @@ class FakeCloud:
         self.timeouts.add(request.timeout)
         found = self._answer_to(request.method, path, body)
         found = found.pop(0) if isinstance(found, list) else found
+        if isinstance(found, Exception):
+            raise found
         if found is None:
             assert re.fullmatch(r"(/v[\d.]+)?(/[0-9a-f]{32}|/\d+)?/?", path), f"not faked: {path}"
             return self._versions(request.url)

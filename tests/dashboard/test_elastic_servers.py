@@ -6,8 +6,9 @@ from typing import Any
 import horizon
 from django.test import override_settings
 from django.urls import reverse
+from requests.exceptions import ConnectTimeout
 
-from tests.dashboard.cloud import OTHER_SERVER, SERVER, TestCase, two_servers
+from tests.dashboard.cloud import OTHER_SERVER, SERVER, TestCase, limits, two_servers
 from tests.dashboard.test_size_tab import recommending
 from xloud_dashboard.install.links import PACKAGE
 
@@ -26,10 +27,11 @@ class ElasticServersTests(TestCase):
         form = {"action": f"elastic_servers__{action}", "object_ids": ids}
         return self.client.post(self.URL, form, follow=True)
 
-    def test_page_is_one_request_however_many_servers_there_are(self) -> None:
+    def test_page_is_two_requests_however_many_servers_there_are(self) -> None:
         self.client.get(self.URL)
         paths = [path for _, path, _, _ in self.cloud.asked]
-        self.assertEqual([path.rsplit("/", 1)[1] for path in paths], ["os-xloud-servers"])
+        ends = [path.rsplit("/", 1)[1] for path in paths]
+        self.assertEqual(ends, ["os-xloud-servers", "limits"])
 
     def test_rows_have_sizes_reasons_and_the_way_to_the_tab(self) -> None:
         answer = self.client.get(self.URL)
@@ -57,6 +59,33 @@ class ElasticServersTests(TestCase):
         self.assertIn("they could have 8 vCPUs, 2048 MiB", said)
         self.assertIn("free if all had their minimums 5 vCPUs, 512 MiB", said)
         self.assertIn("size not reached 1", said)
+
+    def quota(self, answer: Any) -> str:
+        self.cloud.answers["GET", "/limits"] = answer
+        return self.text(self.client.get(self.URL))
+
+    def test_quota_is_novas_with_what_all_servers_use_of_it(self) -> None:
+        said = self.text(self.client.get(self.URL))
+        told = "quota used, by all servers of the project 9 of 20 vCPUs; 2560 of 51200 MiB"
+        self.assertIn(told, said)
+
+    def test_quota_without_a_limit_says_so(self) -> None:
+        absolute = limits(maxTotalCores=-1, maxTotalRAMSize=-1)
+        said = self.quota({"limits": {"rate": [], "absolute": absolute}})
+        self.assertIn("9 vCPUs, no limit; 2560 MiB, no limit", said)
+
+    def test_quota_of_zero_is_a_limit(self) -> None:
+        said = self.quota({"limits": {"rate": [], "absolute": limits(maxTotalCores=0)}})
+        self.assertIn("9 of 0 vCPUs", said)
+
+    def test_quota_that_cannot_be_read_leaves_the_page_whole(self) -> None:
+        without = {"limits": {"rate": [], "absolute": limits(maxTotalCores=None)}}
+        for answer in (401, 403, 404, 500, without, {"limits": None}, ConnectTimeout()):
+            with self.subTest(answer):
+                said = self.quota(answer)
+                self.assertIn("The quota of the project cannot be shown: ", said)
+                self.assertIn("claimed for them 7 vCPUs", said)
+                self.assertIn("web1", said)
 
     @override_settings(XLOUD_DASHBOARD={"servers_per_page": 1})
     def test_totals_of_a_part_say_so_and_there_is_a_next_page(self) -> None:

@@ -12,6 +12,7 @@ from horizon import tables
 from nova_xloud.client import RecordedServer
 from xloud_dashboard import api
 from xloud_dashboard.config import config
+from xloud_dashboard.elastic_servers import quota
 from xloud_dashboard.elastic_servers.tables import ServersTable
 from xloud_dashboard.size.totals import Totals
 
@@ -43,4 +44,13 @@ class IndexView(tables.PagedTableMixin, tables.DataTableView):
         is_part = self._has_more_data or self._get_marker()[0] is not None
         context["totals"] = Totals.of(self.table.data)
         context["is_part"] = is_part
+        if self.table.data:
+            context |= self._quota()
         return context
+
+    def _quota(self) -> dict[str, Any]:
+        """Return the quota for the template, or why there is none."""
+        try:
+            return {"quota": quota.limits(api.connection(self.request).compute)}
+        except api.ERRORS as error:
+            return {"quota_problem": api.Problem.of(error)}
