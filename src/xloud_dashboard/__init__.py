@@ -5,6 +5,7 @@ size              the tab Size of a server, and what its forms and its script as
 elastic_servers   the panel of the dashboard Project
 elastic_hosts     the panel of the dashboard Admin
 api               the connection to the cloud, with the user's token
+prometheus        sizes in the past, where the operator has a Prometheus
 permissions       what the user may do
 config            the settings of the plugin, in one place
 install           ``python -m xloud_dashboard``: links the plugin into an installed Horizon

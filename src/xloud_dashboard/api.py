@@ -34,17 +34,21 @@ def connection(request: Any, service: str = "compute") -> Connection:
     :raises horizon.exceptions.ServiceCatalogException: the catalogue does not have the service
     """
     endpoint = base.url_for(request, service)
-    verify = settings.OPENSTACK_SSL_CACERT or True
     return Connection(
         session=session.Session(
             auth=Token(endpoint=endpoint, token=request.user.token.id),
             original_ip=auth_utils.get_client_ip(request),
-            verify=False if settings.OPENSTACK_SSL_NO_VERIFY else verify,
+            verify=verify(),
             timeout=TIMEOUT,
         ),
         region_name=request.user.services_region,
         app_name="xloud_dashboard",
     )
+
+
+def verify() -> bool | str:
+    """Return how Horizon checks certificates: not at all, with the system's CAs, or with a file."""
+    return False if settings.OPENSTACK_SSL_NO_VERIFY else settings.OPENSTACK_SSL_CACERT or True
 
 
 def xloud(request: Any) -> client.Xloud:

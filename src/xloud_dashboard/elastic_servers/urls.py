@@ -10,6 +10,7 @@ urlpatterns = [
     path("", IndexView.as_view(), name="index"),
     path("<uuid:server_id>/size/", views.SizeView.as_view(), name="size"),
     path("<uuid:server_id>/live/", views.LiveView.as_view(), name="live"),
+    path("<uuid:server_id>/past/", views.PastView.as_view(), name="past"),
     path("<uuid:server_id>/mode/", views.ModeView.as_view(), name="mode"),
     path("<uuid:server_id>/hide/", views.HideView.as_view(), name="hide"),
     path("<uuid:server_id>/act/", views.ActView.as_view(), name="act"),

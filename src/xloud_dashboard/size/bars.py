@@ -79,6 +79,8 @@ _LANES = (
     ("observed", _("in the guest"), _("What the guest was seen to have.")),
 )
 _LANE_HEIGHT = 9
+# The names of the four numbers for people.
+LABELS = {name: label for name, label, _means in _LANES}
 
 
 def bars_of(status: Status) -> tuple[Bar, Bar]:

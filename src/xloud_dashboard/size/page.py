@@ -12,7 +12,7 @@ from nova_xloud.client import Plan, Status, in_words
 from nova_xloud.client.advice import next_step
 from xloud_dashboard import api, permissions
 from xloud_dashboard.config import config
-from xloud_dashboard.size import actions, bars, words
+from xloud_dashboard.size import actions, bars, past, words
 from xloud_dashboard.size.forms import ADMIN, MODES
 
 URLS = "horizon:project:elastic_servers"
@@ -47,11 +47,15 @@ def tab_context(request: Any, shown: Shown) -> dict[str, Any]:
     return context | {
         "may_adjust": permissions.may(request, permissions.ADJUST, shown.project_id),
         "modes": MODES,
+        "past": _past(shown, context),
+        "past_seconds": past.SECONDS,
+        "reading": past.reading(context["status"]),
         "seconds": seconds(context["status"]),
         "seconds_at_rest": settings.seconds_at_rest,
         "form_url": reverse(f"{URLS}:size", args=[shown.id]),
         "live_url": reverse(f"{URLS}:live", args=[shown.id]),
         "mode_url": reverse(f"{URLS}:mode", args=[shown.id]),
+        "past_url": reverse(f"{URLS}:past", args=[shown.id]),
     }
 
 
@@ -128,6 +132,13 @@ def _recommended(request: Any, shown: Shown, status: Status) -> dict[str, Any] |
         "reasons": status.autoscale.reasons,
         "age_seconds": status.autoscale.age_seconds,
     }
+
+
+def _past(shown: Shown, context: dict[str, Any]) -> past.Past | None:
+    """Return the last hour, with what the API has answered already; None if it has refused."""
+    if context["status"] is None:
+        return None
+    return past.past(shown.id, shown.project_id, context["history"])
 
 
 def _asked_at(status: Status, history: Any) -> str:

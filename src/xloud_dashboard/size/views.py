@@ -22,7 +22,7 @@ from horizon.utils import http as http_utils
 from openstack.exceptions import NotFoundException
 
 from xloud_dashboard import api, permissions
-from xloud_dashboard.size import page
+from xloud_dashboard.size import page, past
 from xloud_dashboard.size.actions import ACTIONS
 from xloud_dashboard.size.forms import ADMIN, APPLY, PROJECT, BackForm, ModeForm, SizeForm
 
@@ -95,10 +95,37 @@ class LiveView(ServerView):
         back = ADMIN if request.GET.get("back") == ADMIN else PROJECT
         shown = page.Shown(str(server_id), "", project_id, back)
         context = page.live_context(request, shown)
-        told = {"mark": context["mark"], "seconds": page.seconds(context["status"])}
+        told = {
+            "mark": context["mark"],
+            "seconds": page.seconds(context["status"]),
+            "reading": past.reading(context["status"]),
+        }
         if request.GET.get("mark") != context["mark"]:
             told["html"] = render_to_string("xloud_dashboard/_live.html", context, request)
         return JsonResponse(told)
+
+
+class PastView(ServerView):
+    """The charts of the last hour, which the script has drawn again and again."""
+
+    def post(self, request: Any, server_id: UUID) -> HttpResponse:
+        """Answer with the charts; without Prometheus they are of the readings that are sent.
+
+        :raises horizon.exceptions.NotAuthorized: the user may not see sizes of the server's project
+        """
+        shown = self.shown(request, server_id)
+        if not permissions.may(request, permissions.STATUS, shown.project_id):
+            raise exceptions.NotAuthorized()
+        context: dict[str, Any] = {}
+        try:
+            # The API decides whether the user may see sizes, before Prometheus is asked.
+            history = api.xloud(request).get_history(shown)
+            kept = request.POST.get("readings", "")
+            context["past"] = past.past(shown.id, shown.project_id, history, kept)
+        except api.ERRORS as error:
+            context["problem"] = api.Problem.of(error)
+        html = render_to_string("xloud_dashboard/_past.html", context, request)
+        return JsonResponse({"html": html})
 
 
 class ModeView(ServerView):

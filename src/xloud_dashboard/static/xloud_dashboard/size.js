@@ -5,6 +5,7 @@
   "use strict";
 
   var REST = 400; // milliseconds after which a handle rests
+  var READINGS = 400; // so many are kept for a chart, as the server draws no more
 
   function all(root, selector) {
     return Array.prototype.slice.call(root.querySelectorAll(selector));
@@ -94,11 +95,62 @@
     section.querySelector(".xloud-said").textContent = sentence ? sentence.textContent : "";
   }
 
+  // Has the server draw the charts again. Where it has no Prometheus, it gets back the readings that
+  // it has written for this page: they are kept here, and not understood. Returns what keeps one.
+  function chart(section) {
+    var place = section.querySelector(".xloud-past");
+    var form = section.querySelector(".xloud-readings");
+    var seconds = Number(place.getAttribute("data-seconds"));
+    var kept = [];
+    var timer = null;
+    var running = false;
+
+    function later(after) {
+      window.clearTimeout(timer);
+      timer = window.setTimeout(draw, after * 1000);
+    }
+
+    function draw() {
+      if (!section.isConnected) {
+        return; // the page has moved on
+      }
+      if (running || !isSeen(section)) {
+        later(2);
+        return;
+      }
+      var body = new FormData(form);
+      body.set("readings", kept.join("\n"));
+      running = true;
+      ask(form.action, {method: "POST", body: body}).then(function (told) {
+        place.innerHTML = told.html;
+      }).catch(function () {
+        // What is there says of which time it is.
+      }).then(function () {
+        running = false;
+        later(seconds);
+      });
+    }
+
+    function keep(reading, isNew) {
+      if (reading) {
+        kept = kept.concat(reading).slice(-READINGS);
+      }
+      if (isNew) {
+        later(0);
+      }
+    }
+
+    keep(form.getAttribute("data-reading"), false);
+    later(seconds);
+    return keep;
+  }
+
   // Reads the figures again, sooner while the server is changing, and never while nobody sees them.
   function follow(section) {
     var live = section.querySelector(".xloud-live");
     var stale = section.querySelector(".xloud-stale");
     var atRest = Number(section.getAttribute("data-at-rest"));
+    var keep = chart(section);
     var timer = null;
     var running = false;
 
@@ -124,6 +176,7 @@
             say(section);
           }
           stale.hidden = true;
+          keep(told.reading, Boolean(told.html));
           return told.seconds;
         })
         .catch(function () {
