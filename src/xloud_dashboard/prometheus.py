@@ -50,25 +50,38 @@ def samples(
     """
     where = _selector(server_id, project_id)
     address = f"{url.rstrip('/')}/api/v1/query_range"
+    asked: dict[str, str | float] = {"start": begin, "end": end, "step": STEP}
     try:
         with requests.Session() as session:
             session.verify = api.verify()
             found = {}
             for resource, (metric, unit) in _METRICS.items():
                 # After a live migration two hosts name the server for a while.
-                asked: dict[str, str | float] = {"start": begin, "end": end, "step": STEP}
                 asked["query"] = f"max by (kind) ({metric}{{{where}}})"
                 answer = session.get(address, params=asked, timeout=TIMEOUT)
-                answer.raise_for_status()
+                if answer.status_code != 200:
+                    raise _failed(server_id, f"HTTP status {answer.status_code}")
                 found[resource] = _samples(answer.json(), unit)
             return found
+    # No JSON is an error of requests' own, and of reading too.
+    except (AttributeError, IndexError, KeyError, TypeError, requests.JSONDecodeError) as error:
+        raise _unreadable(server_id, error) from error
     except requests.RequestException as error:
-        # The message may name addresses, which are nothing for users.
-        LOG.warning("Prometheus does not answer a query for %s: %s", server_id, error)
-        raise PrometheusError(_("Prometheus does not answer.")) from error
-    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
-        LOG.warning("An answer of Prometheus for %s cannot be read: %r", server_id, error)
-        raise PrometheusError(_("The answer of Prometheus cannot be read.")) from error
+        # The URL may have a password.
+        raise _failed(server_id, str(error).replace(url.rstrip("/"), "prometheus_url")) from error
+    except ValueError as error:
+        raise _unreadable(server_id, error) from error
+
+
+def _failed(server_id: str, why: str) -> PrometheusError:
+    """Log why there is no answer, which is nothing for users, and return the error for them."""
+    LOG.warning("Prometheus does not answer a query for %s: %s", server_id, why)
+    return PrometheusError(_("Prometheus does not answer."))
+
+
+def _unreadable(server_id: str, error: Exception) -> PrometheusError:
+    LOG.warning("An answer of Prometheus for %s cannot be read: %r", server_id, error)
+    return PrometheusError(_("The answer of Prometheus cannot be read."))
 
 
 def _selector(server_id: str, project_id: str) -> str:

@@ -5,6 +5,7 @@ import time
 from typing import Any
 from unittest import mock
 
+import requests_mock
 from django.test import override_settings
 from django.urls import reverse
 from openstack_dashboard.dashboards.project.instances import tabs
@@ -12,6 +13,7 @@ from requests.exceptions import ConnectionError, ConnectTimeout, ReadTimeout
 
 from nova_xloud.client import Status
 from tests.dashboard.cloud import SERVER, TestCase, sample
+from xloud_dashboard import prometheus
 from xloud_dashboard.install.links import PACKAGE
 from xloud_dashboard.size import readings
 
@@ -219,6 +221,26 @@ class PrometheusTests(PastTestCase):
             with self.subTest(answer):
                 self.cloud.answers["GET", "/query_range"] = [answer, good]
                 self.assertIn("The answer of Prometheus cannot be read.", self.text(self.past()))
+
+    def test_answer_that_is_no_json_leaves_the_page_whole(self) -> None:
+        with requests_mock.Mocker() as mocker:
+            mocker.get(requests_mock.ANY, text="<html>")
+            with self.assertRaises(prometheus.PrometheusError) as caught:
+                prometheus.samples("http://p", SERVER, "p1", 0, 60)
+        self.assertEqual(str(caught.exception), "The answer of Prometheus cannot be read.")
+
+    def test_password_of_the_address_is_in_no_log(self) -> None:
+        for host, answer in (("p", 500), ("p", ConnectTimeout()), ("p", matrix()), (".p", 500)):
+            url = f"http://user:secret@{host}:9090/"
+            self.cloud.answers["GET", "/query_range"] = answer
+            with (
+                self.subTest(url=url, answer=answer),
+                self.settings(XLOUD_DASHBOARD={"prometheus_url": url}),
+                self.assertLogs("xloud_dashboard", "DEBUG") as logs,
+            ):
+                prometheus.LOG.debug("asked")
+                self.past()
+                self.assertNotIn("secret", " ".join(logs.output))
 
     def test_prometheus_is_not_waited_for_long(self) -> None:
         self.past()
