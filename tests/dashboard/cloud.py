@@ -14,6 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import requests_mock
 from openstack.exceptions import SDKException
+from openstack_auth import policy as horizons_rules
 from openstack_dashboard.test import helpers
 
 SAMPLES = Path(__file__).resolve().parents[2] / "docs" / "api_samples"
@@ -170,6 +171,11 @@ class TestCase(helpers.TestCase):
         from openstack_auth import utils
 
         self.request.user = utils.get_user(self.request)
+
+    def load_rules_again(self) -> None:
+        """Horizon has the rules of the settings that a test has changed, until the test ends."""
+        horizons_rules.reset()
+        self.addCleanup(horizons_rules.reset)
 
     def text(self, response: Any) -> str:
         """What a browser shows of a page, without tags, in one line."""

@@ -144,5 +144,6 @@ class ElasticServersTests(TestCase):
 
     @override_settings(DEFAULT_POLICY_FILES={"compute": "default_policies/nova.yaml"})
     def test_without_the_rules_there_is_no_panel(self) -> None:
+        self.load_rules_again()
         panel = horizon.get_dashboard("project").get_panel("elastic_servers")
         self.assertFalse(panel.allowed({"request": self.request}))

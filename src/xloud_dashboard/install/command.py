@@ -155,11 +155,10 @@ def _not_loaded(probe: Probe) -> Iterator[str]:
             "Horizon does not load the plugin: it logs why; a later file of local/enabled may "
             "switch it off"
         )
-    if not probe.has_policies:
+    if probe.policies_error:
         yield (
             "Horizon does not have the rules of nova-xloud, so the pages offer nothing that would "
-            "change a server: DEFAULT_POLICY_FILES and POLICY_FILES need the key 'xloud', and a "
-            "later file of local_settings.d may have removed it"
+            f"change a server: {probe.policies_error}"
         )
     if probe.settings_error:
         yield probe.settings_error

@@ -92,7 +92,7 @@ class Probe:
     """What Horizon's settings say.
 
     :ivar is_enabled: whether Horizon has found the plugin
-    :ivar has_policies: whether Horizon has the rules of nova-xloud
+    :ivar policies_error: why Horizon does not have the rules of nova-xloud; empty if it has them
     :ivar settings_error: what is wrong with the setting ``XLOUD_DASHBOARD``; empty if nothing is
     :ivar static_root: the folder from which the web server serves static files
     :ivar is_offline: whether bundles of scripts and styles are made beforehand
@@ -101,7 +101,7 @@ class Probe:
     """
 
     is_enabled: bool
-    has_policies: bool
+    policies_error: str
     settings_error: str
     static_root: str
     is_offline: bool

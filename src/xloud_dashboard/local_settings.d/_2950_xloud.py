@@ -11,7 +11,10 @@ import os as _os
 
 import xloud_dashboard as _xloud_dashboard
 
-POLICY_FILES = {"xloud": "xloud_policy.yaml"} | dict(POLICY_FILES)
+POLICY_FILES = dict(POLICY_FILES)
+# The last one: Horizon loads the rules in this order, and some faults of a file, such as a list in
+# place of names, end the loading. So they leave the rules of Horizon's other services as they are.
+POLICY_FILES["xloud"] = POLICY_FILES.pop("xloud", "xloud_policy.yaml")
 DEFAULT_POLICY_FILES = dict(DEFAULT_POLICY_FILES) | {
     "xloud": _os.path.join(_os.path.dirname(_xloud_dashboard.__file__), "policies", "xloud.yaml")
 }
