@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from xloud_dashboard.install.horizon import Horizon, Probe
-from xloud_dashboard.install.links import PACKAGE, wanted
+from xloud_dashboard.install.links import PACKAGE, unlink, wanted
 
 FILES = PACKAGE / "static"
 # A string of the plugin's script, which is in a bundle that has the script.
@@ -27,8 +27,12 @@ COMPRESS = ("-m", "django", "compress", "--force")
 def build(horizon: Horizon, probe: Probe) -> Iterator[str]:
     """Run the static steps that ``horizon`` needs, and yield what each has done.
 
-    :raises InstallError: a step failed
+    :raises InstallError: a step failed, or a file cannot be removed
     """
+    # collectstatic leaves a copy that is newer than its file, as after a downgrade.
+    for path, copy in _copies(probe):
+        if copy.is_file() and not _is_same(path, copy):
+            unlink(copy)
     horizon.run(*COLLECT)
     yield f"copied static files to {probe.static_root} (collectstatic)"
     if probe.is_offline:
@@ -40,15 +44,24 @@ def build(horizon: Horizon, probe: Probe) -> Iterator[str]:
 
 def stale(horizon: Horizon, probe: Probe) -> Iterator[str]:
     """Yield what browsers would get too old or not at all, in sentences."""
-    files = [path for path in FILES.rglob("*") if path.is_file()]
-    copies = {path: Path(probe.static_root) / path.relative_to(FILES) for path in files}
-    for path, copy in copies.items():
+    copies = _copies(probe)
+    for path, copy in copies:
         if not copy.is_file():
             yield f"{copy} is missing"
-        elif copy.read_bytes() != path.read_bytes():
+        elif not _is_same(path, copy):
             yield f"{copy} is not the file of this version"
-    if probe.is_offline and files:
-        yield from _stale_manifest(horizon, Path(probe.manifest), copies.values())
+    if probe.is_offline and copies:
+        yield from _stale_manifest(horizon, Path(probe.manifest), [copy for _, copy in copies])
+
+
+def _copies(probe: Probe) -> list[tuple[Path, Path]]:
+    """Return each static file of the plugin, with the place of its copy."""
+    root = Path(probe.static_root)
+    return [(path, root / path.relative_to(FILES)) for path in FILES.rglob("*") if path.is_file()]
+
+
+def _is_same(path: Path, copy: Path) -> bool:
+    return copy.read_bytes() == path.read_bytes()
 
 
 def _stale_manifest(horizon: Horizon, manifest: Path, copies: Iterable[Path]) -> Iterator[str]:
