@@ -45,6 +45,8 @@ XLOUD_DASHBOARD = {xloud!r}
 def start(lab: Layout) -> str:
     """Start the dashboard unless it runs and is up to date, and return its address.
 
+    If a Prometheus of the lab runs (:mod:`lab.monitoring`), the pages have charts of the last hour.
+
     :raises LabError: a step of its set-up failed, or it does not answer
     """
     progress = Progress()
@@ -109,7 +111,8 @@ def _environment() -> Path:
 def _configure(lab: Layout, venv: Path) -> None:
     state = _state(lab)
     (state / "sessions").mkdir(parents=True, exist_ok=True)
-    xloud: dict[str, object] = {}
+    has_past = "prometheus" in processes.running(lab)
+    xloud = {"prometheus_url": lab.url("prometheus")} if has_past else {}
     text = SETTINGS.format(state=str(state), keystone=lab.url("keystone", "/v3"), xloud=xloud)
     config.write_text(_settings(venv), text)
 

@@ -6,7 +6,7 @@ The servers stay, and the dashboard too. Everything it prints can be done by mou
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from lab import by_hand, contents, dashboard
+from lab import by_hand, contents, dashboard, monitoring, processes
 from lab.cloud import Cloud, Size
 from lab.layout import Layout
 from lab.progress import Progress
@@ -41,10 +41,15 @@ SERVERS: Sequence[Shown] = (
 
 
 def run(lab: Layout) -> int:
-    """Start the dashboard, make the servers that are not there, and say where to look."""
+    """Start Prometheus and the dashboard, make the servers, and say where to look.
+
+    A server that is there from the last time stays as it is.
+    """
+    progress = Progress()
+    with progress.step("prometheus, for the charts of the last hour"):
+        processes.start(lab, [monitoring.daemon(lab)])
     address = dashboard.start(lab)
     cloud = Cloud(lab)
-    progress = Progress()
     ids = {}
     for shown in SERVERS:
         with progress.step(f"server {shown.name}") as step:

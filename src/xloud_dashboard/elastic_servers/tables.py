@@ -26,8 +26,6 @@ class ToSize(tables.BatchAction):
     A server that the API refuses to adjust does not stop the others: it is named with the reason.
     """
 
-    # Horizon asks before it does such an action, and shows the text with it.
-    action_type = "danger"
     help_text = _("Each server is adjusted while it runs. Those that are refused do not change.")
 
     def size_of(self, request: Any, server: RecordedServer) -> Size | None:
@@ -73,6 +71,8 @@ class ToMinimum(ToSize):
     """Adjusts servers to their minimums."""
 
     name = "to_minimum"
+    # Horizon asks before it does such an action, with the names of the servers and the text.
+    action_type = "danger"
 
     @staticmethod
     def action_present(count: int) -> Any:
