@@ -9,9 +9,10 @@ from tests.dashboard.cloud import OTHER_SERVER, TestCase, two_servers
 
 
 def hypervisors() -> list[dict[str, Any]]:
-    """Two hosts of Nova's list; one has no server."""
+    """Two hosts of Nova's list; one has no server, the other more vCPUs in use than it has."""
+    used = {"vcpus_used": 7, "memory_mb_used": 1024}
     return [
-        {"service": {"host": name}, "vcpus": vcpus, "memory_mb": 1536}
+        {"service": {"host": name}, "vcpus": vcpus, "memory_mb": 1536} | used
         for name, vcpus in (("host1", 6), ("host2", 8))
     ]
 
@@ -33,10 +34,17 @@ class ElasticHostsTests(TestCase):
     def test_host_shows_what_is_claimed_and_promised_beyond_its_end(self) -> None:
         said = self.text(self.client.get(self.URL))
         self.assertIn(
-            "claimed 7 vCPUs promised 8 vCPUs the host has 6 vCPUs promised beyond its end 2 vCPUs",
+            "claimed 7 vCPUs promised 8 vCPUs the host has 6 vCPUs of it used 7 vCPUs "
+            "free 0 vCPUs promised beyond its end 2 vCPUs",
             said,
         )
         self.assertIn("claimed 1536 MiB promised 2048 MiB the host has 1536 MiB", said)
+
+    def test_host_shows_what_nova_counts_as_used_and_what_is_free(self) -> None:
+        said = self.text(self.client.get(self.URL))
+        self.assertIn("of it used 1024 MiB free 512 MiB", said)
+        self.cloud.answers["GET", "/os-hypervisors/detail"] = 403
+        self.assertNotIn("free 512 MiB", self.text(self.client.get(self.URL)))
 
     def test_servers_that_refuse_are_named_with_the_reason(self) -> None:
         answer = self.client.get(self.URL)

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from nova_xloud.client import RecordedServer, Size
+from xloud_dashboard.elastic_hosts.hypervisors import Hypervisor
 from xloud_dashboard.size import words
 from xloud_dashboard.size.totals import Totals
 
@@ -20,12 +21,14 @@ class Scale:
     """One resource of a host, as a bar that is as long as the larger of what is there and promised.
 
     :ivar physical: what the host has, as Nova tells; None if Nova did not tell
+    :ivar used: what Nova counts as used of that; None if Nova did not tell
     :ivar claimed: what is claimed for its servers
     :ivar promised: what its servers could have: the sizes of their flavors
     """
 
     unit: str
     physical: int | None
+    used: int | None
     claimed: int
     promised: int
 
@@ -33,6 +36,13 @@ class Scale:
     def beyond(self) -> int:
         """How much more is promised than the host has; 0 if it is not more, or not known."""
         return max(0, self.promised - self.physical) if self.physical is not None else 0
+
+    @property
+    def free(self) -> int | None:
+        """How much of what the host has is not used; None if Nova did not tell."""
+        if self.physical is None or self.used is None:
+            return None
+        return max(0, self.physical - self.used)
 
     def _part(self, value: int) -> str:
         longest = max(self.promised, self.claimed, self.physical or 0)
@@ -58,13 +68,13 @@ class Scale:
 class Host:
     """A compute host with the servers on it.
 
-    :ivar physical: what the host has; None if Nova did not tell
+    :ivar told: what Nova's list tells of the host; None if Nova did not tell
     :ivar wrong: the servers of which something is not as it should be, each with the reason codes
     :ivar freeing: the servers that would free most memory if they had their minimums, those first
     """
 
     name: str
-    physical: Size | None
+    told: Hypervisor | None
     totals: Totals
     wrong: tuple[tuple[RecordedServer, tuple[str, ...]], ...]
     freeing: tuple[RecordedServer, ...]
@@ -72,40 +82,36 @@ class Host:
     @property
     def scales(self) -> tuple[Scale, Scale]:
         """The bars of vCPUs and memory."""
-        physical, totals = self.physical, self.totals
-        return (
-            Scale(
-                "vCPUs",
-                physical.vcpus if physical else None,
-                totals.reserved.vcpus,
-                totals.maximum.vcpus,
-            ),
-            Scale(
-                "MiB",
-                physical.memory_mb if physical else None,
-                totals.reserved.memory_mb,
-                totals.maximum.memory_mb,
-            ),
+        return self._scale("vCPUs", "vcpus"), self._scale("MiB", "memory_mb")
+
+    def _scale(self, unit: str, resource: str) -> Scale:
+        told, totals = self.told, self.totals
+        return Scale(
+            unit,
+            physical=getattr(told.has, resource) if told else None,
+            used=getattr(told.used, resource) if told else None,
+            claimed=getattr(totals.reserved, resource),
+            promised=getattr(totals.maximum, resource),
         )
 
 
-def hosts_of(servers: Iterable[RecordedServer], physical: Mapping[str, Size]) -> list[Host]:
+def hosts_of(servers: Iterable[RecordedServer], told: Mapping[str, Hypervisor]) -> list[Host]:
     """Return all hosts by name, those without a server too.
 
-    :param physical: what Nova tells that hosts have, by the hosts' names
+    :param told: what Nova's list tells of hosts, by the hosts' names
     """
     on: defaultdict[str, list[RecordedServer]] = defaultdict(list)
     for server in servers:
         if server.host is not None:
             on[server.host].append(server)
-    return [_host(name, physical.get(name), on[name]) for name in sorted({*on, *physical})]
+    return [_host(name, told.get(name), on[name]) for name in sorted({*on, *told})]
 
 
-def _host(name: str, physical: Size | None, servers: list[RecordedServer]) -> Host:
+def _host(name: str, told: Hypervisor | None, servers: list[RecordedServer]) -> Host:
     freeing = sorted(servers, key=lambda one: Totals.of([one]).gain.memory_mb, reverse=True)
     return Host(
         name=name,
-        physical=physical,
+        told=told,
         totals=Totals.of(servers),
         wrong=tuple((one, codes) for one in servers if (codes := _wrong(one))),
         freeing=tuple(one for one in freeing if Totals.of([one]).gain != Size(0, 0))[:_MOST_NAMED],

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -17,8 +18,20 @@ PATH = "/os-hypervisors/detail"
 _MICROVERSION = "2.87"
 
 
-def sizes(compute: Any) -> dict[str, Size] | None:
-    """Return what each compute host has, by its name; None if the user may not see it.
+@dataclass(frozen=True)
+class Hypervisor:
+    """A compute host in Nova's list.
+
+    :ivar has: what is there
+    :ivar used: what Nova counts as used, by all servers there and by the host reserve
+    """
+
+    has: Size
+    used: Size
+
+
+def sizes(compute: Any) -> dict[str, Hypervisor] | None:
+    """Return what Nova tells of each compute host, by its name; None if the user may not see it.
 
     Nova answers in pages, each of which is one request.
 
@@ -26,7 +39,7 @@ def sizes(compute: Any) -> dict[str, Size] | None:
     :raises openstack.exceptions.SDKException: Nova does not answer, or with an error
     :raises nova_xloud.client.errors.UnreadableAnswer: the answer has another form than Nova's
     """
-    found: dict[str, Size] = {}
+    found: dict[str, Hypervisor] = {}
     query: dict[str, str] = {}
     markers: set[str | None] = {None}
     while True:
@@ -37,7 +50,9 @@ def sizes(compute: Any) -> dict[str, Size] | None:
         with understood(PATH):
             body = answer.json()
             for one in body["hypervisors"]:
-                found[text(one["service"]["host"])] = size(one["vcpus"], one["memory_mb"])
+                has = size(one["vcpus"], one["memory_mb"])
+                used = size(one["vcpus_used"], one["memory_mb_used"])
+                found[text(one["service"]["host"])] = Hypervisor(has, used)
             links = body.get("hypervisors_links", ())
             following = [one["href"] for one in links if one["rel"] == "next"]
             # The href may name an address of nova-api that Horizon does not reach.
