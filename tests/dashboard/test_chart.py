@@ -68,7 +68,7 @@ class ChartTests(unittest.TestCase):
         self.assertEqual([mark.x for mark in told.marks], ["200.0", "500.0"])
         self.assertEqual(
             told.marks[0].text,
-            "1970-01-01T00:20:00Z: 1 vCPUs, 512 MiB to 3 vCPUs, 768 MiB, converged",
+            "1970-01-01T00:20:00Z: 1 vCPU, 512 MiB to 3 vCPUs, 768 MiB, converged",
         )
 
     def test_words_say_what_the_picture_shows(self) -> None:
@@ -79,6 +79,6 @@ class ChartTests(unittest.TestCase):
         self.assertEqual(
             told.in_words,
             "vCPUs from 00:16 UTC to 00:33 UTC: maximum always 4; claimed from 1 to 3, last 2 "
-            "vCPUs. Adjustments: 1970-01-01T00:20:00Z: 1 vCPUs, 512 MiB to 3 vCPUs, 768 MiB, "
+            "vCPUs. Adjustments: 1970-01-01T00:20:00Z: 1 vCPU, 512 MiB to 3 vCPUs, 768 MiB, "
             "converged.",
         )

@@ -64,7 +64,7 @@ class ElasticHostsTests(TestCase):
     def test_servers_are_named_that_would_free_most(self) -> None:
         said = self.text(self.client.get(self.URL))
         self.assertIn("5 vCPUs, 512 MiB would be free if all had their minimums", said)
-        self.assertIn("web1 : 3 vCPUs, 768 MiB claimed, minimum 1 vCPUs, 512 MiB", said)
+        self.assertIn("web1 : 3 vCPUs, 768 MiB claimed, minimum 1 vCPU, 512 MiB", said)
 
     def test_host_without_a_server_is_there(self) -> None:
         self.assertIn("host2 0 servers", self.text(self.client.get(self.URL)))

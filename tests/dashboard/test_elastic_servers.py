@@ -98,7 +98,7 @@ class ElasticServersTests(TestCase):
         said = self.text(self.act("to_minimum", SERVER, OTHER_SERVER))
         asked = {"current_vcpus": 1, "current_memory_mb": 512}
         self.assertEqual(self.cloud.posted("/os-xloud-adjust/"), [asked, asked])
-        self.assertIn("Admitted: web1 (1 vCPUs, 512 MiB); db1 (1 vCPUs, 512 MiB)", said)
+        self.assertIn("Admitted: web1 (1 vCPU, 512 MiB); db1 (1 vCPU, 512 MiB)", said)
 
     def test_refused_server_is_named_with_the_reason(self) -> None:
         self.cloud.answers["POST", "/os-xloud-adjust"] = "refused-locked-resp"
@@ -112,7 +112,7 @@ class ElasticServersTests(TestCase):
         said = self.text(self.act("to_minimum", SERVER, gone, OTHER_SERVER))
         self.assertEqual(len(self.cloud.posted("/os-xloud-adjust/")), 2)
         self.assertIn(f"Not adjusted, because it is not in the list: {gone}", said)
-        self.assertIn("Admitted: web1 (1 vCPUs, 512 MiB); db1 (1 vCPUs, 512 MiB)", said)
+        self.assertIn("Admitted: web1 (1 vCPU, 512 MiB); db1 (1 vCPU, 512 MiB)", said)
 
     def test_selected_server_is_adjusted_as_its_host_recommends(self) -> None:
         self.cloud.answers["GET", "/xloud-status"] = recommending()

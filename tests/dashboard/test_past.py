@@ -167,7 +167,7 @@ class PrometheusTests(PastTestCase):
         self.cloud.answers["GET", "/xloud-history"] = history
         page = self.past()
         self.assertIn('<line class="xloud-mark" x1="916.7" x2="916.7"', page)
-        self.assertIn("1 vCPUs, 512 MiB to 3 vCPUs, 768 MiB, converged</title>", page)
+        self.assertIn("1 vCPU, 512 MiB to 3 vCPUs, 768 MiB, converged</title>", page)
 
     def test_readings_that_a_page_sends_are_not_drawn(self) -> None:
         self.cloud.answers["GET", "/query_range"] = [matrix(), matrix()]

@@ -108,7 +108,7 @@ class SizeTabTests(TestCase):
     def test_history_has_both_sizes_who_and_how_it_ended(self) -> None:
         said = self.text(self.rendered())
         self.assertIn(
-            "2026-11-25T04:00:00Z 1 vCPUs, 512 MiB 3 vCPUs, 768 MiB converged admin req-4c9b5e1a",
+            "2026-11-25T04:00:00Z 1 vCPU, 512 MiB 3 vCPUs, 768 MiB converged admin req-4c9b5e1a",
             said,
         )
 

@@ -155,7 +155,7 @@ class Waiting(ClientTestCase):
         ended = self.adjust(self.server["name"], "--memory", "512", "--wait", "-f", "json")
         assert ended.code == 5, ended
         assert "xloud.guest_refused.memory_not_reached" in ended.err
-        assert "1 vCPUs, 1024 MiB are claimed for the server" in ended.err
+        assert "1 vCPU, 1024 MiB are claimed for the server" in ended.err
         assert "nova-xloud tries again" in ended.err
         assert ended.json["outcome"] == "guest refused"
         assert ended.json["memory_mb"] == {

@@ -146,7 +146,7 @@ class Broken(InvariantsTestCase):
         record.memory_mb = 1024
         record.save()
         (finding,) = self._broken("columns_differ")
-        assert "1 vCPUs, 1024 MiB" in finding["what"]
+        assert "1 vCPU, 1024 MiB" in finding["what"]
 
     def test_desired_out_of_bounds(self):
         self._desire(persisted=Size(1, 400))

@@ -6,6 +6,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from nova_xloud.core.size import of_vcpus
+
 
 def step(told: Mapping[str, Any]) -> str:
     """Return a step of a plan in words.
@@ -39,5 +41,6 @@ def step(told: Mapping[str, Any]) -> str:
 
 def sizes(told: Mapping[str, Any]) -> str:
     """Return the sizes of an answer in words: ``3 vCPUs, 768 MiB``, or one of the two."""
-    units = {"vcpus": "vCPUs", "memory_mb": "MiB"}
-    return ", ".join(f"{told[name]} {unit}" for name, unit in units.items() if name in told)
+    vcpus = of_vcpus(told["vcpus"]) if "vcpus" in told else ""
+    memory = f"{told['memory_mb']} MiB" if "memory_mb" in told else ""
+    return ", ".join(filter(None, (vcpus, memory)))

@@ -14,7 +14,7 @@ from typing import Any
 from nova_xloud.client.values import integer, integer_or_none, size, text, text_or_none, truth
 from nova_xloud.core.instance.conditions import CONVERGED
 from nova_xloud.core.instance.lifecycle import Condition
-from nova_xloud.core.size import Observed, Size
+from nova_xloud.core.size import Observed, Size, of_vcpus
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class Adjustment:
         return self.vcpus in (None, desired.vcpus) and self.memory_mb in (None, desired.memory_mb)
 
     def __str__(self) -> str:
-        vcpus = f"{self.vcpus} vCPUs" if self.vcpus is not None else ""
+        vcpus = of_vcpus(self.vcpus) if self.vcpus is not None else ""
         memory = f"{self.memory_mb} MiB" if self.memory_mb is not None else ""
         mode = f"autoscale {self.autoscale}" if self.autoscale is not None else ""
         return ", ".join(filter(None, (vcpus, memory, mode)))

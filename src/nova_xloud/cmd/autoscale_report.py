@@ -14,7 +14,7 @@ from typing import Any
 from nova_xloud.backtest.journals import Journal, JournalError, journal_at
 from nova_xloud.backtest.recommended import Evidence, ServerReport, reports
 from nova_xloud.cmd import command
-from nova_xloud.core.size import Size
+from nova_xloud.core.size import Size, of_vcpus
 from nova_xloud.printable import one_line
 
 WRONG = 2
@@ -138,7 +138,7 @@ def _as_table(found: Sequence[ServerReport]) -> str:
     parts = [_paragraph(report) for report in found]
     freed = _freed(found)
     count = "1 server" if len(found) == 1 else f"{len(found)} servers"
-    parts.append(f"{count}; this would free {freed.vcpus} vCPUs and {freed.memory_mb} MiB")
+    parts.append(f"{count}; this would free {of_vcpus(freed.vcpus)} and {freed.memory_mb} MiB")
     return "\n\n".join(parts)
 
 

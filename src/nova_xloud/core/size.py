@@ -22,7 +22,12 @@ class Size:
         return self.vcpus >= other.vcpus and self.memory_mb >= other.memory_mb
 
     def __str__(self) -> str:
-        return f"{self.vcpus} vCPUs, {self.memory_mb} MiB"
+        return f"{of_vcpus(self.vcpus)}, {self.memory_mb} MiB"
+
+
+def of_vcpus(count: int) -> str:
+    """Return a number of vCPUs in words: ``1 vCPU``, ``3 vCPUs``."""
+    return f"{count} vCPU" if count == 1 else f"{count} vCPUs"
 
 
 @dataclass(frozen=True, slots=True)

@@ -118,7 +118,7 @@ def test_wrap(text: str, width: int, lines: list[str]) -> None:
     ("step", "words"),
     [
         (steps.Claim(Size(3, 768)), "claim 3 vCPUs, 768 MiB"),
-        (steps.Release(Size(1, 512)), "release what is claimed beyond 1 vCPUs, 512 MiB"),
+        (steps.Release(Size(1, 512)), "release what is claimed beyond 1 vCPU, 512 MiB"),
         (steps.SetMemory(640), "set the guest's memory to 640 MiB"),
         (steps.SetVcpus(2), "set the guest's vCPUs to 2"),
         (steps.SetOnline(2), "bring 2 CPUs online in the guest, through the guest's agent"),

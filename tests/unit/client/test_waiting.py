@@ -69,11 +69,11 @@ def test_it_is_reached(seen: Status) -> None:
 @pytest.mark.parametrize(
     ("seen", "kind", "words"),
     [
-        (REFUSED, errors.GuestRefused, f"{FLOOR}: why; the guest has 1 vCPUs, 512 MiB; 3 vCPUs"),
+        (REFUSED, errors.GuestRefused, f"{FLOOR}: why; the guest has 1 vCPU, 512 MiB; 3 vCPUs"),
         (
             FAILED,
             errors.AdjustmentFailed,
-            "xloud.placement_unavailable: away; the guest has 1 vCPUs",
+            "xloud.placement_unavailable: away; the guest has 1 vCPU",
         ),
         (OTHERS, errors.Superseded, "desired size is now 2 vCPUs, 512 MiB, and no longer 3 vCPUs"),
         (RESTARTED, errors.Superseded, "or it was restarted"),

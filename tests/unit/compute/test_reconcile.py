@@ -107,7 +107,7 @@ REASONS = {
     "stopped": (_stopped, "a size was asked for only until then"),
     "reserved": (reserved_too_much, "8 vCPUs, 4096 MiB are reserved"),
     "reserved and recorded": (claimed_too_much, "8 vCPUs, 4096 MiB are reserved and should be"),
-    "recorded": (recorded_too_little, "1 vCPUs, 512 MiB are recorded"),
+    "recorded": (recorded_too_little, "1 vCPU, 512 MiB are recorded"),
     "condition recorded": (_condition_recorded, "the condition CpusNotOnline is recorded"),
     "vCPUs": (vcpu_missing, "the guest has 5 vCPUs"),
     "memory": (balloon_moved, "the guest has 2000 MiB"),

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from nova_xloud.core.checks.finding import Finding
 from nova_xloud.core.instance.desired import Desired
 from nova_xloud.core.instance.state import must_be_claimed
-from nova_xloud.core.size import Size
+from nova_xloud.core.size import Size, of_vcpus
 from nova_xloud.core.sizing import allocation
 from nova_xloud.core.sizing.allocation import allocated_size
 from nova_xloud.core.sizing.bounds import MEMORY, VCPUS, FlavorFacts, HostFacts, bounds_of
@@ -179,7 +179,7 @@ def _held_within(instance: ElasticInstance, reserved: Size) -> Iterator[Finding]
             yield _about(instance, "guest_unknown", what, note=True)
         return
     if guest.held.vcpus > reserved.vcpus:
-        what = f"it holds {guest.held.vcpus} vCPUs, and {reserved.vcpus} are reserved for it"
+        what = f"it holds {of_vcpus(guest.held.vcpus)}, and {reserved.vcpus} are reserved for it"
         yield _about(instance, "reserved_below_held", what, resource=VCPUS)
     if guest.held.memory_mb > reserved.memory_mb:
         what = f"it holds {guest.held.memory_mb} MiB, and {reserved.memory_mb} are reserved for it"

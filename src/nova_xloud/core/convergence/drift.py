@@ -27,7 +27,7 @@ from nova_xloud.core.instance.conditions import RESERVED_TOO_LITTLE
 from nova_xloud.core.instance.desired import Desired
 from nova_xloud.core.instance.guest import DomainStats
 from nova_xloud.core.instance.state import NOTHING, must_be_claimed
-from nova_xloud.core.size import Size
+from nova_xloud.core.size import Size, of_vcpus
 
 TOO_LITTLE = "reserved_too_little"
 DEFINITION = "definition"
@@ -192,7 +192,7 @@ def _must_be_claimed(stats: DomainStats | None, *, booting: bool) -> Size:
 
 def _size_drift(target: Size, stats: DomainStats, *, booting: bool) -> Drift | None:
     if stats.vcpus != target.vcpus:
-        return Drift(VCPUS, f"the guest has {stats.vcpus} vCPUs and should have {target.vcpus}")
+        return Drift(VCPUS, f"the guest has {of_vcpus(stats.vcpus)} and should have {target.vcpus}")
     has = stats.held.memory_mb
     if has != target.memory_mb and not booting:
         return Drift(MEMORY, f"the guest has {has} MiB and should have {target.memory_mb}")

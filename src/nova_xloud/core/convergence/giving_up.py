@@ -21,7 +21,7 @@ from nova_xloud.core.instance import history
 from nova_xloud.core.instance.desired import Desired
 from nova_xloud.core.instance.lifecycle import GAVE_UP, Condition
 from nova_xloud.core.instance.state import InstanceState
-from nova_xloud.core.size import Size
+from nova_xloud.core.size import Size, of_vcpus
 
 _REFUSED = "xloud.guest_refused."
 _GAVE_UP = "xloud.gave_up."
@@ -133,7 +133,7 @@ def _less_at_next_start(state: InstanceState) -> str:
     held, persisted = state.held, state.desired.persisted
     parts = []
     if persisted.vcpus < held.vcpus:
-        parts.append(f"{persisted.vcpus} vCPUs")
+        parts.append(of_vcpus(persisted.vcpus))
     if persisted.memory_mb < held.memory_mb:
         parts.append(f"{persisted.memory_mb} MiB")
     return ", ".join(parts)

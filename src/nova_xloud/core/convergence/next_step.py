@@ -34,7 +34,7 @@ from nova_xloud.core.convergence.steps import (
 )
 from nova_xloud.core.instance.guest import DomainReading
 from nova_xloud.core.instance.state import InstanceState
-from nova_xloud.core.size import Size
+from nova_xloud.core.size import Size, of_vcpus
 
 
 def next_step(state: InstanceState, run: RunState, limits: Limits = DEFAULTS) -> Step:
@@ -176,7 +176,7 @@ def _add(target: int, state: InstanceState, guest: DomainReading, run: RunState)
         return Stuck(
             "xloud.guest_refused.removal_unsettled",
             f"vCPUs that were to be removed are still plugged, and adding one now could crash the "
-            f"guest; the guest has {guest.vcpus} vCPUs until the instance is hard rebooted, or "
+            f"guest; the guest has {of_vcpus(guest.vcpus)} until the instance is hard rebooted, or "
             f"stopped and started",
         )
     if state.reserved.vcpus < target:

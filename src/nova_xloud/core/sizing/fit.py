@@ -9,7 +9,7 @@ the guest must not need more than is claimed.
 
 from __future__ import annotations
 
-from nova_xloud.core.size import Size
+from nova_xloud.core.size import Size, of_vcpus
 from nova_xloud.core.sizing.allocation import PCPU, VCPU, cpu_resources
 from nova_xloud.core.sizing.bounds import MEMORY, VCPUS, Bounds, bounds_of
 from nova_xloud.core.sizing.facts import FlavorFacts
@@ -83,6 +83,6 @@ def _vcpu_refusal(claimed: Size, bounds: Bounds) -> str | None:
     if claimed.vcpus >= min(needed, most):
         return None
     return (
-        f"with this image {why}: the guest would have {min(needed, most)} vCPUs, and "
+        f"with this image {why}: the guest would have {of_vcpus(min(needed, most))}, and "
         f"{claimed.vcpus} are claimed for it"
     )

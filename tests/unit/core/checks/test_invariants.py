@@ -220,7 +220,7 @@ def test_a_finding_says_all_in_one_sentence() -> None:
         Snapshot((instance(recorded=Size(1, 1024)),), {HERE: node(instance_1=claim())})
     )
     assert finding.message == (
-        "instance instance-1 on host here: its columns in Nova's database have 1 vCPUs, 1024 MiB, "
+        "instance instance-1 on host here: its columns in Nova's database have 1 vCPU, 1024 MiB, "
         f"and 2 vCPUs, 1024 MiB are reserved for it. {FINDINGS['columns_differ'].advice}"
     )
 
