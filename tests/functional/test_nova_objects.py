@@ -7,6 +7,7 @@ from nova import context, objects
 from oslo_utils.fixture import uuidsentinel
 
 from nova_xloud.adapters import nova_objects
+from nova_xloud.seams import libvirt_driver
 
 
 def _instance(**fields):
@@ -29,3 +30,12 @@ def test_what_was_not_loaded_is_not_loaded_for_it():
     with mock.patch.object(objects.Instance, "obj_load_attr", load):
         assert not nova_objects.has_loaded_record(instance)
         assert nova_objects.has_record(instance)
+
+
+def test_unrescue_loads_nothing_of_a_stock_instance():
+    unrescue = mock.Mock()
+    instance = _instance()
+    with mock.patch.object(objects.Instance, "obj_load_attr") as load:
+        libvirt_driver.unrescue(unrescue, mock.sentinel.driver, mock.sentinel.context, instance)
+    load.assert_not_called()
+    unrescue.assert_called_once_with(mock.sentinel.driver, mock.sentinel.context, instance)

@@ -130,8 +130,11 @@ def unrescue(
     file may have another size than the desired one, for example because a live migration has
     written the live size into that definition. Side effect: the record of an elastic instance is
     updated as by :func:`guest_config`.
+
+    Nothing of another instance is loaded. Nova's compute manager has loaded the flavor by now, for
+    the notification ``unrescue.start``, and nova-api has sent ``system_metadata``.
     """
-    if nova_objects.is_elastic(instance):
+    if nova_objects.is_elastic_as_loaded(instance):
         size = _size_to_start_with(instance, nova_objects.facts_of_instance(instance))
         if size is not None:
             _resize_unrescue_xml(instance, size)
