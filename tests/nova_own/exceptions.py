@@ -28,6 +28,9 @@ class Exceptions:
 def parse(text: str, release: str, most: int = MOST) -> Exceptions:
     """Those of a release of Nova: an entry without ``releases`` is of all.
 
+    An entry for ``33.0`` is for 33.0.2 too.
+
+    :param release: such as ``33.0.2``
     :param most: how many entries there may be
     :raises ValueError: there are too many, or one has no reason
     """
@@ -41,6 +44,6 @@ def parse(text: str, release: str, most: int = MOST) -> Exceptions:
         {
             entry["test"]: entry["reason"]
             for entry in entries
-            if release in entry.get("releases", [release])
+            if any(f"{release}.".startswith(f"{one}.") for one in entry.get("releases", [release]))
         }
     )

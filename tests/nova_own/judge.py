@@ -76,6 +76,8 @@ def judge(task: Task, pytest: Pytest, exceptions: Exceptions) -> Result:
     # Of one that is listed a reason is known: it has not to be told from a flaky one.
     known = [one for one in suspects if one.name in exceptions.reasons]
     real, flaky = _again(task, pytest, [one for one in suspects if one not in known])
+    if among is not None:
+        flaky = _after_others(task, pytest, flaky, ours, stock)
     return _result(task, exceptions, ours, stock, known + real, flaky, time.monotonic() - began)
 
 
@@ -105,6 +107,22 @@ def _again(
         if tests
     }
     return settle(suspects, runs.get("ours", ()), runs.get("stock", ()))
+
+
+def _after_others(
+    task: Task, pytest: Pytest, flaky: list[Difference], ours: Run, stock: Run
+) -> list[Difference]:
+    """Leave out of ``flaky`` what does the same in stock Nova, after the others of its module.
+
+    In stock Nova it ran without the tests that passed with us, and one of those may be what it
+    fails after. ``stock`` gets the verdicts of those that are left out.
+    """
+    modules = {module(one.name) for one in flaky}
+    tests = {name for name in ours.verdicts if module(name) in modules}
+    run = _some(task, pytest, "stock", tests, "-modules")
+    same = [one for one in flaky if run.verdict(one.name) == one.ours]
+    stock.verdicts.update({one.name: one.ours for one in same})
+    return [one for one in flaky if one not in same]
 
 
 def _result(

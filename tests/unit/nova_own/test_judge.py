@@ -96,6 +96,29 @@ def test_stock_for_failures(judged):
     assert result.stock == {"failed": 1}
 
 
+FAILS_AFTER_ONE = Run({ONE: "passed", TWO: "failed"}, {TWO: "no"})
+PASSES = Run({ONE: "passed", TWO: "passed"})
+
+
+def _fails_after_one(**of_the_module):
+    alone = {f"{way}-again-{n}": PASSES for way in ("ours", "stock") for n in (1, 2, 3)}
+    return Played(FAILS_AFTER_ONE, PASSES, alone | of_the_module)
+
+
+def test_one_that_fails_after_another_in_stock_nova_too(judged):
+    played = _fails_after_one(**{"stock-modules": FAILS_AFTER_ONE})
+    result = judged(played, stock_for="failures")
+    assert played.asked["stock-modules"] == {ONE, TWO}
+    assert not result.flaky
+    assert result.stock == {"failed": 1}
+
+
+def test_one_that_fails_after_another_with_us_only_is_flaky(judged):
+    result = judged(_fails_after_one(), stock_for="failures")
+    assert [one.name for one in result.flaky] == [TWO]
+    assert result.stock == {"passed": 1}
+
+
 def test_a_module_that_cannot_be_imported_is_not_clean(judged):
     lost = Run({ONE: "passed"}, {}, frozenset({MODULE}))
     assert judged(Played(lost, lost)).uncollected == (MODULE,)

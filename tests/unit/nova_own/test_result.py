@@ -72,6 +72,11 @@ class TestExceptions:
         assert exceptions.parse(text, "34.0.0").reasons == {DIFFERENCE.name: "it must"}
         assert exceptions.parse(text, "33.0.0").reasons == {}
 
+    @pytest.mark.parametrize(("release", "listed"), [("33.0.2", True), ("33.01.0", False)])
+    def test_are_of_the_fixes_of_a_release_too(self, release, listed):
+        text = self.TEXT.replace("34.0.0", "33.0").format(DIFFERENCE.name, "it must")
+        assert bool(exceptions.parse(text, release).reasons) is listed
+
     def test_one_that_differs_no_longer_is_stale_where_its_module_ran(self):
         listed = exceptions.parse(self.TEXT.format(DIFFERENCE.name, "it must"), "34.0.0")
         assert listed.stale({MODULE}, set()) == [DIFFERENCE.name]
