@@ -37,6 +37,43 @@ class HostStatistics(MovesTestCase):
         self._has(1, 512)
         assert self._hypervisor("host1") == (1, 512)
 
+    def _in_the_sums(self):
+        """What the tracker's sums have now; they are made anew every minute only."""
+        (node,) = self.computes["host1"].manager.rt.compute_nodes.values()
+        return node.vcpus_used, node.memory_mb_used
+
+    def test_one_that_grew_leaves_the_sums_as_it_entered_them(self):
+        before = self._in_the_sums()
+        server = self._elastic(host="host1")
+        self._adjust(server, current_vcpus=3, current_memory_mb=768)
+        self._has(3, 768, server)
+        self._delete_server(server)
+        assert self._in_the_sums() == before
+
+    def test_one_that_shrank_leaves_the_sums_as_it_entered_them(self):
+        self._run_periodics()
+        before = self._in_the_sums()
+        server = self._elastic(host="host1")
+        self._adjust(server, current_vcpus=3, current_memory_mb=768)
+        self._has(3, 768, server)
+        self._run_periodics()
+        assert self._in_the_sums() == (before[0] + 3, before[1] + 768)
+        self._adjust(server, current_vcpus=1, current_memory_mb=512)
+        self._has(1, 512, server)
+        self._delete_server(server)
+        assert self._in_the_sums() == before
+
+    def test_what_one_was_counted_with_is_forgotten_once_it_has_left(self):
+        tracker = self.computes["host1"].manager.rt
+        self._run_periodics()
+        assert self.server["id"] in tracker._counted
+        self._resize_server(self.server, self._flavor(vcpus=6, memory_mb=2048))
+        self._confirm_resize(self.server)
+        assert self._host_of(self.server) == "host2"
+        other = self._elastic(host="host1")
+        self._run_periodics()
+        assert set(tracker._counted) == {other["id"]}
+
     def test_the_sum_over_all_hypervisors(self):
         self._run_periodics()
         self.admin_api.microversion = "2.87"

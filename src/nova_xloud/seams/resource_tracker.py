@@ -34,6 +34,12 @@ class XloudResourceTracker(resource_tracker.ResourceTracker):  # type: ignore[mi
     elastic nothing changes.
     """
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Make a tracker that counts no instance yet; the arguments are Nova's."""
+        super().__init__(*args, **kwargs)
+        # By the instance: the flavor and the size with which it is in the sums.
+        self._counted: dict[str, tuple[str, Size]] = {}
+
     def instance_claim(
         self, context: Any, instance: Any, nodename: str, *args: Any, **kwargs: Any
     ) -> Any:
@@ -92,9 +98,35 @@ class XloudResourceTracker(resource_tracker.ResourceTracker):  # type: ignore[mi
     def _get_usage_dict(self, object_or_dict: Any, instance: Any, **updates: Any) -> dict[str, Any]:
         usage: dict[str, Any] = super()._get_usage_dict(object_or_dict, instance, **updates)
         size = _used(object_or_dict, instance)
+        if size is not None and isinstance(object_or_dict, objects.Instance):
+            size = self._as_counted(object_or_dict, size)
         if size is not None:
             usage |= {"vcpus": size.vcpus, "memory_mb": size.memory_mb}
         return usage
+
+    def _as_counted(self, instance: Any, size: Size) -> Size:
+        """Return the size that an instance adds to the sums, or takes out of them when it goes.
+
+        It takes out what it has added: until the sums are made anew, they do not follow an
+        adjustment. Nova has an instance among the tracked ones when it adds it, and no more when it
+        takes it out. One with another flavor than when it was added was resized since, and Nova has
+        taken the old flavor out with the migration.
+
+        :param size: what the instance holds now
+        """
+        flavor = instance.flavor.flavorid
+        if instance.uuid in self.tracked_instances:
+            self._counted[instance.uuid] = flavor, size
+            self._forget_others()
+            return size
+        counted_flavor, counted = self._counted.pop(instance.uuid, (flavor, size))
+        return counted if counted_flavor == flavor else size
+
+    def _forget_others(self) -> None:
+        """Forget what instances were counted with that have left by a migration."""
+        tracked = self.tracked_instances
+        if len(self._counted) > len(tracked):
+            self._counted = {uuid: was for uuid, was in self._counted.items() if uuid in tracked}
 
 
 def host_facts(driver: Any) -> HostFacts:
