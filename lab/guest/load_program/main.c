@@ -78,10 +78,14 @@ static int worker_count(int with_memory_only)
 static int begin_worker(int has_memory)
 {
     struct worker *one = find_worker(0);
+    pid_t parent = getpid();
     pid_t pid = one ? fork() : -1;
 
     if (pid == 0) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
+        /* It says nothing of a parent that has ended before. */
+        if (getppid() != parent)
+            _exit(1);
         set_oom_score("500");
     }
     if (pid > 0)
