@@ -17,6 +17,7 @@ from nova.tests.functional.api.client import OpenStackApiException
 from oslo_utils.fixture import uuidsentinel as uuids
 
 from nova_xloud.compute.host import Host
+from nova_xloud.core.size import Size
 from tests.functional.clouds import GROWN, MovesTestCase
 from tests.functional.invariants import InvariantsTestCase
 
@@ -233,7 +234,7 @@ class ByHand(InvariantsTestCase):
     def test_a_definition_larger_than_the_claim(self, size):
         self._set_config(*size)
         (finding,) = self._broken("reserved_below_defined")
-        assert f"{size[0]} vCPUs, {size[1]} MiB" in finding["what"]
+        assert str(Size(*size)) in finding["what"]
         self.computes["host1"].manager.xloud.reconcile().join()
         self._wait(self._holds)
 
