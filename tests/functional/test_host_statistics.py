@@ -63,6 +63,16 @@ class HostStatistics(MovesTestCase):
         self._delete_server(server)
         assert self._in_the_sums() == before
 
+    def test_one_that_was_not_elastic_leaves_the_sums_as_it_entered_them(self):
+        self._run_periodics()
+        before = self._in_the_sums()
+        server = self._boot(self._flavor(vcpus=2, memory_mb=1024), host="host1")
+        assert self._in_the_sums() == (before[0] + 2, before[1] + 1024)
+        self._adjust(server, current_memory_mb=512)
+        self._has(2, 512, server)
+        self._delete_server(server)
+        assert self._in_the_sums() == before
+
     def test_what_one_was_counted_with_is_forgotten_once_it_has_left(self):
         tracker = self.computes["host1"].manager.rt
         self._run_periodics()

@@ -98,7 +98,8 @@ class XloudResourceTracker(resource_tracker.ResourceTracker):  # type: ignore[mi
     def _get_usage_dict(self, object_or_dict: Any, instance: Any, **updates: Any) -> dict[str, Any]:
         usage: dict[str, Any] = super()._get_usage_dict(object_or_dict, instance, **updates)
         size = _used(object_or_dict, instance)
-        if size is not None and isinstance(object_or_dict, objects.Instance):
+        if isinstance(object_or_dict, objects.Instance):
+            size = size or Size(usage["vcpus"], usage["memory_mb"])
             size = self._as_counted(object_or_dict, size)
         if size is not None:
             usage |= {"vcpus": size.vcpus, "memory_mb": size.memory_mb}
@@ -108,9 +109,10 @@ class XloudResourceTracker(resource_tracker.ResourceTracker):  # type: ignore[mi
         """Return the size that an instance adds to the sums, or takes out of them when it goes.
 
         It takes out what it has added: until the sums are made anew, they do not follow an
-        adjustment. Nova has an instance among the tracked ones when it adds it, and no more when it
-        takes it out. One with another flavor than when it was added was resized since, and Nova has
-        taken the old flavor out with the migration.
+        adjustment, not even the first one of an instance that was not elastic before. Nova has an
+        instance among the tracked ones when it adds it, and no more when it takes it out. One with
+        another flavor than when it was added was resized since, and Nova has taken the old flavor
+        out with the migration.
 
         :param size: what the instance holds now
         """
