@@ -66,11 +66,13 @@ class FakeCloud:
         changed by tests
     :ivar asked: the requests, as method, path, query and body
     :ivar timeouts: the different timeouts of the requests, in seconds
+    :ivar verified: by path, how the certificate of the last request was to be checked
     """
 
     def __init__(self, project_id: str) -> None:
         self.asked: list[tuple[str, str, dict[str, list[str]], Any]] = []
         self.timeouts: set[float | None] = set()
+        self.verified: dict[str, bool | str] = {}
         self.server = {"id": SERVER, "name": "web1", "tenant_id": project_id, "status": "ACTIVE"}
         self.answers: dict[tuple[str, str], Any] = {
             ("GET", "/xloud-status"): "status-resp",
@@ -92,6 +94,7 @@ class FakeCloud:
         path = urlsplit(request.url).path
         body = request.json() if request.body else None
         self.timeouts.add(request.timeout)
+        self.verified[path] = request.verify
         found = self._answer_to(request.method, path, body)
         found = found.pop(0) if isinstance(found, list) else found
         if isinstance(found, Exception):

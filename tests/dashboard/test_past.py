@@ -19,6 +19,7 @@ from xloud_dashboard.size import readings
 
 URL = reverse("horizon:project:elastic_servers:past", args=[SERVER])
 LIVE = reverse("horizon:project:elastic_servers:live", args=[SERVER])
+AJAX = {"HTTP_X_REQUESTED_WITH": "XMLHttpRequest"}
 NOW = 1764043500.0  # 2025-11-25T04:05:00Z
 WITH_PROMETHEUS = override_settings(XLOUD_DASHBOARD={"prometheus_url": "http://prometheus:9090/p/"})
 
@@ -47,7 +48,8 @@ class PastTestCase(TestCase):
         self.addCleanup(clock.stop)
 
     def past(self, *kept: str) -> str:
-        return self.client.post(URL, {"readings": "\n".join(kept)}).json()["html"]
+        told = self.client.post(URL, {"readings": "\n".join(kept)}, **AJAX)
+        return told.json()["html"]
 
     def tab(self) -> str:
         instance = mock.Mock(id=SERVER, tenant_id=self.tenant.id, image=None)
@@ -92,6 +94,12 @@ class SinceOpenTests(PastTestCase):
         page = self.past(reading(NOW - 30), reading(NOW - 15))
         self.assertEqual(page.count("xloud-line-actuated"), 2)
         self.assertEqual(page.count("xloud-line-observed"), 1)
+
+    def test_page_sends_its_readings(self) -> None:
+        form = re.search(r'<form class="xloud-readings".*?</form>', self.tab(), re.DOTALL)
+        assert form is not None
+        self.assertIn('method="post"', form[0])
+        self.assertIn("csrfmiddlewaretoken", form[0])
 
     def test_one_reading_is_no_chart(self) -> None:
         self.assertEqual(self.text(self.past(reading(NOW))), "")
@@ -147,6 +155,25 @@ class PrometheusTests(PastTestCase):
         self.assertIn("03:05 UTC 04:05 UTC", said)
         self.assertIn('points="983.3,0.0 991.7,0.0"', page)
         self.assertIn('data-reading=""', page)
+
+    def test_page_asks_with_a_get(self) -> None:
+        self.assertIn('<form class="xloud-readings" method="get" action="', self.tab())
+
+    def test_charts_can_be_asked_for_with_a_get(self) -> None:
+        page = self.client.get(URL, **AJAX).json()["html"]
+        self.assertIn("in the guest 768 to 1024, last 1024", self.text(page))
+
+    def test_certificate_is_checked_as_keystones_whatever_the_environment_has(self) -> None:
+        cas = {"REQUESTS_CA_BUNDLE": "/etc/hosts"}
+        for setting, verify in (
+            ({"OPENSTACK_SSL_CACERT": "/ca.pem"}, "/ca.pem"),
+            ({"OPENSTACK_SSL_NO_VERIFY": True}, False),
+        ):
+            with self.subTest(setting), mock.patch.dict("os.environ", cas):
+                self.cloud.answers["GET", "/query_range"] = matrix()
+                with self.settings(**setting):
+                    self.past()
+                self.assertEqual(self.cloud.verified["/p/api/v1/query_range"], verify)
 
     def test_query_names_the_server_and_its_project(self) -> None:
         self.past()

@@ -51,6 +51,28 @@ class SizeTabTests(TestCase):
             page,
         )
 
+    def test_form_takes_what_is_desired_already_although_the_bounds_changed(self) -> None:
+        """The API admits it: a form that has both sizes could else change neither."""
+        for changed, least, most in (
+            ({"min_vcpus": 4, "max_vcpus": 8}, 3, 8),
+            ({"max_vcpus": 2}, 1, 3),
+            ({"vcpu_step": 2, "min_vcpus": 2}, 2, 4),
+        ):
+            with self.subTest(changed):
+                told = sample("status-resp")
+                told["xloud_status"] |= changed
+                self.cloud.answers["GET", "/xloud-status"] = told
+                page = self.rendered()
+                bounds = f'min="{least}" max="{most}" step="1" value="3"'
+                self.assertRegex(page, f'<input type="range"[^>]*for="xloud-vcpus"[^>]*{bounds}')
+                self.assertRegex(page, f'<input type="number"[^>]*name="vcpus" {bounds}')
+
+    def test_form_has_the_step_of_whole_cores(self) -> None:
+        told = sample("status-resp")
+        told["xloud_status"] |= {"vcpu_step": 2, "min_vcpus": 2, "current_vcpus": 4}
+        self.cloud.answers["GET", "/xloud-status"] = told
+        self.assertIn('min="2" max="4" step="2" value="4"', self.rendered())
+
     def test_what_nobody_can_tell_is_unknown_and_has_no_bar(self) -> None:
         page = self.rendered()
         self.assertEqual(page.count('class="xloud-observed"'), 1)
@@ -104,6 +126,38 @@ class SizeTabTests(TestCase):
         page = self.rendered()
         self.assertEqual(page.count('class="xloud-lamp-on"'), 2)
         self.assertIn('data-seconds="2"', page)
+
+    def test_server_that_was_never_adjusted_has_no_way_of_an_adjustment(self) -> None:
+        told = sample("status-resp")
+        self.cloud.answers["GET", "/xloud-status"] = told
+        self.cloud.answers["GET", "/xloud-history"] = {"xloud_history": []}
+        page = self.rendered()
+        self.assertIn("xloud-lamps", page)
+        self.assertIn("The last adjustments of this server were not recorded.", self.text(page))
+        told["xloud_status"]["generation"] = 0
+        page = self.rendered()
+        self.assertNotIn("xloud-lamps", page)
+        self.assertIn("This server was not adjusted yet.", self.text(page))
+
+    def test_server_that_is_stopped_can_be_started_although_its_card_is_gone(self) -> None:
+        start = 'name="action" value="start"'
+        told = sample("status-resp")
+        boot_vcpus = {"resource": "vcpus", "code": "xloud.blocked.boot_vcpus", "message": ""}
+        told["xloud_status"]["blockers"] = [boot_vcpus]
+        self.cloud.answers["GET", "/xloud-status"] = told
+        page = self.rendered()
+        self.assertIn('name="action" value="stop"', page)
+        self.assertNotIn(start, page)
+        for blockers in ([], [boot_vcpus]):
+            told["xloud_status"]["blockers"] = blockers
+            for resource in ("vcpus", "memory_mb"):
+                told["xloud_status"][resource] |= {"actuated": 0, "observed": 0}
+            self.assertEqual(self.rendered().count(start), 1)
+        # A server in ERROR is one that Nova does not start.
+        reason = {"status": False, "reason": "xloud.no_guest"}
+        told["xloud_status"]["conditions"][0] |= reason
+        told["xloud_status"]["blockers"] = []
+        self.assertNotIn(start, self.rendered())
 
     def test_history_has_both_sizes_who_and_how_it_ended(self) -> None:
         said = self.text(self.rendered())

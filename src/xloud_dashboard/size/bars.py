@@ -57,9 +57,31 @@ class Bar:
     lanes: tuple[Lane, ...]
 
     @property
+    def least(self) -> int:
+        """The smallest number that a form takes.
+
+        The API admits the number that is desired already, also where the bounds have changed since.
+        """
+        return min(self.minimum, self.current)
+
+    @property
+    def most(self) -> int:
+        """The largest number that a form takes."""
+        return max(self.maximum, self.current)
+
+    @property
+    def stride(self) -> int:
+        """The step of a form, which browsers count from the least number.
+
+        It is 1 if the step of the server would leave out what the API admits.
+        """
+        fits = self.least % self.step == 0 and self.current % self.step == 0
+        return self.step if fits else 1
+
+    @property
     def is_fixed(self) -> bool:
         """Whether there is one size only."""
-        return self.minimum >= self.maximum
+        return self.least >= self.most
 
     @property
     def in_words(self) -> str:

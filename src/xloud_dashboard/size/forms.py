@@ -29,13 +29,13 @@ class SizeForm(forms.Form):
     answered with a page keeps them, as it keeps the sizes.
     """
 
-    vcpus = forms.IntegerField(min_value=1, required=False)
-    memory_mb = forms.IntegerField(min_value=1, required=False)
-    was_vcpus = forms.IntegerField(required=False)
-    was_memory_mb = forms.IntegerField(required=False)
-    persist = forms.BooleanField(required=False)
-    force = forms.BooleanField(required=False)
-    back = forms.ChoiceField(choices=BACK)
+    vcpus = forms.IntegerField(min_value=1, required=False, label=_("vCPUs"))
+    memory_mb = forms.IntegerField(min_value=1, required=False, label=_("Memory (MiB)"))
+    was_vcpus = forms.IntegerField(required=False, label=_("vCPUs before"))
+    was_memory_mb = forms.IntegerField(required=False, label=_("Memory before (MiB)"))
+    persist = forms.BooleanField(required=False, label=_("Keep the size"))
+    force = forms.BooleanField(required=False, label=_("Allow less memory"))
+    back = forms.ChoiceField(choices=BACK, label=_("Page to go back to"))
 
     def clean(self) -> dict[str, Any]:
         """Return the values; at least one size has to be there."""
@@ -58,7 +58,7 @@ class SizeForm(forms.Form):
     def in_words(self) -> str:
         """What is wrong with the values, in sentences."""
         told = (
-            f"{self.fields[name].label or name}: {line}" if name in self.fields else str(line)
+            f"{self.fields[name].label}: {line}" if name in self.fields else str(line)
             for name, lines in self.errors.items()
             for line in lines
         )

@@ -49,6 +49,7 @@ def tab_context(request: Any, shown: Shown) -> dict[str, Any]:
         "modes": MODES,
         "past": _past(shown, context),
         "past_seconds": past.SECONDS,
+        "has_prometheus": bool(settings.prometheus_url),
         "reading": past.reading(context["status"]),
         "seconds": seconds(context["status"]),
         "seconds_at_rest": settings.seconds_at_rest,
@@ -70,18 +71,26 @@ def live_context(request: Any, shown: Shown) -> dict[str, Any]:
         return context | {"problem": problem, "mark": words.mark(problem)}
     may_adjust = permissions.may(request, permissions.ADJUST, shown.project_id)
     recommended = _recommended(request, shown, status)
+    cards = [
+        (card, list(actions.offered(request, shown.project_id, status, card.advice)))
+        for card in words.cards(status)
+    ]
+    offered = {action.name for _card, found in cards for action in found}
     return context | {
         "status": status,
-        "mark": words.mark(status.body, history, recommended),
+        "mark": words.mark(words.without_ages(status.body), history, recommended),
         "bars": bars.bars_of(status),
         "sentence": words.sentence(status),
+        "ways_on": [
+            action
+            for action in actions.ways_on(request, shown.project_id, status)
+            if action.name not in offered
+        ],
+        "is_adjusted": bool(history) or status.generation > 0,
         "lamps": list(words.lamps(status)),
         "asked_at": _asked_at(status, history),
         "remarks": list(words.remarks(status)),
-        "cards": [
-            (card, list(actions.offered(request, shown.project_id, status, card.advice)))
-            for card in words.cards(status)
-        ],
+        "cards": cards,
         "history": history,
         "autoscale": status.autoscale,
         "recommended": recommended,
@@ -130,7 +139,6 @@ def _recommended(request: Any, shown: Shown, status: Status) -> dict[str, Any] |
         "key": str(size),
         "since": status.autoscale.since,
         "reasons": status.autoscale.reasons,
-        "age_seconds": status.autoscale.age_seconds,
     }
 
 

@@ -14,13 +14,13 @@ from django.contrib import messages
 from django.http import HttpResponse, HttpResponseBadRequest, JsonResponse
 from django.shortcuts import redirect, render
 from django.template.loader import render_to_string
-from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.generic import View
 from horizon import exceptions
 from horizon.utils import http as http_utils
 from openstack.exceptions import NotFoundException
 
+from nova_xloud.client.errors import AdjustmentRefused
 from xloud_dashboard import api, permissions
 from xloud_dashboard.size import page, past
 from xloud_dashboard.size.actions import ACTIONS
@@ -28,22 +28,42 @@ from xloud_dashboard.size.forms import ADMIN, APPLY, PROJECT, BackForm, ModeForm
 
 
 class ServerView(View):
-    """The base of the views of one server."""
+    """The base of the views of one server.
+
+    :cvar problem_template: what the script gets if the API does not answer
+    """
+
+    problem_template = "xloud_dashboard/_problem.html"
+
+    def dispatch(self, request: Any, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Answer the request, also where the API refuses to tell of the server or does not answer.
+
+        The script gets the problem in words: a message of Horizon's would be shown by the next page
+        only, one for each time that the script has asked. A browser is led to Nova's list of
+        servers.
+
+        :raises horizon.exceptions.NotFound: there is no server that the user may see
+        """
+        try:
+            return super().dispatch(request, *args, **kwargs)
+        except api.ERRORS as error:
+            if http_utils.is_ajax(request):
+                context = {"problem": api.Problem.of(error)}
+                html = render_to_string(self.problem_template, context, request)
+                return JsonResponse({"admitted": None, "html": html})
+            if isinstance(error, NotFoundException):
+                raise exceptions.NotFound(str(error)) from error
+            messages.error(request, str(error))
+            return redirect("horizon:project:instances:index")
 
     def shown(self, request: Any, server_id: UUID) -> page.Shown:
         """Return the server, as the page shows it.
 
-        :raises horizon.exceptions.NotFound: there is none that the user may see
-        :raises horizon.exceptions.Http302: Nova does not answer; it leads to Nova's list of servers
+        :raises openstack.exceptions.SDKException: there is none that the user may see, or Nova does
+            not answer
         """
         back = request.POST.get("back", request.GET.get("back", PROJECT))
-        try:
-            found = api.server(request, str(server_id))
-        except NotFoundException as error:
-            raise exceptions.NotFound(str(error)) from error
-        except api.ERRORS as error:
-            messages.error(request, str(error))
-            raise exceptions.Http302(reverse("horizon:project:instances:index")) from error
+        found = api.server(request, str(server_id))
         return page.Shown(
             found.id, found.name, found.project_id, ADMIN if back == ADMIN else PROJECT
         )
@@ -57,8 +77,26 @@ class ServerView(View):
             raise exceptions.NotAuthorized()
 
 
+class PolledView(ServerView):
+    """The base of what the script asks for again and again, which keeps nobody logged in."""
+
+    def dispatch(self, request: Any, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Answer the request, and leave the session as it is.
+
+        Horizon lets the session end later with each request (``SESSION_REFRESH``). To save it would
+        also undo what another request has saved in it meanwhile, such as a dismissed
+        recommendation.
+        """
+        try:
+            return super().dispatch(request, *args, **kwargs)
+        finally:
+            request.session.modified = False
+
+
 class SizeView(ServerView):
     """The form for a size: what it would do, and doing it."""
+
+    problem_template = "xloud_dashboard/_unread.html"
 
     def get(self, request: Any, server_id: UUID) -> HttpResponse:
         """Answer with the page of the size alone, for browsers without the script."""
@@ -79,13 +117,15 @@ class SizeView(ServerView):
                 return _answer(request, shown, page.plan_context(plan), form)
             adjustment = xloud.adjust(shown, **form.asked)
         except api.ERRORS as error:
+            if http_utils.is_ajax(request) and not isinstance(error, AdjustmentRefused):
+                raise  # no refusal: what would happen is not known
             return _answer(request, shown, {"refusal": api.Problem.of(error)}, form)
         asked = {"size": adjustment, "server": shown.name, "id": adjustment.request_id}
         messages.success(request, _("%(size)s for %(server)s is admitted (%(id)s).") % asked)
         return redirect(shown.url)
 
 
-class LiveView(ServerView):
+class LiveView(PolledView):
     """The part of the page that the script reads again and again."""
 
     def get(self, request: Any, server_id: UUID) -> HttpResponse:
@@ -105,25 +145,32 @@ class LiveView(ServerView):
         return JsonResponse(told)
 
 
-class PastView(ServerView):
+class PastView(PolledView):
     """The charts of the last hour, which the script has drawn again and again."""
 
-    def post(self, request: Any, server_id: UUID) -> HttpResponse:
-        """Answer with the charts; without Prometheus they are of the readings that are sent.
+    problem_template = "xloud_dashboard/_past.html"
+
+    def get(self, request: Any, server_id: UUID) -> HttpResponse:
+        """Answer with the charts of what Prometheus has.
 
         :raises horizon.exceptions.NotAuthorized: the user may not see sizes of the server's project
         """
+        return self._charts(request, server_id, "")
+
+    def post(self, request: Any, server_id: UUID) -> HttpResponse:
+        """Answer with the charts of the readings that are sent, where there is no Prometheus.
+
+        :raises horizon.exceptions.NotAuthorized: the user may not see sizes of the server's project
+        """
+        return self._charts(request, server_id, request.POST.get("readings", ""))
+
+    def _charts(self, request: Any, server_id: UUID, kept: str) -> HttpResponse:
         shown = self.shown(request, server_id)
         if not permissions.may(request, permissions.STATUS, shown.project_id):
             raise exceptions.NotAuthorized()
-        context: dict[str, Any] = {}
-        try:
-            # The API decides whether the user may see sizes, before Prometheus is asked.
-            history = api.xloud(request).get_history(shown)
-            kept = request.POST.get("readings", "")
-            context["past"] = past.past(shown.id, shown.project_id, history, kept)
-        except api.ERRORS as error:
-            context["problem"] = api.Problem.of(error)
+        # The API decides whether the user may see sizes, before Prometheus is asked.
+        history = api.xloud(request).get_history(shown)
+        context = {"past": past.past(shown.id, shown.project_id, history, kept)}
         html = render_to_string("xloud_dashboard/_past.html", context, request)
         return JsonResponse({"html": html})
 

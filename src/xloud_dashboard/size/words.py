@@ -8,7 +8,7 @@ that the API did not answer.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +21,7 @@ from nova_xloud.client.waiting import note, stages, unconfirmed
 CONVERGED = "Converged"
 # Reasons of Converged on the way, of which the lamps say more than a card could.
 _ON_THE_WAY = ("xloud.admitted", "xloud.converging")
+_BOOTING = "Booting"
 _RESOURCES = {"vcpus": "vCPUs", "memory_mb": "memory"}
 
 
@@ -172,8 +173,20 @@ def wrong(conditions: Iterable[Condition]) -> list[Condition]:
 
 
 def is_changing(status: Status) -> bool:
-    """Return whether the server is on its way to another size, as far as is known."""
-    return status.from_host and not status.converged
+    """Return whether the numbers of the server change now, as far as is known.
+
+    That is so while a run works or is about to, and while the balloon of a guest that boots is on
+    its way. A guest that has refused, and an adjustment that waits, change nothing for minutes.
+    """
+    converged = status.condition(CONVERGED)
+    is_driven = converged is not None and converged.reason in _ON_THE_WAY
+    return status.from_host and (is_driven or status.condition(_BOOTING) is not None)
+
+
+def without_ages(body: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the body of a status without what is another number each time, and is not shown."""
+    told = body.get("autoscale")
+    return {**body, "autoscale": told and {**told, "age_seconds": None}}
 
 
 def mark(*parts: Any) -> str:

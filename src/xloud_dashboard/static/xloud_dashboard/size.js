@@ -6,6 +6,8 @@
 
   var REST = 400; // milliseconds after which a handle rests
   var READINGS = 400; // so many are kept for a chart, as the server draws no more
+  var BUSY = "details[open], button:focus, input:focus, select:focus, summary:focus";
+  var HELD = 30000; // milliseconds after which figures that are held back are said to be old
 
   function all(root, selector) {
     return Array.prototype.slice.call(root.querySelectorAll(selector));
@@ -27,14 +29,19 @@
   function linkSliders(form, changed) {
     all(form, "input[type=range]").forEach(function (slider) {
       var box = document.getElementById(slider.getAttribute("data-for"));
+      function level() {
+        if (box.value !== "") { // of no number a slider would make one of its own
+          slider.value = box.value;
+        }
+      }
       slider.hidden = false;
-      slider.value = box.value;
+      level();
       slider.addEventListener("input", function () {
         box.value = slider.value;
         changed();
       });
       box.addEventListener("input", function () {
-        slider.value = box.value;
+        level();
         changed();
       });
     });
@@ -43,7 +50,8 @@
     });
   }
 
-  // Asks what the form would do once its values rest, and shows the answer before Apply.
+  // Asks what the form would do once its values rest, and shows the answer before Apply. Until then
+  // nothing is applied; where the answer cannot be read, the API decides on Apply.
   function preview(form) {
     var place = form.querySelector(".xloud-plan");
     var apply = form.querySelector("button[value=apply]");
@@ -52,7 +60,8 @@
     linkSliders(form, function () {
       window.clearTimeout(timer);
       asked += 1;
-      apply.disabled = false;
+      place.textContent = "...";
+      apply.disabled = true;
       timer = window.setTimeout(show, REST, asked);
     });
 
@@ -61,6 +70,7 @@
       if (!form.checkValidity()) {
         // The API would refuse it; the browser says why, beside the box, on Apply.
         place.textContent = "";
+        apply.disabled = false;
         return;
       }
       body.set("do", "plan");
@@ -68,11 +78,12 @@
         // A later change has its own answer.
         if (number === asked) {
           place.innerHTML = told.html;
-          apply.disabled = !told.admitted;
+          apply.disabled = told.admitted === false;
         }
       }).catch(function () {
         if (number === asked) {
-          place.textContent = "";
+          place.textContent = place.getAttribute("data-unread");
+          apply.disabled = false;
         }
       });
     }
@@ -85,8 +96,22 @@
 
   // Whether the reader is in the middle of something that a new part of the page would end.
   function isBusy(part) {
-    return part.contains(document.activeElement) && document.activeElement !== part ||
-      part.querySelector("details[open]") !== null;
+    return part.querySelector(BUSY) !== null;
+  }
+
+  // Shows a new part of the page. A table that scrolls, where the reader has clicked, stays so.
+  function put(part, html) {
+    var old = part.querySelector(".xloud-scroll");
+    var left = old ? old.scrollLeft : 0;
+    var had = old !== null && old === document.activeElement;
+    part.innerHTML = html;
+    var table = part.querySelector(".xloud-scroll");
+    if (table) {
+      table.scrollLeft = left;
+      if (had) {
+        table.focus({preventScroll: true});
+      }
+    }
   }
 
   // Lets a screen reader say the sentence, whose own element is a new one each time.
@@ -101,6 +126,7 @@
     var place = section.querySelector(".xloud-past");
     var form = section.querySelector(".xloud-readings");
     var seconds = Number(place.getAttribute("data-seconds"));
+    var isSent = form.method === "post";
     var kept = [];
     var timer = null;
     var running = false;
@@ -121,7 +147,7 @@
       var body = new FormData(form);
       body.set("readings", kept.join("\n"));
       running = true;
-      ask(form.action, {method: "POST", body: body}).then(function (told) {
+      ask(form.action, isSent ? {method: "POST", body: body} : {}).then(function (told) {
         place.innerHTML = told.html;
       }).catch(function () {
         // What is there says of which time it is.
@@ -149,7 +175,9 @@
   function follow(section) {
     var live = section.querySelector(".xloud-live");
     var stale = section.querySelector(".xloud-stale");
+    var held = section.querySelector(".xloud-held");
     var atRest = Number(section.getAttribute("data-at-rest"));
+    var readAt = Date.now();
     var keep = chart(section);
     var timer = null;
     var running = false;
@@ -164,16 +192,21 @@
         return; // the page has moved on
       }
       if (running || !isSeen(section) || isBusy(live)) {
+        held.hidden = !isBusy(live) || Date.now() - readAt < HELD;
         later(2);
         return;
       }
       running = true;
+      held.hidden = true;
       ask(section.getAttribute("data-url") + "&mark=" + section.getAttribute("data-mark"))
         .then(function (told) {
-          if (told.html && !isBusy(live)) {
-            live.innerHTML = told.html;
-            section.setAttribute("data-mark", told.mark);
-            say(section);
+          if (!isBusy(live)) {
+            readAt = Date.now();
+            if (told.html) {
+              put(live, told.html);
+              section.setAttribute("data-mark", told.mark);
+              say(section);
+            }
           }
           stale.hidden = true;
           keep(told.reading, Boolean(told.html));
