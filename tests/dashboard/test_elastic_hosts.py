@@ -35,16 +35,16 @@ class ElasticHostsTests(TestCase):
         said = self.text(self.client.get(self.URL))
         self.assertIn(
             "claimed 7 vCPUs promised 8 vCPUs the host has 6 vCPUs of it used 7 vCPUs "
-            "free 0 vCPUs promised beyond its end 2 vCPUs",
+            "free, without overcommit 0 vCPUs promised beyond its end 2 vCPUs",
             said,
         )
         self.assertIn("claimed 1536 MiB promised 2048 MiB the host has 1536 MiB", said)
 
     def test_host_shows_what_nova_counts_as_used_and_what_is_free(self) -> None:
         said = self.text(self.client.get(self.URL))
-        self.assertIn("of it used 1024 MiB free 512 MiB", said)
+        self.assertIn("of it used 1024 MiB free, without overcommit 512 MiB", said)
         self.cloud.answers["GET", "/os-hypervisors/detail"] = 403
-        self.assertNotIn("free 512 MiB", self.text(self.client.get(self.URL)))
+        self.assertNotIn("overcommit 512 MiB", self.text(self.client.get(self.URL)))
 
     def test_servers_that_refuse_are_named_with_the_reason(self) -> None:
         answer = self.client.get(self.URL)
@@ -63,7 +63,8 @@ class ElasticHostsTests(TestCase):
 
     def test_servers_are_named_that_would_free_most(self) -> None:
         said = self.text(self.client.get(self.URL))
-        self.assertIn("5 vCPUs, 512 MiB would be free if all had their minimums", said)
+        would = "5 vCPUs, 512 MiB would be free if all had the minimums that their flavors name"
+        self.assertIn(would, said)
         self.assertIn("web1 : 3 vCPUs, 768 MiB claimed, minimum 1 vCPU, 512 MiB", said)
 
     def test_host_without_a_server_is_there(self) -> None:

@@ -57,7 +57,7 @@ class ElasticServersTests(TestCase):
         said = self.text(self.client.get(self.URL))
         self.assertIn("claimed for them 7 vCPUs, 1536 MiB", said)
         self.assertIn("they could have 8 vCPUs, 2048 MiB", said)
-        self.assertIn("free if all had their minimums 5 vCPUs, 512 MiB", said)
+        self.assertIn("free if all had the minimums that their flavors name 5 vCPUs, 512 MiB", said)
         self.assertIn("size not reached 1", said)
 
     def quota(self, answer: Any) -> str:
@@ -99,6 +99,28 @@ class ElasticServersTests(TestCase):
         asked = {"current_vcpus": 1, "current_memory_mb": 512}
         self.assertEqual(self.cloud.posted("/os-xloud-adjust/"), [asked, asked])
         self.assertIn("Admitted: web1 (1 vCPU, 512 MiB); db1 (1 vCPU, 512 MiB)", said)
+
+    def test_server_whose_flavor_names_no_minimum_is_left_as_it_is(self) -> None:
+        stock, cpus_only = two_servers()
+        for one in stock, cpus_only:
+            one |= {"min_vcpus": 1, "min_memory_mb": 256, "project_id": self.tenant.id}
+            one |= {"vcpus": {"desired": 4, "reserved": 4}, "boot_memory_mb": 1024}
+            one["memory_mb"] = {"desired": 1024, "reserved": 1024}
+        stock["boot_vcpus"] = 4
+        self.cloud.answers["GET", "/os-xloud-servers"] = {"xloud_servers": [stock, cpus_only]}
+        said = self.text(self.act("to_minimum", SERVER, OTHER_SERVER))
+        asked = {"current_vcpus": 1, "current_memory_mb": 1024}
+        self.assertEqual(self.cloud.posted("/os-xloud-adjust/"), [asked])
+        self.assertIn("No more than the minimums that their flavors name: web1", said)
+        self.assertIn("flavors name 3 vCPUs, 0 MiB", said)
+
+    def test_server_below_that_minimum_is_not_made_larger(self) -> None:
+        small, _ = two_servers()
+        small |= {"project_id": self.tenant.id, "boot_memory_mb": 1024}
+        self.cloud.answers["GET", "/os-xloud-servers"] = {"xloud_servers": [small]}
+        self.act("to_minimum", SERVER)
+        asked = {"current_vcpus": 1, "current_memory_mb": 768}
+        self.assertEqual(self.cloud.posted("/os-xloud-adjust/"), [asked])
 
     def test_refused_server_is_named_with_the_reason(self) -> None:
         self.cloud.answers["POST", "/os-xloud-adjust"] = "refused-locked-resp"

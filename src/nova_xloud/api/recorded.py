@@ -15,7 +15,8 @@ from nova_xloud.core.instance.conditions import CONVERGED
 from nova_xloud.core.instance.history import Entry
 from nova_xloud.core.instance.state import NOTHING, WITHOUT_GUEST, InstanceState, lacks_guest
 from nova_xloud.core.instance.status import autoscale_status, status_from_database
-from nova_xloud.core.sizing.bounds import MEMORY, VCPUS, bounds_of
+from nova_xloud.core.sizing.boot_size import boot_size
+from nova_xloud.core.sizing.bounds import MEMORY, VCPUS, FlavorFacts, bounds_of
 
 # What an entry of the list of servers has as xloud_status has it.
 _KEPT = ("min_vcpus", "max_vcpus", "min_memory_mb", "max_memory_mb", "generation", "conditions")
@@ -24,7 +25,10 @@ _NUMBERS = ("desired", "reserved")
 
 def status(instance: Any) -> dict[str, Any]:
     """Return the body of ``xloud_status``, with ``source`` ``database``."""
-    facts = nova_objects.facts_of_instance(instance)
+    return _status(instance, nova_objects.facts_of_instance(instance))
+
+
+def _status(instance: Any, facts: FlavorFacts) -> dict[str, Any]:
     desired = nova_objects.desired_of(instance, facts)
     # A server that is on no host (shelved and offloaded) has no claim.
     state = InstanceState(
@@ -50,7 +54,8 @@ def list_entry(instance: Any, *, with_host: bool) -> dict[str, Any]:
 
     :param with_host: whether the caller may see the name of the server's compute host
     """
-    body = status(instance)
+    facts = nova_objects.facts_of_instance(instance)
+    body, boot = _status(instance, facts), boot_size(facts)
     return {
         "id": instance.uuid,
         # Nova's columns may be null.
@@ -59,6 +64,8 @@ def list_entry(instance: Any, *, with_host: bool) -> dict[str, Any]:
         **({"host": instance.host} if with_host else {}),
         "vm_state": instance.vm_state or "",
         **{name: body[name] for name in _KEPT},
+        "boot_vcpus": boot.vcpus,
+        "boot_memory_mb": boot.memory_mb,
         **{resource: {n: body[resource][n] for n in _NUMBERS} for resource in (VCPUS, MEMORY)},
         "converged": any(one["status"] for one in body["conditions"] if one["type"] == CONVERGED),
         "autoscale": body["autoscale"],

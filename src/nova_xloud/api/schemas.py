@@ -198,6 +198,8 @@ _SERVER = _object(
         "max_vcpus": _COUNT,
         "min_memory_mb": _COUNT,
         "max_memory_mb": _COUNT,
+        "boot_vcpus": _COUNT,
+        "boot_memory_mb": _COUNT,
         "vcpus": _RECORDED,
         "memory_mb": _RECORDED,
         "generation": _COUNT,

@@ -22,6 +22,9 @@ class RecordedServer:
     :ivar vm_state: Nova's vm_state, such as ``active``
     :ivar minimum: the smallest size that may be asked for
     :ivar maximum: the size of the flavor
+    :ivar boot: the size that a new server of the flavor boots with: for each resource the minimum
+        that the flavor names, or the flavor's size if it names none. ``minimum`` is smaller where
+        no minimum is named
     :ivar desired: the size that was asked for last and admitted; the boot size if none was
     :ivar reserved: the size in the server's columns; 0 and 0 if the server is on no host
     :ivar generation: a counter of admitted adjustments, as in ``Status``
@@ -39,6 +42,7 @@ class RecordedServer:
     vm_state: str
     minimum: Size
     maximum: Size
+    boot: Size
     desired: Size
     reserved: Size
     generation: int
@@ -59,6 +63,7 @@ class RecordedServer:
             vm_state=text(body["vm_state"]),
             minimum=size(body["min_vcpus"], body["min_memory_mb"]),
             maximum=size(body["max_vcpus"], body["max_memory_mb"]),
+            boot=size(body["boot_vcpus"], body["boot_memory_mb"]),
             desired=size(vcpus["desired"], memory_mb["desired"]),
             reserved=size(vcpus["reserved"], memory_mb["reserved"]),
             generation=integer(body["generation"]),

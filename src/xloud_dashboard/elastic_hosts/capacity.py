@@ -70,7 +70,8 @@ class Host:
 
     :ivar told: what Nova's list tells of the host; None if Nova did not tell
     :ivar wrong: the servers of which something is not as it should be, each with the reason codes
-    :ivar freeing: the servers that would free most memory if they had their minimums, those first
+    :ivar freeing: the servers that would free most memory if they had no more than their flavors
+        boot with, those first
     """
 
     name: str

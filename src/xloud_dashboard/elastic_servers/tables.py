@@ -24,8 +24,11 @@ class ToSize(tables.BatchAction):
     """The base of the actions that adjust each selected server to a size of its own.
 
     A server that the API refuses to adjust does not stop the others: it is named with the reason.
+
+    :cvar without: what is said of servers that have no such size, before their names
     """
 
+    without: Any
     help_text = _("Each server is adjusted while it runs. Those that are refused do not change.")
 
     def size_of(self, request: Any, server: RecordedServer) -> Size | None:
@@ -63,16 +66,21 @@ class ToSize(tables.BatchAction):
         if admitted:
             messages.success(request, _("Admitted: %s") % "; ".join(admitted))
         if without:
-            messages.info(request, _("No other size is recommended: %s") % ", ".join(without))
+            messages.info(request, f"{self.without} {', '.join(without)}")
         return redirect(request.get_full_path())
 
 
 class ToMinimum(ToSize):
-    """Adjusts servers to their minimums."""
+    """Adjusts servers to the minimums that their flavors name.
+
+    What no flavor names a minimum of is left as it is: the smallest size that the API admits is
+    nothing that anybody chose for such a server.
+    """
 
     name = "to_minimum"
     # Horizon asks before it does such an action, with the names of the servers and the text.
     action_type = "danger"
+    without = _("No more than the minimums that their flavors name:")
 
     @staticmethod
     def action_present(count: int) -> Any:
@@ -85,14 +93,17 @@ class ToMinimum(ToSize):
         return ngettext_lazy("Shrunk to the minimum", "Shrunk to the minimum", count)
 
     def size_of(self, request: Any, server: RecordedServer) -> Size | None:
-        """Return the server's minimum."""
-        return server.minimum
+        """Return the minimum, or what is desired of a resource if that is no more."""
+        desired, boot = server.desired, server.boot
+        size = Size(min(desired.vcpus, boot.vcpus), min(desired.memory_mb, boot.memory_mb))
+        return None if size == desired else size
 
 
 class ToRecommendation(ToSize):
     """Adjusts servers to the sizes that automatic growth recommends."""
 
     name = "to_recommendation"
+    without = _("No other size is recommended:")
 
     @staticmethod
     def action_present(count: int) -> Any:

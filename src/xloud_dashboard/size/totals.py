@@ -16,7 +16,7 @@ class Totals:
     :ivar servers: how many there are
     :ivar reserved: what is claimed for them
     :ivar maximum: what they could have: the sizes of their flavors
-    :ivar gain: what would be free if each had its minimum
+    :ivar gain: what would be free if each had no more than its flavor boots with
     :ivar unfinished: how many do not have the size that was asked for
     """
 
@@ -40,10 +40,8 @@ class Totals:
 
 
 def _gain(server: RecordedServer) -> Size:
-    reserved, minimum = server.reserved, server.minimum
-    return Size(
-        max(0, reserved.vcpus - minimum.vcpus), max(0, reserved.memory_mb - minimum.memory_mb)
-    )
+    reserved, boot = server.reserved, server.boot
+    return Size(max(0, reserved.vcpus - boot.vcpus), max(0, reserved.memory_mb - boot.memory_mb))
 
 
 def _sum(sizes: Iterable[Size]) -> Size:

@@ -25,6 +25,8 @@ def entry(name: str, **more: Any) -> dict[str, Any]:
         "max_vcpus": 4,
         "min_memory_mb": 512,
         "max_memory_mb": 1024,
+        "boot_vcpus": 2,
+        "boot_memory_mb": 640,
         VCPUS: {"desired": 3, "reserved": 2},
         MEMORY: {"desired": 768, "reserved": 512},
         "generation": 1,
@@ -85,6 +87,7 @@ def test_no_page_is_read_beyond_the_limit() -> None:
 def test_a_server_has_its_sizes() -> None:
     (server,) = Xloud(Compute(page("a"))).recorded_servers()
     assert (server.minimum, server.maximum) == (Size(1, 512), Size(4, 1024))
+    assert server.boot == Size(2, 640)
     assert (server.desired, server.reserved) == (Size(3, 768), Size(2, 512))
     assert (server.host, server.autoscale, server.converged) == (None, None, False)
     assert server.reasons == ("xloud.admitted",)
