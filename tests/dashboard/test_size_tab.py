@@ -152,12 +152,12 @@ class SizeTabTests(TestCase):
             told["xloud_status"]["blockers"] = blockers
             for resource in ("vcpus", "memory_mb"):
                 told["xloud_status"][resource] |= {"actuated": 0, "observed": 0}
+            self.cloud.server["status"] = "SHUTOFF"
             self.assertEqual(self.rendered().count(start), 1)
-        # A server in ERROR is one that Nova does not start.
-        reason = {"status": False, "reason": "xloud.no_guest"}
-        told["xloud_status"]["conditions"][0] |= reason
         told["xloud_status"]["blockers"] = []
-        self.assertNotIn(start, self.rendered())
+        for status in ("SUSPENDED", "ERROR", "BUILD"):
+            self.cloud.server["status"] = status
+            self.assertNotIn(start, self.rendered(), f"Nova does not start a server in {status}")
 
     def test_history_has_both_sizes_who_and_how_it_ended(self) -> None:
         said = self.text(self.rendered())

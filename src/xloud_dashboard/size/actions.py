@@ -12,9 +12,6 @@ from django.utils.translation import gettext_lazy as _
 from nova_xloud.client import Status
 from xloud_dashboard import permissions
 
-# The server is in ERROR or is being built: Nova does not start it.
-_NO_GUEST = "xloud.no_guest"
-
 
 @dataclass(frozen=True)
 class Action:
@@ -70,16 +67,6 @@ ACTIONS = {
         ),
     )
 }
-
-
-def ways_on(request: Any, project_id: str, status: Status) -> Iterator[Action]:
-    """Yield what Nova can do to a server that is stopped, whether a card names it or not.
-
-    Some advice begins with a stop, after which its card is gone.
-    """
-    has_guest = all(one.reason != _NO_GUEST for one in status.conditions)
-    if status.running is False and has_guest:
-        yield from offered(request, project_id, status, ACTIONS["start"].command)
 
 
 def offered(request: Any, project_id: str, status: Status, advice: str) -> Iterator[Action]:

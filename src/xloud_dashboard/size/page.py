@@ -19,6 +19,8 @@ URLS = "horizon:project:elastic_servers"
 # The session keeps for which recommendation somebody has said that it is not to be shown.
 HIDDEN = "xloud_hidden_recommendations"
 _MOST_HIDDEN = 50
+# Nova's status of a server that it can start.
+_STOPPED = "SHUTOFF"
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,7 @@ def live_context(request: Any, shown: Shown) -> dict[str, Any]:
     try:
         status = api.xloud(request).get_status(shown)
         history = api.xloud(request).get_history(shown)
+        is_stopped = status.running is False and _is_stopped(request, shown)
     except api.ERRORS as error:
         problem = api.Problem.of(error)
         return context | {"problem": problem, "mark": words.mark(problem)}
@@ -75,17 +78,12 @@ def live_context(request: Any, shown: Shown) -> dict[str, Any]:
         (card, list(actions.offered(request, shown.project_id, status, card.advice)))
         for card in words.cards(status)
     ]
-    offered = {action.name for _card, found in cards for action in found}
     return context | {
         "status": status,
-        "mark": words.mark(words.without_ages(status.body), history, recommended),
+        "mark": words.mark(words.without_ages(status.body), history, recommended, is_stopped),
         "bars": bars.bars_of(status),
         "sentence": words.sentence(status),
-        "ways_on": [
-            action
-            for action in actions.ways_on(request, shown.project_id, status)
-            if action.name not in offered
-        ],
+        "ways_on": _ways_on(request, shown, status, cards) if is_stopped else [],
         "is_adjusted": bool(history) or status.generation > 0,
         "lamps": list(words.lamps(status)),
         "asked_at": _asked_at(status, history),
@@ -140,6 +138,21 @@ def _recommended(request: Any, shown: Shown, status: Status) -> dict[str, Any] |
         "since": status.autoscale.since,
         "reasons": status.autoscale.reasons,
     }
+
+
+def _is_stopped(request: Any, shown: Shown) -> bool:
+    return str(api.server(request, shown.id).status) == _STOPPED
+
+
+def _ways_on(request: Any, shown: Shown, status: Status, cards: Any) -> list[actions.Action]:
+    """Return what Nova can do to a server that is stopped, if no card has it already.
+
+    Some advice begins with a stop, after which its card is gone.
+    """
+    start = actions.ACTIONS["start"].command
+    in_cards = [action for _card, found in cards for action in found]
+    found = actions.offered(request, shown.project_id, status, start)
+    return [action for action in found if action not in in_cards]
 
 
 def _past(shown: Shown, context: dict[str, Any]) -> past.Past | None:

@@ -1,53 +1,18 @@
 """Labels, names and contrast by axe, in windows of three widths; what it finds is printed."""
 
 from collections.abc import Callable
-from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
-from lab.cloud import Cloud, Size
-from tests.e2e.browser.conftest import NAME
+from lab import contents
+from lab.cloud import Cloud, Size, Witnesses
+from tests.e2e.browser.axe import fits, is_clean
+from tests.e2e.browser.conftest import NAME, served
 from tests.e2e.browser.looks import Looks
 from tests.e2e.browser.size_tab import SizeTab
 
-# What is Horizon's own, around our pages, is Horizon's to mend.
-OURS = ".xloud-size, .xloud-table"
-THEMES = "#428bca"
 WIDTHS = {"wide": 1600, "narrow": 480, "phone": 360}
-# A page on its own has a title, landmarks and one main heading; a part of one has not.
-RULES = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]}}
-
-
-def is_clean(page: Page) -> None:
-    """No rule of WCAG 2.1 A or AA that axe can check is broken on our part of the page."""
-    found = Axe().run(page, context=OURS, options=RULES).response
-    assert found["passes"], "axe has checked nothing"
-    broken = [
-        f"{rule['id']}: {node['html']}: {node['failureSummary']}"
-        for rule in found["violations"]
-        for node in rule["nodes"]
-        if not is_the_themes(node)
-    ]
-    assert not broken, "\n".join(broken)
-
-
-def is_the_themes(node: dict[str, Any]) -> bool:
-    """Whether it is about the colour that Horizon's theme has for links and buttons."""
-    told = [check["data"] for check in node["any"] if check["id"] == "color-contrast"]
-    return any(THEMES in (data["fgColor"], data["bgColor"]) for data in told)
-
-
-def fits(page: Page) -> None:
-    """Nothing of ours is wider than the window; a wide table scrolls in a region of its own."""
-    wider = page.evaluate(
-        """parts => [...document.querySelectorAll(parts)]
-          .filter(part => part.getBoundingClientRect().right > window.innerWidth + 1)
-          .map(part => part.className)""",
-        ".xloud-size, .xloud-scroll, .xloud-host, .xloud-form",
-    )
-    assert wider == []
 
 
 def test_size_tab_is_labelled_and_fits(admin: Page, web: str, cloud: Cloud, looks: Looks) -> None:
@@ -62,6 +27,37 @@ def test_size_tab_is_labelled_and_fits(admin: Page, web: str, cloud: Cloud, look
         expect(tab.plan).to_contain_text("It would be admitted")
         is_clean(admin)
         looks.take(admin, f"size-{width}")
+
+
+def test_cards_refusal_opened_button_and_chart_are_labelled_and_fit(
+    admin: Page, cloud: Cloud, owner: Cloud, looks: Looks
+) -> None:
+    with served(owner, cloud, NAME, "xloud-no-removal", contents.WEB.name) as stubborn:
+        for size in (Size(3, 512), Size(1, 512)):
+            cloud.resize(stubborn, size)
+            cloud.settle(stubborn, Witnesses(*[Size(3, 512)] * 3))
+        tab = SizeTab.opened(admin, stubborn)
+        card = tab.live.locator(".xloud-card").filter(has_text="xloud.guest_refused")
+        expect(card).to_contain_text("What to do:")
+        admin.clock.install()
+        SizeTab.opened(admin, stubborn)
+        # Two readings, and the time after which the chart is drawn.
+        for _reading in range(3):
+            with admin.expect_response(lambda answer: "/live/" in answer.url):
+                admin.clock.run_for(20_000)
+        with admin.expect_response(lambda answer: "/past/" in answer.url):
+            admin.clock.run_for(40_000)
+        expect(tab.section.locator(".xloud-chart").first).to_be_visible()
+        card.locator("summary").filter(has_text="Hard reboot").click()
+        expect(card.get_by_role("button", name="Hard reboot now")).to_be_visible()
+        tab.box("vCPUs").fill("4")
+        admin.clock.run_for(1_000)
+        expect(tab.plan).to_contain_text("xloud.blocked.removal_unsettled")
+        for width, pixels in WIDTHS.items():
+            admin.set_viewport_size({"width": pixels, "height": 860})
+            is_clean(admin)
+            fits(admin)
+            looks.take(admin, f"size-cards-{width}")
 
 
 @pytest.mark.parametrize(

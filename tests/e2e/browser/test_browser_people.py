@@ -2,10 +2,10 @@
 
 import re
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import APIResponse, Page, expect
 
 from lab import contents, lifecycle, processes
-from lab.cloud import Cloud, Size
+from lab.cloud import Cloud, Size, Witnesses
 from lab.layout import Layout
 from tests.e2e.browser.conftest import NAME
 from tests.e2e.browser.looks import Looks
@@ -26,15 +26,28 @@ def test_member_without_the_policy_sees_the_size_and_no_control(
     table = member.get_by_role("region", name="Elastic servers")
     expect(table).to_contain_text("512 of 2048 MiB")
     expect(table.get_by_role("button")).to_have_count(0)
-    # What the page does not offer is refused when it is sent all the same.
-    token = next(one["value"] for one in member.context.cookies() if one["name"] == "csrftoken")
-    sent = member.request.post(
-        ADJUST.format(web),
-        form={"vcpus": "4", "do": "apply", "back": "project", "csrfmiddlewaretoken": token},
-        max_redirects=0,
-    )
-    assert sent.status in (302, 401, 403)
+
+
+def sent(page: Page, server_id: str) -> APIResponse:
+    """Send what the form for 4 vCPUs would send, with the token of the page's own session."""
+    token = next(one["value"] for one in page.context.cookies() if one["name"] == "csrftoken")
+    values = {"vcpus": "4", "do": "apply", "back": "project", "csrfmiddlewaretoken": token}
+    return page.request.post(ADJUST.format(server_id), form=values, max_redirects=0)
+
+
+def test_form_that_a_member_makes_up_is_refused_and_an_admins_is_not(
+    member: Page, admin: Page, web: str, cloud: Cloud
+) -> None:
+    for page in (member, admin):
+        SizeTab.opened(page, web, "project" if page is member else "admin")
+    refused = sent(member, web)
+    assert refused.status == 403
+    assert "You are not authorized" in refused.text()
     assert cloud.claimed(web) == Size(1, 512)
+    # The same values by who may: so it is the user that was refused, and not the form.
+    assert sent(admin, web).status == 302
+    grown = Witnesses(*[Size(4, 512)] * 3)
+    assert cloud.settle(web, grown) == grown
 
 
 def test_member_does_not_find_the_admins_pages(member: Page) -> None:
@@ -63,6 +76,8 @@ def test_server_of_another_project_is_not_found(member: Page, cloud: Cloud) -> N
 def test_host_that_is_down_is_said_and_the_size_still_shown(
     admin: Page, web: str, cloud: Cloud, lab: Layout, looks: Looks
 ) -> None:
+    cloud.resize(web, Size(2, 512))
+    cloud.settle(web, Witnesses(*[Size(2, 512)] * 3))
     host = cloud.host(web)
     compute = next(one for one in lab.computes if one.hostname == host)
     processes.stop(lab, [compute.daemon("nova-compute")])
