@@ -8,8 +8,10 @@ from dataclasses import dataclass
 
 from lab import by_hand, contents, dashboard, monitoring, processes
 from lab.cloud import Cloud, Size
+from lab.errors import LabError
 from lab.layout import Layout
 from lab.progress import Progress
+from nova_xloud.core import size
 
 PROJECT = "demo"
 
@@ -29,8 +31,8 @@ class Shown:
 
 
 SERVERS: Sequence[Shown] = (
-    Shown("web1", "xloud-agent", None, "at its minimum: grow it"),
-    Shown("web2", "xloud-agent", Size(4, 1536), "grown; its guest has an agent, which confirms it"),
+    Shown("web1", "xloud-agent", None, "grow it"),
+    Shown("web2", "xloud-agent", Size(4, 1536), "its guest has an agent, which confirms the size"),
     Shown(
         "stubborn",
         "xloud-no-balloon",
@@ -43,19 +45,26 @@ SERVERS: Sequence[Shown] = (
 def run(lab: Layout) -> int:
     """Start Prometheus and the dashboard, make the servers, and say where to look.
 
-    A server that is there from the last time stays as it is.
+    A server that runs from the last time stays as it is. One that does not run is made anew.
+
+    :raises LabError: a server does not start, or its size is refused
     """
     progress = Progress()
     with progress.step("prometheus, for the charts of the last hour"):
         processes.start(lab, [monitoring.daemon(lab)])
     address = dashboard.start(lab)
     cloud = Cloud(lab)
-    ids = {}
+    told: list[str] = []
     for shown in SERVERS:
         with progress.step(f"server {shown.name}") as step:
-            ids[shown.name] = _ensure(lab, cloud, shown)
-            step.note(shown.about)
-    print(f"\n{_text(lab, address, ids)}")
+            server_id = _ensure(lab, cloud, shown)
+            desired = _desired(cloud, server_id)
+            step.note(desired)
+        told += [
+            f"  {shown.name:<9} {desired}; {shown.about}",
+            f"            {page(lab, server_id)}",
+        ]
+    print(f"\n{_text(lab, address, told)}")
     return 0
 
 
@@ -68,19 +77,24 @@ def page(lab: Layout, server_id: str) -> str:
 def _ensure(lab: Layout, admin: Cloud, shown: Shown) -> str:
     owner = Cloud(lab, "demo", PROJECT)
     found = next(iter(owner.connection.compute.servers(name=f"^{shown.name}$")), None)
-    if found is not None:
+    if found is not None and found.status == "ACTIVE":
         return str(found.id)
+    owner.delete_named(shown.name)
     server_id = owner.create(shown.name, contents.WEB.name, shown.image)
     if shown.asked is not None:
-        admin.resize(server_id, shown.asked)
+        answer = admin.resize(server_id, shown.asked)
+        if answer.status != 202:
+            raise LabError(f"{shown.name} was not adjusted to {shown.asked}: {answer.message}")
     return server_id
 
 
-def _text(lab: Layout, address: str, ids: dict[str, str]) -> str:
-    servers = "\n".join(
-        f"  {shown.name:<9} {shown.about}\n            {page(lab, ids[shown.name])}"
-        for shown in SERVERS
-    )
+def _desired(admin: Cloud, server_id: str) -> str:
+    told = admin.xloud_status(server_id).body["xloud_status"]
+    return str(size.Size(told["vcpus"]["desired"], told["memory_mb"]["desired"]))
+
+
+def _text(lab: Layout, address: str, told: Sequence[str]) -> str:
+    servers = "\n".join(told)
     return f"""\
 The dashboard: {address}
   user name admin, password {lab.password}

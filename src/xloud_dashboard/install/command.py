@@ -13,6 +13,8 @@ from xloud_dashboard.install import links, static
 from xloud_dashboard.install.horizon import Horizon, InstallError, Probe, find
 
 PROGRAM = "python -m xloud_dashboard"
+_UNDONE = "the links are again as they were before this run, and so is Horizon"
+_AGAIN = "run this command again, to its end, before Horizon's web server is restarted"
 WITHOUT_STATIC = "left out collectstatic and compress: run both before Horizon is used"
 
 DESCRIPTION = """\
@@ -90,13 +92,37 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _install(horizon: Horizon, with_static: bool) -> Iterator[str]:
-    """Install the plugin, and yield a line for each thing that was done."""
+    """Install the plugin, and yield a line for each thing that was done.
+
+    Links without the bundles that belong to them would end every page of Horizon in an error once
+    it is restarted. So a failure puts the links back as they were.
+    """
     links.require_places(horizon)
+    changes: list[links.Change] = []
+    try:
+        yield from _link(horizon, changes)
+        yield from _take_in(horizon, with_static)
+    except InstallError as error:
+        for change in reversed(changes):
+            change.undo()
+        after = _UNDONE if changes else _AGAIN
+        raise InstallError(f"{error}; {after}") from error
+    yield "installed: restart Horizon's web server now"
+
+
+def _link(horizon: Horizon, changes: list[links.Change]) -> Iterator[str]:
+    """Make the links, and append to ``changes`` what was changed."""
     for path in links.left_over(horizon):
-        links.unlink(path)
+        changes.append(links.drop(path))
         yield f"removed {path}, which this version does not need"
     for link in links.wanted(horizon):
-        yield f"linked {link.at}" if link.make() else f"{link.at} is there"
+        if change := link.make():
+            changes.append(change)
+        yield f"linked {link.at}" if change else f"{link.at} is there"
+
+
+def _take_in(horizon: Horizon, with_static: bool) -> Iterator[str]:
+    """Check that Horizon takes the linked files, and run the static steps."""
     probe = horizon.probe()
     if problem := "; ".join(_not_loaded(probe)):
         raise InstallError(problem)
@@ -104,7 +130,6 @@ def _install(horizon: Horizon, with_static: bool) -> Iterator[str]:
         yield from static.build(horizon, probe)
     else:
         yield WITHOUT_STATIC
-    yield "installed: restart Horizon's web server now"
 
 
 def _remove(horizon: Horizon, with_static: bool) -> Iterator[str]:
@@ -115,10 +140,17 @@ def _remove(horizon: Horizon, with_static: bool) -> Iterator[str]:
         yield f"there is no link of the plugin in {horizon.folder}"
     # Also without a link: a static step may have failed after the links were removed.
     if with_static:
-        yield from static.build(horizon, horizon.probe())
+        yield from _build_without(horizon)
     else:
         yield WITHOUT_STATIC
     yield "removed: restart Horizon's web server now, then the package may be uninstalled"
+
+
+def _build_without(horizon: Horizon) -> Iterator[str]:
+    try:
+        yield from static.build(horizon, horizon.probe())
+    except InstallError as error:
+        raise InstallError(f"{error}; the links are removed: {_AGAIN}") from error
 
 
 def _check(horizon: Horizon) -> int:

@@ -25,6 +25,25 @@ class State(enum.Enum):
 
 
 @dataclass(frozen=True)
+class Change:
+    """What was done at one place, so that it can be undone.
+
+    :ivar at: the place of a link
+    :ivar was: where the link led before; None if there was none
+    """
+
+    at: Path
+    was: Path | None
+
+    def undo(self) -> None:
+        """Put back what was there before.
+
+        :raises InstallError: the folder cannot be written
+        """
+        _lead(self.at, self.was)
+
+
+@dataclass(frozen=True)
 class Link:
     """One file that Horizon reads.
 
@@ -44,23 +63,19 @@ class Link:
             return State.RIGHT
         return State.STALE if _is_ours(self.at) else State.FOREIGN
 
-    def make(self) -> bool:
-        """Make the link, or lead it to this package; return whether anything was to do.
+    def make(self) -> Change | None:
+        """Make the link, or lead it to this package; return the change, or None if it is right.
 
         :raises InstallError: there is something else, or the folder cannot be written
         """
         state = self.state
         if state is State.RIGHT:
-            return False
+            return None
         if state is State.FOREIGN:
             raise _foreign([self.at])
-        try:
-            self.at.unlink(missing_ok=True)
-            self.at.parent.mkdir(exist_ok=True)
-            self.at.symlink_to(self.to)
-        except OSError as error:
-            raise _not_written(self.at, error) from error
-        return True
+        was = self.at.readlink() if state is State.STALE else None
+        _lead(self.at, self.to)
+        return Change(self.at, was)
 
 
 def wanted(horizon: Horizon) -> Iterator[Link]:
@@ -80,6 +95,16 @@ def require_places(horizon: Horizon) -> None:
     foreign = [link.at for link in wanted(horizon) if link.state is State.FOREIGN]
     if foreign:
         raise _foreign(foreign)
+
+
+def drop(path: Path) -> Change:
+    """Remove the link at ``path``, and return the change.
+
+    :raises InstallError: the folder cannot be written
+    """
+    was = path.readlink()
+    unlink(path)
+    return Change(path, was)
 
 
 def left_over(horizon: Horizon) -> list[Path]:
@@ -108,6 +133,17 @@ def unlink(path: Path) -> None:
         path.unlink()
     except OSError as error:
         raise _not_written(path, error) from error
+
+
+def _lead(at: Path, to: Path | None) -> None:
+    """Make a link at ``at`` that leads to ``to``, in place of one that is there; None: no link."""
+    try:
+        at.unlink(missing_ok=True)
+        if to is not None:
+            at.parent.mkdir(exist_ok=True)
+            at.symlink_to(to)
+    except OSError as error:
+        raise _not_written(at, error) from error
 
 
 def _of_ours(horizon: Horizon) -> Iterator[Path]:

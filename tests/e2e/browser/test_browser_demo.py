@@ -25,6 +25,8 @@ def test_each_address_that_the_demo_prints_is_a_page(
         assert demo.run(lab) == 0
         again = [line for line in capsys.readouterr().out.splitlines() if site in line]
         assert again == [line for line in printed.splitlines() if site in line]
+        for told in ("web1      1 vCPU, 512 MiB; grow it", "web2      4 vCPUs, 1536 MiB; "):
+            assert told in printed
         addresses = re.findall(rf"{site}/[^\s]+", printed)
         assert len(addresses) == len(demo.SERVERS) + 2
         for address in addresses:

@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -208,19 +209,63 @@ def test_install_and_check_fail_where_horizon_does_not_take_it(
     value: object,
     said: str,
 ) -> None:
+    run(horizon, "install", "--no-static")
     programs.settings[setting] = value
+    capsys.readouterr()
     assert run(horizon, "install") == 1
     assert said in capsys.readouterr().err
     assert run(horizon, "check") == 1
     assert said in capsys.readouterr().out
 
 
-def test_install_shows_why_a_static_step_failed(
+def fails_to_collect(programs: FakePrograms) -> None:
+    programs.fails = "collectstatic"
+
+
+def fails_to_compress(programs: FakePrograms) -> None:
+    programs.fails = "compress"
+
+
+def has_wrong_settings(programs: FakePrograms) -> None:
+    programs.settings["settings_error"] = "XLOUD_DASHBOARD has the unknown key 'x'"
+
+
+@pytest.mark.parametrize("spoil", [fails_to_collect, fails_to_compress, has_wrong_settings])
+@pytest.mark.parametrize("before", ["nothing", "another version"])
+def test_install_that_fails_leaves_the_links_as_they_were(
+    horizon: Horizon,
+    programs: FakePrograms,
+    capsys: pytest.CaptureFixture[str],
+    before: str,
+    spoil: Callable[[FakePrograms], None],
+) -> None:
+    if before == "another version":
+        horizon.local_settings.mkdir()
+        for name in ("_2949_gone.py", "_2950_xloud.py"):
+            link = horizon.enabled / name
+            link.symlink_to(f"/old/venv/xloud_dashboard/enabled/{name}")
+    links_before = links_in(horizon)
+    spoil(programs)
+    assert run(horizon, "install") == 1
+    assert links_in(horizon) == links_before
+    assert "the links are again as they were before this run" in capsys.readouterr().err
+
+
+def links_in(horizon: Horizon) -> dict[Path, Path]:
+    folders = [one for one in (horizon.enabled, horizon.local_settings) if one.is_dir()]
+    return {path: path.readlink() for folder in folders for path in folder.iterdir()}
+
+
+def test_install_that_fails_with_its_links_there_says_when_not_to_restart(
     horizon: Horizon, programs: FakePrograms, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    run(horizon, "install")
     programs.fails = "compress"
     assert run(horizon, "install") == 1
-    assert "compress ended with exit code 1" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "compress ended with exit code 1" in said
+    assert "before Horizon's web server is restarted" in said
+    assert links_in(horizon)
 
 
 def test_install_replaces_a_copy_of_another_version_that_is_newer(
@@ -301,7 +346,9 @@ def test_remove_is_finished_by_a_second_one_after_a_static_step_failed(
     run(horizon, "install")
     programs.fails = step
     assert run(horizon, "remove") == 1
-    assert f"{step} ended with exit code 1" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert f"{step} ended with exit code 1" in said
+    assert "the links are removed: run this command again" in said
     programs.fails = ""
     programs.ran.clear()
     assert run(horizon, "remove") == 0
