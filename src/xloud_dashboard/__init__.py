@@ -5,6 +5,8 @@ size              the tab Size of a server, and what its forms and its script as
 elastic_servers   the panel of the dashboard Project
 elastic_hosts     the panel of the dashboard Admin
 api               the connection to the cloud, with the user's token
+quota             the quota of a project: Nova's limits
+hypervisors       what compute hosts have: Nova's list
 prometheus        sizes in the past, where the operator has a Prometheus
 permissions       what the user may do
 config            the settings of the plugin, in one place

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The panel Elastic hosts of the dashboard Admin: what is claimed on each host, and promised.
 
-panel        the panel
-hypervisors  what hosts have, as Nova lists them
-capacity     what a host has, and what the servers on it have and could have
-urls         the address
-views        the page
+panel     the panel
+capacity  what a host has, and what the servers on it have and could have
+urls      the address
+views     the page
 """

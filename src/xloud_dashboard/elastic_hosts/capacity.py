@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from nova_xloud.client import RecordedServer, Size
-from xloud_dashboard.elastic_hosts.hypervisors import Hypervisor
+from xloud_dashboard.hypervisors import Hypervisor
 from xloud_dashboard.size import words
 from xloud_dashboard.size.totals import Totals
 

@@ -9,8 +9,7 @@ from django.utils.translation import gettext_lazy as _
 from django.views.generic import TemplateView
 from horizon import exceptions
 
-from xloud_dashboard import api, permissions
-from xloud_dashboard.elastic_hosts import hypervisors
+from xloud_dashboard import api, hypervisors, permissions
 from xloud_dashboard.elastic_hosts.capacity import hosts_of
 
 

@@ -10,9 +10,8 @@ from django.utils.translation import gettext_lazy as _
 from horizon import tables
 
 from nova_xloud.client import RecordedServer
-from xloud_dashboard import api
+from xloud_dashboard import api, quota
 from xloud_dashboard.config import config
-from xloud_dashboard.elastic_servers import quota
 from xloud_dashboard.elastic_servers.tables import ServersTable
 from xloud_dashboard.size.totals import Totals
 

@@ -8,6 +8,7 @@ chart    the chart of a resource over time, as places in a picture
 readings what a page has seen of a server since it is open
 past     the last hour of a server: from Prometheus, or what a page has seen
 forms    the form for a size
+room     what quota and host have, beside a dry run
 totals   sums over several servers
 page     everything that the page shows of a server
 tab      the tab

@@ -12,7 +12,7 @@ from nova_xloud.client import Plan, Status, in_words
 from nova_xloud.client.advice import next_step
 from xloud_dashboard import api, permissions
 from xloud_dashboard.config import config
-from xloud_dashboard.size import actions, bars, past, words
+from xloud_dashboard.size import actions, bars, past, room, words
 from xloud_dashboard.size.forms import ADMIN, MODES
 
 URLS = "horizon:project:elastic_servers"
@@ -28,12 +28,16 @@ class Shown:
     """The server that a page is about.
 
     :ivar back: the dashboard whose page of the server the forms lead back to
+    :ivar host: the compute host; empty if it is not known, as to who may not see it
+    :ivar hypervisor: the host name of the hypervisor there; empty as that of ``host``
     """
 
     id: str
     name: str
     project_id: str
     back: str
+    host: str = ""
+    hypervisor: str = ""
 
     @property
     def url(self) -> str:
@@ -59,6 +63,7 @@ def tab_context(request: Any, shown: Shown) -> dict[str, Any]:
         "live_url": reverse(f"{URLS}:live", args=[shown.id]),
         "mode_url": reverse(f"{URLS}:mode", args=[shown.id]),
         "past_url": reverse(f"{URLS}:past", args=[shown.id]),
+        "others_url": reverse(f"{URLS}:index"),
     }
 
 
@@ -105,10 +110,11 @@ def seconds(status: Status | None) -> int:
     return config().seconds_while_changing if changing else config().seconds_at_rest
 
 
-def plan_context(plan: Plan) -> dict[str, Any]:
+def plan_context(request: Any, shown: Shown, plan: Plan) -> dict[str, Any]:
     """Return what the template of a dry run needs."""
     refusal = plan.refusal
     return {
+        "room": room.room(request, shown, plan),
         "plan": plan,
         "stays_claimed": plan.claim is not None and plan.claim != plan.desired,
         "steps": [in_words.step(step) for step in plan.steps],

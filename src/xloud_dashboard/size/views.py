@@ -65,7 +65,12 @@ class ServerView(View):
         back = request.POST.get("back", request.GET.get("back", PROJECT))
         found = api.server(request, str(server_id))
         return page.Shown(
-            found.id, found.name, found.project_id, ADMIN if back == ADMIN else PROJECT
+            found.id,
+            found.name,
+            found.project_id,
+            ADMIN if back == ADMIN else PROJECT,
+            found.compute_host or "",
+            found.hypervisor_hostname or "",
         )
 
     def require(self, request: Any, shown: page.Shown) -> None:
@@ -114,7 +119,7 @@ class SizeView(ServerView):
         try:
             if request.POST.get("do") != APPLY:
                 plan = xloud.plan(shown, **form.asked)
-                return _answer(request, shown, page.plan_context(plan), form)
+                return _answer(request, shown, page.plan_context(request, shown, plan), form)
             adjustment = xloud.adjust(shown, **form.asked)
         except api.ERRORS as error:
             if http_utils.is_ajax(request) and not isinstance(error, AdjustmentRefused):

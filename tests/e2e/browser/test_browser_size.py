@@ -1,5 +1,7 @@
 """A server is grown and shrunk by mouse; what would be refused is said before it is asked for."""
 
+import re
+
 import pytest
 from playwright.sync_api import Page, expect
 
@@ -35,6 +37,8 @@ def test_server_grows_from_the_login_by_mouse_alone(
     expect(tab.box("vCPUs")).to_have_value("4")
     expect(tab.plan).to_contain_text("It would be admitted")
     expect(tab.plan).to_contain_text("4 vCPUs, 512 MiB would be claimed")
+    expect(tab.plan).to_contain_text(re.compile(r"Used of the project's quota: .* after this"))
+    expect(tab.plan).to_contain_text(f"Used of host {cloud.host(web)}, as Nova counts: ")
     looks.take(admin, "size-before")
     tab.apply.click()
     expect(admin.get_by_text("is admitted (req-")).to_be_visible()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The quota of the user's project for vCPUs and memory: Nova's limits."""
+"""The quota of a project for vCPUs and memory: Nova's limits."""
 
 from __future__ import annotations
 
@@ -35,16 +35,24 @@ class Limit:
             return _("%(used)s %(unit)s, no limit") % told
         return _("%(used)s of %(most)s %(unit)s") % told
 
+    def with_more(self, more: int) -> str:
+        """Return the quota in words, and how much is used after ``more`` of it, if that differs."""
+        if not more:
+            return self.in_words
+        return _("%(now)s, %(then)s after this") % {"now": self.in_words, "then": self.used + more}
 
-def limits(compute: Any) -> tuple[Limit, Limit]:
-    """Return the quota of vCPUs and of memory of the user's project.
+
+def limits(compute: Any, project_id: str | None = None) -> tuple[Limit, Limit]:
+    """Return the quota of vCPUs and of memory of a project.
 
     :param compute: ``Connection.compute``
+    :param project_id: None: the user's own
     :raises openstack.exceptions.SDKException: Nova does not answer, or with an error
     :raises nova_xloud.client.errors.UnreadableAnswer: the answer has another form than Nova's
     """
     with understood("/limits"):
-        absolute = compute.get_limits().absolute
+        asked = {} if project_id is None else {"tenant_id": project_id}
+        absolute = compute.get_limits(**asked).absolute
         return (
             _limit("vCPUs", absolute.total_cores, absolute.total_cores_used),
             _limit("MiB", absolute.total_ram, absolute.total_ram_used),

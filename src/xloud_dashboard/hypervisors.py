@@ -30,17 +30,18 @@ class Hypervisor:
     used: Size
 
 
-def sizes(compute: Any) -> dict[str, Hypervisor] | None:
+def sizes(compute: Any, hypervisor: str = "") -> dict[str, Hypervisor] | None:
     """Return what Nova tells of each compute host, by its name; None if the user may not see it.
 
     Nova answers in pages, each of which is one request.
 
     :param compute: ``Connection.compute``
+    :param hypervisor: only of hypervisors whose host names have this; empty: of all
     :raises openstack.exceptions.SDKException: Nova does not answer, or with an error
     :raises nova_xloud.client.errors.UnreadableAnswer: the answer has another form than Nova's
     """
     found: dict[str, Hypervisor] = {}
-    query: dict[str, str] = {}
+    query = {"hypervisor_hostname_pattern": hypervisor} if hypervisor else {}
     markers: set[str | None] = {None}
     while True:
         answer = compute.get(PATH, params=query, microversion=_MICROVERSION)
