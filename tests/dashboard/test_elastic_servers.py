@@ -9,7 +9,6 @@ from django.urls import reverse
 from requests.exceptions import ConnectTimeout
 
 from tests.dashboard.cloud import OTHER_SERVER, SERVER, TestCase, limits, two_servers
-from tests.dashboard.test_size_tab import recommending
 from xloud_dashboard.install.links import PACKAGE
 
 
@@ -135,17 +134,6 @@ class ElasticServersTests(TestCase):
         self.assertEqual(len(self.cloud.posted("/os-xloud-adjust/")), 2)
         self.assertIn(f"Not adjusted, because it is not in the list: {gone}", said)
         self.assertIn("Admitted: web1 (1 vCPU, 512 MiB); db1 (1 vCPU, 512 MiB)", said)
-
-    def test_selected_server_is_adjusted_as_its_host_recommends(self) -> None:
-        self.cloud.answers["GET", "/xloud-status"] = recommending()
-        self.act("to_recommendation", SERVER)
-        asked = {"current_vcpus": 4, "current_memory_mb": 1024}
-        self.assertEqual(self.cloud.posted("/os-xloud-adjust/"), [asked])
-
-    def test_server_without_a_recommendation_is_left_alone_and_named(self) -> None:
-        said = self.text(self.act("to_recommendation", SERVER))
-        self.assertEqual(self.cloud.posted("/os-xloud-adjust/"), [])
-        self.assertIn("No other size is recommended: web1", said)
 
     def test_member_sees_the_table_without_actions(self) -> None:
         self.log_in("member", "reader")

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from django.contrib import messages
@@ -16,33 +16,23 @@ from django.utils.translation import ngettext_lazy
 from horizon import tables
 
 from nova_xloud.client import RecordedServer, Size
-from xloud_dashboard import api, permissions
+from xloud_dashboard import permissions
+from xloud_dashboard.elastic_servers import recommended, several
 from xloud_dashboard.size.bars import Cell
 
 
 class ToSize(tables.BatchAction):
-    """The base of the actions that adjust each selected server to a size of its own.
-
-    A server that the API refuses to adjust does not stop the others: it is named with the reason.
-
-    :cvar without: what is said of servers that have no such size, before their names
-    """
-
-    without: Any
-    help_text = _("Each server is adjusted while it runs. Those that are refused do not change.")
-
-    def size_of(self, request: Any, server: RecordedServer) -> Size | None:
-        """Return the size that the server is to have; None if there is none."""
-        raise NotImplementedError
+    """The base of the actions that adjust the selected servers, each to a size of its own."""
 
     def allowed(self, request: Any, datum: RecordedServer | None = None) -> bool:
         """Return whether the user may adjust servers of the project."""
         project_id = datum.project_id if datum is not None else None
         return permissions.may(request, permissions.ADJUST, project_id)
 
-    def handle(self, table: Any, request: Any, obj_ids: Sequence[str]) -> Any:
-        """Adjust the servers, say what became of each, and show the table again."""
-        admitted, without = [], []
+    def selected(
+        self, table: Any, request: Any, obj_ids: Sequence[str]
+    ) -> Iterator[RecordedServer]:
+        """Yield the selected servers; what cannot be adjusted gets a message instead."""
         # DataTable.get_object_by_id leaves the page, and so this loop, if a server is gone.
         listed = {server.id: server for server in table.data}
         for server_id in obj_ids:
@@ -50,24 +40,8 @@ class ToSize(tables.BatchAction):
             if server is None:
                 told = _("Not adjusted, because it is not in the list: %s")
                 messages.error(request, told % server_id)
-                continue
-            if not self.allowed(request, server):
-                messages.error(request, _("You may not adjust %s.") % server.name)
-                continue
-            try:
-                size = self.size_of(request, server)
-                if size is None:
-                    without.append(server.name)
-                    continue
-                api.xloud(request).adjust(server, vcpus=size.vcpus, memory_mb=size.memory_mb)
-                admitted.append(f"{server.name} ({size})")
-            except api.ERRORS as error:
-                messages.error(request, f"{server.name}: {error}")
-        if admitted:
-            messages.success(request, _("Admitted: %s") % "; ".join(admitted))
-        if without:
-            messages.info(request, f"{self.without} {', '.join(without)}")
-        return redirect(request.get_full_path())
+            elif several.may_adjust(request, server):
+                yield server
 
 
 class ToMinimum(ToSize):
@@ -80,7 +54,7 @@ class ToMinimum(ToSize):
     name = "to_minimum"
     # Horizon asks before it does such an action, with the names of the servers and the text.
     action_type = "danger"
-    without = _("No more than the minimums that their flavors name:")
+    help_text = _("Each server is adjusted while it runs. Those that are refused do not change.")
 
     @staticmethod
     def action_present(count: int) -> Any:
@@ -92,18 +66,26 @@ class ToMinimum(ToSize):
         """Return the label of what was done."""
         return ngettext_lazy("Shrunk to the minimum", "Shrunk to the minimum", count)
 
-    def size_of(self, request: Any, server: RecordedServer) -> Size | None:
-        """Return the minimum, or what is desired of a resource if that is no more."""
-        desired, boot = server.desired, server.boot
-        size = Size(min(desired.vcpus, boot.vcpus), min(desired.memory_mb, boot.memory_mb))
-        return None if size == desired else size
+    def handle(self, table: Any, request: Any, obj_ids: Sequence[str]) -> Any:
+        """Adjust the servers, say what became of each, and show the table again."""
+        wanted, without = [], []
+        for server in self.selected(table, request, obj_ids):
+            size = _least(server)
+            if size == server.desired:
+                without.append(server.name)
+            else:
+                wanted.append((server, size))
+        several.adjust(request, wanted)
+        if without:
+            told = _("No more than the minimums that their flavors name: %s")
+            messages.info(request, told % ", ".join(without))
+        return redirect(request.get_full_path())
 
 
 class ToRecommendation(ToSize):
-    """Adjusts servers to the sizes that automatic growth recommends."""
+    """Shows the sizes that automatic growth recommends for servers, and asks whether to adjust."""
 
     name = "to_recommendation"
-    without = _("No other size is recommended:")
 
     @staticmethod
     def action_present(count: int) -> Any:
@@ -115,12 +97,16 @@ class ToRecommendation(ToSize):
         """Return the label of what was done."""
         return ngettext_lazy("Adjusted as recommended", "Adjusted as recommended", count)
 
-    def size_of(self, request: Any, server: RecordedServer) -> Size | None:
-        """Return the recommended size, which only the server's compute host knows."""
-        status = api.xloud(request).get_status(server)
-        if not status.recommends_change or status.autoscale is None:
-            return None
-        return status.autoscale.recommendation
+    def handle(self, table: Any, request: Any, obj_ids: Sequence[str]) -> Any:
+        """Answer with the page that asks, or with the table if there is nothing to adjust."""
+        found = self.selected(table, request, obj_ids)
+        return recommended.ask(request, found) or redirect(request.get_full_path())
+
+
+def _least(server: RecordedServer) -> Size:
+    """Return the minimum of the flavor, or what is desired of a resource if that is no more."""
+    desired, boot = server.desired, server.boot
+    return Size(min(desired.vcpus, boot.vcpus), min(desired.memory_mb, boot.memory_mb))
 
 
 def _link(server: RecordedServer) -> str:
