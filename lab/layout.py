@@ -77,9 +77,10 @@ class Compute:
 
     @property
     def qmp(self) -> Path:
-        """The folder with a second QMP socket of each running QEMU.
+        """The folder with two more QMP sockets of each running QEMU.
 
-        Each socket's name is the process id of its QEMU.
+        The name of each is the process id of its QEMU: with ``.sock`` the one that lab/hypervisor's
+        nudge.py holds, with ``.look`` the one for questions (balloon.py).
         """
         return self.run / "qmp"
 

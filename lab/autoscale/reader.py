@@ -16,6 +16,7 @@ from lab.autoscale.journal import Journal
 from lab.autoscale.sample import Sample, Server
 from lab.cloud import Cloud
 from lab.guest import load
+from lab.hypervisor import balloon
 from lab.layout import Compute, Layout
 from lab.witnesses import Size
 
@@ -111,12 +112,18 @@ class Reader:
         return placement.get(f"/resource_providers/{self._provider.id}/{what}").json()
 
     def _domains(self) -> dict[str, Size]:
-        """Return what libvirt reports of each running domain of the host, by the server's id."""
+        """Return what libvirt reports of each running domain of the host, by the server's id.
+
+        The memory is from QEMU itself where that answers, because libvirt's may be seconds old.
+        """
         live = libvirt.VIR_DOMAIN_AFFECT_LIVE
         with hypervisor.opened(self.compute) as connection:
             running = connection.listAllDomains(libvirt.VIR_CONNECT_LIST_DOMAINS_ACTIVE)
             return {
-                domain.UUIDString(): Size(domain.vcpusFlags(live), domain.info()[2] // 1024)
+                domain.UUIDString(): Size(
+                    domain.vcpusFlags(live),
+                    balloon.actual_mb(self.compute, domain.name()) or domain.info()[2] // 1024,
+                )
                 for domain in running
             }
 

@@ -10,7 +10,8 @@ To a guest with the behaviour "slow-removal" or "very-slow-removal" (lab/guest) 
 so many seconds late as DELAYS says. To libvirt the guest then gives a vCPU back after that time.
 
 Run it as ``python -m lab.hypervisor.nudge FOLDER``. It connects to each QMP socket in the folder,
-where emulator.sh makes one for each guest, and deletes the sockets of guests that are gone.
+where emulator.sh makes two for each guest, and deletes the sockets of guests that are gone. The
+other one, whose name ends with ".look", is for questions.
 """
 
 import contextlib
@@ -122,6 +123,12 @@ def _delay(path: Path) -> float:
     return max((DELAYS.get(word, 0.0) for word in words), default=0.0)
 
 
+def _forget(path: Path) -> None:
+    """Delete both sockets of a guest that is gone."""
+    path.unlink(missing_ok=True)
+    path.with_suffix(".look").unlink(missing_ok=True)
+
+
 def _pid_runs(path: Path) -> bool:
     return Path("/proc", path.stem).exists()
 
@@ -139,13 +146,13 @@ def watch(folder: Path) -> None:
                     known.add(path)
                     selector.register(guest.connection, selectors.EVENT_READ, guest)
                 elif not _pid_runs(path):
-                    path.unlink(missing_ok=True)
+                    _forget(path)
         for key, _ in selector.select(LOOK_SECONDS):
             guest = key.data
             if not guest.receive():
                 selector.unregister(guest.connection)
                 guest.connection.close()
-                guest.path.unlink(missing_ok=True)
+                _forget(guest.path)
                 known.discard(guest.path)
         for key in list(selector.get_map().values()):
             key.data.send_due()
