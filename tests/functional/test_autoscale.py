@@ -138,7 +138,7 @@ class GrowsByItself(Scaled):
     def test_statistics_come_each_second_and_as_usual_after_off(self):
         self.flags(mem_stats_period_seconds=10, group="libvirt")
         manager = self.computes["host1"].manager
-        manager.xloud._scaling.rounds._period = 1
+        manager.xloud._scaling.rounds._periods._short = 1
         manager.xloud._host_instances._usual_period = 10
         domain = self.guests.domain(self.server["id"])
         self._adjust(autoscale="on")
@@ -223,6 +223,16 @@ class Quotas(Scaled, QuotaTestCase):
         self._limit(cores=4)
         self._has(4, 512)
         assert self._usage() == (4, 512)
+
+    def test_memory_grows_though_the_project_has_no_cores_left(self):
+        self._has(1, 512)
+        self._limit(cores=1)
+        self._adjust(autoscale="on")
+        self._busy()
+        self.guests.domain(self.server["id"]).uses_kib = 440 * 1024
+        self._wait(lambda: self.assertGreater(self._usage()[1], 512))
+        self._deferred("xloud.growth_deferred.quota")
+        assert self._usage()[0] == 1
 
     def test_quota_that_cannot_be_checked_is_not_unlimited(self):
         self._has(1, 512)

@@ -10,7 +10,7 @@ from nova_xloud.core.autoscaling.contest import HostRoom, Pool
 from nova_xloud.core.autoscaling.sample import GuestSample
 from nova_xloud.core.size import Size
 from nova_xloud.core.sizing.allocation import MEMORY_MB, VCPU
-from nova_xloud.errors import DomainCallFailed, PlacementUnavailable, Refused
+from nova_xloud.errors import DomainCallFailed, PlacementUnavailable, QuotaExceeded, Refused
 from nova_xloud.testing.fake_domain import sample_of
 from nova_xloud.testing.fake_guest import FakeGuest
 
@@ -37,6 +37,9 @@ class FakeScaledGuests:
     :ivar libvirt_away: whether :meth:`samples` raises ``DomainCallFailed``
     :ivar placement_away: whether :meth:`room` raises ``PlacementUnavailable``
     :ivar quota: by UUID, the refusal that :meth:`check_growth` raises; it raises nothing for others
+    :ivar limits: by UUID, the largest size that :meth:`check_growth` allows; a resource that does
+        not grow is not checked
+    :ivar checked: the sizes that :meth:`check_growth` was asked about, in order
     :ivar calls: the name of every method that was called, in order
     """
 
@@ -49,6 +52,8 @@ class FakeScaledGuests:
         self.others = Size(0, 0)
         self.libvirt_away = self.placement_away = False
         self.quota: dict[str, Refused] = {}
+        self.limits: dict[str, Size] = {}
+        self.checked: list[Size] = []
         self.calls: list[str] = []
 
     def samples(
@@ -82,5 +87,9 @@ class FakeScaledGuests:
 
     def check_growth(self, uuid: str, size: Size) -> None:
         self.calls.append("check_growth")
+        self.checked.append(size)
         if uuid in self.quota:
             raise self.quota[uuid]
+        allowed = self.limits.get(uuid, size).at_least(self._guests[uuid].allocated())
+        if not allowed.covers(size):
+            raise QuotaExceeded(f"{size} is more than {allowed}")

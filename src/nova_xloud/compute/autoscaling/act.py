@@ -108,13 +108,18 @@ class Actor:
         self._begun = begun
         self._wall = wall
 
-    def act(self, one: ManagedInstance, size: Size) -> Admission:
+    def act(
+        self, one: ManagedInstance, size: Size, is_current: Callable[[], bool] = lambda: True
+    ) -> Admission:
         """Request ``size`` for an instance, and queue the run; do not wait for the guest.
 
         :param one: the instance as it was when ``size`` was decided
+        :param is_current: returns whether the last round still decides so; it is called under the
+            instance's lock
         :returns: what was admitted; no run is queued if there is nothing to do
         :raises Refused: the request is not admitted, and nothing has changed; also if the quota
-            does not allow it, or the record was changed since ``one`` was read
+            does not allow it, the record was changed since ``one`` was read, or ``is_current`` is
+            False
         :raises DomainError: the guest could not be read
         """
         desired = one.view.desired.target
@@ -133,7 +138,7 @@ class Actor:
                 request,
                 self._facts(),
                 self._options,
-                check=_as_decided(one),
+                check=_as_decided(one, is_current),
             )
             self._meter.admitted(
                 one.uuid, admission.generation, began, nothing_to_do=admission.nothing_to_do
@@ -157,14 +162,17 @@ class Actor:
         self._worker.submit(instance, ADJUST, Urgency.AUTOMATIC, shrinks=shrinks)
 
 
-def _as_decided(one: ManagedInstance) -> Callable[[RecordView], None]:
+def _as_decided(
+    one: ManagedInstance, is_current: Callable[[], bool]
+) -> Callable[[RecordView], None]:
     """Return a check that raises if a decision about an instance must not be carried out.
 
     The check gets what Nova's database has of the instance at admission. It raises
-    ``InvalidState`` if the record or the flavor is not that of ``one``, or if automatic growth may
-    not change the instance now.
+    ``InvalidState`` if the record or the flavor is not that of ``one``, if automatic growth may not
+    change the instance now, or if the decision is outdated.
 
     :param one: the instance as it was when the decision was made
+    :param is_current: returns whether the last round still decides so
     """
 
     def check(view: RecordView) -> None:
@@ -181,5 +189,10 @@ def _as_decided(one: ManagedInstance) -> Callable[[RecordView], None]:
             )
         if code := why_not(view):
             raise InvalidState(f"automatic growth leaves the instance as it is now ({code})")
+        if not is_current():
+            raise InvalidState(
+                "the guest may need more than when automatic growth decided; the next round "
+                "decides anew"
+            )
 
     return check

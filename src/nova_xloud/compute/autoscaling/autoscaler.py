@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from typing import Any
@@ -26,6 +26,7 @@ from nova_xloud.clock import utc_now
 from nova_xloud.compute.autoscaling.act import Actor, why_not
 from nova_xloud.compute.autoscaling.journal import JournalFiles
 from nova_xloud.compute.autoscaling.members import Members
+from nova_xloud.compute.autoscaling.periods import Periods
 from nova_xloud.compute.autoscaling.ports import ScaledGuests
 from nova_xloud.compute.autoscaling.report import Standstill, report_of
 from nova_xloud.compute.autoscaling.requests import Requests
@@ -42,18 +43,15 @@ from nova_xloud.core.autoscaling.journal import Checkpoint, Entry
 from nova_xloud.core.autoscaling.replay import NONSENSE
 from nova_xloud.core.autoscaling.sample import GuestSample
 from nova_xloud.core.autoscaling.tuning import TUNINGS
-from nova_xloud.core.convergence.balloon import OFTEN
 from nova_xloud.core.instance.lifecycle import Condition
 from nova_xloud.core.instance.status import autoscale_status
 from nova_xloud.core.sizing.bounds import HostFacts
-from nova_xloud.errors import DomainError, NotFound, PlacementUnavailable, Refused
+from nova_xloud.errors import DomainError, NotFound, PlacementUnavailable
 
 LOG = logging.getLogger(__name__)
 
-# Seconds for which a round waits for a QEMU that has just started, before it sets something there.
-ANSWERS_WITHIN = 1.0
-# For how many guests a round sets the period of the statistics; each takes some 20 ms.
-SETS_A_ROUND = 20
+# For so many intervals a shrink may wait until it is requested.
+SHRINK_LASTS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,17 +114,21 @@ class Autoscaler:
         self._around = around
         self._journal = journal
         self._clocks = clocks or Clocks()
-        self._period = min(OFTEN, around.usual_period)
         self._members = Members(self._clocks.now)
         # Only the round replaces them, as a whole; a status reads them.
         self._states: dict[str, GuestState] = {}
         self._rooms = Rooms(guests, host_instances, self._clocks.now)
+        self._periods = Periods(host_instances, around.usual_period, self._clocks.wall)
         self._standstill = Standstill()
         self._is_remembered = False
-        # For how many guests this round may still set the period of the statistics.
-        self._may_set = 0
         self._requests = Requests(
-            actor, self._members, around.meter, around.is_busy, self._clocks.now, pool
+            actor,
+            self._members,
+            around.meter,
+            around.is_busy,
+            self._clocks.now,
+            SHRINK_LASTS * options.interval,
+            pool,
         )
 
     def learn(self, instances: Sequence[ManagedInstance], began: float) -> None:
@@ -174,7 +176,8 @@ class Autoscaler:
         if state is None or state.sample is None:
             return autoscale_status(view.scaling, view.desired), None
         since = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(state.since))
-        age = max(0, int(self._clocks.wall() - state.sample.at))
+        known_at = state.known_at
+        age = None if known_at is None else max(0, int(self._clocks.wall() - known_at))
         told = autoscale_status(view.scaling, view.desired, state.recommendation, since, age)
         return told, state.condition
 
@@ -219,11 +222,13 @@ class Autoscaler:
         here = self._members.here
         self._states = {uuid: one for uuid, one in kept.items() if uuid in here}
         self._write_down(members, states, before)
-        self._report(members, began)
+        self._report(members, began, states.keys())
 
-    def _report(self, members: Mapping[str, ManagedInstance], began: float) -> None:
+    def _report(
+        self, members: Mapping[str, ManagedInstance], began: float, read: Collection[str] = ()
+    ) -> None:
         now, wall = self._clocks.now(), self._clocks.wall()
-        report = report_of(members, self._states, now - began, wall, now)
+        report = report_of(members, self._states, read, now - began, wall, now)
         self._around.meter.round_finished(report)
         self._standstill.look(report)
 
@@ -251,22 +256,17 @@ class Autoscaler:
 
     def _read(self, members: Mapping[str, ManagedInstance]) -> Mapping[str, GuestSample]:
         desired = {uuid: one.view.desired.target for uuid, one in members.items()}
-        states = {uuid: self._states.get(uuid, GuestState()) for uuid in members}
-        periods = {
-            uuid: float(self._period if one.asked_often is not None else self._around.usual_period)
-            for uuid, one in states.items()
-        }
-        return self._guests.samples(desired, periods)
+        return self._guests.samples(desired, self._periods.begin_round(members.keys()))
 
     def _decided(
         self, members: Mapping[str, ManagedInstance], samples: Mapping[str, GuestSample]
     ) -> dict[str, GuestState]:
         facts, now = self._around.facts(), self._clocks.wall()
-        self._may_set = SETS_A_ROUND
         states: dict[str, GuestState] = {}
         for uuid, sample in samples.items():
             try:
-                state = self._asked_often(uuid, self._states.get(uuid, GuestState()), sample)
+                sample = self._periods.checked(uuid, sample)
+                state = self._states.get(uuid, GuestState())
                 state = state.decided(members[uuid], sample, facts, self._options, now)
                 states[uuid] = state.with_wish(self._clocks.now())
             except Exception as error:
@@ -281,34 +281,6 @@ class Autoscaler:
                     uuid,
                 )
         return states
-
-    def _asked_often(self, uuid: str, state: GuestState, sample: GuestSample) -> GuestState:
-        """Have the guest's balloon driver report more often, once in each start of the guest.
-
-        A round does this for :data:`SETS_A_ROUND` guests at most, because it takes some time, and
-        after a restart of nova-compute it is due for all guests. After the mode was set to ``off``,
-        a pass sets the usual period again.
-
-        :returns: ``state`` with the guest's ``boot_id`` in ``asked_often``; ``state`` as it is if
-            the period was not set
-        """
-        if not (self._period and self._may_set) or state.asked_often == sample.boot_id:
-            return state
-        self._may_set -= 1
-        try:
-            instance = self._host_instances.open(uuid, "")
-            if not instance.answers(ANSWERS_WITHIN):
-                return state
-            with instance.lock(0):
-                instance.domain().set_statistics_period(self._period)
-        except (DomainError, Refused) as error:
-            LOG.debug(
-                "Instance %s: the period of the balloon's statistics was not shortened: %s",
-                uuid,
-                error,
-            )
-            return state
-        return replace(state, asked_often=sample.boot_id)
 
     def _arbitrate(
         self, members: Mapping[str, ManagedInstance], states: dict[str, GuestState]
@@ -357,16 +329,19 @@ class Autoscaler:
         """Return what the guest has and wants, for arbitration.
 
         While a request waits to be repeated after a refusal for want of quota, the guest counts as
-        one that wants no more, so that nothing is taken from others or kept for it.
+        one that wants no more of that resource, so that nothing is taken from others or kept for
+        it.
 
         :param clock: monotonic seconds
         :param booting: whether the guest's balloon may still be inflating
         """
-        claimant = claimant_of(one, state, clock, booting=booting)
-        is_without_quota = state.refusal is not None and state.refusal.is_of_quota
-        if is_without_quota and self._requests.is_paused(one.uuid):
-            return claimant.without_wishes()
-        return claimant
+        without_quota = {
+            name
+            for name, refused in state.refusals.items()
+            if refused.deferral is not None and refused.deferral.is_of_quota
+        }
+        waiting = {name for name in without_quota if self._requests.is_paused(one.uuid, name)}
+        return claimant_of(one, state, clock, booting=booting).without_wishes(waiting)
 
     def _granted(
         self,

@@ -72,19 +72,21 @@ class Members:
             if not one.view.scaling.is_off:
                 self._known[one.uuid] = one
 
-    def admitted(self, one: ManagedInstance, size: Size, generation: int) -> None:
+    def admitted(self, one: ManagedInstance, size: Size, generation: int) -> ManagedInstance:
         """Store that ``size`` is the desired size of an instance from now on.
 
         :param one: the instance as it was before; if another one is stored for its UUID by now,
-            nothing is changed
+            nothing is stored
         :param generation: the generation of the record that has ``size``
+        :returns: the instance with ``size`` as its desired size
         """
+        desired = replace(one.view.desired, persisted=size, live=None, generation=generation)
+        after = replace(one, view=replace(one.view, desired=desired))
         with self._lock:
-            if self._known.get(one.uuid) is not one:
-                return
-            desired = replace(one.view.desired, persisted=size, live=None, generation=generation)
-            self._known[one.uuid] = replace(one, view=replace(one.view, desired=desired))
-            self._changed[one.uuid] = self._now()
+            if self._known.get(one.uuid) is one:
+                self._known[one.uuid] = after
+                self._changed[one.uuid] = self._now()
+        return after
 
     def read_again(self, uuid: str) -> None:
         """Have the record of an instance read again before the next round, if it is scaled."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from nova_xloud.compute.autoscaling.state import GuestState
 from nova_xloud.compute.meter import RoundReport
@@ -26,6 +26,7 @@ STANDS_STILL_AFTER = 600.0
 def report_of(
     members: Mapping[str, ManagedInstance],
     states: Mapping[str, GuestState],
+    read: Collection[str],
     seconds: float,
     now: float,
     clock: float,
@@ -34,12 +35,13 @@ def report_of(
 
     :param members: all instances that are scaled, by UUID
     :param states: the states of these instances' guests, by UUID
+    :param read: the UUIDs of the instances whose guests were read in the round
     :param seconds: how long the round took
     :param now: the end of the round, seconds since the epoch
     :param clock: the end of the round, monotonic seconds
     """
     known = {uuid: states[uuid] for uuid in members if uuid in states}
-    ages = [now - one.sample.at for one in known.values() if one.sample is not None]
+    ages = [now - at for uuid in read if (at := known[uuid].known_at) is not None]
     wishes = [
         clock - one.wished_at
         for uuid, one in known.items()
@@ -63,7 +65,7 @@ def report_of(
         ),
         deferred=Counter(one.deferral.code for one in known.values() if one.deferral is not None),
         deferred_servers=frozenset(uuid for uuid, one in known.items() if one.deferral is not None),
-        oldest_sample=max(ages, default=0.0),
+        oldest_sample=max([0.0, *ages]),
         oldest_wish=max(wishes, default=0.0),
     )
 

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 
 from nova_xloud.compute.ports import ManagedInstance
@@ -22,7 +22,14 @@ from nova_xloud.core.autoscaling.waits import Waits
 from nova_xloud.core.instance.lifecycle import Condition
 from nova_xloud.core.size import Size
 from nova_xloud.core.sizing.allocation import PCPU, VCPU
-from nova_xloud.core.sizing.bounds import Bounds, FlavorFacts, HostFacts, bounds_of
+from nova_xloud.core.sizing.bounds import (
+    MEMORY,
+    VCPUS,
+    Bounds,
+    FlavorFacts,
+    HostFacts,
+    bounds_of,
+)
 
 # Recommendations that something should be changed have a code that begins so.
 CHANGES = ("grow", "shrink")
@@ -56,6 +63,19 @@ class KnownBounds:
 
 
 @dataclass(frozen=True, slots=True)
+class RefusedValue:
+    """The value of one resource that was requested last, and was refused.
+
+    :ivar value: the value that was requested: vCPUs, or MiB
+    :ivar deferral: why growth to the value was refused; None if the value was a smaller one than
+        before, or if no growth is recommended any more
+    """
+
+    value: int
+    deferral: Deferral | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class GuestState:
     """What one round keeps of a guest for the next round.
 
@@ -66,9 +86,8 @@ class GuestState:
     :ivar recommendation: the last recommendation; None before the first sample
     :ivar since: since when the recommended size is the same, in seconds since the epoch
     :ivar action: what became of the recommendation, a code for the journal
-    :ivar refusal: why the last request for growth was refused; None if it was admitted, or no
-        growth is recommended any more
-    :ivar refused_size: the size of the last request; None if that was admitted
+    :ivar refusals: by resource (``vcpus``, ``memory_mb``), the value that was requested last, if
+        that was refused
     :ivar deferral: why the guest does not get the growth that is recommended; None if it does
     :ivar deferred_since: since when growth is deferred with the same code, ISO 8601, UTC; empty if
         it is not
@@ -76,10 +95,8 @@ class GuestState:
         for others
     :ivar reserved: what Placement has allocated to the instance, as read in this round; None if it
         was not read: then the larger of what the record requires and what the guest holds is used
-    :ivar asked_often: the ``boot_id`` of the start of the guest in which its balloon driver was set
-        to report more often; None if it was not
-    :ivar refused: by resource (``vcpus``, ``memory_mb``), the reason code with which a request to
-        shrink was refused since the guest's last start
+    :ivar refused: by resource, the reason code with which a request to shrink was refused since the
+        guest's last start
     :ivar wished_at: since when another size is recommended than is desired, in monotonic seconds;
         None if none is
     """
@@ -91,13 +108,11 @@ class GuestState:
     recommendation: Recommendation | None = None
     since: float = 0.0
     action: str = ""
-    refusal: Deferral | None = None
-    refused_size: Size | None = None
+    refusals: Mapping[str, RefusedValue] = field(default_factory=dict)
     deferral: Deferral | None = None
     deferred_since: str = ""
     waits: Waits = field(default_factory=Waits)
     reserved: Size | None = None
-    asked_often: int | None = None
     refused: Mapping[str, str] = field(default_factory=dict)
     wished_at: float | None = None
 
@@ -113,6 +128,16 @@ class GuestState:
         )
 
     @property
+    def known_at(self) -> float | None:
+        """When the needs of the guest were last known, in seconds since the epoch.
+
+        Of two resources whose needs were ever known, that of the one known less lately counts. None
+        if none was known yet.
+        """
+        tracks = (self.history.cpu.track, self.history.memory.track)
+        return min((one.known_at for one in tracks if one.known_at is not None), default=None)
+
+    @property
     def wishes(self) -> bool:
         """Whether another size is recommended than the desired one."""
         told = self.recommendation
@@ -121,13 +146,34 @@ class GuestState:
         )
 
     @property
+    def growing(self) -> frozenset[str]:
+        """The resources of which more is recommended than is desired."""
+        told = self.recommendation
+        advice = {} if told is None else {VCPUS: told.vcpus, MEMORY: told.memory_mb}
+        return frozenset(
+            name for name, one in advice.items() if one.code.partition(".")[0] == "grow"
+        )
+
+    @property
     def grows(self) -> bool:
         """Whether more vCPUs or more memory are recommended than are desired."""
-        told = self.recommendation
-        return told is not None and "grow" in (
-            told.vcpus.code.partition(".")[0],
-            told.memory_mb.code.partition(".")[0],
-        )
+        return bool(self.growing)
+
+    @property
+    def refusal(self) -> Deferral | None:
+        """Why growth was refused that is still recommended, of memory first; None if none was."""
+        known = (self.refusals.get(name) for name in (MEMORY, VCPUS))
+        return next((one.deferral for one in known if one and one.deferral), None)
+
+    def only_deferring(self, resources: Collection[str]) -> GuestState:
+        """Return the state without the deferrals in ``refusals`` of all other resources."""
+        if not any(one.deferral for one in self.refusals.values()):
+            return self
+        refusals = {
+            name: one if name in resources else replace(one, deferral=None)
+            for name, one in self.refusals.items()
+        }
+        return replace(self, refusals=refusals)
 
     def decided(
         self,
@@ -177,9 +223,10 @@ class GuestState:
     def without_guest(self) -> GuestState:
         """Return the state for a round in which the guest was not read: no growth is deferred.
 
-        ``refusal``, ``deferral`` and ``wished_at`` are cleared.
+        ``deferral`` and ``wished_at`` are cleared, and the deferrals in ``refusals``.
         """
-        return replace(self, refusal=None, deferral=None, deferred_since="", wished_at=None)
+        quiet = self.only_deferring(())
+        return replace(quiet, deferral=None, deferred_since="", wished_at=None)
 
     def claimant(self, one: ManagedInstance, held: Size) -> Claimant:
         """Return what the guest has and wants for arbitration, without what ``waits`` has of it.

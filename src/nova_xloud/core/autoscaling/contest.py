@@ -7,6 +7,7 @@ are its inputs (:class:`HostRoom`, :class:`Claimant`) and its results (:class:`G
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,6 +15,7 @@ from nova_xloud.core.autoscaling.recommendation import Advice, Recommendation
 from nova_xloud.core.autoscaling.settings import DEFAULT_WEIGHT, Range, Ranges
 from nova_xloud.core.size import Size
 from nova_xloud.core.sizing.allocation import MEMORY_MB, VCPU
+from nova_xloud.core.sizing.bounds import MEMORY, VCPUS
 
 STUCK_AFTER = 5.0
 """Seconds without progress towards its desired size after which a guest counts as stuck."""
@@ -110,6 +112,10 @@ class Stake:
         """
         return max(self.reserved, self.held, self.desired)
 
+    def without_wish(self) -> Stake:
+        """Return this stake as one of a guest that wants no growth."""
+        return replace(self, recommended=min(self.recommended, self.desired))
+
     @property
     def is_moving(self) -> bool:
         """Whether the guest is on its way to ``desired``, and does not have that value yet."""
@@ -159,16 +165,19 @@ class Claimant:
         """
         return any(one.recommended > one.owned for one in (self.vcpus, self.memory_mb))
 
-    def without_wishes(self) -> Claimant:
-        """Return this claimant as one that wants no growth.
+    def without_wishes(self, resources: Collection[str]) -> Claimant:
+        """Return this claimant as one that wants no growth of ``resources``.
 
         A recommendation of more than what is desired becomes what is desired.
+
+        :param resources: ``vcpus``, ``memory_mb``, both or none
         """
-        vcpus, memory_mb = self.vcpus, self.memory_mb
+        if not resources:
+            return self
         return replace(
             self,
-            vcpus=replace(vcpus, recommended=min(vcpus.recommended, vcpus.desired)),
-            memory_mb=replace(memory_mb, recommended=min(memory_mb.recommended, memory_mb.desired)),
+            vcpus=self.vcpus.without_wish() if VCPUS in resources else self.vcpus,
+            memory_mb=self.memory_mb.without_wish() if MEMORY in resources else self.memory_mb,
         )
 
     def stake(self, resource_class: str) -> Stake | None:
