@@ -54,7 +54,8 @@ class Autoscaling:
         )
         self._sample_age = Gauge(
             "nova_xloud_autoscale_sample_age_seconds",
-            "The age of the oldest last sample of a server that is scaled automatically.",
+            "How long ago the needs of a running server that is scaled automatically were last "
+            "known, of the server and the resource known least lately.",
             registry=registry,
         )
         self._wish_age = Gauge(

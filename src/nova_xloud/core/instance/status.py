@@ -123,7 +123,7 @@ def autoscale_status(
     :param recommendation: the last recommendation; None if there is none yet, or if only Nova's
         database was read
     :param since: since when the recommended size is the same: ISO 8601, UTC; None without one
-    :param age_seconds: how old the last sample of the guest is, in whole seconds; None without one
+    :param age_seconds: how old the figures of the guest are, in whole seconds; None without any
     :returns: a dict of ``mode``, ``requested``, ``profile``, ``weight``, ``recommendation``
         (``vcpus`` and ``memory_mb``, or None), ``reasons`` (for each resource a dict with
         ``resource``, ``code`` and ``message``; empty without a recommendation), ``since`` and
