@@ -136,7 +136,7 @@ def unlink(path: Path) -> None:
 
 
 def _lead(at: Path, to: Path | None) -> None:
-    """Make a link at ``at`` that leads to ``to``, in place of one that is there; None: no link."""
+    """Make a link at ``at`` that leads to ``to``, in place of any link there; None: no link."""
     try:
         at.unlink(missing_ok=True)
         if to is not None:
