@@ -52,7 +52,17 @@ STATUSES = (400, 403, 404, 409, 503)
 
 
 class XloudError(Exception):
-    """The base class of every error in this module; it is never raised itself."""
+    """The base class of every error in this module; it is never raised itself.
+
+    A tenant's image, a guest agent or another service may have chosen a part of the message, which
+    is logged, recorded and shown. So it is made one line of visible text.
+
+    :ivar message: the reason, for people
+    """
+
+    def __init__(self, message: str = "") -> None:
+        self.message = one_line(message)
+        super().__init__(self.message)
 
     def format_message(self) -> str:
         """Return the text that Nova stores in the details of an instance action event.
@@ -72,15 +82,10 @@ class Refused(XloudError):
 
     :ivar code: stable reason code of the class, ``xloud.<something>``; see :attr:`reason_code`
     :ivar status: HTTP status of the REST response
-    :ivar message: the reason, for people
     """
 
     code: ClassVar[str] = "xloud.refused"
     status: ClassVar[int] = 409
-
-    def __init__(self, message: str) -> None:
-        super().__init__(message)
-        self.message = message
 
     def __str__(self) -> str:
         return f"{self.reason_code}: {self.message}"
@@ -100,8 +105,8 @@ class Refused(XloudError):
 
         A code that no subclass of :class:`Refused` has becomes an error with that code and status.
         It comes from a later version of nova-xloud, or is the code of a :class:`GuestRefused`. A
-        status that no refusal has becomes 409: the REST API would answer 500 with it. Code and
-        message are made one line, because they are logged and recorded.
+        status that no refusal has becomes 409: the REST API would answer 500 with it. The code is
+        made one line as the message is, because both are logged and recorded.
 
         :param data: ``code``, ``status`` and ``message``
         :raises ValueError: ``data`` has another form
@@ -112,7 +117,7 @@ class Refused(XloudError):
             raise ValueError("a refusal without a code, a status and a message") from error
         if not (isinstance(code, str) and code.startswith("xloud.") and isinstance(message, str)):
             raise ValueError("a refusal whose code or message is none")
-        code, message = one_line(code), one_line(message)
+        code = one_line(code)
         if code.startswith(Blocked.PREFIX):
             return Blocked(code.removeprefix(Blocked.PREFIX), message)
         for cls in Refused.__subclasses__():
@@ -258,13 +263,7 @@ class PlacementUnavailable(Refused):
 
 
 class DomainError(XloudError):
-    """A libvirt call on a domain, or on all domains of a host, failed or could not be made.
-
-    A guest agent may have chosen a part of the message, so it is made one line of visible text.
-    """
-
-    def __init__(self, message: str = "") -> None:
-        super().__init__(one_line(message))
+    """A libvirt call on a domain, or on all domains of a host, failed or could not be made."""
 
 
 class DomainNotFound(DomainError):
@@ -341,13 +340,11 @@ class GuestRefused(XloudError):
         ``memory_floor``, ``memory_pinned``, ``no_statistics``, ``definition_not_set``,
         ``not_in_time``. Only the RPC method ``hotplug_vcpus`` raises ``not_in_time``: the
         adjustment is admitted, and for whatever reason the guest does not have the vCPUs yet
-    :ivar message: the reason, for people
     """
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
         self.code = code
-        self.message = message
 
     def __str__(self) -> str:
         return f"{self.code}: {self.message}"
@@ -365,21 +362,23 @@ class AdjustmentDeferred(XloudError):
     code: ClassVar[str] = "xloud.deferred"
 
     def __str__(self) -> str:
-        return f"{self.code}: {super().__str__()}"
+        return f"{self.code}: {self.message}"
 
 
 class UnfitNova(XloudError):
     """The installed Nova differs at a seam, a point where nova-xloud extends or calls Nova.
 
-    It is raised too if no Nova is installed.
+    It is raised too if no Nova is installed. Its text has a line for each of ``misfits``.
 
     :ivar misfits: one line for each such seam: its name, what was expected, what was found
     """
 
     def __init__(self, misfits: list[str]) -> None:
         self.misfits = misfits
-        lines = "\n  ".join(misfits)
         super().__init__(
-            f"the Nova here does not fit nova-xloud, so it is not extended or started; install a "
-            f"Nova and a nova-xloud that fit each other:\n  {lines}"
+            "the Nova here does not fit nova-xloud, so it is not extended or started; install a "
+            "Nova and a nova-xloud that fit each other"
         )
+
+    def __str__(self) -> str:
+        return "\n  ".join((f"{self.message}:", *self.misfits))

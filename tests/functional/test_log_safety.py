@@ -3,10 +3,12 @@
 
 import logging
 from unittest import mock
+from urllib.parse import urlencode
 
+from nova_xloud.api import servers_query
 from nova_xloud.errors import DomainCallFailed
 from nova_xloud.libvirt.domain import LibvirtDomain
-from tests.functional.raw_requests import RawRequests
+from tests.functional.raw_requests import SERVERS, RawRequests
 from tests.functional.test_logs import LogsTestCase
 from tests.log_secrets import secrets_in
 
@@ -74,6 +76,24 @@ class LogSafety(RawRequests, LogsTestCase):
         said = lines.said_by("nova_xloud", "nova.api.openstack.wsgi", level=logging.INFO)
         # Hidden would be as bad: who looks for what was sent has to find it.
         assert len([line for line in said if ESCAPED in line]) >= 3, said
+        assert [line for line in said if "\n" in line or "\x1b" in line] == []
+
+    def test_an_id_or_query_with_a_line_break_makes_no_line_of_its_own(self):
+        lines = self._all_lines()
+        for path in (self.adjust_path, self.status_path, self.history_path):
+            method = "POST" if path == self.adjust_path else "GET"
+            answer = self.send(method, path({"id": FORGED}), b'{"current_vcpus": 1}')
+            assert answer.status_int == 404
+            assert answer.json["itemNotFound"]["message"] == (
+                f"Instance {ESCAPED} could not be found."
+            )
+        for name in (*servers_query.NAMES, "another"):
+            answer = self.send("GET", SERVERS, query=urlencode({name: FORGED}))
+            assert answer.status_int == 400, answer.text
+        for path in (self.status_path(), self.history_path()):
+            self.send("GET", path, query=urlencode({FORGED: FORGED}))
+        said = lines.said_by("nova_xloud", "nova.api.openstack.wsgi", "nova.compute.api")
+        assert len([line for line in said if "forged" in line]) >= 3 + len(servers_query.NAMES)
         assert [line for line in said if "\n" in line or "\x1b" in line] == []
 
     def test_a_request_id_that_is_none_is_not_taken(self):

@@ -21,6 +21,7 @@ from nova_xloud.core.instance.guest import DomainStats
 from nova_xloud.core.size import Size
 from nova_xloud.core.sizing import allocation
 from nova_xloud.errors import NotFound, PlacementUnavailable
+from nova_xloud.printable import one_line
 
 LOG = logging.getLogger(__name__)
 
@@ -129,13 +130,15 @@ class NovaHostInstances:
                 return None
             view = view_of(instance, self._manager.host)
         except (exception.NovaException, AttributeError, TypeError, ValueError) as error:
-            if self._unreadable.get(instance.uuid) != str(error):
-                self._unreadable[instance.uuid] = str(error)
+            # The error may repeat a property of the image, which tenants write.
+            why = one_line(str(error))
+            if self._unreadable.get(instance.uuid) != why:
+                self._unreadable[instance.uuid] = why
                 LOG.warning(
                     "Instance %s is skipped by every reconcile pass until Nova's data of it can be "
                     "read: %s",
                     instance.uuid,
-                    error,
+                    why,
                 )
             return None
         self._unreadable.pop(instance.uuid, None)

@@ -31,6 +31,7 @@ from nova_xloud.core.instance.values import UnreadableRecord
 from nova_xloud.core.size import Size
 from nova_xloud.core.sizing.bounds import IMAGE_PROPERTIES, Bounds, FlavorFacts, bounds_of
 from nova_xloud.core.sizing.minimums import ALL_SPECS, MemoryFloor
+from nova_xloud.printable import one_line
 
 LOG = logging.getLogger(__name__)
 CONF = nova.conf.CONF
@@ -438,7 +439,7 @@ def _dedicated(flavor: Any, image_meta: Any) -> int:
             "Flavor %s has no usable CPU policy with this image, so it counts as without "
             "dedicated CPUs: %s",
             flavor.flavorid,
-            error,
+            one_line(str(error)),
         )
     return 0
 

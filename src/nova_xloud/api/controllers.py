@@ -9,7 +9,7 @@ from nova import exception
 from nova.api import validation
 from nova.api.openstack import common, wsgi
 from nova.compute import api as compute_api
-from oslo_utils import strutils
+from oslo_utils import strutils, uuidutils
 
 from nova_xloud import releases
 from nova_xloud.api import policies, recorded, schemas, servers, servers_query
@@ -18,6 +18,7 @@ from nova_xloud.api.http_errors import EXPECTED, coded
 from nova_xloud.core.autoscaling.mode import OF_FLAVOR
 from nova_xloud.core.convergence.plan import AdjustRequest
 from nova_xloud.errors import Invalid
+from nova_xloud.printable import one_line
 
 
 class _XloudController(wsgi.Controller):  # type: ignore[misc]
@@ -31,6 +32,9 @@ class _XloudController(wsgi.Controller):  # type: ignore[misc]
         if context.project_id is None and not context.is_admin:
             # A token of the whole system: Nova answers 500 when it looks for a server with it.
             raise exception.PolicyNotAuthorized(action=policy)
+        if not uuidutils.is_uuid_like(server_id):
+            # As Nova answers, but in one line: Nova logs what it answers.
+            raise exception.InstanceNotFound(instance_id=one_line(server_id))
         instance = common.get_instance(
             self.compute_api,
             context,

@@ -13,7 +13,6 @@ from nova.api.openstack import common
 from oslo_utils import strutils
 
 from nova_xloud.errors import STATUSES, Forbidden, Invalid, Refused
-from nova_xloud.printable import one_line
 
 EXPECTED = STATUSES
 
@@ -57,5 +56,5 @@ def coded(action: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
 
 
 def _answer(refusal: Refused) -> webob.exc.HTTPException:
-    # Nova logs the explanation, which may have text of the request in it.
-    return webob.exc.status_map[refusal.status](explanation=one_line(str(refusal)))
+    # Nova logs the explanation, which may have text of the request in it: a refusal is one line.
+    return webob.exc.status_map[refusal.status](explanation=str(refusal))

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from nova_xloud.core.sizing.facts import MEMORY, VCPUS, FlavorFacts, HostFacts
 from nova_xloud.core.sizing.platform import cannot_plug, keeps_vcpus
+from nova_xloud.printable import one_line
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,12 +19,16 @@ class Blocker:
 
     :ivar resource: ``vcpus`` or ``memory_mb``
     :ivar why: the last part of the code ``xloud.blocked.<why>``; it never changes
-    :ivar message: the reason, for people
+    :ivar message: the reason, for people, as one line of visible text: a part of it may be of an
+        image, which tenants write
     """
 
     resource: str
     why: str
     message: str
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "message", one_line(self.message))
 
     @property
     def code(self) -> str:

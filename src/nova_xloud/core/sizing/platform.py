@@ -37,10 +37,10 @@ def cannot_plug(architecture: str | None, machine: str | None) -> str | None:
         architecture alone decides
     """
     if architecture is not None and architecture not in _PLUGGABLE:
-        return f"QEMU plugs no vCPUs into a running guest of architecture {architecture}"
+        return f"QEMU plugs no vCPUs into a running guest of architecture {architecture!r}"
     names = _PLUGGABLE[architecture] if architecture is not None else _ALL
     if machine and not machine.lower().startswith(names):
-        return f"QEMU plugs no vCPUs into a running machine of type {machine}"
+        return f"QEMU plugs no vCPUs into a running machine of type {machine!r}"
     return None
 
 
@@ -51,8 +51,10 @@ def keeps_vcpus(architecture: str | None, systems: tuple[str, ...]) -> str | Non
     :param systems: the image's ``os_type`` and ``os_distro``; an empty string for one not set
     """
     if architecture in _NO_UNPLUG:
-        return f"QEMU takes no vCPUs away from a running guest of architecture {architecture}"
+        return f"QEMU takes no vCPUs away from a running guest of architecture {architecture!r}"
     for system in systems:
         if system.lower().startswith(_KEEP_VCPUS):
-            return f"the image's system, {system}, keeps each vCPU that it was given until it stops"
+            return (
+                f"the image's system, {system!r}, keeps each vCPU that it was given until it stops"
+            )
     return None
