@@ -29,6 +29,9 @@ WITNESSES = {
         "test_images_at_hand.py::Unshelve::"
         "test_from_a_changed_snapshot_is_refused_until_it_is_changed_back"
     ),
+    "nova.compute.utils:initialize_instance_snapshot_metadata": (
+        "test_snapshots.py::Snapshots::test_has_nothing_of_the_record_1_snapshot"
+    ),
     "nova.compute.api:API.attach_interface": (
         "test_definitions.py::Attached::test_below_its_maximum_it_is_refused_with_both_numbers"
     ),

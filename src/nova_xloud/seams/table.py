@@ -63,6 +63,13 @@ EXTENDED = (
         extension=f"{_HERE}.images:unshelve",
     ),
     Seam(
+        "nova.compute.utils:initialize_instance_snapshot_metadata",
+        Kind.WRAP,
+        "context, instance, name, extra_properties",
+        "no image that is made of an instance has its record",
+        extension=f"{_HERE}.snapshots:metadata_of_snapshot",
+    ),
+    Seam(
         "nova.compute.api:API.attach_interface",
         Kind.WRAP,
         "self, context, instance, network_id, port_id, requested_ip, tag",
@@ -250,14 +257,14 @@ EXTENDED = (
         "nova.api.openstack.compute.routes:ROUTE_LIST",
         Kind.APPEND,
         "tuple",
-        "our two resources are added",
+        "our resources are added",
         extension=f"{_HERE}.routes:routes",
     ),
     Seam(
         "nova.policies:list_rules",
         Kind.WRAP,
         "",
-        "our two policies are added wherever Nova registers its own",
+        "our policies are added wherever Nova registers its own",
         extension=f"{_HERE}.policies:list_rules",
     ),
     # Usage reports
