@@ -112,6 +112,9 @@ AUTOSCALE = Flavor(
     4096,
     {"minimum_cpu": "1", "minimum_memory": "512", "xloud:autoscale": "on"},
 )
+# One of these is in every soak run (lab.soak). It grows and shrinks for an hour, so its maximum is
+# the one of xloud.demo.
+SOAK = replace(DEMO, name="xloud.soak", extra_specs={**DEMO.extra_specs, "xloud:autoscale": "on"})
 AUTOSCALE_LARGE = replace(AUTOSCALE, name="xloud.autoscale.large", ram=8192)
 AUTOSCALE_HEAVY = replace(
     AUTOSCALE,
@@ -124,6 +127,7 @@ FLAVORS = (
     AUTOSCALE,
     AUTOSCALE_LARGE,
     AUTOSCALE_HEAVY,
+    SOAK,
     # For a resize from xloud.demo: no minimum and no maximum is smaller there.
     Flavor("xloud.big", DEMO.vcpus, 1536, {"minimum_cpu": "2", "minimum_memory": "1024"}),
     Flavor("stock.small", 1, 512),

@@ -47,6 +47,7 @@ class Each:
     :ivar action: for each operation of Nova
     :ivar adjustment: for each admitted adjustment
     :ivar move: for each live migration
+    :ivar scaled: for each server that was ever created that scales by itself
     :ivar fixed: once
     """
 
@@ -55,6 +56,7 @@ class Each:
     action: int = 0
     adjustment: int = 0
     move: int = 0
+    scaled: int = 0
     fixed: int = 0
 
     def most(self, done: Done, living: int) -> int:
@@ -66,6 +68,7 @@ class Each:
             + self.action * done.actions
             + self.adjustment * done.adjustments
             + self.move * done.moves
+            + self.scaled * done.scaled
         )
 
     def __str__(self) -> str:
@@ -75,6 +78,7 @@ class Each:
             "action": "operation",
             "adjustment": "adjustment",
             "move": "move",
+            "scaled": "server created that scales by itself",
         }
         said = [f"{n} a {name}" for field, name in names.items() if (n := getattr(self, field))]
         return " + ".join([*said, *([f"{self.fixed}"] if self.fixed else [])]) or "none more"
@@ -95,13 +99,15 @@ ROWS: Mapping[str, Each] = {
     "nova.instance_actions": Each(action=1),
     # An operation has up to two events, and a live migration some more.
     "nova.instance_actions_events": Each(action=2, move=8),
-    ADJUSTMENTS: Each(adjustment=1),
-    ADJUSTMENT_EVENTS: Each(adjustment=1),
+    # All that automatic growth requests for a server on one day is one action, with one event; and
+    # midnight may be in a run.
+    ADJUSTMENTS: Each(adjustment=1, scaled=2),
+    ADJUSTMENT_EVENTS: Each(adjustment=1, scaled=2),
     "nova.migrations": Each(move=1),
     # One for each project; and a number for each image, kernel and ramdisk, of which Nova makes
     # several where several servers need the first one at once.
     "nova.security_groups": Each(fixed=2),
-    "nova.s3_images": Each(fixed=12),
+    "nova.s3_images": Each(fixed=16),
     "nova_api.instance_mappings": Each(server=1),
     "nova_api.request_specs": Each(server=1),
     # The project and the user of the first allocation.
@@ -121,19 +127,27 @@ HOST: Mapping[str, int] = {
     "files in instances/locks": 0,
     "files of nova-compute's state": 0,
     "lock files of Nova": 0,
-    # Five sizes of vCPUs and of memory, nine conditions, and the project.
-    "series of servers in the metrics": 20,
+    # Six sizes of vCPUs and of memory (one is what automatic growth recommends), ten conditions,
+    # and the project.
+    "series of servers in the metrics": 23,
     "other series of the metrics": 0,
 }
-# What Nova keeps once for each image, whatever is done afterwards: the image, the kernel and the
+# What Nova keeps once for each image, whatever is done afterwards: two images, the kernel and the
 # ramdisk, their locks, and the folder and files that belong to the first server of all.
 HOST_ONCE: Mapping[str, int] = {
     "entries of instances/": 3,
-    "files in instances/_base": 3,
-    "files in instances/locks": 6,
+    "files in instances/_base": 4,
+    "files in instances/locks": 8,
     "files of nova-compute's state": 2,
     "lock files of Nova": 3,
     # Two series on each of two hosts for each outcome with its code that has come up, of which this
-    # load knows some thirty.
-    "other series of the metrics": 120,
+    # load knows some thirty; and for each code of a decision of automatic growth, of which there
+    # are forty at most.
+    "other series of the metrics": 120 + 160,
 }
+
+# `[xloud] autoscale_journal_mb` of a soak run: what the journal may take on a compute host.
+JOURNAL_MB = 1
+# With one server a file of a quarter of that is full in four minutes, and on a busy machine later:
+# a run that is shorter than this may put none away.
+JOURNAL_MINUTES = 10

@@ -1,30 +1,13 @@
 """Compares the samples of a soak run with the bounds: a pure function of the samples."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import combinations
 from statistics import median
 
 from lab.soak import bounds
+from lab.soak.finding import Finding
+from lab.soak.growth import of_growth
 from lab.soak.sample import Sample, Stage, Use
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One row of the table.
-
-    :ivar what: what was measured
-    :ivar values: at the start, after the warm-up, at the end of the load, and after the deletion
-    :ivar bound: the bound, in words
-    :ivar problem: what is wrong, as a sentence; empty if nothing is
-    :ivar note: why nothing was judged; empty if something was
-    """
-
-    what: str
-    values: tuple[float, ...]
-    bound: str
-    problem: str = ""
-    note: str = ""
 
 
 class Incomplete(ValueError):
@@ -42,6 +25,7 @@ def judge(samples: Sequence[Sample]) -> list[Finding]:
         *_of_rows(rests),
         *_of_records(samples, rests),
         *_of_hosts(rests),
+        *of_growth(samples, rests),
         _of_logs(samples, rests),
         _of_load(rests),
     ]

@@ -73,11 +73,13 @@ class Load:
         self.tally = Tally()
         one, other = (compute.hostname for compute in layout.computes[:2])
         demo, stock = contents.DEMO.name, "stock.small"
+        scaled = Place(contents.SOAK.name, one, image=contents.LOAD_IMAGE)
         places = [
             (Place(demo, one), plan.ELASTIC, plan.MEMORY_MB),
             (Place(demo, other), plan.ELASTIC, plan.MEMORY_MB),
             (Place(demo, None, lambda: _tenant(layout)), plan.TENANT, plan.MEMORY_MB),
             (Place(stock, other), plan.STOCK, plan.STOCK_MEMORY_MB),
+            (scaled, plan.SCALED, plan.MEMORY_MB),
         ]
         self.seats = [Seat(place, Asking(Cloud(layout), self.tally)) for place, _, _ in places]
         steps = [

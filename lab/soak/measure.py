@@ -1,7 +1,7 @@
 """Takes a sample of all that a soak run looks at."""
 
 from lab.layout import Layout
-from lab.soak import host, metrics, processes, rows
+from lab.soak import host, journal, metrics, processes, rows
 from lab.soak.sample import Sample, Stage
 from lab.soak.tally import Done, Tally
 
@@ -16,6 +16,7 @@ def sample(layout: Layout, stage: Stage, minute: float, living: int, tally: Tall
     uses = processes.uses(layout)
     counted = rows.rows(layout)
     on_hosts = {**host.on_hosts(layout), **metrics.series(layout), **rows.records(layout)}
+    on_hosts |= journal.journals(layout)
     on_hosts["events of adjustments without an end"] = rows.open_events(layout)
     return Sample(
         minute=round(minute, 2),

@@ -1,4 +1,4 @@
-"""Reads the metrics of each nova-compute, as Prometheus does, and counts their series."""
+"""Reads the metrics of each nova-compute, as Prometheus does: their series, and what has grown."""
 
 import urllib.request
 
@@ -8,6 +8,8 @@ from lab.services import nova
 SCRAPE_SECONDS = 30
 # The label of series that are of one server.
 OF_A_SERVER = 'instance_uuid="'
+# Requests of automatic growth that were admitted.
+CHANGES = "nova_xloud_autoscale_changes_total{"
 
 
 def scrape(layout: Layout, compute: Compute) -> str:
@@ -22,7 +24,10 @@ def scrape(layout: Layout, compute: Compute) -> str:
 
 
 def series(layout: Layout) -> dict[str, int]:
-    """Return how many series of nova-xloud all hosts have: those of servers, and all others."""
+    """Return how many series of nova-xloud all hosts have, and what automatic growth has changed.
+
+    The series are those of servers, and all others.
+    """
     lines = [
         line
         for compute in layout.computes
@@ -33,4 +38,7 @@ def series(layout: Layout) -> dict[str, int]:
     return {
         "series of servers in the metrics": of_servers,
         "other series of the metrics": len(lines) - of_servers,
+        "changes by automatic growth": sum(
+            int(float(line.rpartition(" ")[2])) for line in lines if line.startswith(CHANGES)
+        ),
     }

@@ -5,6 +5,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 
+from lab.guest.load import IDLE, Load
+
 # vCPUs and MiB that the elastic servers are asked for, within the bounds of xloud.demo.
 VCPUS = (1, 2, 3, 4, 5)
 MEMORY_MB = (512, 576, 640, 768, 896, 1024)
@@ -31,7 +33,18 @@ class Kind(Enum):
     PAUSE = "pause, unpause"
     MIGRATE = "live migration"
     REPLACE = "delete, create"
+    LOAD = "change the guest's load"
 
+
+# What the guest of the server that scales by itself is to do, within 1024 MiB. So few CPUs are
+# wanted that the server grows to no more vCPUs than VCPUS has.
+LOADS = (
+    Load(burners=3, percent=60),
+    Load(memory_mb=300, memory_rate=20),
+    Load(burners=2, memory_mb=150, memory_rate=20),
+    Load(jobs=2, job_mb=60),
+    IDLE,
+)
 
 # How often each kind comes, of 100 or so.
 ELASTIC: Mapping[Kind, int] = {
@@ -52,6 +65,20 @@ ELASTIC: Mapping[Kind, int] = {
 }
 # A server of a project with a quota, and a user who may not adjust it.
 TENANT: Mapping[Kind, int] = {**ELASTIC, Kind.OVER_QUOTA: 5, Kind.NOT_ALLOWED: 5}
+# A server that scales by itself. Nothing is taken from its guest by force, so it lives on.
+SCALED: Mapping[Kind, int] = {
+    Kind.LOAD: 50,
+    Kind.ADJUST: 8,
+    Kind.FOR_NOW: 4,
+    Kind.DRY_RUN: 4,
+    Kind.STATUS: 15,
+    Kind.STOP: 2,
+    Kind.SOFT_REBOOT: 2,
+    Kind.HARD_REBOOT: 2,
+    Kind.PAUSE: 4,
+    Kind.MIGRATE: 5,
+    Kind.REPLACE: 4,
+}
 STOCK: Mapping[Kind, int] = {
     Kind.ADJUST: 10,
     Kind.MALFORMED: 2,

@@ -11,7 +11,7 @@ from lab.cloud import Cloud
 from lab.layout import REPOSITORY, Layout
 from lab.soak import judge, measure, table
 from lab.soak.load import Load
-from lab.soak.pools import small_pools
+from lab.soak.options import soak_options
 from lab.soak.sample import Sample, Stage, from_json, to_json
 from lab.soak.seat import NAME
 from lab.soak.tenant import with_quota
@@ -110,7 +110,7 @@ def run(layout: Layout, seed: int, minutes: float, *, keep: bool = False) -> int
     :returns: the exit code: 1 if anything is wrong
     """
     print(f"soak: seed {seed}, {minutes:g} minutes", flush=True)
-    with small_pools(layout):
+    with soak_options(layout):
         cloud = Cloud(layout)
         _delete_leftovers(cloud)
         played = Run(layout, seed, minutes)

@@ -2,21 +2,26 @@
 
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
 from lab import contents, guest
+from lab.autoscale.driver import GuestLoad
 from lab.chaos.play import MOST_NEW_VCPUS
 from lab.cloud import BUILD_SECONDS, Answer, Cloud
-from lab.errors import LabError
+from lab.errors import LabError, NotSettled
 from lab.soak.asking import POLL_SECONDS, Asking, GaveUp
-from lab.soak.plan import VCPUS, Kind, Step
+from lab.soak.plan import LOADS, VCPUS, Kind, Step
 
 NAME = "xloud-soak"
 # Above the quota that a soak run gives the tenant (lab.soak.tenant), and below the flavor.
 ABOVE_QUOTA = 8
 GUEST_SECONDS = 60.0
+# In these automatic growth follows a load that was changed.
+LOAD_SECONDS = 20.0
+# What was answered when a guest's load was to be changed, as a command's exit code.
+OBEYED, SILENT = 0, 1
 
 MALFORMED: tuple[object, ...] = (
     {},
@@ -36,6 +41,12 @@ BEYOND: tuple[dict[str, int], ...] = (
     {"current_memory_mb": 511},
     {"current_vcpus": 3, "current_memory_mb": 2048},
 )
+# What a request to adjust has beside its size.
+ADJUSTMENTS: Mapping[Kind, dict[str, object]] = {
+    Kind.ADJUST: {},
+    Kind.FOR_NOW: {"persist": False},
+    Kind.FORCED: {"force": True},
+}
 # A size that is admitted, or a host or guest that cannot do it now.
 ADMITTED_OR_NOT = (202, 409)
 
@@ -48,11 +59,18 @@ class Place:
     :ivar host: the host on which each server of the seat is created; None: as Nova schedules it
     :ivar tenant: makes the cloud of a user who owns the servers and may not adjust them; None: the
         administrator owns them
+    :ivar image: the image's name; a server of one whose load can be driven scales by itself
     """
 
     flavor: str
     host: str | None
     tenant: Callable[[], Cloud] | None = None
+    image: str = contents.IMAGE
+
+    @property
+    def is_scaled(self) -> bool:
+        """Whether the servers of the seat scale by themselves."""
+        return self.image == contents.LOAD_IMAGE
 
 
 class Seat:
@@ -63,7 +81,9 @@ class Seat:
         self._asking = asking
         self._owner = asking if place.tenant is None else Asking(place.tenant(), asking.tally)
         self._hosts = [compute.hostname for compute in asking.cloud.layout.computes]
-        self._elastic = place.flavor == contents.DEMO.name
+        self._elastic = place.flavor in (contents.DEMO.name, contents.SOAK.name)
+        # A server of the seat, as counted by :class:`~lab.soak.tally.Done`.
+        self._created = {"servers": 1, "actions": 1, "scaled": int(place.is_scaled)}
         # Since the QEMU was started anew: vCPUs that it was given, and those asked for last.
         self._new_vcpus, self._vcpus = 0, 1
         self.server: str | None = None
@@ -89,18 +109,18 @@ class Seat:
         """
         place = self._place
         owner = self._owner
-        owner.tally.add(servers=1, actions=1)
+        owner.tally.add(**self._created)
         try:
             answer = owner.ask(
                 Kind.REPLACE.value,
                 {202},
-                lambda: owner.cloud.ask_for_server(NAME, place.flavor, host=place.host),
+                lambda: owner.cloud.ask_for_server(NAME, place.flavor, place.image, place.host),
             )
         except BaseException:
-            owner.tally.add(servers=-1, actions=-1)
+            self._take_back()
             raise
         if answer.status != 202:
-            owner.tally.add(servers=-1, actions=-1)
+            self._take_back()
             raise GaveUp("create")
         self.server = str(answer.body["server"]["id"])
         self._started_anew()
@@ -109,6 +129,9 @@ class Seat:
         except LabError as error:
             owner.tally.fail(f"created: {error}")
             raise GaveUp("create") from error
+
+    def _take_back(self) -> None:
+        self._owner.tally.add(**{what: -count for what, count in self._created.items()})
 
     def empty(self) -> None:
         """Delete the seat's server, if there is one, and wait until it is gone."""
@@ -129,12 +152,8 @@ class Seat:
     def _do(self, server: str, step: Step) -> None:
         kind = step.kind
         size = self._size(step)
-        if kind is Kind.ADJUST:
-            self._adjust(kind, server, size)
-        elif kind is Kind.FOR_NOW:
-            self._adjust(kind, server, {**size, "persist": False})
-        elif kind is Kind.FORCED:
-            self._adjust(kind, server, {**size, "force": True})
+        if kind in ADJUSTMENTS:
+            self._adjust(kind, server, {**size, **ADJUSTMENTS[kind]})
         elif kind is Kind.STOP:
             self._stop_and_start(step, adjusted=step.chance % 2 == 0)
         elif kind is Kind.SOFT_REBOOT:
@@ -150,6 +169,8 @@ class Seat:
         elif kind is Kind.REPLACE:
             self.empty()
             self.fill()
+        elif kind is Kind.LOAD:
+            self._change_load(kind, server, step)
         else:
             self._ask_only(kind, server, step, size)
 
@@ -185,10 +206,34 @@ class Seat:
         answer = asking.ask(kind.value, ADMITTED_OR_NOT, lambda: asking.cloud.adjust(server, body))
         if answer.status != 202:
             asking.tally.add(adjustments=-1)
+        elif self._place.is_scaled:
+            # Automatic growth may add again what a person has taken.
+            self._may_grow()
         elif isinstance(vcpus := body.get("current_vcpus"), int):
             self._new_vcpus += max(0, vcpus - self._vcpus)
             self._vcpus = vcpus
         return answer
+
+    def _change_load(self, kind: Kind, server: str, step: Step) -> None:
+        """Give the guest another load, and let automatic growth follow it for a while.
+
+        A guest that does not answer is no failure: without KVM one may take longer to boot, or it
+        was stopped in the middle of a line.
+        """
+        tally = self._asking.tally
+        self._may_grow()
+        try:
+            GuestLoad(self._asking.cloud, server).set(LOADS[step.chance % len(LOADS)])
+        except NotSettled:
+            tally.answered(kind.value, SILENT)
+            return
+        tally.add(loads=1)
+        tally.answered(kind.value, OBEYED)
+        time.sleep(LOAD_SECONDS)
+
+    def _may_grow(self) -> None:
+        """Count the vCPUs that automatic growth may add until the next step."""
+        self._new_vcpus += max(VCPUS) - 1
 
     def _stop_and_start(self, step: Step, *, adjusted: bool) -> None:
         server = self.server

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from lab.soak.judge import Finding
+from lab.soak.finding import Finding
 
 HEAD = ("what", "start", "warm", "end", "gone", "bound", "verdict")
 

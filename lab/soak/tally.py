@@ -15,6 +15,8 @@ class Done:
     :ivar adjustments: accepted requests to adjust, without dry runs
     :ivar moves: accepted live migrations
     :ivar scrapes: of the metrics ports
+    :ivar scaled: of the servers created, those that scale by themselves
+    :ivar loads: changes of such a guest's load that the guest has begun
     """
 
     requests: int = 0
@@ -23,6 +25,8 @@ class Done:
     adjustments: int = 0
     moves: int = 0
     scrapes: int = 0
+    scaled: int = 0
+    loads: int = 0
 
 
 class Tally:

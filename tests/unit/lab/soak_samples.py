@@ -9,6 +9,7 @@ from lab.soak.sample import Sample, Stage, Use
 from lab.soak.tally import Done
 
 SERVERS = 4
+JOURNALS = ("journal of compute1", "journal of compute2")
 # The service that a test has leak.
 SERVICE = "nova-compute-compute1"
 # Up and down by as much as memory does from one minute to the next.
@@ -39,6 +40,7 @@ def _sample(minute: int, stage: Stage) -> Sample:
         servers=created,
         actions=created + 5 * minute,
         adjustments=10 * minute,
+        scaled=created // SERVERS,
         moves=minute // 3,
         scrapes=3 * minute,
     )
@@ -62,11 +64,26 @@ def _sample(minute: int, stage: Stage) -> Sample:
             "xloud_* keys of one server, at most": 13 if living else 0,
             "bytes of these keys, at most": 600 if living else 0,
             "events of adjustments without an end": 0,
+            "changes by automatic growth": minute // 2,
+            **{name: count for of in JOURNALS for name, count in _journal(of, minute).items()},
         },
         logged=100_000 * minute,
         living=living,
         done=done,
     )
+
+
+def _journal(of: str, minute: int) -> dict[str, int]:
+    """Return what the folder of a journal has that puts a file away every four minutes."""
+    put_away = minute // 4
+    before = 24 - put_away // 2
+    return {
+        f"{of}: bytes": 32_000 * before + 16_000 * put_away + 64_000 * (minute % 4),
+        f"{of}: files": before + put_away + 1,
+        f"{of}: files of before": before,
+        f"{of}: files of this run": put_away,
+        f"{of}: files not compressed": 0,
+    }
 
 
 def using(service: str = SERVICE, **a_minute: float) -> Leak:

@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from lab.soak import table
-from lab.soak.judge import Finding, Incomplete, judge, problems, second_half, slope
+from lab.soak.finding import Finding
+from lab.soak.judge import Incomplete, judge, problems, second_half, slope
 from lab.soak.rows import ADJUSTMENTS
 from lab.soak.sample import Sample, Stage
 from tests.unit.lab.soak_samples import SERVICE, Leak, rows, run, using

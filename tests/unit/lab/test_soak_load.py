@@ -4,15 +4,11 @@ import threading
 from collections import Counter
 from collections.abc import Iterator
 from itertools import islice
-from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
 
-from lab.cloud import Answer
 from lab.errors import LabError
-from lab.soak import plan, pools, run
+from lab.soak import plan, run
 from lab.soak import seat as seats
 from lab.soak.asking import Asking
 from lab.soak.load import Gate
@@ -21,6 +17,7 @@ from lab.soak.sample import Stage
 from lab.soak.seat import Place, Seat
 from lab.soak.tally import Done, Tally
 from tests.unit.lab import soak_samples
+from tests.unit.lab.soak_cloud import Cloud
 
 
 def steps(seed: int, seat: int = 0, count: int = 400) -> list[Step]:
@@ -34,62 +31,9 @@ def test_a_seed_is_one_sequence_for_each_seat() -> None:
 
 
 def test_each_kind_of_step_comes() -> None:
-    assert {step.kind for step in steps(1)} == set(Kind)
-
-
-class Cloud:
-    """A cloud that does all that it is asked for, unless a test has it answer otherwise."""
-
-    def __init__(self) -> None:
-        computes = [SimpleNamespace(hostname=name) for name in ("one", "other")]
-        self.layout = SimpleNamespace(computes=computes, instances=Path("no guest says anything"))
-        self.servers: dict[str, dict[str, Any]] = {}
-        self.statuses: dict[str, int] = {}
-        self.sent: list[Any] = []
-
-    def ask_for_server(self, name: str, flavor: str, host: str | None = None) -> Answer:
-        server = f"server-{len(self.sent)}"
-        self.sent.append("create")
-        self.servers[server] = {"status": "ACTIVE", "OS-EXT-STS:task_state": None, "host": "one"}
-        return self._answer("create", 202, {"server": {"id": server}})
-
-    def call(self, method: str, path: str) -> Answer:
-        server = path.rpartition("/")[2]
-        if method == "DELETE":
-            self.sent.append("delete")
-            self.servers.pop(server)
-            return self._answer("delete", 204)
-        if server not in self.servers:
-            return Answer(404, None, {})
-        return self._answer("show", 200, {"server": self.servers[server]})
-
-    def act(self, server: str, action: str, arguments: object = None) -> Answer:
-        self.sent.append(action)
-        becomes = {"os-stop": "SHUTOFF", "pause": "PAUSED"}.get(action, "ACTIVE")
-        self.servers[server]["status"] = becomes
-        if action == "os-migrateLive" and isinstance(arguments, dict):
-            self.servers[server]["host"] = arguments["host"]
-        return self._answer(action, 202)
-
-    def adjust(self, server: str, body: object) -> Answer:
-        self.sent.append(body)
-        return self._answer("adjust", 202 if server in self.servers else 404)
-
-    def xloud_status(self, server: str) -> Answer:
-        return self._answer("status", 200)
-
-    def host(self, server: str) -> str:
-        return str(self.servers[server]["host"])
-
-    def wait_status(self, server: str, wanted: str, seconds: float) -> None:
-        if self.servers[server]["status"] != wanted:
-            raise LabError(f"{server} is in ERROR")
-
-    def wait(self, what: str, probe: Any, seconds: float) -> None:
-        assert probe()
-
-    def _answer(self, what: str, status: int, body: object = None) -> Answer:
-        return Answer(self.statuses.get(what, status), body, {})
+    assert {step.kind for step in steps(1)} == set(Kind) - {Kind.LOAD}
+    scaled = islice(plan.steps(1, 4, plan.SCALED), 400)
+    assert {step.kind for step in scaled} == set(plan.SCALED)
 
 
 @pytest.fixture
@@ -255,27 +199,3 @@ def test_the_stages_come_in_order() -> None:
         Stage.END,
         Stage.GONE,
     ]
-
-
-def test_small_pools_are_set_while_the_block_lasts(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    files = [tmp_path / "nova" / "nova.conf", tmp_path / "compute.conf"]
-    files[0].parent.mkdir()
-    for file in files:
-        file.write_text("[DEFAULT]\nhost = one\n")
-    layout: Any = SimpleNamespace(etc=tmp_path, computes=[SimpleNamespace(nova_conf=files[1])])
-    texts = []
-
-    def start(layout: object, daemons: object) -> None:
-        texts.append([file.read_text() for file in files])
-
-    monkeypatch.setattr(pools.processes, "start", start)
-    monkeypatch.setattr(pools, "_services", lambda layout: [])
-    monkeypatch.setattr(pools, "Cloud", lambda layout: SimpleNamespace(connection=None))
-    monkeypatch.setattr(pools.lifecycle, "wait_for_nova", lambda layout, connection: None)
-    with pools.small_pools(layout):
-        pass
-    within, after = texts
-    assert all("executor_thread_pool_size = 16\n" in text for text in within)
-    assert after == ["[DEFAULT]\nhost = one\n"] * 2

@@ -126,13 +126,21 @@ def test_the_bound_of_a_record_is_the_fullest_record_without_a_resize() -> None:
     assert max(len(name) for name in record) <= bounds.KEY_BYTES - 255
 
 
+def test_a_server_has_no_more_series_than_its_bound() -> None:
+    sizes = 2 * len(("desired", "reserved", "actuated", "observed", "maximum", "recommended"))
+    project = 1
+    most = sizes + len(conditions.TYPES) + project
+    assert bounds.HOST["series of servers in the metrics"] == most
+
+
 def test_series_of_servers_are_counted_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     text = (
         "# HELP nova_xloud_instance_vcpus vCPUs\n"
         'nova_xloud_instance_vcpus{instance_uuid="a",kind="desired"} 1\n'
         'nova_xloud_adjustments_total{outcome="reached"} 3\n'
+        'nova_xloud_autoscale_changes_total{direction="grow"} 4.0\n'
         "python_info 1\n"
     )
     monkeypatch.setattr(metrics, "scrape", lambda layout, compute: text)
     layout: Any = SimpleNamespace(computes=["one", "other"])
-    assert list(metrics.series(layout).values()) == [2, 2]
+    assert list(metrics.series(layout).values()) == [2, 4, 8]
