@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import logging
 import socket
 import sys
@@ -14,7 +15,9 @@ from socketserver import ThreadingMixIn
 from typing import Any, cast
 from wsgiref import simple_server
 
-from prometheus_client import CollectorRegistry, make_wsgi_app
+from prometheus_client import CollectorRegistry
+
+from nova_xloud.metrics.app import make_app
 
 LOG = logging.getLogger(__name__)
 
@@ -47,7 +50,7 @@ class Server:
         try:
             kind = _V6 if ":" in self._host else _Threaded
             self._http = simple_server.make_server(
-                self._host, self._port, make_wsgi_app(self._registry), kind, _Silent
+                self._host, self._port, make_app(self._registry), kind, _Silent
             )
         except OSError as error:
             LOG.error(
@@ -201,6 +204,14 @@ class _Silent(simple_server.WSGIRequestHandler):
 
     def log_message(self, format: str, *args: Any) -> None:
         """Log nothing."""
+
+    def get_stderr(self) -> io.StringIO:
+        """Return a stream that nobody reads, for the traceback of an answer that cannot be sent.
+
+        wsgiref prints one if a client does not read its answer in time. An error of the metrics
+        themselves is logged by :mod:`nova_xloud.metrics.app`.
+        """
+        return io.StringIO()
 
 
 class _Bounded:

@@ -57,6 +57,12 @@ def wait(until: Callable[[], bool], seconds: float = 10) -> None:
         time.sleep(0.02)
 
 
+def fill(registry: CollectorRegistry) -> None:
+    many = Gauge("many", "Enough to fill what the kernel buffers.", ["number"], registry=registry)
+    for number in range(2_000):
+        many.labels(f"{number:02000}").set(number)
+
+
 def said(sent: bytes, port: int) -> bytes:
     """All that the port answers until it closes the connection."""
     with connect(port) as client:
@@ -99,9 +105,7 @@ def test_who_sends_a_byte_at_a_time_keeps_nobody_waiting(port: int) -> None:
 
 
 def test_who_reads_nothing_keeps_nobody_waiting(registry: CollectorRegistry, port: int) -> None:
-    many = Gauge("many", "Enough to fill what the kernel buffers.", ["number"], registry=registry)
-    for number in range(2_000):
-        many.labels(f"{number:02000}").set(number)
+    fill(registry)
     with contextlib.ExitStack() as held:
         for _ in range(3):
             held.enter_context(connect(port)).sendall(b"GET /metrics HTTP/1.0\r\n\r\n")
@@ -138,6 +142,90 @@ def test_a_malformed_request_has_an_answer_without_a_traceback(
     assert b" 500 " not in answer.partition(b"\r\n")[0]
     assert "answer 42.0" in scrape(port)
     wait(lambda: threads_of_requests() == 0)
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("name", ["Accept", "Accept-Encoding", "Host", "Expect", "Cookie"])
+@pytest.mark.parametrize(
+    "value",
+    [
+        "text/plain;version=x",
+        "text/plain;version=",
+        "text/plain;version=1.0.0.0.0;version=x",
+        "application/openmetrics-text;version=x",
+        "application/openmetrics-text; version=1.0.0a;escaping=x",
+        "application/openmetrics-text;version=-1",
+        "application/openmetrics-text;version=\u0661.0.0",
+        f"application/openmetrics-text;version={'9' * 5000}",
+        "application/openmetrics-text;version=99.0.0",
+        ",;=,;;==,",
+        "gzip;q=x,*;q=-1",
+        "\xff\x00\x1b[2J",
+    ],
+)
+def test_a_malformed_header_has_an_answer_and_leaves_no_traceback(
+    name: str, value: str, port: int, capfd: pytest.CaptureFixture[str]
+) -> None:
+    answer = said(f"GET /metrics HTTP/1.0\r\n{name}: {value}\r\n\r\n".encode(), port)
+    assert answer.startswith(b"HTTP/1.0 200 OK\r\n")
+    wait(lambda: threads_of_requests() == 0)
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("accepts", "kind"),
+    [
+        (None, "text/plain; version=0.0.4"),
+        ("text/plain;version=0.0.4;q=0.5,*/*;q=0.1", "text/plain; version=0.0.4"),
+        ("application/openmetrics-text;version=1.0.0,text/plain", "application/openmetrics-text"),
+        (
+            "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,"
+            "application/openmetrics-text;version=0.0.1;q=0.5,text/plain;version=1.0.0;q=0.4,"
+            "text/plain;version=0.0.4;q=0.3,*/*;q=0.2",
+            "application/openmetrics-text",
+        ),
+        ("application/openmetrics-text;version=x,text/plain;version=0.0.4", "text/plain"),
+    ],
+)
+def test_what_prometheus_accepts_decides_the_format(
+    accepts: str | None, kind: str, port: int
+) -> None:
+    headers = {} if accepts is None else {"Accept": accepts}
+    request = urllib.request.Request(f"http://{HERE}:{port}/metrics", headers=headers)
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        assert answer.headers["Content-Type"].startswith(kind)
+        assert b"answer 42.0" in answer.read()
+
+
+def test_metrics_that_cannot_be_made_are_logged_and_not_printed(
+    registry: CollectorRegistry,
+    port: int,
+    capfd: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def fail() -> float:
+        raise RuntimeError("no such file")
+
+    Gauge("broken", "What cannot be read.", registry=registry).set_function(fail)
+    assert b" 500 " in said(b"GET /metrics HTTP/1.0\r\n\r\n", port)
+    wait(lambda: threads_of_requests() == 0)
+    assert capfd.readouterr() == ("", "")
+    (record,) = caplog.records
+    assert "no such file" in record.getMessage()
+
+
+def test_a_client_that_reads_too_slowly_leaves_no_traceback(
+    registry: CollectorRegistry,
+    port: int,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(server._Silent, "timeout", 0.2)
+    fill(registry)
+    with connect(port) as slow:
+        slow.sendall(b"GET /metrics HTTP/1.0\r\n\r\n")
+        wait(lambda: threads_of_requests() == 1)
+        wait(lambda: threads_of_requests() == 0)
     assert capfd.readouterr() == ("", "")
 
 
