@@ -82,10 +82,21 @@ class Refused(XloudError):
 
     :ivar code: stable reason code of the class, ``xloud.<something>``; see :attr:`reason_code`
     :ivar status: HTTP status of the REST response
+    :ivar recorded: the reason for the record and for conditions, which every reader of the project
+        sees: without what the host has free
     """
 
     code: ClassVar[str] = "xloud.refused"
     status: ClassVar[int] = 409
+
+    def __init__(self, message: str, recorded: str | None = None) -> None:
+        """Make a refusal.
+
+        :param message: the reason, for whoever may adjust the server, and for the host's log
+        :param recorded: the reason for readers of the project; None: ``message``
+        """
+        super().__init__(message)
+        self.recorded = self.message if recorded is None else one_line(recorded)
 
     def __str__(self) -> str:
         return f"{self.reason_code}: {self.message}"

@@ -105,7 +105,7 @@ def converge(
         yield from run.settle()
         raise GuestRefused(refused.code, message) from refused
     except Refused as failed:
-        yield from run.finish(Event.FAIL, failed.reason_code, failed.message)
+        yield from run.finish(Event.FAIL, failed.reason_code, failed.recorded)
         raise
     except DomainError as failed:
         yield from run.finish(Event.FAIL, giving_up.FAILED, str(failed))

@@ -344,21 +344,19 @@ class _Contest:
         from_to = f"stays {now}{unit}" if value == now else f"from {now} to {value}{unit}"
         if deferred:
             from_to = f"{from_to} of {entry.wanted} recommended"
-        free = f"{max(0, self.free)}{unit}"
         because = _WORDS.get(why, "as recommended")
-        return f"{from_to}: {because.format(free=free, blocked=stake.blocked)}"
+        return f"{from_to}: {because.format(blocked=stake.blocked)}"
 
 
+# Every reader of a project sees them, so they do not say how much the host has free.
 _WORDS = {
-    "deferred.host_full": "the host has {free} free",
-    "deferred.freeing": "the host has {free} free, and other guests are giving back",
-    "deferred.kept": "the host has {free} free, and another guest comes first",
+    "deferred.host_full": "the host has too little free",
+    "deferred.freeing": "the host has too little free, and other guests are giving back",
+    "deferred.kept": "what the host has free is kept for another guest, which comes first",
     "deferred.pace": "other guests grow in this round",
     "deferred.stuck": "the guest has not taken yet what it was given last",
     "shrink.host_full": "other guests need what this one has not needed lately",
-    "shrink.low_water": (
-        "the host has only {free} free, and the guest lately needed less than it has"
-    ),
+    "shrink.low_water": "the host has little free, and the guest lately needed less than it has",
     "hold.enough": "nothing else is recommended",
     "hold.blocked": "it cannot be adjusted ({blocked})",
     "hold.moving": "the guest does not have the desired size yet",

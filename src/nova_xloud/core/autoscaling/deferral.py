@@ -112,6 +112,6 @@ def of_instance(why: str) -> Deferral | None:
 def of_refusal(refusal: Refused) -> Deferral:
     """Return the deferral that a refused request for growth becomes."""
     if refusal.reason_code in CODES:
-        return Deferral(refusal.reason_code, refusal.message)
+        return Deferral(refusal.reason_code, refusal.recorded)
     reason = next((name for cls, name in _OF_REFUSAL if isinstance(refusal, cls)), "refused")
-    return Deferral(PREFIX + reason, str(refusal))
+    return Deferral(PREFIX + reason, f"{refusal.reason_code}: {refusal.recorded}")

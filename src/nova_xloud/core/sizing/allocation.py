@@ -221,7 +221,7 @@ def refusal_of(
     :returns: ``ClaimRefused`` with the amounts at fault if it is a release, else
         ``NoCapacity`` with all amounts. If ``words`` names resource classes at fault,
         ``ClaimRefused`` has only those. If no amount is at fault, the message has ``words`` in
-        place of the amounts
+        place of the amounts. What is recorded of the error has no amounts and no ``words``
     """
     amounts = list(amounts)
     at_fault = [one for one in amounts if one.fault]
@@ -232,14 +232,17 @@ def refusal_of(
     if not at_fault:
         # The fault is with another provider than the host's own, such as shared storage.
         why = words
+    of_what = ", ".join(one.name for one in at_fault)
+    of_what = f" ({of_what})" if of_what else ""
     if is_release:
         # An event's details are cut at 255 characters, so what matters comes first.
-        return ClaimRefused(
-            f"Placement refuses to release what is not needed now, so that stays reserved: {why}"
-            + (" (Placement 14.0 and later accept that)" if _is_overfull(at_fault) else "")
-        )
+        stays = "Placement refuses to release what is not needed now, so that stays reserved"
+        accepted = " (Placement 14.0 and later accept that)" if _is_overfull(at_fault) else ""
+        return ClaimRefused(f"{stays}: {why}{accepted}", f"{stays}{of_what}")
+    no_room = "the host has no room for this size"
     return NoCapacity(
-        f"the host has no room for this size; {why}; what the server holds now counts as free to it"
+        f"{no_room}; {why}; what the server holds now counts as free to it",
+        f"{no_room}{of_what}; the log of its nova-compute says what is free",
     )
 
 

@@ -53,7 +53,7 @@ def test_both_resources_of_a_guest_are_in_one_grant() -> None:
     assert grant.deferred == Size(1, 0)
     assert grant.code == "grow.partial"
     assert grant.reason == (
-        "vCPUs: from 1 to 2 of 3 recommended: the host has 1 free; "
+        "vCPUs: from 1 to 2 of 3 recommended: the host has too little free; "
         "memory: from 1024 to 4096 MiB: as recommended"
     )
 
