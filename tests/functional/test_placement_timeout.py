@@ -84,6 +84,17 @@ def test_clock_that_was_set_back_keeps_no_request_waiting(call):
         getattr(client, call)("/allocations", **({"data": {}} if call == "put" else {}))
 
 
+def test_clock_that_was_set_back_keeps_nova_not_waiting():
+    """Nova's periodic tasks and the pass of nova-xloud share a thread."""
+    client, before = _client("http://127.0.0.1:1"), time.time() - 600
+    with (
+        mock.patch("time.time", return_value=before),
+        mock.patch("time.sleep", side_effect=AssertionError("it waits")),
+        pytest.raises(ks_exc.ConnectFailure),
+    ):
+        client.get("/resource_providers")
+
+
 def test_who_has_just_had_an_answer_is_not_asked_for_one():
     client = with_timeout(_client("http://127.0.0.1:1"), SECONDS)
     with pytest.raises(ks_exc.ConnectFailure):

@@ -103,6 +103,9 @@ WITNESSES = {
     "nova.virt.libvirt.host:Host._connection_closed": (
         "test_libvirt_connection.py::Closed::test_one_that_is_found_closed_is_replaced"
     ),
+    "nova.scheduler.client.report:SchedulerReportClient._create_client": (
+        "test_placement_timeout.py::test_clock_that_was_set_back_keeps_nova_not_waiting"
+    ),
     "nova.virt.libvirt.driver:LibvirtDriver.update_provider_tree": (
         "test_boot.py::Boot::test_its_host_says_what_it_can_do"
     ),

@@ -232,6 +232,13 @@ EXTENDED = (
         since=34,
     ),
     Seam(
+        "nova.scheduler.client.report:SchedulerReportClient._create_client",
+        Kind.WRAP,
+        "self",
+        "after the clock was set back, no request to Placement waits for the time before",
+        extension=f"{_HERE}.placement_client:create_client",
+    ),
+    Seam(
         "nova.virt.libvirt.driver:LibvirtDriver.update_provider_tree",
         Kind.WRAP,
         "self, provider_tree, nodename",
