@@ -6,8 +6,8 @@ Each resource class is decided on its own, from its own pool:
 1. A guest owns the largest of its claim, what it holds, and its desired size. Growth up to that
    costs nothing and is granted. So a shrink that turns out wrong is taken back at once, on the
    fullest host too, as long as the claim of what it freed is not released.
-2. What is free now is shared: first among guests below their minimum, then among guests in
-   distress, then among the others; by missing amount, weight and waiting, in whole steps
+2. What is free now is shared: first among guests below their minimum, then (of memory) among
+   guests in distress, then among the others; by missing amount, weight and waiting, in whole steps
    (:mod:`nova_xloud.core.autoscaling.sharing`). What is still held by a guest that shrinks is not
    free. All guests together grow in a round by no more than :func:`pace`, so guests that lie about
    their need cannot take a host before it is noticed.
@@ -116,7 +116,8 @@ def arbitrate(host: HostRoom, guests: Sequence[Claimant]) -> tuple[Grant, ...]:
 class _Entry:
     """One guest, and what it has and wants of one pool.
 
-    :ivar is_urgent: whether the guest is in distress
+    :ivar is_urgent: whether the guest is in distress for want of what the pool has. Only memory is
+        ever wanted so: vCPUs that are busy all the time are no distress
     :ivar stake: what the guest has and wants: vCPUs, or MiB
     :ivar grain: a value that grants or takes only a part is a multiple of this
     """
@@ -377,7 +378,7 @@ def _entry(guest: Claimant, resource_class: str) -> _Entry:
     stake = guest.stake(resource_class)
     if stake is None:
         raise ValueError(f"guest {guest.uuid} has no stake in {resource_class}")
-    grain = stake.step
-    if resource_class == MEMORY_MB:
-        grain = -(-MEMORY_GRAIN_MB // stake.step) * stake.step
+    if resource_class != MEMORY_MB:
+        return _Entry(guest.uuid, stake, guest.weight, False, stake.step)
+    grain = -(-MEMORY_GRAIN_MB // stake.step) * stake.step
     return _Entry(guest.uuid, stake, guest.weight, guest.is_urgent, grain)

@@ -135,7 +135,8 @@ class Claimant:
     :ivar vcpus: what it has and wants of vCPUs
     :ivar memory_mb: what it has and wants of memory
     :ivar weight: 1 to 1000: a larger weight gets more when the host is full, and gives less
-    :ivar is_urgent: whether the guest shows distress, and not only the wish for more
+    :ivar is_urgent: whether the guest shows distress for want of memory, and not only the wish for
+        more of it. Who gets vCPUs does not depend on it
     :ivar cpu_class: the resource class that one more vCPU of the instance is claimed of: ``PCPU``
         for the CPU policy ``dedicated``, else ``VCPU``
     """

@@ -277,3 +277,14 @@ def test_growth_that_was_claimed_is_not_granted_twice(
         for _, one, share in rows:
             if one.desired >= one.recommended and one.desired >= one.minimum:
                 assert share.value <= one.desired
+
+
+@given(contests())
+def test_want_of_memory_does_not_change_who_gets_vcpus(
+    contest: tuple[HostRoom, list[Claimant]],
+) -> None:
+    host, guests = contest
+    calm = [replace(guest, is_urgent=False) for guest in guests]
+    assert [grant.vcpus for grant in arbitrate(host, guests)] == [
+        grant.vcpus for grant in arbitrate(host, calm)
+    ]
