@@ -189,7 +189,7 @@ def test_nothing_shrinks_below_what_a_person_has_asked_for() -> None:
     record = host.rigs["a"].record
     began = host.clock.now()
     date = host.rigs["a"].date()
-    record.desired = record.desired.__class__(MAXIMUM, asked=Asked(date, 6, None))
+    record.desired = record.desired.__class__(MAXIMUM, asked=Asked().after(date, 6, None))
     host.learn()
     while host.clock.now() - began < 3500:
         host.round()

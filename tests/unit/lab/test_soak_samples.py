@@ -118,7 +118,7 @@ def test_the_bound_of_a_record_is_the_fullest_record_without_a_resize() -> None:
         tries=1,
         given_up=kinds[0],
         autoscale=Mode.ON,
-        asked=Asked("2026-11-30T12:00:00Z", 1, 512),
+        asked=Asked().after("2026-11-30T12:00:00Z", 1, 512),
         history=past,
     )
     record = replaced({}, fullest, "4:1024:name")

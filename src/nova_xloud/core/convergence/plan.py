@@ -125,7 +125,8 @@ def desired_after(
     """Return the record that ``request`` leads to, without checking that it is allowed.
 
     A request without a size keeps ``force``, the tries and ``GaveUp`` as they are, and is no entry
-    of the history. The size that a person asks for is recorded in ``asked`` too.
+    of the history. What a person asks for is recorded in ``asked`` too; a resource that the request
+    leaves out keeps what was asked for before, and when.
 
     :param before: the record whose sizes are kept where the request changes nothing: of a resource
         that it leaves out, and the whole persisted size if ``persist`` is False
@@ -149,7 +150,8 @@ def desired_after(
         past = desired.history.admitted(now, request_id, before.target, target, who)
         after = replace(after, history=past)
         if not request.automatic:
-            after = replace(after, asked=Asked(now, request.vcpus, request.memory_mb))
+            asked = desired.asked or Asked()
+            after = replace(after, asked=asked.after(now, request.vcpus, request.memory_mb))
     if request.autoscale is not None:
         after = replace(after, autoscale=mode_of(request.autoscale))
     return after

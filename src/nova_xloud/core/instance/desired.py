@@ -19,8 +19,9 @@ key                        value
                            since, reason code and message, separated by ``|``
 ``xloud_autoscale``        the mode of automatic growth that was requested: off, observe or on;
                            absent if the flavor's counts. It is kept at a resize
-``xloud_asked``            what a person has asked for last: when, vCPUs and MiB, separated by
-                           ``|``; empty for a resource that the request did not name
+``xloud_asked``            what persons have asked for last: when, vCPUs and MiB, separated by
+                           ``|``; a number is empty if nobody has asked for the resource. When the
+                           memory was asked for follows, if that was at another time
 ``xloud_phase``            how far the adjustment has come: phase, since and reason code,
                            separated by ``|``
 ``xloud_phase_message``    the message of the phase, for people
@@ -123,7 +124,7 @@ class Desired:
     :ivar given_up: the condition ``GaveUp`` if the last request is given up, until somebody asks
         again; else None
     :ivar autoscale: the mode of automatic growth that was requested; None: the flavor's counts
-    :ivar asked: what a person has asked for last; None if nobody has, or it cannot be read
+    :ivar asked: what persons have asked for last; None if nobody has, or it cannot be read
     :ivar history: the last adjustments, and how each of them ended
     :ivar readable: False if :func:`recorded_instead` has made this record, because the stored one
         cannot be read

@@ -15,6 +15,7 @@ from nova_xloud.core.size import Size
 from tests.unit.core.convergence.plans import BOUNDS, RUNNING, planned
 
 AT = "2026-11-30T12:00:00Z"
+LATER = "2026-11-30T12:05:00Z"
 
 
 @pytest.mark.parametrize(
@@ -59,13 +60,26 @@ def test_mode_and_size_are_one_request() -> None:
 def test_person_is_remembered_with_what_was_asked_and_when() -> None:
     plan = decide(AdjustRequest(6, None), RUNNING, BOUNDS, AT)
     assert isinstance(plan, Plan)
-    assert plan.desired.asked == Asked(AT, 6, None)
+    assert plan.desired.asked == Asked().after(AT, 6, None)
+
+
+@pytest.mark.parametrize(
+    "later", [AdjustRequest(6, None), AdjustRequest(None, None, autoscale="on")]
+)
+def test_request_leaves_what_was_asked_of_the_resource_that_it_does_not_name(
+    later: AdjustRequest,
+) -> None:
+    first = decide(AdjustRequest(None, 3072), RUNNING, BOUNDS, AT)
+    assert isinstance(first, Plan)
+    plan = decide(later, replace(RUNNING, desired=first.desired), BOUNDS, LATER)
+    assert isinstance(plan, Plan)
+    assert plan.desired.asked == Asked().after(AT, None, 3072).after(LATER, later.vcpus, None)
 
 
 def test_automatic_growth_is_no_person() -> None:
-    before = replace(RUNNING, desired=replace(RUNNING.desired, asked=Asked(AT, 4, None)))
+    before = replace(RUNNING, desired=replace(RUNNING.desired, asked=Asked().after(AT, 4, None)))
     plan = planned(AdjustRequest(6, None, automatic=True), before)
-    assert plan.desired.asked == Asked(AT, 4, None)
+    assert plan.desired.asked == Asked().after(AT, 4, None)
 
 
 @pytest.mark.parametrize(
