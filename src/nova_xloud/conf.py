@@ -188,8 +188,11 @@ OPTS = [
         "autoscale_cap",
         default=12,
         min=1,
-        help="How many changes of a server automatic growth makes in an hour at most. A server "
-        "whose guest shows distress (it swaps, or waits for memory) grows all the same.",
+        help="After how many changes of a server in an hour automatic growth changes it no more, "
+        "with the reason hold.cap, until one of them is an hour old. Two kinds of growth do not "
+        "wait: that of memory while the guest is in distress (it swaps, waits for memory, or has "
+        "hardly any left), and that which takes back a shrink that did harm. More than 32 count "
+        "as 32.",
     ),
     cfg.FloatOpt(
         "autoscale_window",

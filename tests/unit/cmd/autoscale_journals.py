@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from nova_xloud.core.autoscaling.history import EMPTY, observed
@@ -21,7 +22,7 @@ IDLE, BUSY = "1de00000-0000-4000-8000-000000000001", "b0570000-0000-4000-8000-00
 
 def entries(uuid: str, cores: float, used_mb: float, size: Size, count: int) -> Iterator[Entry]:
     """Yield what is decided each minute of a server whose size is never changed."""
-    history, tuning = EMPTY, TUNINGS[Profile.DENSE]
+    history, tuning = EMPTY, replace(TUNINGS[Profile.DENSE], interval=60.0)
     for minute in range(count):
         at = EPOCH + 60 * minute
         sample = GuestSample(
@@ -40,7 +41,7 @@ def entries(uuid: str, cores: float, used_mb: float, size: Size, count: int) -> 
         )
         history = observed(history, sample, tuning)
         decision = recommend(history, RANGES, tuning, at)
-        yield Entry(uuid, Mode.OBSERVE, Profile.DENSE, RANGES, sample, decision)
+        yield Entry(uuid, Mode.OBSERVE, Profile.DENSE, RANGES, sample, decision, tuning=tuning)
 
 
 def write_journal(path: Path, count: int = 90) -> Path:

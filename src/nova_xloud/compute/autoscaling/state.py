@@ -33,8 +33,6 @@ from nova_xloud.core.sizing.bounds import (
 
 # Recommendations that something should be changed have a code that begins so.
 CHANGES = ("grow", "shrink")
-# The history remembers as many changes, so no larger cap has an effect.
-MOST_CHANGES = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,12 +284,6 @@ def held_of(one: ManagedInstance, options: AutoscaleOptions, now: float) -> Size
 
 @functools.lru_cache(maxsize=16)
 def tuning_of(profile: Profile, options: AutoscaleOptions) -> Tuning:
-    """Return the constants of a profile, changed by two options.
-
-    ``options.window`` replaces the profile's window and shortens the pauses; 0 does not.
-    ``options.cap`` is the number of changes in an hour, at most :data:`MOST_CHANGES`.
-    """
-    tuning = TUNINGS[profile]
-    if options.window:
-        tuning = tuning.shortened(options.window)
-    return replace(tuning, changes=min(options.cap, MOST_CHANGES))
+    """Return the constants of a profile, changed by three options: window, cap and interval."""
+    tuning = replace(TUNINGS[profile], interval=options.interval)
+    return tuning.with_options(options.window, options.cap)

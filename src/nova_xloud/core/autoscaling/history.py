@@ -26,14 +26,11 @@ from nova_xloud.core.autoscaling.need import (
 from nova_xloud.core.autoscaling.peaks import Peaks
 from nova_xloud.core.autoscaling.sample import GuestSample
 from nova_xloud.core.autoscaling.track import NO_TRACK, Seen, Track, followed
-from nova_xloud.core.autoscaling.tuning import Tuning
+from nova_xloud.core.autoscaling.tuning import MOST_CHANGES, Tuning
 from nova_xloud.core.autoscaling.votes import cpu_signs, memory_signs
 
 CLOCK_SET_BACK = 60.0
 """A sample that is older than the last one by so many seconds means that the clock was set back."""
-
-MOST_CHANGES = 32
-"""A history has the times of so many changes of an instance's desired size, the last ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +176,7 @@ def _cpu(
     problem = "" if need is not None else "boot" if is_booting else "unknown"
     seen = Seen(
         sample.at,
+        0.0 if last is None else sample.at - last.at,
         None if last is None else last.desired.vcpus,
         sample.desired.vcpus,
         sample.size.vcpus,
@@ -223,6 +221,7 @@ def _memory(
     oom_need, oom_at = (killed_at, sample.at) if killed_at else (history.oom_need, history.oom_at)
     seen = Seen(
         sample.at,
+        0.0 if last is None else sample.at - last.at,
         None if last is None else last.desired.memory_mb,
         sample.desired.memory_mb,
         sample.size.memory_mb,
@@ -313,4 +312,5 @@ def _restarted_track(track: Track, at: float) -> Track:
         changed_at=None if track.changed_at is None else at,
         shrink=None if track.shrink is None else replace(track.shrink, at=at),
         learned_at=min(track.learned_at, at),
+        unknown_for=0.0,
     )

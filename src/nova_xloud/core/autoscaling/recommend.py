@@ -90,7 +90,7 @@ def _vcpus(
         floor=shrink.vcpus_floor(cpu.track, allowed, tuning, now),
         wish=wish,
         least=1,
-        capped=None if wish.is_undo or not wish.votes else shrink.over_cap(history, tuning, now),
+        capped=_capped(wish, history, tuning, now),
         held=held,
         vetoes=vetoes,
         figures=clause,
@@ -122,14 +122,24 @@ def _memory(
         floor=shrink.memory_floor(memory.track, allowed, tuning, now),
         wish=wish,
         least=tuning.ignored_share * desired,
-        # A guest without memory loses programs, and its growth ends at its largest size anyway.
-        capped=None,
+        capped=_capped(wish, history, tuning, now),
         held=held,
         vetoes=_vetoes(wish, memory.track, tuning, now),
         figures=clause,
         step=step,
         band=tuning.dead_band * desired,
     )
+
+
+def _capped(wish: Wish, history: History, tuning: Tuning, now: float) -> Hold | None:
+    """Return why growth has to wait after many changes; None if it need not.
+
+    It need not while the guest is in distress for want of memory, because a guest without memory
+    loses programs, and neither if a shrink that did harm is taken back.
+    """
+    if not wish.votes or wish.is_urgent or wish.is_undo:
+        return None
+    return shrink.over_cap(history, tuning, now)
 
 
 def _vetoes(wish: Wish, track: Track, tuning: Tuning, now: float) -> tuple[str, ...]:

@@ -11,10 +11,12 @@ from dataclasses import dataclass
 from nova_xloud.core.autoscaling.peaks import BUCKETS, NO_PEAKS, Peaks
 from nova_xloud.core.autoscaling.tuning import Tuning
 
-GAP_SHARE = 1 / 8
-"""For this share of the profile's window the need may be unknown without a break.
+UNKNOWN_SHARE = 1 / 8
+"""For this share of the profile's window the need may be unknown, in one gap or in many.
 
-After a longer gap, the time for which a guest must be watched before it may shrink starts again.
+If it is unknown for longer, the time for which a guest must be watched before it may shrink starts
+again. A second in which the need is known makes up for this share of a second in which it was not.
+So a guest whose need is unknown for more than a ninth of the time is never watched long enough.
 """
 
 
@@ -44,7 +46,8 @@ class Track:
 
     :ivar problem: why the last sample does not show the need: ``unknown``, ``stale`` or ``boot``;
         empty if it does
-    :ivar since: since when the need is known without too long a gap; None if it was never known
+    :ivar since: since when the need is known for all but a short time (``unknown_for``); None if it
+        was never known
     :ivar known_at: when the need was last known; None if it never was
     :ivar peaks: the highest needs of the profile's window
     :ivar signs: the signs of distress that the last figures show
@@ -57,6 +60,8 @@ class Track:
         shrink that was followed by growth while it was watched, or what was left of an earlier
         learned floor, if that was more; 0 if there was no such shrink
     :ivar learned_at: when that growth was seen
+    :ivar unknown_for: for how many seconds the need was unknown since ``since``, less
+        :data:`UNKNOWN_SHARE` of those for which it was known, and never below 0
     """
 
     problem: str = "unknown"
@@ -71,6 +76,7 @@ class Track:
     shrink: Shrink | None = None
     learned: int = 0
     learned_at: float = 0.0
+    unknown_for: float = 0.0
 
 
 NO_TRACK = Track()
@@ -82,6 +88,7 @@ class Seen:
     """What one sample shows of one resource: vCPUs (a count) or memory (MiB).
 
     :ivar at: when the sample was taken, seconds since the epoch
+    :ivar passed: how many seconds after the sample before that was; 0 if there was none
     :ivar before: the desired value of the sample before; None if there was none
     :ivar desired: the desired value
     :ivar actual: the value that the guest has
@@ -93,6 +100,7 @@ class Seen:
     """
 
     at: float
+    passed: float
     before: int | None
     desired: int
     actual: int
@@ -126,7 +134,7 @@ def followed(track: Track, seen: Seen, tuning: Tuning) -> Track:
             distress, distress_at = signs, at
     if shrink is not None:
         shrink = _watched(shrink, seen, distress_at, tuning)
-    since, known_at, peaks = _covered(track, seen, tuning)
+    since, known_at, peaks, unknown_for = _covered(track, seen, tuning)
     return Track(
         seen.problem,
         since,
@@ -140,6 +148,7 @@ def followed(track: Track, seen: Seen, tuning: Tuning) -> Track:
         shrink,
         learned,
         learned_at,
+        unknown_for,
     )
 
 
@@ -165,19 +174,38 @@ def _watched(
     return Shrink(shrink.at, shrink.before, True, samples)
 
 
-def _covered(track: Track, seen: Seen, tuning: Tuning) -> tuple[float | None, float | None, Peaks]:
-    """Return ``since``, ``known_at`` and ``peaks`` of :class:`Track` after a sample."""
+def _covered(
+    track: Track, seen: Seen, tuning: Tuning
+) -> tuple[float | None, float | None, Peaks, float]:
+    """Return ``since``, ``known_at``, ``peaks`` and ``unknown_for`` of :class:`Track`."""
     since, known_at, peaks = track.since, track.known_at, track.peaks
     if peaks.width * BUCKETS != tuning.window:
         if peaks.width and since is not None:
             # What is older than the other window was forgotten.
             since = max(since, seen.at - peaks.width * BUCKETS)
         peaks = peaks.rebucketed(tuning.window)
+    longest = tuning.window * UNKNOWN_SHARE
+    unknown_for = _unknown_for(track.unknown_for, seen, tuning)
     if seen.need is not None:
-        if since is None or known_at is None or seen.at - known_at > tuning.window * GAP_SHARE:
-            since = seen.at
+        is_watched = since is not None and known_at is not None and seen.at - known_at <= longest
+        if not is_watched or unknown_for > longest:
+            since, unknown_for = seen.at, 0.0
         known_at, peaks = seen.at, peaks.added(seen.at, seen.need)
-    return since, known_at, peaks
+    return since, known_at, peaks, unknown_for
+
+
+def _unknown_for(before: float, seen: Seen, tuning: Tuning) -> float:
+    """Return :attr:`Track.unknown_for` after a sample, at most the profile's window.
+
+    The time since the sample before counts as unknown if this one does not show the need, or if it
+    came late: more than twice ``Tuning.interval`` and 1 s after the one before.
+
+    :param before: the value before the sample
+    """
+    usual = min(2 * tuning.interval + 1, tuning.window * UNKNOWN_SHARE)
+    if seen.problem or seen.passed > usual:
+        return min(tuning.window, before + seen.passed)
+    return max(0.0, before - UNKNOWN_SHARE * seen.passed)
 
 
 def faded_floor(

@@ -10,6 +10,9 @@ from dataclasses import dataclass, replace
 
 from nova_xloud.core.autoscaling.settings import WINDOWS, Profile
 
+MOST_CHANGES = 32
+"""A history has the times of so many changes of an instance's desired size, the last ones."""
+
 
 @dataclass(frozen=True, slots=True)
 class Tuning:
@@ -49,8 +52,9 @@ class Tuning:
     :ivar half_life: time in which half of a learned floor (``track.Track``) is forgotten
     :ivar boot_grace: time after a boot in which CPU time is not counted
     :ivar boot_settle: time after a boot in which nothing shrinks
-    :ivar changes: after so many changes of an instance within ``changes_period``, shrinks and
-        growth of vCPUs wait; at most 32
+    :ivar changes: after so many changes of an instance within ``changes_period``, shrinks wait, and
+        growth too, unless the guest is in distress for want of memory or takes back a shrink that
+        did harm; at most 32
     :ivar changes_period: the time in which changes are counted
     :ivar swap_rate: swap-out in MiB per second from which a guest is in distress
     :ivar swap_half_life: time in which half of what was swapped out is no longer counted as need
@@ -65,6 +69,7 @@ class Tuning:
         had to wait, the need before the kill times this
     :ivar oom_least_mb: after an OOM kill the need is also at least that size, or that need before
         the kill, plus this, MiB
+    :ivar interval: the usual time between two samples
     """
 
     window: float = WINDOWS[Profile.BALANCED]
@@ -101,6 +106,18 @@ class Tuning:
     notch: float = 0.125
     oom_ratio: float = 1.2
     oom_least_mb: float = 100.0
+    interval: float = 5.0
+
+    def with_options(self, window: float, cap: int) -> Tuning:
+        """Return these constants with two options of ``nova.conf``.
+
+        :param window: ``[xloud] autoscale_window``: replaces the window and shortens the pauses; 0
+            does not
+        :param cap: ``[xloud] autoscale_cap``: the number of changes in an hour; a history has the
+            last :data:`MOST_CHANGES`, so no larger number has an effect
+        """
+        tuning = self.shortened(window) if window else self
+        return replace(tuning, changes=min(cap, MOST_CHANGES))
 
     def shortened(self, window: float) -> Tuning:
         """Return these constants for a window of ``window`` seconds, for labs and tests.

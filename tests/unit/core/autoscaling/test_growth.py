@@ -11,7 +11,7 @@ from nova_xloud.core.autoscaling.growth import fitting_memory, fitting_vcpus, me
 from nova_xloud.core.autoscaling.settings import Range, Ranges
 from nova_xloud.core.autoscaling.tuning import Tuning
 from nova_xloud.core.size import Size
-from tests.unit.core.autoscaling.guests import KERNEL_MB, PERIOD, RANGES, START, Guest, settled
+from tests.unit.core.autoscaling.guests import KERNEL_MB, PERIOD, RANGES, START, Guest
 
 USUAL = Tuning()
 
@@ -331,18 +331,6 @@ def test_memory_of_a_growing_balloon_is_not_taken_for_need() -> None:
     decision = guest.step(**stale, reported_at=guest.now + 0.1)
     assert decision.memory_mb.need == pytest.approx(before.need)
     assert decision.memory_mb.wanted == 2048
-
-
-def test_growth_of_vcpus_waits_at_the_cap_and_that_of_memory_does_not() -> None:
-    guest = settled(size=Size(1, 1024), tuning=replace(USUAL, changes=3))
-    for size in (Size(2, 1024), Size(1, 1024), Size(2, 1024)):
-        guest.size = size
-        guest.step()
-    guest.cpu, guest.need = 4.0, 2000.0
-    decision = guest.step()
-    assert (decision.vcpus.code, decision.vcpus.wanted) == ("hold.cap", 2)
-    assert "3 times within 3600 seconds" in decision.vcpus.reason
-    assert decision.memory_mb.wanted > 2020
 
 
 def test_time_is_that_of_the_call() -> None:

@@ -156,23 +156,6 @@ def test_figures_grow_old_when_nobody_reads() -> None:
         assert (decision.memory_mb.code, decision.vcpus.code) == (code, code)
 
 
-@pytest.mark.parametrize("days", [1, 30])
-def test_a_gap_starts_the_window_again(days: int) -> None:
-    guest = about_to_shrink()
-    guest.now += days * 86400
-    began = guest.now
-    guest.step()
-    guest.until(shrinks)
-    assert guest.now - began >= TUNING.window
-
-
-def test_a_short_gap_does_not() -> None:
-    guest = about_to_shrink()
-    guest.now += TUNING.window / 10
-    guest.run(2 * PERIOD)
-    assert guest.changes
-
-
 def test_a_guest_that_has_booted_is_left_alone_for_a_while() -> None:
     guest = about_to_shrink()
     guest.boot_id, guest.cpu_seconds, guest.delay_seconds = 2, 1.0, 0.0
@@ -284,15 +267,6 @@ def test_nothing_shrinks_soon_after_it_has_grown() -> None:
     assert decision.memory_mb.code == "hold.settling"
     guest.until(shrinks)
     assert guest.now - grown >= TUNING.settle
-
-
-def test_shrinks_wait_at_the_cap() -> None:
-    guest = Guest(size=LARGE, tuning=replace(TUNING, changes=3, changes_period=3600.0))
-    guest.until(lambda decision: decision.memory_mb.code == "hold.cap")
-    assert len(guest.changes) == 3
-    first = guest.changes[0][0]
-    guest.until(lambda _: len(guest.changes) == 4)
-    assert guest.changes[-1][0] - first >= 3600
 
 
 def test_a_gap_within_the_dead_band_is_left() -> None:
