@@ -15,11 +15,8 @@ from pathlib import Path
 from typing import TextIO
 
 from nova_xloud.core.autoscaling.journal import BadLine, Record, decode, lines_of
+from nova_xloud.core.autoscaling.journal_names import ASIDE, COMPRESSED, CURRENT, age_order
 from nova_xloud.printable import one_line
-
-# The file that is written now; its older ones have the time at which they were put away.
-CURRENT = "autoscale.jsonl"
-OLDER = "autoscale-*.jsonl*"
 
 
 class JournalError(Exception):
@@ -108,8 +105,9 @@ def journal_at(path: Path) -> Journal:
 
 def _older(folder: Path) -> list[Path]:
     """The files that are put away, each once: one that was just compressed is there twice."""
-    there = {file for file in folder.glob(OLDER) if file.suffix in (".jsonl", ".gz")}
-    return sorted(file for file in there if file.with_name(f"{file.name}.gz") not in there)
+    there = {*folder.glob(ASIDE), *folder.glob(COMPRESSED)}
+    once = (file for file in there if file.with_name(f"{file.name}.gz") not in there)
+    return sorted(once, key=lambda file: age_order(file.name))
 
 
 def _lines(file: Path) -> Iterator[tuple[int, str]]:

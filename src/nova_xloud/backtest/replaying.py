@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Decides each recorded sample of a journal again, and pairs the result with the recorded decision.
 
-With the profile that the journal has for each decision, the new line of the journal should be the
-recorded line, byte for byte. With another profile, the new decisions show what that profile would
-have recommended.
+With the options that the journal has for each decision, the new line of the journal should be the
+recorded line, byte for byte. With other options, the new decisions show what those would have
+recommended.
 """
 
 from __future__ import annotations
@@ -13,8 +13,7 @@ from dataclasses import dataclass
 
 from nova_xloud.backtest.journals import JournalError, Line
 from nova_xloud.core.autoscaling.journal import Entry, Record, encode
-from nova_xloud.core.autoscaling.replay import NONSENSE, replayed
-from nova_xloud.core.autoscaling.settings import Profile
+from nova_xloud.core.autoscaling.replay import NONSENSE, OtherOptions, replayed
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +37,12 @@ class Pair:
         return self.text == self.line.text
 
 
-def pairs(lines: Iterable[Line], profile: Profile | None) -> Iterator[Pair]:
+def pairs(lines: Iterable[Line], options: OtherOptions | None) -> Iterator[Pair]:
     """Yield each decision of a journal with the one that is made anew, in the same order.
 
     :param lines: all lines of the journal. Those that have no decision say what was remembered of
         a server, and yield nothing
-    :param profile: the profile of the new decisions; None: the one that the journal has for each
+    :param options: the options of the new decisions; None: those that the journal has for each
     :raises JournalError: a record has figures that make no sense beside each other
     """
     waiting: list[Line] = []
@@ -55,7 +54,7 @@ def pairs(lines: Iterable[Line], profile: Profile | None) -> Iterator[Pair]:
             yield line.record
 
     try:
-        for again in replayed(records(), profile):
+        for again in replayed(records(), options):
             line = waiting.pop()
             assert isinstance(line.record, Entry)
             yield Pair(line, line.record, again, encode(again))

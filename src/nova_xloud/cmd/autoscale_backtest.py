@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -100,13 +99,13 @@ def _add_choice(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--machines",
         metavar="NUMBER",
-        type=_number(int, 1),
+        type=command.number(int, 1),
         help="play so many machines of each trace only, spread evenly over it (default: all)",
     )
     parser.add_argument(
         "--days",
         metavar="NUMBER",
-        type=_number(float, 0.01),
+        type=command.number(float, 0.01),
         help="play the first days of each machine only (default: all)",
     )
 
@@ -123,14 +122,14 @@ def _add_model(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--interval",
         metavar="SECONDS",
-        type=_number(float, 1),
+        type=command.number(float, 1),
         default=TICK,
         help=f"how often a policy is asked while something changes (default: {TICK:g})",
     )
     parser.add_argument(
         "--every",
         metavar="SECONDS",
-        type=_number(float, 1),
+        type=command.number(float, 1),
         default=IDLE,
         help=f"how often a policy is asked while nothing changes (default: {IDLE:g}); more is "
         "faster, and policies that shrink step by step are slower to do so",
@@ -145,7 +144,7 @@ def _add_model(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--host-share",
         metavar="SHARE",
-        type=_number(float, 0.01),
+        type=command.number(float, 0.01),
         default=Options().host_share,
         help="what such a host has, as a share of what all its machines may have at most; "
         "proxmox and mom are always played on one (default: 0.6)",
@@ -257,28 +256,13 @@ def _policies(text: str) -> tuple[AnyPolicy, ...]:
         raise argparse.ArgumentTypeError(str(error)) from error
 
 
-def _number(kind: type[int] | type[float], least: float) -> Callable[[str], float]:
-    def parse(text: str) -> float:
-        try:
-            value = kind(text)
-        except ValueError:
-            value = kind(least) - 1
-        # Also false for "nan".
-        if not least <= value < float("inf"):
-            what = "a whole number" if kind is int else "a number"
-            raise argparse.ArgumentTypeError(f"{text!r} is not {what} of at least {least:g}")
-        return value
-
-    return parse
-
-
 def _weights(text: str) -> tuple[int, ...]:
-    return tuple(int(_number(int, 1)(weight)) for weight in text.split(","))
+    return tuple(int(command.number(int, 1)(weight)) for weight in text.split(","))
 
 
 def _host(text: str) -> Host:
     vcpus, _, memory = text.partition(",")
-    parse = _number(float, 1)
+    parse = command.number(float, 1)
     try:
         return Host(parse(vcpus), parse(memory))
     except argparse.ArgumentTypeError as error:

@@ -14,6 +14,7 @@ from nova_xloud.backtest.journals import Journal, JournalError, journal_at
 from nova_xloud.backtest.replaying import Outcome, Pair, pairs
 from nova_xloud.cmd import command
 from nova_xloud.cmd.autoscale_report import say_skipped
+from nova_xloud.core.autoscaling.replay import OtherOptions
 from nova_xloud.core.autoscaling.settings import Profile
 from nova_xloud.printable import one_line
 
@@ -26,27 +27,31 @@ DESCRIPTION = """\
 Decide everything in the journal of a compute host again, with the same function
 that nova-compute calls.
 
-Without --profile each decision has to be the same again, to the byte: the
+Without other options each decision has to be the same again, to the byte: the
 journal has all that decides. A difference means that another version of
 nova-xloud has decided, or that lines are missing at the begin of the journal or
 in it.
 
-With --profile the command says what another profile would have recommended, on
-average over all decisions, beside what was recommended. The samples stay those
-of the sizes that the servers really had.
+With --profile, --window or --cap the command says what other options would have
+recommended, on average over all decisions, beside what was recommended. What is
+not named stays as it was for each decision; but --profile brings the window of
+that profile. The samples stay those of the sizes that the servers really had.
+[xloud] autoscale_hold cannot be another one: the journal has the sizes of
+persons that were held, and not when these were asked for.
 
 JOURNAL is a file, or the folder that [xloud] autoscale_journal names on a
 compute host. Compressed files are read too.
 """
 
 EPILOG = """\
-Exit codes: 0 all decisions are the same, or --profile was given; 1 a decision is
-another one: the first ones are listed with both; 2 the arguments or the journal
-are wrong; 130 interrupted.
+Exit codes: 0 all decisions are the same, or another option was given; 1 a
+decision is another one: the first ones are listed with both; 2 the arguments or
+the journal are wrong; 130 interrupted.
 With -f lines the new lines are on stdout, in the form of the journal.
 
   nova-xloud-autoscale replay /var/lib/nova/xloud-autoscale
   nova-xloud-autoscale replay autoscale.jsonl --profile dense
+  nova-xloud-autoscale replay autoscale.jsonl --window 7200 --cap 6
   nova-xloud-autoscale replay autoscale.jsonl -f lines | diff autoscale.jsonl -
 """
 
@@ -61,7 +66,7 @@ def add(commands: Any, parent: argparse.ArgumentParser) -> None:
         commands,
         "replay",
         parent,
-        what="all decisions of a journal again: the same ones, or those of another profile",
+        what="all decisions of a journal again: the same ones, or those of other options",
         description=DESCRIPTION,
         epilog=EPILOG,
     )
@@ -70,6 +75,20 @@ def add(commands: Any, parent: argparse.ArgumentParser) -> None:
         "--profile",
         choices=[profile.value for profile in Profile],
         help="decide with this profile for all servers (default: with that of each decision)",
+    )
+    parser.add_argument(
+        "--window",
+        metavar="SECONDS",
+        type=command.number(float, 0),
+        help="decide with this [xloud] autoscale_window; 0: with that of the profile (default: "
+        "with that of each decision)",
+    )
+    parser.add_argument(
+        "--cap",
+        metavar="NUMBER",
+        type=command.number(int, 1),
+        help="decide with this [xloud] autoscale_cap, changes of a server in an hour; more than 32 "
+        "count as 32 (default: with that of each decision)",
     )
     parser.add_argument(
         "--server",
@@ -88,11 +107,11 @@ def add(commands: Any, parent: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Make the decisions again, print the result, and return the exit code: see ``EPILOG``."""
-    profile = None if arguments.profile is None else Profile(arguments.profile)
+    options = _options(arguments)
     try:
         journal = journal_at(arguments.journal)
-        result = _Result(profile, prints_lines=arguments.format == "lines")
-        for pair in _chosen(journal, profile, arguments.server):
+        result = _Result(options, prints_lines=arguments.format == "lines")
+        for pair in _chosen(journal, options, arguments.server):
             result.add(pair)
     except JournalError as error:
         print(f"nova-xloud-autoscale replay: {one_line(str(error))}", file=sys.stderr)
@@ -109,23 +128,29 @@ def run(arguments: argparse.Namespace) -> int:
         print(json.dumps(result.as_json(), indent=1, allow_nan=False))
     elif arguments.format == "table":
         print(result.as_table())
-    return DIFFERENT if profile is None and result.different else 0
+    return DIFFERENT if options is None and result.different else 0
 
 
-def _chosen(journal: Journal, profile: Profile | None, server: str | None) -> Iterator[Pair]:
+def _options(arguments: argparse.Namespace) -> OtherOptions | None:
+    profile = None if arguments.profile is None else Profile(arguments.profile)
+    options = OtherOptions(profile, arguments.window, arguments.cap)
+    return None if options == OtherOptions() else options
+
+
+def _chosen(journal: Journal, options: OtherOptions | None, server: str | None) -> Iterator[Pair]:
     lines = (line for line in journal if server is None or line.record.uuid == server)
-    return pairs(lines, profile)
+    return pairs(lines, options)
 
 
 class _Result:
     """Counts the decisions of a journal, and keeps the first :data:`SHOWN` that are not the same.
 
-    :param profile: the profile that decides again; None: the profile of each decision
+    :param options: the options that decide again; None: those of each decision
     :param prints_lines: whether :meth:`add` prints the journal's line of each new decision
     """
 
-    def __init__(self, profile: Profile | None, prints_lines: bool) -> None:
-        self._profile = profile
+    def __init__(self, options: OtherOptions | None, prints_lines: bool) -> None:
+        self._options = options
         self._prints_lines = prints_lines
         self._first: list[Pair] = []
         self._servers: dict[str, Outcome] = {}
@@ -149,12 +174,16 @@ class _Result:
     def as_json(self) -> dict[str, Any]:
         """Return the result as data for JSON.
 
-        The keys: ``profile`` (None if none was given), ``decisions`` and ``different`` (counts),
-        ``first_different`` (dicts of ``file``, ``line``, ``was`` and ``is``), and ``servers``
-        (dicts of ``uuid``, ``decisions``, ``others``, ``was`` and ``is`` with mean sizes).
+        The keys: ``profile``, ``window`` and ``cap`` (None if not given), ``decisions`` and
+        ``different`` (counts), ``first_different`` (dicts of ``file``, ``line``, ``was`` and
+        ``is``), and ``servers`` (dicts of ``uuid``, ``decisions``, ``others``, ``was`` and ``is``
+        with mean sizes).
         """
+        options = self._options or OtherOptions()
         return {
-            "profile": None if self._profile is None else self._profile.value,
+            "profile": None if options.profile is None else options.profile.value,
+            "window": options.window,
+            "cap": options.cap,
             "decisions": self.decisions,
             "different": self.different,
             "first_different": [
@@ -171,8 +200,8 @@ class _Result:
 
     def as_table(self) -> str:
         """Return the result as text for a terminal."""
-        if self._profile is not None:
-            return "\n".join(_table(list(self._servers.values()), self._profile))
+        if self._options is not None:
+            return "\n".join(_table(list(self._servers.values()), self._options))
         if not self.different:
             return f"All {self.decisions} decisions are the same again, to the byte."
         lines = [f"{self.different} of {self.decisions} decisions are not the same again."]
@@ -212,8 +241,14 @@ def _as_data(outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def _table(outcomes: list[Outcome], profile: Profile) -> Iterator[str]:
-    yield f"Recommended on average, and what {profile.value} would have recommended:"
+def _table(outcomes: list[Outcome], options: OtherOptions) -> Iterator[str]:
+    words = [
+        "" if options.profile is None else options.profile.value,
+        "" if options.window is None else f"a window of {options.window:g} s",
+        "" if options.cap is None else f"a cap of {options.cap}",
+    ]
+    chosen = " and ".join(word for word in words if word)
+    yield f"Recommended on average, and what {chosen} would have recommended:"
     for one in outcomes:
         yield (
             f"{one_line(one.uuid)}  {one.decisions} decisions, {one.others} others: vCPUs "

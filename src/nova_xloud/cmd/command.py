@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Adds commands to a program's parser, with help that keeps its line breaks."""
+"""Adds commands to a program's parser, with help that keeps its line breaks, and parses numbers."""
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from typing import Any
 
 
@@ -34,3 +35,23 @@ def add(
         parents=[parent],
     )
     return parser
+
+
+def number(kind: type[int] | type[float], least: float) -> Callable[[str], float]:
+    """Return a function that parses an argument: a number of at least ``least``.
+
+    The function raises ``argparse.ArgumentTypeError`` for other text.
+    """
+
+    def parse(text: str) -> float:
+        try:
+            value = kind(text)
+        except ValueError:
+            value = kind(least) - 1
+        # Also false for "nan".
+        if not least <= value < float("inf"):
+            what = "a whole number" if kind is int else "a number"
+            raise argparse.ArgumentTypeError(f"{text!r} is not {what} of at least {least:g}")
+        return value
+
+    return parse

@@ -39,7 +39,7 @@ from nova_xloud.compute.ports import HostInstances, ManagedInstance
 from nova_xloud.conf import AutoscaleOptions
 from nova_xloud.core.autoscaling.contest import Claimant, Grant
 from nova_xloud.core.autoscaling.history import EMPTY
-from nova_xloud.core.autoscaling.journal import Checkpoint, Entry
+from nova_xloud.core.autoscaling.journal import Checkpoint, Entry, Record
 from nova_xloud.core.autoscaling.replay import NONSENSE
 from nova_xloud.core.autoscaling.sample import GuestSample
 from nova_xloud.core.autoscaling.tuning import TUNINGS
@@ -381,9 +381,14 @@ class Autoscaler:
     ) -> None:
         if self._journal is None or not states:
             return
-        entries = [self._entry(members[uuid], state) for uuid, state in states.items()]
+        records: list[Record] = []
+        for uuid, state in states.items():
+            if uuid not in before or before[uuid].history == EMPTY:
+                # Nothing was remembered of it, and the journal may have lines of it all the same.
+                records.append(Checkpoint(uuid, EMPTY))
+            records.append(self._entry(members[uuid], state))
         self._journal.write(
-            entries, lambda: [Checkpoint(uuid, one.history) for uuid, one in before.items()]
+            records, lambda: [Checkpoint(uuid, one.history) for uuid, one in before.items()]
         )
 
     def _entry(self, one: ManagedInstance, state: GuestState) -> Entry:

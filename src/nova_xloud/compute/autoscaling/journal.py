@@ -3,13 +3,15 @@
 
 ::
 
-    <folder>/autoscale.jsonl                            what is written now
-    <folder>/autoscale-20261130T120000Z-000001.jsonl.gz older, compressed; the oldest is removed
+    <folder>/autoscale.jsonl                                what is written now
+    <folder>/autoscale-00000007-20261130T120000Z.jsonl.gz   older, compressed; the oldest is removed
 
 Each file begins with a checkpoint, the history of a guest, for every guest that has one. So a file
 can be read without those before it. A line is in the file when :meth:`JournalFiles.write` returns,
-unless that has logged an error. A nova-compute that is killed may leave half a line at the end,
-which a reader skips. No folder or file is created before there is a line to write.
+unless that has logged an error; then the next line that is written has all checkpoints before it. A
+nova-compute that is killed may leave half a line at the end, which a reader skips. The next file is
+complete before the one that is full is put away, so a kill leaves one that has all guests. No
+folder or file is created before there is a line to write.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ import os
 import shutil
 import threading
 import time
+import zlib
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TextIO
@@ -33,13 +36,18 @@ from nova_xloud.core.autoscaling.journal import (
     encode,
     lines_of,
 )
+from nova_xloud.core.autoscaling.journal_names import (
+    ASIDE,
+    COMPRESSED,
+    CURRENT,
+    NEXT,
+    age_order,
+    aside_name,
+)
 from nova_xloud.core.autoscaling.replay import remembered
 
 LOG = logging.getLogger(__name__)
 
-CURRENT = "autoscale.jsonl"
-_ASIDE = "autoscale-*.jsonl"
-_COMPRESSED = "autoscale-*.jsonl.gz"
 _UNFINISHED = "autoscale-*.jsonl.part"
 _MIB = 1024 * 1024
 # After a restart one file is read, at some 4,000 lines a second; so a file is this large at most.
@@ -76,7 +84,7 @@ class JournalFiles:
         A file is too large from 8 MiB, or from a quarter of the limit if that is less.
 
         :param checkpoints: returns the history of each guest before ``records``; called only if
-            another file begins
+            another file begins, or if the records before could not be written
         """
         try:
             self._write(records, checkpoints)
@@ -97,24 +105,28 @@ class JournalFiles:
         self._folder.mkdir(mode=0o750, parents=True, exist_ok=True)
         file = self._folder / CURRENT
         size = file.stat().st_size if file.exists() else 0
-        if size >= self._largest:
-            self._put_away(file)
-            size = 0
+        is_next = not 0 < size < self._largest
         lines = [encode(one) for one in records]
-        if not size:
+        if is_next or self._is_failing:
             lines = [*(encode(one) for one in checkpoints()), *lines]
-        with file.open("ab") as to:
-            if size and not _ends_with_a_line(file):
-                to.write(b"\n")
-            to.write("".join(f"{line}\n" for line in lines).encode())
+        text = "".join(f"{line}\n" for line in lines).encode()
+        if not is_next:
+            with file.open("ab") as to:
+                to.write(text if _ends_with_a_line(file) else b"\n" + text)
+            return
+        # A nova-compute that is killed here leaves the full file, put away or not: see remembered.
+        complete = self._folder / NEXT
+        complete.write_bytes(text)
+        if size:
+            self._put_away(file)
+        complete.replace(file)
 
     def _put_away(self, file: Path) -> None:
         """Rename ``file``, and tidy the folder in a thread; wait for the thread before, if any."""
         if self._compressing is not None:
             self._compressing.join()
-        stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(self._date()))
-        aside = self._folder / f"autoscale-{stamp}-{os.getpid():06d}.jsonl"
-        file.rename(aside)
+        names = [one.name for one in self._older()]
+        file.rename(self._folder / aside_name(names, self._date()))
         thread = threading.Thread(target=self._tidy, name="xloud-autoscale-journal", daemon=True)
         thread.start()
         self._compressing = thread
@@ -125,7 +137,7 @@ class JournalFiles:
         All files that are put away are compressed: a nova-compute that was killed, or a disk that
         was full, may have left others than the last one.
         """
-        for plain in sorted(self._folder.glob(_ASIDE)):
+        for plain in sorted(self._folder.glob(ASIDE), key=lambda file: age_order(file.name)):
             try:
                 _compress(plain)
             except OSError as error:
@@ -143,7 +155,7 @@ class JournalFiles:
         try:
             for part in self._folder.glob(_UNFINISHED):
                 part.unlink()
-            older = sorted([*self._folder.glob(_ASIDE), *self._folder.glob(_COMPRESSED)])
+            older = self._older()
             sizes = {file: file.stat().st_size for file in older}
             while older and sum(sizes[file] for file in older) + self._largest > self._limit:
                 older.pop(0).unlink()
@@ -155,17 +167,24 @@ class JournalFiles:
                 error,
             )
 
+    def _older(self) -> list[Path]:
+        """Return the files that were put away, compressed or not, the oldest first."""
+        older = [*self._folder.glob(ASIDE), *self._folder.glob(COMPRESSED)]
+        return sorted(older, key=lambda file: age_order(file.name))
+
     def remembered(self) -> dict[str, History]:
         """Return the history of each guest by UUID, from the file that was written last.
 
-        The older files are not needed, because this one begins with a checkpoint of each guest. The
-        result is empty if there is no file, or if it cannot be read, which is logged.
+        That is the one that was put away last, if nova-compute was killed before the next one had
+        its name. The files before it are not needed, because it begins with a checkpoint of each
+        guest. The result is empty if there is no file, or if it cannot be read, which is logged.
         """
         try:
-            return remembered(read(self._folder / CURRENT))
-        except FileNotFoundError:
-            return {}
-        except OSError as error:
+            current = self._folder / CURRENT
+            is_there = current.exists() and current.stat().st_size > 0
+            newest = [current] if is_there else self._older()[-1:]
+            return remembered(read(newest[0])) if newest else {}
+        except (OSError, EOFError, zlib.error) as error:
             LOG.warning(
                 "The journal of automatic growth in %s could not be read, so it is not known what "
                 "guests have needed: no server is made smaller before it was watched for as long "

@@ -2,12 +2,15 @@
 """The journal: one line of JSON for each decision, with all that the decision depends on.
 
 A journal has two kinds of lines. An :class:`Entry` is a decision about one guest with its sample.
-A :class:`Checkpoint` is the history of one guest at that time. To replay a journal is to make its
-decisions again. That gives the same decisions to the byte if the file begins with checkpoints,
-although the files before it are gone. Without checkpoints the first entries are decided with an
-empty history: no guest shrinks before its samples cover the window of its profile.
+A :class:`Checkpoint` is the history of one guest at that time, and replaces what the lines before
+say of it. A file begins with those of all guests; within it there is one where a guest was
+forgotten, with an empty history. To replay a journal is to make its decisions again. That gives the
+same decisions to the byte if the file begins with checkpoints, although the files before it are
+gone. Without checkpoints the first entries are decided with an empty history: no guest shrinks
+before its samples cover the window of its profile.
 
-The decisions can be replayed only if each sample that was observed has its entry.
+The decisions can be replayed only if each sample that was observed since the last checkpoint has
+its entry.
 """
 
 from __future__ import annotations
@@ -64,7 +67,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """The history of an instance's guest before the entries that follow in the file.
+    """The history of an instance's guest before the entries that follow.
 
     :ivar uuid: the instance's UUID
     """

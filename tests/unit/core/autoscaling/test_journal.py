@@ -21,7 +21,7 @@ from nova_xloud.core.autoscaling.journal import (
     decode,
     encode,
 )
-from nova_xloud.core.autoscaling.replay import remembered, replayed
+from nova_xloud.core.autoscaling.replay import OtherOptions, remembered, replayed
 from nova_xloud.core.autoscaling.sample import GuestSample
 from nova_xloud.core.autoscaling.settings import Mode, Profile
 from nova_xloud.core.size import Size
@@ -95,9 +95,39 @@ def test_a_checkpoint_is_read_as_it_was_written() -> None:
 
 def test_another_profile_decides_by_its_own_constants() -> None:
     records = recorded(400, 7)
-    careful = list(replayed(records, Profile.CAREFUL))
+    careful = list(replayed(records, OtherOptions(Profile.CAREFUL)))
     assert all(entry.profile is Profile.CAREFUL and entry.tuning is None for entry in careful)
     assert not any(e.recommendation.memory_mb.code.startswith("shrink") for e in careful)
+
+
+@pytest.mark.parametrize(
+    "options", [OtherOptions(Profile.DENSE), OtherOptions(window=60.0), OtherOptions(cap=2)]
+)
+def test_other_options_remember_across_the_checkpoints_of_their_own(options: OtherOptions) -> None:
+    records = recorded(400, 10)
+    without = [records[0], *(one for one in records if isinstance(one, Entry))]
+    assert list(replayed(records, options)) == list(replayed(without, options))
+
+
+def test_options_that_are_not_named_stay() -> None:
+    (_, entry) = recorded(1, 11)
+    assert isinstance(entry, Entry)
+    odd = replace(entry, tuning=replace(TUNING, changes=7, interval=30.0))
+    dense = OtherOptions(Profile.DENSE).applied(odd).constants
+    assert (dense.window, dense.changes, dense.interval) == (3600.0, 7, 30.0)
+    short = OtherOptions(window=90.0).applied(odd).constants
+    assert (short.window, short.changes, short.interval) == (90.0, 7, 30.0)
+    assert OtherOptions(cap=9).applied(odd).constants == replace(odd.constants, changes=9)
+    assert OtherOptions(cap=99).applied(odd).constants.changes == 32
+
+
+def test_forgotten_guest_is_forgotten_with_other_options_too() -> None:
+    records = recorded(100, 12)
+    records[60:60] = [Checkpoint("one", EMPTY)]
+    options = OtherOptions(cap=2)
+    again = [entry.recommendation for entry in replayed(records, options)]
+    after = [entry.recommendation for entry in replayed(records[61:], options)]
+    assert again[-len(after) :] == after
 
 
 def test_a_line_of_the_profile_own_constants_does_not_repeat_them() -> None:
