@@ -17,6 +17,11 @@ NOT_YET = frozenset(
 )
 
 
+# A server about which nothing was decided in so many rounds before the last decision of the journal
+# is not scaled here any more: it was deleted, has moved, was shut off, or its mode was set to off.
+ROUNDS_WITHOUT = 12
+
+
 @dataclass(frozen=True, slots=True)
 class Evidence:
     """What one resource of a server should have, and why; vCPUs or MiB.
@@ -49,6 +54,8 @@ class ServerReport:
     :ivar changes: how often the desired size differed from that of the decision before
     :ivar vcpus: what the server should have of vCPUs
     :ivar memory_mb: what the server should have of memory
+    :ivar is_gone: whether nothing was decided about the server in the last rounds of the journal
+        (``ROUNDS_WITHOUT``): then it frees nothing on this host
     """
 
     uuid: str
@@ -61,6 +68,7 @@ class ServerReport:
     changes: int
     vcpus: Evidence
     memory_mb: Evidence
+    is_gone: bool = False
 
     @property
     def frees(self) -> Size:
@@ -108,8 +116,11 @@ class _Server:
         self._vcpus = _higher(self._vcpus, entry.recommendation.vcpus.need)
         self._memory = _higher(self._memory, entry.recommendation.memory_mb.need)
 
-    def report(self) -> ServerReport:
-        """Return the report of the server, from all decisions that were added."""
+    def report(self, newest: Entry) -> ServerReport:
+        """Return the report of the server, from all decisions that were added.
+
+        :param newest: the last decision of the journal, about any server
+        """
         last, desired = self.last, self.last.sample.desired
         recommendation = last.recommendation
         return ServerReport(
@@ -123,6 +134,8 @@ class _Server:
             self.changes,
             _evidence(recommendation.vcpus, desired.vcpus, self._vcpus),
             _evidence(recommendation.memory_mb, desired.memory_mb, self._memory),
+            newest.recommendation.at - recommendation.at
+            > ROUNDS_WITHOUT * newest.constants.interval,
         )
 
 
@@ -140,10 +153,16 @@ def reports(records: Iterable[Record]) -> tuple[ServerReport, ...]:
     """Return the report of each server about which ``records`` has a decision.
 
     The one that frees most memory comes first, of those alike the one that frees most vCPUs.
+    Servers that are gone come last.
     """
     servers: dict[str, _Server] = {}
+    newest: Entry | None = None
     for record in records:
         if isinstance(record, Entry):
+            newest = record
             servers.setdefault(record.uuid, _Server(record)).add(record)
-    found = [server.report() for server in servers.values()]
-    return tuple(sorted(found, key=lambda r: (-r.frees.memory_mb, -r.frees.vcpus, r.uuid)))
+    if newest is None:
+        return ()
+    found = [server.report(newest) for server in servers.values()]
+    order = sorted(found, key=lambda r: (-r.frees.memory_mb, -r.frees.vcpus, r.uuid))
+    return tuple(sorted(order, key=lambda r: r.is_gone))

@@ -12,18 +12,22 @@ from pathlib import Path
 from typing import Any
 
 from nova_xloud.backtest.journals import Journal, JournalError, journal_at
-from nova_xloud.backtest.recommended import Evidence, ServerReport, reports
+from nova_xloud.backtest.recommended import ROUNDS_WITHOUT, Evidence, ServerReport, reports
 from nova_xloud.cmd import command
 from nova_xloud.core.size import Size, of_vcpus
 from nova_xloud.printable import one_line
 
 WRONG = 2
 
-DESCRIPTION = """\
+DESCRIPTION = f"""\
 Read the journal of a compute host, and list what each server should have: the
 size that automatic growth would bring it to, what that would free on the host,
 and the evidence. Servers in the mode `observe` have one too: so this is how to
 find out what automatic growth would do before it is turned on.
+
+The total is of the servers that are still scaled on the host. It leaves out those
+about which nothing was decided in the last {ROUNDS_WITHOUT} rounds of the journal: they were
+deleted, have moved or were shut off, or their mode was set to off.
 
 JOURNAL is a file, or the folder that [xloud] autoscale_journal names on a
 compute host. Compressed files are read too.
@@ -90,7 +94,9 @@ def say_skipped(journal: Journal) -> None:
 
 
 def _freed(found: Sequence[ServerReport]) -> Size:
-    return Size(sum(r.frees.vcpus for r in found), sum(r.frees.memory_mb for r in found))
+    """Return what the host gets back of the servers that are not gone."""
+    here = [report for report in found if not report.is_gone]
+    return Size(sum(r.frees.vcpus for r in here), sum(r.frees.memory_mb for r in here))
 
 
 def _as_json(found: Sequence[ServerReport]) -> str:
@@ -98,6 +104,7 @@ def _as_json(found: Sequence[ServerReport]) -> str:
     document = {
         "servers": [_server(report) for report in found],
         "frees": {"vcpus": freed.vcpus, "memory_mb": freed.memory_mb},
+        "gone": sum(report.is_gone for report in found),
     }
     return json.dumps(document, indent=1, allow_nan=False)
 
@@ -111,6 +118,7 @@ def _server(report: ServerReport) -> dict[str, Any]:
         "until": _date(report.until),
         "decisions": report.decisions,
         "changes": report.changes,
+        "is_gone": report.is_gone,
         "vcpus": _resource(report.vcpus, report.has.vcpus),
         "memory_mb": _resource(report.memory_mb, report.has.memory_mb),
     }
@@ -136,10 +144,21 @@ def _as_table(found: Sequence[ServerReport]) -> str:
     if not found:
         return "The journal has no decision."
     parts = [_paragraph(report) for report in found]
-    freed = _freed(found)
-    count = "1 server" if len(found) == 1 else f"{len(found)} servers"
-    parts.append(f"{count}; this would free {of_vcpus(freed.vcpus)} and {freed.memory_mb} MiB")
+    freed, gone = _freed(found), sum(report.is_gone for report in found)
+    parts.append(
+        f"{_servers(len(found) - gone)}; this would free {of_vcpus(freed.vcpus)} and "
+        f"{freed.memory_mb} MiB"
+    )
+    if gone:
+        parts.append(
+            f"Left out of that: {_servers(gone)} about which nothing was decided in the last "
+            f"{ROUNDS_WITHOUT} rounds"
+        )
     return "\n\n".join(parts)
+
+
+def _servers(count: int) -> str:
+    return "1 server" if count == 1 else f"{count} servers"
 
 
 def _paragraph(report: ServerReport) -> str:
@@ -147,7 +166,7 @@ def _paragraph(report: ServerReport) -> str:
     changes = "1 change" if report.changes == 1 else f"{report.changes} changes"
     head = (
         f"{one_line(report.uuid)}  {report.mode}, {report.profile}; {report.decisions} decisions "
-        f"and {changes}, {span}"
+        f"and {changes}, {span}{'; gone since' if report.is_gone else ''}"
     )
     rows = (
         _row("vCPUs", report.vcpus, report.has.vcpus, ".2f"),

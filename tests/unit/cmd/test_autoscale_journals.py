@@ -60,6 +60,32 @@ class TestReport:
         assert (idle["uuid"], idle["vcpus"]["frees"], idle["memory_mb"]["frees"]) == (IDLE, 0, 0)
         assert idle["vcpus"]["code"] == "hold.window"
 
+    def test_total_leaves_out_servers_that_are_gone(
+        self, journal: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        lines = journal.read_text().splitlines(keepends=True)
+        # The idle server is deleted 13 rounds before the end.
+        left = [line for line in lines[-26:] if IDLE not in line]
+        journal.write_text("".join([*lines[:-26], *left]))
+        document = _json(capsys, "report", str(journal))
+        assert [one["is_gone"] for one in document["servers"]] == [False, True]
+        assert document["servers"][1]["uuid"] == IDLE
+        assert (document["frees"]["vcpus"], document["gone"]) == (-2, 1)
+        assert autoscale.main(["report", str(journal)]) == 0
+        out = capsys.readouterr().out
+        assert "1 server; this would free -2 vCPUs" in out
+        assert "Left out of that: 1 server about which nothing was decided in the last 12" in out
+        assert "2023-11-14T23:29:20Z; gone since" in out
+
+    def test_server_without_a_few_rounds_is_not_gone(
+        self, journal: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        lines = journal.read_text().splitlines(keepends=True)
+        left = [line for line in lines[-24:] if IDLE not in line]
+        journal.write_text("".join([*lines[:-24], *left]))
+        document = _json(capsys, "report", str(journal))
+        assert (document["frees"]["vcpus"], document["gone"]) == (5, 0)
+
 
 class TestReplay:
     def test_same_decisions_to_the_byte(
@@ -110,6 +136,25 @@ class TestReplay:
         assert idle["was"]["mean_vcpus"] < 8
         assert autoscale.main(["replay", str(journal), "--profile", "careful"]) == 0
         assert "what careful would have recommended:" in capsys.readouterr().out
+
+    def test_other_window_and_cap_say_what_would_have_been(
+        self, journal: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        short = _json(capsys, "replay", str(journal), "--window", "600")
+        usual = _json(capsys, "replay", str(journal))
+        assert (short["window"], short["cap"], short["profile"]) == (600, None, None)
+        means = [
+            next(one["is"]["mean_vcpus"] for one in document["servers"] if one["uuid"] == IDLE)
+            for document in (short, usual)
+        ]
+        assert means[0] < means[1]
+        assert autoscale.main(["replay", str(journal), "--window", "600", "--cap", "3"]) == 0
+        assert "what a window of 600 s and a cap of 3 would have" in capsys.readouterr().out
+
+    @pytest.mark.parametrize("option", [("--window", "-1"), ("--window", "nan"), ("--cap", "0")])
+    def test_option_that_cannot_be_is_refused(self, option: tuple[str, str], journal: Path) -> None:
+        with pytest.raises(SystemExit, match="2"):
+            autoscale.main(["replay", str(journal), *option])
 
     def test_one_server_only(self, journal: Path, capsys: pytest.CaptureFixture[str]) -> None:
         document = _json(capsys, "replay", str(journal), "--server", BUSY)
