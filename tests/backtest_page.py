@@ -3,15 +3,18 @@
 
 ``python -m tests.backtest_page RESULT.json...`` keeps results of ``nova-xloud-autoscale backtest -f
 json``, each under the name of its trace, joins policies that were played apart, and writes the page
-and its plots. Without arguments it writes the page and the plots only.
+and its plots. Without arguments it writes the page and the plots only. ``python -m
+tests.backtest_page TRACES``, with the folder of the traces, keeps how much there is in each of them.
 """
 
+import csv
 import json
 import pathlib
 import sys
 import textwrap
 from dataclasses import dataclass
 
+from nova_xloud.backtest import traces
 from nova_xloud.backtest.summary import (
     CHANGES,
     FIT_P50,
@@ -33,6 +36,9 @@ PICTURES = ROOT / "docs/images/backtest"
 TEMPLATE = pathlib.Path(__file__).with_suffix(".md")
 # What the tables say in words, of the results that are kept.
 FINDINGS = KEPT / "findings.md"
+# By trace: all of its machines, and their days together.
+WHOLE = KEPT / "whole-traces.csv"
+DAY = 86400
 PROFILES = ("ours-dense", "ours-balanced", "ours-careful")
 BALANCED = "ours-balanced"
 CLAIRVOYANT, PAYING = "clairvoyant", "clairvoyant-paying"
@@ -106,6 +112,43 @@ def keep(paths, folder=KEPT):
         path.write_text(json.dumps(joined([*before, *results]), indent=1) + "\n")
 
 
+def keep_whole(folder, path=WHOLE):
+    """Keep how many machines each trace of a folder has, and how many days these have together."""
+    rows = []
+    for file in traces.files(folder):
+        days = [(one.time[-1] - one.time[0]) / DAY for one in traces.machines(file)]
+        rows.append((traces.source_name(file), len(days), round(sum(days), 1)))
+    with path.open("w", newline="") as to:
+        csv.writer(to, lineterminator="\n").writerows([("trace", "machines", "vm_days"), *rows])
+
+
+def read_whole(path=WHOLE):
+    """By trace: all of its machines, and their days together."""
+    with path.open() as rows:
+        return {r["trace"]: (int(r["machines"]), float(r["vm_days"])) for r in csv.DictReader(rows)}
+
+
+def played_table(results):
+    """For each trace: how much of it was played."""
+    whole = read_whole()
+    lines = [
+        "| trace | machines played, of | VM-days played, of | part of the VM-days |",
+        "|---|---|---|---|",
+    ]
+    for result in results:
+        (source,) = result["sources"]
+        name, played = source["source"], source["policies"][0]["vm_days"]
+        machines, days = whole[name]
+        cells = (
+            name,
+            f"{source['machines']} of {machines}",
+            f"{_number(played)} of {_number(days)}",
+            f"{min(1, played / days):.0%}".replace("%", " %"),
+        )
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
 def by_name(result):
     """The policies of a result by name, in the order of the page."""
     policies = {policy["policy"]: policy for policy in result["sources"][0]["policies"]}
@@ -147,8 +190,8 @@ def verdict_table(results):
     """For each trace, resource and profile: which goals are reached."""
     lines = [
         "| trace | resource | profile | share | a baseline with less at no more harm "
-        "| above `clairvoyant-paying` | changes a VM-day | flaps |",
-        "|---|---|---|---|---|---|---|---|",
+        "| above `clairvoyant-paying` | changes a VM-day | flaps | undone |",
+        "|---|---|---|---|---|---|---|---|---|",
     ]
     for result in results:
         policies = by_name(result)
@@ -167,6 +210,7 @@ def verdict_table(results):
                     _marked(f"{100 * above:+.0f} %", above <= WITHIN_CLAIRVOYANT),
                     _marked(_number(changes), profile != BALANCED or changes < MOST_CHANGES),
                     _marked(_number(flaps), flaps == 0),
+                    _number(mean(one, UNDONE)),
                 )
                 lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
@@ -306,6 +350,7 @@ def page(results):
     hosts = [one for one in results.values() if one["settings"]["together"]]
     text = TEMPLATE.read_text()
     for place, part in (
+        ("played", played_table(single)),
         ("verdicts", verdict_table(single)),
         ("traces", "\n\n".join(trace_section(one) for one in single)),
         ("hosts", host_table(hosts)),
@@ -342,8 +387,11 @@ def write_plots(results, folder=PICTURES):
 
 
 def main(arguments):
-    """Keep the results that are named, and write the page and its plots."""
-    keep(arguments)
+    """Keep the results or the traces that are named, and write the page and its plots."""
+    paths = [pathlib.Path(argument) for argument in arguments]
+    for folder in filter(pathlib.Path.is_dir, paths):
+        keep_whole(folder)
+    keep([path for path in paths if not path.is_dir()])
     results = read_all()
     PAGE.write_text(page(results))
     write_plots(results)
