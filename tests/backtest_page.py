@@ -4,7 +4,7 @@
 ``python -m tests.backtest_page RESULT.json...`` keeps results of ``nova-xloud-autoscale backtest -f
 json``, each under the name of its trace, joins policies that were played apart, and writes the page
 and its plots. Without arguments it writes the page and the plots only. ``python -m
-tests.backtest_page TRACES``, with the folder of the traces, keeps how much there is in each of them.
+tests.backtest_page TRACES``, with the folder of the traces, keeps how much is in each of them.
 """
 
 import csv
