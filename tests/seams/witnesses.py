@@ -205,6 +205,18 @@ OVERRIDES = {
     f"{_TRACKER}._get_usage_dict": (
         "test_host_statistics.py::HostStatistics::test_hypervisors_have_used_what_instances_hold"
     ),
+    f"{_TRACKER}._update_usage": (
+        "test_host_statistics.py::HostStatistics::"
+        "test_one_that_grew_leaves_the_sums_as_it_entered_them"
+    ),
+    f"{_TRACKER}._update_usage_from_migration": (
+        "test_host_statistics_moves.py::Moves::"
+        "test_size_until_the_next_stop_leaves_nothing_where_it_was"
+    ),
+    f"{_TRACKER}._update_usage_from_instances": (
+        "test_host_statistics_moves.py::MovesOfAnotherKind::"
+        "test_server_that_went_and_came_back_uncounted_takes_nothing_out"
+    ),
     f"{_DRIVER}:BalloonWithoutAutodeflate.format_dom": (
         "test_guest_config.py::Balloon::test_elastic_guest_has_no_autodeflate"
     ),

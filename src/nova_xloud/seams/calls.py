@@ -111,6 +111,18 @@ CALLED = (
             "nova.compute.resource_tracker:ResourceTracker._get_usage_dict",
             "self, object_or_dict, instance",
         ),
+        (
+            "nova.compute.resource_tracker:ResourceTracker._update_usage",
+            "self, usage, nodename, sign",
+        ),
+        (
+            "nova.compute.resource_tracker:ResourceTracker._update_usage_from_migration",
+            "self, context, instance, migration, nodename",
+        ),
+        (
+            "nova.compute.resource_tracker:ResourceTracker._update_usage_from_instances",
+            "self, context, instances, nodename",
+        ),
         ("nova.virt.libvirt.config:LibvirtConfigMemoryBalloon", "class"),
         ("nova.virt.libvirt.config:LibvirtConfigMemoryBalloon.format_dom", "self"),
         ("nova.compute.manager:ComputeManager.stop_instance", "self, context, instance"),

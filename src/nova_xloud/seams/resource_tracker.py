@@ -8,6 +8,7 @@ its maximum, if the host cannot keep it below the maximum or can never give it t
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import nova.conf
@@ -18,9 +19,12 @@ from nova.virt.libvirt import utils as libvirt_utils
 from nova.virt.libvirt.driver import LibvirtDriver
 
 from nova_xloud.adapters import capacity, nova_objects
+from nova_xloud.adapters.placement import PlacementClaims
+from nova_xloud.core.instance.state import NOTHING
 from nova_xloud.core.size import Size
 from nova_xloud.core.sizing import allocation
 from nova_xloud.core.sizing.bounds import MEMORY, VCPUS, FlavorFacts, HostFacts, bounds_of
+from nova_xloud.errors import PlacementUnavailable
 
 CONF = nova.conf.CONF
 
@@ -37,8 +41,10 @@ class XloudResourceTracker(resource_tracker.ResourceTracker):  # type: ignore[mi
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         """Make a tracker that counts no instance yet; the arguments are Nova's."""
         super().__init__(*args, **kwargs)
-        # By the instance: the flavor and the size with which it is in the sums.
-        self._counted: dict[str, tuple[str, Size]] = {}
+        # The size with which an instance is in the sums, by the key of its usage.
+        self._counted: dict[tuple[str, str], Size] = {}
+        # The migration that is being counted; Nova's lock is held meanwhile.
+        self._moving: _Moving | None = None
 
     def instance_claim(
         self, context: Any, instance: Any, nodename: str, *args: Any, **kwargs: Any
@@ -97,38 +103,98 @@ class XloudResourceTracker(resource_tracker.ResourceTracker):  # type: ignore[mi
 
     def _get_usage_dict(self, object_or_dict: Any, instance: Any, **updates: Any) -> dict[str, Any]:
         usage: dict[str, Any] = super()._get_usage_dict(object_or_dict, instance, **updates)
+        flavor = _flavor_of(object_or_dict)
+        if flavor is None:
+            return usage
         size = _used(object_or_dict, instance)
-        if isinstance(object_or_dict, objects.Instance):
-            size = size or Size(usage["vcpus"], usage["memory_mb"])
-            size = self._as_counted(object_or_dict, size)
         if size is not None:
+            size = self._allocated(instance, flavor) or size
             usage |= {"vcpus": size.vcpus, "memory_mb": size.memory_mb}
-        return usage
+        return _Usage(usage, (instance.uuid, flavor.flavorid), is_elastic=size is not None)
 
-    def _as_counted(self, instance: Any, size: Size) -> Size:
-        """Return the size that an instance adds to the sums, or takes out of them when it goes.
+    def _update_usage_from_migration(
+        self, context: Any, instance: Any, migration: Any, nodename: str
+    ) -> None:
+        self._moving = _Moving(context, migration, nodename)
+        try:
+            super()._update_usage_from_migration(context, instance, migration, nodename)
+        finally:
+            self._moving = None
 
-        It takes out what it has added: until the sums are made anew, they do not follow an
-        adjustment, not even the first one of an instance that was not elastic before. Nova has an
-        instance among the tracked ones when it adds it, and no more when it takes it out. One with
-        another flavor than when it was added was resized since, and Nova has taken the old flavor
-        out with the migration.
+    def _allocated(self, instance: Any, flavor: Any) -> Size | None:
+        """Return what Placement has allocated on this host for an instance that is being moved.
 
-        :param size: what the instance holds now
+        The record does not tell it: a cold migration claims the persisted size, a live migration
+        what was reserved on the source, and the source stays claimed as it was, also in the middle
+        of an adjustment.
+
+        :param flavor: the flavor that the instance has on this host
+        :returns: None if no migration is being counted, or if Placement does not answer or has
+            nothing allocated
         """
-        flavor = instance.flavor.flavorid
-        if instance.uuid in self.tracked_instances:
-            self._counted[instance.uuid] = flavor, size
-            self._forget_others()
-            return size
-        counted_flavor, counted = self._counted.pop(instance.uuid, (flavor, size))
-        return counted if counted_flavor == flavor else size
+        moving = self._moving
+        if moving is None:
+            return None
+        claims = PlacementClaims(
+            self.reportclient,
+            moving.context,
+            _consumer(self.host, moving.nodename, instance, moving.migration),
+            self.compute_nodes[moving.nodename].uuid,
+            nova_objects.facts_of(flavor, instance.image_meta),
+        )
+        try:
+            size = claims.read().size
+        except PlacementUnavailable:
+            return None
+        return size if size.covers(Size(1, 1)) else None
 
-    def _forget_others(self) -> None:
-        """Forget what instances were counted with that have left by a migration."""
-        tracked = self.tracked_instances
-        if len(self._counted) > len(tracked):
-            self._counted = {uuid: was for uuid, was in self._counted.items() if uuid in tracked}
+    def _update_usage(self, usage: dict[str, Any], nodename: str, sign: int = 1) -> None:
+        if isinstance(usage, _Usage):
+            if sign > 0:
+                self._counted[usage.key] = Size(usage["vcpus"], usage["memory_mb"])
+            else:
+                usage = self._as_counted(usage)
+        super()._update_usage(usage, nodename, sign)
+
+    def _as_counted(self, usage: _Usage) -> dict[str, Any]:
+        """Return ``usage`` with the size with which the instance was added to the sums.
+
+        Until the sums are made anew they do not follow an adjustment, not even the first one of an
+        instance that was not elastic before. An elastic instance that was not added, as after a
+        live migration to this host, takes nothing out; for any other Nova's own figures are kept.
+        """
+        size = self._counted.pop(usage.key, NOTHING if usage.is_elastic else None)
+        if size is None:
+            return usage
+        return usage | {"vcpus": size.vcpus, "memory_mb": size.memory_mb}
+
+    def _update_usage_from_instances(self, context: Any, instances: Any, nodename: str) -> Any:
+        # Nova makes the sums anew.
+        self._counted.clear()
+        return super()._update_usage_from_instances(context, instances, nodename)
+
+
+@dataclass(frozen=True, slots=True)
+class _Moving:
+    """The ``nova.objects.Migration`` that is being counted for a node of this host."""
+
+    context: Any
+    migration: Any
+    nodename: str
+
+
+class _Usage(dict[str, Any]):
+    """Nova's dict of what an instance uses of this host, and of which instance it is.
+
+    :ivar key: the UUID of the instance, and the ``flavorid`` that it has on this host: while it is
+        resized on one host it is in the sums with both of its flavors
+    :ivar is_elastic: whether the instance is elastic, or the flavor names a minimum
+    """
+
+    def __init__(self, usage: dict[str, Any], key: tuple[str, str], *, is_elastic: bool) -> None:
+        super().__init__(usage)
+        self.key = key
+        self.is_elastic = is_elastic
 
 
 def host_facts(driver: Any) -> HostFacts:
@@ -164,6 +230,29 @@ def _platform(driver: Any) -> tuple[str | None, str | None]:
         # Without libvirt the architecture of this host's kernel is used.
         architecture = fields.Architecture.from_host()
     return architecture, libvirt_utils.get_default_machine_type(architecture)
+
+
+def _flavor_of(object_or_dict: Any) -> Any:
+    """Return the flavor of an instance, a flavor itself, and None for anything else."""
+    if isinstance(object_or_dict, objects.Instance):
+        return object_or_dict.flavor
+    return object_or_dict if isinstance(object_or_dict, objects.Flavor) else None
+
+
+def _consumer(host: str, nodename: str, instance: Any, migration: Any) -> str:
+    """Return the UUID of the consumer of what is allocated on a host while an instance moves.
+
+    That is the instance on the host that it moves to, and the migration on the host that it comes
+    from. On a host that is both, Nova counts the new flavor first, and the old one once the
+    instance has the new one.
+    """
+    incoming = (migration.dest_compute, migration.dest_node) == (host, nodename)
+    outbound = (migration.source_compute, migration.source_node) == (host, nodename)
+    is_new = incoming
+    if incoming and outbound:
+        is_new = instance.instance_type_id == migration.old_instance_type_id
+    uuid: str = instance.uuid if is_new else migration.uuid
+    return uuid
 
 
 def _used(object_or_dict: Any, instance: Any) -> Size | None:
