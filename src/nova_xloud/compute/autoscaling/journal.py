@@ -79,9 +79,9 @@ class JournalFiles:
     def write(
         self, records: Iterable[Record], checkpoints: Callable[[], Iterable[Checkpoint]]
     ) -> None:
-        """Append ``records``, each as a line; begin another file if this one is too large.
+        """Append ``records``, each as a line; begin another file if this one would be too large.
 
-        A file is too large from 8 MiB, or from a quarter of the limit if that is less.
+        A file is too large beyond 8 MiB, or beyond a quarter of the limit if that is less.
 
         :param checkpoints: returns the history of each guest before ``records``; called only if
             another file begins, or if the records before could not be written
@@ -105,18 +105,18 @@ class JournalFiles:
         self._folder.mkdir(mode=0o750, parents=True, exist_ok=True)
         file = self._folder / CURRENT
         size = file.stat().st_size if file.exists() else 0
-        is_next = not 0 < size < self._largest
-        lines = [encode(one) for one in records]
-        if is_next or self._is_failing:
-            lines = [*(encode(one) for one in checkpoints()), *lines]
-        text = "".join(f"{line}\n" for line in lines).encode()
-        if not is_next:
-            with file.open("ab") as to:
-                to.write(text if _ends_with_a_line(file) else b"\n" + text)
-            return
+        lines = _text(records)
+        if size:
+            more = _text(checkpoints()) + lines if self._is_failing else lines
+            if not _ends_with_a_line(file):
+                more = b"\n" + more
+            if size + len(more) <= self._largest:
+                with file.open("ab") as to:
+                    to.write(more)
+                return
         # A nova-compute that is killed here leaves the full file, put away or not: see remembered.
         complete = self._folder / NEXT
-        complete.write_bytes(text)
+        complete.write_bytes(_text(checkpoints()) + lines)
         if size:
             self._put_away(file)
         complete.replace(file)
@@ -214,6 +214,10 @@ def read(file: Path) -> Iterator[Record]:
                 yield decode(line)
             except BadLine as error:
                 LOG.debug("A line of the journal %s is skipped: %s", file, error)
+
+
+def _text(records: Iterable[Record]) -> bytes:
+    return "".join(f"{encode(one)}\n" for one in records).encode()
 
 
 def _compress(plain: Path) -> None:
