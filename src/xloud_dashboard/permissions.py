@@ -19,10 +19,11 @@ from xloud_dashboard.config import POLICY_SCOPE
 LOG = logging.getLogger(__name__)
 
 ADJUST = "os_compute_api:xloud:adjust"
+AUTOSCALE = "os_compute_api:xloud:autoscale"
 STATUS = "os_compute_api:xloud:status"
 ALL_PROJECTS = "os_compute_api:xloud:status:all_projects"
 # The rules of nova-xloud that the pages ask for.
-ASKED_FOR = (ADJUST, STATUS, ALL_PROJECTS)
+ASKED_FOR = (ADJUST, AUTOSCALE, STATUS, ALL_PROJECTS)
 
 
 def may(request: Any, rule: str, project_id: str | None = None) -> bool:

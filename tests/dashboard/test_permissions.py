@@ -21,6 +21,7 @@ from tests.dashboard.cloud import TestCase
 from xloud_dashboard import permissions
 from xloud_dashboard.install import probe
 from xloud_dashboard.install.links import PACKAGE
+from xloud_dashboard.size.page import may_set_mode
 
 REBOOT = "os_compute_api:servers:reboot"
 SHIPPED = PACKAGE / "policies" / "xloud.yaml"
@@ -91,8 +92,14 @@ class PermissionTests(TestCase):
 
     def test_operators_rules_take_the_place_of_the_plugins(self) -> None:
         with self.rules(operators=f'"{permissions.ADJUST}": "!"'):
-            self.assertEqual(self.allowed(), {permissions.STATUS, permissions.ALL_PROJECTS})
+            self.assertEqual(self.allowed(), set(permissions.ASKED_FOR) - {permissions.ADJUST})
             self.assertEqual(self.error(), "")
+
+    def test_mode_is_offered_to_whom_both_rules_allow_it(self) -> None:
+        shown = mock.Mock(project_id=self.tenant.id)
+        for refused in (None, permissions.ADJUST, permissions.AUTOSCALE):
+            with self.subTest(refused), self.rules(operators=f'"{refused}": "!"'):
+                self.assertEqual(may_set_mode(self.request, shown), refused is None)
 
     def test_missing_rules_of_the_plugin_allow_nothing(self) -> None:
         with self.files(str(self.folder / "gone.yaml"), str(self.folder / "none.yaml")):

@@ -2,6 +2,7 @@
 
 import re
 from typing import Any
+from unittest import mock
 
 from django.test import Client
 from django.urls import reverse
@@ -218,6 +219,13 @@ class ModeAndRecommendationTests(ViewTestCase):
     def test_mode_of_the_flavor_is_null(self) -> None:
         self.send("mode", mode="flavor")
         self.assertEqual(self.cloud.posted("/os-xloud-adjust/"), [{"autoscale": None}])
+
+    def test_mode_of_who_may_not_set_it_asks_the_cloud_nothing(self) -> None:
+        refused = mock.patch("xloud_dashboard.size.page.may_set_mode", return_value=False)
+        with refused:
+            self.assertEqual(self.send("mode", mode="on").status_code, 403)
+            self.assertNotIn("xloud-mode", self.client.get(url("size")).content.decode())
+        self.assertEqual(self.cloud.posted("/os-xloud-adjust/"), [])
 
     def test_unknown_mode_asks_the_cloud_nothing(self) -> None:
         self.assertEqual(self.send("mode", mode="always").status_code, 400)

@@ -39,7 +39,8 @@ PERSONAS = {
 # The paths of what is read.
 STATUS, HISTORY = "/v2.1/servers/{}/xloud-status", "/v2.1/servers/{}/xloud-history"
 SERVERS = "/v2.1/os-xloud-servers"
-STATUS_RULE = "os_compute_api:xloud:status"
+ADJUST_RULE, STATUS_RULE = "os_compute_api:xloud:adjust", "os_compute_api:xloud:status"
+MODE_RULE = "os_compute_api:xloud:autoscale"
 # By name: the body of an adjustment, or the path and the query of a GET.
 OPERATIONS = {
     "adjust": {"current_vcpus": 1},
@@ -74,7 +75,8 @@ another role of the system          403     403    403   403   403     403   403
 a service                           404     404    404   404   404     404   403   403    403  403
 a service of the server's project   403     403    403   403   403     403   403   403    403  403
 """
-ADJUSTS = "202     202    200   202   200     200   200   403    403  403"
+ADJUSTS = "202     202    200   403   200     200   200   403    403  403"
+SETS_THE_MODE_TOO = "202     202    200   202   200     200   200   403    403  403"
 READS = "403     403    403   403   200     200   200   403    403  403"
 LISTS_ITS_OWN = "404     404    404   404   404     404   200   403    403  403"
 NO_READERS = (
@@ -94,9 +96,8 @@ def with_answers(table, answers, *personas):
     )
 
 
-FOR_MEMBERS = with_answers(
-    BY_DEFAULT, ADJUSTS, "manager, the server's project", "member, the server's project"
-)
+THE_MEMBERS = ("manager, the server's project", "member, the server's project")
+FOR_MEMBERS = with_answers(BY_DEFAULT, ADJUSTS, *THE_MEMBERS)
 
 
 def by_token(env, **kwargs):
@@ -168,6 +169,15 @@ class Matrix(RawRequests, AdjustTestCase):
         self.policy.set_rules(yaml.safe_load(MEMBERS.read_text()), overwrite=False)
         assert self._answers() == FOR_MEMBERS
 
+    def test_with_the_rule_of_the_mode_too_members_set_the_mode(self):
+        self._become()
+        rules = yaml.safe_load(MEMBERS.read_text())
+        self.policy.set_rules(rules | {MODE_RULE: "rule:project_member_or_admin"}, overwrite=False)
+        assert self._answers() == with_answers(FOR_MEMBERS, SETS_THE_MODE_TOO, *THE_MEMBERS)
+        # Who may set the mode only may not: it is an adjustment.
+        self.policy.set_rules({ADJUST_RULE: "rule:context_is_admin"}, overwrite=False)
+        assert self._answers() == BY_DEFAULT
+
     def test_without_new_defaults_any_role_is_member_and_reader(self):
         self._become(new_defaults=False)
         by_default = with_answers(BY_DEFAULT, LISTS_ITS_OWN, *NO_READERS_OF_ANOTHER)
@@ -221,8 +231,9 @@ class Matrix(RawRequests, AdjustTestCase):
 
         assert [rule.name for rule in policies.RULES] == [
             policies.ADJUST,
+            policies.AUTOSCALE,
             policies.STATUS,
             policies.ALL_PROJECTS,
         ]
         assert {rule.name for rule in policies.RULES} <= nova.policy.get_rules().keys()
-        assert [rule.scope_types for rule in policies.RULES] == [["project"]] * 3
+        assert [rule.scope_types for rule in policies.RULES] == [["project"]] * 4

@@ -27,11 +27,11 @@ class _XloudController(wsgi.Controller):  # type: ignore[misc]
         self.compute_api = compute_api.API()
         self.adjustment_api = AdjustmentAPI()
 
-    def _server(self, req: Any, server_id: str, policy: str) -> tuple[Any, Any]:
+    def _server(self, req: Any, server_id: str, *rules: str) -> tuple[Any, Any]:
         context = req.environ["nova.context"]
         if context.project_id is None and not context.is_admin:
             # A token of the whole system: Nova answers 500 when it looks for a server with it.
-            raise exception.PolicyNotAuthorized(action=policy)
+            raise exception.PolicyNotAuthorized(action=rules[0])
         if not uuidutils.is_uuid_like(server_id):
             # As Nova answers, but in one line: Nova logs what it answers.
             raise exception.InstanceNotFound(instance_id=one_line(server_id))
@@ -41,7 +41,9 @@ class _XloudController(wsgi.Controller):  # type: ignore[misc]
             server_id,
             expected_attrs=["flavor", "metadata", "system_metadata", "services"],
         )
-        context.can(policy, target={"user_id": instance.user_id, "project_id": instance.project_id})
+        target = {"user_id": instance.user_id, "project_id": instance.project_id}
+        for rule in rules:
+            context.can(rule, target=target)
         return context, instance
 
 
@@ -59,9 +61,11 @@ class XloudAdjustController(_XloudController):
 
         The answer is 202, with the URL of the server's xloud-status in the header ``Location``. It
         comes once the compute host has admitted the adjustment, and does not wait for the guest.
-        With ``dry_run`` nothing is changed, and the answer is 200 with the plan.
+        With ``dry_run`` nothing is changed, and the answer is 200 with the plan. A body that names
+        a mode of automatic growth is allowed by a policy of its own as well.
         """
-        context, instance = self._server(req, server_id, policies.ADJUST)
+        rules = [policies.ADJUST, *([policies.AUTOSCALE] if "autoscale" in body else ())]
+        context, instance = self._server(req, server_id, *rules)
         if _is_true(body, "dry_run"):
             plan = self.adjustment_api.plan(context, instance, _request(body))
             return wsgi.ResponseObject({"plan": plan}, code=200)

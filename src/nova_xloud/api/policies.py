@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The policies of nova-xloud: who may adjust a server, and who may see which servers' sizes."""
+"""The policies of nova-xloud: who may adjust servers, let them scale by themselves, and look."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from nova.policies import base
 from oslo_policy import policy
 
 ADJUST = "os_compute_api:xloud:adjust"
+AUTOSCALE = "os_compute_api:xloud:autoscale"
 STATUS = "os_compute_api:xloud:status"
 ALL_PROJECTS = "os_compute_api:xloud:status:all_projects"
 
@@ -18,6 +19,14 @@ RULES = [
         name=ADJUST,
         check_str=base.ADMIN,
         description="Adjust the vCPUs and memory of a server",
+        operations=[{"method": "POST", "path": "/os-xloud-adjust/{server_id}"}],
+        scope_types=["project"],
+    ),
+    policy.DocumentedRuleDefault(
+        name=AUTOSCALE,
+        check_str=base.ADMIN,
+        description="Set the mode of a server's automatic growth, for which the caller must be "
+        "allowed to adjust the server too",
         operations=[{"method": "POST", "path": "/os-xloud-adjust/{server_id}"}],
         scope_types=["project"],
     ),

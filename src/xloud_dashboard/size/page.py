@@ -52,6 +52,7 @@ def tab_context(request: Any, shown: Shown) -> dict[str, Any]:
     settings = config()
     return context | {
         "may_adjust": permissions.may(request, permissions.ADJUST, shown.project_id),
+        "may_set_mode": may_set_mode(request, shown),
         "modes": MODES,
         "past": _past(shown, context),
         "past_seconds": past.SECONDS,
@@ -65,6 +66,12 @@ def tab_context(request: Any, shown: Shown) -> dict[str, Any]:
         "past_url": reverse(f"{URLS}:past", args=[shown.id]),
         "others_url": reverse(f"{URLS}:index"),
     }
+
+
+def may_set_mode(request: Any, shown: Shown) -> bool:
+    """Return whether the user may set the mode of the server's automatic growth."""
+    rules = (permissions.ADJUST, permissions.AUTOSCALE)
+    return all(permissions.may(request, rule, shown.project_id) for rule in rules)
 
 
 def live_context(request: Any, shown: Shown) -> dict[str, Any]:

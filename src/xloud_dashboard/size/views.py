@@ -186,7 +186,8 @@ class ModeView(ServerView):
     def post(self, request: Any, server_id: UUID) -> HttpResponse:
         """Ask for the mode, and go back to the server."""
         shown = self.shown(request, server_id)
-        self.require(request, shown)
+        if not page.may_set_mode(request, shown):
+            raise exceptions.NotAuthorized()
         form = ModeForm(request.POST)
         if not form.is_valid():
             return HttpResponseBadRequest(_("There is no such mode."))
