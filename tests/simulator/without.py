@@ -187,8 +187,8 @@ def add_regardless() -> Iterator[None]:
     def add_anyway(target: int, state: InstanceState, *rest: Any) -> steps.Step | None:
         return add(target, _as_if_settled(state), *rest)
 
-    def never_stuck(target: Size, state: InstanceState) -> Any:
-        return stuck(target, _as_if_settled(state))
+    def never_stuck(target: Size, now: Size, state: InstanceState) -> Any:
+        return stuck(target, now, _as_if_settled(state))
 
     with (
         mock.patch.object(next_step, "_add", add_anyway),

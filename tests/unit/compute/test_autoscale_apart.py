@@ -10,7 +10,7 @@ import pytest
 
 from nova_xloud.core.size import Size
 from nova_xloud.errors import GuestRefused, HostUnavailable
-from nova_xloud.testing import Behaviour
+from nova_xloud.testing import Behaviour, FakeGuest
 from tests.unit.compute.autoscale_rig import OPTIONS, ScaledHost
 from tests.unit.compute.rig import MAXIMUM
 
@@ -46,6 +46,12 @@ def removal_pending(host: ScaledHost) -> None:
         rig.adjust(vcpus=2)
     rig.adjust(vcpus=3)
     assert rig.guest.unsettled
+
+
+def with_vcpus_of_the_boot(guest: FakeGuest, count: int) -> None:
+    """Define the guest, which is off, with vCPUs of which none can be removed while it runs."""
+    guest.set_vcpus(1, live=False, config=True, hotpluggable=False)
+    guest.set_vcpus(count, live=False, config=True, hotpluggable=False)
 
 
 @pytest.mark.parametrize("cause", [without_quota, without_room, removal_pending])
@@ -107,14 +113,30 @@ def test_memory_shrinks_though_the_vcpus_of_the_boot_cannot_be_removed() -> None
     host = ScaledHost(now=MAXIMUM, options=OPTIONS.__class__(window=WINDOW))
     rig = host.rigs["a"]
     rig.guest.stop()
-    rig.guest.set_vcpus(1, live=False, config=True, hotpluggable=False)
-    rig.guest.set_vcpus(8, live=False, config=True, hotpluggable=False)
+    with_vcpus_of_the_boot(rig.guest, 8)
     rig.guest.start(arrived=True)
     host.until(lambda: host.desired.memory_mb == 1024, rounds=600)
     assert host.desired.vcpus == 8
     codes = {one["resource"]: one["code"] for one in host.status()["reasons"]}
     assert codes["vcpus"] == "hold.not_smaller"
     assert codes["memory_mb"] != "hold.not_smaller"
+
+
+@pytest.mark.parametrize("uses_mb", [100, 950])
+def test_memory_changes_in_a_guest_with_more_vcpus_than_it_should_have(uses_mb: int) -> None:
+    """Somebody has started it without nova-xloud, with all vCPUs and none to be removed."""
+    host = ScaledHost(now=Size(2, 2048), options=OPTIONS.__class__(window=WINDOW))
+    rig = host.rigs["a"]
+    rig.guest.stop()
+    with_vcpus_of_the_boot(rig.guest, 8)
+    rig.guest.start(arrived=True)
+    rig.claims.size = Size(8, 2048)
+    rig.guest.uses_kib = uses_mb * 1024
+    host.until(lambda: rig.size.memory_mb < 2048, rounds=200)
+    assert (host.desired.vcpus, rig.size.vcpus) == (2, 8)
+    rig.guest.uses_kib = (host.desired.memory_mb - 50) * 1024
+    had = host.desired.memory_mb
+    host.until(lambda: rig.size.memory_mb > had, rounds=3)
 
 
 def test_refusal_for_the_whole_instance_is_not_asked_for_again_in_parts() -> None:

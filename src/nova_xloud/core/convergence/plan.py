@@ -91,7 +91,7 @@ def decide(
         or _bounds(request, before, bounds)
         or _stopped(request, state)
         or _vcpus_kept(target, before.target, state, bounds)
-        or _vcpus_stuck(target, state)
+        or _vcpus_stuck(target, before.target, state)
     )
     if refusal is not None:
         return refusal
@@ -271,9 +271,15 @@ def _vcpus_kept(target: Size, now: Size, state: InstanceState, bounds: Bounds) -
     return None
 
 
-def _vcpus_stuck(target: Size, state: InstanceState) -> Blocked | None:
+def _vcpus_stuck(target: Size, now: Size, state: InstanceState) -> Blocked | None:
+    """Return the refusal if the request changes vCPUs that a running guest cannot give or take.
+
+    None if it leaves the desired vCPUs as they are: they do not keep its memory from changing.
+
+    :param now: the size that is desired before the request
+    """
     guest = state.guest
-    if guest is None or not guest.running:
+    if guest is None or not guest.running or target.vcpus == now.vcpus:
         return None
     fixed = guest.vcpus - guest.removable_vcpus
     if target.vcpus < fixed and target.vcpus < guest.vcpus:

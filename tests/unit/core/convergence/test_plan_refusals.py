@@ -139,6 +139,22 @@ def test_while_a_removal_is_unsettled_no_vcpu_is_added(vcpus: int | None, code: 
     assert (answer.reason_code if isinstance(answer, Refused) else None) == code
 
 
+@pytest.mark.parametrize(
+    "stuck",
+    [
+        state(Desired(Size(2, 2048)), Size(8, 2048), guest(8, 2048, removable_vcpus=0)),
+        state(Desired(Size(5, 2048), removal_pending=2), Size(5, 2048), guest(4, 2048)),
+    ],
+    ids=["vCPUs of the boot are to go", "a vCPU is to come while a removal is unsettled"],
+)
+@pytest.mark.parametrize("memory_mb", [1024, 3072])
+def test_vcpus_that_are_stuck_do_not_keep_the_memory(stuck: InstanceState, memory_mb: int) -> None:
+    desired = stuck.desired.target
+    for vcpus in (None, desired.vcpus):
+        plan = planned(AdjustRequest(vcpus, memory_mb), stuck)
+        assert plan.desired.target == Size(desired.vcpus, memory_mb)
+
+
 def test_a_removal_that_is_seen_to_be_done_blocks_nothing() -> None:
     done = state(Desired(Size(2, 2048), removal_pending=2), None, guest(2, 2048))
     assert planned(AdjustRequest(6, None), done).desired.target.vcpus == 6
