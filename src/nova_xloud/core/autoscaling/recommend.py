@@ -19,6 +19,7 @@ from nova_xloud.core.autoscaling.shrink import Hold
 from nova_xloud.core.autoscaling.track import Track
 from nova_xloud.core.autoscaling.tuning import Tuning
 from nova_xloud.core.autoscaling.votes import CPU_DELAY, words
+from nova_xloud.core.size import of_vcpus
 
 LONGEST_INTERVAL = 600.0
 """Seconds: a longer time between two samples counts as this when CPU figures become too old.
@@ -73,10 +74,10 @@ def _vcpus(
     )
     vetoes = _vetoes(wish, cpu.track, tuning, now)
     if figures is None:
-        clause = f"how much of {actual} vCPUs is used is not known"
+        clause = f"how much of {of_vcpus(actual)} is used is not known"
         held = held or shrink.STALE
     else:
-        clause = f"{figures.used:.2f} of {actual} vCPUs are used"
+        clause = f"{figures.used:.2f} of {of_vcpus(actual)} {'is' if actual == 1 else 'are'} used"
         if figures.delay >= tuning.delay_high:
             # More vCPUs would wait as well: it is the host that has too few CPUs.
             clause += f" and {100 * figures.delay:.0f} % of the time wanted was not given"

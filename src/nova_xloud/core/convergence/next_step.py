@@ -203,7 +203,7 @@ def _online(state: InstanceState, guest: DomainReading, run: RunState) -> Step |
         return SetOnline(target)
     return Await(
         "xloud.guest_refused.vcpus_not_online",
-        f"the guest brings {target} vCPUs online (are {online})",
+        f"the guest brings {of_vcpus(target)} online (are {online})",
         target - online,
     )
 

@@ -11,7 +11,7 @@ from nova_xloud.core.instance.asked import Asked
 from nova_xloud.core.instance.desired import AdmittedRequest, Desired
 from nova_xloud.core.instance.history import AUTOSCALE
 from nova_xloud.core.instance.state import InstanceState
-from nova_xloud.core.size import Size
+from nova_xloud.core.size import Size, of_vcpus
 from nova_xloud.core.sizing.bounds import MEMORY, VCPUS, Bounds
 from nova_xloud.errors import Blocked, InvalidState, OutOfBounds, Refused
 
@@ -199,7 +199,7 @@ def _bounds(request: AdjustRequest, before: Desired, bounds: Bounds) -> OutOfBou
     step = bounds.vcpu_step
     if vcpus is not None and vcpus % step:
         return OutOfBounds(
-            f"{vcpus} vCPUs is not a multiple of {step}: "
+            f"{of_vcpus(vcpus)} is not a multiple of {step}: "
             f"this instance's cores have {step} threads and are plugged whole"
         )
     return None
