@@ -25,6 +25,8 @@ from lab.soak.sample import Sample, Stage, from_json, to_json
 from lab.soak.seat import Place, Seat
 from lab.soak.tally import Tally
 from nova_xloud.compute.autoscaling.journal import JournalFiles
+from nova_xloud.core.autoscaling.history import EMPTY
+from nova_xloud.core.autoscaling.journal import Checkpoint
 from tests.unit.lab import soak_samples
 from tests.unit.lab.soak_cloud import Cloud
 
@@ -149,7 +151,7 @@ def test_journal_of_nova_compute_removes_the_files_of_before(tmp_path: Path) -> 
     full = random.Random(1).randbytes(LIMIT // 4 // 16).ljust(LIMIT // 4, b"\n")
     for _ in range(4):
         (tmp_path / journal.CURRENT).write_bytes(full)
-        files.write([], list)
+        files.write([Checkpoint("a", EMPTY)], list)
         files.close()
     found = journal.settled(tmp_path)
     assert (found.put_away, found.earlier, found.plain) == (4, journal.EARLIER_FILES - 2, 0)
