@@ -75,8 +75,8 @@ another role of the system          403     403    403   403   403     403   403
 a service                           404     404    404   404   404     404   403   403    403  403
 a service of the server's project   403     403    403   403   403     403   403   403    403  403
 """
-ADJUSTS = "202     202    200   403   200     200   200   403    403  403"
-SETS_THE_MODE_TOO = "202     202    200   202   200     200   200   403    403  403"
+ADJUSTS = "202     202    200   202   200     200   200   403    403  403"
+SETS_NO_MODE = "202     202    200   403   200     200   200   403    403  403"
 READS = "403     403    403   403   200     200   200   403    403  403"
 LISTS_ITS_OWN = "404     404    404   404   404     404   200   403    403  403"
 NO_READERS = (
@@ -169,11 +169,12 @@ class Matrix(RawRequests, AdjustTestCase):
         self.policy.set_rules(yaml.safe_load(MEMBERS.read_text()), overwrite=False)
         assert self._answers() == FOR_MEMBERS
 
-    def test_with_the_rule_of_the_mode_too_members_set_the_mode(self):
+    def test_members_adjust_and_set_no_mode_where_that_is_for_admins(self):
         self._become()
         rules = yaml.safe_load(MEMBERS.read_text())
-        self.policy.set_rules(rules | {MODE_RULE: "rule:project_member_or_admin"}, overwrite=False)
-        assert self._answers() == with_answers(FOR_MEMBERS, SETS_THE_MODE_TOO, *THE_MEMBERS)
+        self.policy.set_rules(rules | {MODE_RULE: "rule:context_is_admin"}, overwrite=False)
+        assert self._answers() == with_answers(FOR_MEMBERS, SETS_NO_MODE, *THE_MEMBERS)
+        self.policy.set_rules({MODE_RULE: "rule:project_member_or_admin"}, overwrite=False)
         # Who may set the mode only may not: it is an adjustment.
         self.policy.set_rules({ADJUST_RULE: "rule:context_is_admin"}, overwrite=False)
         assert self._answers() == BY_DEFAULT

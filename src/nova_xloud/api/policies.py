@@ -24,9 +24,9 @@ RULES = [
     ),
     policy.DocumentedRuleDefault(
         name=AUTOSCALE,
-        check_str=base.ADMIN,
+        check_str=f"rule:{ADJUST}",
         description="Set the mode of a server's automatic growth, for which the caller must be "
-        "allowed to adjust the server too",
+        "allowed to adjust the server too. By default whoever may adjust may do it",
         operations=[{"method": "POST", "path": "/os-xloud-adjust/{server_id}"}],
         scope_types=["project"],
     ),

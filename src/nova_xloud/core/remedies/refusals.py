@@ -23,8 +23,8 @@ REFUSALS: dict[str, Remedy] = {
     ),
     "xloud.forbidden": Remedy(
         means="The policy does not allow the caller to make this request: "
-        "`os_compute_api:xloud:adjust`, and `os_compute_api:xloud:autoscale` for a mode of "
-        "automatic growth, are for admins by default.",
+        "`os_compute_api:xloud:adjust`, and with it `os_compute_api:xloud:autoscale` for a mode of "
+        "automatic growth, is for admins by default.",
         do="Ask an administrator to adjust the server, or to give you the right that the policy in "
         "the message asks for.",
         see="configuration/policy.md",
