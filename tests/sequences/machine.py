@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from nova_xloud.testing import Behaviour
-from tests.sequences.checks import come_to_rest
+from tests.sequences.checks import come_to_rest, count_anew, is_counted
 from tests.sequences.cloud import FLAVORS, IMAGES
 from tests.sequences.forks import Broken
 
@@ -30,6 +30,9 @@ FLAVOR, IMAGE, YES_OR_NO = st.sampled_from([*FLAVORS]), st.sampled_from([*IMAGES
 VCPUS = st.sampled_from([1, 2, 3, 4, 6, None])
 MEMORY_MB = st.sampled_from([512, 640, 768, 1024, 1500, 2048, 256, None])
 BEHAVIOUR = st.sampled_from([*Behaviour])
+MODE = st.sampled_from(["on", "observe", "off"])
+# Nova counts the servers of each host anew after so many operations.
+COUNTS_AFTER = 4
 
 
 def operation(*states, hosts=UP, all_up=False, of_so_many=1, **arguments):
@@ -93,10 +96,15 @@ class AnySequence(RuleBasedStateMachine):
         # here comes of many different operations on the same servers.
         self._rules_strategy.enabled_rules_strategy = st.just(_EveryRule())
         self.fork = self.origin.fork()
+        self.is_broken = False
         type(self).journal("-- a new cloud")
 
     def teardown(self):
-        self.fork.end()
+        try:
+            if not self.is_broken:
+                self.step("hosts_count_anew", {})
+        finally:
+            self.fork.end()
 
     def names(self, states, hosts):
         """Return the names of the servers in one of these states and on such hosts."""
@@ -115,12 +123,15 @@ class AnySequence(RuleBasedStateMachine):
                 carry_out, operation=operation, arguments=chosen
             )
         except Broken as broken:
+            self.is_broken = True
             said = "\n".join([*self.script, str(broken)])
             type(self).journal(f"{self.script[-1]}: BROKEN: {broken}")
             # Hypothesis tells faults apart by the classes of their errors.
             raise type(broken.kind, (Broken,), {})(broken.kind, said) from None
         self.script[-1] += f": {answer}"
         type(self).journal(self.script[-1])
+        if len(self.script) % (COUNTS_AFTER + 1) == COUNTS_AFTER:
+            self.step("hosts_count_anew", {})
 
     @initialize(flavor=FLAVOR)
     def begin(self, flavor):
@@ -142,19 +153,19 @@ class AnySequence(RuleBasedStateMachine):
 
     @operation(*DRIVEN, vcpus=VCPUS, memory_mb=MEMORY_MB)
     def adjust(cloud, server, vcpus, memory_mb):
-        return _adjust(cloud, server, vcpus, memory_mb)
+        return adjust(cloud, server, vcpus, memory_mb)
 
     @operation(*ANY, hosts=ANY_HOST, vcpus=VCPUS, memory_mb=MEMORY_MB)
     def adjust_until_it_stops(cloud, server, vcpus, memory_mb):
-        return _adjust(cloud, server, vcpus, memory_mb, persist=False)
+        return adjust(cloud, server, vcpus, memory_mb, persist=False)
 
     @operation("active", memory_mb=MEMORY_MB.filter(bool))
     def adjust_by_force(cloud, server, memory_mb):
-        return _adjust(cloud, server, None, memory_mb, force=True)
+        return adjust(cloud, server, None, memory_mb, force=True)
 
     @operation(*ANY, hosts=ANY_HOST, vcpus=VCPUS, memory_mb=MEMORY_MB)
     def try_to_adjust(cloud, server, vcpus, memory_mb):
-        return _adjust(cloud, server, vcpus, memory_mb, dry_run=True)
+        return adjust(cloud, server, vcpus, memory_mb, dry_run=True)
 
     @operation("active", "rescued", "error")
     def stop(cloud, server):
@@ -300,6 +311,17 @@ class AnySequence(RuleBasedStateMachine):
         if guest := cloud.guest(server):
             guest.uses_kib = memory_mb * 1024
 
+    @operation(*DRIVEN, mode=MODE)
+    def adjust_automatically(cloud, server, mode):
+        return adjust(cloud, server, None, None, autoscale=mode)
+
+    @operation("active", vcpus=st.sampled_from([4.0, 1.5, 0.0]))
+    def guest_works(cloud, server, vcpus):
+        if guest := cloud.guest(server):
+            # What a guest uses while it boots does not count.
+            guest.has_run(3600.0)
+            guest.work(vcpus)
+
     @operation("active")
     def guest_restarts_itself(cloud, server):
         guest = cloud.guest(server)
@@ -320,6 +342,8 @@ def _create(cloud, server, flavor, image):
 
 
 OPERATIONS["create"] = _create
+# Not a rule: Nova does it by itself.
+OPERATIONS["hosts_count_anew"] = count_anew
 
 
 def _move(cloud, server, action, body=None):
@@ -328,13 +352,18 @@ def _move(cloud, server, action, body=None):
     Nova would then pass the claim on that host to the migration, and the host, once it is up,
     would not find it. The claim would stay until the move is confirmed (so it is with a flavor
     without minimums too).
+
+    After a live migration Nova counts the server on its new host when that host counts anew. Of a
+    server that is not elastic and leaves before, Nova takes out of the sums what it has not added.
     """
     if server in cloud.evacuated:
         return "the host that it was evacuated from is down"
+    if not is_counted(cloud, server):
+        count_anew(cloud)
     return cloud.act(server, action, body)
 
 
-def _adjust(cloud, server, vcpus, memory_mb, **options):
+def adjust(cloud, server, vcpus, memory_mb, **options):
     body = _given(current_vcpus=vcpus, current_memory_mb=memory_mb) | options
     url = f"/os-xloud-adjust/{cloud.servers()[server].uuid}"
     return cloud.asked(cloud.admin_api.api_post, url, body)

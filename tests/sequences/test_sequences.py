@@ -13,9 +13,7 @@ from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from nova_xloud import releases
-from tests.sequences.cloud import Cloud
-from tests.sequences.forks import Origin
-from tests.sequences.machine import AnySequence
+from tests.sequences.under_way import AnySequenceWithRuns
 
 MINUTES = float(os.environ.get("NOVA_XLOUD_RANDOM_MINUTES", 0))
 SEED = int(os.environ.get("NOVA_XLOUD_RANDOM_SEED") or time.time())
@@ -29,15 +27,13 @@ SETTINGS = settings(
     print_blob=False,
 )
 # With 10 examples or more the first tenth would be of the simplest choices only.
-USUAL = settings(SETTINGS, derandomize=True, max_examples=4, stateful_step_count=12)
+USUAL = settings(SETTINGS, derandomize=True, max_examples=3, stateful_step_count=9)
 LONG = settings(SETTINGS, max_examples=9, stateful_step_count=30)
 
 
 @pytest.fixture
-def machine():
-    origin = Origin(Cloud("run"))
-    yield type("AnySequence", (AnySequence,), {"origin": origin})
-    origin.end()
+def machine(origin):
+    return type("AnySequence", (AnySequenceWithRuns,), {"origin": origin})
 
 
 @pytest.mark.skipif(releases.major() < 34, reason="a cloud on eventlet cannot be forked")
@@ -58,6 +54,7 @@ def test_no_sequence_of_operations_leaves_anything_wrong(machine, capsys):
     accepted = {line.partition("(")[0] for line in lines if line.endswith(": ok")}
     assert "create" in accepted, lines
     assert any(name.startswith("adjust") for name in accepted), lines
+    assert any(name.endswith("_meets_a_run") for name in accepted), lines
     assert len(accepted) >= 5, accepted
 
 
