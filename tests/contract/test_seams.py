@@ -164,7 +164,7 @@ def test_installing_twice_is_installing_once():
         from nova.api.openstack.compute import routes
         paths = [path for path, _ in routes.ROUTE_LIST if "xloud" in path]
         assert len(paths) == 4, paths
-        assert len([r for r in policies.list_rules() if "xloud" in r.name]) == 3
+        assert len([r for r in policies.list_rules() if "xloud" in r.name]) == 4
         assert objects.RequestSpec.__mro__[1].__mro__[1].__name__ == "NovaObject"
     """)
 
