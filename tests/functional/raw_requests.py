@@ -139,4 +139,6 @@ class _Errors(logging.Handler):
         self.lines = []
 
     def emit(self, record):
-        self.lines.append(record.getMessage())
+        # A service's report of itself, in a thread of its own, may come while a test's cloud ends.
+        if record.name != "nova.servicegroup.drivers.db":
+            self.lines.append(record.getMessage())
