@@ -5,6 +5,12 @@ Nova counts all servers of a host anew each minute. Until then a server is in th
 the size with which it was counted last, whatever it has been adjusted to since.
 """
 
+from unittest import mock
+
+from nova import context as nova_context
+
+from nova_xloud.errors import PlacementUnavailable
+from nova_xloud.seams import resource_tracker
 from nova_xloud.testing import Behaviour
 from tests.functional.clouds import GROWN, HostsTestCase
 
@@ -112,6 +118,38 @@ class Moves(SumsTestCase):
         self._migrate_server(stock)
         self._confirm_resize(stock)
         self._have_added(BOOT, (2, 512))
+
+
+class PlacementIsAway(SumsTestCase):
+    """Only for what the tracker asks it while it counts a move."""
+
+    def test_servers_that_move_count_by_their_records_and_it_is_asked_once(self):
+        self._grow()
+        other = self._elastic(host="host1")
+        for server in (self.server, other):
+            self._resize_server(server, self._larger())
+        asked = mock.Mock(side_effect=PlacementUnavailable("an example"))
+        claims = mock.Mock(return_value=mock.Mock(read=asked))
+        with (
+            mock.patch.object(resource_tracker, "PlacementClaims", claims),
+            self.assertLogs(resource_tracker.LOG, "WARNING") as logged,
+        ):
+            self.computes["host1"].manager.update_available_resource(
+                nova_context.get_admin_context()
+            )
+        assert asked.call_count == 1
+        assert self._added("host1") == (GROWN[0] + BOOT[0], GROWN[1] + BOOT[1])
+        assert "could not be read" in logged.output[0]
+        self._run_periodics()
+        self._have_added((GROWN[0] + BOOT[0], GROWN[1] + BOOT[1]), (4, 1280))
+
+    def test_it_is_waited_for_no_longer_than_the_option_says(self):
+        self.flags(placement_timeout=3.0, group="xloud")
+        with mock.patch.object(
+            resource_tracker, "with_timeout", wraps=resource_tracker.with_timeout
+        ) as timed:
+            self._resize_server(self.server, self._larger())
+        assert {call.args[1] for call in timed.call_args_list} == {3.0}
 
 
 class GuestsThatHoldMore(SumsTestCase):

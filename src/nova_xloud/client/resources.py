@@ -106,8 +106,8 @@ class Autoscale:
         ``code`` and ``message``; empty without a recommendation
     :ivar since: since when the recommended size is the same: ISO 8601, UTC; None without a
         recommendation
-    :ivar age_seconds: how old the guest's figures are, in whole seconds, of vCPUs and memory those
-        that were known less lately; None without any figures
+    :ivar age_seconds: how old the guest's figures are, in whole seconds; of those of vCPUs and of
+        memory the older; None without any figures
     """
 
     mode: str

@@ -38,7 +38,7 @@ class RoundReport:
     :ivar codes: how many recommendations of one resource have each reason code, in this round
     :ivar deferred: how many servers do not get what is recommended, by the reason code
     :ivar deferred_servers: the UUIDs of these servers
-    :ivar oldest_sample: how many seconds ago the needs were last known of the guest that was read
+    :ivar oldest_known: how many seconds ago the needs were last known of the guest that was read
         in this round and is known least lately (``GuestState.known_at``); 0.0 if none is known
     :ivar oldest_wish: the longest time in seconds for which a server in the mode ``on`` has been
         recommended another size, and neither has its desired size changed nor is the change
@@ -51,7 +51,7 @@ class RoundReport:
     codes: Mapping[str, int]
     deferred: Mapping[str, int]
     deferred_servers: frozenset[str]
-    oldest_sample: float
+    oldest_known: float
     oldest_wish: float
 
 

@@ -54,8 +54,8 @@ class Autoscaling:
         )
         self._sample_age = Gauge(
             "nova_xloud_autoscale_sample_age_seconds",
-            "How long ago the needs of a running server that is scaled automatically were last "
-            "known, of the server and the resource known least lately.",
+            "The age of the oldest known need, of vCPUs or memory, of all running servers that are "
+            "scaled automatically.",
             registry=registry,
         )
         self._wish_age = Gauge(
@@ -97,7 +97,7 @@ class Autoscaling:
         self._set(self._deferred, CODES, report.deferred)
         for code, count in report.codes.items():
             self._decisions.labels(code).inc(count)
-        self._sample_age.set(report.oldest_sample)
+        self._sample_age.set(report.oldest_known)
         self._wish_age.set(report.oldest_wish)
         if report.servers:
             self._round.observe(report.seconds)

@@ -8,6 +8,7 @@ its maximum, if the host cannot keep it below the maximum or can never give it t
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,13 +20,14 @@ from nova.virt.libvirt import utils as libvirt_utils
 from nova.virt.libvirt.driver import LibvirtDriver
 
 from nova_xloud.adapters import capacity, nova_objects
-from nova_xloud.adapters.placement import PlacementClaims
+from nova_xloud.adapters.placement import PlacementClaims, with_timeout
 from nova_xloud.core.instance.state import NOTHING
 from nova_xloud.core.size import Size
 from nova_xloud.core.sizing import allocation
 from nova_xloud.core.sizing.bounds import MEMORY, VCPUS, FlavorFacts, HostFacts, bounds_of
 from nova_xloud.errors import PlacementUnavailable
 
+LOG = logging.getLogger(__name__)
 CONF = nova.conf.CONF
 
 
@@ -45,6 +47,8 @@ class XloudResourceTracker(resource_tracker.ResourceTracker):  # type: ignore[mi
         self._counted: dict[tuple[str, str], Size] = {}
         # The migration that is being counted; Nova's lock is held meanwhile.
         self._moving: _Moving | None = None
+        # Placement did not answer since the sums were made anew last: it is not asked again.
+        self._is_silent = False
 
     def instance_claim(
         self, context: Any, instance: Any, nodename: str, *args: Any, **kwargs: Any
@@ -128,15 +132,18 @@ class XloudResourceTracker(resource_tracker.ResourceTracker):  # type: ignore[mi
         what was reserved on the source, and the source stays claimed as it was, also in the middle
         of an adjustment.
 
+        Nova's lock of the resource tracker is held, so Placement is waited for as long as
+        ``[xloud] placement_timeout``, and once in a count.
+
         :param flavor: the flavor that the instance has on this host
         :returns: None if no migration is being counted, or if Placement does not answer or has
             nothing allocated
         """
         moving = self._moving
-        if moving is None:
+        if moving is None or self._is_silent:
             return None
         claims = PlacementClaims(
-            self.reportclient,
+            with_timeout(self.reportclient, CONF.xloud.placement_timeout),
             moving.context,
             _consumer(self.host, moving.nodename, instance, moving.migration),
             self.compute_nodes[moving.nodename].uuid,
@@ -144,7 +151,15 @@ class XloudResourceTracker(resource_tracker.ResourceTracker):  # type: ignore[mi
         )
         try:
             size = claims.read().size
-        except PlacementUnavailable:
+        except PlacementUnavailable as error:
+            self._is_silent = True
+            LOG.warning(
+                "Instance %s is being moved, and what Placement has allocated for it on this host "
+                "could not be read. Until Nova counts this host's instances anew, servers that are "
+                "moved count with the sizes in their records: %s",
+                instance.uuid,
+                error,
+            )
             return None
         return size if size.covers(Size(1, 1)) else None
 
@@ -171,6 +186,7 @@ class XloudResourceTracker(resource_tracker.ResourceTracker):  # type: ignore[mi
     def _update_usage_from_instances(self, context: Any, instances: Any, nodename: str) -> Any:
         # Nova makes the sums anew.
         self._counted.clear()
+        self._is_silent = False
         return super()._update_usage_from_instances(context, instances, nodename)
 
 

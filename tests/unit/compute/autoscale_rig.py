@@ -17,6 +17,7 @@ from nova_xloud.compute.converge import converge
 from nova_xloud.compute.meter import NoMeter, RoundReport
 from nova_xloud.compute.ports import Instance
 from nova_xloud.conf import AutoscaleOptions
+from nova_xloud.core.autoscaling.journal_names import CURRENT
 from nova_xloud.core.autoscaling.mode import Scaling
 from nova_xloud.core.autoscaling.settings import Mode
 from nova_xloud.core.size import Size
@@ -142,6 +143,15 @@ class ScaledHost:
             self.instances, self.guests, actor, self.options, around, files, clocks, self.pool
         )
         self.learn()
+
+    def start_with_nonsense(self) -> None:
+        """Begin a nova-compute that finds a history of nonsense of the guest in its journal."""
+        assert self.journal is not None
+        (self.journal / CURRENT).write_text(
+            '{"v":1,"kind":"checkpoint","uuid":"a","history":{"cpu":{"track":{"peaks":'
+            '{"width":225.0,"indexes":[1,2],"values":[1.0]}}}}}\n'
+        )
+        self.start()
 
     def learn(self) -> None:
         """A pass reads all records."""

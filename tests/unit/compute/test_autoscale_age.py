@@ -3,13 +3,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+from unittest import mock
+
+from nova_xloud.core.autoscaling.sample import GuestSample
 from nova_xloud.testing import Behaviour
 from tests.unit.compute.autoscale_rig import INTERVAL, ScaledHost
 
 
 def oldest(host: ScaledHost) -> float:
     assert host.meter.last is not None
-    return host.meter.last.oldest_sample
+    return host.meter.last.oldest_known
 
 
 def test_age_of_figures_that_come_in_each_round_is_that_of_the_round() -> None:
@@ -45,6 +50,27 @@ def test_stopped_server_does_not_count_in_the_report() -> None:
     host.round(100)
     assert oldest(host) == 0.0
     assert host.status()["age_seconds"] >= 100 * INTERVAL
+
+
+def test_server_that_leaves_during_a_round_is_not_in_its_report() -> None:
+    host = ScaledHost("a", "b")
+    host.round(20)
+    samples, here = (
+        host.guests.samples,
+        [one for one in host.instances.records() if one.uuid == "b"],
+    )
+
+    def leaves(*args: Any) -> Mapping[str, GuestSample]:
+        found = samples(*args)
+        host.rounds.learn(here, host.clock.now())
+        return found
+
+    host.meter.last = None
+    with mock.patch.object(host.guests, "samples", leaves):
+        host.round()
+    assert oldest(host) == 0.0
+    assert host.meter.last is not None
+    assert set(host.meter.last.recommended) == {"b"}
 
 
 def test_guest_without_any_figures_has_no_age() -> None:

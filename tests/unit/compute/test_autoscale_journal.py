@@ -97,11 +97,7 @@ def test_history_of_nonsense_is_forgotten_and_the_guest_is_scaled(
 ) -> None:
     host = ScaledHost(journal=tmp_path)
     host.round()
-    (tmp_path / CURRENT).write_text(
-        '{"v":1,"kind":"checkpoint","uuid":"a","history":{"cpu":{"track":{"peaks":'
-        '{"width":225.0,"indexes":[1,2],"values":[1.0]}}}}}\n'
-    )
-    host.start()
+    host.start_with_nonsense()
     host.round(3)
     assert host.status()["recommendation"] is not None
     assert len([one for one in caplog.records if "could not decide" in one.getMessage()]) == 1

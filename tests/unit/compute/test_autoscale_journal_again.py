@@ -42,11 +42,7 @@ def test_server_that_left_and_came_back_replays_to_the_same(tmp_path: Path) -> N
 def test_guest_that_was_forgotten_for_nonsense_replays_to_the_same(tmp_path: Path) -> None:
     host = ScaledHost(journal=tmp_path)
     host.round()
-    (tmp_path / CURRENT).write_text(
-        '{"v":1,"kind":"checkpoint","uuid":"a","history":{"cpu":{"track":{"peaks":'
-        '{"width":225.0,"indexes":[1,2],"values":[1.0]}}}}}\n'
-    )
-    host.start()
+    host.start_with_nonsense()
     host.round(5)
     assert_replays_to_the_same(tmp_path)
 

@@ -99,6 +99,23 @@ def test_need_that_rises_while_the_lock_is_waited_for_counts() -> None:
     assert host.desired == BEFORE
 
 
+def test_growth_is_asked_for_alone_if_the_shrink_beside_it_is_outdated_meanwhile() -> None:
+    host = ScaledHost(now=Size(4, 1024))
+    host.round(20)
+    (one,) = host.instances.records()
+    requests, asked, decided = host.rounds._requests, Size(3, 2048), Size(4, 2048)
+
+    def decide(size: Size) -> None:
+        requests._decided["a"] = (size, host.clock.now())
+
+    decide(asked)
+    host.rigs["a"].once_before("lock", lambda: decide(decided))
+    requests._act(one, asked)
+    assert host.desired == decided
+    host.round()
+    assert host.status()["deferred"] is None
+
+
 @pytest.mark.parametrize("seconds", [0.0, 600.0])
 def test_growth_is_carried_out_however_long_it_waited(seconds: float) -> None:
     host = ScaledHost()

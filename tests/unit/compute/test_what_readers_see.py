@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a host has free is told to who may adjust, and not to every reader of a project."""
+"""Who may adjust a server learns what its host has free; who may only read does not."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ def full() -> PrometheusMeter:
             codes={"hold.enough": 2},
             deferred={},
             deferred_servers=frozenset(),
-            oldest_sample=1.0,
+            oldest_known=1.0,
             oldest_wish=0.0,
         )
     )

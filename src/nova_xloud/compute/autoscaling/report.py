@@ -41,7 +41,9 @@ def report_of(
     :param clock: the end of the round, monotonic seconds
     """
     known = {uuid: states[uuid] for uuid in members if uuid in states}
-    ages = [now - at for uuid in read if (at := known[uuid].known_at) is not None]
+    ages = [
+        now - at for uuid, one in known.items() if uuid in read and (at := one.known_at) is not None
+    ]
     wishes = [
         clock - one.wished_at
         for uuid, one in known.items()
@@ -65,7 +67,7 @@ def report_of(
         ),
         deferred=Counter(one.deferral.code for one in known.values() if one.deferral is not None),
         deferred_servers=frozenset(uuid for uuid, one in known.items() if one.deferral is not None),
-        oldest_sample=max([0.0, *ages]),
+        oldest_known=max([0.0, *ages]),
         oldest_wish=max(wishes, default=0.0),
     )
 

@@ -200,15 +200,20 @@ class Requests:
         size = self._still_decided(one, decided)
         if size != decided:
             LOG.debug(
-                "Instance %s: a shrink to %s is dropped, because it was not requested soon enough "
-                "and the guest may need more by now; the next round decides anew.",
+                "Instance %s: of the change to %s only %s is requested. The shrink waited too long "
+                "or is not decided any more; the next round decides anew.",
                 one.uuid,
                 decided,
+                size,
             )
             self._end_pauses(one.uuid, changed(size, decided))
         if size == desired:
             return
         outcome, _ = self._request(one, size)
+        still = self._still_decided(one, size)
+        if isinstance(outcome.refusal, InvalidState) and still not in (size, desired):
+            # The shrink was outdated while the lock was waited for: the growth is requested alone.
+            outcome, _ = self._request(one, still)
         if not outcome.may_be_of_one_resource:
             self._conclude(outcome)
             yield outcome

@@ -198,7 +198,8 @@ def _unknown_for(before: float, seen: Seen, tuning: Tuning) -> float:
     """Return :attr:`Track.unknown_for` after a sample, at most the profile's window.
 
     The time since the sample before counts as unknown if this one does not show the need, or if it
-    came late: more than twice ``Tuning.interval`` and 1 s after the one before.
+    came late: more than twice ``Tuning.interval`` and 1 s after the one before, or more than
+    :data:`UNKNOWN_SHARE` of the window after it.
 
     :param before: the value before the sample
     """

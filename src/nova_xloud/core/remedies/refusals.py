@@ -22,9 +22,9 @@ REFUSALS: dict[str, Remedy] = {
         "maximum, resize the server to a larger flavor (`openstack server resize`).",
     ),
     "xloud.forbidden": Remedy(
-        means="The policy does not allow the caller to make this request: "
-        "`os_compute_api:xloud:adjust`, and with it `os_compute_api:xloud:autoscale` for a mode of "
-        "automatic growth, is for admins by default.",
+        means="The policy does not allow the caller to make this request. By default only admins "
+        "may adjust (`os_compute_api:xloud:adjust`); a request that names a mode of automatic "
+        "growth needs `os_compute_api:xloud:autoscale` too.",
         do="Ask an administrator to adjust the server, or to give you the right that the policy in "
         "the message asks for.",
         see="configuration/policy.md",
