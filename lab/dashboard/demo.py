@@ -11,7 +11,6 @@ from lab.cloud import Cloud, Size
 from lab.errors import LabError
 from lab.layout import Layout
 from lab.progress import Progress
-from nova_xloud.core import size
 
 PROJECT = "demo"
 
@@ -90,7 +89,8 @@ def _ensure(lab: Layout, admin: Cloud, shown: Shown) -> str:
 
 def _desired(admin: Cloud, server_id: str) -> str:
     told = admin.xloud_status(server_id).body["xloud_status"]
-    return str(size.Size(told["vcpus"]["desired"], told["memory_mb"]["desired"]))
+    vcpus, memory_mb = told["vcpus"]["desired"], told["memory_mb"]["desired"]
+    return f"{vcpus} vCPU{'s' if vcpus != 1 else ''}, {memory_mb} MiB"
 
 
 def _text(lab: Layout, address: str, told: Sequence[str]) -> str:

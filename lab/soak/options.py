@@ -48,10 +48,10 @@ def soak_options(layout: Layout) -> Iterator[None]:
             "autoscale_journal_mb": JOURNAL_MB,
         }
     before = {path: path.read_text() for path in wanted}
-    for path, text in before.items():
-        pooled = config.with_values(text, "DEFAULT", POOLS)
-        path.write_text(config.with_values(pooled, "xloud", wanted[path]))
     try:
+        for path, text in before.items():
+            pooled = config.with_values(text, "DEFAULT", POOLS)
+            path.write_text(config.with_values(pooled, "xloud", wanted[path]))
         processes.start(layout, _services(layout))
         lifecycle.wait_for_nova(layout, Cloud(layout).connection)
         yield

@@ -39,7 +39,10 @@ class Limit:
         """Return the quota in words, and how much is used after ``more`` of it, if that differs."""
         if not more:
             return self.in_words
-        return _("%(now)s, %(then)s after this") % {"now": self.in_words, "then": self.used + more}
+        return _("%(now)s, %(then)s after this adjustment") % {
+            "now": self.in_words,
+            "then": self.used + more,
+        }
 
 
 def limits(compute: Any, project_id: str | None = None) -> tuple[Limit, Limit]:

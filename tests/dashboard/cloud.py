@@ -37,8 +37,11 @@ def sample(name: str) -> dict[str, Any]:
     return json.loads((SAMPLES / f"{name}.json").read_text())
 
 
-def two_servers() -> list[dict[str, Any]]:
-    """The server of the sample, and one that gives back what it has too slowly."""
+def two_servers(**more: Any) -> list[dict[str, Any]]:
+    """The server of the sample, and one that gives back what it has too slowly.
+
+    :param more: fields of both
+    """
     (first,) = sample("servers-resp")["xloud_servers"]
     (second,) = sample("servers-resp")["xloud_servers"]
     reason = {"type": "GuestRefused", "status": True, "message": "", "since": ""}
@@ -49,7 +52,7 @@ def two_servers() -> list[dict[str, Any]]:
         "vcpus": {"desired": 1, "reserved": 4},
         "conditions": [reason | {"reason": "xloud.guest_refused.vcpus_not_removed"}],
     }
-    return [first, second]
+    return [first | more, second | more]
 
 
 def limits(**changed: Any) -> dict[str, Any]:

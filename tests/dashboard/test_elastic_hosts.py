@@ -65,7 +65,9 @@ class ElasticHostsTests(TestCase):
         said = self.text(self.client.get(self.URL))
         would = "5 vCPUs, 512 MiB would be free if all had the minimums that their flavors name"
         self.assertIn(would, said)
-        self.assertIn("web1 : 3 vCPUs, 768 MiB claimed, minimum 1 vCPU, 512 MiB", said)
+        self.assertIn(
+            "web1 : 3 vCPUs, 768 MiB claimed, its flavor boots with 1 vCPU, 512 MiB", said
+        )
 
     def test_host_without_a_server_is_there(self) -> None:
         self.assertIn("host2 0 servers", self.text(self.client.get(self.URL)))

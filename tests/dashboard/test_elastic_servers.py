@@ -17,9 +17,7 @@ class ElasticServersTests(TestCase):
 
     def setUp(self) -> None:
         super().setUp()
-        servers = two_servers()
-        for one in servers:
-            one["project_id"] = self.tenant.id
+        servers = two_servers(project_id=self.tenant.id)
         self.cloud.answers["GET", "/os-xloud-servers"] = {"xloud_servers": servers}
 
     def act(self, action: str, *ids: str) -> Any:

@@ -16,9 +16,7 @@ LINE = f"{SERVER} 4 1024"
 class RecommendedTests(TestCase):
     def setUp(self) -> None:
         super().setUp()
-        servers = two_servers()
-        for one in servers:
-            one["project_id"] = self.tenant.id
+        servers = two_servers(project_id=self.tenant.id)
         self.cloud.answers["GET", "/os-xloud-servers"] = {"xloud_servers": servers}
         self.cloud.answers["GET", "/xloud-status"] = recommending()
 
@@ -47,6 +45,11 @@ class RecommendedTests(TestCase):
         asked = {"current_vcpus": 4, "current_memory_mb": 1024}
         self.assertEqual(self.cloud.posted("/os-xloud-adjust/"), [asked])
         self.assertIn("Admitted: web1 (4 vCPUs, 1024 MiB)", said)
+
+    def test_nothing_that_was_left_selected_is_said(self) -> None:
+        said = self.text(self.applied())
+        self.assertIn("No server was selected.", said)
+        self.assertEqual(self.cloud.posted("/os-xloud-adjust/"), [])
 
     def test_server_without_a_recommendation_is_left_out_and_named(self) -> None:
         self.cloud.answers["GET", "/xloud-status"] = [recommending(), "status-resp"]

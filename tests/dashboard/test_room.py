@@ -31,16 +31,23 @@ class RoomTests(ViewTestCase):
     def test_quota_says_what_is_used_now_and_after_this(self) -> None:
         said = self.planned()
         self.assertIn("It would be admitted.", said)
-        self.assertIn(f"{QUOTA}9 of 20 vCPUs, 11 after this; 2560 of 51200 MiB.", said)
+        self.assertIn(f"{QUOTA}9 of 20 vCPUs, 11 after this adjustment; 2560 of 51200 MiB.", said)
 
     def test_shrink_gives_nothing_back_before_it_is_seen(self) -> None:
         self.status["xloud_status"]["vcpus"]["reserved"] = 3
         self.assertIn(f"{QUOTA}9 of 20 vCPUs; 2560 of 51200 MiB.", self.planned())
 
+    def test_plan_that_claims_nothing_reads_no_status(self) -> None:
+        plan = sample("dry-run-resp")
+        plan["plan"]["steps"] = [one for one in plan["plan"]["steps"] if one["step"] != "claim"]
+        self.cloud.answers["POST", "dry-run"] = plan
+        self.assertIn(f"{QUOTA}9 of 20 vCPUs; 2560 of 51200 MiB.", self.planned())
+        self.assertEqual(self.cloud.reads("/xloud-status"), 0)
+
     def test_quota_without_a_limit_says_so(self) -> None:
         told = {"limits": {"rate": [], "absolute": limits(maxTotalCores=-1)}}
         self.cloud.answers["GET", "/limits"] = told
-        self.assertIn(f"{QUOTA}9 vCPUs, no limit, 11 after this; ", self.planned())
+        self.assertIn(f"{QUOTA}9 vCPUs, no limit, 11 after this adjustment; ", self.planned())
 
     def test_refusal_has_what_is_used_now_only(self) -> None:
         self.cloud.answers["POST", "dry-run"] = "dry-run-refused-resp"
@@ -80,4 +87,4 @@ class RoomTests(ViewTestCase):
 
     def test_page_without_the_script_has_it_too(self) -> None:
         said = self.text(self.send("size", do="plan", **SIZES))
-        self.assertIn("11 after this", said)
+        self.assertIn("11 after this adjustment", said)

@@ -131,6 +131,7 @@ class Cloud(HostsTestCase):
         self.addCleanup(patched.stop)
 
     def start_compute(self, *args, **kwargs):
+        """Start a host whose automatic growth decides each second."""
         self.flags(autoscale_interval=1.0, group="xloud")
         return super().start_compute(*args, **kwargs)
 

@@ -3,6 +3,7 @@
 
 import pytest
 
+from nova_xloud import releases
 from tests.functional.conftest import (
     nova_under_pytest,
     pytest_runtest_protocol,
@@ -12,9 +13,11 @@ from tests.functional.conftest import (
 __all__ = ["nova_under_pytest", "pytest_runtest_protocol", "pytest_sessionfinish"]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def origin():
-    """A cloud to fork."""
+    """A cloud to fork; each test makes its own, because each is run in a process of its own."""
+    if releases.major() < 34:
+        pytest.skip("a cloud on eventlet cannot be forked")
     from tests.sequences.cloud import Cloud
     from tests.sequences.forks import Origin
 

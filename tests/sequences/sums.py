@@ -14,12 +14,8 @@ from nova.conf import CONF
 from nova_xloud.seams.resource_tracker import XloudResourceTracker
 
 NOTHING = (0, 0)
-# The methods that change the sums for one server, and where the server is among their arguments.
-ADDS = {
-    "_update_usage_from_instance": lambda context, instance, *args: instance.uuid,
-    "_update_usage_from_migration": lambda context, instance, *args: instance.uuid,
-    "_drop_move_claim": lambda context, instance, *args: instance.uuid,
-}
+# The methods that change the sums for one server, their second argument.
+ADDS = ("_update_usage_from_instance", "_update_usage_from_migration", "_drop_move_claim")
 # Counts all servers and then all migrations of a host anew, and begins with the servers.
 COUNTS_ANEW = "_update_available_resource"
 BEGINS = "_update_usage_from_instances"
@@ -39,8 +35,8 @@ class Sums:
         self._entered_wrong = []
         # The trackers that count anew now.
         self._counting = set()
-        for name, find in ADDS.items():
-            self._watch(name, functools.partial(self._add, find))
+        for name in ADDS:
+            self._watch(name, self._add)
         self._watch(COUNTS_ANEW, self._count_anew)
         self._watch(BEGINS, self._begin)
 
@@ -54,10 +50,11 @@ class Sums:
         patched.start()
         self._cloud.addCleanup(patched.stop)
 
-    def _add(self, find, novas, tracker, *args, **kwargs):
-        uuid, was_there, before = find(*args), find(*args) in tracked(tracker), sums(tracker)
+    def _add(self, novas, tracker, context, instance, *args, **kwargs):
+        uuid = instance.uuid
+        was_there, before = uuid in tracked(tracker), sums(tracker)
         try:
-            return novas(*args, **kwargs)
+            return novas(context, instance, *args, **kwargs)
         finally:
             self._added[tracker][uuid] = _plus(
                 self._added[tracker][uuid], _less(sums(tracker), before)

@@ -1,19 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Each check can fail: a fault that is put into the cloud is found after the next operation."""
+"""The checks of sums, claims and quota can fail: each finds a fault that is put into the cloud."""
 
 import pytest
 
-from nova_xloud import releases
 from nova_xloud.core.size import Size
 from nova_xloud.seams.resource_tracker import XloudResourceTracker
 from nova_xloud.testing import Behaviour
 from tests.sequences import checks
 from tests.sequences.forks import Broken
 from tests.sequences.machine import OPERATIONS, adjust, carry_out
-
-pytestmark = pytest.mark.skipif(
-    releases.major() < 34, reason="a cloud on eventlet cannot be forked"
-)
 
 
 @pytest.fixture

@@ -12,7 +12,6 @@ import pytest
 from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from nova_xloud import releases
 from tests.sequences.under_way import AnySequenceWithRuns
 
 MINUTES = float(os.environ.get("NOVA_XLOUD_RANDOM_MINUTES", 0))
@@ -36,7 +35,6 @@ def machine(origin):
     return type("AnySequence", (AnySequenceWithRuns,), {"origin": origin})
 
 
-@pytest.mark.skipif(releases.major() < 34, reason="a cloud on eventlet cannot be forked")
 def test_no_sequence_of_operations_leaves_anything_wrong(machine, capsys):
     lines = []
 

@@ -59,12 +59,13 @@ AT = st.integers(0, 4)
 
 def _meets_a_run(name):
     def carry_out(cloud, server, to, at, **arguments):
-        host = cloud.servers()[server].host
-        with _held(cloud.computes[host].manager.xloud._worker, at) as comes_there:
+        here = cloud.servers()[server]
+        worker = cloud.computes[here.host].manager.xloud._worker
+        with _held(worker, here.uuid, at) as comes_there:
             answer = adjust(cloud, server, *_size(cloud, server, to))
             if answer != "ok":
                 return answer
-            comes_there(cloud.servers()[server].uuid)
+            comes_there()
             return OPERATIONS[name](cloud, server, **arguments)
 
     carry_out.__name__ = f"{name}_meets_a_run"
@@ -80,11 +81,28 @@ def _size(cloud, server, to):
     return {"smallest": least, "middle": between, "largest": most}[to]
 
 
-@contextlib.contextmanager
-def _held(worker, at):
-    """Hold each run that the worker begins at its pause number ``at``, until the context is left.
+def _held_at(steps, at, held):
+    """Go through the pauses of a run, and at the pause number ``at`` through ``held`` first."""
+    number = 0
+    try:
+        if at == 0:
+            yield from held
+        pause = next(steps)
+        while True:
+            number += 1
+            if number == at:
+                yield from held
+            pause = steps.send((yield pause))
+    except StopIteration as end:
+        return end.value
 
-    The context is a function that waits until the run of a server is held or has ended.
+
+@contextlib.contextmanager
+def _held(worker, uuid, at):
+    """Hold each run of one server at its pause number ``at``, until the context is left.
+
+    The context is a function that waits until the run is held or has ended. Runs of other servers,
+    such as those of automatic growth, go on.
     """
     run, is_there, may_go_on = worker._run, threading.Event(), threading.Event()
 
@@ -94,20 +112,10 @@ def _held(worker, at):
             yield Pause(0.02)
 
     def held_run(instance, options, clock):
-        steps, number = run(instance, options, clock), 0
-        try:
-            if at == 0:
-                yield from hold(clock)
-            pause = next(steps)
-            while True:
-                number += 1
-                if number == at:
-                    yield from hold(clock)
-                pause = steps.send((yield pause))
-        except StopIteration as end:
-            return end.value
+        steps = run(instance, options, clock)
+        return (yield from steps if instance.uuid != uuid else _held_at(steps, at, hold(clock)))
 
-    def comes_there(uuid):
+    def comes_there():
         patience = Patience(COMES_THERE)
         while worker.is_busy(uuid) and not is_there.is_set():
             assert not patience.is_over(), "the run neither pauses nor ends"

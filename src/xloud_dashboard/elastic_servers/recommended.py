@@ -87,6 +87,8 @@ class RecommendedView(View):
         lines = [_LINE.fullmatch(one) for one in request.POST.getlist("size")]
         if None in lines:
             return HttpResponseBadRequest(_("There is no such size."))
+        if not lines:
+            messages.info(request, _("No server was selected."))
         several.adjust(request, _servers(request, [line.groups() for line in lines if line]))
         return redirect(INDEX)
 

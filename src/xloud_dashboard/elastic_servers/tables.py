@@ -47,8 +47,8 @@ class ToSize(tables.BatchAction):
 class ToMinimum(ToSize):
     """Adjusts servers to the minimums that their flavors name.
 
-    What no flavor names a minimum of is left as it is: the smallest size that the API admits is
-    nothing that anybody chose for such a server.
+    A resource of which the flavor names no minimum keeps its size: the smallest size that the API
+    admits is nothing that anybody chose for such a server.
     """
 
     name = "to_minimum"

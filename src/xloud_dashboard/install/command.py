@@ -13,7 +13,7 @@ from xloud_dashboard.install import links, static
 from xloud_dashboard.install.horizon import Horizon, InstallError, Probe, find
 
 PROGRAM = "python -m xloud_dashboard"
-_UNDONE = "the links are again as they were before this run, and so is Horizon"
+_UNDONE = "the links are again as they were before this run: Horizon may be restarted"
 _AGAIN = "run this command again, to its end, before Horizon's web server is restarted"
 WITHOUT_STATIC = "left out collectstatic and compress: run both before Horizon is used"
 
@@ -98,6 +98,8 @@ def _install(horizon: Horizon, with_static: bool) -> Iterator[str]:
     it is restarted. So a failure puts the links back as they were.
     """
     links.require_places(horizon)
+    # A link that is right already leads Horizon to this version, whose bundles are not made yet.
+    is_active = any(link.state is links.State.RIGHT for link in links.wanted(horizon))
     changes: list[links.Change] = []
     try:
         yield from _link(horizon, changes)
@@ -105,8 +107,7 @@ def _install(horizon: Horizon, with_static: bool) -> Iterator[str]:
     except InstallError as error:
         for change in reversed(changes):
             change.undo()
-        after = _UNDONE if changes else _AGAIN
-        raise InstallError(f"{error}; {after}") from error
+        raise InstallError(f"{error}; {_AGAIN if is_active else _UNDONE}") from error
     yield "installed: restart Horizon's web server now"
 
 

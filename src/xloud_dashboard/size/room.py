@@ -39,8 +39,12 @@ def _of_quota(request: Any, shown: Any, plan: Plan) -> Iterator[str]:
 
 
 def _more(request: Any, shown: Any, plan: Plan) -> tuple[int, int]:
-    """Return how many vCPUs and MiB more would be claimed; 0 and 0 if nothing would."""
-    if plan.claim is None or not plan.admitted:
+    """Return how many vCPUs and MiB more would be claimed; 0 and 0 if nothing would.
+
+    The status, which has what is claimed now, is read only if the plan has a step that claims.
+    """
+    claims = any(step["step"] == "claim" for step in plan.steps)
+    if plan.claim is None or not plan.admitted or not claims:
         return 0, 0
     reserved = api.xloud(request).get_status(shown).numbers.reserved
     return plan.claim.vcpus - reserved.vcpus, plan.claim.memory_mb - reserved.memory_mb

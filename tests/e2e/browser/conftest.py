@@ -8,24 +8,26 @@ import importlib.util
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from lab import contents, dashboard
+from lab.autoscale.driver import GuestLoad
 from lab.checker import Checker
 from lab.cloud import Cloud, Size, Witnesses
+from lab.guest.load import Load
 from lab.layout import Layout
 from tests.e2e.browser.looks import Looks
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, Page, StorageState, ViewportSize
 
 if importlib.util.find_spec("playwright") is None:
     collect_ignore_glob = ["*"]
 
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
-WIDE = {"width": 1280, "height": 860}
+WIDE: "ViewportSize" = {"width": 1280, "height": 860}
 # How long a page waits for something: a machine may be busy with other work.
 WAIT_MILLISECONDS = 90_000
 NAME = "xloud-browser"
@@ -51,7 +53,7 @@ def chromium() -> "Iterator[Browser]":
 
 
 @pytest.fixture(scope="session")
-def logins(chromium: "Browser", site: str, lab: Layout) -> Callable[[str], object]:
+def logins(chromium: "Browser", site: str, lab: Layout) -> "Callable[[str], StorageState]":
     """Log a user in with the form once, and return what the browser keeps of that."""
     known: dict[str, object] = {}
 
@@ -74,14 +76,18 @@ def logins(chromium: "Browser", site: str, lab: Layout) -> Callable[[str], objec
 
 @pytest.fixture
 def open_as(
-    chromium: "Browser", site: str, logins: Callable[[str], object]
-) -> "Iterator[Callable[[str], Page]]":
-    """Open a window in which a user is logged in. A script that fails, fails the test."""
+    chromium: "Browser", site: str, logins: "Callable[[str], StorageState]"
+) -> "Iterator[Callable[..., Page]]":
+    """Open a window in which a user is logged in, with options of Playwright's ``new_context``.
+
+    A script that fails, fails the test.
+    """
     contexts, errors = [], []
 
-    def opened(user: str) -> "Page":
-        state = logins(user)
-        context = chromium.new_context(storage_state=state, base_url=site, viewport=WIDE)  # type: ignore[arg-type]
+    def opened(user: str, **options: Any) -> "Page":
+        context = chromium.new_context(
+            storage_state=logins(user), base_url=site, viewport=WIDE, **options
+        )
         contexts.append(context)
         page = context.new_page()
         page.set_default_timeout(WAIT_MILLISECONDS)
@@ -121,6 +127,17 @@ def served(owner: Cloud, cloud: Cloud, name: str, image: str, flavor: str) -> It
         yield server_id
     finally:
         owner.delete(server_id)
+
+
+@pytest.fixture
+def busy(cloud: Cloud) -> Iterator[str]:
+    """A server of the administrator with automatic growth in ``observe``, which wants 4 CPUs."""
+    with served(cloud, cloud, NAME, contents.LOAD_IMAGE, contents.AUTOSCALE.name) as server:
+        assert cloud.adjust(server, {"autoscale": "observe"}).status == 202
+        guest = GuestLoad(cloud, server)
+        guest.booted()
+        guest.set(Load(burners=4))
+        yield server
 
 
 @pytest.fixture

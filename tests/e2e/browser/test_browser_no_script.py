@@ -3,10 +3,9 @@
 import re
 from collections.abc import Callable
 
-from playwright.sync_api import Browser, Route, expect
+from playwright.sync_api import Page, Route, expect
 
 from lab.cloud import Cloud, Size, Witnesses
-from tests.e2e.browser.conftest import WAIT_MILLISECONDS, WIDE
 from tests.e2e.browser.size_tab import SizeTab
 
 PAGES = re.compile("/(instances|elastic_servers)/")
@@ -30,33 +29,23 @@ def without_anti_frame(route: Route) -> None:
 
 
 def test_size_is_read_planned_and_applied_without_javascript(
-    chromium: Browser, site: str, logins: Callable[[str], object], web: str, cloud: Cloud
+    open_as: Callable[..., Page], web: str, cloud: Cloud
 ) -> None:
     cloud.resize(web, Size(2, 512))
     cloud.settle(web, Witnesses(*[Size(2, 512)] * 3))
-    context = chromium.new_context(
-        storage_state=logins("admin"),  # type: ignore[arg-type]
-        base_url=site,
-        viewport=WIDE,
-        java_script_enabled=False,
-    )
-    context.set_default_timeout(WAIT_MILLISECONDS)
-    context.route(PAGES, without_anti_frame)
-    try:
-        page = context.new_page()
-        tab = SizeTab.opened(page, web)
-        expect(tab.live).to_contain_text("nothing is left to do")
-        expect(tab.number("vCPUs", "in the guest")).to_have_text("2")
-        expect(tab.lamp("seen in the guest")).to_contain_text("done")
-        expect(tab.live.locator(".xloud-history")).to_contain_text("2 vCPUs, 512 MiB")
-        expect(tab.form.get_by_role("slider")).to_have_count(0)
-        tab.box("vCPUs").fill("3")
-        tab.form.get_by_role("button", name="Show what would happen").click()
-        expect(tab.plan).to_contain_text("3 vCPUs, 512 MiB would be claimed")
-        expect(tab.box("vCPUs")).to_have_value("3")
-        tab.apply.click()
-        expect(page.get_by_text("is admitted (req-")).to_be_visible()
-        grown = Witnesses(*[Size(3, 512)] * 3)
-        assert cloud.settle(web, grown) == grown
-    finally:
-        context.close()
+    page = open_as("admin", java_script_enabled=False)
+    page.context.route(PAGES, without_anti_frame)
+    tab = SizeTab.opened(page, web)
+    expect(tab.live).to_contain_text("nothing is left to do")
+    expect(tab.number("vCPUs", "in the guest")).to_have_text("2")
+    expect(tab.lamp("seen in the guest")).to_contain_text("done")
+    expect(tab.live.locator(".xloud-history")).to_contain_text("2 vCPUs, 512 MiB")
+    expect(tab.form.get_by_role("slider")).to_have_count(0)
+    tab.box("vCPUs").fill("3")
+    tab.form.get_by_role("button", name="Show what would happen").click()
+    expect(tab.plan).to_contain_text("3 vCPUs, 512 MiB would be claimed")
+    expect(tab.box("vCPUs")).to_have_value("3")
+    tab.apply.click()
+    expect(page.get_by_text("is admitted (req-")).to_be_visible()
+    grown = Witnesses(*[Size(3, 512)] * 3)
+    assert cloud.settle(web, grown) == grown

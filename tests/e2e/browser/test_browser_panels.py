@@ -3,9 +3,7 @@
 from playwright.sync_api import Page, expect
 
 from lab import contents
-from lab.autoscale.driver import GuestLoad
 from lab.cloud import BUILD_SECONDS, Cloud, Size, Witnesses
-from lab.guest.load import Load
 from tests.e2e.browser.axe import is_clean
 from tests.e2e.browser.conftest import NAME, WAIT_MILLISECONDS, served
 from tests.e2e.browser.looks import Looks
@@ -40,32 +38,25 @@ def test_selected_servers_are_shrunk_to_their_minimums(
 
 
 def test_recommended_sizes_are_shown_before_any_is_applied(
-    admin: Page, cloud: Cloud, looks: Looks
+    admin: Page, busy: str, cloud: Cloud, looks: Looks
 ) -> None:
-    image, flavor = contents.LOAD_IMAGE, contents.AUTOSCALE.name
-    with served(cloud, cloud, NAME, image, flavor) as busy:
-        assert cloud.adjust(busy, {"autoscale": "observe"}).status == 202
-        guest = GuestLoad(cloud, busy)
-        guest.booted()
-        guest.set(Load(burners=4))
+    def is_recommended() -> bool:
+        told = cloud.xloud_status(busy).body["xloud_status"]["autoscale"]["recommendation"]
+        return told is not None and told["vcpus"] > 1
 
-        def is_recommended() -> bool:
-            told = cloud.xloud_status(busy).body["xloud_status"]["autoscale"]["recommendation"]
-            return told is not None and told["vcpus"] > 1
-
-        cloud.wait("more vCPUs to be recommended", is_recommended, WAIT_MILLISECONDS / 1000)
-        admin.goto("/project/elastic_servers/")
-        admin.locator("tr").filter(has_text=NAME).locator(".themable-checkbox label").click()
-        admin.get_by_role("button", name="Adjust as recommended").click()
-        table = admin.get_by_role("region", name="Recommended sizes")
-        expect(table).to_contain_text(NAME)
-        expect(table).to_contain_text("grow.cpu_busy")
-        is_clean(admin)
-        looks.take(admin, "elastic-servers-recommended")
-        assert cloud.claimed(busy).vcpus == 1
-        admin.get_by_role("button", name="Adjust the selected servers").click()
-        expect(admin.get_by_text(f"Admitted: {NAME}")).to_be_visible()
-        assert cloud.claimed(busy).vcpus > 1
+    cloud.wait("more vCPUs to be recommended", is_recommended, WAIT_MILLISECONDS / 1000)
+    admin.goto("/project/elastic_servers/")
+    admin.locator("tr").filter(has_text=NAME).locator(".themable-checkbox label").click()
+    admin.get_by_role("button", name="Adjust as recommended").click()
+    table = admin.get_by_role("region", name="Recommended sizes")
+    expect(table).to_contain_text(NAME)
+    expect(table).to_contain_text("grow.cpu_busy")
+    is_clean(admin)
+    looks.take(admin, "elastic-servers-recommended")
+    assert cloud.claimed(busy).vcpus == 1
+    admin.get_by_role("button", name="Adjust the selected servers").click()
+    expect(admin.get_by_text(f"Admitted: {NAME}")).to_be_visible()
+    assert cloud.claimed(busy).vcpus > 1
 
 
 def test_hosts_show_what_is_promised_and_where_to_get_it_back(

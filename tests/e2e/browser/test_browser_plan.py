@@ -16,6 +16,7 @@ FAILURES: dict[str, Callable[[Route], None]] = {
     "not found": lambda route: route.fulfill(status=404),
     "broken": lambda route: route.fulfill(status=500, body="<h1>Server Error (500)</h1>"),
     "a login page": lambda route: route.fulfill(status=200, body="<html>Log in</html>"),
+    "no answer": lambda route: None,
     "nothing": lambda route: route.fulfill(status=200, body=""),
 }
 

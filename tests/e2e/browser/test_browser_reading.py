@@ -2,13 +2,9 @@
 
 from playwright.sync_api import Page, Request, expect
 
-from lab import contents
-from lab.autoscale.driver import GuestLoad
 from lab.cloud import Cloud, Size, Witnesses
-from lab.guest.load import Load
 from lab.operations import Operations
 from tests.e2e.browser.axe import is_clean
-from tests.e2e.browser.conftest import NAME, served
 from tests.e2e.browser.looks import Looks
 from tests.e2e.browser.size_tab import SizeTab
 
@@ -153,20 +149,14 @@ def test_applied_size_survives_a_reload(admin: Page, web: str, cloud: Cloud) -> 
 
 
 def test_recommended_size_is_shown_with_its_reason_and_applied(
-    admin: Page, cloud: Cloud, looks: Looks
+    admin: Page, busy: str, cloud: Cloud, looks: Looks
 ) -> None:
-    image, flavor = contents.LOAD_IMAGE, contents.AUTOSCALE.name
-    with served(cloud, cloud, NAME, image, flavor) as busy:
-        assert cloud.adjust(busy, {"autoscale": "observe"}).status == 202
-        guest = GuestLoad(cloud, busy)
-        guest.booted()
-        guest.set(Load(burners=4))
-        tab = SizeTab.opened(admin, busy)
-        card = tab.live.locator(".xloud-card").filter(has_text="Recommended:")
-        expect(card).to_contain_text("grow.cpu_busy")
-        assert cloud.claimed(busy).vcpus == 1
-        is_clean(admin)
-        looks.take(admin, "size-recommended")
-        card.get_by_role("button", name="Apply").click()
-        expect(admin.get_by_text("is admitted (req-")).to_be_visible()
-        assert cloud.claimed(busy).vcpus > 1
+    tab = SizeTab.opened(admin, busy)
+    card = tab.live.locator(".xloud-card").filter(has_text="Recommended:")
+    expect(card).to_contain_text("grow.cpu_busy")
+    assert cloud.claimed(busy).vcpus == 1
+    is_clean(admin)
+    looks.take(admin, "size-recommended")
+    card.get_by_role("button", name="Apply").click()
+    expect(admin.get_by_text("is admitted (req-")).to_be_visible()
+    assert cloud.claimed(busy).vcpus > 1

@@ -6,6 +6,13 @@ from typing import Any
 
 from lab.cloud import Answer
 from lab.errors import LabError
+from lab.soak.asking import Asking
+from lab.soak.tally import Tally
+
+
+def asking(cloud: Any) -> Asking:
+    """Return what sends a seat's requests to ``cloud``."""
+    return Asking(cloud, Tally())
 
 
 class Cloud:

@@ -15,6 +15,8 @@ from lab.hypervisor import balloon
 from lab.layout import Compute
 
 GREETING = {"QMP": {"version": {}, "capabilities": []}}
+# For which the fake waits; only a test that fails waits so long.
+SECONDS = 30.0
 EVENT = {"event": "BALLOON_CHANGE", "data": {"actual": 1}}
 
 
@@ -27,43 +29,51 @@ def compute(tmp_path: Path) -> Compute:
     return made
 
 
+class Qemu:
+    """A QEMU that answers to the second command what a test puts into ``answers``.
+
+    :ivar asked: the commands that it got
+    """
+
+    def __init__(self, server: socket.socket) -> None:
+        self._server = server
+        self.answers: list[dict[str, Any]] = []
+        self.asked: list[str] = []
+
+    def serve(self) -> None:
+        connection, _ = self._server.accept()
+        connection.settimeout(SECONDS)
+        with connection, connection.makefile("rw") as lines:
+            for told in (GREETING, {"return": {}}):
+                lines.write(json.dumps(told) + "\n")
+            lines.flush()
+            self.asked += [json.loads(lines.readline())["execute"] for _ in range(2)]
+            for told in self.answers:
+                lines.write(json.dumps(told) + "\n")
+            lines.flush()
+
+
 @pytest.fixture
-def qemu(compute: Compute) -> Iterator[list[dict[str, Any]]]:
-    """A QEMU that answers to the second command what is in the list."""
-    answers: list[dict[str, Any]] = []
+def qemu(compute: Compute) -> Iterator[Qemu]:
     with socket.socket(socket.AF_UNIX) as server:
+        server.settimeout(SECONDS)
         server.bind(str(compute.qmp / f"{os.getpid()}.look"))
         server.listen()
-        thread = threading.Thread(target=serve, args=(server, answers))
+        made = Qemu(server)
+        thread = threading.Thread(target=made.serve)
         thread.start()
-        yield answers
-    thread.join()
+        yield made
+        thread.join(2 * SECONDS)
+    assert made.asked == ["qmp_capabilities", "query-balloon"]
 
 
-def serve(server: socket.socket, answers: list[dict[str, Any]]) -> None:
-    connection, _ = server.accept()
-    with connection, connection.makefile("rw") as lines:
-        for told in (GREETING, {"return": {}}):
-            lines.write(json.dumps(told) + "\n")
-        lines.flush()
-        asked = [json.loads(lines.readline())["execute"] for _ in range(2)]
-        assert asked == ["qmp_capabilities", "query-balloon"]
-        for told in answers:
-            lines.write(json.dumps(told) + "\n")
-        lines.flush()
-
-
-def test_the_answer_is_in_bytes_and_events_are_no_answer(
-    compute: Compute, qemu: list[dict[str, Any]]
-) -> None:
-    qemu += [EVENT, {"return": {"actual": 768 * 2**20 + 4096}}]
+def test_the_answer_is_in_bytes_and_events_are_no_answer(compute: Compute, qemu: Qemu) -> None:
+    qemu.answers += [EVENT, {"return": {"actual": 768 * 2**20 + 4096}}]
     assert balloon.actual_mb(compute, "instance-1") == 768
 
 
-def test_a_guest_without_a_balloon_has_no_answer(
-    compute: Compute, qemu: list[dict[str, Any]]
-) -> None:
-    qemu.append({"error": {"class": "DeviceNotActive", "desc": "No balloon device"}})
+def test_a_guest_without_a_balloon_has_no_answer(compute: Compute, qemu: Qemu) -> None:
+    qemu.answers.append({"error": {"class": "DeviceNotActive", "desc": "No balloon device"}})
     assert balloon.actual_mb(compute, "instance-1") is None
 
 

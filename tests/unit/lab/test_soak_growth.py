@@ -17,7 +17,6 @@ from lab.errors import NotSettled
 from lab.layout import REPOSITORY
 from lab.soak import bounds, journal, options, run
 from lab.soak import seat as seats
-from lab.soak.asking import Asking
 from lab.soak.growth import BYTES_PER_MIB, CHANGES
 from lab.soak.judge import judge, problems
 from lab.soak.plan import LOADS, VCPUS, Kind, Step
@@ -27,8 +26,10 @@ from lab.soak.tally import Tally
 from nova_xloud.compute.autoscaling.journal import JournalFiles
 from nova_xloud.core.autoscaling.history import EMPTY
 from nova_xloud.core.autoscaling.journal import Checkpoint
+from nova_xloud.core.autoscaling.settings import Profile
+from nova_xloud.core.autoscaling.tuning import TUNINGS
 from tests.unit.lab import soak_samples
-from tests.unit.lab.soak_cloud import Cloud
+from tests.unit.lab.soak_cloud import Cloud, asking
 
 JOURNAL = soak_samples.JOURNALS[0]
 LIMIT = bounds.JOURNAL_MB * BYTES_PER_MIB
@@ -44,8 +45,7 @@ def cloud(monkeypatch: pytest.MonkeyPatch) -> Cloud:
 
 @pytest.fixture
 def seat(cloud: Cloud) -> Seat:
-    asking = Asking(cloud, Tally())  # type: ignore[arg-type]
-    made = Seat(Place(contents.SOAK.name, "one", image=contents.LOAD_IMAGE), asking)
+    made = Seat(Place(contents.SOAK.name, "one", image=contents.LOAD_IMAGE), asking(cloud))
     made.fill()
     return made
 
@@ -119,7 +119,7 @@ def test_qemu_is_started_anew_before_growth_has_given_it_too_many_vcpus(
 
 
 def test_load_wants_no_more_vcpus_than_a_person_asks_for() -> None:
-    fill = 0.75
+    fill = TUNINGS[Profile.BALANCED].cpu_fill
     wanted = [one.burners * one.percent / 100 + one.jobs for one in LOADS]
     assert max(wanted) / fill < max(VCPUS)
 

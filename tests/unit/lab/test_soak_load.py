@@ -16,7 +16,7 @@ from lab.soak.plan import Kind, Step
 from lab.soak.sample import Stage
 from lab.soak.seat import Place, Seat
 from lab.soak.tally import Done, Tally
-from tests.unit.lab import soak_samples
+from tests.unit.lab import soak_cloud, soak_samples
 from tests.unit.lab.soak_cloud import Cloud
 
 
@@ -44,7 +44,7 @@ def cloud(monkeypatch: pytest.MonkeyPatch) -> Cloud:
 
 @pytest.fixture
 def asking(cloud: Cloud) -> Asking:
-    return Asking(cloud, Tally())  # type: ignore[arg-type]
+    return soak_cloud.asking(cloud)
 
 
 @pytest.fixture

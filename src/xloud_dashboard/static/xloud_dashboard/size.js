@@ -7,6 +7,7 @@
   var REST = 400; // milliseconds after which a handle rests
   var READINGS = 400; // so many are kept for a chart, as the server draws no more
   var BUSY = "details[open], button:focus, input:focus, select:focus, summary:focus";
+  var LONGEST = 30000; // milliseconds for which an answer is waited for
   var HELD = 30000; // milliseconds after which figures that are held back are said to be old
 
   function all(root, selector) {
@@ -16,6 +17,7 @@
   function ask(url, options) {
     options = options || {};
     options.credentials = "same-origin";
+    options.signal = AbortSignal.timeout(LONGEST);
     options.headers = {"X-Requested-With": "XMLHttpRequest", "Accept": "application/json"};
     return fetch(url, options).then(function (response) {
       if (!response.ok || response.redirected) {
