@@ -93,9 +93,10 @@ class ElasticServersTests(TestCase):
 
     def test_selected_servers_are_adjusted_to_their_minimums(self) -> None:
         said = self.text(self.act("to_minimum", SERVER, OTHER_SERVER))
-        asked = {"current_vcpus": 1, "current_memory_mb": 512}
-        self.assertEqual(self.cloud.posted("/os-xloud-adjust/"), [asked, asked])
-        self.assertIn("Admitted: web1 (1 vCPU, 512 MiB); db1 (1 vCPU, 512 MiB)", said)
+        both = {"current_vcpus": 1, "current_memory_mb": 512}
+        asked = [both, {"current_memory_mb": 512}]
+        self.assertEqual(self.cloud.posted("/os-xloud-adjust/"), asked)
+        self.assertIn("Admitted: web1 (1 vCPU, 512 MiB); db1 (512 MiB)", said)
 
     def test_server_whose_flavor_names_no_minimum_is_left_as_it_is(self) -> None:
         stock, cpus_only = two_servers()
@@ -106,8 +107,7 @@ class ElasticServersTests(TestCase):
         stock["boot_vcpus"] = 4
         self.cloud.answers["GET", "/os-xloud-servers"] = {"xloud_servers": [stock, cpus_only]}
         said = self.text(self.act("to_minimum", SERVER, OTHER_SERVER))
-        asked = {"current_vcpus": 1, "current_memory_mb": 1024}
-        self.assertEqual(self.cloud.posted("/os-xloud-adjust/"), [asked])
+        self.assertEqual(self.cloud.posted("/os-xloud-adjust/"), [{"current_vcpus": 1}])
         self.assertIn("No more than the minimums that their flavors name: web1", said)
         self.assertIn("flavors name 3 vCPUs, 0 MiB", said)
 
@@ -116,8 +116,7 @@ class ElasticServersTests(TestCase):
         small |= {"project_id": self.tenant.id, "boot_memory_mb": 1024}
         self.cloud.answers["GET", "/os-xloud-servers"] = {"xloud_servers": [small]}
         self.act("to_minimum", SERVER)
-        asked = {"current_vcpus": 1, "current_memory_mb": 768}
-        self.assertEqual(self.cloud.posted("/os-xloud-adjust/"), [asked])
+        self.assertEqual(self.cloud.posted("/os-xloud-adjust/"), [{"current_vcpus": 1}])
 
     def test_refused_server_is_named_with_the_reason(self) -> None:
         self.cloud.answers["POST", "/os-xloud-adjust"] = "refused-locked-resp"
@@ -131,7 +130,7 @@ class ElasticServersTests(TestCase):
         said = self.text(self.act("to_minimum", SERVER, gone, OTHER_SERVER))
         self.assertEqual(len(self.cloud.posted("/os-xloud-adjust/")), 2)
         self.assertIn(f"Not adjusted, because it is not in the list: {gone}", said)
-        self.assertIn("Admitted: web1 (1 vCPU, 512 MiB); db1 (1 vCPU, 512 MiB)", said)
+        self.assertIn("Admitted: web1 (1 vCPU, 512 MiB); db1 (512 MiB)", said)
 
     def test_member_sees_the_table_without_actions(self) -> None:
         self.log_in("member", "reader")

@@ -46,6 +46,17 @@ class RecommendedTests(TestCase):
         self.assertEqual(self.cloud.posted("/os-xloud-adjust/"), [asked])
         self.assertIn("Admitted: web1 (4 vCPUs, 1024 MiB)", said)
 
+    def test_resource_that_keeps_its_size_is_not_asked_for(self) -> None:
+        """To ask for it would keep a temporary size, and undo what came since."""
+        told = recommending()
+        told["xloud_status"]["autoscale"]["recommendation"]["memory_mb"] = 768
+        self.cloud.answers["GET", "/xloud-status"] = told
+        self.assertContains(self.asked(SERVER), f'value="{SERVER} 4 -"')
+        self.applied(f"{SERVER} 4 -")
+        self.assertEqual(self.cloud.posted("/os-xloud-adjust/"), [{"current_vcpus": 4}])
+        self.applied(f"{SERVER} - 512")
+        self.assertEqual(self.cloud.posted("/os-xloud-adjust/")[1:], [{"current_memory_mb": 512}])
+
     def test_nothing_that_was_left_selected_is_said(self) -> None:
         said = self.text(self.applied())
         self.assertIn("No server was selected.", said)
@@ -89,7 +100,15 @@ class RecommendedTests(TestCase):
         self.assertEqual(self.cloud.posted("/os-xloud-adjust/"), [])
 
     def test_line_of_another_form_changes_nothing(self) -> None:
-        for line in ("", SERVER, f"{SERVER} 4", f"{SERVER} -1 5", f"{LINE} 3", "../x 4 1024"):
+        for line in (
+            "",
+            SERVER,
+            f"{SERVER} 4",
+            f"{SERVER} -1 5",
+            f"{LINE} 3",
+            "../x 4 1024",
+            f"{SERVER} - -",
+        ):
             with self.subTest(line):
                 self.assertEqual(self.applied(LINE, line).status_code, 400)
         self.assertEqual(self.cloud.asked, [])

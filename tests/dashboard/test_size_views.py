@@ -88,11 +88,18 @@ class SizeViewTests(ViewTestCase):
                 self.send("size", do="apply", **values)
                 self.assertEqual(self.cloud.posted("/os-xloud-adjust/")[-1], {"current_vcpus": 4})
 
-    def test_recommendation_that_came_back_asks_for_both_sizes(self) -> None:
+    def test_recommendation_asks_for_what_it_changes_only(self) -> None:
+        """To ask for the rest would keep a temporary size, and undo what came since."""
+        told = recommending()
+        told["xloud_status"]["autoscale"]["recommendation"]["memory_mb"] = 768
+        self.cloud.answers["GET", "/xloud-status"] = told
+        card = self.client.get(url("size")).content.decode().split("xloud-card-advice")[1]
+        values = dict(VALUE.findall(card.split("</form>")[0]))
+        self.assertEqual(values, SIZES)
         self.cloud.answers["POST", "/os-xloud-adjust"] = "refused-no-capacity-resp"
-        values = values_of(self.send("size", do="apply", vcpus="4", memory_mb="768"))
-        self.send("size", do="apply", **values)
-        asked = {"current_vcpus": 4, "current_memory_mb": 768}
+        for _again in range(2):
+            values = values_of(self.send("size", do="apply", **values))
+        asked = {"current_vcpus": 4}
         self.assertEqual(self.cloud.posted("/os-xloud-adjust/"), [asked, asked])
 
     def test_refusal_is_shown_although_the_status_cannot_be_read(self) -> None:

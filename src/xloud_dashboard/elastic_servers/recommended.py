@@ -19,8 +19,9 @@ from xloud_dashboard import api
 from xloud_dashboard.elastic_servers import several
 
 INDEX = "horizon:project:elastic_servers:index"
-# What the page sends back for a server: its ID and the size that the page has shown.
-_LINE = re.compile(r"([0-9a-f-]{36}) (\d{1,9}) (\d{1,9})", re.ASCII)
+# What the page sends back for a server: its ID, and vCPUs and MiB of the size that the page has
+# shown. What keeps its size is a hyphen, and one of the two is a number.
+_LINE = re.compile(r"([0-9a-f-]{36}) (?!- -)(\d{1,9}|-) (\d{1,9}|-)", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,9 @@ class Recommended:
     @property
     def line(self) -> str:
         """What the page sends back."""
-        return f"{self.id} {self.size.vcpus} {self.size.memory_mb}"
+        change = several.Change.between(self.desired, self.size)
+        sizes = (change.vcpus, change.memory_mb)
+        return " ".join([self.id, *("-" if size is None else str(size) for size in sizes)])
 
 
 def ask(request: Any, servers: Iterable[Any]) -> HttpResponse | None:
@@ -93,13 +96,15 @@ class RecommendedView(View):
         return redirect(INDEX)
 
 
-def _servers(request: Any, wanted: Iterable[tuple[Any, ...]]) -> Iterator[tuple[Any, Size]]:
-    """Yield the servers that the user may adjust, with their sizes; others get a message."""
-    for server_id, vcpus, memory_mb in wanted:
+def _servers(
+    request: Any, wanted: Iterable[tuple[Any, ...]]
+) -> Iterator[tuple[Any, several.Change]]:
+    """Yield the servers that the user may adjust, with the changes; others get a message."""
+    for server_id, *sizes in wanted:
         try:
             server = api.server(request, server_id)
         except api.ERRORS as error:
             messages.error(request, f"{server_id}: {error}")
             continue
         if several.may_adjust(request, server):
-            yield server, Size(int(vcpus), int(memory_mb))
+            yield server, several.Change(*(None if one == "-" else int(one) for one in sizes))

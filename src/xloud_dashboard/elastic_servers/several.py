@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from django.contrib import messages
@@ -11,6 +12,29 @@ from django.utils.translation import gettext as _
 
 from nova_xloud.client import Size
 from xloud_dashboard import api, permissions
+
+
+@dataclass(frozen=True)
+class Change:
+    """What is asked for of a server: a resource that keeps its size is not asked for.
+
+    To ask for it would keep a size that lasts only until the guest stops, hold off automatic growth
+    of that resource, and undo what somebody else has asked for meanwhile.
+
+    :ivar vcpus: None: left as it is
+    :ivar memory_mb: MiB; None: left as it is
+    """
+
+    vcpus: int | None
+    memory_mb: int | None
+
+    @staticmethod
+    def between(desired: Size, size: Size) -> Change:
+        """Return what has to be asked for of a server that is to have ``desired``."""
+        return Change(
+            size.vcpus if size.vcpus != desired.vcpus else None,
+            size.memory_mb if size.memory_mb != desired.memory_mb else None,
+        )
 
 
 def may_adjust(request: Any, server: Any) -> bool:
@@ -24,18 +48,20 @@ def may_adjust(request: Any, server: Any) -> bool:
     return False
 
 
-def adjust(request: Any, wanted: Iterable[tuple[Any, Size]]) -> None:
+def adjust(request: Any, wanted: Iterable[tuple[Any, Change]]) -> None:
     """Adjust the servers, and leave messages for the next page.
 
     A server that the API refuses to adjust does not stop the others: it is named with the reason.
 
-    :param wanted: servers, which have ``id`` and ``name``, each with its size
+    :param wanted: servers, which have ``id`` and ``name``, each with what is asked for
     """
     admitted = []
-    for server, size in wanted:
+    for server, change in wanted:
         try:
-            api.xloud(request).adjust(server, vcpus=size.vcpus, memory_mb=size.memory_mb)
-            admitted.append(f"{server.name} ({size})")
+            asked = api.xloud(request).adjust(
+                server, vcpus=change.vcpus, memory_mb=change.memory_mb
+            )
+            admitted.append(f"{server.name} ({asked})")
         except api.ERRORS as error:
             messages.error(request, f"{server.name}: {error}")
     if admitted:

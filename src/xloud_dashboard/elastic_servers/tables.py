@@ -74,7 +74,7 @@ class ToMinimum(ToSize):
             if size == server.desired:
                 without.append(server.name)
             else:
-                wanted.append((server, size))
+                wanted.append((server, several.Change.between(server.desired, size)))
         several.adjust(request, wanted)
         if without:
             told = _("No more than the minimums that their flavors name: %s")

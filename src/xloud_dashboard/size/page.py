@@ -147,6 +147,7 @@ def _recommended(request: Any, shown: Shown, status: Status) -> dict[str, Any] |
         return None
     return {
         "size": size,
+        "was": status.numbers.desired,
         "key": str(size),
         "since": status.autoscale.since,
         "reasons": status.autoscale.reasons,
