@@ -24,6 +24,8 @@ from nova_xloud.client.resources import Adjustment, Status
 from nova_xloud.core.instance.conditions import CONVERGED, GUEST_REFUSED
 from nova_xloud.core.instance.lifecycle import GAVE_UP
 
+_HOST_UNSUPPORTED = "xloud.host_unsupported"
+_NO_ANSWER = "the server's compute host is down, or it or Placement does not answer"
 # The reasons of the condition Converged while the outcome is open.
 _GOES_ON = ("xloud.admitted", "xloud.converging", "xloud.deferred", "xloud.drifted")
 
@@ -83,18 +85,27 @@ def unconfirmed(status: Status) -> str:
 
 def note(status: Status) -> str:
     """Return a text for people: why the adjustment takes longer; empty if no reason is known."""
-    if not status.from_host:
-        return (
-            "the server's compute host is down, or it or Placement does not answer; the adjustment "
-            "continues when they are back"
-        )
     converged = status.condition(CONVERGED)
+    if not status.from_host:
+        return _without_host(status)
     if converged is not None and converged.reason == "xloud.deferred":
         return converged.message or (
             "another operation on the server runs first, or the guest is paused; the adjustment "
             "continues afterwards"
         )
     return ""
+
+
+def _without_host(status: Status) -> str:
+    """Return why the status is from Nova's database; empty if its blockers say that already."""
+    reserved = status.numbers.reserved
+    if (reserved.vcpus, reserved.memory_mb) == (0, 0):
+        return "the server is on no compute host: it is shelved, or is not built"
+    if any(blocker.code == _HOST_UNSUPPORTED for blocker in status.blockers):
+        return ""
+    if status.converged:
+        return _NO_ANSWER
+    return f"{_NO_ANSWER}; the adjustment continues when they are back"
 
 
 def judge(status: Status, adjustment: Adjustment, generation: int) -> bool | NotReached:

@@ -11,7 +11,7 @@ from keystoneauth1.exceptions import ConnectFailure
 
 from nova_xloud.client import errors
 from nova_xloud.client.resources import Adjustment, Status
-from nova_xloud.client.waiting import Progress, Stage, Waiting, judge, stages
+from nova_xloud.client.waiting import Progress, Stage, Waiting, judge, note, stages
 from nova_xloud.testing import ManualClock
 from tests.unit.client.bodies import SERVER, condition, converged, numbers, status
 
@@ -21,12 +21,9 @@ SET = status(numbers(3, 3, 3, 1), None, converged("xloud.converging"))
 SEEN = status(numbers(3, 3, 3, 3), None, converged("xloud.converging"))
 REACHED = status(numbers(3, 3, 3, 3))
 DEFERRED = status(numbers(3, 3, 1, 1), None, converged("xloud.deferred", "it is paused"))
-DOWN = status(
-    numbers(3, 3, None, None),
-    numbers(512, 512, None, None),
-    converged(),
-    source="database",
-)
+UNKNOWN = (numbers(3, 3, None, None), numbers(512, 512, None, None))
+DOWN = status(*UNKNOWN, converged("xloud.converging"), source="database")
+DOWN_AT_REST = status(*UNKNOWN, converged(), source="database")
 STOPPED = status(numbers(3, 3, 0, 0), numbers(512, 512, 0, 0))
 UNCLAIMED = status(numbers(3, 1, 1, 1), None, converged("xloud.admitted"))
 FLOOR = "xloud.guest_refused.memory_floor"
@@ -56,7 +53,7 @@ def test_stages(seen: Status, reached: list[Stage]) -> None:
     assert list(stages(seen)) == reached
 
 
-@pytest.mark.parametrize("seen", [UNCLAIMED, ADMITTED, SET, SEEN, DEFERRED, DOWN])
+@pytest.mark.parametrize("seen", [UNCLAIMED, ADMITTED, SET, SEEN, DEFERRED, DOWN, DOWN_AT_REST])
 def test_it_goes_on(seen: Status) -> None:
     assert judge(seen, GROW, 1) is False
 
@@ -84,6 +81,42 @@ def test_it_will_not_be_reached(seen: Status, kind: type[Exception], words: str)
     assert type(outcome) is kind
     assert words in str(outcome)
     assert outcome.status is seen  # type: ignore[union-attr]
+
+
+NO_HOST = (numbers(3, 0, None, None), numbers(512, 0, None, None))
+UNSUPPORTED = "xloud.host_unsupported"
+NO_ANSWER = "the server's compute host is down, or it or Placement does not answer"
+
+
+@pytest.mark.parametrize(
+    ("seen", "words"),
+    [
+        (DOWN, f"{NO_ANSWER}; the adjustment continues when they are back"),
+        (DOWN_AT_REST, NO_ANSWER),
+        (
+            # Shelved and offloaded.
+            status(*NO_HOST, converged(), source="database"),
+            "the server is on no compute host: it is shelved, or is not built",
+        ),
+        (
+            # Being scheduled, or in ERROR because no host was found.
+            status(*NO_HOST, converged("xloud.no_guest", "its vm_state is x"), source="database"),
+            "the server is on no compute host: it is shelved, or is not built",
+        ),
+        (
+            status(
+                *UNKNOWN,
+                converged(UNSUPPORTED),
+                source="database",
+                blockers=[{"resource": "vcpus", "code": UNSUPPORTED, "message": "why"}],
+            ),
+            "",
+        ),
+        (REACHED, ""),
+    ],
+)
+def test_note_of_a_status_of_the_database_says_why_it_is(seen: Status, words: str) -> None:
+    assert note(seen) == words
 
 
 def test_reasons_are_of_what_is_wrong_each_once() -> None:
