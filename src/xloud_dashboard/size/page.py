@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,8 +20,6 @@ URLS = "horizon:project:elastic_servers"
 # The session keeps for which recommendation somebody has said that it is not to be shown.
 HIDDEN = "xloud_hidden_recommendations"
 _MOST_HIDDEN = 50
-# Nova's status of a server that it can start.
-_STOPPED = "SHUTOFF"
 
 
 @dataclass(frozen=True)
@@ -80,27 +79,26 @@ def live_context(request: Any, shown: Shown) -> dict[str, Any]:
     try:
         status = api.xloud(request).get_status(shown)
         history = api.xloud(request).get_history(shown)
-        is_stopped = status.running is False and _is_stopped(request, shown)
+        cards = list(words.cards(status))
+        server = _server(request, shown, status, cards)
     except api.ERRORS as error:
         problem = api.Problem.of(error)
         return context | {"problem": problem, "mark": words.mark(problem)}
     may_adjust = permissions.may(request, permissions.ADJUST, shown.project_id)
     recommended = _recommended(request, shown, status)
-    cards = [
-        (card, list(actions.offered(request, shown.project_id, status, card.advice)))
-        for card in words.cards(status)
-    ]
+    with_actions, ways_on = _actions(request, shown, status, server, cards)
+    possible = [one.name for found in (ways_on, *with_actions.values()) for one in found]
     return context | {
         "status": status,
-        "mark": words.mark(words.without_ages(status.body), history, recommended, is_stopped),
+        "mark": words.mark(words.without_ages(status.body), history, recommended, possible),
         "bars": bars.bars_of(status),
         "sentence": words.sentence(status),
-        "ways_on": _ways_on(request, shown, status, cards) if is_stopped else [],
+        "ways_on": ways_on,
         "is_adjusted": bool(history) or status.generation > 0,
         "lamps": list(words.lamps(status)),
         "asked_at": _asked_at(status, history),
         "remarks": list(words.remarks(status)),
-        "cards": cards,
+        "cards": with_actions.items(),
         "history": history,
         "autoscale": status.autoscale,
         "recommended": recommended,
@@ -154,19 +152,24 @@ def _recommended(request: Any, shown: Shown, status: Status) -> dict[str, Any] |
     }
 
 
-def _is_stopped(request: Any, shown: Shown) -> bool:
-    return str(api.server(request, shown.id).status) == _STOPPED
+def _server(request: Any, shown: Shown, status: Status, cards: list[words.Card]) -> Any:
+    """Return the server as Nova has it; None if no action may depend on that."""
+    is_needed = status.running is False or any(actions.named(card.advice) for card in cards)
+    return api.server(request, shown.id) if is_needed else None
 
 
-def _ways_on(request: Any, shown: Shown, status: Status, cards: Any) -> list[actions.Action]:
-    """Return what Nova can do to a server that is stopped, if no card has it already.
+def _actions(
+    request: Any, shown: Shown, status: Status, server: Any, cards: list[words.Card]
+) -> tuple[dict[words.Card, list[actions.Action]], list[actions.Action]]:
+    """Return what Nova can do about each card; and to a server that is stopped, beside that.
 
     Some advice begins with a stop, after which its card is gone.
     """
-    start = actions.ACTIONS["start"].command
-    in_cards = [action for _card, found in cards for action in found]
-    found = actions.offered(request, shown.project_id, status, start)
-    return [action for action in found if action not in in_cards]
+    offered = functools.partial(actions.offered, request, shown.project_id, status, server)
+    with_actions = {card: list(offered(card.advice)) for card in cards}
+    in_cards = [action for found in with_actions.values() for action in found]
+    start = actions.ACTIONS["start"].command if status.running is False else ""
+    return with_actions, [action for action in offered(start) if action not in in_cards]
 
 
 def _past(shown: Shown, context: dict[str, Any]) -> past.Past | None:
