@@ -5,14 +5,16 @@ from typing import Any
 from unittest import mock
 
 from django.conf import settings
+from django.urls import reverse
 from requests.exceptions import ConnectTimeout
 
-from tests.dashboard.cloud import SAMPLES, sample
+from tests.dashboard.cloud import SAMPLES, SERVER, sample
 from tests.dashboard.test_size_tab import recommending
-from tests.dashboard.test_size_views import SIZES, ViewTestCase, url
+from tests.dashboard.test_size_views import DETAIL, SIZES, ViewTestCase, url
 from xloud_dashboard.elastic_servers.urls import urlpatterns
 from xloud_dashboard.size import page
 
+INDEX = reverse("horizon:project:elastic_servers:index")
 AJAX = {"HTTP_X_REQUESTED_WITH": "XMLHttpRequest"}
 # What is sent to each address of a server.
 SENT = {
@@ -26,6 +28,22 @@ READ = ("live", "past")
 FAILING = (401, 403, 404, 500, 503, ConnectTimeout())
 # The addresses of nova-api that are asked on behalf of a server.
 ASKED = (("GET", "/servers"), ("GET", "/xloud-status"), ("GET", "/xloud-history"))
+
+
+class AddressTests(ViewTestCase):
+    """A login on an open page leads to the address of the form that was sent, without the form."""
+
+    def test_every_address_can_be_opened(self) -> None:
+        for pattern in urlpatterns:
+            of_server = [SERVER] if "server_id" in str(pattern.pattern) else []
+            address = reverse(f"horizon:project:elastic_servers:{pattern.name}", args=of_server)
+            with self.subTest(pattern.name):
+                answer = self.client.get(address)
+                is_button = pattern.name in ("mode", "hide", "act", "recommended")
+                self.assertEqual(answer.status_code, 302 if is_button else 200)
+                if is_button:
+                    self.assertEqual(answer.url, DETAIL if of_server else INDEX)
+        self.assertEqual([one for one in self.cloud.asked if one[0] != "GET"], [])
 
 
 class FailingCloudTests(ViewTestCase):

@@ -85,6 +85,10 @@ def ask(request: Any, servers: Iterable[Any]) -> HttpResponse | None:
 class RecommendedView(View):
     """Adjusts the servers that were left selected to the sizes that the page has shown."""
 
+    def get(self, request: Any) -> HttpResponse:
+        """Go back to the panel: what is recommended is asked for there."""
+        return redirect(INDEX)
+
     def post(self, request: Any) -> HttpResponse:
         """Adjust the servers, and go back to the panel."""
         lines = [_LINE.fullmatch(one) for one in request.POST.getlist("size")]

@@ -98,6 +98,18 @@ class PolledView(ServerView):
             request.session.modified = False
 
 
+class ButtonView(ServerView):
+    """The base of what has no page of its own.
+
+    A browser asks for such an address where a session has ended on an open page: the login leads to
+    the address of the form that was sent last.
+    """
+
+    def get(self, request: Any, server_id: UUID) -> HttpResponse:
+        """Go back to the server; nothing is done."""
+        return redirect(self.shown(request, server_id).url)
+
+
 class SizeView(ServerView):
     """The form for a size: what it would do, and doing it."""
 
@@ -180,7 +192,7 @@ class PastView(PolledView):
         return JsonResponse({"html": html})
 
 
-class ModeView(ServerView):
+class ModeView(ButtonView):
     """The mode of automatic growth."""
 
     def post(self, request: Any, server_id: UUID) -> HttpResponse:
@@ -201,7 +213,7 @@ class ModeView(ServerView):
         return redirect(shown.url)
 
 
-class HideView(ServerView):
+class HideView(ButtonView):
     """A recommendation that the user does not want to see any more."""
 
     def post(self, request: Any, server_id: UUID) -> HttpResponse:
@@ -211,7 +223,7 @@ class HideView(ServerView):
         return redirect(shown.url)
 
 
-class ActView(ServerView):
+class ActView(ButtonView):
     """What Nova itself can do about a condition."""
 
     def post(self, request: Any, server_id: UUID) -> HttpResponse:
