@@ -12,12 +12,12 @@ from keystoneauth1 import session
 from keystoneauth1.exceptions import ClientException
 from keystoneauth1.token_endpoint import Token
 from openstack.connection import Connection
-from openstack.exceptions import SDKException
+from openstack.exceptions import NotFoundException, SDKException
 from openstack_auth import utils as auth_utils
 from openstack_dashboard.api import base
 
 from nova_xloud import client
-from nova_xloud.client.errors import AdjustmentRefused, ClientError
+from nova_xloud.client.errors import AdjustmentRefused, ClientError, NotFound
 
 # What a request may end with. Never give one of them to horizon.exceptions.handle: it logs a user
 # out for each HttpException of openstacksdk, whatever its status.
@@ -56,6 +56,11 @@ def xloud(request: Any) -> client.Xloud:
     return client.connect(connection(request))
 
 
+def is_missing(error: Exception) -> bool:
+    """Return whether an error says that there is no server which the user may see."""
+    return isinstance(error, NotFoundException | NotFound)
+
+
 def server(request: Any, server_id: str) -> Any:
     """Return a server as openstacksdk has it.
 
@@ -72,16 +77,19 @@ class Problem:
     :ivar message: what happened
     :ivar code: the stable reason code; empty if there is none
     :ivar advice: what to do next; may be empty
+    :ivar is_missing: whether there is no server that the user may see
     """
 
     message: str
     code: str = ""
     advice: str = ""
+    is_missing: bool = False
 
     @staticmethod
     def of(error: Exception) -> Problem:
         """Return ``error``, one of :data:`ERRORS`, as a page shows it."""
+        missing = is_missing(error)
         if isinstance(error, AdjustmentRefused):
-            return Problem(error.message or "", error.code, error.next_step)
+            return Problem(error.message or "", error.code, error.next_step, missing)
         advice = error.next_step if isinstance(error, ClientError) else ""
-        return Problem(str(error), advice=advice)
+        return Problem(str(error), advice=advice, is_missing=missing)

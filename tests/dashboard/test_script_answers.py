@@ -66,10 +66,25 @@ class FailingCloudTests(ViewTestCase):
             self.cloud.answers |= dict.fromkeys(ASKED, failing)
             for name, answer in self.answers().items():
                 with self.subTest(name, failing=failing):
-                    self.assertEqual(answer.status_code, 200)
+                    # Of another form than Nova's is that nova-xloud is not there.
+                    is_missing = failing == 404 and name != "GET live"
+                    self.assertEqual(answer.status_code, 404 if is_missing else 200)
                     words = self.text(answer.json()["html"])
                     number = str(failing) if isinstance(failing, int) else "connect"
                     self.assertTrue(number in words or "nova-xloud" in words, words)
+
+    def test_server_that_the_user_may_not_see_is_a_404_in_words(self) -> None:
+        self.cloud.answers |= dict.fromkeys(ASKED, "status-not-found-resp")
+        for name, answer in self.answers().items():
+            with self.subTest(name):
+                self.assertEqual(answer.status_code, 404)
+                self.assertIn("could not be found", self.text(answer.json()["html"]))
+
+    def test_server_that_the_user_may_not_see_is_a_404_for_a_browser_too(self) -> None:
+        self.cloud.answers |= dict.fromkeys(ASKED, "status-not-found-resp")
+        for name in (*SENT, *READ):
+            with self.subTest(name):
+                self.assertEqual(self.client.get(url(name)).status_code, 404)
 
     def test_no_message_is_left_for_the_next_page(self) -> None:
         self.cloud.answers |= dict.fromkeys(ASKED, 503)

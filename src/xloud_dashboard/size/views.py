@@ -18,7 +18,6 @@ from django.utils.translation import gettext as _
 from django.views.generic import View
 from horizon import exceptions
 from horizon.utils import http as http_utils
-from openstack.exceptions import NotFoundException
 
 from nova_xloud.client.errors import AdjustmentRefused
 from xloud_dashboard import api, permissions
@@ -47,11 +46,11 @@ class ServerView(View):
         try:
             return super().dispatch(request, *args, **kwargs)
         except api.ERRORS as error:
+            problem = api.Problem.of(error)
             if http_utils.is_ajax(request):
-                context = {"problem": api.Problem.of(error)}
-                html = render_to_string(self.problem_template, context, request)
-                return JsonResponse({"admitted": None, "html": html})
-            if isinstance(error, NotFoundException):
+                html = render_to_string(self.problem_template, {"problem": problem}, request)
+                return _told({"admitted": None, "html": html}, problem)
+            if problem.is_missing:
                 raise exceptions.NotFound(str(error)) from error
             messages.error(request, str(error))
             return redirect("horizon:project:instances:index")
@@ -146,12 +145,18 @@ class LiveView(PolledView):
     """The part of the page that the script reads again and again."""
 
     def get(self, request: Any, server_id: UUID) -> HttpResponse:
-        """Answer with the part, or without it if the page has shown the same already."""
+        """Answer with the part, or without it if the page has shown the same already.
+
+        :raises horizon.exceptions.NotFound: there is no server that the user may see
+        """
         # Only what is offered depends on the project; the API decides by the server's own.
         project_id = request.GET.get("project", "")
         back = ADMIN if request.GET.get("back") == ADMIN else PROJECT
         shown = page.Shown(str(server_id), "", project_id, back)
         context = page.live_context(request, shown)
+        problem = context.get("problem")
+        if problem is not None and problem.is_missing and not http_utils.is_ajax(request):
+            raise exceptions.NotFound(problem.message)
         told = {
             "mark": context["mark"],
             "seconds": page.seconds(context["status"]),
@@ -159,7 +164,7 @@ class LiveView(PolledView):
         }
         if request.GET.get("mark") != context["mark"]:
             told["html"] = render_to_string("xloud_dashboard/_live.html", context, request)
-        return JsonResponse(told)
+        return _told(told, problem)
 
 
 class PastView(PolledView):
@@ -240,6 +245,12 @@ class ActView(ButtonView):
             return _page(request, shown, {"refusal": api.Problem.of(error)})
         messages.success(request, f"{action.label}: {shown.name}")
         return redirect(shown.url)
+
+
+def _told(told: dict[str, Any], problem: api.Problem | None) -> JsonResponse:
+    """Answer the script, with status 404 if there is no server that the user may see."""
+    is_missing = problem is not None and problem.is_missing
+    return JsonResponse(told, status=404 if is_missing else 200)
 
 
 def _answer(

@@ -62,10 +62,13 @@ def test_member_does_not_find_the_admins_pages(member: Page) -> None:
 def test_server_of_another_project_is_not_found(member: Page, cloud: Cloud) -> None:
     others = cloud.create(f"{NAME}-others", contents.WEB.name)
     try:
+        live = f"/project/elastic_servers/{others}/live/"
         page = member.request.get(ADJUST.format(others))
         assert page.status == 404
-        read = member.request.get(f"/project/elastic_servers/{others}/live/")
-        assert "could not be found" in read.text()
+        assert member.request.get(live).status == 404
+        read = member.request.get(live, headers={"X-Requested-With": "XMLHttpRequest"})
+        assert read.status == 404
+        assert "could not be found" in read.json()["html"]
         assert "xloud-numbers" not in page.text() + read.text()
         member.goto(f"/project/instances/{others}/")
         expect(member).to_have_url(re.compile("/project/instances/$"))

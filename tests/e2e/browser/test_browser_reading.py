@@ -128,6 +128,16 @@ def test_figures_that_cannot_be_read_are_said_to_be_old(
     expect(stale).to_be_hidden()
 
 
+def test_server_that_is_gone_is_said_in_words(admin: Page, web: str) -> None:
+    admin.clock.install()
+    tab = SizeTab.opened(admin, web)
+    told = {"mark": "1", "seconds": 15, "reading": "", "html": "<p>There is no such server.</p>"}
+    admin.route("**/live/**", lambda route: route.fulfill(status=404, json=told))
+    admin.clock.run_for(20_000)
+    expect(tab.live).to_have_text("There is no such server.")
+    expect(tab.section.get_by_text("The figures above are not up to date")).to_be_hidden()
+
+
 def test_mode_of_automatic_growth_is_set_on_the_page(admin: Page, web: str, cloud: Cloud) -> None:
     tab = SizeTab.opened(admin, web)
     mode = tab.section.get_by_role("form", name="Automatic growth")
