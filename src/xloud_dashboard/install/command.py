@@ -43,7 +43,7 @@ examples:
   {PROGRAM} check
 
 exit codes: 0 done, or nothing to do; 1 it failed, or check found something;
-2 the arguments are wrong
+2 the arguments are wrong; 130 it was interrupted
 """
 
 
@@ -64,6 +64,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except InstallError as error:
         _say(f"failed: {error}", sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        return 130
     return 0
 
 
@@ -95,7 +97,8 @@ def _install(horizon: Horizon, with_static: bool) -> Iterator[str]:
     """Install the plugin, and yield a line for each thing that was done.
 
     Links without the bundles that belong to them would end every page of Horizon in an error once
-    it is restarted. So a failure puts the links back as they were.
+    it is restarted. So whatever ends this before its end, an interruption too, puts the links back
+    as they were.
     """
     links.require_places(horizon)
     # A link that is right already leads Horizon to this version, whose bundles are not made yet.
@@ -104,10 +107,14 @@ def _install(horizon: Horizon, with_static: bool) -> Iterator[str]:
     try:
         yield from _link(horizon, changes)
         yield from _take_in(horizon, with_static)
-    except InstallError as error:
+    except BaseException as error:
         for change in reversed(changes):
             change.undo()
-        raise InstallError(f"{error}; {_AGAIN if is_active else _UNDONE}") from error
+        told = _AGAIN if is_active else _UNDONE
+        if isinstance(error, InstallError):
+            raise InstallError(f"{error}; {told}") from error
+        _say(f"ended before everything was done; {told}", sys.stderr)
+        raise
     yield "installed: restart Horizon's web server now"
 
 

@@ -48,7 +48,7 @@ class Horizon:
         """Run Python with Horizon's settings and return what it wrote to stdout.
 
         :param arguments: of the interpreter, such as ``-m django collectstatic``
-        :raises InstallError: the program failed, or did not end in time
+        :raises InstallError: the program cannot be started, failed, or did not end in time
         """
         paths = [str(self.folder.parent), os.environ.get("PYTHONPATH", "")]
         environment = os.environ | {
@@ -64,6 +64,11 @@ class Horizon:
                 check=False,
                 timeout=_TIMEOUT,
             )
+        except OSError as error:
+            raise InstallError(
+                f"{self.python} cannot be started: {error.strerror}; run this command with the "
+                "Python that runs Horizon"
+            ) from error
         except subprocess.TimeoutExpired as error:
             raise InstallError(
                 f"python {' '.join(arguments)} was ended after {_TIMEOUT} seconds: find out what "
@@ -82,9 +87,17 @@ class Horizon:
 
         :raises InstallError: the settings cannot be read
         """
-        # Libraries may print too; the answer is the last line.
-        told = json.loads(self.run("-m", "xloud_dashboard.install.probe").splitlines()[-1])
-        return Probe(**told)
+        wrote = self.run("-m", "xloud_dashboard.install.probe")
+        # Libraries may print too, before and after it.
+        lines = [line for line in wrote.splitlines() if line.startswith("{")]
+        try:
+            return Probe(**json.loads(lines[-1]))
+        except (ValueError, LookupError, TypeError) as error:
+            said = "\n  ".join(wrote.strip().splitlines()[-_LINES:])
+            raise InstallError(
+                "Horizon's settings have not been told by xloud_dashboard.install.probe: check "
+                f"that the Python of Horizon imports this xloud_dashboard; it wrote:\n  {said}"
+            ) from error
 
 
 @dataclass(frozen=True)

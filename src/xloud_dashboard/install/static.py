@@ -13,7 +13,7 @@ import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from xloud_dashboard.install.horizon import Horizon, Probe
+from xloud_dashboard.install.horizon import Horizon, InstallError, Probe
 from xloud_dashboard.install.links import PACKAGE, unlink, wanted
 
 FILES = PACKAGE / "static"
@@ -27,7 +27,7 @@ COMPRESS = ("-m", "django", "compress", "--force")
 def build(horizon: Horizon, probe: Probe) -> Iterator[str]:
     """Run the static steps that ``horizon`` needs, and yield what each has done.
 
-    :raises InstallError: a step failed, or a file cannot be removed
+    :raises InstallError: a step failed, or a file cannot be read or removed
     """
     # collectstatic leaves a copy that is newer than its file, as after a downgrade.
     for path, copy in _copies(probe):
@@ -43,7 +43,10 @@ def build(horizon: Horizon, probe: Probe) -> Iterator[str]:
 
 
 def stale(horizon: Horizon, probe: Probe) -> Iterator[str]:
-    """Yield what browsers would get too old or not at all, in sentences."""
+    """Yield what browsers would get too old or not at all, in sentences.
+
+    :raises InstallError: a file cannot be read
+    """
     copies = _copies(probe)
     for path, copy in copies:
         if not copy.is_file():
@@ -61,7 +64,17 @@ def _copies(probe: Probe) -> list[tuple[Path, Path]]:
 
 
 def _is_same(path: Path, copy: Path) -> bool:
-    return copy.read_bytes() == path.read_bytes()
+    return _read(copy) == _read(path)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise InstallError(
+            f"{path} cannot be read: {error.strerror}; run this command as the user who owns "
+            "Horizon's files, often root"
+        ) from error
 
 
 def _stale_manifest(horizon: Horizon, manifest: Path, copies: Iterable[Path]) -> Iterator[str]:
@@ -80,7 +93,7 @@ def _stale_manifest(horizon: Horizon, manifest: Path, copies: Iterable[Path]) ->
 def _scripts(manifest: Path) -> Iterator[Path]:
     """Yield the scripts that a manifest names: its values are HTML with their URLs."""
     try:
-        values = json.loads(manifest.read_text()).values()
+        values = json.loads(_read(manifest)).values()
     except (ValueError, AttributeError):
         return
     html = "\n".join(map(str, values))
@@ -88,4 +101,4 @@ def _scripts(manifest: Path) -> Iterator[Path]:
 
 
 def _has_mark(path: Path) -> bool:
-    return MARK in path.read_text(errors="replace")
+    return MARK.encode() in _read(path)
