@@ -64,9 +64,9 @@ def limits(**changed: Any) -> dict[str, Any]:
 class FakeCloud:
     """What nova-api answers, and what it was asked.
 
-    :ivar answers: for a method and the end of a path: a sample's name, a body, or an HTTP status
-        without a message, or an error of the network; or a list of these, one for each request;
-        changed by tests
+    :ivar answers: for a method and the end of a path, of which the longest counts: a sample's name,
+        a body, or an HTTP status without a message, or an error of the network; or a list of these,
+        one for each request; changed by tests
     :ivar asked: the requests, as method, path, query and body
     :ivar timeouts: the different timeouts of the requests, in seconds
     :ivar verified: by path, how the certificate of the last request was to be checked
@@ -118,10 +118,12 @@ class FakeCloud:
     def _answer_to(self, method: str, path: str, body: Any) -> Any:
         if method == "POST" and body and body.get("dry_run"):
             return self.answers["POST", "dry-run"]
-        for (wanted, end), found in self.answers.items():
-            if method == wanted and re.search(rf"{end}(/[0-9a-f-]{{36}})?$", path):
-                return found
-        return None
+        found = [
+            (end, answer)
+            for (wanted, end), answer in self.answers.items()
+            if method == wanted and re.search(rf"{end}(/[0-9a-f-]{{36}})?$", path)
+        ]
+        return max(found, key=lambda one: len(one[0]), default=("", None))[1]
 
     @staticmethod
     def _http_status(method: str, told: Any, body: Any) -> int:
@@ -139,6 +141,11 @@ class FakeCloud:
     def posted(self, end: str) -> list[Any]:
         """The bodies that were sent to paths that end so."""
         return [body for method, path, _, body in self.asked if method == "POST" and end in path]
+
+    def sizes_asked(self) -> dict[str, Any]:
+        """By server what was asked for; of several servers the order is not known."""
+        adjusted = (one for one in self.asked if "/os-xloud-adjust/" in one[1])
+        return {path.rsplit("/", 1)[1]: body for _, path, _, body in adjusted}
 
     def reads(self, end: str) -> int:
         """How often paths that end so were read."""

@@ -94,8 +94,8 @@ class ElasticServersTests(TestCase):
     def test_selected_servers_are_adjusted_to_their_minimums(self) -> None:
         said = self.text(self.act("to_minimum", SERVER, OTHER_SERVER))
         both = {"current_vcpus": 1, "current_memory_mb": 512}
-        asked = [both, {"current_memory_mb": 512}]
-        self.assertEqual(self.cloud.posted("/os-xloud-adjust/"), asked)
+        asked = {SERVER: both, OTHER_SERVER: {"current_memory_mb": 512}}
+        self.assertEqual(self.cloud.sizes_asked(), asked)
         self.assertIn("Admitted: web1 (1 vCPU, 512 MiB); db1 (512 MiB)", said)
 
     def test_server_whose_flavor_names_no_minimum_is_left_as_it_is(self) -> None:

@@ -63,7 +63,7 @@ class RecommendedTests(TestCase):
         self.assertEqual(self.cloud.posted("/os-xloud-adjust/"), [])
 
     def test_server_without_a_recommendation_is_left_out_and_named(self) -> None:
-        self.cloud.answers["GET", "/xloud-status"] = [recommending(), "status-resp"]
+        self.cloud.answers["GET", f"/{OTHER_SERVER}/xloud-status"] = "status-resp"
         answer = self.asked(SERVER, OTHER_SERVER)
         self.assertContains(answer, LINE)
         self.assertNotContains(answer, f"{OTHER_SERVER} ")
@@ -76,14 +76,17 @@ class RecommendedTests(TestCase):
         self.assertIn("No other size is recommended: web1", self.text(answer))
 
     def test_host_that_does_not_answer_is_said_and_does_not_stop_the_others(self) -> None:
-        self.cloud.answers["GET", "/xloud-status"] = [503, recommending()]
+        self.cloud.answers["GET", f"/{SERVER}/xloud-status"] = 503
         answer = self.asked(SERVER, OTHER_SERVER)
         self.assertIn("web1: ", self.text(answer))
         self.assertContains(answer, f"{OTHER_SERVER} 4 1024")
 
     def test_refused_server_is_named_and_does_not_stop_the_others(self) -> None:
-        self.cloud.answers["POST", "/os-xloud-adjust"] = ["refused-locked-resp", "adjust-resp"]
-        said = self.text(self.applied(LINE, LINE))
+        self.cloud.answers["POST", f"/os-xloud-adjust/{OTHER_SERVER}"] = "refused-locked-resp"
+        other = self.cloud.server | {"id": OTHER_SERVER, "name": "db1"}
+        self.cloud.answers["GET", f"/servers/{OTHER_SERVER}"] = {"server": other}
+        said = self.text(self.applied(f"{OTHER_SERVER} 4 1024", LINE))
+        self.assertIn("db1: ", said)
         self.assertIn("locked", said)
         self.assertIn("Admitted: web1 (4 vCPUs, 1024 MiB)", said)
 

@@ -4,6 +4,7 @@
 panel        the panel
 tables       the table
 several      adjusts several servers
+together     asks the cloud about several servers at the same time
 recommended  the page that asks before servers are adjusted as recommended
 urls         the addresses
 views        the page

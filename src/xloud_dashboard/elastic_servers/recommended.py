@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,7 @@ from django.views.generic import View
 
 from nova_xloud.client import Size, Status
 from xloud_dashboard import api
-from xloud_dashboard.elastic_servers import several
+from xloud_dashboard.elastic_servers import several, together
 
 INDEX = "horizon:project:elastic_servers:index"
 # What the page sends back for a server: its ID, and vCPUs and MiB of the size that the page has
@@ -64,12 +64,12 @@ def ask(request: Any, servers: Iterable[Any]) -> HttpResponse | None:
     :param servers: each has ``id`` and ``name``
     """
     found, without = [], []
-    for server in servers:
-        try:
-            told = Recommended.of(server, api.xloud(request).get_status(server))
-        except api.ERRORS as error:
-            messages.error(request, f"{server.name}: {error}")
-            continue
+    get_status = api.xloud(request).get_status
+    until = together.deadline()
+    for server, status in together.each(
+        request, list(servers), get_status, lambda one: str(one.name), until
+    ):
+        told = Recommended.of(server, status)
         if told is None:
             without.append(server.name)
         else:
@@ -96,19 +96,22 @@ class RecommendedView(View):
             return HttpResponseBadRequest(_("There is no such size."))
         if not lines:
             messages.info(request, _("No server was selected."))
-        several.adjust(request, _servers(request, [line.groups() for line in lines if line]))
+        until = together.deadline()
+        wanted = _servers(request, [line.groups() for line in lines if line], until)
+        several.adjust(request, wanted, until)
         return redirect(INDEX)
 
 
 def _servers(
-    request: Any, wanted: Iterable[tuple[Any, ...]]
-) -> Iterator[tuple[Any, several.Change]]:
-    """Yield the servers that the user may adjust, with the changes; others get a message."""
-    for server_id, *sizes in wanted:
-        try:
-            server = api.server(request, server_id)
-        except api.ERRORS as error:
-            messages.error(request, f"{server_id}: {error}")
-            continue
-        if several.may_adjust(request, server):
-            yield server, several.Change(*(None if one == "-" else int(one) for one in sizes))
+    request: Any, wanted: Sequence[tuple[Any, ...]], until: float
+) -> list[tuple[Any, several.Change]]:
+    """Return the servers that the user may adjust, with the changes; others get a message."""
+    get_server = api.connection(request).compute.get_server
+    found = together.each(
+        request, wanted, lambda line: get_server(line[0]), lambda line: str(line[0]), until
+    )
+    return [
+        (server, several.Change(*(None if one == "-" else int(one) for one in sizes)))
+        for (_id, *sizes), server in found
+        if several.may_adjust(request, server)
+    ]

@@ -3,15 +3,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from django.contrib import messages
 from django.utils.translation import gettext as _
 
-from nova_xloud.client import Size
+from nova_xloud.client import Adjustment, Size
 from xloud_dashboard import api, permissions
+from xloud_dashboard.elastic_servers import together
 
 
 @dataclass(frozen=True)
@@ -48,21 +49,21 @@ def may_adjust(request: Any, server: Any) -> bool:
     return False
 
 
-def adjust(request: Any, wanted: Iterable[tuple[Any, Change]]) -> None:
+def adjust(request: Any, wanted: Sequence[tuple[Any, Change]], until: float) -> None:
     """Adjust the servers, and leave messages for the next page.
 
     A server that the API refuses to adjust does not stop the others: it is named with the reason.
 
     :param wanted: servers, which have ``id`` and ``name``, each with what is asked for
+    :param until: when to stop waiting for answers, in monotonic seconds
     """
-    admitted = []
-    for server, change in wanted:
-        try:
-            asked = api.xloud(request).adjust(
-                server, vcpus=change.vcpus, memory_mb=change.memory_mb
-            )
-            admitted.append(f"{server.name} ({asked})")
-        except api.ERRORS as error:
-            messages.error(request, f"{server.name}: {error}")
-    if admitted:
-        messages.success(request, _("Admitted: %s") % "; ".join(admitted))
+    xloud = api.xloud(request)
+
+    def asked(one: tuple[Any, Change]) -> Adjustment:
+        server, change = one
+        return xloud.adjust(server, vcpus=change.vcpus, memory_mb=change.memory_mb)
+
+    answers = together.each(request, wanted, asked, lambda one: str(one[0].name), until)
+    if answers:
+        admitted = "; ".join(f"{server.name} ({told})" for (server, _change), told in answers)
+        messages.success(request, _("Admitted: %s") % admitted)

@@ -17,7 +17,7 @@ from horizon import tables
 
 from nova_xloud.client import RecordedServer, Size
 from xloud_dashboard import permissions
-from xloud_dashboard.elastic_servers import recommended, several
+from xloud_dashboard.elastic_servers import recommended, several, together
 from xloud_dashboard.size.bars import Cell
 
 
@@ -75,7 +75,7 @@ class ToMinimum(ToSize):
                 without.append(server.name)
             else:
                 wanted.append((server, several.Change.between(server.desired, size)))
-        several.adjust(request, wanted)
+        several.adjust(request, wanted, together.deadline())
         if without:
             told = _("No more than the minimums that their flavors name: %s")
             messages.info(request, told % ", ".join(without))
