@@ -159,6 +159,16 @@ class SizeTabTests(TestCase):
             self.cloud.server["status"] = status
             self.assertNotIn(start, self.rendered(), f"Nova does not start a server in {status}")
 
+    def test_server_that_is_off_starts_with_what_persists(self) -> None:
+        """A temporary size is desired until the next pass sees that the guest is off."""
+        told = sample("status-resp")
+        told["xloud_status"] |= {"current_vcpus": 2, "current_memory_mb": 512}
+        for resource in ("vcpus", "memory_mb"):
+            told["xloud_status"][resource] |= {"actuated": 0, "observed": 0}
+        self.cloud.answers["GET", "/xloud-status"] = told
+        said = self.text(self.rendered())
+        self.assertIn("it will start with 2 vCPUs, 512 MiB, and 3 vCPUs, 768 MiB are", said)
+
     def test_history_has_both_sizes_who_and_how_it_ended(self) -> None:
         said = self.text(self.rendered())
         self.assertIn(

@@ -28,7 +28,12 @@ _RESOURCES = {"vcpus": "vCPUs", "memory_mb": "memory"}
 def sentence(status: Status) -> str:
     """Return one sentence that says what the server has and is to have."""
     numbers = status.numbers
-    told = {"desired": numbers.desired, "claimed": numbers.reserved, "most": status.maximum}
+    told = {
+        "desired": numbers.desired,
+        "claimed": numbers.reserved,
+        "most": status.maximum,
+        "next": status.current,
+    }
     if numbers.actuated is None:
         return (
             _(
@@ -40,7 +45,7 @@ def sentence(status: Status) -> str:
     if not status.running:
         return (
             _(
-                "The server does not run: it will start with %(desired)s, and %(claimed)s are "
+                "The server does not run: it will start with %(next)s, and %(claimed)s are "
                 "claimed for it."
             )
             % told
