@@ -1,5 +1,6 @@
 """The panel Elastic hosts: sums of what Nova lists, for those who may see all projects."""
 
+import re
 from typing import Any
 
 import horizon
@@ -39,6 +40,14 @@ class ElasticHostsTests(TestCase):
             said,
         )
         self.assertIn("claimed 1536 MiB promised 2048 MiB the host has 1536 MiB", said)
+
+    def test_meaning_of_each_number_can_be_read_without_a_mouse(self) -> None:
+        page = self.client.get(self.URL).content.decode()
+        folded = page.split('<details class="xloud-meanings">')[1].split("</details>")[0]
+        numbers = re.findall(r'<dl class="xloud-numbers">.*?</dl>', page, re.DOTALL)
+        for term in re.findall(r"<dt>(.*?)</dt>", "".join(numbers)):
+            self.assertIn(f"<dt>{self.text(term)}</dt>", folded)
+        self.assertNotIn("title=", "".join(numbers))
 
     def test_host_shows_what_nova_counts_as_used_and_what_is_free(self) -> None:
         said = self.text(self.client.get(self.URL))

@@ -11,6 +11,8 @@ from requests.exceptions import ConnectTimeout
 from tests.dashboard.cloud import OTHER_SERVER, SERVER, TestCase, limits, two_servers
 from xloud_dashboard.install.links import PACKAGE
 
+SEVERAL = reverse("horizon:project:elastic_servers:several")
+
 
 class ElasticServersTests(TestCase):
     URL = reverse("horizon:project:elastic_servers:index")
@@ -19,10 +21,20 @@ class ElasticServersTests(TestCase):
         super().setUp()
         servers = two_servers(project_id=self.tenant.id)
         self.cloud.answers["GET", "/os-xloud-servers"] = {"xloud_servers": servers}
+        for server_id, name in ((SERVER, "web1"), (OTHER_SERVER, "db1")):
+            server = self.cloud.server | {"id": server_id, "name": name}
+            self.cloud.answers["GET", f"/servers/{server_id}"] = {"server": server}
 
     def act(self, action: str, *ids: str) -> Any:
         form = {"action": f"elastic_servers__{action}", "object_ids": ids}
         return self.client.post(self.URL, form, follow=True)
+
+    def shrink(self, *ids: str) -> Any:
+        """The answer to *Shrink to the minimum*, and to the page that asks."""
+        page = self.act("to_minimum", *ids)
+        lines = re.findall(r'name="size" value="([^"]+)" checked', page.content.decode())
+        self.assertEqual(self.cloud.sizes_asked(), {})
+        return page, self.client.post(SEVERAL, {"size": lines}, follow=True)
 
     def test_page_is_two_requests_however_many_servers_there_are(self) -> None:
         self.client.get(self.URL)
@@ -33,8 +45,8 @@ class ElasticServersTests(TestCase):
     def test_rows_have_sizes_reasons_and_the_way_to_the_tab(self) -> None:
         answer = self.client.get(self.URL)
         said = self.text(answer)
-        self.assertIn("3 of 4 vCPUs", said)
-        self.assertIn("1 of 4 vCPUs, 4 claimed", said)
+        self.assertIn("3 of 4 vCPUs, minimum 1", said)
+        self.assertIn("1 of 4 vCPUs, 4 claimed, minimum 1", said)
         self.assertIn("xloud.guest_refused.vcpus_not_removed", said)
         self.assertContains(
             answer, f"/project/instances/{SERVER}/?tab=instance_details__xloud_size"
@@ -91,8 +103,11 @@ class ElasticServersTests(TestCase):
         self.assertContains(answer, f"marker={SERVER}")
         self.assertEqual(self.cloud.asked[0][2]["limit"], ["2"])
 
-    def test_selected_servers_are_adjusted_to_their_minimums(self) -> None:
-        said = self.text(self.act("to_minimum", SERVER, OTHER_SERVER))
+    def test_selected_servers_are_adjusted_to_their_minimums_after_a_question(self) -> None:
+        page, done = self.shrink(SERVER, OTHER_SERVER)
+        asked = "Server Desired Minimum web1 3 vCPUs, 768 MiB 1 vCPU, 512 MiB db1 1 vCPU, 768 MiB"
+        self.assertIn(asked, self.text(page))
+        said = self.text(done)
         both = {"current_vcpus": 1, "current_memory_mb": 512}
         asked = {SERVER: both, OTHER_SERVER: {"current_memory_mb": 512}}
         self.assertEqual(self.cloud.sizes_asked(), asked)
@@ -106,31 +121,35 @@ class ElasticServersTests(TestCase):
             one["memory_mb"] = {"desired": 1024, "reserved": 1024}
         stock["boot_vcpus"] = 4
         self.cloud.answers["GET", "/os-xloud-servers"] = {"xloud_servers": [stock, cpus_only]}
-        said = self.text(self.act("to_minimum", SERVER, OTHER_SERVER))
-        self.assertEqual(self.cloud.posted("/os-xloud-adjust/"), [{"current_vcpus": 1}])
-        self.assertIn("No more than the minimums that their flavors name: web1", said)
-        self.assertIn("flavors name 3 vCPUs, 0 MiB", said)
+        page, _done = self.shrink(SERVER, OTHER_SERVER)
+        self.assertEqual(self.cloud.sizes_asked(), {OTHER_SERVER: {"current_vcpus": 1}})
+        told = "No more than the minimums that their flavors name: web1"
+        self.assertIn(told, self.text(page))
+        again = self.act("to_minimum", SERVER)
+        self.assertRedirects(again, self.URL)
+        self.assertIn(told, self.text(again))
+        self.assertIn("flavors name 3 vCPUs, 0 MiB", self.text(again))
 
     def test_server_below_that_minimum_is_not_made_larger(self) -> None:
         small, _ = two_servers()
         small |= {"project_id": self.tenant.id, "boot_memory_mb": 1024}
         self.cloud.answers["GET", "/os-xloud-servers"] = {"xloud_servers": [small]}
-        self.act("to_minimum", SERVER)
+        self.shrink(SERVER)
         self.assertEqual(self.cloud.posted("/os-xloud-adjust/"), [{"current_vcpus": 1}])
 
     def test_refused_server_is_named_with_the_reason(self) -> None:
         self.cloud.answers["POST", "/os-xloud-adjust"] = "refused-locked-resp"
-        said = self.text(self.act("to_minimum", SERVER))
+        said = self.text(self.shrink(SERVER)[1])
         self.assertIn("web1: ", said)
         self.assertIn("locked", said)
         self.assertNotIn("Admitted", said)
 
     def test_server_that_is_gone_is_named_and_does_not_stop_the_others(self) -> None:
         gone = SERVER.replace("4c9b", "dead")
-        said = self.text(self.act("to_minimum", SERVER, gone, OTHER_SERVER))
-        self.assertEqual(len(self.cloud.posted("/os-xloud-adjust/")), 2)
-        self.assertIn(f"Not adjusted, because it is not in the list: {gone}", said)
-        self.assertIn("Admitted: web1 (1 vCPU, 512 MiB); db1 (512 MiB)", said)
+        page, done = self.shrink(SERVER, gone, OTHER_SERVER)
+        self.assertEqual(set(self.cloud.sizes_asked()), {SERVER, OTHER_SERVER})
+        self.assertIn(f"Not adjusted, because it is not in the list: {gone}", self.text(page))
+        self.assertIn("Admitted: web1", self.text(done))
 
     def test_member_sees_the_table_without_actions(self) -> None:
         self.log_in("member", "reader")
@@ -141,6 +160,7 @@ class ElasticServersTests(TestCase):
     def test_member_cannot_act_by_a_form_of_their_own(self) -> None:
         self.log_in("member", "reader")
         self.act("to_minimum", SERVER)
+        self.client.post(SEVERAL, {"size": f"{SERVER} 1 512"})
         self.assertEqual(self.cloud.posted("/os-xloud-adjust/"), [])
 
     def test_cloud_without_nova_xloud_is_said_with_the_way_out(self) -> None:

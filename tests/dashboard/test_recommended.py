@@ -9,7 +9,7 @@ from tests.dashboard.cloud import OTHER_SERVER, SERVER, TestCase, two_servers
 from tests.dashboard.test_size_tab import recommending
 
 TABLE = reverse("horizon:project:elastic_servers:index")
-APPLY = reverse("horizon:project:elastic_servers:recommended")
+APPLY = reverse("horizon:project:elastic_servers:several")
 LINE = f"{SERVER} 4 1024"
 
 

@@ -39,7 +39,7 @@ class AddressTests(ViewTestCase):
             address = reverse(f"horizon:project:elastic_servers:{pattern.name}", args=of_server)
             with self.subTest(pattern.name):
                 answer = self.client.get(address)
-                is_button = pattern.name in ("mode", "hide", "act", "recommended")
+                is_button = pattern.name in ("mode", "hide", "act", "several")
                 self.assertEqual(answer.status_code, 302 if is_button else 200)
                 if is_button:
                     self.assertEqual(answer.url, DETAIL if of_server else INDEX)

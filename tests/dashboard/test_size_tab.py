@@ -51,6 +51,19 @@ class SizeTabTests(TestCase):
             page,
         )
 
+    def test_meaning_of_each_number_can_be_read_without_a_mouse(self) -> None:
+        page = self.rendered()
+        folded = page.split('<details class="xloud-meanings">')[1].split("</details>")[0]
+        said = self.text(folded)
+        self.assertIn("What the numbers mean minimum The smallest size", said)
+        self.assertIn("claimed What Placement has allocated to the server.", said)
+        numbers = re.findall(r'<dl class="xloud-numbers">.*?</dl>', page, re.DOTALL)[0]
+        terms = re.findall(r"<dt>(.*?)</dt>", numbers)
+        self.assertEqual(len(terms), 6)
+        for term in terms:
+            self.assertIn(f"<dt>{self.text(term)}</dt>", folded)
+        self.assertNotIn("title=", numbers)
+
     def test_form_takes_what_is_desired_already_although_the_bounds_changed(self) -> None:
         """The API admits it: a form that has both sizes could else change neither."""
         for changed, least, most in (

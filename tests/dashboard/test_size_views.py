@@ -194,6 +194,8 @@ class LiveViewTests(ViewTestCase):
     def test_script_gets_the_figures_and_when_to_ask_again(self) -> None:
         told = self.live()
         self.assertIn("xloud-sentence", told["html"])
+        # Folded out, it would hold these figures back.
+        self.assertNotIn("xloud-meanings", told["html"])
         self.assertEqual(told["seconds"], 15)
 
     def test_what_has_not_changed_is_not_sent_again(self) -> None:

@@ -7,11 +7,22 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from django.utils.translation import gettext_lazy as _
+
 from nova_xloud.client import RecordedServer, Size
 from xloud_dashboard.hypervisors import Hypervisor
 from xloud_dashboard.size import words
 from xloud_dashboard.size.totals import Totals
 
+# What stands below the bars of a host, and what it is, in sentences.
+MEANINGS = (
+    (_("claimed"), _("What Placement has allocated to the servers, as was recorded last.")),
+    (_("promised"), _("What the servers could have: the sizes of their flavors.")),
+    (_("the host has"), _("What Nova says of the hypervisor; Placement may overcommit that.")),
+    (_("of it used"), _("What Nova counts: all servers of the host, and the host reserve.")),
+    (_("free, without overcommit"), _("What the host has, without what is used.")),
+    (_("promised beyond its end"), _("How much more is promised than the host has.")),
+)
 # So many servers are named of those that would free most memory.
 _MOST_NAMED = 5
 

@@ -10,7 +10,7 @@ from django.views.generic import TemplateView
 from horizon import exceptions
 
 from xloud_dashboard import api, hypervisors, permissions
-from xloud_dashboard.elastic_hosts.capacity import hosts_of
+from xloud_dashboard.elastic_hosts.capacity import MEANINGS, hosts_of
 
 
 class IndexView(TemplateView):
@@ -34,5 +34,6 @@ class IndexView(TemplateView):
             return context | {"problem": api.Problem.of(error)}
         return context | {
             "hosts": hosts_of(servers, sizes or {}),
+            "meanings": MEANINGS,
             "is_without_sizes": sizes is None,
         }

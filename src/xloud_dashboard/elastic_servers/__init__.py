@@ -5,7 +5,7 @@ panel        the panel
 tables       the table
 several      adjusts several servers
 together     asks the cloud about several servers at the same time
-recommended  the page that asks before servers are adjusted as recommended
+asking       the page that asks before several servers are adjusted
 urls         the addresses
 views        the page
 """

@@ -15,19 +15,28 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext_lazy
 from horizon import tables
 
-from nova_xloud.client import RecordedServer, Size
+from nova_xloud.client import RecordedServer
 from xloud_dashboard import permissions
-from xloud_dashboard.elastic_servers import recommended, several, together
+from xloud_dashboard.elastic_servers import asking, several
 from xloud_dashboard.size.bars import Cell
 
 
 class ToSize(tables.BatchAction):
-    """The base of the actions that adjust the selected servers, each to a size of its own."""
+    """The base of the actions that ask whether to adjust the selected servers, and to what size."""
 
     def allowed(self, request: Any, datum: RecordedServer | None = None) -> bool:
         """Return whether the user may adjust servers of the project."""
         project_id = datum.project_id if datum is not None else None
         return permissions.may(request, permissions.ADJUST, project_id)
+
+    def handle(self, table: Any, request: Any, obj_ids: Sequence[str]) -> Any:
+        """Answer with the page that asks, or with the table if there is nothing to adjust."""
+        found = self.selected(table, request, obj_ids)
+        return self.answer(request, found) or redirect(request.get_full_path())
+
+    def answer(self, request: Any, servers: Iterator[RecordedServer]) -> Any:
+        """Return the page that asks; None if there is nothing to adjust."""
+        raise NotImplementedError
 
     def selected(
         self, table: Any, request: Any, obj_ids: Sequence[str]
@@ -45,16 +54,9 @@ class ToSize(tables.BatchAction):
 
 
 class ToMinimum(ToSize):
-    """Adjusts servers to the minimums that their flavors name.
-
-    A resource of which the flavor names no minimum keeps its size: the smallest size that the API
-    admits is nothing that anybody chose for such a server.
-    """
+    """Shows the minimums that the flavors of servers name, and asks whether to adjust."""
 
     name = "to_minimum"
-    # Horizon asks before it does such an action, with the names of the servers and the text.
-    action_type = "danger"
-    help_text = _("Each server is adjusted while it runs. Those that are refused do not change.")
 
     @staticmethod
     def action_present(count: int) -> Any:
@@ -66,20 +68,9 @@ class ToMinimum(ToSize):
         """Return the label of what was done."""
         return ngettext_lazy("Shrunk to the minimum", "Shrunk to the minimum", count)
 
-    def handle(self, table: Any, request: Any, obj_ids: Sequence[str]) -> Any:
-        """Adjust the servers, say what became of each, and show the table again."""
-        wanted, without = [], []
-        for server in self.selected(table, request, obj_ids):
-            size = _least(server)
-            if size == server.desired:
-                without.append(server.name)
-            else:
-                wanted.append((server, several.Change.between(server.desired, size)))
-        several.adjust(request, wanted, together.deadline())
-        if without:
-            told = _("No more than the minimums that their flavors name: %s")
-            messages.info(request, told % ", ".join(without))
-        return redirect(request.get_full_path())
+    def answer(self, request: Any, servers: Iterator[RecordedServer]) -> Any:
+        """Return the page that asks; None if there is nothing to adjust."""
+        return asking.smallest(request, servers)
 
 
 class ToRecommendation(ToSize):
@@ -97,16 +88,9 @@ class ToRecommendation(ToSize):
         """Return the label of what was done."""
         return ngettext_lazy("Adjusted as recommended", "Adjusted as recommended", count)
 
-    def handle(self, table: Any, request: Any, obj_ids: Sequence[str]) -> Any:
-        """Answer with the page that asks, or with the table if there is nothing to adjust."""
-        found = self.selected(table, request, obj_ids)
-        return recommended.ask(request, found) or redirect(request.get_full_path())
-
-
-def _least(server: RecordedServer) -> Size:
-    """Return the minimum of the flavor, or what is desired of a resource if that is no more."""
-    desired, boot = server.desired, server.boot
-    return Size(min(desired.vcpus, boot.vcpus), min(desired.memory_mb, boot.memory_mb))
+    def answer(self, request: Any, servers: Iterator[RecordedServer]) -> Any:
+        """Return the page that asks; None if there is nothing to adjust."""
+        return asking.recommended(request, servers)
 
 
 def _link(server: RecordedServer) -> str:

@@ -3,13 +3,13 @@
 
 from django.urls import path
 
-from xloud_dashboard.elastic_servers.recommended import RecommendedView
+from xloud_dashboard.elastic_servers.asking import SeveralView
 from xloud_dashboard.elastic_servers.views import IndexView
 from xloud_dashboard.size import views
 
 urlpatterns = [
     path("", IndexView.as_view(), name="index"),
-    path("recommended/", RecommendedView.as_view(), name="recommended"),
+    path("several/", SeveralView.as_view(), name="several"),
     path("<uuid:server_id>/size/", views.SizeView.as_view(), name="size"),
     path("<uuid:server_id>/live/", views.LiveView.as_view(), name="live"),
     path("<uuid:server_id>/past/", views.PastView.as_view(), name="past"),

@@ -18,7 +18,6 @@ class Lane:
 
     :ivar name: the API's name of the number, such as ``reserved``
     :ivar label: its name for people
-    :ivar means: what it is, in a sentence
     :ivar value: None if it is not known
     :ivar width: how much of the bar that is, such as ``75.00%``; empty if not known
     :ivar top: where its lane begins, in pixels
@@ -26,7 +25,6 @@ class Lane:
 
     name: str
     label: Any
-    means: Any
     value: int | None
     width: str
     top: int
@@ -103,6 +101,12 @@ _LANES = (
 _LANE_HEIGHT = 9
 # The names of the four numbers for people.
 LABELS = {name: label for name, label, _means in _LANES}
+# What stands below a bar, and what it is, in sentences.
+MEANINGS = (
+    (_("minimum"), _("The smallest size that may be asked for.")),
+    *((label, means) for _name, label, means in _LANES),
+    (_("maximum"), _("The size of the server's flavor.")),
+)
 
 
 def bars_of(status: Status) -> tuple[Bar, Bar]:
@@ -138,8 +142,8 @@ def _bar(
 ) -> Bar:
     minimum, current, maximum = sizes
     lanes = tuple(
-        Lane(name, label, means, numbers[name], _part(numbers[name], maximum), _LANE_HEIGHT * index)
-        for index, (name, label, means) in enumerate(_LANES)
+        Lane(name, label, numbers[name], _part(numbers[name], maximum), _LANE_HEIGHT * index)
+        for index, (name, label, _means) in enumerate(_LANES)
     )
     return Bar(
         resource=resource,

@@ -53,6 +53,7 @@ def tab_context(request: Any, shown: Shown) -> dict[str, Any]:
         "may_adjust": permissions.may(request, permissions.ADJUST, shown.project_id),
         "may_set_mode": may_set_mode(request, shown),
         "modes": MODES,
+        "meanings": bars.MEANINGS,
         "past": _past(shown, context),
         "past_seconds": past.SECONDS,
         "has_prometheus": bool(settings.prometheus_url),

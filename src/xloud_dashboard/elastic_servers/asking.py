@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The page that asks before several servers are adjusted to the sizes that are recommended."""
+"""The page that asks before several servers are adjusted, each to a size of its own."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.generic import View
 
-from nova_xloud.client import Size, Status
+from nova_xloud.client import RecordedServer, Size, Status
 from xloud_dashboard import api
 from xloud_dashboard.elastic_servers import several, together
 
@@ -25,28 +25,39 @@ _LINE = re.compile(r"([0-9a-f-]{36}) (?!- -)(\d{1,9}|-) (\d{1,9}|-)", re.ASCII)
 
 
 @dataclass(frozen=True)
-class Recommended:
-    """A server with another size than it is to have.
+class Proposed:
+    """A server that may get another size than it is to have.
 
     :ivar desired: what was asked for last and admitted
-    :ivar size: what is recommended
-    :ivar reasons: why, as in :class:`nova_xloud.client.Autoscale`
+    :ivar size: what it may get
+    :ivar reasons: why, as in :class:`nova_xloud.client.Autoscale`; may be empty
     """
 
     id: str
     name: str
     desired: Size
     size: Size
-    reasons: tuple[Mapping[str, str], ...]
+    reasons: tuple[Mapping[str, str], ...] = ()
 
     @staticmethod
-    def of(server: Any, status: Status) -> Recommended | None:
-        """Return what is recommended for the server; None if no other size is."""
+    def recommended(server: Any, status: Status) -> Proposed | None:
+        """Return what automatic growth recommends for the server; None if no other size."""
         told = status.autoscale
         if told is None or told.recommendation is None or not status.recommends_change:
             return None
         desired = status.numbers.desired
-        return Recommended(server.id, server.name, desired, told.recommendation, told.reasons)
+        return Proposed(server.id, server.name, desired, told.recommendation, told.reasons)
+
+    @staticmethod
+    def smallest(server: RecordedServer) -> Proposed | None:
+        """Return the minimum that the server's flavor names; None if it is to have no more.
+
+        A resource of which the flavor names no minimum keeps its size: the smallest size that the
+        API admits is nothing that anybody chose for such a server.
+        """
+        desired, boot = server.desired, server.boot
+        least = Size(min(desired.vcpus, boot.vcpus), min(desired.memory_mb, boot.memory_mb))
+        return None if least == desired else Proposed(server.id, server.name, desired, least)
 
     @property
     def line(self) -> str:
@@ -56,37 +67,57 @@ class Recommended:
         return " ".join([self.id, *("-" if size is None else str(size) for size in sizes)])
 
 
-def ask(request: Any, servers: Iterable[Any]) -> HttpResponse | None:
+def recommended(request: Any, servers: Iterable[Any]) -> HttpResponse | None:
     """Answer with the page; None if no other size is recommended for any of the servers.
 
     The compute host of each server is asked, because nobody else knows what is recommended.
 
     :param servers: each has ``id`` and ``name``
     """
-    found, without = [], []
     get_status = api.xloud(request).get_status
-    until = together.deadline()
-    for server, status in together.each(
-        request, list(servers), get_status, lambda one: str(one.name), until
-    ):
-        told = Recommended.of(server, status)
-        if told is None:
-            without.append(server.name)
-        else:
-            found.append(told)
+    asked = list(servers)
+    statuses = together.each(
+        request, asked, get_status, lambda one: str(one.name), together.deadline()
+    )
+    found = [(server, Proposed.recommended(server, status)) for server, status in statuses]
+    _tell_without(request, _("No other size is recommended: %s"), found)
+    return _page(request, _("Adjust as recommended"), _("Recommended"), found)
+
+
+def smallest(request: Any, servers: Iterable[RecordedServer]) -> HttpResponse | None:
+    """Answer with the page; None if none of the servers has more than its flavor's minimum."""
+    found = [(server, Proposed.smallest(server)) for server in servers]
+    _tell_without(request, _("No more than the minimums that their flavors name: %s"), found)
+    return _page(request, _("Shrink to the minimum"), _("Minimum"), found)
+
+
+def _tell_without(request: Any, told: str, found: Sequence[tuple[Any, Proposed | None]]) -> None:
+    without = [server.name for server, proposed in found if proposed is None]
     if without:
-        messages.info(request, _("No other size is recommended: %s") % ", ".join(without))
-    if not found:
+        messages.info(request, told % ", ".join(without))
+
+
+def _page(
+    request: Any, title: str, column: str, found: Sequence[tuple[Any, Proposed | None]]
+) -> HttpResponse | None:
+    """Answer with the page, whose sizes are below the title ``column``."""
+    servers = [proposed for _server, proposed in found if proposed is not None]
+    if not servers:
         return None
-    context = {"page_title": _("Adjust as recommended"), "servers": found}
-    return render(request, "xloud_dashboard/recommended.html", context)
+    context = {
+        "page_title": title,
+        "column": column,
+        "servers": servers,
+        "has_reasons": any(one.reasons for one in servers),
+    }
+    return render(request, "xloud_dashboard/several.html", context)
 
 
-class RecommendedView(View):
+class SeveralView(View):
     """Adjusts the servers that were left selected to the sizes that the page has shown."""
 
     def get(self, request: Any) -> HttpResponse:
-        """Go back to the panel: what is recommended is asked for there."""
+        """Go back to the panel, from where this page is come to."""
         return redirect(INDEX)
 
     def post(self, request: Any) -> HttpResponse:
