@@ -8,7 +8,6 @@ goes by an interval from one round to the next.
 import contextlib
 import functools
 import gc
-import itertools
 import random
 import tempfile
 import time
@@ -27,8 +26,11 @@ from tests.bench import usage
 from tests.bench.host import Host
 
 INTERVAL = 5.0
-# Rounds that are made before any is measured: from then on nothing is new to a round.
+# Rounds that are made before any is measured, once the statistics of all guests come often: a round
+# sets that for twenty guests at most, so with a thousand there is something to do in fifty rounds.
 _WARM = 12
+# In so many rounds they have to be set for all guests.
+_LONGEST_START = 200
 # What libvirt has of a vCPU of KVM beside its times: so many figures of its own statistics.
 _KVM_FIGURES = 32
 
@@ -103,22 +105,18 @@ def threads():
 
 
 def rounds(count):
-    """CPU milliseconds of each of so many rounds over all servers, and of its parts."""
+    """CPU milliseconds of each of so many rounds over all servers, none of which is new to them."""
     answers = _Answers(_host.connection)
     one_round = _host.engine._scaling.rounds
-    told = []
     read = functools.partial(guest_samples.read_samples, wall=_time.wall)
     with answers.given(), mock.patch.object(guest_samples, "read_samples", read):
-        for number in itertools.count():
-            _time.offset += INTERVAL
-            answers.next(_time.wall())
-            gc.collect()
-            began = time.process_time()
-            one_round.run_round()
-            if number >= _WARM:
-                told.append((time.process_time() - began) * 1000)
-            if len(told) == count:
+        for _ in range(_LONGEST_START):
+            _one_round(one_round, answers)
+            if len(one_round._periods._set) == len(_host.instances):
                 break
+        else:
+            raise RuntimeError("some guests' statistics do not come often")
+        told = [_one_round(one_round, answers) for _ in range(_WARM + count)][_WARM:]
     states = one_round._states
     if len(states) != len(_host.instances) or any(one.sample is None for one in states.values()):
         raise RuntimeError("a round has not read all guests")
@@ -127,6 +125,16 @@ def rounds(count):
     if unknown:
         raise RuntimeError(f"of {len(unknown)} guests no need is known: {unknown[0]}")
     return told
+
+
+def _one_round(one_round, answers):
+    """CPU milliseconds of one round."""
+    _time.offset += INTERVAL
+    answers.next(_time.wall())
+    gc.collect()
+    began = time.process_time()
+    one_round.run_round()
+    return (time.process_time() - began) * 1000
 
 
 class _Answers:
