@@ -110,6 +110,8 @@ class Probe:
     :ivar static_root: the folder from which the web server serves static files
     :ivar is_offline: whether bundles of scripts and styles are made beforehand
         (``COMPRESS_OFFLINE``), and not when a page is asked for
+    :ivar bundles_error: which template of every page has scripts or styles without a bundle; empty
+        if none has, or if bundles are made when a page is asked for
     :ivar manifest: the file that names the bundles
     """
 
@@ -118,6 +120,7 @@ class Probe:
     settings_error: str
     static_root: str
     is_offline: bool
+    bundles_error: str
     manifest: str
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import logging
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -65,15 +66,62 @@ def _policies_error() -> str:
     return "; ".join([f"it has no {', '.join(missing)}", *said.lines]) if missing else ""
 
 
+# The templates with bundles that Horizon has in every page.
+_EVERY_PAGE = ("_stylesheets.html", "horizon/_scripts.html")
+
+
+def bundles_error() -> str:
+    """Return that pages end with OfflineGenerationError, and why; empty if they do not.
+
+    The blocks of every page's scripts and styles are rendered as a page does, with the context with
+    which ``django compress`` has made their bundles: a block that has changed since, as by another
+    plugin or another Horizon, is not in the manifest.
+    """
+    django.setup()
+    from compressor.exceptions import OfflineGenerationError
+
+    try:
+        for name, node, context in _blocks():
+            try:
+                node.render(context)
+            except OfflineGenerationError:
+                return (
+                    "every page ends with OfflineGenerationError: the manifest is not that of this "
+                    f"Horizon and its plugins, and has no bundle for a block of {name}"
+                )
+    except Exception as error:  # noqa: BLE001 - it is told
+        return f"whether each page's bundles are there cannot be found out: {error!r}"
+    return ""
+
+
+def _blocks() -> Iterator[tuple[str, Any, Any]]:
+    """Yield the blocks, each with its template's name and its context, for each theme."""
+    from compressor.offline.django import DjangoParser
+    from django.template import Context
+    from django.template.loader import get_template
+    from horizon.themes import offline_context
+
+    parser = DjangoParser("utf-8")
+    for told in offline_context():
+        for name in _EVERY_PAGE:
+            template = get_template(name).template
+            context = Context(told)
+            context.template = template
+            for node in parser.walk_nodes(template, context=context):
+                yield name, node, context
+
+
 def main() -> None:
     """Print what a ``Probe`` has, as one line of JSON."""
     folder = Path(settings.STATIC_ROOT) / settings.COMPRESS_OUTPUT_DIR
+    is_offline = bool(settings.COMPRESS_ENABLED and settings.COMPRESS_OFFLINE)
     told = {
         "is_enabled": "xloud_dashboard" in settings.INSTALLED_APPS,
         "policies_error": _policies_error(),
         "settings_error": _settings_error(getattr(settings, "XLOUD_DASHBOARD", {})),
         "static_root": str(settings.STATIC_ROOT),
-        "is_offline": bool(settings.COMPRESS_ENABLED and settings.COMPRESS_OFFLINE),
+        "is_offline": is_offline,
+        "bundles_error": bundles_error() if is_offline else "",
         "manifest": str(folder / getattr(settings, "COMPRESS_OFFLINE_MANIFEST", "manifest.json")),
     }
     sys.stdout.write(f"{json.dumps(told)}\n")

@@ -54,7 +54,7 @@ def stale(horizon: Horizon, probe: Probe) -> Iterator[str]:
         elif not _is_same(path, copy):
             yield f"{copy} is not the file of this version"
     if probe.is_offline and copies:
-        yield from _stale_manifest(horizon, Path(probe.manifest), [copy for _, copy in copies])
+        yield from _stale_manifest(horizon, probe, [copy for _, copy in copies])
 
 
 def _copies(probe: Probe) -> list[tuple[Path, Path]]:
@@ -77,7 +77,8 @@ def _read(path: Path) -> bytes:
         ) from error
 
 
-def _stale_manifest(horizon: Horizon, manifest: Path, copies: Iterable[Path]) -> Iterator[str]:
+def _stale_manifest(horizon: Horizon, probe: Probe, copies: Iterable[Path]) -> Iterator[str]:
+    manifest = Path(probe.manifest)
     if not manifest.is_file():
         yield f"the manifest {manifest} is missing, so every page ends with OfflineGenerationError"
         return
@@ -88,6 +89,9 @@ def _stale_manifest(horizon: Horizon, manifest: Path, copies: Iterable[Path]) ->
         yield f"the manifest {manifest} is older than the plugin's files"
     elif not any(_has_mark(path) for path in _scripts(manifest)):
         yield f"no bundle that {manifest} names has the plugin's script"
+    elif probe.bundles_error:
+        # Of another plugin, or of Horizon itself: no file of ours is newer.
+        yield f"{probe.bundles_error} ({manifest})"
 
 
 def _scripts(manifest: Path) -> Iterator[Path]:

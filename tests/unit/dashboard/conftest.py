@@ -31,6 +31,7 @@ class FakePrograms:
             "settings_error": "",
             "static_root": str(folder / "static"),
             "is_offline": True,
+            "bundles_error": "",
             "manifest": str(folder / "static/dashboard/manifest.json"),
         }
 

@@ -262,6 +262,15 @@ def test_check_finds_that_there_is_no_manifest(
     assert "OfflineGenerationError" in capsys.readouterr().out
 
 
+def test_check_finds_that_horizon_or_another_plugin_has_other_scripts(
+    horizon: Horizon, programs: FakePrograms, capsys: pytest.CaptureFixture[str]
+) -> None:
+    programs.settings["bundles_error"] = "every page ends with OfflineGenerationError"
+    assert run(horizon, "install") == 0
+    assert run(horizon, "check") == 1
+    assert "wrong: every page ends with OfflineGenerationError (/" in capsys.readouterr().out
+
+
 def test_remove_leaves_only_what_others_have(horizon: Horizon, programs: FakePrograms) -> None:
     theirs = horizon.enabled / "_50_theirs.py"
     theirs.touch()
