@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -107,14 +108,11 @@ def _install(horizon: Horizon, with_static: bool) -> Iterator[str]:
     try:
         yield from _link(horizon, changes)
         yield from _take_in(horizon, with_static)
-    except BaseException as error:
+    except BaseException:
         for change in reversed(changes):
             change.undo()
-        told = _AGAIN if is_active else _UNDONE
-        if isinstance(error, InstallError):
-            raise InstallError(f"{error}; {told}") from error
-        _say(f"ended before everything was done; {told}", sys.stderr)
-        raise
+        with _telling(_AGAIN if is_active else _UNDONE):
+            raise
     yield "installed: restart Horizon's web server now"
 
 
@@ -155,10 +153,24 @@ def _remove(horizon: Horizon, with_static: bool) -> Iterator[str]:
 
 
 def _build_without(horizon: Horizon) -> Iterator[str]:
-    try:
+    with _telling(f"the links are removed: {_AGAIN}"):
         yield from static.build(horizon, horizon.probe())
+
+
+@contextlib.contextmanager
+def _telling(told: str) -> Iterator[None]:
+    """Tell what is so now, whatever ends the block before its end.
+
+    It is added to the message of an :class:`InstallError`, and printed at any other end, as by an
+    interruption.
+    """
+    try:
+        yield
     except InstallError as error:
-        raise InstallError(f"{error}; the links are removed: {_AGAIN}") from error
+        raise InstallError(f"{error}; {told}") from error
+    except BaseException:
+        _say(f"ended before everything was done; {told}", sys.stderr)
+        raise
 
 
 def _check(horizon: Horizon) -> int:

@@ -45,6 +45,16 @@ def test_interrupted_install_with_its_links_there_says_when_not_to_restart(
     assert AGAIN in capsys.readouterr().err
 
 
+def test_interrupted_remove_says_when_not_to_restart(
+    horizon: Horizon, programs: FakePrograms, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(horizon, "install")
+    programs.fails, programs.error = "compress", KeyboardInterrupt()
+    assert run(horizon, "remove") == 130
+    assert links_in(horizon) == {}
+    assert f"the links are removed: {AGAIN}" in capsys.readouterr().err
+
+
 def test_install_that_ends_with_an_error_of_its_own_puts_the_links_back(
     horizon: Horizon, programs: FakePrograms, capsys: pytest.CaptureFixture[str]
 ) -> None:
