@@ -26,7 +26,7 @@ its name, a connection that fails, an answer for which the tree has no class.
     └── NotReached              the wait ended before the guest had the size; has the last status
         ├── GuestRefused            the guest does not follow
         ├── TimedOut                the adjustment continues
-        ├── Superseded              adjusted again, or another size is desired now
+        ├── Superseded              another size is desired now
         └── AdjustmentFailed        the adjustment could not be done
 """
 
@@ -274,9 +274,10 @@ class TimedOut(NotReached):
 
 
 class Superseded(NotReached):
-    """The server was adjusted again, or has another desired size for another reason.
+    """The server has another desired size by now than the adjustment asked for.
 
-    For example, the adjustment was not to persist and the guest has stopped.
+    It was adjusted again, or the adjustment was not to persist and the guest has stopped. A request
+    that changed only a resource that the adjustment left as it was supersedes nothing.
     """
 
 

@@ -236,7 +236,8 @@ class Xloud:
         :returns: the status with which the size was reached
         :raises GuestRefused: the guest does not follow; what the guest has stays claimed
         :raises TimedOut: the size was not reached in time; the adjustment continues
-        :raises Superseded: the server was adjusted again, or another size is desired by now
+        :raises Superseded: another size is desired by now; a change of a resource that the
+            adjustment left as it was is none
         :raises AdjustmentFailed: the adjustment could not be done
         :raises AdjustmentRefused: the status cannot be read, for example because the server was
             deleted

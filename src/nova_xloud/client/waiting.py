@@ -114,16 +114,20 @@ def judge(status: Status, adjustment: Adjustment, generation: int) -> bool | Not
     The exception is returned, and not raised. The size may be reached even after an exception,
     because nova-xloud may try again.
 
-    :param generation: the generation in the first status that was read during the wait
+    A request that leaves the size of ``adjustment`` desired, such as one of automatic growth for
+    the other resource, does not end the wait.
+
+    :param generation: the generation of the last status in which the size of ``adjustment`` was
+        desired; that of the first status if it was in none
     :returns: True if the compute host reports ``Converged`` as true, False while the outcome is
         open; else a ``GuestRefused``, ``Superseded`` or ``AdjustmentFailed``
     """
     desired = status.numbers.desired
-    gave_up = status.condition(GAVE_UP)
-    if gave_up is not None and gave_up.status and status.generation == generation:
-        # The condition is about this request: the next request ends it.
-        return AdjustmentFailed(f"{gave_up.message}; {_has(status)}", status, gave_up.reason)
-    if status.generation != generation or not adjustment.is_of(desired):
+    if not adjustment.is_of(desired):
+        gave_up = status.condition(GAVE_UP)
+        if gave_up is not None and gave_up.status and status.generation == generation:
+            # The condition is about this request: the next request ends it.
+            return AdjustmentFailed(f"{gave_up.message}; {_has(status)}", status, gave_up.reason)
         message = (
             f"the server's desired size is now {desired}, and no longer {adjustment}: the server "
             f"was adjusted again, or it was restarted and the adjustment did not persist"
@@ -184,7 +188,7 @@ class Waiting:
         while True:
             status = self._look(began)
             if status is not None:
-                outcome = judge(status, self.adjustment, self._first(status))
+                outcome = judge(status, self.adjustment, self._followed(status))
                 if isinstance(outcome, NotReached):
                     raise outcome
                 if outcome:
@@ -206,8 +210,9 @@ class Waiting:
         self._note(began, note(status))
         return status
 
-    def _first(self, status: Status) -> int:
-        if self._generation is None:
+    def _followed(self, status: Status) -> int:
+        """Return the generation to judge ``status`` by, see :func:`judge`."""
+        if self._generation is None or self.adjustment.is_of(status.numbers.desired):
             self._generation = status.generation
         return self._generation
 

@@ -216,10 +216,33 @@ def test_it_times_out(last: Status | Exception, words: str) -> None:
     assert (cloud.asked, cloud.clock.now()) == (4, 2.5)
 
 
-def test_an_adjustment_that_came_between_is_not_waited_for() -> None:
-    later = status(numbers(3, 3, 3, 3), None, generation=5)
+def test_an_adjustment_to_another_size_that_came_between_is_not_waited_for() -> None:
+    later = status(numbers(2, 2, 2, 2), None, generation=5)
     with pytest.raises(errors.Superseded):
         Cloud([ADMITTED, later]).waiting.run()
+
+
+def test_growth_of_the_other_resource_that_came_between_does_not_end_the_wait() -> None:
+    more = numbers(1024, 1024, 512, 512)
+    moving = status(numbers(3, 3, 3, 3), more, converged("xloud.converging"), generation=2)
+    grown = status(numbers(3, 3, 3, 3), numbers(1024, 1024, 1024, 1024), generation=2)
+    assert Cloud([ADMITTED, moving, moving, grown]).waiting.run() is grown
+
+
+def test_size_that_is_given_up_after_growth_of_the_other_resource_has_failed() -> None:
+    code = "xloud.gave_up.vcpus_not_added"
+    said = condition("GaveUp", True, code, "3 vCPUs were asked for")
+    more = numbers(1024, 1024, 1024, 1024)
+    moving = status(numbers(3, 3, 1, 1), more, converged("xloud.converging"), generation=2)
+    given_up = status(numbers(1, 1, 1, 1), more, converged(), said, generation=2)
+    with pytest.raises(errors.AdjustmentFailed) as error:
+        Cloud([ADMITTED, moving, given_up]).waiting.run()
+    assert error.value.code == code
+
+
+def test_what_was_given_up_of_another_request_is_no_failure_of_a_size_that_is_reached() -> None:
+    said = condition("GaveUp", True, "xloud.gave_up.memory_not_reached", "1024 MiB were asked for")
+    assert judge(status(numbers(3, 3, 3, 3), None, converged(), said), GROW, 1) is True
 
 
 def test_one_that_was_given_up_has_failed_although_it_is_converged() -> None:
