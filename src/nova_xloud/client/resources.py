@@ -101,7 +101,8 @@ class Autoscale:
         ``dense`` (an hour), ``balanced`` (six hours) or ``careful`` (a day)
     :ivar weight: 1 to 1000: a server with a larger weight gets more when its host is full, and
         gives less
-    :ivar recommendation: the size that the server should have; None if no size is recommended (yet)
+    :ivar recommendation: the size that the server should have; None if none is recommended: the
+        guest does not run, or has no figures yet
     :ivar reasons: why that size is recommended: for each resource a mapping with ``resource``,
         ``code`` and ``message``; empty without a recommendation
     :ivar since: since when the recommended size is the same: ISO 8601, UTC; None without a

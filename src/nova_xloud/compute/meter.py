@@ -34,15 +34,16 @@ class RoundReport:
 
     :ivar seconds: how long the round took
     :ivar servers: how many servers have each mode, by the mode's name
-    :ivar recommended: the recommended size of each server, by UUID
+    :ivar recommended: the recommended size of each server whose guest was read in this round, by
+        UUID
     :ivar codes: how many recommendations of one resource have each reason code, in this round
     :ivar deferred: how many servers do not get what is recommended, by the reason code
     :ivar deferred_servers: the UUIDs of these servers
     :ivar oldest_known: how many seconds ago the needs were last known of the guest that was read
         in this round and is known least lately (``GuestState.known_at``); 0.0 if none is known
-    :ivar oldest_wish: the longest time in seconds for which a server in the mode ``on`` has been
-        recommended another size, and neither has its desired size changed nor is the change
-        deferred; 0.0 if there is no such server
+    :ivar oldest_wish: the longest time in seconds for which each round has decided to request
+        another size for a server, and its desired size has not changed though no reason is known
+        (``GuestState.wished_at``); 0.0 if there is no such server
     """
 
     seconds: float

@@ -60,8 +60,8 @@ class Autoscaling:
         )
         self._wish_age = Gauge(
             "nova_xloud_autoscale_wish_age_seconds",
-            "For how long a server should have had another size, and neither got it nor was "
-            "deferred.",
+            "For how long a server should have had another size and has not got it, without a "
+            "known reason.",
             registry=registry,
         )
         self._round = Histogram(

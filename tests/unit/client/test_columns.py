@@ -50,7 +50,7 @@ SCALED = autoscale(
         (
             autoscale("observe"),
             "observe (the flavor's, or the cloud's), profile balanced, weight 100\n"
-            "no recommendation yet",
+            "no recommendation: the guest does not run, or has no figures yet",
         ),
         (
             SCALED,

@@ -52,6 +52,22 @@ def test_stopped_server_does_not_count_in_the_report() -> None:
     assert host.status()["age_seconds"] >= 100 * INTERVAL
 
 
+def test_stopped_server_has_no_recommendation_and_is_not_decided_on() -> None:
+    host = ScaledHost("a", "b")
+    host.round(20)
+    host.rigs["a"].guest.work(8)
+    host.rigs["a"].record.locked = True
+    host.learn()
+    host.until(lambda: host.status()["recommendation"] != {"vcpus": 2, "memory_mb": 1024})
+    host.rigs["a"].stop()
+    host.round(3)
+    told = host.status()
+    assert (told["recommendation"], told["reasons"], told["since"]) == (None, [], None)
+    assert host.meter.last is not None
+    assert sum(host.meter.last.codes.values()) == 2
+    assert set(host.meter.last.recommended) == {"b"}
+
+
 def test_server_that_leaves_during_a_round_is_not_in_its_report() -> None:
     host = ScaledHost("a", "b")
     host.round(20)

@@ -175,7 +175,9 @@ class Autoscaler:
         state = None if view.scaling.is_off else self._states.get(one.uuid)
         if state is None or state.sample is None:
             return autoscale_status(view.scaling, view.desired), None
-        since = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(state.since))
+        since = None
+        if state.recommendation is not None:
+            since = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(state.since))
         known_at = state.known_at
         age = None if known_at is None else max(0, int(self._clocks.wall() - known_at))
         told = autoscale_status(view.scaling, view.desired, state.recommendation, since, age)
@@ -267,8 +269,7 @@ class Autoscaler:
             try:
                 sample = self._periods.checked(uuid, sample)
                 state = self._states.get(uuid, GuestState())
-                state = state.decided(members[uuid], sample, facts, self._options, now)
-                states[uuid] = state.with_wish(self._clocks.now())
+                states[uuid] = state.decided(members[uuid], sample, facts, self._options, now)
             except Exception as error:
                 # The other guests are scaled all the same.
                 if isinstance(error, NONSENSE):
@@ -318,7 +319,9 @@ class Autoscaler:
                     deferral.message,
                     deferral.code,
                 )
-            states[uuid] = state.with_deferral(deferral, date)
+            state = state.with_deferral(deferral, date)
+            asks = decision.size != one.view.desired.target
+            states[uuid] = state.with_wish(clock, asks=asks)
             if deferral is not None and state.action == "hold.busy":
                 # Not every operation is followed by a pass.
                 self._members.read_again(uuid)

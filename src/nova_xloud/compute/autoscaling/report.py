@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a round of automatic growth reports to the meter.
 
-Also a warning if for a long time another size is recommended than is desired, the desired size does
-not change, and no deferral says why.
+Also a warning if a server should have another size for a long time, its desired size does not
+change, and no reason is known.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from collections.abc import Collection, Mapping
 from nova_xloud.compute.autoscaling.state import GuestState
 from nova_xloud.compute.meter import RoundReport
 from nova_xloud.compute.ports import ManagedInstance
-from nova_xloud.core.autoscaling.settings import Mode
 
 LOG = logging.getLogger(__name__)
 
@@ -44,13 +43,7 @@ def report_of(
     ages = [
         now - at for uuid, one in known.items() if uuid in read and (at := one.known_at) is not None
     ]
-    wishes = [
-        clock - one.wished_at
-        for uuid, one in known.items()
-        if one.wished_at is not None
-        and one.deferral is None
-        and members[uuid].view.scaling.mode is Mode.ON
-    ]
+    wishes = [clock - one.wished_at for one in known.values() if one.wished_at is not None]
     return RoundReport(
         seconds=seconds,
         servers=Counter(one.view.scaling.mode.value for one in members.values()),
@@ -75,9 +68,9 @@ def report_of(
 class Standstill:
     """Logs a warning if a server does not get a recommended size for long, and nobody knows why.
 
-    That is so if another size was recommended for :data:`STANDS_STILL_AFTER` seconds, its desired
-    size has not changed, and no deferral says why. The warning is logged once, and again only after
-    no server was in that state.
+    That is so if each round has decided for :data:`STANDS_STILL_AFTER` seconds to request another
+    size, the desired size has not changed, and growth is not deferred. The warning is logged once,
+    and again only after no server was in that state.
     """
 
     def __init__(self) -> None:

@@ -31,9 +31,6 @@ from nova_xloud.core.sizing.bounds import (
     bounds_of,
 )
 
-# Recommendations that something should be changed have a code that begins so.
-CHANGES = ("grow", "shrink")
-
 
 @dataclass(frozen=True, slots=True)
 class KnownBounds:
@@ -81,7 +78,8 @@ class GuestState:
     :ivar sample: the last sample; None before the first
     :ivar known: the bounds of the instance on its host; None before the first sample
     :ivar ranges: the values to which vCPUs and memory may be set; None before the first sample
-    :ivar recommendation: the last recommendation; None before the first sample
+    :ivar recommendation: what was recommended in the last round; None if that has not read the
+        guest, which is off, for example
     :ivar since: since when the recommended size is the same, in seconds since the epoch
     :ivar action: what became of the recommendation, a code for the journal
     :ivar refusals: by resource (``vcpus``, ``memory_mb``), the value that was requested last, if
@@ -95,8 +93,9 @@ class GuestState:
         was not read: then the larger of what the record requires and what the guest holds is used
     :ivar refused: by resource, the reason code with which a request to shrink was refused since the
         guest's last start
-    :ivar wished_at: since when another size is recommended than is desired, in monotonic seconds;
-        None if none is
+    :ivar wished_at: since when each round has decided to request another size than is desired, the
+        desired size has not changed, and no growth is deferred, in monotonic seconds; None if the
+        last round has not decided so, or if growth is deferred
     """
 
     history: History = EMPTY
@@ -116,9 +115,9 @@ class GuestState:
 
     @property
     def why(self) -> str:
-        """For people, why the last recommendation is as it is: ``vCPUs: ...; memory: ...``.
+        """For people, why the recommendation is as it is: ``vCPUs: ...; memory: ...``.
 
-        Empty if there was no recommendation yet.
+        Empty without a recommendation.
         """
         told = self.recommendation
         return (
@@ -134,14 +133,6 @@ class GuestState:
         """
         tracks = (self.history.cpu.track, self.history.memory.track)
         return min((one.known_at for one in tracks if one.known_at is not None), default=None)
-
-    @property
-    def wishes(self) -> bool:
-        """Whether another size is recommended than the desired one."""
-        told = self.recommendation
-        return told is not None and (
-            told.vcpus.code.startswith(CHANGES) or told.memory_mb.code.startswith(CHANGES)
-        )
 
     @property
     def growing(self) -> frozenset[str]:
@@ -209,22 +200,27 @@ class GuestState:
             wished_at=None if has_changed else self.wished_at,
         )
 
-    def with_wish(self, clock: float) -> GuestState:
-        """Return the state with ``wished_at`` set if another size is recommended, else cleared.
+    def with_wish(self, clock: float, *, asks: bool) -> GuestState:
+        """Return the state with ``wished_at`` set if the guest lacks a size and nobody knows why.
+
+        A reason is known if growth is deferred. It is known too if the round does not request what
+        is recommended: the instance is locked or busy, or arbitration lets it keep its size.
 
         :param clock: monotonic seconds; used if ``wished_at`` is not set yet
+        :param asks: whether the round has decided to request another size than is desired
         """
-        if not self.wishes:
+        if not asks or self.deferral is not None:
             return replace(self, wished_at=None)
         return self if self.wished_at is not None else replace(self, wished_at=clock)
 
     def without_guest(self) -> GuestState:
-        """Return the state for a round in which the guest was not read: no growth is deferred.
+        """Return the state for a round in which the guest was not read: nothing is recommended.
 
-        ``deferral`` and ``wished_at`` are cleared, and the deferrals in ``refusals``.
+        ``recommendation``, ``deferral`` and ``wished_at`` are cleared, and the deferrals in
+        ``refusals``.
         """
         quiet = self.only_deferring(())
-        return replace(quiet, deferral=None, deferred_since="", wished_at=None)
+        return replace(quiet, recommendation=None, deferral=None, deferred_since="", wished_at=None)
 
     def claimant(self, one: ManagedInstance, held: Size) -> Claimant:
         """Return what the guest has and wants for arbitration, without what ``waits`` has of it.

@@ -120,8 +120,8 @@ def autoscale_status(
 
     :param scaling: the mode, profile and weight that count for the instance
     :param desired: the instance's record, with the mode that was requested
-    :param recommendation: the last recommendation; None if there is none yet, or if only Nova's
-        database was read
+    :param recommendation: what is recommended; None if the guest does not run or was not read yet,
+        or if only Nova's database was read
     :param since: since when the recommended size is the same: ISO 8601, UTC; None without one
     :param age_seconds: how old the figures of the guest are, in whole seconds; None without any
     :returns: a dict of ``mode``, ``requested``, ``profile``, ``weight``, ``recommendation``
