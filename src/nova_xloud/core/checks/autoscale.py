@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from nova_xloud.core.autoscaling.mode import MODE_SPEC, mode_of
+from nova_xloud.core.autoscaling.mode import MODE_SPEC, mode_of, problems
 from nova_xloud.core.autoscaling.settings import Mode
 from nova_xloud.core.checks.services import Service
 from nova_xloud.core.checks.upgrade_check import Issue, Level, StoredFlavor, Verdict
@@ -26,8 +26,9 @@ def judge_autoscale(
     """Judge whether servers that are to be scaled automatically can be.
 
     It is a warning if a compute host has another mode than this host, if a flavor asks for
-    automatic growth and names no minimum, or if a nova-conductor cannot check quotas for compute
-    hosts or did not report its version. There is no failure, because nothing but automatic growth
+    automatic growth and names no minimum, if an extra spec of automatic growth of a flavor has a
+    value that is not allowed, or if a nova-conductor cannot check quotas for compute hosts or did
+    not report its version. There is no failure, because nothing but automatic growth
     suffers.
 
     The conductors are judged only if the option or a flavor asks for automatic growth. Requests may
@@ -41,7 +42,7 @@ def judge_autoscale(
     """
     scaled = [flavor for flavor in flavors if _is_scaled(flavor)]
     asked = bool(scaled) or any(mode != Mode.OFF.value for mode in (here, *modes.values()))
-    issues = [*_differing(modes, here), *_without_minimum(scaled)]
+    issues = [*_differing(modes, here), *_without_minimum(scaled), *_unusable(flavors)]
     if asked:
         issues += _conductors(conductors)
     seen = f"{AUTOSCALE} is {here} in nova.conf here, and {len(scaled)} of {len(flavors)} flavors "
@@ -69,6 +70,16 @@ def _without_minimum(scaled: Sequence[StoredFlavor]) -> list[Issue]:
     what += "are not scaled before they are adjusted once"
     remedy = f"name minimum_cpu or minimum_memory in the flavors, or unset {MODE_SPEC} there"
     return [Issue(Level.WARNING, what, remedy)]
+
+
+def _unusable(flavors: Sequence[StoredFlavor]) -> list[Issue]:
+    found = []
+    for flavor in flavors:
+        if told := problems(flavor.extra_specs):
+            what = f"flavor {flavor.name}: {'; '.join(told)}"
+            remedy = "correct or unset the extra spec; until then it counts as not set"
+            found.append(Issue(Level.WARNING, what, remedy))
+    return found
 
 
 def _conductors(conductors: Sequence[Service]) -> list[Issue]:

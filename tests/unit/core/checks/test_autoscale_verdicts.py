@@ -59,3 +59,26 @@ def test_flavor_without_a_minimum_is_named() -> None:
     verdict = judge_autoscale({}, "off", [conductor("1.6")], [flavor(xloud__autoscale="on")])
     assert verdict.level is Level.WARNING
     assert "flavors f have xloud:autoscale and name no minimum" in verdict.details
+
+
+def test_value_that_is_not_allowed_is_named_with_its_flavor() -> None:
+    odd = flavor(xloud__autoscale="enabled", xloud__autoscale_weight="5000", minimum_cpu="1")
+    fine = flavor(xloud__autoscale_profile="dense")
+    verdict = judge_autoscale({}, "off", [], [odd, SCALED, fine])
+    assert verdict.level is Level.WARNING
+    (issue,) = [one for one in verdict.issues if "must be" in one.what]
+    assert issue.what == (
+        "flavor f: extra spec xloud:autoscale is 'enabled'; it must be one of off, observe, on; "
+        "extra spec xloud:autoscale_weight is '5000'; it must be an integer from 1 to 1000"
+    )
+    assert "unset" in issue.remedy
+
+
+def test_values_that_are_allowed_are_fine() -> None:
+    one = flavor(
+        xloud__autoscale="observe",
+        xloud__autoscale_profile="careful",
+        xloud__autoscale_weight="1000",
+        minimum_cpu="1",
+    )
+    assert judge_autoscale({}, "off", [conductor("1.6")], [one]).level is Level.SUCCESS
