@@ -6,15 +6,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from nova_xloud.core.autoscaling.growth import rounded_up
 from nova_xloud.core.autoscaling.journal import Entry, Record
 from nova_xloud.core.autoscaling.recommendation import Advice
+from nova_xloud.core.autoscaling.settings import Range
 from nova_xloud.core.size import Size
 
-# With one of these codes the floor is not one to rely on, or cannot be reached: the size stays.
-NOT_YET = frozenset(
-    f"hold.{code}"
-    for code in ("blocked", "boot", "no_sample", "not_smaller", "stale", "unknown", "window")
-)
+# With one of these codes the size stays: the floor is not one to rely on, or cannot be reached, ...
+_NOT_YET = ("blocked", "boot", "no_sample", "not_smaller", "stale", "unknown", "window")
+# ... or the guest wants more, and was not even asked whether it could be made smaller.
+_WANTS_MORE = ("cap", "grown", "largest")
+STAYS = frozenset(f"hold.{code}" for code in (*_NOT_YET, *_WANTS_MORE))
 
 
 # A server about which nothing was decided in so many rounds before the last decision of the journal
@@ -82,21 +84,30 @@ class ServerReport:
         )
 
 
-def should_have(advice: Advice, desired: int) -> int:
+def should_have(advice: Advice, desired: int, allowed: Range, step: float, band: float) -> int:
     """Return the value that a resource would get to if its need stayed as it was; vCPUs or MiB.
 
-    Growth is recommended in one step. Shrinking is recommended step by step, down to the advice's
-    ``floor``. The result is ``desired`` if the floor is not known, or if the code says that it
-    cannot be relied on or reached (``NOT_YET``).
+    Growth is recommended in one step. Shrinking is recommended step by step, until no more than
+    ``band`` is above the advice's ``floor``; guests with little free memory take smaller steps. The
+    result is ``desired`` if the floor is not known, or if the code says so (``STAYS``).
 
     :param advice: the last recommendation for the resource
     :param desired: the desired value at that time
+    :param allowed: the values to which the resource may be set
+    :param step: by how much the resource shrinks in one step at most
+    :param band: the share of its value by which the resource may be above the floor
     """
     if advice.code.startswith("grow"):
         return advice.wanted
-    if advice.code in NOT_YET or advice.floor is None:
+    if advice.code in STAYS or advice.floor is None:
         return desired
-    return min(desired, advice.floor)
+    value = min(desired, advice.wanted)
+    while value - advice.floor > band * value:
+        smaller = rounded_up(max(advice.floor, value - step), allowed)
+        if smaller >= value:
+            break
+        value = smaller
+    return value
 
 
 class _Server:
@@ -132,8 +143,8 @@ class _Server:
             recommendation.at,
             self.decisions,
             self.changes,
-            _evidence(recommendation.vcpus, desired.vcpus, self._vcpus),
-            _evidence(recommendation.memory_mb, desired.memory_mb, self._memory),
+            _evidence(recommendation.vcpus, _vcpus(last), self._vcpus),
+            _evidence(recommendation.memory_mb, _memory_mb(last), self._memory),
             newest.recommendation.at - recommendation.at
             > ROUNDS_WITHOUT * newest.constants.interval,
         )
@@ -145,8 +156,20 @@ def _higher(before: float | None, need: float | None) -> float | None:
     return max(before, need)
 
 
-def _evidence(advice: Advice, desired: int, highest: float | None) -> Evidence:
-    return Evidence(should_have(advice, desired), advice.need, highest, advice.code, advice.reason)
+def _vcpus(last: Entry) -> int:
+    allowed, desired = last.ranges.vcpus, last.sample.desired.vcpus
+    return should_have(last.recommendation.vcpus, desired, allowed, max(1, allowed.step), 0.0)
+
+
+def _memory_mb(last: Entry) -> int:
+    allowed, desired, tuning = last.ranges.memory_mb, last.sample.desired.memory_mb, last.constants
+    step = max(1.0, tuning.shrink_step * allowed.largest)
+    advice = last.recommendation.memory_mb
+    return should_have(advice, desired, allowed, step, tuning.dead_band)
+
+
+def _evidence(advice: Advice, value: int, highest: float | None) -> Evidence:
+    return Evidence(value, advice.need, highest, advice.code, advice.reason)
 
 
 def reports(records: Iterable[Record]) -> tuple[ServerReport, ...]:
