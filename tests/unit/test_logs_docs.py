@@ -29,6 +29,7 @@ OF_NO_INSTANCE = {
     ("compute.autoscaling.journal", "write"),
     ("compute.autoscaling.loop", "_make_rounds"),
     ("compute.autoscaling.loop", "ensure"),
+    ("compute.autoscaling.reading", "samples"),
     ("compute.autoscaling.report", "look"),
     ("compute.later", "_make_calls"),
     ("compute.reconcile", "_pass_while_asked_for"),

@@ -23,6 +23,8 @@ from nova_xloud.libvirt.guest_xml import KIB
 _NANOSECONDS = 1e9
 # QEMU has -1, the largest unsigned number, for a statistic that the driver never sent.
 _LARGEST = 2**63
+# The time of the balloon driver's last report, in seconds since the epoch.
+_REPORTED_AT = "balloon.last-update"
 # MiB by which a guest may count more memory than QEMU has given to it: both round.
 _SLACK_MB = 1.0
 
@@ -66,17 +68,19 @@ def read_samples(
         libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_RUNNING
         | libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT
     )
+    began = wall()
     try:
         records = connection.getAllDomainStats(groups, flags)
     except libvirt.libvirtError as error:
         code = error.get_error_code()
         raise DomainCallFailed(f"getAllDomainStats: {error} (libvirt error {code})") from error
-    at = wall()
+    ended = wall()
     found: dict[str, GuestSample] = {}
     for dom, record in records:
         uuid = dom.UUIDString()
         if uuid not in desired:
             continue
+        at = min(max(began, _number(record, _REPORTED_AT) or began), ended)
         sample = sample_of(
             record, boot_id=dom.ID(), at=at, desired=desired[uuid], period=periods.get(uuid, 0.0)
         )
@@ -96,7 +100,7 @@ def sample_of(
 
     :param record: one dict of ``getAllDomainStats``; memory in KiB, times in ns
     :param boot_id: libvirt's id of the domain
-    :param at: when the record was read, in seconds since the epoch
+    :param at: when the record was read at the earliest, in seconds since the epoch
     :param desired: the size that the instance is to have
     :param period: seconds between two reports of the balloon's driver; 0 if none are asked for
     """
@@ -119,7 +123,7 @@ def sample_of(
         swapped_out_mb=_mib(record, "balloon.swap_out"),
         major_faults=_number(record, "balloon.major_fault"),
         # 0: no report since the guest started or reset itself.
-        reported_at=_number(record, "balloon.last-update") or None,
+        reported_at=_number(record, _REPORTED_AT) or None,
         report_period=period,
     )
 

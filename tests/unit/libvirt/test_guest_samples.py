@@ -108,6 +108,29 @@ def test_one_call_reads_all_guests_and_waits_for_none() -> None:
     assert connection.asked == [(groups, flags)]
 
 
+@pytest.mark.parametrize(
+    ("reported_at", "at"),
+    [
+        (AT - 1, AT),
+        (AT + 3, AT + 3),
+        (AT + 60, AT + 4),
+        (None, AT),
+    ],
+    ids=["before the call", "during the call", "in the future", "never"],
+)
+def test_time_of_a_sample_is_the_earliest_at_which_it_can_have_been_read(
+    reported_at: float | None, at: float
+) -> None:
+    record = dict(RECORD)
+    record["balloon.last-update"] = 0 if reported_at is None else int(reported_at)
+    times = iter([AT, AT + 4])
+    found = read_samples(
+        Connection((Dom("a"), record)), {"a": DESIRED}, {"a": 1.0}, lambda: next(times)
+    )
+    assert found["a"].at == pytest.approx(at, abs=0.5)
+    assert found["a"].at >= AT
+
+
 def test_libvirt_does_not_answer() -> None:
     connection = Connection(error=libvirt_error(38))
     with pytest.raises(errors.DomainCallFailed, match=r"getAllDomainStats: .*\(libvirt error 38\)"):

@@ -28,6 +28,7 @@ from nova_xloud.compute.autoscaling.journal import JournalFiles
 from nova_xloud.compute.autoscaling.members import Members
 from nova_xloud.compute.autoscaling.periods import Periods
 from nova_xloud.compute.autoscaling.ports import ScaledGuests
+from nova_xloud.compute.autoscaling.reading import Reading
 from nova_xloud.compute.autoscaling.report import Standstill, report_of
 from nova_xloud.compute.autoscaling.requests import Requests
 from nova_xloud.compute.autoscaling.room import Rooms
@@ -50,7 +51,7 @@ from nova_xloud.errors import DomainError, NotFound, PlacementUnavailable
 
 LOG = logging.getLogger(__name__)
 
-# For so many intervals a shrink may wait until it is requested.
+# For so many intervals after its round has begun a shrink may be requested.
 SHRINK_LASTS = 2
 
 
@@ -108,13 +109,13 @@ class Autoscaler:
         pool: Executor | None = None,
     ) -> None:
         self._host_instances = host_instances
-        self._guests = guests
         self._actor = actor
         self._options = options
         self._around = around
         self._journal = journal
         self._clocks = clocks or Clocks()
         self._members = Members(self._clocks.now)
+        self._reading = Reading(guests, options.interval, self._clocks.now)
         # Only the round replaces them, as a whole; a status reads them.
         self._states: dict[str, GuestState] = {}
         self._rooms = Rooms(guests, host_instances, self._clocks.now)
@@ -214,7 +215,7 @@ class Autoscaler:
             return
         states = self._decided(members, samples)
         before = self._states
-        self._arbitrate({uuid: members[uuid] for uuid in states}, states)
+        self._arbitrate({uuid: members[uuid] for uuid in states}, states, began)
         silent = {
             uuid: before[uuid].without_guest()
             for uuid in members.keys() - states.keys()
@@ -258,18 +259,18 @@ class Autoscaler:
 
     def _read(self, members: Mapping[str, ManagedInstance]) -> Mapping[str, GuestSample]:
         desired = {uuid: one.view.desired.target for uuid, one in members.items()}
-        return self._guests.samples(desired, self._periods.begin_round(members.keys()))
+        return self._reading.samples(desired, self._periods.begin_round(members.keys()))
 
     def _decided(
         self, members: Mapping[str, ManagedInstance], samples: Mapping[str, GuestSample]
     ) -> dict[str, GuestState]:
-        facts, now = self._around.facts(), self._clocks.wall()
+        facts = self._around.facts()
         states: dict[str, GuestState] = {}
         for uuid, sample in samples.items():
             try:
                 sample = self._periods.checked(uuid, sample)
                 state = self._states.get(uuid, GuestState())
-                states[uuid] = state.decided(members[uuid], sample, facts, self._options, now)
+                states[uuid] = state.decided(members[uuid], sample, facts, self._options)
             except Exception as error:
                 # The other guests are scaled all the same.
                 if isinstance(error, NONSENSE):
@@ -284,12 +285,16 @@ class Autoscaler:
         return states
 
     def _arbitrate(
-        self, members: Mapping[str, ManagedInstance], states: dict[str, GuestState]
+        self,
+        members: Mapping[str, ManagedInstance],
+        states: dict[str, GuestState],
+        began: float,
     ) -> None:
         """Decide which size each guest gets, and begin the requests for these sizes.
 
         :param members: the instances whose guests were read in this round, by UUID
         :param states: the states of these guests, by UUID; changed in place
+        :param began: when the round began, in monotonic seconds
         """
         clock, date = self._clocks.now(), self._clocks.date()
         booting = {
@@ -310,7 +315,7 @@ class Autoscaler:
         grants = self._granted(free, states, claimants) if free else {}
         for uuid, one in members.items():
             decision = decide(one, states[uuid], grants.get(uuid), clock)
-            state = self._requests.begin(one, decision.state, decision.size)
+            state = self._requests.begin(one, decision.state, decision.size, began)
             deferral = decision.deferral or state.refusal
             if deferral is not None and state.is_news(deferral):
                 LOG.info(

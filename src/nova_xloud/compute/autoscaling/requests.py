@@ -43,7 +43,8 @@ class Requests:
     :param members: gets each desired size that was admitted
     :param is_busy: returns whether a run of the instance with a UUID is queued or going on
     :param now: returns monotonic seconds
-    :param lasting: for how many seconds after a round has decided on a shrink it may be requested
+    :param lasting: for how many seconds after a round has begun a shrink that it has decided on may
+        be requested
     :param pool: runs the requests; None: :data:`ACTORS` threads of its own
     """
 
@@ -70,13 +71,16 @@ class Requests:
         # By UUID: requests under way, and ended ones that no round has taken over.
         self._under_way: set[str] = set()
         self._ended: dict[str, list[Outcome]] = {}
-        # By UUID: the size that the last round has decided on, and when, in monotonic seconds.
+        # By UUID: the size that the last round has decided on, and when that round has begun, in
+        # monotonic seconds.
         self._decided: dict[str, tuple[Size, float]] = {}
         # By UUID and resource: what was logged of its last failure.
         self._logged: dict[tuple[str, str], str] = {}
         self._is_closed = False
 
-    def begin(self, one: ManagedInstance, state: GuestState, size: Size) -> GuestState:
+    def begin(
+        self, one: ManagedInstance, state: GuestState, size: Size, began: float
+    ) -> GuestState:
         """Request ``size`` in another thread, as far as that is due.
 
         Nothing is due while the last request of the instance is under way, and after :meth:`close`.
@@ -84,6 +88,7 @@ class Requests:
         request of the same kind, and, if it is to shrink, while a run drives the guest.
 
         :param state: the guest's state before
+        :param began: when the round has begun, in monotonic seconds: its figures may be as old
         :returns: ``state`` with the result of the last request; if nothing is requested though
             ``size`` is not the desired size, ``action`` has the reason: ``hold.acting`` (also after
             :meth:`close`), ``hold.run`` or ``hold.retry``
@@ -93,7 +98,7 @@ class Requests:
         with self._lock:
             ended = self._ended.pop(uuid, [])
             is_under_way = uuid in self._under_way
-            self._decided[uuid] = (size, self._now())
+            self._decided[uuid] = (size, began)
             for name in self._attempts.keys() - state.growing.union(names):
                 self._logged.pop((uuid, name), None)
         for outcome in ended:
@@ -228,7 +233,7 @@ class Requests:
         """Return ``size``, with the desired value of each resource whose shrink is outdated.
 
         That is so if the last round that has decided on the instance does not shrink the resource
-        as far, or was more than ``lasting`` seconds ago.
+        as far, or has begun more than ``lasting`` seconds ago.
         """
         desired = one.view.desired.target
         with self._lock:

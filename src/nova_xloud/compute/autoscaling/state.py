@@ -170,14 +170,16 @@ class GuestState:
         sample: GuestSample,
         facts: HostFacts,
         options: AutoscaleOptions,
-        now: float,
     ) -> GuestState:
         """Return the state with ``sample`` in its history, and with a new recommendation.
 
+        The recommendation is one for the time at which the guest was read, so the figures are as
+        old as they were then, however long it took to read all guests.
+
         :param one: the instance as Nova's database has it
         :param facts: the host's facts that the instance's bounds depend on
-        :param now: seconds since the epoch
         """
+        now = sample.at
         is_other_boot = self.sample is None or self.sample.boot_id != sample.boot_id
         refused = {} if is_other_boot else self.refused
         known = KnownBounds.of(self.known, one.view.facts, facts)

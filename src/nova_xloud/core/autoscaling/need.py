@@ -27,6 +27,12 @@ CLOCK_JITTER = 1.0
 SHORTEST_INTERVAL = 0.5
 """From two samples that are fewer seconds apart no rate is computed."""
 
+MOST_USED = 1.1
+"""More than this multiple of its vCPUs a guest cannot have used: the interval was another one.
+
+A little more is an error of the times at which the guest was read, and counts as all of its vCPUs.
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Counters:
@@ -62,8 +68,8 @@ class CpuFigures:
     :ivar at: the end of the interval, seconds since the epoch
     :ivar interval: seconds between the two samples
     :ivar used: the cores used
-    :ivar wanted: the cores used, and those that the host did not give in time; at most the vCPUs,
-        unless more was used. None if unknown
+    :ivar wanted: the cores used, and those that the host did not give in time; at most the vCPUs.
+        None if unknown
     :ivar share: ``used`` divided by the number of vCPUs, which is the larger one if the two samples
         differ
     """
@@ -168,7 +174,7 @@ def cpu_figures(sample: GuestSample, before: Counters) -> CpuFigures | None:
 
     None if the CPU time is missing or has fallen, if the two are less than
     :data:`SHORTEST_INTERVAL` seconds apart, if no vCPU is known, or if more cores were used than is
-    possible: more than ``2 * vCPUs + 1``.
+    possible (:data:`MOST_USED`). If the two differ in vCPUs, the larger number counts.
     """
     cpu_seconds = figure(sample.cpu_seconds)
     used = difference(cpu_seconds, before.cpu_seconds)
@@ -179,12 +185,11 @@ def cpu_figures(sample: GuestSample, before: Counters) -> CpuFigures | None:
     if interval < SHORTEST_INTERVAL or vcpus < 1:
         return None
     cores = used / interval
-    if cores > 2 * vcpus + 1:
+    if cores > MOST_USED * vcpus:
         return None
+    cores = min(cores, vcpus * 1.0)
     delay = difference(figure(sample.delay_seconds), before.delay_seconds)
     wanted = None if delay is None else min(vcpus * 1.0, cores + delay / interval)
-    if wanted is not None:
-        wanted = max(wanted, cores)
     return CpuFigures(sample.at, interval, cores, wanted, cores / vcpus)
 
 

@@ -15,7 +15,7 @@ class GuestSample:
     The counters grow from the guest's start. A difference of two samples counts only if both have
     the same ``boot_id`` and no counter has fallen.
 
-    :ivar at: when the guest was read, in seconds since the epoch
+    :ivar at: when the guest was read, at the earliest, in seconds since the epoch
     :ivar boot_id: libvirt's id of the domain: another id is another start
     :ivar size: how many vCPUs are plugged, and the balloon's size
     :ivar desired: the size that the instance is to have at that time
