@@ -24,7 +24,8 @@ class Case:
     :ivar need: what the guest needs; None if unknown
     :ivar floor: the smallest value that fits what the guest has needed lately; None if unknown
     :ivar wish: what speaks for growth, and to which value
-    :ivar least: growth by less than this is not advised
+    :ivar least: growth by less than this is not advised, unless it is growth to the largest value:
+        what is left below that could never be given
     :ivar capped: why growth has to wait; None if it need not
     :ivar held: why the resource must not shrink now; None if it may
     :ivar vetoes: the codes of all that speaks against shrinking
@@ -73,7 +74,7 @@ def _growth(case: Case) -> Advice | None:
         return None
     why = f"{case.figures}, and {words(wish.votes)}"
     target = rounded_up(wish.target, case.allowed)
-    if target <= desired or target - desired < case.least:
+    if target <= desired or (target < case.allowed.largest and target - desired < case.least):
         if desired >= case.allowed.largest:
             return _advice(case, desired, "hold.largest", f"{why}: it has the largest size")
         return _advice(case, desired, "hold.grown", f"{why}: it is to have enough already")

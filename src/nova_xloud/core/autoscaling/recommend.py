@@ -122,7 +122,7 @@ def _memory(
         need=None if figures is None else figures.need,
         floor=shrink.memory_floor(memory.track, allowed, tuning, now),
         wish=wish,
-        least=tuning.ignored_share * desired,
+        least=_least_growth(wish, desired, actual, tuning),
         capped=_capped(wish, history, tuning, now),
         held=held,
         vetoes=_vetoes(wish, memory.track, tuning, now),
@@ -130,6 +130,17 @@ def _memory(
         step=step,
         band=tuning.dead_band * desired,
     )
+
+
+def _least_growth(wish: Wish, desired: int, actual: int, tuning: Tuning) -> float:
+    """Return by how much memory has to grow at least, MiB, for the growth to be worth a call.
+
+    0 if a shrink that did harm is taken back, and if the guest is in distress with all of the
+    memory that is desired. While some of that is on its way, a little more does not help.
+    """
+    if wish.is_undo or (wish.is_urgent and actual >= desired):
+        return 0.0
+    return tuning.ignored_share * desired
 
 
 def _capped(wish: Wish, history: History, tuning: Tuning, now: float) -> Hold | None:

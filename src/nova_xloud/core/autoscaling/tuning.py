@@ -42,7 +42,8 @@ class Tuning:
     :ivar dead_band: memory shrinks only if more than this share of it is above the floor, what fits
         the need of the window
     :ivar cache_share: a step takes at most this share of the guest's page cache
-    :ivar ignored_share: memory does not grow by less than this share of its size
+    :ivar ignored_share: memory does not grow by less than this share of its size, unless it grows
+        to its largest value, the guest is in distress, or a shrink that did harm is taken back
     :ivar between: the least time from a change of a resource to the next shrink of it
     :ivar settle: the least time from a growth of a resource to the next shrink of it
     :ivar probation: time without distress for which a shrink is watched, see ``track.Shrink``
