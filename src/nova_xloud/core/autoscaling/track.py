@@ -19,6 +19,9 @@ again. A second in which the need is known makes up for this share of a second i
 So a guest whose need is unknown for more than a ninth of the time is never watched long enough.
 """
 
+LATE = 1.5
+"""A sample may come so many intervals after the one before, however short the window is."""
+
 
 @dataclass(frozen=True, slots=True)
 class Shrink:
@@ -187,7 +190,8 @@ def _covered(
     longest = tuning.window * UNKNOWN_SHARE
     unknown_for = _unknown_for(track.unknown_for, seen, tuning)
     if seen.need is not None:
-        is_watched = since is not None and known_at is not None and seen.at - known_at <= longest
+        gap = max(longest, LATE * tuning.interval)
+        is_watched = since is not None and known_at is not None and seen.at - known_at <= gap
         if not is_watched or unknown_for > longest:
             since, unknown_for = seen.at, 0.0
         known_at, peaks = seen.at, peaks.added(seen.at, seen.need)
@@ -199,11 +203,12 @@ def _unknown_for(before: float, seen: Seen, tuning: Tuning) -> float:
 
     The time since the sample before counts as unknown if this one does not show the need, or if it
     came late: more than twice ``Tuning.interval`` and 1 s after the one before, or more than
-    :data:`UNKNOWN_SHARE` of the window after it.
+    :data:`UNKNOWN_SHARE` of the window after it. A sample that is no later than :data:`LATE`
+    intervals is never late: in a window of a few intervals each sample would be.
 
     :param before: the value before the sample
     """
-    usual = min(2 * tuning.interval + 1, tuning.window * UNKNOWN_SHARE)
+    usual = max(min(2 * tuning.interval + 1, tuning.window * UNKNOWN_SHARE), LATE * tuning.interval)
     if seen.problem or seen.passed > usual:
         return min(tuning.window, before + seen.passed)
     return max(0.0, before - UNKNOWN_SHARE * seen.passed)

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -57,6 +59,36 @@ def test_samples_that_come_seldom_are_no_whole_window() -> None:
 def test_samples_at_the_longest_interval_of_the_option_cover_a_window() -> None:
     guest = Guest(size=LARGE, tuning=Tuning(interval=300.0))
     assert any(shrinks(guest.step(300.0)) for _ in range(100))
+
+
+@pytest.mark.parametrize(
+    ("interval", "window"), [(60.0, 300.0), (60.0, 480.0), (120.0, 900.0), (300.0, 1800.0)]
+)
+def test_window_of_a_few_intervals_is_covered_by_samples_in_time(
+    interval: float, window: float
+) -> None:
+    tuning = replace(Tuning(), interval=interval).with_options(window, 12)
+    guest = Guest(size=LARGE, tuning=tuning)
+    began = guest.now
+    for _ in range(200):
+        guest.step(interval)
+        if guest.changes:
+            break
+    assert guest.changes, guest.step(interval).memory_mb.reason
+    assert guest.changes[0][0] - began >= window
+
+
+def test_sample_that_is_missing_starts_a_window_of_a_few_intervals_again() -> None:
+    tuning = replace(Tuning(), interval=60.0).with_options(300.0, 12)
+    guest = Guest(size=LARGE, tuning=tuning)
+    for _ in range(4):
+        guest.step(60.0)
+    guest.step(60.0, **SILENT)
+    began = guest.now
+    for _ in range(4):
+        guest.step(60.0)
+    assert guest.history.memory.track.since is not None
+    assert guest.history.memory.track.since > began
 
 
 def test_known_time_makes_up_for_a_gap() -> None:
