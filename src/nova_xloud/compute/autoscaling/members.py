@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from nova_xloud.compute.ports import ManagedInstance, RecordView
+from nova_xloud.core.instance.history import AUTOSCALE
 from nova_xloud.core.size import Size
 
 
@@ -73,14 +74,19 @@ class Members:
                 self._known[one.uuid] = one
 
     def admitted(self, one: ManagedInstance, size: Size, generation: int) -> ManagedInstance:
-        """Store that ``size`` is the desired size of an instance from now on.
+        """Store that automatic growth has made ``size`` the desired size of an instance.
+
+        The history says so too, without the time and the id of the request: until a pass has read
+        the record, it must be known who has changed the size.
 
         :param one: the instance as it was before; if another one is stored for its UUID by now,
             nothing is stored
         :param generation: the generation of the record that has ``size``
         :returns: the instance with ``size`` as its desired size
         """
-        desired = replace(one.view.desired, persisted=size, live=None, generation=generation)
+        before = one.view.desired
+        past = before.history.admitted("", "", before.target, size, AUTOSCALE)
+        desired = replace(before, persisted=size, live=None, generation=generation, history=past)
         after = replace(one, view=replace(one.view, desired=desired))
         with self._lock:
             if self._known.get(one.uuid) is one:

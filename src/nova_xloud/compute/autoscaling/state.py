@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 
 from nova_xloud.compute.ports import ManagedInstance
@@ -185,6 +185,7 @@ class GuestState:
         known = KnownBounds.of(self.known, one.view.facts, facts)
         ranges = ranges_of(known.bounds, held_of(one, options, now), refused)
         tuning = tuning_of(one.view.scaling.profile, options)
+        sample = replace(sample, asked=asked_of(one, self.history.last, sample.desired))
         history = observed(self.history, sample, tuning)
         told = recommend(history, ranges, tuning, now)
         is_same = self.recommendation is not None and self.recommendation.size == told.size
@@ -278,6 +279,28 @@ def held_of(one: ManagedInstance, options: AutoscaleOptions, now: float) -> Size
     """
     asked = one.view.desired.asked
     return Size(0, 0) if asked is None else asked.held(now, options.hold)
+
+
+def asked_of(one: ManagedInstance, last: GuestSample | None, desired: Size) -> tuple[str, ...]:
+    """Return the resources whose desired value was not changed by automatic growth.
+
+    These are the resources with another value in ``desired`` than in ``last``, unless the record's
+    history says that automatic growth has asked for that value.
+
+    :param last: the sample before; None if there was none: the result is empty then
+    """
+    if last is None or last.desired == desired:
+        return ()
+    past = one.view.desired.history
+    numbers: tuple[tuple[str, Callable[[Size], int]], ...] = (
+        (VCPUS, lambda size: size.vcpus),
+        (MEMORY, lambda size: size.memory_mb),
+    )
+    return tuple(
+        name
+        for name, of in numbers
+        if of(desired) != of(last.desired) and not past.by_autoscale(of, of(desired))
+    )
 
 
 @functools.lru_cache(maxsize=16)

@@ -28,6 +28,7 @@ from nova_xloud.core.autoscaling.sample import GuestSample
 from nova_xloud.core.autoscaling.track import NO_TRACK, Seen, Track, followed
 from nova_xloud.core.autoscaling.tuning import MOST_CHANGES, Tuning
 from nova_xloud.core.autoscaling.votes import cpu_signs, memory_signs
+from nova_xloud.core.sizing.facts import MEMORY, VCPUS
 
 CLOCK_SET_BACK = 60.0
 """A sample that is older than the last one by so many seconds means that the clock was set back."""
@@ -120,7 +121,14 @@ def observed(history: History, sample: GuestSample, tuning: Tuning) -> History:
     booted_at, cpu, memory = history.booted_at, history.cpu, history.memory
     if last is None and booted_at is None and _seems_to_boot(sample, tuning):
         booted_at = sample.at
-    if last is not None and (sample.boot_id != last.boot_id or _has_reset(sample, memory.counters)):
+    is_started = last is not None and sample.boot_id != last.boot_id
+    asked = sample.asked
+    if is_started:
+        # What was shrunk before the start does nothing to the guest that runs now.
+        cpu = replace(cpu, track=replace(cpu.track, shrink=None))
+        memory = replace(memory, track=replace(memory.track, shrink=None))
+        asked = (VCPUS, MEMORY)
+    if last is not None and (is_started or _has_reset(sample, memory.counters)):
         booted_at = sample.at
         cpu = CpuHistory(track=cpu.track)
         memory = MemoryHistory(oom_need=memory.oom_need, oom_at=memory.oom_at, track=memory.track)
@@ -132,8 +140,8 @@ def observed(history: History, sample: GuestSample, tuning: Tuning) -> History:
         sample,
         booted_at,
         changes,
-        _cpu(cpu, sample, last, is_booting, tuning),
-        _memory(memory, sample, last, tuning),
+        _cpu(cpu, sample, last, tuning, is_booting=is_booting, is_asked=VCPUS in asked),
+        _memory(memory, sample, last, tuning, is_asked=MEMORY in asked),
     )
 
 
@@ -168,8 +176,10 @@ def _cpu(
     history: CpuHistory,
     sample: GuestSample,
     last: GuestSample | None,
-    is_booting: bool,
     tuning: Tuning,
+    *,
+    is_booting: bool,
+    is_asked: bool,
 ) -> CpuHistory:
     figures = None if is_booting else cpu_figures(sample, history.counters)
     need = None if figures is None else figures.wanted
@@ -184,6 +194,7 @@ def _cpu(
         problem,
         figures is not None,
         cpu_signs(figures, tuning),
+        is_asked,
     )
     counters = Counters(
         cpu_at=sample.at,
@@ -195,7 +206,12 @@ def _cpu(
 
 
 def _memory(
-    history: MemoryHistory, sample: GuestSample, last: GuestSample | None, tuning: Tuning
+    history: MemoryHistory,
+    sample: GuestSample,
+    last: GuestSample | None,
+    tuning: Tuning,
+    *,
+    is_asked: bool,
 ) -> MemoryHistory:
     counters, figures, resized_at = history.counters, history.figures, history.resized_at
     overhead, swapped = history.overhead, history.swapped
@@ -229,6 +245,7 @@ def _memory(
         problem,
         is_new,
         memory_signs(figures if is_new else None, bool(killed_at), tuning),
+        is_asked,
     )
     return MemoryHistory(
         _memory_counters(counters, sample, is_new),

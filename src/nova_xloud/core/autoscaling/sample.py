@@ -32,6 +32,8 @@ class GuestSample:
     :ivar reported_at: when the balloon driver has reported the memory figures, in seconds since the
         epoch; None if it never has
     :ivar report_period: seconds between two reports; 0 if no reports are asked for
+    :ivar asked: the resources (``vcpus``, ``memory_mb``) whose desired value has changed since the
+        sample before by something else than automatic growth: a person's request, for example
     """
 
     at: float
@@ -50,3 +52,4 @@ class GuestSample:
     stalls: int | None = None
     reported_at: float | None = None
     report_period: float = 0.0
+    asked: tuple[str, ...] = ()

@@ -27,7 +27,8 @@ LATE = 1.5
 class Shrink:
     """A shrink that is watched. It is confirmed after some time and samples without distress.
 
-    If the guest shows distress or has to grow before that, the shrink was wrong.
+    If the guest shows distress or has to grow before that, the shrink was wrong. Only a shrink that
+    automatic growth has made is watched: what a person has asked for is not taken back.
 
     :ivar at: when the smaller value was first seen to be desired, seconds since the epoch
     :ivar before: the value that was desired before the shrink; after several shrinks in a row,
@@ -100,6 +101,8 @@ class Seen:
     :ivar problem: why the need is not known, see :class:`Track`; empty if it is
     :ivar is_new: whether the sample has figures that no sample before has had
     :ivar signs: the signs of distress that the figures show
+    :ivar is_asked: whether another desired value than before was not made by automatic growth: by
+        a person, or by a start of the guest
     """
 
     at: float
@@ -111,6 +114,7 @@ class Seen:
     problem: str
     is_new: bool
     signs: tuple[str, ...]
+    is_asked: bool = False
 
 
 def followed(track: Track, seen: Seen, tuning: Tuning) -> Track:
@@ -127,6 +131,8 @@ def followed(track: Track, seen: Seen, tuning: Tuning) -> Track:
                 faded = faded_floor(learned, learned_at, 0, at, tuning)
                 learned, learned_at = max(shrink.before, round(faded)), at
                 shrink = None
+        elif seen.is_asked:
+            shrink = None
         else:
             before = seen.before if shrink is None else max(seen.before, shrink.before)
             shrink = Shrink(at, before)

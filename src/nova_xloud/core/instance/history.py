@@ -29,7 +29,7 @@ guest that had reached the size is not an outcome of the adjustment.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from nova_xloud.core.instance.lifecycle import Phase
@@ -98,6 +98,14 @@ class History:
         """Return the adjustments, newest first, without those that cannot be read."""
         found = {entry.number: entry for entry in map(_entry, self.stored) if entry is not None}
         return tuple(found[number] for number in sorted(found, reverse=True)[:LENGTH])
+
+    def by_autoscale(self, of: Callable[[Size], int], value: int) -> bool:
+        """Return whether automatic growth was the last to change a resource, and to ``value``.
+
+        :param of: returns the number of the resource of a size: vCPUs, or MiB
+        """
+        last = next((one for one in self.entries() if of(one.before) != of(one.after)), None)
+        return last is not None and last.by == AUTOSCALE and of(last.after) == value
 
     def admitted(self, at: str, request_id: str, before: Size, after: Size, by: str) -> History:
         """Return the history after a request for ``after`` was admitted.

@@ -162,3 +162,11 @@ class TestInTheRecord:
         assert with_it.same_record(
             replace(with_it, history=history.read(with_it.history.to_metadata()))
         )
+
+
+def test_who_has_changed_a_resource_last_is_told_for_each_resource() -> None:
+    past = admitted(Size(3, 512)).admitted(AT, "req-2", Size(3, 512), GROWN, history.AUTOSCALE)
+    assert past.by_autoscale(lambda size: size.memory_mb, GROWN.memory_mb)
+    assert not past.by_autoscale(lambda size: size.memory_mb, 512), "as after a resize"
+    assert not past.by_autoscale(lambda size: size.vcpus, GROWN.vcpus)
+    assert not NONE.by_autoscale(lambda size: size.vcpus, 1)
