@@ -3,6 +3,8 @@
 
 from unittest import mock
 
+import oslo_messaging as messaging
+from nova import exception
 from nova.tests.functional.api.client import OpenStackApiException
 
 from nova_xloud.adapters.record import NovaActions
@@ -114,11 +116,25 @@ class Crashed(EngineTestCase):
     def test_claimed_and_not_written_is_given_back(self):
         record = "nova_xloud.adapters.record.NovaRecord.write"
         with mock.patch(record, side_effect=RuntimeError("killed")):
-            error = self.assertRaises(OpenStackApiException, self._adjust, current_vcpus=4)
-        assert error.response.status_code == 500
+            self._refused(409, "xloud.host_unavailable", current_vcpus=4)
         assert self._reserved(self.server)["VCPU"] == 4
         self.host.reconcile().join()
         self._has(1, 512)
+
+    def test_a_host_that_fails_to_admit_is_no_error_of_nova_api(self):
+        for call, error in (
+            ("adjust", KeyError("x")),
+            ("reserve", exception.ComputeHostNotFound(host="x")),
+            ("adjust", messaging.MessageDeliveryFailure("x")),
+        ):
+            # Only then is there a second check of the quota, and so a reservation.
+            self.flags(cores=10 if call == "reserve" else -1, group="quota")
+            with mock.patch.object(self.host, call, side_effect=error):
+                text = self._refused(409, "xloud.host_unavailable", current_vcpus=2)
+            assert "xloud-status shows whether the request was admitted" in text
+        self._has(1, 512)
+        self._adjust(current_vcpus=2)
+        self._has(2, 512)
 
     def test_one_that_had_to_stand_back_is_finished_by_a_pass(self):
         with self._crashes_before_converging():

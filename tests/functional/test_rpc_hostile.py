@@ -41,6 +41,13 @@ class Hostile(MovesTestCase):
             client.prepare(server=host, version=version).call(self.context, method, **arguments)
         )
 
+    def _hotplug(self, new_count=4, host="host1", **arguments):
+        """Call ``hotplug_vcpus`` in Nova's own namespace, where no endpoint of ours is asked."""
+        target = messaging.Target(topic=rpcapi.RPC_TOPIC, version="6.0")
+        client = rpc.get_client(target, serializer=objects_base.NovaObjectSerializer())
+        arguments = {"instance": self.instance, "new_count": new_count, **arguments}
+        return client.prepare(server=host).call(self.context, "hotplug_vcpus", **arguments)
+
     def _ask_conductor(self, method, version="1.6", **arguments):
         """Return what nova-conductor answers to a call, as it is."""
         topic = conductor_rpcapi.RPC_TOPIC
@@ -69,6 +76,15 @@ class Hostile(MovesTestCase):
             self.assertRaises(
                 NotFound, self._call, method, host="host2", instance=self.instance, **arguments
             )
+        self.assertRaises(NotFound, self._hotplug, host="host2")
+        self._nothing_is_claimed()
+
+    def test_a_number_of_vcpus_that_is_no_integer_is_refused_in_each_namespace(self):
+        for number in (True, False, 2.0, float("nan"), "2", None, [2], {"vcpus": 2}):
+            self.assertRaises(Invalid, self._hotplug, number)
+            self.assertRaises(
+                Invalid, self._call, "hotplug_vcpus", instance=self.instance, new_count=number
+            )
         self._nothing_is_claimed()
 
     def test_an_instance_that_says_it_is_on_another_host_is_read_again(self):
@@ -80,6 +96,7 @@ class Hostile(MovesTestCase):
             self.assertRaises(
                 NotFound, self._call, method, host="host2", instance=forged, **arguments
             )
+        self.assertRaises(NotFound, self._hotplug, host="host2", instance=forged)
         self._nothing_is_claimed()
 
     def test_an_instance_that_says_it_has_a_larger_flavor_is_read_again(self):
@@ -88,6 +105,7 @@ class Hostile(MovesTestCase):
         forged.system_metadata = {**forged.system_metadata, "xloud_vcpus": "64"}
         for method, arguments in self._methods(vcpus=8, memory_mb=2048):
             self.assertRaises(OutOfBounds, self._call, method, instance=forged, **arguments)
+        self.assertRaises(OutOfBounds, self._hotplug, 8, instance=forged)
         self._nothing_is_claimed()
 
     def test_an_instance_that_is_none_is_not_found(self):
@@ -95,10 +113,12 @@ class Hostile(MovesTestCase):
         forged.uuid = uuids.nobody
         for method, arguments in self._methods():
             self.assertRaises(NotFound, self._call, method, instance=forged, **arguments)
+        self.assertRaises(NotFound, self._hotplug, instance=forged)
         for method, arguments in self._methods():
             # Nova 34 reads the instance itself, and fails; an older Nova leaves it to nova-xloud.
             text = {"instance": self.instance.uuid}
             self.assertRaises((AttributeError, Invalid), self._call, method, **text, **arguments)
+        self.assertRaises((AttributeError, Invalid), self._hotplug, **text)
         self._nothing_is_claimed()
 
     def test_an_unreserve_of_another_hosts_server_releases_nothing(self):

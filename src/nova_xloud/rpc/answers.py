@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
+import oslo_messaging as messaging
+
 from nova_xloud.errors import Refused
 from nova_xloud.printable import one_line
 
@@ -40,6 +42,16 @@ def result_of(answer: Any, kind: type[Any], keys: Collection[str] = ()) -> Any:
     if missing:
         raise UnreadableAnswer(f"the answer has no {', '.join(missing)}")
     return answer["result"]
+
+
+def is_of_other_side(error: Exception) -> bool:
+    """Return whether a call failed with an error of the other side, whose text has its traceback.
+
+    Only those of oslo.messaging itself are of this side. An error of Python or of Nova comes over
+    the bus as what it is, and any other one as a ``RemoteError``.
+    """
+    is_of_the_bus = isinstance(error, messaging.MessagingException)
+    return isinstance(error, messaging.RemoteError) or not is_of_the_bus
 
 
 def name_of(error: Exception) -> str:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import math
 import time
@@ -19,7 +20,7 @@ from nova.objects import base as objects_base
 from nova_xloud.core.convergence.plan import AdjustRequest
 from nova_xloud.errors import HostUnavailable, HostUnsupported
 from nova_xloud.printable import one_line
-from nova_xloud.rpc.answers import UnreadableAnswer, name_of, result_of
+from nova_xloud.rpc.answers import UnreadableAnswer, is_of_other_side, name_of, result_of
 from nova_xloud.rpc.versions import FIRST, NAMESPACE, VERSION
 
 LOG = logging.getLogger(__name__)
@@ -81,9 +82,8 @@ class XloudAPI:
     * ``HostUnsupported``: the host runs without nova-xloud, or with one that does not know the
       call; or ``[upgrade_levels] xloud`` does not allow the call;
     * ``HostUnavailable``: the host does not answer in time, gives an answer that cannot be read, or
-      fails a call that only reads; or the instance is on no host.
-
-    Other errors of oslo.messaging are raised as they are.
+      fails the call; the message broker fails; or the instance is on no host. A call that does not
+      only read may have been carried out all the same.
     """
 
     def __init__(self) -> None:
@@ -196,13 +196,10 @@ class XloudAPI:
             topic=topic, server=host, version=FIRST, timeout=ABOUT_WITHIN
         )
         try:
-            keys = ("package", "rpc_version", "options")
-            answer: dict[str, Any] = _result(
-                client.call(context, "about"), dict, keys, "nothing is known of its nova-xloud"
-            )
+            answer = client.call(context, "about")
         except messaging.MessagingTimeout as error:
             raise HostUnavailable(f"no answer within {ABOUT_WITHIN} s") from error
-        except (messaging.MessagingException, messaging.RemoteError) as error:
+        except Exception as error:
             if "NoSuchMethod" in _names(error):
                 return None
             if "UnsupportedVersion" in _names(error):
@@ -210,9 +207,11 @@ class XloudAPI:
                     f"nova-{topic} on {host} runs without nova-xloud, or with a nova-xloud that is "
                     f"too old to report its version; start the service with nova-xloud-run"
                 ) from error
-            told = name_of(error) if hasattr(error, "exc_type") else one_line(str(error))
+            told = name_of(error) if is_of_other_side(error) else one_line(str(error))
             raise HostUnavailable(f"the call failed: {type(error).__name__}: {told}") from error
-        return answer
+        keys = ("package", "rpc_version", "options")
+        report: dict[str, Any] = _result(answer, dict, keys, "nothing is known of its nova-xloud")
+        return report
 
     def hotplug_vcpus(self, context: Any, instance: Any, new_count: int) -> None:
         """Set the number of vCPUs to ``new_count``, and return when the guest has them.
@@ -290,9 +289,11 @@ class XloudAPI:
             now = self._call(context, instance, "now", _IN_TIME, kind=dict)
         except HostUnsupported:
             return None
-        if not (isinstance(now.get("clock"), str) and isinstance(now.get("seconds"), int | float)):
-            raise HostUnavailable("the server's compute host does not say its time")
-        read = _HostTime(now["clock"], now["seconds"], time.monotonic())
+        shown = _shown_in(now)
+        if shown is None:
+            then = _then("now")
+            raise HostUnavailable(f"the server's compute host does not say its time; {then}")
+        read = _HostTime(*shown, time.monotonic())
         self._times[instance.host] = read
         return read
 
@@ -353,15 +354,15 @@ class XloudAPI:
                 f"the RPC call {method} has version {version}, and [upgrade_levels] xloud in "
                 f"nova-api's nova.conf allows versions up to {CONF.upgrade_levels.xloud}"
             ) from error
-        except (messaging.MessagingException, messaging.RemoteError) as error:
+        except Exception as error:
+            # Python's own errors and those of Nova come from a host as what they are, and others as
+            # RemoteError. An answer that Nova's serializer cannot read is raised here as well.
             if _not_known(error):
                 raise HostUnsupported(
                     "the server's compute host runs without nova-xloud, or with one that does not "
                     f"know the RPC call {method} {version}; start nova-compute there with "
                     "nova-xloud-run, or upgrade nova-xloud there"
                 ) from error
-            if method not in _ONLY_READS:
-                raise
             LOG.warning(
                 "Host %s has not answered the RPC call %s of nova-xloud: %s. If the error is one "
                 "of that host, the log of its nova-compute has the traceback; otherwise check the "
@@ -371,8 +372,8 @@ class XloudAPI:
                 name_of(error),
             )
             raise HostUnavailable(
-                "the server's compute host could not be asked, or failed to answer; nothing was "
-                "changed"
+                "the server's compute host could not be asked, or failed to answer; "
+                + _then(method)
             ) from error
         return answer
 
@@ -415,6 +416,20 @@ def _result(
         raise HostUnavailable(
             f"the service gave an answer that cannot be read: {error}; {then}"
         ) from error
+
+
+def _shown_in(now: dict[str, Any]) -> tuple[str, float] | None:
+    """Return the clock and its seconds from a host's answer to ``now``; None if there are none.
+
+    The seconds have to be finite, because they are added to and sent back.
+    """
+    clock, seconds = now.get("clock"), now.get("seconds")
+    if isinstance(clock, str) and isinstance(seconds, int | float) and type(seconds) is not bool:
+        # No float can hold an integer such as 10**400.
+        with contextlib.suppress(OverflowError):
+            if math.isfinite(seconds):
+                return clock, float(seconds)
+    return None
 
 
 def _may_be_another_process(answer: dict[str, Any]) -> bool:

@@ -21,7 +21,7 @@ from nova_xloud.core.size import Size
 from nova_xloud.errors import Invalid, Refused
 from nova_xloud.printable import one_line
 from nova_xloud.rpc import arguments
-from nova_xloud.rpc.answers import UnreadableAnswer, name_of, result_of
+from nova_xloud.rpc.answers import UnreadableAnswer, is_of_other_side, name_of, result_of
 from nova_xloud.rpc.versions import NAMESPACE, VERSION
 
 LOG = logging.getLogger(__name__)
@@ -102,14 +102,14 @@ class ConductorAPI:
             )
         except messaging.MessagingTimeout:
             answer = _unknown("nova-conductor did not answer in time")
-        except messaging.RemoteError as error:
-            # Its text has the traceback of nova-conductor, which is nothing for a server's status.
-            answer = _unknown(
-                f"nova-conductor runs without nova-xloud or with an older one, or failed: "
-                f"{name_of(error)}"
-            )
-        except messaging.MessagingException as error:
-            answer = _unknown(f"nova-conductor could not be asked: {error}")
+        except Exception as error:  # noqa: BLE001 - nova-conductor may raise any
+            if is_of_other_side(error):
+                answer = _unknown(
+                    f"nova-conductor runs without nova-xloud or with an older one, or failed: "
+                    f"{name_of(error)}"
+                )
+            else:
+                answer = _unknown(f"nova-conductor could not be asked: {error}")
         try:
             result_of(answer, type(None))
         except UnreadableAnswer as error:

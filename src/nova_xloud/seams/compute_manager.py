@@ -31,6 +31,7 @@ from nova_xloud.compute.watch import Watch
 from nova_xloud.core.sizing.bounds import bounds_of
 from nova_xloud.errors import DomainError
 from nova_xloud.metrics.service import Metrics
+from nova_xloud.rpc import arguments
 from nova_xloud.rpc.endpoint import XloudEndpoint
 from nova_xloud.seams import about, images
 from nova_xloud.seams.resource_tracker import host_facts
@@ -112,14 +113,18 @@ class XloudComputeManager(manager.ComputeManager):  # type: ignore[misc]
         """Set the vCPUs of an instance to ``new_count``, and return when the guest has them.
 
         A guest that is off gets the vCPUs when it starts next. See
-        :meth:`nova_xloud.compute.host.Host.hotplug_vcpus`.
+        :meth:`nova_xloud.compute.host.Host.hotplug_vcpus`. In Nova's own RPC namespace this method
+        is called as it is, so it checks its arguments itself.
 
+        :raises nova_xloud.errors.Invalid: ``new_count`` is no integer, or ``instance`` is none
         :raises nova_xloud.errors.Refused: the request is not admitted, or nova-compute is stopping
         :raises nova_xloud.errors.GuestRefused: the request is admitted, and the guest does not have
             the vCPUs, or did not get them in time
         :raises nova_xloud.errors.DomainError: the guest could not be read, or libvirt failed a call
         """
-        self.xloud.hotplug_vcpus(context, instance, new_count)
+        arguments.check_instance(instance)
+        count = arguments.integer("new_count", new_count)
+        self.xloud.hotplug_vcpus(context, instance, count)
 
     def cleanup_host(self) -> None:
         """Stop nova-xloud's runs and automatic growth, clean up as Nova does, and end the metrics.

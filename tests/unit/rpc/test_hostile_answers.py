@@ -10,6 +10,8 @@ import oslo_messaging as messaging
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from nova import exception
+from oslo_versionedobjects import exception as versioned
 
 from nova_xloud.api.http_errors import EXPECTED
 from nova_xloud.core.autoscaling.deferral import QUOTA_UNKNOWN, of_refusal
@@ -31,6 +33,16 @@ NO_ANSWERS = [
     {"refused": {"code": "other.code", "status": 409, "message": "x"}},
     {"refused": {"code": "xloud.quota", "message": "x"}},
 ]
+# oslo.messaging raises Python's own errors and those of Nova as what they are, with the traceback
+# in their text, and all others as RemoteError. Nova's serializer fails for an object that is none.
+ERRORS = [
+    messaging.RemoteError("DBError", "z", TRACEBACK),
+    messaging.MessageDeliveryFailure(),
+    *(KeyError(TRACEBACK), OverflowError(TRACEBACK), TimeoutError(TRACEBACK)),
+    exception.ComputeHostNotFound(host=TRACEBACK),
+    versioned.UnsupportedObjectError(objtype="none"),
+]
+NO_SECONDS = [10**400, float("inf"), float("nan"), True, None, "1.0", [1.0]]
 JUNK = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.binary(),
     lambda inner: (
@@ -130,15 +142,41 @@ def test_no_status_of_a_host_becomes_one_that_the_api_does_not_have(
     assert str(caught.value).isprintable()
 
 
-@pytest.mark.parametrize(
-    "error", [messaging.RemoteError("KeyError", "z", TRACEBACK), messaging.MessageDeliveryFailure()]
-)
-def test_host_that_fails_to_read_is_as_if_it_did_not_answer(wire: Wire, error: Exception) -> None:
+@pytest.mark.parametrize("seconds", NO_SECONDS)
+def test_host_whose_time_is_no_finite_number_is_as_if_it_did_not_answer(
+    wire: Wire, seconds: Any
+) -> None:
+    wire.answer = {"result": {"clock": "c", "seconds": seconds}}
+    api = client.XloudAPI()
+    # A second call would go on with what was remembered of the first one.
+    for call in [*calls(api)[2:5], *calls(api)[2:5]]:
+        with pytest.raises(HostUnavailable, match="does not say its time; nothing was changed"):
+            call()
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=repr)
+def test_host_that_fails_is_as_if_it_did_not_answer(wire: Wire, error: Exception) -> None:
     wire.answer = error
-    for call in calls(client.XloudAPI())[:2]:
+    for call in calls(client.XloudAPI()):
         with pytest.raises(HostUnavailable) as caught:
             call()
         assert "Traceback" not in str(caught.value)
+
+
+@pytest.mark.parametrize("method", ["adjust", "reserve", "hotplug_vcpus"])
+@pytest.mark.parametrize("error", ERRORS, ids=repr)
+def test_host_that_fails_to_admit_may_have_admitted(
+    wire: Wire, error: Exception, method: str
+) -> None:
+    wire.answer = {"result": {"clock": "c", "seconds": 1.0}}
+    api = client.XloudAPI()
+    asked = 3 if method == "hotplug_vcpus" else AdjustRequest(3, None)
+    # The host's time is remembered from here on.
+    api._time_of("context", INSTANCE)
+    wire.answer = error
+    with pytest.raises(HostUnavailable, match="xloud-status shows whether") as caught:
+        getattr(api, method)("context", INSTANCE, asked)
+    assert "Traceback" not in str(caught.value)
 
 
 @pytest.mark.parametrize("answer", [*NO_ANSWERS, {"result": {}}, {"result": True}])
@@ -154,6 +192,7 @@ def test_answer_of_a_conductor_that_is_none_allows_no_growth(wire: Wire, answer:
     [
         messaging.RemoteError("UnsupportedVersion", FORGED, TRACEBACK),
         messaging.MessageDeliveryFailure(FORGED),
+        *ERRORS,
     ],
 )
 def test_failed_conductor_leaves_no_traceback_in_a_status(wire: Wire, error: Exception) -> None:

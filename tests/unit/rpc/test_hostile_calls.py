@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 
 from nova_xloud.compute.admit import Admission
 from nova_xloud.compute.deadline import Deadline, HostClock
+from nova_xloud.core.convergence.plan import AdjustRequest
+from nova_xloud.errors import Invalid
 from nova_xloud.rpc.endpoint import XloudEndpoint
 
 INSTANCE = SimpleNamespace(uuid="b1a5")
@@ -125,6 +127,13 @@ def test_what_callers_of_any_version_send_is_taken(within: float) -> None:
     answer, engine = call("adjust", vcpus=None, answer_within=within, answer_by=by)
     assert "result" in answer
     assert engine.calls[0][-2:] == (within, Deadline("c1", 1030))
+
+
+@pytest.mark.parametrize("value", NO_SIZE)
+@pytest.mark.parametrize("sizes", ["vcpus", "memory_mb"])
+def test_no_request_is_made_of_a_size_that_is_no_integer(sizes: str, value: Any) -> None:
+    with pytest.raises(Invalid, match=sizes):
+        AdjustRequest(**{"vcpus": 3, "memory_mb": 768, sizes: value})  # type: ignore[arg-type]
 
 
 JUNK = st.recursive(

@@ -13,12 +13,15 @@ from nova_xloud.core.instance.history import AUTOSCALE
 from nova_xloud.core.instance.state import InstanceState
 from nova_xloud.core.size import Size, of_vcpus
 from nova_xloud.core.sizing.bounds import MEMORY, VCPUS, Bounds
-from nova_xloud.errors import Blocked, InvalidState, OutOfBounds, Refused
+from nova_xloud.errors import Blocked, Invalid, InvalidState, OutOfBounds, Refused
 
 
 @dataclass(frozen=True, slots=True)
 class AdjustRequest:
     """A request to adjust an instance.
+
+    :raises Invalid: a size is neither None nor an integer. A boolean or a float would be claimed
+        and recorded as it is, and a record with it could not be read any more
 
     :ivar vcpus: the vCPUs asked for; None to leave the desired vCPUs
     :ivar memory_mb: the memory asked for, MiB; None to leave the desired memory
@@ -36,6 +39,11 @@ class AdjustRequest:
     force: bool = False
     autoscale: str | None = None
     automatic: bool = False
+
+    def __post_init__(self) -> None:
+        for name, size in (("vcpus", self.vcpus), ("memory_mb", self.memory_mb)):
+            if size is not None and type(size) is not int:
+                raise Invalid(f"{name} is a {type(size).__name__}; it must be an integer")
 
     @property
     def has_size(self) -> bool:
