@@ -8,6 +8,7 @@ them with Nova's own results.
 
 from __future__ import annotations
 
+import bisect
 import math
 from collections.abc import Iterator, Mapping
 
@@ -17,6 +18,7 @@ from nova_xloud.core.sizing.digits import number
 _Triple = tuple[int, int, int]
 _PARTS = ("sockets", "cores", "threads")
 MASKS = ("hw_cpu_realtime_mask",)
+_NO_LIMITS = (math.inf,) * 3
 TOPOLOGY = tuple(f"hw_cpu_{m}{part}" for m in ("", "max_") for part in _PARTS)
 
 
@@ -80,6 +82,8 @@ def threads_per_core(
     threads, then the one with the most sockets. So the result is 1 if nothing is asked for, unless
     the limits of sockets and cores need more threads. It is 1 too if no topology is possible; Nova
     refuses such a server.
+
+    A flavor may have 2,147,483,647 vCPUs, so only divisors are tried, and none if nothing is named.
     """
     flavor, image = _triple(extra_specs, "hw:cpu_"), _triple(image_properties, "hw_cpu_")
     limits = tuple(
@@ -92,23 +96,47 @@ def threads_per_core(
     )
     # The image's topology replaces the flavor's; one of the flavor that breaks a limit is dropped.
     asked = image if any(image) else flavor if _within(flavor, limits) else (0, 0, 0)
+    if not any(asked) and limits == _NO_LIMITS:
+        return 1
+    divisors = _divisors(vcpus)
+    ranked = [
+        (met, -threads)
+        for threads in divisors
+        for met in _met(vcpus // threads, threads, asked, limits, divisors)
+    ]
+    return -max(ranked)[1] if ranked else 1
 
-    def rank(topology: _Triple) -> tuple[int, int, int]:
-        met = sum(a == b for a, b in zip(topology, asked, strict=True))
-        return met, -topology[2], topology[0]
 
-    possible = [t for t in _topologies(vcpus) if _within(t, limits)]
-    return max(possible, key=rank)[2] if possible else 1
+def _divisors(number: int) -> list[int]:
+    """Return the divisors of ``number``, the smallest first, in the time of its square root."""
+    small = [one for one in range(1, math.isqrt(number) + 1) if number % one == 0]
+    large = [number // one for one in reversed(small) if one * one != number]
+    return small + large
 
 
-def _topologies(vcpus: int) -> Iterator[_Triple]:
-    for threads in range(1, vcpus + 1):
-        cores_of_all, left_over = divmod(vcpus, threads)
-        if left_over:
-            continue
-        for cores in range(1, cores_of_all + 1):
-            if cores_of_all % cores == 0:
-                yield cores_of_all // cores, cores, threads
+def _met(
+    cores_of_all: int,
+    threads: int,
+    asked: _Triple,
+    limits: tuple[float, ...],
+    divisors: list[int],
+) -> Iterator[int]:
+    """Yield how many of the numbers ``asked`` some topologies with so many threads meet.
+
+    Among them is one that meets the most, if any topology within the limits has so many threads.
+
+    :param cores_of_all: sockets times cores
+    :param divisors: all divisors of the vCPUs, the smallest first
+    """
+    most_sockets, most_cores = limits[:2]
+    least = bisect.bisect_left(divisors, cores_of_all / most_cores)
+    of_all = (one for one in divisors[least:] if cores_of_all % one == 0 and one <= most_sockets)
+    as_cores = cores_of_all // asked[1] if asked[1] else 0
+    for sockets in (asked[0], as_cores, next(of_all, 0)):
+        if sockets and cores_of_all % sockets == 0:
+            topology = (sockets, cores_of_all // sockets, threads)
+            if _within(topology, limits):
+                yield sum(a == b for a, b in zip(topology, asked, strict=True))
 
 
 def _within(topology: _Triple, limits: tuple[float, ...]) -> bool:
