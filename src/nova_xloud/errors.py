@@ -30,6 +30,7 @@
     │   └── DomainCallFailed        any other libvirt error, or no connection to libvirt
     ├── GuestRefused            the guest did not follow: xloud.guest_refused.<what>
     ├── AdjustmentDeferred      the adjustment has to wait, and another run follows
+    ├── AdjustmentSuperseded    another size was asked for before the adjustment had ended
     └── UnfitNova               the installed Nova differs where nova-xloud extends or calls it,
                                 or no Nova is installed
 
@@ -375,6 +376,17 @@ class AdjustmentDeferred(XloudError):
 
     def __str__(self) -> str:
         return f"{self.code}: {self.message}"
+
+
+class AdjustmentSuperseded(XloudError):
+    """Another size was asked for before an adjustment had ended.
+
+    No caller gets it. The event of the adjustment's instance action ends with it, if so many
+    requests have followed that the record names the adjustment no longer.
+    """
+
+    def __init__(self) -> None:
+        super().__init__("other sizes were asked for before this adjustment had ended")
 
 
 class UnfitNova(XloudError):

@@ -77,6 +77,29 @@ class Crashed(EngineTestCase):
         self.host.reconcile().join()
         assert self._results() == ["Success"]
 
+    def test_of_many_requests_of_a_paused_server_none_is_left_open(self):
+        server = self.server["id"]
+        self.api.post_server_action(server, {"pause": None})
+        self._wait_for_state_change(self.server, "PAUSED")
+        for vcpus in (3, 2) * 5:
+            self._adjust(current_vcpus=vcpus, current_memory_mb=512 + 64 * vcpus)
+            self._wait(lambda: self.assertFalse(self.host._worker.is_busy(server)))
+        # The record names the last seven; nothing but the database knows of the three before.
+        results = self._results()
+        assert results == [*[None] * 7, *["Error"] * 3], str(results)
+        oldest = self._events("xloud_adjust")[-1]
+        assert "other sizes were asked for" in oldest["events"][0]["details"]
+        self.restart_compute_service("host1")
+        self.api.post_server_action(server, {"unpause": None})
+        self._wait_for_state_change(self.server, "ACTIVE")
+        self._has(2, 640)
+
+        def ended():
+            self.host.reconcile().join()
+            assert self._results() == [*["Success"] * 7, *["Error"] * 3]
+
+        self._wait(ended)
+
     def _left_open(self):
         """Have a run write its outcome into the record, and not into the event."""
         with mock.patch.object(NovaActions, "_finish"):

@@ -303,6 +303,9 @@ class SimActions:
     def open_events(self) -> list[str]:
         return []
 
+    def end_superseded(self, request_id: str) -> None:
+        """See :class:`nova_xloud.compute.ports.Actions`."""
+
     def notify(self, name: str, error: Exception | None = None) -> None:
         """See :class:`nova_xloud.compute.ports.Actions`."""
 

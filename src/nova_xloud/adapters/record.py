@@ -18,7 +18,7 @@ from nova_xloud.compute.ports import RecordView
 from nova_xloud.core.instance.desired import Desired
 from nova_xloud.core.instance.history import AUTOSCALE
 from nova_xloud.core.size import Size
-from nova_xloud.errors import AdjustmentDeferred, InvalidState, NotFound
+from nova_xloud.errors import AdjustmentDeferred, AdjustmentSuperseded, InvalidState, NotFound
 
 LOG = logging.getLogger(__name__)
 
@@ -232,6 +232,16 @@ class NovaActions:
         """Return the names of the instance action's events that are not finished."""
         events = self._events(self._action())
         return [event.event for event in events if event.finish_time is None]
+
+    def end_superseded(self, request_id: str) -> None:
+        """End the open events of another request's action of this instance, as superseded."""
+        context = copy.copy(self._context)
+        context.request_id = request_id
+        other = NovaActions(context, self._instance, self._host, self._notifier)
+        for event in other.open_events():
+            # Nova counts an error without a traceback as a success.
+            with contextlib.suppress(AdjustmentSuperseded), other.event(event):
+                raise AdjustmentSuperseded
 
     def _events(self, action: Any) -> list[Any]:
         if action is None:

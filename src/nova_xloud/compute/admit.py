@@ -189,6 +189,7 @@ def _is_as_left(instance: Instance, reserved: Reserved) -> bool:
 
 def _admit_reserved(instance: Instance, reserved: Reserved) -> Admission:
     desired = reserved.plan.desired
+    _end_dropped(instance, reserved.view.desired, desired)
     instance.record.write(desired, recorded=reserved.claim)
     _log_desired(instance, desired, reserved.claim)
     return Admission(desired.generation, False, reserved.shrinks)
@@ -317,6 +318,7 @@ def _commit(instance: Instance, seen: Observation, plan: Plan, options: EngineOp
         on_conflict=lambda: check_adjustable(instance.record.refresh()),
     )
     reached("admit.claimed")
+    _end_dropped(instance, seen.view.desired, plan.desired)
     try:
         instance.record.write(plan.desired, recorded=claimed.size)
     except Refused:
@@ -325,6 +327,27 @@ def _commit(instance: Instance, seen: Observation, plan: Plan, options: EngineOp
         raise
     _log_desired(instance, plan.desired, claimed.size)
     return claimed.size
+
+
+def _end_dropped(instance: Instance, before: Desired, after: Desired) -> None:
+    """End the events of requests that ``before`` names as superseded and ``after`` does not.
+
+    Call this before ``after`` is written: if nova-compute were killed in between, nobody would know
+    of these requests any more, and their events would have no end for ever. They are superseded
+    also if ``after`` is not written in the end. An error is logged and not raised.
+    """
+    for request_id in before.progress.dropped_by(after.progress):
+        try:
+            instance.actions.end_superseded(request_id)
+        except Exception:
+            LOG.warning(
+                "Instance %s: the instance action of request %s may have no end yet, because it "
+                "could not be read or written. A later reconcile pass tries again; the adjustment "
+                "that is being admitted is not affected.",
+                instance.uuid,
+                request_id,
+                exc_info=True,
+            )
 
 
 def _log_desired(instance: Instance, desired: Desired, claimed: Size) -> None:

@@ -7,7 +7,9 @@ A run ends the event of its own request. In three cases an event stays open that
   is killed between the two leaves the event open. Later runs leave it as it is, because the record
   says that the adjustment has ended.
 - A run is deferred, and leaves its event open for the run that resumes it. Another request is
-  admitted before that, and from then on the runs are those of the new request.
+  admitted before that, and from then on the runs are those of the new request. The record names
+  the last such requests. When it has no room for one any more, its event is ended at once, by the
+  admission that drops it (:mod:`nova_xloud.compute.admit`).
 - An adjusted server is deleted, or is resized and begins anew at another flavor's boot size.
 
 So after each pass the open events of an instance are ended if its last adjustment has ended, or if

@@ -223,6 +223,13 @@ class Actions(Protocol):
     def open_events(self) -> Sequence[str]:
         """Return the names of the action's events that have begun and have not ended."""
 
+    def end_superseded(self, request_id: str) -> None:
+        """End the open events of another request's action of the same instance, as superseded.
+
+        They end with :class:`nova_xloud.errors.AdjustmentSuperseded`. If that request has no
+        action or no open event, nothing is done.
+        """
+
     def notify(self, name: str, error: Exception | None = None) -> None:
         """Send a notification of Nova; that it cannot be sent is logged and not raised.
 

@@ -27,6 +27,7 @@ from nova_xloud.core.sizing.allocation import MEMORY_MB, VCPU, judged, refusal_o
 from nova_xloud.core.sizing.bounds import FlavorFacts
 from nova_xloud.errors import (
     AdjustmentDeferred,
+    AdjustmentSuperseded,
     DomainCallFailed,
     DomainNotFound,
     InvalidState,
@@ -338,6 +339,11 @@ class FakeActions:
 
     def open_events(self) -> list[str]:
         return [event.name for event in self._events() if event.result is None]
+
+    def end_superseded(self, request_id: str) -> None:
+        for event in self.events:
+            if event.request_id == request_id and event.result is None:
+                event.result, event.error = "Error", AdjustmentSuperseded()
 
     def _events(self) -> list[FakeEvent]:
         return [one for one in self.events if self.request_id in ("", one.request_id)]

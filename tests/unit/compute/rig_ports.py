@@ -106,5 +106,8 @@ class TappedActions:
     def open_events(self) -> list[str]:
         return self._rig.actions.open_events()
 
+    def end_superseded(self, request_id: str) -> None:
+        self._rig.actions.end_superseded(request_id)
+
     def of_request(self, request_id: str) -> FakeActions:
         return self._rig.actions.of_request(request_id)

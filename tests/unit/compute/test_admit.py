@@ -12,6 +12,7 @@ from nova_xloud.core.instance.lifecycle import Phase, Progress
 from nova_xloud.core.size import Size
 from nova_xloud.core.sizing.bounds import HostFacts
 from nova_xloud.errors import InvalidState, PlacementUnavailable, Refused
+from nova_xloud.testing.fake_ports import FakeActions, FakeEvent
 from tests.unit.compute.operations import deleted, full, moved, task_starts, unreachable
 from tests.unit.compute.rig import NOW, Rig
 
@@ -239,3 +240,28 @@ def test_unpersisted_size_of_a_stopped_instance_is_refused_or_kept() -> None:
         return
     rig.converge()
     assert rig.record.desired.target == Size(6, 2048)
+
+
+def _ask_eight_times(rig: Rig) -> None:
+    for number in range(8):
+        rig.request_id = f"req-{number}"
+        rig.actions.events.append(FakeEvent("compute_xloud_adjust", request_id=rig.request_id))
+        rig.admit(5 + number % 2)
+
+
+def test_request_that_the_record_drops_ends_as_superseded_before_the_record_is_written() -> None:
+    rig = Rig()
+    at_the_write: list[list[str | None]] = []
+    rig.before["record"] = lambda: at_the_write.append([e.result for e in rig.actions.events])
+    _ask_eight_times(rig)
+    assert at_the_write[-2:] == [[None] * 7, ["Error", *[None] * 7]]
+    assert "other sizes were asked for" in str(rig.actions.events[0].error)
+
+
+def test_dropped_request_that_cannot_be_ended_keeps_no_other_from_its_admission(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(FakeActions, "end_superseded", lambda actions, request_id: 1 / 0)
+    rig = Rig()
+    _ask_eight_times(rig)
+    assert rig.record.desired.progress.request_id == "req-7"

@@ -91,6 +91,15 @@ class Progress:
         """The superseded requests, and the one that asked for the desired size."""
         return tuple(one for one in (*self.superseded, self.request_id) if one)
 
+    def dropped_by(self, later: Progress) -> tuple[str, ...]:
+        """Return the requests whose instance actions may have no end, and that ``later`` lacks.
+
+        The newest request is not among them if the last run has finished its adjustment, because
+        that run ends its event.
+        """
+        may_be_open = self.superseded if self.finished else self.request_ids
+        return tuple(one for one in may_be_open if one not in later.request_ids)
+
     @property
     def reached(self) -> bool:
         """Whether the phase is CONVERGED; True also before the first request or run."""
@@ -123,6 +132,7 @@ class Progress:
         """Return the progress after the request ``request_id`` was admitted.
 
         The earlier requests become superseded if the last run has not finished their adjustment.
+        The oldest of more than :data:`MOST_SUPERSEDED` is dropped: see :meth:`dropped_by`.
 
         :param now: ISO 8601, UTC
         """

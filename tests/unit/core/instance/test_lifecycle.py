@@ -8,7 +8,14 @@ import itertools
 import pytest
 
 from nova_xloud.core.instance import lifecycle
-from nova_xloud.core.instance.lifecycle import NEVER_ADJUSTED, TRANSITIONS, Event, Phase, Progress
+from nova_xloud.core.instance.lifecycle import (
+    MOST_SUPERSEDED,
+    NEVER_ADJUSTED,
+    TRANSITIONS,
+    Event,
+    Phase,
+    Progress,
+)
 
 # Said once more, and not made from the table: every pair that is not here is an error.
 ALLOWED = {
@@ -111,3 +118,21 @@ def test_the_message_does_not_renew_since() -> None:
 def test_an_instance_that_was_never_adjusted_is_as_it_should_be() -> None:
     assert Progress(Phase.CONVERGED, "xloud.converged", "", "", "") == NEVER_ADJUSTED
     assert NEVER_ADJUSTED.reached
+
+
+def test_more_requests_than_the_record_has_room_for_drop_the_oldest() -> None:
+    progress = NEVER_ADJUSTED
+    dropped: list[str] = []
+    for number in range(MOST_SUPERSEDED + 4):
+        later = progress.admitted(f"req-{number}", "now")
+        dropped += progress.dropped_by(later)
+        progress = later
+    assert dropped == ["req-0", "req-1", "req-2"]
+    assert progress.request_ids == tuple(f"req-{n}" for n in range(3, MOST_SUPERSEDED + 4))
+
+
+def test_requests_of_a_finished_adjustment_are_dropped_but_the_newest() -> None:
+    finished = Progress(Phase.CONVERGED, request_id="req-3", superseded=("req-1", "req-2"))
+    assert finished.dropped_by(finished.admitted("req-4", "now")) == ("req-1", "req-2")
+    # As when what was reserved is recorded, and nothing is admitted yet.
+    assert finished.dropped_by(finished) == ()
