@@ -1,6 +1,7 @@
 """What must be true of the cloud after a fault, and the problems where it is not."""
 
 import json
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -25,6 +26,9 @@ OF_THE_GUEST_ONLY = {"CpusNotOnline"}
 # The rule that a crash between a claim and the record leaves broken until the next pass: more is
 # reserved than the columns say. All other rules hold at any moment.
 UNTIL_THE_NEXT_PASS = "columns_differ"
+# How often the checker is asked once more where no fault keeps it from reading all, and the seconds
+# between.
+ASKED_AGAIN, ASK_AGAIN_SECONDS = 3, 2.0
 # Of so many actions of a server each event must have an end: more than one round makes.
 NEWEST_ACTIONS = 10
 # The action of an adjustment, and the event of its run.
@@ -49,6 +53,23 @@ class Asked:
 
 
 @dataclass(frozen=True)
+class Judgement:
+    """What the checker of the invariants has found at one moment.
+
+    :ivar broken: the rules that do not hold, in words
+    :ivar unread: what could not be read, and so was not judged
+    """
+
+    broken: tuple[str, ...]
+    unread: tuple[str, ...]
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all was read and judged."""
+        return not self.unread
+
+
+@dataclass(frozen=True)
 class Checks:
     """All that has to hold when a cloud has recovered."""
 
@@ -57,18 +78,30 @@ class Checks:
     supervisor: Supervisor
     asked: dict[str, Asked]
 
-    def broken_invariants(self) -> list[str]:
-        """Return the rules that must hold even while a fault lasts, and do not hold.
+    def judge(self, *, blinded: bool) -> Judgement:
+        """Check the rules that must hold even while a fault lasts.
 
-        What cannot be read is not judged.
+        :param blinded: the fault keeps the checker from reading all. If it does not, the checker is
+            asked again some times, because the lab may be busy
         """
+        judgement = self._judge()
+        for _ in range(0 if blinded else ASKED_AGAIN):
+            if judgement.is_whole or judgement.broken:
+                break
+            time.sleep(ASK_AGAIN_SECONDS)
+            judgement = self._judge()
+        return judgement
+
+    def _judge(self) -> Judgement:
         try:
             told = json.loads(self.checker.ask("--format", "json").text)
+            breaks = [one for one in told["breaks"] if one["code"] != UNTIL_THE_NEXT_PASS]
+            return Judgement(
+                tuple(f"{one['code']}: {one['message']}" for one in breaks),
+                tuple(one["what"] for one in told["not_checked"]),
+            )
         except Exception as error:  # noqa: BLE001 - a cloud with a fault answers with anything
-            print(f"     the invariants could not be read: {type(error).__name__}: {error}")
-            return []
-        breaks = [one for one in told["breaks"] if one["code"] != UNTIL_THE_NEXT_PASS]
-        return [f"{one['code']}: {one['message']}" for one in breaks]
+            return Judgement((), (f"the checker failed: {type(error).__name__}: {error}",))
 
     def problems(self, *, explained: bool) -> list[str]:
         """Return what is not as it has to be, in words; empty when all has recovered.

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from enum import Enum, auto
 
 from lab.chaos.schedule import Way
 from lab.chaos.supervisor import Supervisor
@@ -42,6 +43,19 @@ class Stage:
         return self.compute.daemon("nova-compute")
 
 
+class Teller(Enum):
+    """Who has answered a request for an adjustment with a 5xx.
+
+    ``OURS`` is nova-api with an error that nothing has caught. ``DATABASE`` is the same, if the
+    error is one of Nova's database. ``IN_FRONT`` is what stands before Nova, such as the filter
+    that asks Keystone.
+    """
+
+    OURS = auto()
+    DATABASE = auto()
+    IN_FRONT = auto()
+
+
 Begin = Callable[[Stage], AbstractContextManager[None]]
 
 
@@ -54,6 +68,9 @@ class Fault:
     :ivar first: the fault begins before the servers are asked for sizes
     :ivar way: whether the fault needs a request that grows its target, or one that shrinks it
     :ivar alone: the fault is never caused together with another one
+    :ivar blinds: while the fault lasts and just after it, the checker of the invariants cannot read
+        all that it judges; in other faults it is a violation that the checker cannot
+    :ivar may_answer: who may answer a request with a 5xx because of the fault
     """
 
     name: str
@@ -62,3 +79,5 @@ class Fault:
     first: bool = False
     way: Way = Way.ANY
     alone: bool = False
+    blinds: bool = False
+    may_answer: frozenset[Teller] = frozenset()

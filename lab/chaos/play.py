@@ -30,12 +30,14 @@ class Play:
     """The rounds of one run on its servers.
 
     :ivar played: the rounds that have begun
+    :ivar judged: for each check of the invariants in this round, whether all was judged
     """
 
     checks: Checks
     requests: Requests
     faults: dict[str, Fault]
     played: list[schedule.Round] = field(default_factory=list)
+    judged: list[bool] = field(default_factory=list)
 
     def rounds(self, seed: int, seconds: float) -> Iterator[Trial]:
         """Play rounds of a seed, and yield how each went, until the time is over.
@@ -103,7 +105,7 @@ class Play:
             answers, violations = self._break(one, stage, pool)
             began = time.monotonic()
             if not any(self.faults[name].seconds for name in one.faults):
-                violations += self._broken(stage, "just after it")
+                violations += self._broken(one, stage, "just after it")
             violations += _lent(stage)
             # A request whose compute host has died is answered after all else has recovered.
             answered = all(answer.done() for answer in answers.values())
@@ -112,6 +114,8 @@ class Play:
             took = None if settled is None else time.monotonic() - began
             refused = refused if answered else self.requests.not_admitted(answers)
         violations += left
+        excused = frozenset().union(*(self.faults[name].may_answer for name in one.faults))
+        violations += self.requests.failures(answers, excused)
         if took is not None and (refused or not answered):
             violations += self.requests.again(refused, one)
             violations += self._settle("after the answers")[1]
@@ -119,7 +123,8 @@ class Play:
         print(f"     {took if took is None else round(took, 1)} s{missed}", flush=True)
         for violation in violations:
             print(f"     VIOLATION: {violation}", flush=True)
-        return Trial(" + ".join(one.faults), took, tuple(violations), not stage.missed)
+        judged, self.judged = tuple(self.judged), []
+        return Trial(" + ".join(one.faults), took, tuple(violations), not stage.missed, judged)
 
     def _break(
         self, one: schedule.Round, stage: Stage, pool: ThreadPoolExecutor
@@ -134,14 +139,22 @@ class Play:
             for fault in (fault for fault in chosen if not fault.first):
                 _enter(begun, fault, stage)
             ends = time.monotonic() + max(fault.seconds for fault in chosen)
-            violations = self._broken(stage, "while it lasted")
+            violations = self._broken(one, stage, "while it lasted")
             time.sleep(max(0.0, ends - time.monotonic()))
         return answers, violations
 
-    def _broken(self, stage: Stage, when: str) -> list[str]:
+    def _broken(self, one: schedule.Round, stage: Stage, when: str) -> list[str]:
+        """Judge the invariants; return which are broken, and what is not read without a reason."""
         if stage.broken_by_hand:
+            self.judged.append(False)
             return []
-        return [f"{when}: {broken}" for broken in self.checks.broken_invariants()]
+        blinded = any(self.faults[name].blinds for name in one.faults)
+        judgement = self.checks.judge(blinded=blinded)
+        self.judged.append(judgement.is_whole)
+        for unread in judgement.unread:
+            print(f"     {when}, not judged: {unread}", flush=True)
+        wrong = [] if blinded else [f"not judged: {unread}" for unread in judgement.unread]
+        return [f"{when}: {broken}" for broken in (*judgement.broken, *wrong)]
 
     def _start_anew(self) -> None:
         operations = Operations(self.checks.cloud)

@@ -74,6 +74,8 @@ def faults() -> list[Fault]:
             first=True,
             way=point.way,
             alone=point.alone,
+            # The checker asks nova-compute what the guests hold.
+            blinds=not point.daemon or bool(point.also),
         )
         for point in POINTS
     ]

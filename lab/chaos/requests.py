@@ -1,15 +1,31 @@
 """The adjust requests of a chaos run, and their answers."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import Executor, Future, wait
 from dataclasses import dataclass, field
 
 from lab.chaos import schedule
 from lab.chaos.checks import NOT_ANSWERED, Asked
+from lab.chaos.fault import Teller
 from lab.cloud import Answer, Cloud, Size
 
 ANSWER_SECONDS = 120.0
-ADMITTED = 202
+ADMITTED, FAILED, AWAY = 202, 500, 503
+# Nova names the class of an error that nothing has caught.
+OF_A_DATABASE = ("oslo_db.", "sqlalchemy.", "sqlite3.")
+
+
+def teller_of(answer: Answer) -> Teller | None:
+    """Return who has answered with a 5xx; None for any other answer.
+
+    None too for a refusal of nova-xloud, which is 503 and whose message begins with its code.
+    """
+    if answer.status < FAILED or (answer.status == AWAY and answer.message.startswith("xloud.")):
+        return None
+    if any(word in answer.message for word in OF_A_DATABASE):
+        return Teller.DATABASE
+    # All errors of Nova have a message, and what is before it answers in other forms.
+    return Teller.OURS if answer.message else Teller.IN_FRONT
 
 
 @dataclass
@@ -55,6 +71,24 @@ class Requests:
                 refused.append(server)
         print(f"     answers: {'; '.join(said)}", flush=True)
         return refused
+
+    def failures(
+        self, answers: Mapping[str, Future[Answer]], excused: Collection[Teller]
+    ) -> list[str]:
+        """Return the answers that are an error of nova-api itself, in words.
+
+        :param answers: all are there, or none comes any more
+        :param excused: who may have answered with an error because of the fault
+        """
+        wrong = []
+        for server, future in answers.items():
+            if not future.done() or future.exception() is not None:
+                continue
+            answer = future.result()
+            teller = teller_of(answer)
+            if teller is not None and teller not in excused:
+                wrong.append(f"{server}: answered {answer.status} {answer.message}")
+        return wrong
 
     def again(self, servers: Sequence[str], one: schedule.Round) -> list[str]:
         """Send the round's requests for some servers again; return those not admitted, in words."""

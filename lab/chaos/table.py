@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import median
 
-HEAD = ("fault", "tried", "median s", "worst s", "violations")
+HEAD = ("fault", "tried", "median s", "worst s", "violations", "judged")
 
 
 @dataclass(frozen=True)
@@ -14,6 +14,7 @@ class Trial:
     :ivar fault: the fault's name; of several, their names joined by " + "
     :ivar seconds: from the fault's end until the cloud had recovered; None if it did not recover
     :ivar violations: what was not as it has to be
+    :ivar judged: for each check of the invariants, whether all could be read and was judged
     :ivar took_place: False if a fault could not be caused, or no process came to its fault point
     """
 
@@ -21,6 +22,7 @@ class Trial:
     seconds: float | None
     violations: tuple[str, ...] = ()
     took_place: bool = True
+    judged: tuple[bool, ...] = ()
 
 
 def text(trials: Iterable[Trial]) -> str:
@@ -39,6 +41,7 @@ def text(trials: Iterable[Trial]) -> str:
 def _row(name: str, trials: Sequence[Trial]) -> tuple[str, ...]:
     tried = [trial for trial in trials if trial.took_place]
     seconds = [trial.seconds for trial in tried if trial.seconds is not None]
+    judged = [whole for trial in trials for whole in trial.judged]
     missed = len(trials) - len(tried)
     return (
         name,
@@ -46,4 +49,5 @@ def _row(name: str, trials: Sequence[Trial]) -> tuple[str, ...]:
         f"{median(seconds):.1f}" if seconds else "-",
         f"{max(seconds):.1f}" if seconds else "-",
         str(sum(len(trial.violations) for trial in trials)),
+        f"{sum(judged)} of {len(judged)}",
     )

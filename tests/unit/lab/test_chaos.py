@@ -70,8 +70,8 @@ def test_no_two_faults_have_the_same_name() -> None:
 def test_the_table_has_median_worst_and_violations_of_each_fault() -> None:
     said = table.text(
         [
-            Trial("QEMU killed", 4.0),
-            Trial("QEMU killed", 9.0),
+            Trial("QEMU killed", 4.0, judged=(True, True)),
+            Trial("QEMU killed", 9.0, judged=(True, False)),
             Trial("QEMU killed", 5.0),
             Trial("killed at a.b", 1.0, took_place=False),
             Trial("QEMU killed + killed at a.b", None, ("one", "two")),
@@ -79,11 +79,11 @@ def test_the_table_has_median_worst_and_violations_of_each_fault() -> None:
     )
     rows = [line.split("  ") for line in said.splitlines()]
     cells = [[cell.strip() for cell in row if cell.strip()] for row in rows]
-    assert cells[0] == ["fault", "tried", "median s", "worst s", "violations"]
+    assert cells[0] == ["fault", "tried", "median s", "worst s", "violations", "judged"]
     assert cells[2:] == [
-        ["QEMU killed", "3", "5.0", "9.0", "0"],
-        ["killed at a.b", "0 (1 not reached)", "-", "-", "0"],
-        ["two at once", "1", "-", "-", "2"],
+        ["QEMU killed", "3", "5.0", "9.0", "0", "3 of 4"],
+        ["killed at a.b", "0 (1 not reached)", "-", "-", "0", "0 of 0"],
+        ["two at once", "1", "-", "-", "2", "0 of 0"],
     ]
 
 

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from lab import processes
+from lab.chaos import checks
 from lab.chaos import supervisor as supervising
-from lab.chaos.checks import Asked, Checks
+from lab.chaos.checks import Asked, Checks, Judgement
 from lab.chaos.supervisor import Supervisor
 from lab.cloud import Answer, Size
 from lab.errors import LabError
@@ -193,16 +194,45 @@ def test_daemon_that_could_not_be_stopped_is_watched_again(
     assert not watched._left_down
 
 
-def test_only_the_columns_may_differ_while_a_fault_lasts(rig: Rig) -> None:
-    def breaks(*codes: str) -> tuple[int, str]:
-        return 1, json.dumps({"breaks": [{"code": code, "message": "what"} for code in codes]})
+def verdict(*codes: str, unread: tuple[str, ...] = ()) -> tuple[int, str]:
+    breaks = [{"code": code, "message": "what"} for code in codes]
+    not_checked = [{"what": what, "remedy": "how"} for what in unread]
+    return 1, json.dumps({"breaks": breaks, "not_checked": not_checked})
 
-    rig.verdict = breaks("columns_differ")
-    assert rig.checks.broken_invariants() == []
-    rig.verdict = breaks("columns_differ", "reserved_below_held")
-    assert rig.checks.broken_invariants() == ["reserved_below_held: what"]
+
+def test_only_the_columns_may_differ_while_a_fault_lasts(rig: Rig) -> None:
+    rig.verdict = verdict("columns_differ")
+    assert rig.checks.judge(blinded=False) == Judgement((), ())
+    rig.verdict = verdict("columns_differ", "reserved_below_held")
+    assert rig.checks.judge(blinded=False) == Judgement(("reserved_below_held: what",), ())
+
+
+def test_what_the_checker_cannot_read_is_told(rig: Rig) -> None:
+    rig.verdict = verdict("reserved_below_held", unread=("the guests of compute1",))
+    found = rig.checks.judge(blinded=True)
+    assert found == Judgement(("reserved_below_held: what",), ("the guests of compute1",))
     rig.verdict = (2, "Placement does not answer")
-    assert rig.checks.broken_invariants() == []
+    found = rig.checks.judge(blinded=True)
+    assert (found.broken, found.is_whole) == ((), False)
+    assert "the checker failed: JSONDecodeError" in found.unread[0]
+
+
+def test_checker_that_no_fault_blinds_is_asked_again_until_all_is_read(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slept: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        if len(slept) == 2:
+            rig.verdict = verdict()
+
+    monkeypatch.setattr(checks.time, "sleep", sleep)
+    rig.verdict = verdict(unread=("the guests of compute1",))
+    assert not rig.checks.judge(blinded=True).is_whole
+    assert slept == []
+    assert rig.checks.judge(blinded=False).is_whole
+    assert len(slept) == 2
 
 
 @pytest.fixture
