@@ -29,6 +29,9 @@ UNTIL_THE_NEXT_PASS = "columns_differ"
 # How often the checker is asked once more where no fault keeps it from reading all, and the seconds
 # between.
 ASKED_AGAIN, ASK_AGAIN_SECONDS = 3, 2.0
+# A service reports every 10 s, and is down for Nova once it has not for 60 s. One whose last report
+# is older than this is up for Nova still, and may be down a moment later.
+REPORTED_WITHIN = 30.0
 # Of so many actions of a server each event must have an end: more than one round makes.
 NEWEST_ACTIONS = 10
 # The action of an adjustment, and the event of its run.
@@ -125,7 +128,10 @@ class Checks:
     def _services(self) -> Iterator[str]:
         for service in self.cloud.connection.compute.services():
             reported = datetime.fromisoformat(service.updated_at).replace(tzinfo=UTC).timestamp()
-            if service.state != "up" or reported < self._started_at(service.binary, service.host):
+            since = max(
+                self._started_at(service.binary, service.host), time.time() - REPORTED_WITHIN
+            )
+            if service.state != "up" or reported < since:
                 yield f"{service.binary} on {service.host} is {service.state}, and silent"
 
     def _started_at(self, binary: str, host: str) -> float:

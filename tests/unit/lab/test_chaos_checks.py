@@ -157,6 +157,17 @@ def test_each_thing_that_has_not_recovered_is_a_problem(rig: Rig, change: Any, w
     assert words in rig.problems(explained=True)
 
 
+def test_service_whose_last_report_is_old_is_a_problem_though_nova_calls_it_up(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # So it is after the database took no writes for 75 s: a request sent then met a host that was
+    # down a moment later.
+    monkeypatch.setattr(processes, "started_at", lambda layout, daemon: time.time() - 600)
+    reported = datetime.now(UTC) - timedelta(seconds=45)
+    rig.cloud.service.updated_at = reported.replace(tzinfo=None).isoformat()
+    assert "nova-compute on compute1 is up, and silent" in rig.problems(explained=True)
+
+
 def test_another_size_is_a_problem_until_a_condition_may_explain_it(rig: Rig) -> None:
     rig.cloud.said = Witnesses(SMALL, Size(2, 512), SMALL)
     assert "1 / 512 is desired" in rig.problems(explained=True)
