@@ -12,7 +12,7 @@ from nova.tests.functional.api.client import OpenStackApiException
 from nova_xloud.core.sizing.facts import IMAGE_PROPERTIES
 from tests.functional.base import AdjustTestCase
 from tests.functional.fuzz_settings import fuzz_settings
-from tests.functional.raw_requests import RawRequests
+from tests.functional.raw_requests import SERVERS, RawRequests
 
 # Each key of the record, and each extra spec, with a value that would mean more than is held.
 LOOKS_LIKE_OURS = {
@@ -67,10 +67,14 @@ ODD = st.sampled_from(
         *("required", "^0-1", "^0-99999999999", "mixed", "aarch64", "q35", "microvm"),
     ]
 )
+# Nova stores 255 bytes of a property, and reads it from there.
+LONG = st.builds(
+    lambda pad, text: f"{pad * 260}{text}", st.sampled_from([" ", "0", "\u00a0", "k"]), ODD
+)
 VALUES = ANY_TEXT | ODD | st.integers(-5, 2**70).map(str)
 KEYS = st.sampled_from([*LOOKS_LIKE_OURS, "Minimum_CPU", " minimum_cpu", "xloud:"])
 METADATA = st.dictionaries(KEYS | ANY_TEXT | ODD, VALUES | st.integers() | st.none(), max_size=6)
-PROPERTIES = st.dictionaries(st.sampled_from(IMAGE_PROPERTIES) | KEYS, VALUES, max_size=6)
+PROPERTIES = st.dictionaries(st.sampled_from(IMAGE_PROPERTIES) | KEYS, VALUES | LONG, max_size=6)
 
 
 class TenantWrites(RawRequests, AdjustTestCase):
@@ -190,6 +194,9 @@ class TenantWrites(RawRequests, AdjustTestCase):
         @example({})
         @example({"hw_cpu_max_threads": "9" * 5000})
         @example({"hw_cpu_sockets": "0", "hw_cpu_realtime_mask": "^0-99999999999"})
+        @example({"hw_cpu_sockets": f"{' ' * 300}1"})
+        @example({"hw_cpu_max_sockets": f"{'0' * 254}12"})
+        @example({"hw_numa_cpus.0": f"{' ' * 300}1"})
         def create(properties):
             image = self._image(**properties)
             told = [self._created(flavor, image) for flavor in (stock, elastic)]
@@ -198,11 +205,20 @@ class TenantWrites(RawRequests, AdjustTestCase):
                 assert told[1].text == told[0].text, properties
             else:
                 assert told[1].status_int in (202, 400), (properties, told[1].text)
+            for server in (one.json["server"] for one in told if one.status_int == 202):
+                self._can_be_read(server)
 
         # No guest is built: each create ends when nova-api has admitted it.
         with mock.patch("nova.conductor.api.ComputeTaskAPI.schedule_and_build_instances"):
             create()
         assert (202, 202) in answers, answers
+
+    def _can_be_read(self, server):
+        """What Nova has stored of a server's image is an error nowhere."""
+        for path in (self.status_path(server), self.history_path(server)):
+            assert self.send("GET", path).status_int == 200
+        listed = self.send("GET", SERVERS, query="limit=2").json["xloud_servers"]
+        assert server["id"] in {one["id"] for one in listed}
 
     def _created(self, flavor, image):
         server = self._build_server(flavor_id=flavor, networks="none", image_uuid=image)

@@ -7,6 +7,7 @@ The modules, some of which are helpers of the adapters and of :mod:`nova_xloud.s
 
 open_instance   builds the ports of one instance
 nova_objects    reads sizes, records and flavor facts from Nova's objects, and writes records
+image_meta      reads the image of an instance, of which Nova may have stored only a part
 record          reads and writes the database record and the instance actions of one instance
 placement       reads and writes the allocation of one instance in Placement
 host_instances  reads all instances of a host, for a reconcile pass

@@ -129,7 +129,7 @@ class NovaHostInstances:
                     self._stock[instance.uuid] = _changed_at(instance)
                 return None
             view = view_of(instance, self._manager.host)
-        except (exception.NovaException, AttributeError, TypeError, ValueError) as error:
+        except nova_objects.NOT_PARSED as error:
             # The error may repeat a property of the image, which tenants write.
             why = one_line(str(error))
             if self._unreadable.get(instance.uuid) != why:

@@ -13,6 +13,7 @@ from nova import exception, objects
 from nova.objects import fields
 from nova.virt import hardware
 
+from nova_xloud.adapters.image_meta import image_meta_of
 from nova_xloud.core.autoscaling import mode
 from nova_xloud.core.autoscaling.mode import Scaling
 from nova_xloud.core.autoscaling.settings import Mode
@@ -35,6 +36,9 @@ from nova_xloud.printable import one_line
 
 LOG = logging.getLogger(__name__)
 CONF = nova.conf.CONF
+
+# What Nova's objects raise for data in the database that they cannot parse.
+NOT_PARSED = (exception.NovaException, AttributeError, TypeError, ValueError)
 
 _MINIMUMS = frozenset(ALL_SPECS)
 _WARNED: set[str] = set()
@@ -87,9 +91,10 @@ def memory_floor(maximum: Size) -> int:
 def facts_of_instance(instance: Any) -> FlavorFacts:
     """Return :func:`facts_of` the flavor and the image of a ``nova.objects.Instance``.
 
-    May load the flavor and ``system_metadata`` from the database.
+    Properties of the image that cannot be parsed count as not set. May load the flavor and
+    ``system_metadata`` from the database.
     """
-    return facts_of(instance.flavor, instance.image_meta)
+    return facts_of(instance.flavor, image_meta_of(instance))
 
 
 def bounds_of_flavor(flavor: Any, image_meta: Any) -> Bounds:
@@ -157,7 +162,7 @@ def desired_with(instance: Any, flavor: Any) -> Desired:
     it is the record from before a resize, if the instance has one of that flavor. If it has none,
     or the record cannot be read (which is logged), the result desires the boot size of ``flavor``.
     """
-    facts = facts_of(flavor, instance.image_meta)
+    facts = facts_of(flavor, image_meta_of(instance))
     if same_flavor(flavor, instance.flavor):
         return desired_of(instance, facts)
     boot = bounds_of(facts).boot
@@ -246,9 +251,21 @@ def size_to_count(instance: Any) -> Size:
 
     For each resource it is the larger of two numbers: what the instance's column has, and what
     stays claimed by its record once the desired size is reached. For an instance that is not
-    elastic it is the size in its columns.
+    elastic, or whose flavor or image cannot be read, it is the size in its columns. In the second
+    case a warning is logged: one instance must not keep a host from counting all others.
     """
-    return recorded_size(instance).at_least(desired_of(instance, facts_of_instance(instance)).claim)
+    recorded = recorded_size(instance)
+    try:
+        return recorded.at_least(desired_of(instance, facts_of_instance(instance)).claim)
+    except NOT_PARSED as error:
+        LOG.warning(
+            "Instance %s counts with the size in its columns, %s, because Nova's data of it cannot "
+            "be read: %s",
+            instance.uuid,
+            recorded,
+            one_line(str(error)),
+        )
+        return recorded
 
 
 def has_record(instance: Any) -> bool:

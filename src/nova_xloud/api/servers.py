@@ -3,16 +3,21 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import nova.conf
 from nova import exception, objects
 from nova.api.openstack import common
 
+from nova_xloud.adapters import nova_objects
 from nova_xloud.api import policies, recorded
 from nova_xloud.api.servers_query import ServersQuery, no_such_marker
 from nova_xloud.errors import Invalid
+from nova_xloud.printable import one_line
 
+LOG = logging.getLogger(__name__)
 CONF = nova.conf.CONF
 
 PATH = "os-xloud-servers"
@@ -49,15 +54,26 @@ def page(
     """
     context = req.environ["nova.context"]
     instances = _read(compute_api, context, query, may_see_all=may_see_all)
-    entries = [
-        recorded.list_entry(one, with_host=may_see_all)
-        for one in instances
-        if may_see_all or _may_see(context, one)
-    ]
+    seen = [one for one in instances if may_see_all or _may_see(context, one)]
+    entries = list(_entries(seen, with_host=may_see_all))
     if query.converged is not None:
         entries = [one for one in entries if one["converged"] is query.converged]
     links = _links(req, instances)
     return {"xloud_servers": entries} | ({"xloud_servers_links": links} if links else {})
+
+
+def _entries(instances: Iterable[Any], *, with_host: bool) -> Iterator[dict[str, Any]]:
+    """Yield the entry of each instance; one whose data cannot be read is logged and left out."""
+    for instance in instances:
+        try:
+            yield recorded.list_entry(instance, with_host=with_host)
+        except nova_objects.NOT_PARSED as error:
+            LOG.warning(
+                "Instance %s is left out of a list of servers, because Nova's data of it cannot be "
+                "read: %s",
+                instance.uuid,
+                one_line(str(error)),
+            )
 
 
 def _may_see(context: Any, instance: Any) -> bool:

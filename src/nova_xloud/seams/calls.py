@@ -279,7 +279,9 @@ CALLED = (
             "context, image_api, image_ref",
         ),
         ("nova.objects.image_meta:ImageMeta.from_dict", "image_meta"),
+        ("nova.objects.image_meta:ImageMetaProps.from_dict", "image_props"),
         ("nova.utils:get_image_from_system_metadata", "system_meta"),
+        ("nova.utils:get_system_metadata_from_image", "image_meta, flavor"),
         ("nova.utils:SM_IMAGE_PROP_PREFIX", "str"),
         ("nova.virt.hardware:check_hw_rescue_props", "image_meta"),
         (

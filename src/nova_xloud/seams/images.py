@@ -9,16 +9,23 @@ that is rescued or unshelved.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from nova import block_device, exception, objects, utils
+from nova import block_device, exception, objects
 from nova.compute import api as compute_api
 from nova.compute import vm_states
 from nova.virt import hardware
 
 from nova_xloud.adapters import nova_objects
+from nova_xloud.adapters.image_meta import (
+    cut_properties,
+    image_as_stored,
+    image_in,
+    image_meta_of,
+)
 from nova_xloud.core.sizing import fit
+from nova_xloud.printable import one_line
 
 _REMEDY = (
     "Take another image; or, if the server may have the size that this image needs, adjust the "
@@ -95,15 +102,39 @@ def _check_rebuild(instance: Any, image: Any) -> None:
     claimed, before its image is replaced. Nova saves that record with its own changes.
 
     :param image: the image as a dict
-    :raises nova.exception.ImageUnacceptable: the guest would need more than is claimed
+    :raises nova.exception.ImageUnacceptable: the guest would need more than is claimed; or Nova
+        does not keep the image's properties as they are
     """
     nova_objects.refresh_record(instance)
     before = nova_objects.facts_of_instance(instance)
     after = nova_objects.facts_of(instance.flavor, compute_api._get_image_meta_obj(image))
+    why_not = why_not_kept(instance.flavor, image)
+    if why_not is not None:
+        raise exception.ImageUnacceptable(image_id=image["id"], reason=why_not)
     why = fit.rebuild_refusal(nova_objects.desired_of(instance, before).persisted, before, after)
     if why is not None:
         raise exception.ImageUnacceptable(image_id=image["id"], reason=f"{why}. {_REMEDY}")
     nova_objects.keep_what_is_claimed(instance)
+
+
+def why_not_kept(flavor: Any, image: Mapping[str, Any]) -> str | None:
+    """Return why a server of an image would have other bounds later on than it has now.
+
+    Nova stores 255 bytes of each property of a server's image, and reads the image from there. None
+    if the bounds stay the same.
+
+    :param image: the image as a dict, as Glance has it
+    :raises nova.exception.InvalidRequest: 400; a property of the image has a wrong value
+    """
+    now = nova_objects.facts_of(flavor, compute_api._get_image_meta_obj(image))
+    if now == nova_objects.facts_of(flavor, image_as_stored(image)):
+        return None
+    names = one_line(", ".join(cut_properties(image)))
+    return (
+        f"the bounds of the server depend on properties of the image of which Nova keeps 255 bytes "
+        f"only, and would be others with what is left of them: {names}. Give these properties "
+        f"shorter values"
+    )
 
 
 def rescue(
@@ -179,8 +210,7 @@ def check_rebuild_image(context: Any, image_api: Any, instance: Any, before: Any
     """
     nova_objects.refresh_record(instance)
     image = objects.ImageMeta.from_image_ref(context, image_api, ref)
-    old = objects.ImageMeta.from_dict(utils.get_image_from_system_metadata(before))
-    facts = nova_objects.facts_of(instance.flavor, old)
+    facts = nova_objects.facts_of(instance.flavor, image_in(before))
     claimed = nova_objects.desired_of(instance, facts).persisted
     why = fit.rebuild_refusal(claimed, facts, nova_objects.facts_of(instance.flavor, image))
     if why is not None:
@@ -230,7 +260,7 @@ def _guest_image(context: Any, apis: Any, instance: Any, rescue_image: Any) -> A
     if not hardware.check_hw_rescue_props(rescue_image):
         return rescue_image
     if instance.image_ref:
-        return _image_meta(context, apis, instance.image_ref) or instance.image_meta
+        return _image_meta(context, apis, instance.image_ref) or image_meta_of(instance)
     bdms = objects.BlockDeviceMappingList.get_by_instance_uuid(context, instance.uuid)
     try:
         of_volume = block_device.get_bdm_image_metadata(
@@ -238,7 +268,7 @@ def _guest_image(context: Any, apis: Any, instance: Any, rescue_image: Any) -> A
         )
     except exception.InvalidBDM:
         # A volume cannot be read: Nova reports that, and the driver checks the image once more.
-        return instance.image_meta
+        return image_meta_of(instance)
     return objects.ImageMeta.from_dict(of_volume)
 
 

@@ -20,6 +20,7 @@ from nova.limit import utils as limit_utils
 
 from nova_xloud import releases
 from nova_xloud.adapters import nova_objects
+from nova_xloud.adapters.image_meta import image_meta_of
 from nova_xloud.core.size import Size
 from nova_xloud.core.sizing import quota
 
@@ -187,7 +188,7 @@ def check_upsize(
     if is_revert and _counted_in_placement():
         # In Placement the instance holds both sizes until the resize ends: a revert only releases.
         return
-    image = instance.image_meta
+    image = image_meta_of(instance)
     if is_revert:
         wanted = nova_objects.desired_with(instance, new_flavor).claim
     else:
@@ -246,7 +247,9 @@ def restore(original: Callable[..., None], api: Any, context: Any, instance: Any
     if not nova_objects.is_elastic(instance):
         original(api, context, instance)
         return
-    with _counted_as(instance.flavor, nova_objects.recorded_size(instance), instance.image_meta):
+    with _counted_as(
+        instance.flavor, nova_objects.recorded_size(instance), image_meta_of(instance)
+    ):
         original(api, context, instance)
 
 

@@ -20,6 +20,7 @@ from nova.virt.libvirt import utils as libvirt_utils
 from nova.virt.libvirt.driver import LibvirtDriver
 
 from nova_xloud.adapters import capacity, nova_objects
+from nova_xloud.adapters.image_meta import image_meta_of
 from nova_xloud.adapters.placement import PlacementClaims, with_timeout
 from nova_xloud.core.instance.state import NOTHING
 from nova_xloud.core.size import Size
@@ -87,7 +88,7 @@ class XloudResourceTracker(resource_tracker.ResourceTracker):  # type: ignore[mi
         if not nova_objects.is_elastic_as_loaded(instance, flavor):
             return
         size = nova_objects.desired_with(instance, flavor).persisted
-        facts = nova_objects.facts_of(flavor, instance.image_meta)
+        facts = nova_objects.facts_of(flavor, image_meta_of(instance))
         if size.covers(facts.maximum):
             return
         reason = _blocked(size, facts, host_facts(self.driver)) or self._too_small(
@@ -147,7 +148,7 @@ class XloudResourceTracker(resource_tracker.ResourceTracker):  # type: ignore[mi
             moving.context,
             _consumer(self.host, moving.nodename, instance, moving.migration),
             self.compute_nodes[moving.nodename].uuid,
-            nova_objects.facts_of(flavor, instance.image_meta),
+            nova_objects.facts_of(flavor, image_meta_of(instance)),
         )
         try:
             size = claims.read().size
