@@ -11,9 +11,11 @@ from nova import context as nova_context
 from nova import objects
 from oslo_limit import limit
 
+from nova_xloud.api import quotas
 from nova_xloud.api.adjustment import AdjustmentAPI
 from nova_xloud.compute import admit as admission
 from nova_xloud.core.convergence.plan import AdjustRequest
+from nova_xloud.core.size import Size
 from nova_xloud.errors import HostUnavailable, HostUnsupported, NoCapacity, PlacementUnavailable
 from nova_xloud.rpc.client import XloudAPI
 from nova_xloud.testing import Behaviour
@@ -177,6 +179,49 @@ class QuotasOfAdjustments:
         self._grown_to(2)
         assert self._usage() == (4, 1024)
         assert self._reserved(self.server)["VCPU"] == 2
+
+    def test_two_growths_that_are_sent_again_before_their_recheck_stay_within_the_quota(self):
+        other = self._create()
+        self._has(1, 512, other)
+        # Each alone may have 3 vCPUs, both together not.
+        self._limit(cores=4)
+        servers, reserve, first = (self.server, other), XloudAPI.reserve, []
+
+        def both_reserve(api, context, instance, request):
+            """Both were checked once, and both reserve before either is rechecked."""
+            first.append((instance, request))
+            if len(first) == 1:
+                self._quota_exceeded("allowed 4", server=other, current_vcpus=3)
+                return
+            for one, what in first:
+                reserve(api, context, one, what)
+            assert self._usage() == (6, 1024)
+            with mock.patch.object(XloudAPI, "reserve", reserve):
+                for server in servers:
+                    asked = f"{self.CORES}: asked 2 more, used 4, allowed 4"
+                    self._quota_exceeded(asked, server=server, current_vcpus=3)
+
+        with (
+            mock.patch.object(XloudAPI, "reserve", both_reserve),
+            # Until both are rechecked.
+            mock.patch.object(XloudAPI, "unreserve"),
+        ):
+            self._quota_exceeded("allowed 4", current_vcpus=3)
+        self.computes["host1"].manager.xloud.reconcile()
+        for server in servers:
+            self._has(1, 512, server)
+        assert self._usage() == (2, 1024)
+
+    def test_automatic_growth_counts_what_another_request_has_reserved(self):
+        other = self._create()
+        self._has(1, 512, other)
+        self._limit(cores=4)
+        for server in (self.server, other):
+            XloudAPI().reserve(self._context(), self._record(server), AdjustRequest(3, None))
+        refusal = quotas.refusal_of_growth(self._in_the_cell(), other["id"], Size(3, 512))
+        assert "asked 2 more, used 4, allowed 4" in str(refusal)
+        self._limit(cores=6)
+        assert quotas.refusal_of_growth(self._in_the_cell(), other["id"], Size(3, 512)) is None
 
     @contextlib.contextmanager
     def _calls_to_the_host(self):

@@ -210,8 +210,7 @@ def _claimed_at_boot(instance: Any, facts: FlavorFacts) -> Size:
     instance's column has. The boot size may have grown since it was claimed, because the image or
     an option has changed.
     """
-    boot, recorded = bounds_of(facts).boot, recorded_size(instance)
-    return Size(min(boot.vcpus, recorded.vcpus), min(boot.memory_mb, recorded.memory_mb))
+    return bounds_of(facts).boot.at_most(recorded_size(instance))
 
 
 def _log_once(uuid: str, problem: str) -> None:

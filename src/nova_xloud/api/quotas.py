@@ -2,9 +2,11 @@
 """Check whether an adjustment fits the quota: in nova-api, or in nova-conductor for a compute host.
 
 With Nova's own limits, the quotas of the server's project and of the server's user count. With
-unified limits in Keystone, only the quota of the project counts. By how much a server grows is
-computed from the columns ``vcpus`` and ``memory_mb`` of its instance: the compute host keeps them
-at the size that is reserved for the instance (:mod:`nova_xloud.adapters.record`).
+unified limits in Keystone, only the quota of the project counts. Whether a server grows is decided
+by what its record desires: the size that was admitted last. What is reserved already is a part of
+the usage and is not added once more. That is the size in the columns ``vcpus`` and ``memory_mb`` of
+the instance, which the compute host keeps so (:mod:`nova_xloud.adapters.record`); another request
+may have reserved it, whose quota is not rechecked yet.
 """
 
 from __future__ import annotations
@@ -40,6 +42,7 @@ class Growth:
     :ivar project_id: the server's project, whoever sent the request
     :ivar user_id: the server's user, whoever sent the request
     :ivar facts: the facts of the server's flavor and image
+    :ivar admitted: the size from which the server grows: what its record claims, at most ``held``
     :ivar held: the size that is reserved for the server now, by its instance's columns
     :ivar wanted: the size that has to be claimed for the adjustment
     """
@@ -47,6 +50,7 @@ class Growth:
     project_id: str
     user_id: str
     facts: FlavorFacts
+    admitted: Size
     held: Size
     wanted: Size
 
@@ -60,9 +64,10 @@ def growth_of(instance: Any, request: AdjustRequest) -> Growth | None:
     facts = nova_objects.facts_of_instance(instance)
     held, desired = nova_objects.recorded_size(instance), nova_objects.desired_of(instance, facts)
     wanted = desired_after(request, desired, desired).claim
-    if held.covers(wanted) or not bounds_of(facts).maximum.covers(wanted):
+    admitted = desired.claim.at_most(held)
+    if admitted.covers(wanted) or not bounds_of(facts).maximum.covers(wanted):
         return None
-    return Growth(instance.project_id, instance.user_id, facts, held, wanted)
+    return Growth(instance.project_id, instance.user_id, facts, admitted, held, wanted)
 
 
 def refusal_of_growth(context: Any, uuid: str, size: Size) -> QuotaExceeded | None:
@@ -131,12 +136,14 @@ def _answered() -> Iterator[None]:
 
 
 def _by_cores_and_ram(context: Any, growth: Growth) -> Quota | None:
-    more = quota.growth(quota.legacy_amounts(growth.held), quota.legacy_amounts(growth.wanted))
+    more = quota.Demand.of(
+        *(quota.legacy_amounts(size) for size in (growth.admitted, growth.held, growth.wanted))
+    )
     # The project's limits come first: if there is one, as usual, the user's are not read.
     limits = QUOTAS.get_project_quotas(context, growth.project_id, usages=False)
-    if not _limited(limits, more):
+    if not _limited(limits, more.asked):
         limits = QUOTAS.get_user_quotas(context, growth.project_id, growth.user_id, usages=False)
-        if not _limited(limits, more):
+        if not _limited(limits, more.asked):
             return None
     return _CoresAndRam(context, growth, more)
 
@@ -151,14 +158,15 @@ class _CoresAndRam:
 
     context: Any
     growth: Growth
-    more: Mapping[str, int]
+    more: quota.Demand
 
     def refusal(self, *, is_held: bool = False) -> QuotaExceeded | None:
+        deltas = self.more.deltas(is_held=is_held)
         try:
             with _answered():
                 objects.Quotas.check_deltas(
                     self.context,
-                    dict.fromkeys(self.more, 0) if is_held else dict(self.more),
+                    deltas,
                     self.growth.project_id,
                     user_id=self.growth.user_id,
                     check_project_id=self.growth.project_id,
@@ -167,8 +175,8 @@ class _CoresAndRam:
         except exception.OverQuota as over:
             usages, quotas = over.kwargs["usages"], over.kwargs["quotas"]
             excesses = [
-                quota.Excess(name, asked, usages[name] - (asked if is_held else 0), quotas[name])
-                for name, asked in self.more.items()
+                quota.Excess(name, asked, usages[name] - (asked - deltas[name]), quotas[name])
+                for name, asked in self.more.asked.items()
                 if name in over.kwargs["overs"]
             ]
             return quota.refusal(excesses, releases.whose_quota(over))
@@ -177,17 +185,18 @@ class _CoresAndRam:
 
 def _by_class(context: Any, growth: Growth) -> Quota | None:
     as_vcpu = CONF.workarounds.unified_limits_count_pcpu_as_vcpu
-    held, wanted = (
-        quota.class_amounts(size, growth.facts, pcpu_as_vcpu=as_vcpu)
-        for size in (growth.held, growth.wanted)
+    more = quota.Demand.of(
+        *(
+            quota.class_amounts(size, growth.facts, pcpu_as_vcpu=as_vcpu)
+            for size in (growth.admitted, growth.held, growth.wanted)
+        )
     )
-    more = quota.growth(held, wanted)
-    if not more:
+    if not more.asked:
         # The flavor's extra specs fix the amounts in Placement; the host refuses with that reason.
         return None
     enforcer = placement_limits._get_enforcer(context, growth.project_id)
     # Read once: the enforcer caches the limits for the checks of the quota that follow.
-    limits = enforcer.get_project_limits(growth.project_id, sorted(more))
+    limits = enforcer.get_project_limits(growth.project_id, sorted(more.asked))
     if all(limit < 0 for _, limit in limits):
         return None
     return _Classes(enforcer, growth, more)
@@ -199,10 +208,10 @@ class _Classes:
 
     enforcer: Any
     growth: Growth
-    more: Mapping[str, int]
+    more: quota.Demand
 
     def refusal(self, *, is_held: bool = False) -> QuotaExceeded | None:
-        deltas = dict.fromkeys(self.more, 0) if is_held else dict(self.more)
+        deltas = self.more.deltas(is_held=is_held)
         try:
             with _answered():
                 self.enforcer.enforce(self.growth.project_id, deltas)
@@ -210,7 +219,7 @@ class _Classes:
             if not releases.should_enforce(over):
                 return None
             excesses = [
-                _excess(one, self.more[one.resource_name], is_held=is_held)
+                _excess(one, self.more.asked[one.resource_name], deltas[one.resource_name])
                 for one in over.over_limit_info_list
                 # In Keystone -1 means unlimited, but oslo.limit takes any usage as more than -1.
                 if one.limit >= 0
@@ -219,6 +228,6 @@ class _Classes:
         return None
 
 
-def _excess(over: Any, asked: int, *, is_held: bool) -> quota.Excess:
-    used = over.current_usage - (asked if is_held else 0)
+def _excess(over: Any, asked: int, added: int) -> quota.Excess:
+    used = over.current_usage - (asked - added)
     return quota.Excess(over.resource_name, asked, used, over.limit)

@@ -17,6 +17,10 @@ class Size:
         """Return the size that has the larger vCPUs and the larger memory of this and ``other``."""
         return Size(max(self.vcpus, other.vcpus), max(self.memory_mb, other.memory_mb))
 
+    def at_most(self, other: Size) -> Size:
+        """Return the size that has the smaller vCPUs and smaller memory of this and ``other``."""
+        return Size(min(self.vcpus, other.vcpus), min(self.memory_mb, other.memory_mb))
+
     def covers(self, other: Size) -> bool:
         """Return whether this size has at least the vCPUs and the memory of ``other``."""
         return self.vcpus >= other.vcpus and self.memory_mb >= other.memory_mb

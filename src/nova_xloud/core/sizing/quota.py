@@ -55,12 +55,37 @@ def class_amounts(size: Size, facts: FlavorFacts, *, pcpu_as_vcpu: bool = False)
     return {f"class:{name}": amount for name, amount in held.items()}
 
 
-def growth(held: Mapping[str, int], wanted: Mapping[str, int]) -> dict[str, int]:
-    """Return by how much each amount in ``wanted`` exceeds the amount of that name in ``held``.
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """What an adjustment adds to a usage, by the quota driver's names; nothing that does not grow.
 
-    Names that do not grow are left out.
+    :ivar asked: how much more than what was admitted before is wanted
+    :ivar unreserved: how much of that is not reserved yet; the rest is a part of the usage already
     """
-    more = {name: amount - held.get(name, 0) for name, amount in wanted.items()}
+
+    asked: Mapping[str, int]
+    unreserved: Mapping[str, int]
+
+    @staticmethod
+    def of(
+        admitted: Mapping[str, int], held: Mapping[str, int], wanted: Mapping[str, int]
+    ) -> Demand:
+        """Return the demand of a growth from ``admitted`` to ``wanted``, with ``held`` reserved.
+
+        :param held: at least ``admitted``
+        """
+        return Demand(_growth(admitted, wanted), _growth(held, wanted))
+
+    def deltas(self, *, is_held: bool) -> dict[str, int]:
+        """Return what to add to the usage for a check, for each name that is asked for.
+
+        :param is_held: whether all of the growth is reserved now
+        """
+        return {name: 0 if is_held else self.unreserved.get(name, 0) for name in self.asked}
+
+
+def _growth(before: Mapping[str, int], after: Mapping[str, int]) -> dict[str, int]:
+    more = {name: amount - before.get(name, 0) for name, amount in after.items()}
     return {name: amount for name, amount in more.items() if amount > 0}
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from nova_xloud.core.size import Size
 from nova_xloud.core.sizing.allocation import allocated_size
 from nova_xloud.core.sizing.bounds import FlavorFacts
-from nova_xloud.core.sizing.quota import Excess, class_amounts, growth, legacy_amounts, refusal
+from nova_xloud.core.sizing.quota import Demand, Excess, class_amounts, legacy_amounts, refusal
 
 MAXIMUM = Size(8, 4096)
 SHARED = FlavorFacts(MAXIMUM)
@@ -59,12 +59,24 @@ def test_what_the_flavor_fixes_counts_as_no_size() -> None:
     ],
 )
 def test_only_what_grows_is_asked_for(held: Size, wanted: Size, more: dict[str, int]) -> None:
-    assert growth(legacy_amounts(held), legacy_amounts(wanted)) == more
+    before, after = legacy_amounts(held), legacy_amounts(wanted)
+    demand = Demand.of(before, before, after)
+    assert demand == Demand(more, more)
+    assert demand.deltas(is_held=False) == more
+    assert demand.deltas(is_held=True) == dict.fromkeys(more, 0)
+
+
+def test_what_another_request_has_reserved_is_not_added_once_more() -> None:
+    sizes = (Size(1, 512), Size(2, 768), Size(3, 768))
+    demand = Demand.of(*map(legacy_amounts, sizes))
+    assert demand.asked == {"cores": 2, "ram": 256}
+    assert demand.deltas(is_held=False) == {"cores": 1, "ram": 0}
+    assert demand.deltas(is_held=True) == {"cores": 0, "ram": 0}
 
 
 def test_the_isolated_emulator_is_no_growth() -> None:
-    amounts = [class_amounts(size, ISOLATED) for size in (Size(2, 512), Size(3, 512))]
-    assert growth(*amounts) == {"class:PCPU": 1}
+    before, after = (class_amounts(size, ISOLATED) for size in (Size(2, 512), Size(3, 512)))
+    assert Demand.of(before, before, after).asked == {"class:PCPU": 1}
 
 
 SIZES = st.builds(Size, st.integers(2, 8), st.integers(1, 4096))
@@ -83,7 +95,7 @@ def test_what_grows_covers_what_is_wanted(
     held: Size, wanted: Size, facts: FlavorFacts, as_vcpu: bool
 ) -> None:
     before, after = (class_amounts(s, facts, pcpu_as_vcpu=as_vcpu) for s in (held, wanted))
-    more = growth(before, after)
+    more = Demand.of(before, before, after).asked
     assert all(amount > 0 for amount in more.values())
     assert all(before.get(n, 0) + more.get(n, 0) >= amount for n, amount in after.items())
 
