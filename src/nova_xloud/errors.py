@@ -247,9 +247,10 @@ class HostUnavailable(Refused):
     """The compute host cannot do now what was asked for.
 
     The host is down, stopping, or too busy to answer in time; it failed with an error, or answered
-    what cannot be read; the guest's QEMU does not answer; libvirt or the guest failed a call; or
-    the server is on no host. The error is raised too for another service of Nova that does not
-    answer when it is asked for its version of nova-xloud.
+    what cannot be read; the guest's QEMU does not answer; libvirt or the guest failed a call; the
+    server is on no host; or Nova's database of the server's cell does not answer. The error is
+    raised too for another service of Nova that does not answer when it is asked for its version of
+    nova-xloud.
     """
 
     code = "xloud.host_unavailable"

@@ -18,7 +18,7 @@ from nova.compute import vm_states
 from nova_xloud.api import quotas, recorded
 from nova_xloud.api.quotas import Quota
 from nova_xloud.core.convergence.plan import AdjustRequest
-from nova_xloud.core.instance.status import of_unsupported_host
+from nova_xloud.core.instance.status import not_adjustable
 from nova_xloud.errors import (
     HostUnavailable,
     HostUnsupported,
@@ -168,7 +168,7 @@ class AdjustmentAPI:
                 told = self._rpc.status(context, instance)
             except HostUnsupported as error:
                 body = recorded.status(instance)
-                return of_unsupported_host(body, error.reason_code, error.message)
+                return not_adjustable(body, error.reason_code, error.message)
             except Refused:
                 return recorded.status(instance)
             told.pop("definition", None)

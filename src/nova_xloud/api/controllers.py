@@ -17,7 +17,7 @@ from nova_xloud.api.adjustment import AdjustmentAPI
 from nova_xloud.api.http_errors import EXPECTED, coded
 from nova_xloud.core.autoscaling.mode import OF_FLAVOR
 from nova_xloud.core.convergence.plan import AdjustRequest
-from nova_xloud.errors import Invalid
+from nova_xloud.errors import HostUnavailable, Invalid
 from nova_xloud.printable import one_line
 
 
@@ -28,6 +28,21 @@ class _XloudController(wsgi.Controller):  # type: ignore[misc]
         self.adjustment_api = AdjustmentAPI()
 
     def _server(self, req: Any, server_id: str, *rules: str) -> tuple[Any, Any]:
+        """Return the context of a request, and the ``nova.objects.Instance`` of its server.
+
+        :param rules: the policies that have to allow the request
+        :raises HostUnavailable: the database of the server's cell does not answer
+        """
+        context, instance = self._server_if_only_in_part(req, server_id, *rules)
+        if recorded.is_in_part(instance):
+            raise HostUnavailable(recorded.CELL_IS_DOWN)
+        return context, instance
+
+    def _server_if_only_in_part(self, req: Any, server_id: str, *rules: str) -> tuple[Any, Any]:
+        """Return what :meth:`_server` returns, also if the server's cell does not answer.
+
+        The instance has then only what is in Nova's API database, as in Nova's own answers.
+        """
         context = req.environ["nova.context"]
         if context.project_id is None and not context.is_admin:
             # A token of the whole system: Nova answers 500 when it looks for a server with it.
@@ -40,7 +55,10 @@ class _XloudController(wsgi.Controller):  # type: ignore[misc]
             context,
             server_id,
             expected_attrs=["flavor", "metadata", "system_metadata", "services"],
+            cell_down_support=True,
         )
+        if recorded.is_in_part(instance) and not _is_visible(context, instance):
+            raise exception.InstanceNotFound(instance_id=server_id)
         target = {"user_id": instance.user_id, "project_id": instance.project_id}
         for rule in rules:
             context.can(rule, target=target)
@@ -88,9 +106,12 @@ class XloudStatusController(_XloudController):
 
         If the server is on no compute host, the host is down, does not answer or cannot read the
         guest, or Placement does not answer the host, the answer is what Nova's database has, and
-        ``source`` is ``database``.
+        ``source`` is ``database``. If Nova's database of the server's cell does not answer either,
+        it is the flavor's boot size, with a blocker that says so.
         """
-        context, instance = self._server(req, server_id, policies.STATUS)
+        context, instance = self._server_if_only_in_part(req, server_id, policies.STATUS)
+        if recorded.is_in_part(instance):
+            return {"xloud_status": recorded.status_in_part(instance)}
         return {"xloud_status": self.adjustment_api.status(context, instance)}
 
 
@@ -124,6 +145,11 @@ class XloudServersController(_XloudController):
         query = servers_query.read(req.GET.dict_of_lists())
         may_see_all = servers.check_policies(req.environ["nova.context"], query)
         return servers.page(self.compute_api, req, query, may_see_all=may_see_all)
+
+
+def _is_visible(context: Any, instance: Any) -> bool:
+    """Return whether the caller would find the server, if its cell's database answered."""
+    return bool(context.is_admin or context.project_id == instance.project_id)
 
 
 def _status_url(req: Any, server_id: str) -> str:

@@ -9,23 +9,64 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
+from nova import objects
+
 from nova_xloud.adapters import nova_objects
 from nova_xloud.clock import utc_now
 from nova_xloud.core.instance.conditions import CONVERGED
 from nova_xloud.core.instance.history import Entry
 from nova_xloud.core.instance.state import NOTHING, WITHOUT_GUEST, InstanceState, lacks_guest
-from nova_xloud.core.instance.status import autoscale_status, status_from_database
+from nova_xloud.core.instance.status import (
+    autoscale_status,
+    not_adjustable,
+    status_from_database,
+)
 from nova_xloud.core.sizing.boot_size import boot_size
 from nova_xloud.core.sizing.bounds import MEMORY, VCPUS, FlavorFacts, bounds_of
+from nova_xloud.errors import HostUnavailable
 
 # What an entry of the list of servers has as xloud_status has it.
 _KEPT = ("min_vcpus", "max_vcpus", "min_memory_mb", "max_memory_mb", "generation", "conditions")
 _NUMBERS = ("desired", "reserved")
 
+CELL_IS_DOWN = "Nova's database of the server's cell does not answer"
+
 
 def status(instance: Any) -> dict[str, Any]:
     """Return the body of ``xloud_status``, with ``source`` ``database``."""
     return _status(instance, nova_objects.facts_of_instance(instance))
+
+
+def is_in_part(instance: Any) -> bool:
+    """Return whether an instance has only what is in Nova's API database.
+
+    Nova makes such an instance if the database of the instance's cell does not answer. Nova's own
+    answers tell it by the same attribute.
+    """
+    return "display_name" not in instance
+
+
+def status_in_part(instance: Any) -> dict[str, Any]:
+    """Return the body of ``xloud_status`` of an instance for which :func:`is_in_part` is True.
+
+    Only its flavor is known. So the desired size is the flavor's boot size, nothing is reserved,
+    ``Converged`` is false, and both resources are blocked, all with ``xloud.host_unavailable``.
+    """
+    flavor = instance.flavor
+    known = objects.Instance(
+        uuid=instance.uuid,
+        flavor=flavor,
+        old_flavor=None,
+        system_metadata={},
+        image_ref=None,
+        vcpus=flavor.vcpus,
+        memory_mb=flavor.memory_mb,
+        host=None,
+        vm_state=None,
+        task_state=None,
+    )
+    message = f"{CELL_IS_DOWN}: the size shown is what the server's flavor boots with"
+    return not_adjustable(status(known), HostUnavailable.code, message)
 
 
 def _status(instance: Any, facts: FlavorFacts) -> dict[str, Any]:

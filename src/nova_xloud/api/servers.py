@@ -10,11 +10,12 @@ from typing import Any
 import nova.conf
 from nova import exception, objects
 from nova.api.openstack import common
+from oslo_db.exception import DBConnectionError
 
 from nova_xloud.adapters import nova_objects
 from nova_xloud.api import policies, recorded
 from nova_xloud.api.servers_query import ServersQuery, no_such_marker
-from nova_xloud.errors import Invalid
+from nova_xloud.errors import HostUnavailable, Invalid
 from nova_xloud.printable import one_line
 
 LOG = logging.getLogger(__name__)
@@ -51,6 +52,9 @@ def page(
     :param may_see_all: whether the caller may see servers of other projects, and hosts
     :raises Invalid: there is no server with the ID ``marker``, or the header ``Host`` cannot be
         part of the link
+    :raises HostUnavailable: the database of a cell does not answer: that of the marker, or any with
+        ``[api] list_records_by_skipping_down_cells`` off. Otherwise the servers of such a cell are
+        left out, as in Nova's own list with pages
     """
     context = req.environ["nova.context"]
     instances = _read(compute_api, context, query, may_see_all=may_see_all)
@@ -106,6 +110,13 @@ def _read(compute_api: Any, context: Any, query: ServersQuery, *, may_see_all: b
         )
     except (exception.MarkerNotFound, exception.InstanceMappingNotFound) as error:
         raise no_such_marker(str(query.marker)) from error
+    except DBConnectionError as error:
+        raise HostUnavailable("Nova's database of the marker's cell does not answer") from error
+    except exception.NovaException as error:
+        # Where a cell does not answer, Nova raises the base class itself.
+        if type(error) is not exception.NovaException:
+            raise
+        raise HostUnavailable(error.format_message()) from error
     return list(found)
 
 

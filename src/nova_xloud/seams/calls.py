@@ -211,7 +211,7 @@ CALLED = (
         ("nova.compute.api:check_instance_host", "check_is_up"),
         (
             "nova.api.openstack.common:get_instance",
-            "compute_api, context, instance_id, expected_attrs",
+            "compute_api, context, instance_id, expected_attrs, cell_down_support",
         ),
         (
             "nova.api.openstack.common:raise_http_conflict_for_instance_invalid_state",

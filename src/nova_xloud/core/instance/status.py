@@ -90,11 +90,12 @@ def status_from_database(
     }
 
 
-def of_unsupported_host(body: dict[str, Any], code: str, message: str) -> dict[str, Any]:
-    """Return the body of ``xloud_status`` of an instance whose host cannot adjust instances.
+def not_adjustable(body: dict[str, Any], code: str, message: str) -> dict[str, Any]:
+    """Return the body of ``xloud_status`` of an instance that cannot be adjusted where it is.
 
-    Both resources are blocked with the code, and ``Converged`` is false with it: nothing of what
-    was recorded tells which size the guest was started with there.
+    Both resources are blocked with the code, and ``Converged`` is false with it: nothing of what is
+    known tells which size the guest has. Its host runs without nova-xloud, or the database of its
+    cell does not answer.
 
     :param body: the body from Nova's database
     :param code: the code with which an adjustment would be refused

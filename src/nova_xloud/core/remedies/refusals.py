@@ -78,12 +78,13 @@ REFUSALS: dict[str, Remedy] = {
     ),
     "xloud.host_unavailable": Remedy(
         means="The server's compute host is down, is too busy, failed, or did not answer in time; "
-        "the server's QEMU does not answer; or a call of libvirt failed. The message says which. A "
-        "request that was not admitted before this answer is not admitted later.",
+        "the server's QEMU does not answer; a call of libvirt failed; or Nova's database of the "
+        "server's cell does not answer. The message says which. A request that was not admitted "
+        "before this answer is not admitted later.",
         do="`openstack server adjust show` shows whether the adjustment was admitted. If it was "
         "not, ask again when the server's compute host is up (`openstack compute service list`).",
-        operator="Check nova-compute and libvirt on that compute host, the message broker, and the "
-        "server's QEMU.",
+        operator="Check nova-compute and libvirt on that compute host, the message broker, the "
+        "server's QEMU, and the database of the cell.",
     ),
     "xloud.host_unsupported": Remedy(
         means="The server's nova-compute runs without nova-xloud, or with a version that is too "
