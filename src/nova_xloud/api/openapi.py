@@ -207,7 +207,7 @@ def _history() -> dict[str, Any]:
         "operationId": "xloud_history",
         "responses": {
             "200": _answer(f"At most {LENGTH} adjustments, as Nova's database has them", answer),
-            **_refusals((403, 404)),
+            **_refusals((403, 404, 409)),
         },
     }
 
@@ -225,7 +225,7 @@ def _servers() -> dict[str, Any]:
             "200": _answer(
                 "A page of servers, as Nova's database has them", schemas.SERVERS_RESPONSE
             ),
-            **_refusals((400, 403)),
+            **_refusals((400, 403, 409)),
         },
     }
 
