@@ -54,6 +54,30 @@ class Boot(XloudTestCase):
         shown = self.api.get_server(server["id"])
         assert shown["metadata"] == {"minimum_cpu": "1", "minimum_memory": "512"}
 
+    def test_metadata_mirrors_nothing_that_goes_beyond_its_quota(self):
+        self.flags(metadata_items=3, group="quota")
+        mirror = {"minimum_cpu": "1", "minimum_memory": "512"}
+        for own, shown in (
+            ({"a": "1", "b": "2", "c": "3"}, {}),
+            ({"a": "1", "b": "2"}, {}),
+            ({"a": "1", "b": "2", "minimum_cpu": "9"}, {}),
+            ({"a": "1", "minimum_cpu": "9"}, {"minimum_memory": "512"}),
+            ({"a": "1"}, mirror),
+        ):
+            server = self._with_metadata(own)
+            assert self.api.get_server(server["id"])["metadata"] == {**own, **shown}
+            # The user can change each key.
+            self.api.api_post(f"/servers/{server['id']}/metadata", {"metadata": {"a": "2"}})
+        too_many = dict.fromkeys("abcd", "1")
+        error = self.assertRaises(OpenStackApiException, self._with_metadata, too_many)
+        assert error.response.status_code == 403, error.response.text
+
+    def _with_metadata(self, metadata):
+        flavor = self._flavor(minimum_cpu=1, minimum_memory=512)
+        body = self._build_server(flavor_id=flavor, networks="none")
+        server = self.api.post_server({"server": {**body, "metadata": metadata}})
+        return self._wait_for_state_change(server, "ACTIVE")
+
     def test_one_minimum_leaves_the_other_at_the_maximum(self):
         server = self._boot(self._flavor(minimum_cpu=2))
         assert self._reserved(server) == {"VCPU": 2, "MEMORY_MB": 1024}

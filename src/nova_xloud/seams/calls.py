@@ -207,6 +207,7 @@ CALLED = (
     *_calls(
         "our API makes the same checks as Nova's own",
         ("nova.compute.api:_get_image_meta_obj", "image_meta_dict"),
+        ("nova.compute.api:API._check_metadata_properties_quota", "self, context, metadata"),
         ("nova.compute.api:check_instance_state", "vm_state, task_state, must_have_launched"),
         ("nova.compute.api:check_instance_host", "check_is_up"),
         (

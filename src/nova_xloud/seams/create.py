@@ -16,6 +16,7 @@ from nova import exception
 from nova.compute import api as compute_api
 
 from nova_xloud.adapters import nova_objects
+from nova_xloud.core.size import Size
 from nova_xloud.core.sizing.minimums import MEMORY_SPECS, VCPU_SPECS
 from nova_xloud.seams import attach, images, quotas
 
@@ -33,8 +34,9 @@ def build_base_options(
 
     The record is added to ``system_metadata``. For each minimum that the flavor names, and that the
     user has not set, ``minimum_cpu`` or ``minimum_memory`` in ``metadata`` shows the boot size to
-    the user; nothing reads it from there. Side effect: the flavor object counts as the boot size in
-    the quota checks of this request. If the flavor names no minimum, the options are Nova's own.
+    the user, if the quota of metadata items allows it; nothing reads it from there. Side effect:
+    the flavor object counts as the boot size in the quota checks of this request. If the flavor
+    names no minimum, the options are Nova's own.
 
     :returns: the tuple that Nova's function returns, whose first item is the dict of options
     :raises nova.exception.ValidationError: 400; a minimum of the flavor cannot be used as it
@@ -67,14 +69,29 @@ def build_base_options(
     # The record keeps what is claimed, whatever the image or the flavor's extra specs become.
     record = nova_objects.record_at_create(flavor, bounds.boot)
     options["system_metadata"] = {**options["system_metadata"], **record}
+    options["metadata"] = _with_mirror(api, context, flavor, bounds.boot, options["metadata"])
+    return answer
+
+
+def _with_mirror(
+    api: Any, context: Any, flavor: Any, boot: Size, metadata: dict[str, str]
+) -> dict[str, str]:
+    """Return a user's metadata, with the boot size where the flavor names a minimum.
+
+    A key that the user has set stays as the user has set it. If the quota of metadata items does
+    not allow the keys that would be added, none is: the user could change no key any more.
+    """
     mirror = {}
     if any(name in flavor.extra_specs for name in VCPU_SPECS):
-        mirror["minimum_cpu"] = str(bounds.boot.vcpus)
+        mirror["minimum_cpu"] = str(boot.vcpus)
     if any(name in flavor.extra_specs for name in MEMORY_SPECS):
-        mirror["minimum_memory"] = str(bounds.boot.memory_mb)
-    # A key that the user has set stays as the user has set it.
-    options["metadata"] = {**mirror, **options["metadata"]}
-    return answer
+        mirror["minimum_memory"] = str(boot.memory_mb)
+    shown = {**mirror, **metadata}
+    try:
+        api._check_metadata_properties_quota(context, shown)
+    except exception.MetadataLimitExceeded:
+        return metadata
+    return shown
 
 
 def _check_ports(api: Any, context: Any, networks: Any, flavor: Any, boot_mb: int) -> None:
