@@ -8,6 +8,8 @@ import os
 from unittest import mock
 
 import ddt
+from glanceclient import exc as glance_exc
+from keystoneauth1 import exceptions as ks_exc
 from libvirt import VIR_DOMAIN_XML_INACTIVE
 from lxml import etree
 from nova import context as nova_context
@@ -55,6 +57,23 @@ class ImagesTestCase(MovesTestCase):
         assert error.response.status_code == status, error.response.text
         for word in words:
             assert word in error.response.text, error.response.text
+
+    def _begins_without_glance(self, action, begins):
+        """nova-api begins an operation, whatever Glance answers; ``begins`` is of Nova."""
+        for away in (
+            exception.GlanceConnectionFailed(server="glance", reason="down"),
+            glance_exc.HTTPInternalServerError(),
+            ks_exc.ConnectFailure("away"),
+        ):
+            with (
+                mock.patch.object(self.glance, "show", side_effect=away),
+                mock.patch(f"nova.{begins}") as begun,
+            ):
+                self.api.post_server_action(self.server["id"], action)
+            begun.assert_called_once()
+            record = self._record(self.server)
+            record.task_state = None
+            record.save()
 
     def _actions(self):
         return [one["request_id"] for one in self.admin_api.get_instance_actions(self.server["id"])]
@@ -188,6 +207,15 @@ class Rescue(ImagesTestCase):
         assert self._xml().find("vcpu").get("current") == "3"
         assert self._xml().findtext("currentMemory") == str(768 * 1024)
 
+    def test_without_glance_it_is_rescued_as_by_stock_nova(self):
+        self._begins_without_glance({"rescue": {}}, "compute.rpcapi.ComputeAPI.rescue_instance")
+
+    def test_with_a_base_image_that_cannot_be_read_it_is_rescued_as_by_stock_nova(self):
+        self._change_image(hw_cpu_sockets="many")
+        with mock.patch("nova.compute.rpcapi.ComputeAPI.rescue_instance") as begun:
+            self.api.post_server_action(self.server["id"], {"rescue": {}})
+        begun.assert_called_once()
+
     def test_its_size_is_by_the_image_at_hand(self):
         # The server's own image has threads, the other one has none: then one is removable.
         self.server = self._boot(
@@ -249,6 +277,10 @@ class Unshelve(ImagesTestCase):
         self._shelve_server(self.server, expected_state="SHELVED_OFFLOADED")
         snapshot = self._record(self.server).system_metadata["shelved_image_id"]
         self.own, self.image = self.image, snapshot
+
+    def test_without_glance_it_is_unshelved_as_by_stock_nova(self):
+        begins = "conductor.api.ComputeTaskAPI.unshelve_instance"
+        self._begins_without_glance({"unshelve": None}, begins)
 
     def test_from_a_changed_snapshot_is_refused_until_it_is_changed_back(self):
         self._change_image(**LOCKED)

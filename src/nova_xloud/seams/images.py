@@ -9,6 +9,7 @@ that is rescued or unshelved.
 from __future__ import annotations
 
 import contextlib
+import logging
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -26,6 +27,8 @@ from nova_xloud.adapters.image_meta import (
 )
 from nova_xloud.core.sizing import fit
 from nova_xloud.printable import one_line
+
+LOG = logging.getLogger(__name__)
 
 _REMEDY = (
     "Take another image; or, if the server may have the size that this image needs, adjust the "
@@ -150,7 +153,8 @@ def rescue(
     """Rescue as Nova does, unless the guest would need more with the rescue image than is claimed.
 
     Only an elastic server is checked. Nothing is checked either if Nova refuses the rescue because
-    of the server's state or lock, or if Glance has no such image for the caller.
+    of the server's state or lock, or if Glance does not return the image: Nova's own rescue may
+    need no image here, and the compute host makes the check again.
 
     :raises nova.exception.InstanceNotRescuable: 400; the guest would need more than is claimed
     """
@@ -180,8 +184,8 @@ def unshelve(
 ) -> None:
     """Unshelve as Nova does, unless the guest of the snapshot would need more than will be claimed.
 
-    Only an elastic server that is offloaded is checked, and only if Glance has the snapshot for the
-    caller.
+    Only an elastic server that is offloaded is checked, and only if Glance returns the snapshot.
+    Otherwise the driver makes the check, when it makes the guest.
 
     :raises nova.exception.InvalidRequest: 400; the guest would need more than will be claimed
     """
@@ -241,7 +245,7 @@ def _begins(context: Any, instance: Any, *states: str) -> bool:
 def _rescue_image(context: Any, api: Any, instance: Any, ref: str | None) -> Any:
     """Return the image that the compute host will rescue with, as ``ImageMeta``.
 
-    None if the server has no image, or Glance has no such image for the caller.
+    None if the server has no image, or Glance does not return it.
 
     :param ref: the id of the image that the request names; None: the server's base image, or its
         own image if no base image is recorded
@@ -254,8 +258,8 @@ def _guest_image(context: Any, apis: Any, instance: Any, rescue_image: Any) -> A
     """Return the image whose properties the driver uses to make the guest of a rescue.
 
     Without a stable rescue device that is the rescue image. With one it is the server's own image,
-    as Glance or the server's volume has it now. If Glance has no such image for the caller, or the
-    volume cannot be read, it is that image as the server's ``system_metadata`` has it.
+    as Glance or the server's volume has it now. If Glance does not return it, or the volume cannot
+    be read, it is that image as the server's ``system_metadata`` has it.
     """
     if not hardware.check_hw_rescue_props(rescue_image):
         return rescue_image
@@ -266,18 +270,28 @@ def _guest_image(context: Any, apis: Any, instance: Any, rescue_image: Any) -> A
         of_volume = block_device.get_bdm_image_metadata(
             context, apis.image_api, apis.volume_api, bdms, legacy_bdm=False
         )
-    except exception.InvalidBDM:
-        # A volume cannot be read: Nova reports that, and the driver checks the image once more.
+        return objects.ImageMeta.from_dict(of_volume)
+    except (exception.InvalidBDM, ValueError):
+        # A volume, or what a tenant has written as its image, cannot be read: Nova reports that,
+        # and the driver checks the image once more.
         return image_meta_of(instance)
-    return objects.ImageMeta.from_dict(of_volume)
 
 
 def _image_meta(context: Any, apis: Any, ref: str) -> Any:
-    """Return the ``ImageMeta`` of an image; None if Glance has no such image for the caller.
+    """Return the ``ImageMeta`` of an image; None if Glance does not return one that can be read.
 
-    Also None if Glance refuses the id or the caller. Any other error is raised.
+    Glance may have no such image for the caller, refuse the id, or not answer. Except for the first
+    two the error is logged.
     """
     try:
         return objects.ImageMeta.from_image_ref(context, apis.image_api, ref)
     except (exception.ImageNotFound, exception.ImageBadRequest, exception.ImageNotAuthorized):
+        return None
+    except Exception as error:  # noqa: BLE001 - several libraries raise here
+        LOG.warning(
+            "Image %s cannot be read, so it is not checked here whether a guest of it would need "
+            "more than is claimed; that is checked once more before the guest is made: %s",
+            ref,
+            one_line(str(error)),
+        )
         return None
