@@ -10,15 +10,28 @@ from unittest import mock
 import requests
 from keystoneauth1 import exceptions as ks_exc
 from nova.limit import local as local_limit
+from openstack import exceptions as sdk_exc
+from oslo_limit import exception as limit_exceptions
 from oslo_limit import fixture as limit_fixture
+from oslo_limit import limit
 
 from nova_xloud import releases
 from tests.functional.quota_case import PLENTY, TENANT, QuotaTestCase
 from tests.functional.quotas_of_adjustments import QuotasOfAdjustments
 from tests.functional.quotas_of_operations import QuotasOfOperations
 
-ILL = requests.Response()
-ILL.status_code = 500
+KEYSTONE = "oslo_limit.limit._get_keystone_connection"
+# LimitFixture replaces it.
+ASKS_KEYSTONE = limit.Enforcer._get_enforcement_model
+
+
+def _answer(status, body=b""):
+    answer = requests.Response()
+    answer.status_code, answer._content = status, body
+    return answer
+
+
+ILL = _answer(500)
 
 
 class Legacy(QuotasOfAdjustments, QuotasOfOperations, QuotaTestCase):
@@ -88,12 +101,50 @@ class UnifiedLimits(QuotasOfAdjustments, QuotasOfOperations, QuotaTestCase):
             PLENTY,
         )
         self.limits = {TENANT: {}}
-        self.useFixture(limit_fixture.LimitFixture(registered, self.limits))
+        self.limit_fixture = self.useFixture(limit_fixture.LimitFixture(registered, self.limits))
         super().setUp()
         self.flags(driver="nova.quota.UnifiedLimitsDriver", group="quota")
 
     def _limit(self, cores=PLENTY, ram=PLENTY):
         self.limits[TENANT] = {"class:VCPU": cores, "class:MEMORY_MB": ram}
+
+    def test_where_keystone_has_no_usable_answer_nothing_is_admitted(self):
+        before = dict(self._record(self.server).system_metadata)
+        for answer in (
+            _answer(503, b"<html>Service Unavailable</html>"),
+            _answer(500, b'{"error": {"code": 500}}'),
+            _answer(200, b"[]"),
+            _answer(200, b'{"model": {"name": "none"}}'),
+            sdk_exc.HttpException("500: Server Error"),
+            requests.ConnectionError("away"),
+            ks_exc.ConnectFailure("away"),
+        ):
+            keystone = mock.Mock()
+            keystone.get.side_effect = [answer]
+            with (
+                mock.patch(KEYSTONE, return_value=keystone),
+                mock.patch.object(limit.Enforcer, "_get_enforcement_model", ASKS_KEYSTONE),
+            ):
+                text = self._refused(503, "xloud.placement_unavailable", current_vcpus=2)
+            assert "the quota could not be checked" in text, text
+            assert keystone.method_calls[0] == mock.call.get("/limits/model")
+        for away in (limit_exceptions.SessionInitError("no"), ks_exc.Unauthorized()):
+            with mock.patch(KEYSTONE, side_effect=away):
+                self._refused(503, "xloud.placement_unavailable", current_vcpus=2)
+        self._has(1, 512)
+        assert dict(self._record(self.server).system_metadata) == before
+
+    def test_where_keystone_does_not_return_the_limits_nothing_is_admitted(self):
+        # The project has none of its own, so the registered ones are read too.
+        self.limits[TENANT] = {}
+        for name, away in (
+            ("get_endpoint", sdk_exc.HttpException("500: Server Error")),
+            ("registered_limits", sdk_exc.HttpException("500: Server Error")),
+            ("limits", sdk_exc.SDKException("no")),
+        ):
+            with mock.patch.object(self.limit_fixture.mock_conn, name, mock.Mock(side_effect=away)):
+                self._refused(503, "xloud.placement_unavailable", current_vcpus=2)
+        self._has(1, 512)
 
 
 class OtherDrivers(QuotaTestCase):

@@ -17,11 +17,13 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import nova.conf
+import requests
 from keystoneauth1 import exceptions as ks_exc
 from nova import exception, objects
 from nova.limit import placement as placement_limits
 from nova.limit import utils as limit_utils
 from nova.quota import QUOTAS
+from openstack.exceptions import SDKException
 from oslo_limit import exception as limit_exceptions
 
 from nova_xloud import releases
@@ -111,7 +113,7 @@ def quota_of(context: Any, growth: Growth) -> Quota | None:
     :raises PlacementUnavailable: the unified limits could not be read from Keystone
     """
     if limit_utils.use_unified_limits():
-        with _answered():
+        with _keystone_answered():
             return _by_class(context, growth)
     return _by_cores_and_ram(context, growth)
 
@@ -133,6 +135,34 @@ def _answered() -> Iterator[None]:
         yield
     except (exception.UsagesRetrievalFailed, ks_exc.ClientException) as error:
         raise PlacementUnavailable(f"the quota could not be checked: {error}") from error
+
+
+# oslo.limit raises the last three too: it expects the right JSON in each answer of Keystone.
+_NO_LIMITS = (
+    SDKException,
+    requests.RequestException,
+    limit_exceptions.SessionInitError,
+    LookupError,
+    TypeError,
+    ValueError,
+)
+
+
+@contextlib.contextmanager
+def _keystone_answered() -> Iterator[None]:
+    """Raise ``PlacementUnavailable`` for what oslo.limit raises if Keystone has no usable answer.
+
+    Keystone may be away, or answer with an error; something before Keystone may answer in its
+    place, with a page of HTML; or Keystone has no limits for Nova's endpoint.
+    """
+    try:
+        with _answered():
+            yield
+    except _NO_LIMITS as error:
+        raise PlacementUnavailable(
+            f"the quota could not be checked, because Keystone did not return its limits "
+            f"({type(error).__name__}: {error})"
+        ) from error
 
 
 def _by_cores_and_ram(context: Any, growth: Growth) -> Quota | None:
@@ -213,7 +243,7 @@ class _Classes:
     def refusal(self, *, is_held: bool = False) -> QuotaExceeded | None:
         deltas = self.more.deltas(is_held=is_held)
         try:
-            with _answered():
+            with _keystone_answered():
                 self.enforcer.enforce(self.growth.project_id, deltas)
         except limit_exceptions.ProjectOverLimit as over:
             if not releases.should_enforce(over):
