@@ -7,14 +7,23 @@ A server here is between 1 / 512 and 4 / 1024. Its guest is a fake that uses wha
 import tempfile
 from pathlib import Path
 
+import fixtures
 from nova import context as nova_context
 from nova import objects
 
 from nova_xloud.compute.autoscaling.journal import CURRENT, read
 from nova_xloud.core.autoscaling.journal import Entry
 from nova_xloud.core.autoscaling.replay import replayed
+from nova_xloud.testing.load import GuestLoad
 from tests.functional.base import AdjustTestCase
 from tests.functional.quota_case import TENANT, QuotaTestCase
+
+_boot_of_a_guest = GuestLoad.boot
+
+
+def _booted_long_ago(load):
+    _boot_of_a_guest(load)
+    load.earlier = 3600.0
 
 
 class Scaled(AdjustTestCase):
@@ -22,9 +31,9 @@ class Scaled(AdjustTestCase):
 
     def setUp(self):
         self.folder = tempfile.mkdtemp()
-        super().setUp()
         # What a new guest uses counts as its boot for a while.
-        self.guests.domain(self.server["id"]).has_run(3600.0)
+        self.useFixture(fixtures.MockPatchObject(GuestLoad, "boot", _booted_long_ago))
+        super().setUp()
 
     def start_compute(self, *args, **kwargs):
         self.flags(autoscale_interval=1.0, autoscale_journal=self.folder, group="xloud")
@@ -175,6 +184,9 @@ class GrowsByItself(Scaled):
 
 
 class ModesOfFlavors(Scaled):
+    # The server is scaled from its build on, so the cloud never stands still.
+    own_cloud = True
+
     def _elastic(self):
         return self._boot(
             self._flavor(
@@ -186,8 +198,11 @@ class ModesOfFlavors(Scaled):
             )
         )
 
+    def test_new_server_is_scaled_as_soon_as_it_is_built(self):
+        self._busy()
+        self._has(4, 512)
+
     def test_flavor_names_mode_profile_and_weight(self):
-        self.computes["host1"].manager.xloud.reconcile()
         self._busy()
         self._has(4, 512)
         told = self._scaled()

@@ -170,6 +170,9 @@ OVERRIDES = {
     f"{_MANAGER}.unpause_instance": f"{_OPERATIONS}_02__pause",
     f"{_MANAGER}.resume_instance": f"{_OPERATIONS}_03__suspend",
     f"{_MANAGER}.rebuild_instance": f"{_OPERATIONS}_09__rebuild",
+    f"{_MANAGER}._build_and_run_instance": (
+        "test_autoscale.py::ModesOfFlavors::test_new_server_is_scaled_as_soon_as_it_is_built"
+    ),
     f"{_MANAGER}._get_rescue_image": (
         "test_images_at_hand.py::Rescue::test_host_refuses_the_rescue_before_power_off"
     ),

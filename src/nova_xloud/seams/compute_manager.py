@@ -43,6 +43,8 @@ MANAGER = "nova_xloud.seams.compute_manager.XloudComputeManager"
 
 # These operations may start or change the guest, so a reconcile pass begins after each.
 _RECONCILE_AFTER = (
+    # build_and_run_instance itself returns before anything is built.
+    "_build_and_run_instance",
     "start_instance",
     "stop_instance",
     "reboot_instance",
