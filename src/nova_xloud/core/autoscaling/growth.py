@@ -2,11 +2,11 @@
 """How large an instance should be for what it needs now.
 
 Memory grows at once to the size that fits the need, however far that is; in distress it grows by an
-eighth, if that is more. A need that rises is projected, but not much further than it has been seen
-to rise, because what has risen for a second may end in the next one. vCPUs that are busy all the
-time do not show how much more is wanted, so they are doubled, and the need is measured again. A
-guest is never shrunk below the size that fits its need, so memory that was grown to that size is
-not shrunk for the same need.
+eighth, if that is more. A need that rises is projected (:mod:`~.autoscaling.ahead`), but not much
+further than it has been seen to rise, because what has risen for a second may end in the next one.
+vCPUs that are busy all the time do not show how much more is wanted, so they are doubled, and the
+need is measured again. A guest is never shrunk below the size that fits its need, so memory that
+was grown to that size is not shrunk for the same need.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from nova_xloud.core.autoscaling.ahead import coming_need
 from nova_xloud.core.autoscaling.history import CpuHistory, MemoryHistory
 from nova_xloud.core.autoscaling.need import CpuFigures, MemoryFigures
 from nova_xloud.core.autoscaling.settings import Range
@@ -103,7 +104,8 @@ def memory_wish(
     target, is_urgent = 0.0, False
     track = history.track
     if figures is not None:
-        target, votes, is_urgent = _by_figures(figures, track, size_mb, range_mb, tuning)
+        coming = coming_need(figures, history.known, tuning)
+        target, votes, is_urgent = _by_figures(figures, coming, track, size_mb, range_mb, tuning)
     if history.oom_need and now - history.oom_at <= tuning.veto:
         votes += (OOM_KILL,)
         target = max(target, fitting_memory(history.oom_need, range_mb.largest, tuning))
@@ -112,17 +114,21 @@ def memory_wish(
 
 
 def _by_figures(
-    figures: MemoryFigures, track: Track, size_mb: int, range_mb: Range, tuning: Tuning
+    figures: MemoryFigures,
+    coming: float,
+    track: Track,
+    size_mb: int,
+    range_mb: Range,
+    tuning: Tuning,
 ) -> tuple[float, tuple[str, ...], bool]:
     """Return ``target``, ``votes`` and ``is_urgent`` of the wish for memory, without OOM kills.
 
+    :param coming: :func:`~.ahead.coming_need`, MiB
     :param track: what samples have shown of the memory, with the last signs of distress
     """
     need, target, is_urgent = figures.need, 0.0, False
     votes: tuple[str, ...] = ()
     fitting = fitting_memory(need, range_mb.largest, tuning)
-    ahead = min(tuning.horizon, figures.rising_for + tuning.lead)
-    coming = need + figures.trend * ahead
     reserve, slack = fitting - need, size_mb - need
     if slack < tuning.low_share * reserve:
         votes += (USABLE_LOW,)

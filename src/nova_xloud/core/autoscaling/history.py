@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from nova_xloud.core.autoscaling.ahead import remembered_need
 from nova_xloud.core.autoscaling.need import (
     LARGEST_FIGURE,
     NO_COUNTERS,
@@ -23,7 +24,7 @@ from nova_xloud.core.autoscaling.need import (
     memory_figures,
     swapped_lately,
 )
-from nova_xloud.core.autoscaling.peaks import Peaks
+from nova_xloud.core.autoscaling.peaks import BUCKETS, NO_PEAKS, Peaks
 from nova_xloud.core.autoscaling.sample import GuestSample
 from nova_xloud.core.autoscaling.track import NO_TRACK, Seen, Track, followed
 from nova_xloud.core.autoscaling.tuning import MOST_CHANGES, Tuning
@@ -63,6 +64,10 @@ class MemoryHistory:
         there was no kill
     :ivar oom_at: when that kill was seen; 0 if there was none
     :ivar track: the needs, signs of distress, changes and shrinks of the memory
+    :ivar known: the highest need of the window when it last did not rise, MiB; None if there was no
+        such moment yet
+    :ivar coming: the highest needs of the window, as they were projected: see
+        :func:`.ahead.remembered_need`
     """
 
     counters: Counters = NO_COUNTERS
@@ -73,6 +78,8 @@ class MemoryHistory:
     oom_need: float = 0.0
     oom_at: float = 0.0
     track: Track = NO_TRACK
+    known: float | None = None
+    coming: Peaks = NO_PEAKS
 
 
 NO_CPU = CpuHistory()
@@ -131,7 +138,12 @@ def observed(history: History, sample: GuestSample, tuning: Tuning) -> History:
     if last is not None and (is_started or _has_reset(sample, memory.counters)):
         booted_at = sample.at
         cpu = CpuHistory(track=cpu.track)
-        memory = MemoryHistory(oom_need=memory.oom_need, oom_at=memory.oom_at, track=memory.track)
+        memory = MemoryHistory(
+            oom_need=memory.oom_need,
+            oom_at=memory.oom_at,
+            track=memory.track,
+            coming=memory.coming,
+        )
     changes = history.changes
     if last is not None and sample.desired != last.desired:
         changes = (*changes, sample.at)[-MOST_CHANGES:]
@@ -247,6 +259,8 @@ def _memory(
         memory_signs(figures if is_new else None, bool(killed_at), tuning),
         is_asked,
     )
+    track = followed(history.track, seen, tuning)
+    new = figures if is_new else None
     return MemoryHistory(
         _memory_counters(counters, sample, is_new),
         figures,
@@ -255,8 +269,26 @@ def _memory(
         swapped,
         oom_need,
         oom_at,
-        followed(history.track, seen, tuning),
+        track,
+        track.peaks.highest(sample.at) if new and not new.rising_for else history.known,
+        _coming(history, new, sample.at, tuning),
     )
+
+
+def _coming(
+    history: MemoryHistory, figures: MemoryFigures | None, at: float, tuning: Tuning
+) -> Peaks:
+    """Return :attr:`MemoryHistory.coming` after a sample.
+
+    :param figures: what the report says; None if there is no new report
+    :param at: when the sample was taken, seconds since the epoch
+    """
+    coming = history.coming
+    if coming.width * BUCKETS != tuning.window:
+        coming = coming.rebucketed(tuning.window)
+    if figures is None or not figures.trend:
+        return coming
+    return coming.added(at, remembered_need(figures, history.known, tuning))
 
 
 def _need_after_kill(
@@ -311,19 +343,17 @@ def _restarted(history: History, at: float) -> History:
             oom_need=history.memory.oom_need,
             oom_at=min(history.memory.oom_at, at),
             track=_restarted_track(history.memory.track, at),
+            coming=history.memory.coming.restarted(at),
         ),
     )
 
 
 def _restarted_track(track: Track, at: float) -> Track:
-    peaks = Peaks(track.peaks.width)
-    if track.peaks.values:
-        peaks = peaks.added(at, track.peaks.values[0])
     return replace(
         track,
         since=None,
         known_at=None,
-        peaks=peaks,
+        peaks=track.peaks.restarted(at),
         distress_at=None if track.distress_at is None else at,
         grown_at=None if track.grown_at is None else at,
         changed_at=None if track.changed_at is None else at,

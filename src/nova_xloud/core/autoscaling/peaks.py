@@ -66,6 +66,11 @@ class Peaks:
             peaks = peaks.added((index + 1) * self.width, value)
         return peaks
 
+    def restarted(self, at: float) -> Peaks:
+        """Return the peaks with the highest value only, as if it had been measured at ``at``."""
+        peaks = Peaks(self.width)
+        return peaks.added(at, self.values[0]) if self.values else peaks
+
 
 NO_PEAKS = Peaks()
 """No value, and no window yet."""

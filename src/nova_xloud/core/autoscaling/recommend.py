@@ -120,7 +120,7 @@ def _memory(
         desired=desired,
         allowed=allowed,
         need=None if figures is None else figures.need,
-        floor=shrink.memory_floor(memory.track, allowed, tuning, now),
+        floor=shrink.memory_floor(memory, allowed, tuning, now),
         wish=wish,
         least=_least_growth(wish, desired, actual, tuning),
         capped=_capped(wish, history, tuning, now),

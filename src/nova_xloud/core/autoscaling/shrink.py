@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from nova_xloud.core.autoscaling.growth import fitting_memory, fitting_vcpus, rounded_up
-from nova_xloud.core.autoscaling.history import History
+from nova_xloud.core.autoscaling.history import History, MemoryHistory
 from nova_xloud.core.autoscaling.need import MemoryFigures
 from nova_xloud.core.autoscaling.settings import Range
 from nova_xloud.core.autoscaling.track import Track, faded_floor
@@ -30,22 +30,25 @@ class Hold:
     reason: str
 
 
-def memory_floor(track: Track, allowed: Range, tuning: Tuning, now: float) -> int | None:
+def memory_floor(memory: MemoryHistory, allowed: Range, tuning: Tuning, now: float) -> int | None:
     """Return the least memory to shrink to, MiB; None if no need of the window is known.
 
-    That is the largest of three, within the range: what fits the highest need of the window, what
-    is left of the floor that a wrong shrink has taught (:attr:`.track.Track.learned`), and what a
-    person has asked for.
+    That is the largest of four, within the range: what fits the highest need of the window, the
+    highest need that was projected in it (:func:`~.ahead.remembered_need`), what is left of the
+    floor that a wrong shrink has taught (:attr:`.track.Track.learned`), and what a person has asked
+    for.
 
-    :param track: what samples have shown of the memory
+    :param memory: what samples have shown of the memory
     :param allowed: the values to which the memory may be set
     :param now: seconds since the epoch
     """
+    track = memory.track
     highest = track.peaks.highest(now)
     if highest is None:
         return None
     learned = faded_floor(track.learned, track.learned_at, allowed.smallest, now, tuning)
-    fitting = fitting_memory(highest, allowed.largest, tuning)
+    coming = memory.coming.highest(now) or 0.0
+    fitting = max(fitting_memory(highest, allowed.largest, tuning), coming)
     return rounded_up(max(fitting, learned, allowed.held), allowed)
 
 

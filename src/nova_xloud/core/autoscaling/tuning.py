@@ -32,6 +32,8 @@ class Tuning:
         above the highest need of so many seconds before
     :ivar lead: a need that rises is projected for as long as it has been rising, and for so many
         seconds more, in which a growth can be decided and done
+    :ivar headroom: until the highest need of the window is passed, a need that rises is projected
+        for no more than so many seconds beyond that one
     :ivar cpu_fill: the largest share of its vCPUs that a guest should need
     :ivar cpu_busy: the vCPUs are at their ceiling if they have used this share of the time that the
         host gave them or, if ``delay_high`` is reached, this share of all their time
@@ -81,6 +83,7 @@ class Tuning:
     low_share: float = 0.5
     horizon: float = 15.0
     lead: float = 5.0
+    headroom: float = 10.0
     cpu_fill: float = 0.75
     cpu_busy: float = 0.9
     cpu_ratio: float = 2.0

@@ -65,11 +65,18 @@ def test_report_that_comes_too_early_does_not_end_a_rise() -> None:
 
 
 @pytest.mark.parametrize("delay", [1, 2])
-def test_200_mib_a_second_are_there_in_time(delay: int) -> None:
-    """As in the lab: a report and a round each second, and a growth takes some of them."""
-    guest = Guest(size=Size(1, 1019), need=423.0, ranges=OF_8_GIB, tuning=USUAL, obeys=False)
-    for _ in range(60):
-        guest.step(1.0)
+@pytest.mark.parametrize("peak", [423.0, 1400.0], ids=["never higher", "past the highest"])
+def test_200_mib_a_second_are_there_in_time(delay: int, peak: float) -> None:
+    """As in the lab: a report and a round each second, and a growth takes some of them.
+
+    :param peak: what the guest has needed before, for which its size is fit
+    """
+    size = Size(1, round(peak) + 20 + RESERVE_8)
+    guest = Guest(size=size, need=peak, ranges=OF_8_GIB, tuning=USUAL, obeys=False)
+    for need in (peak, 423.0):
+        guest.need = need
+        for _ in range(60):
+            guest.step(1.0)
     end, growths = guest.need + 3000.0, 0
     on_its_way: tuple[int, int] | None = None
     for second in range(60):
@@ -85,3 +92,41 @@ def test_200_mib_a_second_are_there_in_time(delay: int) -> None:
     # Not all that there is: the rise ends before it has reached what was projected.
     assert guest.size.memory_mb <= end + 3000 + RESERVE_8
     assert growths <= 8
+
+
+def test_rise_within_what_was_needed_before_is_projected_little_beyond_that() -> None:
+    guest = Guest(size=Size(1, 3600), need=3000.0, ranges=OF_8_GIB, tuning=USUAL, obeys=False)
+    guest.run(60)
+    guest.need = 1000.0
+    guest.run(60)
+    for _ in range(4):
+        guest.need += 500.0
+        decision = guest.step()
+    assert decision.memory_mb.votes == ("rising",)
+    assert decision.memory_mb.wanted == 3020 + 100 * USUAL.headroom + RESERVE_8
+
+
+def test_rise_past_what_was_needed_before_is_projected_as_any() -> None:
+    guest = Guest(size=Size(1, 4300), need=3000.0, ranges=OF_8_GIB, tuning=USUAL, obeys=False)
+    guest.run(60)
+    guest.need = 1100.0
+    guest.run(60)
+    for _ in range(4):
+        guest.need += 500.0
+        decision = guest.step()
+    assert decision.memory_mb.votes == ("rising",)
+    assert decision.memory_mb.wanted == 3120 + 100 * USUAL.horizon + RESERVE_8
+
+
+def test_memory_is_not_shrunk_below_what_was_projected() -> None:
+    guest = Guest(size=Size(1, 8192), need=1000.0, ranges=OF_8_GIB, tuning=Tuning(window=3600.0))
+    guest.run(60)
+    for _ in range(4):
+        guest.need += 500.0
+        guest.step()
+    guest.need = 1000.0
+    guest.run(3000)
+    decision = guest.step()
+    assert decision.memory_mb.floor == 3020 + 100 * USUAL.headroom
+    guest.run(3600)
+    assert guest.size.memory_mb < 3020
