@@ -196,6 +196,7 @@ class TenantWrites(RawRequests, AdjustTestCase):
         @example({"hw_cpu_sockets": "0", "hw_cpu_realtime_mask": "^0-99999999999"})
         @example({"hw_cpu_sockets": f"{' ' * 300}1"})
         @example({"hw_cpu_max_sockets": f"{'0' * 254}12"})
+        @example({"hw_mem_page_size": "9" * 300})
         @example({"hw_numa_cpus.0": f"{' ' * 300}1"})
         def create(properties):
             image = self._image(**properties)

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Create a server with its boot size: in its columns, in its record, and in quota checks.
 
-A create is refused if the flavor's minimums cannot be used as they stand, if the image's properties
-would mean something else once Nova has stored them, or if a port would pin more memory than the
-boot size has.
+A create is refused if the flavor's minimums cannot be used as they stand, or if a port would pin
+more memory than the boot size has.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from nova.compute import api as compute_api
 from nova_xloud.adapters import nova_objects
 from nova_xloud.core.size import Size
 from nova_xloud.core.sizing.minimums import MEMORY_SPECS, VCPU_SPECS
-from nova_xloud.seams import attach, images, quotas
+from nova_xloud.seams import attach, quotas
 
 
 def build_base_options(
@@ -40,8 +39,7 @@ def build_base_options(
 
     :returns: the tuple that Nova's function returns, whose first item is the dict of options
     :raises nova.exception.ValidationError: 400; a minimum of the flavor cannot be used as it
-        stands; Nova does not keep the image's properties as they are; or the server boots with less
-        than the flavor's memory and has a port that pins all
+        stands, or the server boots with less than the flavor's memory and has a port that pins all
     :raises nova.exception.NovaException: Neutron did not return a port of such a server
     """
     if not nova_objects.has_minimums(flavor):
@@ -52,9 +50,6 @@ def build_base_options(
         raise exception.ValidationError(
             detail=f"flavor {flavor.flavorid}: {'; '.join(bounds.problems)}"
         )
-    why_not = images.why_not_kept(flavor, boot_meta)
-    if why_not is not None:
-        raise exception.ValidationError(detail=f"the image cannot be used: {why_not}")
     # Binding gives requested_networks, the nineteenth argument, its name.
     call = inspect.signature(original).bind(api, context, flavor, boot_meta, *args, **kwargs)
     answer = original(*call.args, **call.kwargs)

@@ -48,12 +48,15 @@ def validate_flavor_image(
     :param image: the image as a dict, as Glance or the server's ``system_metadata`` has it. With an
         empty one or None only Nova's check is made
     :raises nova.exception.FlavorMemoryTooSmall: 400; the boot size is below the image's min_ram
-    :raises nova.exception.ImageUnacceptable: 400; a rebuilt guest would need more than is claimed
+    :raises nova.exception.ImageUnacceptable: 400; a rebuilt guest would need more than is claimed,
+        or Nova does not keep the image's properties as they are
     """
     original(context, image, flavor, *args, **kwargs)
     if not image:
         return
     rebuilt = getattr(flavor, "xloud_rebuilt", None)
+    if rebuilt is not None or nova_objects.has_minimums(flavor):
+        _check_kept(flavor, image)
     if rebuilt is not None:
         _check_rebuild(rebuilt, image)
     if not nova_objects.has_minimums(flavor):
@@ -105,38 +108,34 @@ def _check_rebuild(instance: Any, image: Any) -> None:
     claimed, before its image is replaced. Nova saves that record with its own changes.
 
     :param image: the image as a dict
-    :raises nova.exception.ImageUnacceptable: the guest would need more than is claimed; or Nova
-        does not keep the image's properties as they are
+    :raises nova.exception.ImageUnacceptable: the guest would need more than is claimed
     """
     nova_objects.refresh_record(instance)
     before = nova_objects.facts_of_instance(instance)
     after = nova_objects.facts_of(instance.flavor, compute_api._get_image_meta_obj(image))
-    why_not = why_not_kept(instance.flavor, image)
-    if why_not is not None:
-        raise exception.ImageUnacceptable(image_id=image["id"], reason=why_not)
     why = fit.rebuild_refusal(nova_objects.desired_of(instance, before).persisted, before, after)
     if why is not None:
         raise exception.ImageUnacceptable(image_id=image["id"], reason=f"{why}. {_REMEDY}")
     nova_objects.keep_what_is_claimed(instance)
 
 
-def why_not_kept(flavor: Any, image: Mapping[str, Any]) -> str | None:
-    """Return why a server of an image would have other bounds later on than it has now.
+def _check_kept(flavor: Any, image: Mapping[str, Any]) -> None:
+    """Raise if a server of an image would have other bounds later on than it has now.
 
-    Nova stores 255 bytes of each property of a server's image, and reads the image from there. None
-    if the bounds stay the same.
+    Nova stores 255 bytes of each property of a server's image, and reads the image from there.
 
     :param image: the image as a dict, as Glance has it
-    :raises nova.exception.InvalidRequest: 400; a property of the image has a wrong value
+    :raises nova.exception.ImageUnacceptable: 400; the bounds depend on what is cut off
     """
     now = nova_objects.facts_of(flavor, compute_api._get_image_meta_obj(image))
     if now == nova_objects.facts_of(flavor, image_as_stored(image)):
-        return None
+        return
     names = one_line(", ".join(cut_properties(image)))
-    return (
-        f"the bounds of the server depend on properties of the image of which Nova keeps 255 bytes "
-        f"only, and would be others with what is left of them: {names}. Give these properties "
-        f"shorter values"
+    raise exception.ImageUnacceptable(
+        image_id=image.get("id", "of the volume"),
+        reason=f"the bounds of the server depend on properties of the image of which Nova keeps "
+        f"255 bytes only, and would be others with what is left of them: {names}. Give these "
+        f"properties shorter values.",
     )
 
 
