@@ -12,10 +12,11 @@ from nova_xloud.core.instance.lifecycle import ADJUST
 from nova_xloud.core.instance.state import DRIVEN_STATES
 from nova_xloud.core.size import Size
 from tests.sequences import sizes, sums
+from tests.sequences.evidence import evidence
 from tests.sequences.forks import Broken
 
 # Seconds, as Patience counts them, in which a cloud comes to rest. On a busy machine a run may find
-# that Placement does not answer in time, and a pass tries again some seconds later.
+# that QEMU or Placement does not answer within 10 s, and a pass tries again 5 s later.
 COMES_TO_REST = 30
 
 
@@ -31,7 +32,8 @@ def come_to_rest(cloud):
         if not found:
             return
         if patience.is_over():
-            raise Broken(found[0][0], "; ".join(f"{kind}: {text}" for kind, text in found))
+            said = "; ".join(f"{kind}: {text}" for kind, text in found)
+            raise Broken(found[0][0], f"{said}\n{evidence(cloud, managers(cloud))}")
         time.sleep(0.1)
 
 

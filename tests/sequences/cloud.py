@@ -6,6 +6,7 @@ import math
 import os
 import re
 from dataclasses import dataclass
+from types import SimpleNamespace
 from unittest import mock
 
 import fixtures
@@ -111,6 +112,7 @@ class Cloud(HostsTestCase):
         # Servers that were evacuated from a host that has not come up again since.
         self.evacuated = set()
         self._let_hosts_know_who_they_are()
+        self._let_hosts_know_their_cell()
 
     def _make_image(self, **properties):
         image = self.glance.show(None, self.glance.auto_disk_config_enabled_image["id"])
@@ -130,9 +132,27 @@ class Cloud(HostsTestCase):
         patched.start()
         self.addCleanup(patched.stop)
 
+    def _let_hosts_know_their_cell(self):
+        """All cells are in one process here, and the database of a context is that of its cell.
+
+        In one without a cell, Nova's fixture takes the cell that any thread has been in last. While
+        a thread lists the servers of cell0, a pass in another would find that its server was
+        deleted.
+        """
+        their = SimpleNamespace(get_admin_context=self._in_the_cell)
+        for module in ("host_instances", "scaled_guests"):
+            self.useFixture(
+                fixtures.MonkeyPatch(f"nova_xloud.adapters.{module}.nova_context", their)
+            )
+
     def start_compute(self, *args, **kwargs):
-        """Start a host whose automatic growth decides each second."""
-        self.flags(autoscale_interval=1.0, group="xloud")
+        """Start a host whose automatic growth decides each second, and that soon tries again.
+
+        A run that finds QEMU or Placement silent for 10 s records nothing, and the pass after it
+        waits for ``reconcile_interval``, a minute, before it queues another one: all that time the
+        server is not driven, and the event of its adjustment is open.
+        """
+        self.flags(autoscale_interval=1.0, reconcile_interval=5, group="xloud")
         return super().start_compute(*args, **kwargs)
 
     def act(self, name, action, body=None):
