@@ -124,6 +124,9 @@ def _needed(status, desired, domain):
     if domain is None:
         return desired.claim
     needed = desired.claim.at_least(_size(domain, XML_INACTIVE))
+    if (saved := domain.guest.saved_size) is not None:
+        # A suspended guest goes on with what it had, also where that is not what was desired.
+        return needed.at_least(Size(saved.vcpus, -(-saved.memory_kib // 1024)))
     if not domain.guest.active:
         return needed
     needed = needed.at_least(_known(status, "actuated")).at_least(_known(status, "observed"))

@@ -71,3 +71,24 @@ def test_quota_that_counts_other_than_placement_is_found(fork):
     used, kinds = fork.call(_is_claimed_more_than_its_columns_have)
     assert used == Size(1, 512)
     assert "quota" in kinds
+
+
+def _is_suspended_with_memory_that_it_kept(cloud):
+    adjust(cloud, "s1", 1, 768)
+    checks.come_to_rest(cloud)
+    cloud.guest("s1").behaviour = Behaviour.REFUSES
+    adjust(cloud, "s1", 1, 512)
+    checks.come_to_rest(cloud)
+    OPERATIONS["suspend"](cloud, "s1")
+    checks.come_to_rest(cloud)
+    server = cloud.servers()["s1"]
+    held = cloud._claims_on(server.host, {"id": server.uuid})
+    resources = {"VCPU": 1, "MEMORY_MB": 512, "DISK_GB": 1}
+    cloud._allocate(server.uuid, {cloud.compute_rp_uuids[server.host]: resources})
+    return held, _kinds(cloud)
+
+
+def test_suspended_server_keeps_what_its_guest_goes_on_with(fork):
+    held, kinds = fork.call(_is_suspended_with_memory_that_it_kept)
+    assert held == (1, 768)
+    assert "reserved" in kinds

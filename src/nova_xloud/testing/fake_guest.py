@@ -204,6 +204,13 @@ class FakeGuest:
         self.power = Power.OFF
         self.exists = self.persistent
 
+    @property
+    def saved_size(self) -> GuestSize | None:
+        """The size with which the guest goes on from its saved state; None if there is none."""
+        if not self._saved:
+            return None
+        return GuestSize(self._cpus.each, self.config.max_memory_kib, self.memory.actual_kib)
+
     def forget_saved(self) -> None:
         """Drop the saved state, so that the next start boots the guest."""
         self._saved = False
