@@ -1,5 +1,8 @@
 """Whether each page's bundles are there, as Horizon's own templates and compressor have it."""
 
+import contextlib
+import io
+import json
 from typing import Any
 from unittest import mock
 
@@ -57,6 +60,13 @@ class BundlesTests(TestCase):
                 said = self.told(dict(manifest), **{name: ["theirs/new.file"]})
                 self.assertIn(f"has no bundle for a block of {template}", said)
 
+    def test_horizons_cache_is_not_asked(self) -> None:
+        # It may be away, or have parts of a page from before.
+        caches = {"default": {"BACKEND": "theirs.is_not_here"}}
+        manifest = Noted()
+        with override_settings(CACHES=caches):
+            self.assertEqual(self.told(manifest), "")
+
     def test_manifest_of_another_horizon_is_an_error(self) -> None:
         manifest = Noted()
         self.told(manifest)
@@ -67,3 +77,12 @@ class BundlesTests(TestCase):
     def test_what_cannot_be_found_out_is_said(self) -> None:
         with mock.patch.object(probe, "_EVERY_PAGE", ("gone.html",)):
             self.assertIn("cannot be found out: TemplateDoesNotExist", self.told({}))
+
+    def test_settings_without_compress_offline_are_as_if_it_were_off(self) -> None:
+        # Horizon's own settings do not name it, and django-compressor's default is that.
+        written = io.StringIO()
+        with override_settings(COMPRESS_OFFLINE=True), contextlib.redirect_stdout(written):
+            del settings.COMPRESS_OFFLINE
+            probe.main()
+        told = json.loads(written.getvalue())
+        self.assertEqual((told["is_offline"], told["bundles_error"]), (False, ""))

@@ -13,6 +13,7 @@ from typing import Any
 import django
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
+from django.test import override_settings
 
 from xloud_dashboard.config import POLICY_SCOPE, Config
 
@@ -68,6 +69,7 @@ def _policies_error() -> str:
 
 # The templates with bundles that Horizon has in every page.
 _EVERY_PAGE = ("_stylesheets.html", "horizon/_scripts.html")
+_OWN_CACHE = "django.core.cache.backends.locmem.LocMemCache"
 
 
 def bundles_error() -> str:
@@ -75,23 +77,33 @@ def bundles_error() -> str:
 
     The blocks of every page's scripts and styles are rendered as a page does, with the context with
     which ``django compress`` has made their bundles: a block that has changed since, as by another
-    plugin or another Horizon, is not in the manifest.
+    plugin or another Horizon, is not in the manifest. Horizon's cache is not asked: parts of these
+    blocks are in it, perhaps from before.
     """
     django.setup()
-    from compressor.exceptions import OfflineGenerationError
-
     try:
-        for name, node, context in _blocks():
-            try:
-                node.render(context)
-            except OfflineGenerationError:
-                return (
-                    "every page ends with OfflineGenerationError: the manifest is not that of this "
-                    f"Horizon and its plugins, and has no bundle for a block of {name}"
-                )
+        with override_settings(CACHES={"default": {"BACKEND": _OWN_CACHE}}):
+            without = _without_bundle()
     except Exception as error:  # noqa: BLE001 - it is told
         return f"whether each page's bundles are there cannot be found out: {error!r}"
-    return ""
+    if without is None:
+        return ""
+    return (
+        "every page ends with OfflineGenerationError: the manifest is not that of this Horizon and "
+        f"its plugins, and has no bundle for a block of {without}"
+    )
+
+
+def _without_bundle() -> str | None:
+    """Return the name of the first template with a block that has no bundle; None if all have."""
+    from compressor.exceptions import OfflineGenerationError
+
+    for name, node, context in _blocks():
+        try:
+            node.render(context)
+        except OfflineGenerationError:
+            return name
+    return None
 
 
 def _blocks() -> Iterator[tuple[str, Any, Any]]:
@@ -114,7 +126,8 @@ def _blocks() -> Iterator[tuple[str, Any, Any]]:
 def main() -> None:
     """Print what a ``Probe`` has, as one line of JSON."""
     folder = Path(settings.STATIC_ROOT) / settings.COMPRESS_OUTPUT_DIR
-    is_offline = bool(settings.COMPRESS_ENABLED and settings.COMPRESS_OFFLINE)
+    # Horizon's own settings do not name COMPRESS_OFFLINE; django-compressor's default is False.
+    is_offline = bool(settings.COMPRESS_ENABLED and getattr(settings, "COMPRESS_OFFLINE", False))
     told = {
         "is_enabled": "xloud_dashboard" in settings.INSTALLED_APPS,
         "policies_error": _policies_error(),
