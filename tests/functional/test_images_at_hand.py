@@ -311,6 +311,12 @@ def test_stable_rescue_of_a_volume_server_reads_the_volumes_present_image():
     ):
         of_volume.return_value = {"properties": LOCKED}
         assert images._guest_image(None, apis, instance, rescue_image).properties.hw_locked_memory
-        of_volume.side_effect = exception.InvalidBDMVolume(id="volume")
-        found = images._guest_image(None, apis, instance, rescue_image)
-    assert found is mock.sentinel.as_recorded
+        for error in (
+            exception.InvalidBDMVolume(id="volume"),
+            exception.CinderConnectionFailed(reason="away"),
+            exception.ImageNUMATopologyMemoryOutOfRange(memsize=1, memtotal=2),
+            ValueError("a tenant's number"),
+        ):
+            of_volume.side_effect = error
+            found = images._guest_image(None, apis, instance, rescue_image)
+            assert found is mock.sentinel.as_recorded, error

@@ -7,10 +7,10 @@ import logging
 import pytest
 
 from nova_xloud import releases
-from nova_xloud.seams.compute_manager import XloudComputeManager
+from nova_xloud.seams.compute_manager import _RECONCILE_AFTER, XloudComputeManager
 from nova_xloud.seams.libvirt_driver import BalloonWithoutAutodeflate
 from nova_xloud.seams.resource_tracker import XloudResourceTracker
-from nova_xloud.seams.table import EXTENDED, seams_of
+from nova_xloud.seams.table import CALLED, EXTENDED, seams_of
 from tests.seams import harness
 from tests.seams.verdict import Outcome
 from tests.seams.witnesses import OVERRIDES, WITNESSES
@@ -36,6 +36,13 @@ def test_so_has_every_method_that_we_override(ours):
         if found is not getattr(novas, method)
     }
     assert overridden == {target for target in OVERRIDES if target.startswith(name)}
+
+
+def test_every_method_that_begins_a_pass_is_known_to_be_there():
+    # It is wrapped when the module is imported, so another Nova must be found unfit before.
+    called = {seam.target for seam in seams_of(releases.major(), CALLED)}
+    wanted = {f"nova.compute.manager:ComputeManager.{name}" for name in _RECONCILE_AFTER}
+    assert wanted <= called
 
 
 _IN_THIS_RELEASE = [seam.target for seam in seams_of(releases.major(), EXTENDED)]

@@ -19,7 +19,7 @@ from nova_xloud.printable import one_line
 LOG = logging.getLogger(__name__)
 
 # What Nova raises for a property that it cannot parse.
-_NOT_PARSED = (ValueError, exception.Invalid)
+NOT_PARSED = (ValueError, exception.Invalid)
 # hw_numa_cpus.N and hw_numa_mem.N are parsed together. No bounds depend on them.
 _NUMBERED = "hw_numa_"
 
@@ -33,7 +33,7 @@ def image_meta_of(instance: Any) -> Any:
     """
     try:
         return instance.image_meta
-    except _NOT_PARSED as error:
+    except NOT_PARSED as error:
         # The error repeats a property of the image, which tenants write.
         LOG.debug(
             "Instance %s: properties of its image that cannot be parsed count as not set: %s",
@@ -51,7 +51,7 @@ def image_in(system_metadata: Mapping[str, str]) -> Any:
     image = utils.get_image_from_system_metadata(dict(system_metadata))
     try:
         return objects.ImageMeta.from_dict(image)
-    except _NOT_PARSED:
+    except NOT_PARSED:
         kept = {name: value for name, value in image["properties"].items() if _is_kept(name, value)}
         return objects.ImageMeta.from_dict({**image, "properties": kept})
 
@@ -83,6 +83,6 @@ def _is_kept(name: str, value: str) -> bool:
         return False
     try:
         objects.ImageMetaProps.from_dict({name: value})
-    except _NOT_PARSED:
+    except NOT_PARSED:
         return False
     return True

@@ -111,7 +111,8 @@ def _read(compute_api: Any, context: Any, query: ServersQuery, *, may_see_all: b
     except (exception.MarkerNotFound, exception.InstanceMappingNotFound) as error:
         raise no_such_marker(str(query.marker)) from error
     except DBConnectionError as error:
-        raise HostUnavailable("Nova's database of the marker's cell does not answer") from error
+        # With a marker: of the cell that it is in, or else of the API.
+        raise HostUnavailable("a database of Nova does not answer") from error
     except exception.NovaException as error:
         # Where a cell does not answer, Nova raises the base class itself.
         if type(error) is not exception.NovaException:

@@ -125,6 +125,10 @@ CALLED = (
         ),
         ("nova.virt.libvirt.config:LibvirtConfigMemoryBalloon", "class"),
         ("nova.virt.libvirt.config:LibvirtConfigMemoryBalloon.format_dom", "self"),
+        (
+            "nova.compute.manager:ComputeManager._build_and_run_instance",
+            "self, context, instance",
+        ),
         ("nova.compute.manager:ComputeManager.stop_instance", "self, context, instance"),
         ("nova.compute.manager:ComputeManager.unpause_instance", "self, context, instance"),
         ("nova.compute.manager:ComputeManager.resume_instance", "self, context, instance"),

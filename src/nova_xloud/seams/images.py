@@ -20,6 +20,7 @@ from nova.virt import hardware
 
 from nova_xloud.adapters import nova_objects
 from nova_xloud.adapters.image_meta import (
+    NOT_PARSED,
     cut_properties,
     image_as_stored,
     image_in,
@@ -270,7 +271,7 @@ def _guest_image(context: Any, apis: Any, instance: Any, rescue_image: Any) -> A
             context, apis.image_api, apis.volume_api, bdms, legacy_bdm=False
         )
         return objects.ImageMeta.from_dict(of_volume)
-    except (exception.InvalidBDM, ValueError):
+    except (*NOT_PARSED, exception.CinderConnectionFailed):
         # A volume, or what a tenant has written as its image, cannot be read: Nova reports that,
         # and the driver checks the image once more.
         return image_meta_of(instance)

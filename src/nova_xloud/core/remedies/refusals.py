@@ -80,7 +80,8 @@ REFUSALS: dict[str, Remedy] = {
         means="The server's compute host is down, is too busy, failed, or did not answer in time; "
         "the server's QEMU does not answer; a call of libvirt failed; or Nova's database of the "
         "server's cell does not answer. The message says which. A request that was not admitted "
-        "before this answer is not admitted later.",
+        "before this answer is not admitted later; but if the message broker has failed, it may be "
+        "for as long as nova-api's `rpc_response_timeout`.",
         do="`openstack server adjust show` shows whether the adjustment was admitted. If it was "
         "not, ask again when the server's compute host is up (`openstack compute service list`).",
         operator="Check nova-compute and libvirt on that compute host, the message broker, the "
