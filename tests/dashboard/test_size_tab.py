@@ -8,7 +8,9 @@ from django.test import override_settings
 from openstack_dashboard.dashboards.admin.instances import tabs as admin_tabs
 from openstack_dashboard.dashboards.project.instances import tabs as project_tabs
 
+from nova_xloud.client import Status
 from tests.dashboard.cloud import SERVER, TestCase, sample
+from xloud_dashboard.size import words
 
 TABS = {"project": project_tabs.InstanceDetailTabs, "admin": admin_tabs.AdminInstanceDetailTabs}
 # Whole numbers of their own, and not parts of IDs or of percentages.
@@ -130,6 +132,17 @@ class SizeTabTests(TestCase):
         self.assertIn("what its guest has is not known", self.text(page))
         self.assertIn("the server's compute host is down", self.text(page))
         self.assertEqual(page.count('class="xloud-lamp-unknown"'), 2)
+
+    def test_server_of_a_cell_that_does_not_answer_has_no_sizes_of_its_own(self) -> None:
+        told = sample("status-database-resp")["xloud_status"]
+        why = {"status": False, "reason": "xloud.host_unavailable", "message": "the cell is away"}
+        told["conditions"][0] |= why
+        told["vcpus"]["reserved"] = told["memory_mb"]["reserved"] = 0
+        status = Status.from_body(SERVER, told)
+        states = [lamp.state for lamp in words.lamps(status)]
+        self.assertEqual(states, ["on", "unknown", "unknown", "unknown"])
+        self.assertEqual(list(words.remarks(status)), ["the cell is away"])
+        self.assertIsNone(NUMBER.search(words.sentence(status)))
 
     def test_lamps_show_how_far_an_adjustment_is(self) -> None:
         told = sample("status-resp")

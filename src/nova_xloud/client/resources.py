@@ -16,6 +16,9 @@ from nova_xloud.core.instance.conditions import CONVERGED
 from nova_xloud.core.instance.lifecycle import Condition
 from nova_xloud.core.size import Observed, Size, of_vcpus
 
+# From Nova's database, Converged has this reason only if the database of the cell does not answer.
+_CELL_IS_DOWN = "xloud.host_unavailable"
+
 
 @dataclass(frozen=True, slots=True)
 class Adjustment:
@@ -102,7 +105,7 @@ class Autoscale:
     :ivar weight: 1 to 1000: a server with a larger weight gets more when its host is full, and
         gives less
     :ivar recommendation: the size that the server should have; None if none is recommended: the
-        guest does not run, or has no figures yet
+        guest does not run, or has no figures yet, or the server's compute host was not asked
     :ivar reasons: why that size is recommended: for each resource a mapping with ``resource``,
         ``code`` and ``message``; empty without a recommendation
     :ivar since: since when the recommended size is the same: ISO 8601, UTC; None without a
@@ -172,6 +175,16 @@ class Status:
             body=body,
             autoscale=autoscale_of(body),
         )
+
+    @property
+    def is_in_part(self) -> bool:
+        """Whether only the server's flavor is known.
+
+        Nova's database of the server's cell does not answer then: the sizes are what the flavor
+        boots with and 0, the generation is 0, and the message of ``Converged`` says why.
+        """
+        found = self.condition(CONVERGED)
+        return not self.from_host and found is not None and found.reason == _CELL_IS_DOWN
 
     @property
     def recommends_change(self) -> bool:

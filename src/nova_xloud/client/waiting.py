@@ -28,6 +28,21 @@ _HOST_UNSUPPORTED = "xloud.host_unsupported"
 _NO_ANSWER = "the server's compute host is down, or it or Placement does not answer"
 # The reasons of the condition Converged while the outcome is open.
 _GOES_ON = ("xloud.admitted", "xloud.converging", "xloud.deferred", "xloud.drifted")
+# By resource, the reasons of GuestRefused, and of Converged then, that are about it alone.
+_REFUSALS = {
+    "vcpus": (
+        "xloud.guest_refused.vcpus_not_added",
+        "xloud.guest_refused.vcpus_not_removed",
+        "xloud.guest_refused.vcpus_not_online",
+        "xloud.guest_refused.removal_unsettled",
+    ),
+    "memory_mb": (
+        "xloud.guest_refused.memory_not_reached",
+        "xloud.guest_refused.memory_floor",
+        "xloud.guest_refused.memory_pinned",
+        "xloud.guest_refused.no_statistics",
+    ),
+}
 
 
 class Stage(enum.Enum):
@@ -98,6 +113,9 @@ def note(status: Status) -> str:
 
 def _without_host(status: Status) -> str:
     """Return why the status is from Nova's database; empty if its blockers say that already."""
+    converged = status.condition(CONVERGED)
+    if status.is_in_part and converged is not None:
+        return converged.message
     reserved = status.numbers.reserved
     if (reserved.vcpus, reserved.memory_mb) == (0, 0):
         return "the server is on no compute host: it is shelved, or is not built"
@@ -108,24 +126,27 @@ def _without_host(status: Status) -> str:
     return f"{_NO_ANSWER}; the adjustment continues when they are back"
 
 
-def judge(status: Status, adjustment: Adjustment, generation: int) -> bool | NotReached:
+def judge(status: Status, adjustment: Adjustment, first: int, last: int) -> bool | NotReached:
     """Return whether the size of ``adjustment`` is reached, or the exception that ends the wait.
 
     The exception is returned, and not raised. The size may be reached even after an exception,
     because nova-xloud may try again.
 
-    A request that leaves the size of ``adjustment`` desired, such as one of automatic growth for
-    the other resource, does not end the wait.
+    A later request that leaves the size of ``adjustment`` desired, such as one of automatic growth
+    for the other resource, does not end the wait, and neither does what becomes of that resource.
 
-    :param generation: the generation of the last status in which the size of ``adjustment`` was
-        desired; that of the first status if it was in none
-    :returns: True if the compute host reports ``Converged`` as true, False while the outcome is
-        open; else a ``GuestRefused``, ``Superseded`` or ``AdjustmentFailed``
+    :param status: not one that is in part
+    :param first: the generation of the first status after ``adjustment`` was admitted
+    :param last: the generation of the last status in which the size of ``adjustment`` was desired;
+        that of the first status if it was in none
+    :returns: True if the compute host reports ``Converged`` as true, or, after a later request, the
+        one resource that ``adjustment`` names as reached; False while the outcome is open; else a
+        ``GuestRefused``, ``Superseded`` or ``AdjustmentFailed``
     """
     desired = status.numbers.desired
     if not adjustment.is_of(desired):
         gave_up = status.condition(GAVE_UP)
-        if gave_up is not None and gave_up.status and status.generation == generation:
+        if gave_up is not None and gave_up.status and status.generation == last:
             # The condition is about this request: the next request ends it.
             return AdjustmentFailed(f"{gave_up.message}; {_has(status)}", status, gave_up.reason)
         message = (
@@ -133,13 +154,17 @@ def judge(status: Status, adjustment: Adjustment, generation: int) -> bool | Not
             f"was adjusted again, or it was restarted and the adjustment did not persist"
         )
         return Superseded(message, status)
+    alone = _only_resource(adjustment) if status.generation != first else None
+    if alone is not None and _has_reached(status, alone):
+        return True
+    others = _refusals_of_the_other(alone)
     refused = status.condition(GUEST_REFUSED)
-    if refused is not None and refused.status:
+    if refused is not None and refused.status and refused.reason not in others:
         return GuestRefused(f"{refused.message}; {_has(status)}", status, refused.reason)
     converged = status.condition(CONVERGED)
     if converged is None or not status.from_host:
         return False
-    if converged.status or converged.reason in _GOES_ON:
+    if converged.status or converged.reason in (*_GOES_ON, *others):
         return converged.status
     again = "" if converged.reason == "xloud.no_guest" else "; nova-xloud tries again by itself"
     return AdjustmentFailed(
@@ -147,6 +172,29 @@ def judge(status: Status, adjustment: Adjustment, generation: int) -> bool | Not
         status,
         converged.reason,
     )
+
+
+def _only_resource(adjustment: Adjustment) -> str | None:
+    """Return the resource that ``adjustment`` names; None if that is both or neither."""
+    named = [resource for resource in _REFUSALS if getattr(adjustment, resource) is not None]
+    return named[0] if len(named) == 1 else None
+
+
+def _has_reached(status: Status, resource: str) -> bool:
+    """Return whether a running guest has what is desired of one resource, as far as is known."""
+    numbers = status.numbers
+    if not status.running:
+        return False
+    sizes = (numbers.desired, numbers.reserved, numbers.actuated, numbers.observed)
+    desired, reserved, actuated, observed = (getattr(size, resource) for size in sizes)
+    return bool(reserved >= desired == actuated and observed in (None, desired))
+
+
+def _refusals_of_the_other(resource: str | None) -> tuple[str, ...]:
+    """Return the reasons that are not about ``resource``; none if it is None."""
+    if resource is None:
+        return ()
+    return _REFUSALS["memory_mb" if resource == "vcpus" else "vcpus"]
 
 
 @dataclass
@@ -170,7 +218,7 @@ class Waiting:
     sleep: Callable[[float], None] = time.sleep
     _told: set[Stage | str] = field(default_factory=set)
     _status: Status | None = None
-    _generation: int | None = None
+    _generations: tuple[int, int] | None = None
 
     def run(self) -> Status:
         """Wait, and return the status with which the adjustment was reached.
@@ -188,7 +236,7 @@ class Waiting:
         while True:
             status = self._look(began)
             if status is not None:
-                outcome = judge(status, self.adjustment, self._followed(status))
+                outcome = judge(status, self.adjustment, *self._followed(status))
                 if isinstance(outcome, NotReached):
                     raise outcome
                 if outcome:
@@ -208,13 +256,17 @@ class Waiting:
         for stage in stages(status):
             self._tell(began, stage)
         self._note(began, note(status))
-        return status
+        # Such a status has the sizes and the generation of a server that was never adjusted.
+        return None if status.is_in_part else status
 
-    def _followed(self, status: Status) -> int:
-        """Return the generation to judge ``status`` by, see :func:`judge`."""
-        if self._generation is None or self.adjustment.is_of(status.numbers.desired):
-            self._generation = status.generation
-        return self._generation
+    def _followed(self, status: Status) -> tuple[int, int]:
+        """Return the generations to judge ``status`` by, see :func:`judge`."""
+        generation = status.generation
+        first, last = self._generations or (generation, generation)
+        if self.adjustment.is_of(status.numbers.desired):
+            last = generation
+        self._generations = first, last
+        return first, last
 
     def _tell(self, began: float, stage: Stage) -> None:
         if stage not in self._told:
@@ -240,6 +292,8 @@ class Waiting:
 
 def _has(status: Status) -> str:
     """Return what the guest has and what is claimed, for the end of a message."""
+    if status.is_in_part:
+        return "what the guest has and what is claimed for the server is unknown"
     numbers = status.numbers
     claimed = f"{numbers.reserved} are claimed for the server"
     if numbers.actuated is None:

@@ -27,6 +27,8 @@ _RESOURCES = {"vcpus": "vCPUs", "memory_mb": "memory"}
 
 def sentence(status: Status) -> str:
     """Return one sentence that says what the server has and is to have."""
+    if status.is_in_part:
+        return _("It is not known what the server has and is to have, nor what is claimed for it.")
     numbers = status.numbers
     told = {
         "desired": numbers.desired,
@@ -106,6 +108,8 @@ def lamps(status: Status) -> Iterator[Lamp]:
 
 
 def _is_unknown(status: Status, stage: Stage) -> bool:
+    if stage is Stage.CLAIMED:
+        return status.is_in_part
     if stage is Stage.SEEN:
         return not status.from_host or bool(unconfirmed(status))
     return stage is Stage.SET and not status.from_host

@@ -8,11 +8,11 @@ import dataclasses
 import pytest
 
 from nova_xloud.client import in_words
-from nova_xloud.client.commands import columns
+from nova_xloud.client.commands import columns, show
 from nova_xloud.core.convergence import steps
 from nova_xloud.core.convergence.dry_run import described
 from nova_xloud.core.size import Size
-from tests.unit.client.bodies import autoscale, status
+from tests.unit.client.bodies import autoscale, converged, status
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,8 @@ SCALED = autoscale(
         (
             autoscale("observe"),
             "observe (the flavor's, or the cloud's), profile balanced, weight 100\n"
-            "no recommendation: the guest does not run, or has no figures yet",
+            "no recommendation: the guest does not run, or has no figures yet, or the server's "
+            "compute host was not asked",
         ),
         (
             SCALED,
@@ -158,6 +159,21 @@ def test_what_a_terminal_would_act_on_is_escaped(column: type, value: object) ->
     assert SAFE in shown
     assert not set(shown) & {"\x1b", "\u202e"}
     assert column(value).machine_readable() == value
+
+
+@pytest.mark.parametrize(
+    ("reason", "words"),
+    [
+        ("xloud.host_unsupported", "from Nova's database, not from the compute host"),
+        (
+            "xloud.host_unavailable",
+            "only the flavor is known: desired and reserved are not the server's own",
+        ),
+    ],
+)
+def test_state_says_what_a_status_of_the_database_is_of(reason: str, words: str) -> None:
+    told = status(None, None, converged(reason), source="database")
+    assert show._state(told) == f"not converged: {reason} ({words})"
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,14 @@ DEFERRED = status(numbers(3, 3, 1, 1), None, converged("xloud.deferred", "it is 
 UNKNOWN = (numbers(3, 3, None, None), numbers(512, 512, None, None))
 DOWN = status(*UNKNOWN, converged("xloud.converging"), source="database")
 DOWN_AT_REST = status(*UNKNOWN, converged(), source="database")
+CELL = "Nova's database of the server's cell does not answer"
+IN_PART = status(
+    numbers(1, 0, None, None),
+    numbers(512, 0, None, None),
+    converged("xloud.host_unavailable", CELL),
+    source="database",
+    generation=0,
+)
 STOPPED = status(numbers(3, 3, 0, 0), numbers(512, 512, 0, 0))
 UNCLAIMED = status(numbers(3, 1, 1, 1), None, converged("xloud.admitted"))
 FLOOR = "xloud.guest_refused.memory_floor"
@@ -55,12 +63,12 @@ def test_stages(seen: Status, reached: list[Stage]) -> None:
 
 @pytest.mark.parametrize("seen", [UNCLAIMED, ADMITTED, SET, SEEN, DEFERRED, DOWN, DOWN_AT_REST])
 def test_it_goes_on(seen: Status) -> None:
-    assert judge(seen, GROW, 1) is False
+    assert judge(seen, GROW, 1, 1) is False
 
 
 @pytest.mark.parametrize("seen", [REACHED, STOPPED])
 def test_it_is_reached(seen: Status) -> None:
-    assert judge(seen, GROW, 1) is True
+    assert judge(seen, GROW, 1, 1) is True
 
 
 @pytest.mark.parametrize(
@@ -77,7 +85,7 @@ def test_it_is_reached(seen: Status) -> None:
     ],
 )
 def test_it_will_not_be_reached(seen: Status, kind: type[Exception], words: str) -> None:
-    outcome = judge(seen, GROW, 1)
+    outcome = judge(seen, GROW, 1, 1)
     assert type(outcome) is kind
     assert words in str(outcome)
     assert outcome.status is seen  # type: ignore[union-attr]
@@ -112,6 +120,7 @@ NO_ANSWER = "the server's compute host is down, or it or Placement does not answ
             ),
             "",
         ),
+        (IN_PART, CELL),
         (REACHED, ""),
     ],
 )
@@ -128,7 +137,7 @@ def test_reasons_are_of_what_is_wrong_each_once() -> None:
 
 def test_what_was_not_asked_may_be_anything() -> None:
     grown = status(numbers(3, 3, 3, 3), numbers(900, 900, 900, 900))
-    assert judge(grown, GROW, 1) is True
+    assert judge(grown, GROW, 1, 1) is True
 
 
 class Cloud:
@@ -224,9 +233,60 @@ def test_an_adjustment_to_another_size_that_came_between_is_not_waited_for() -> 
 
 def test_growth_of_the_other_resource_that_came_between_does_not_end_the_wait() -> None:
     more = numbers(1024, 1024, 512, 512)
-    moving = status(numbers(3, 3, 3, 3), more, converged("xloud.converging"), generation=2)
+    moving = status(numbers(3, 3, 1, 1), more, converged("xloud.converging"), generation=2)
     grown = status(numbers(3, 3, 3, 3), numbers(1024, 1024, 1024, 1024), generation=2)
     assert Cloud([ADMITTED, moving, moving, grown]).waiting.run() is grown
+
+
+@pytest.mark.parametrize(
+    "conditions",
+    [
+        (converged("xloud.deferred", "the balloon comes later"),),
+        (converged("xloud.failed", "no room for 1024 MiB"),),
+        (converged(FLOOR, "why"), condition("GuestRefused", True, FLOOR, "why")),
+    ],
+)
+def test_what_becomes_of_the_other_resource_does_not_decide_the_wait(conditions: Any) -> None:
+    more = numbers(1024, 1024, 512, 512)
+    for seen in (3, None):
+        there = status(numbers(3, 3, 3, seen), more, *conditions, generation=2)
+        assert Cloud([ADMITTED, there]).waiting.run() is there
+        # In the same request, the outcome is that of the whole request.
+        assert judge(there, GROW, 2, 2) is not True
+
+
+def test_guest_that_refuses_the_other_resource_may_still_reach_what_was_asked_for() -> None:
+    refusal = condition("GuestRefused", True, FLOOR, "why")
+    less = numbers(512, 1024, 1024, 1024)
+    open_ = status(numbers(3, 3, 1, 1), less, converged(FLOOR, "why"), refusal, generation=2)
+    there = status(numbers(3, 3, 3, 3), less, converged(FLOOR, "why"), refusal, generation=2)
+    assert Cloud([ADMITTED, open_, there]).waiting.run() is there
+
+
+def test_refusal_of_what_was_asked_for_ends_the_wait_after_a_later_request_too() -> None:
+    code = "xloud.guest_refused.vcpus_not_added"
+    refusal = condition("GuestRefused", True, code, "why")
+    more = numbers(1024, 1024, 1024, 1024)
+    refused = status(numbers(3, 3, 1, 1), more, converged(code, "why"), refusal, generation=2)
+    with pytest.raises(errors.GuestRefused):
+        Cloud([ADMITTED, refused]).waiting.run()
+
+
+def test_cell_that_does_not_answer_does_not_end_the_wait() -> None:
+    cloud = Cloud([IN_PART, ADMITTED, IN_PART, REACHED])
+    assert cloud.waiting.run() is REACHED
+    assert [one.note for one in cloud.told if one.stage is None] == [CELL]
+    # Its generation is not the adjustment's.
+    given_up = condition("GaveUp", True, "xloud.gave_up.vcpus_not_added", "3 vCPUs were asked for")
+    with pytest.raises(errors.AdjustmentFailed):
+        Cloud([IN_PART, status(None, None, converged(), given_up)]).waiting.run()
+
+
+def test_wait_that_times_out_while_the_cell_does_not_answer_tells_no_sizes() -> None:
+    with pytest.raises(errors.TimedOut) as error:
+        Cloud([IN_PART]).waiting.run()
+    assert CELL in str(error.value)
+    assert "what the guest has and what is claimed for the server is unknown" in str(error.value)
 
 
 def test_size_that_is_given_up_after_growth_of_the_other_resource_has_failed() -> None:
@@ -242,12 +302,12 @@ def test_size_that_is_given_up_after_growth_of_the_other_resource_has_failed() -
 
 def test_what_was_given_up_of_another_request_is_no_failure_of_a_size_that_is_reached() -> None:
     said = condition("GaveUp", True, "xloud.gave_up.memory_not_reached", "1024 MiB were asked for")
-    assert judge(status(numbers(3, 3, 3, 3), None, converged(), said), GROW, 1) is True
+    assert judge(status(numbers(3, 3, 3, 3), None, converged(), said), GROW, 1, 1) is True
 
 
 def test_one_that_was_given_up_has_failed_although_it_is_converged() -> None:
     said = condition("GaveUp", True, "xloud.gave_up.vcpus_not_added", "3 vCPUs were asked for")
-    found = judge(status(numbers(1, 1, 1, 1), None, converged(), said), GROW, 1)
+    found = judge(status(numbers(1, 1, 1, 1), None, converged(), said), GROW, 1, 1)
     assert isinstance(found, errors.AdjustmentFailed)
     assert found.code == "xloud.gave_up.vcpus_not_added"
     assert "3 vCPUs were asked for" in str(found)
@@ -255,7 +315,7 @@ def test_one_that_was_given_up_has_failed_although_it_is_converged() -> None:
 
 def test_one_without_a_guest_is_not_tried_again() -> None:
     gone = status(numbers(3, 3, 0, 0), None, converged("xloud.no_guest", "its vm_state is error"))
-    found = judge(gone, GROW, 1)
+    found = judge(gone, GROW, 1, 1)
     assert isinstance(found, errors.AdjustmentFailed)
     assert found.code == "xloud.no_guest"
     assert "tries again" not in str(found)

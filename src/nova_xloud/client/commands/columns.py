@@ -119,7 +119,10 @@ class AutoscaleColumn(TextColumn):
         whose = "requested" if told["requested"] is not None else "the flavor's, or the cloud's"
         yield f"{told['mode']} ({whose}), profile {told['profile']}, weight {told['weight']}"
         if told["recommendation"] is None:
-            yield "no recommendation: the guest does not run, or has no figures yet"
+            yield (
+                "no recommendation: the guest does not run, or has no figures yet, or the "
+                "server's compute host was not asked"
+            )
             return
         since = f" since {told['since']}" if told["since"] else ""
         yield f"recommended: {in_words.sizes(told['recommendation'])}{since}"

@@ -98,7 +98,8 @@ def _as_it_is(value: Any) -> Any:
 def _state(status: Status) -> str:
     """Return the field ``state``: ``converged`` or ``not converged``, and the reason codes.
 
-    The text also says if the server does not run, and if the status is from Nova's database.
+    The text also says if the server does not run, and if the status is from Nova's database, or
+    only of the flavor.
     """
     state = "converged" if status.converged else "not converged"
     if status.reasons:
@@ -106,7 +107,9 @@ def _state(status: Status) -> str:
         state += f"{', but' if status.converged else ''}: {reasons}"
     if status.running is False:
         state += " (the server does not run)"
-    if not status.from_host:
+    if status.is_in_part:
+        state += " (only the flavor is known: desired and reserved are not the server's own)"
+    elif not status.from_host:
         state += " (from Nova's database, not from the compute host)"
     return state
 
