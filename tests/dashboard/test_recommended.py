@@ -2,11 +2,13 @@
 
 import re
 from typing import Any
+from unittest import mock
 
 from django.urls import reverse
 
 from tests.dashboard.cloud import OTHER_SERVER, SERVER, TestCase, two_servers
 from tests.dashboard.test_size_tab import recommending
+from xloud_dashboard.elastic_servers import together
 
 TABLE = reverse("horizon:project:elastic_servers:index")
 APPLY = reverse("horizon:project:elastic_servers:several")
@@ -68,6 +70,38 @@ class RecommendedTests(TestCase):
         self.assertContains(answer, LINE)
         self.assertNotContains(answer, f"{OTHER_SERVER} ")
         self.assertIn("No other size is recommended: db1", self.text(answer))
+
+    def test_server_whose_host_was_not_heard_is_told_apart(self) -> None:
+        self.cloud.answers["GET", f"/{OTHER_SERVER}/xloud-status"] = "status-database-resp"
+        answer = self.asked(SERVER, OTHER_SERVER)
+        said = self.text(answer)
+        self.assertIn("did not say what they recommend; try again later: db1", said)
+        self.assertNotIn("No other size is recommended", said)
+        self.assertContains(answer, LINE)
+
+    def at_once(self, lines: list[str], **sent: str) -> int:
+        """How many servers the page adjusts at the same time."""
+        with mock.patch.object(together, "each", wraps=together.each) as each:
+            self.client.post(APPLY, {"size": lines, **sent})
+        _servers, adjusted = each.call_args_list
+        return adjusted.args[-1]
+
+    def test_hosts_are_asked_as_many_at_a_time_as_one_host_reads(self) -> None:
+        with mock.patch.object(together, "each", wraps=together.each) as each:
+            self.asked(SERVER, OTHER_SERVER)
+        self.assertEqual(each.call_args.args[-1], 4)
+
+    def test_growths_are_asked_for_one_after_the_other(self) -> None:
+        """At the same time the quota may refuse them all, where some would fit."""
+        self.assertNotContains(self.asked(SERVER), "only_shrinks")
+        self.assertEqual(self.at_once([LINE]), 1)
+
+    def test_page_that_only_shrinks_adjusts_servers_at_the_same_time(self) -> None:
+        told = recommending()
+        told["xloud_status"]["autoscale"]["recommendation"] = {"vcpus": 1, "memory_mb": 768}
+        self.cloud.answers["GET", "/xloud-status"] = told
+        self.assertContains(self.asked(SERVER), 'name="only_shrinks" value="on"')
+        self.assertEqual(self.at_once([f"{SERVER} 1 -"], only_shrinks="on"), 8)
 
     def test_nothing_recommended_leads_back_to_the_table(self) -> None:
         self.cloud.answers["GET", "/xloud-status"] = "status-resp"

@@ -41,6 +41,11 @@ class TogetherTests(TestCase):
         self.assertEqual(max(most), 8)
         self.assertEqual(self.said(), [])
 
+    def test_one_at_a_time_is_in_order(self) -> None:
+        asked: list[str] = []
+        together.each(self.request, NAMES, asked.append, str, together.deadline(), 1)
+        self.assertEqual(asked, NAMES)
+
     def test_failures_are_said_in_order_and_do_not_stop_the_others(self) -> None:
         def call(name: str) -> str:
             if name in NAMES[3:5]:

@@ -60,6 +60,11 @@ class Proposed:
         return None if least == desired else Proposed(server.id, server.name, desired, least)
 
     @property
+    def grows(self) -> bool:
+        """Whether the server may get more of a resource than it is to have."""
+        return not self.desired.covers(self.size)
+
+    @property
     def line(self) -> str:
         """What the page sends back."""
         change = several.Change.between(self.desired, self.size)
@@ -76,10 +81,17 @@ def recommended(request: Any, servers: Iterable[Any]) -> HttpResponse | None:
     """
     get_status = api.xloud(request).get_status
     asked = list(servers)
-    statuses = together.each(
-        request, asked, get_status, lambda one: str(one.name), together.deadline()
-    )
-    found = [(server, Proposed.recommended(server, status)) for server, status in statuses]
+    until, at_once = together.deadline(), together.READINGS
+    statuses = together.each(request, asked, get_status, lambda one: str(one.name), until, at_once)
+    unheard = [server.name for server, status in statuses if not status.from_host]
+    if unheard:
+        told = _("Their compute hosts did not say what they recommend; try again later: %s")
+        messages.error(request, told % ", ".join(unheard))
+    found = [
+        (server, Proposed.recommended(server, status))
+        for server, status in statuses
+        if status.from_host
+    ]
     _tell_without(request, _("No other size is recommended: %s"), found)
     return _page(request, _("Adjust as recommended"), _("Recommended"), found)
 
@@ -109,6 +121,7 @@ def _page(
         "column": column,
         "servers": servers,
         "has_reasons": any(one.reasons for one in servers),
+        "only_shrinks": not any(one.grows for one in servers),
     }
     return render(request, "xloud_dashboard/several.html", context)
 
@@ -129,7 +142,7 @@ class SeveralView(View):
             messages.info(request, _("No server was selected."))
         until = together.deadline()
         wanted = _servers(request, [line.groups() for line in lines if line], until)
-        several.adjust(request, wanted, until)
+        several.adjust(request, wanted, until, may_grow="only_shrinks" not in request.POST)
         return redirect(INDEX)
 
 

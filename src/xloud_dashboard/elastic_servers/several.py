@@ -49,13 +49,19 @@ def may_adjust(request: Any, server: Any) -> bool:
     return False
 
 
-def adjust(request: Any, wanted: Sequence[tuple[Any, Change]], until: float) -> None:
+def adjust(
+    request: Any, wanted: Sequence[tuple[Any, Change]], until: float, *, may_grow: bool
+) -> None:
     """Adjust the servers, and leave messages for the next page.
 
     A server that the API refuses to adjust does not stop the others: it is named with the reason.
 
+    Servers that may grow are adjusted one after the other: of growths at the same time each counts
+    what the others ask for, so that the quota may refuse them all, where some would fit.
+
     :param wanted: servers, which have ``id`` and ``name``, each with what is asked for
     :param until: when to stop waiting for answers, in monotonic seconds
+    :param may_grow: whether one of the servers may get more of a resource
     """
     xloud = api.xloud(request)
 
@@ -63,7 +69,8 @@ def adjust(request: Any, wanted: Sequence[tuple[Any, Change]], until: float) -> 
         server, change = one
         return xloud.adjust(server, vcpus=change.vcpus, memory_mb=change.memory_mb)
 
-    answers = together.each(request, wanted, asked, lambda one: str(one[0].name), until)
+    at_once = 1 if may_grow else together.AT_ONCE
+    answers = together.each(request, wanted, asked, lambda one: str(one[0].name), until, at_once)
     if answers:
         admitted = "; ".join(f"{server.name} ({told})" for (server, _change), told in answers)
         messages.success(request, _("Admitted: %s") % admitted)

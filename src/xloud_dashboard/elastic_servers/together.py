@@ -13,8 +13,10 @@ from django.utils.translation import gettext as _
 
 from xloud_dashboard import api
 
-# How many requests are sent at the same time.
-_AT_ONCE = 8
+# How many requests are sent at the same time: to nova-api, and to compute hosts for what their
+# guests have. Nova may have put all servers of a page on one host, which reads four at a time.
+AT_ONCE = 8
+READINGS = 4
 # For how long the servers of one page are asked: many proxies give a page up after 60 seconds.
 SECONDS = 45.0
 
@@ -37,6 +39,7 @@ def each(
     call: Callable[[One], Told],
     name: Callable[[One], str],
     until: float,
+    at_once: int = AT_ONCE,
 ) -> list[tuple[One, Told]]:
     """Call ``call`` for each of ``wanted``, and return those that were answered, in their order.
 
@@ -47,6 +50,7 @@ def each(
     :param call: sends one request; it is called in a thread, and may not use ``request``
     :param name: returns the name of one of ``wanted`` for people
     :param until: when to stop waiting, in monotonic seconds
+    :param at_once: how many requests are sent at the same time, in the order of ``wanted``
     """
 
     def in_time(one: One) -> Told:
@@ -54,7 +58,7 @@ def each(
             raise _TooLate
         return call(one)
 
-    pool = ThreadPoolExecutor(_AT_ONCE)
+    pool = ThreadPoolExecutor(at_once)
     futures = [pool.submit(in_time, one) for one in wanted]
     wait(futures, max(0.0, until - time.monotonic()))
     pool.shutdown(wait=False, cancel_futures=True)
