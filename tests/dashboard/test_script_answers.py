@@ -80,6 +80,14 @@ class FailingCloudTests(ViewTestCase):
                 self.assertEqual(answer.status_code, 404)
                 self.assertIn("could not be found", self.text(answer.json()["html"]))
 
+    def test_404_has_its_words_also_for_a_page_that_has_shown_them(self) -> None:
+        self.cloud.answers |= dict.fromkeys(ASKED, "status-not-found-resp")
+        query = {"back": "project", "project": self.tenant.id}
+        mark = self.client.get(url("live"), query, **AJAX).json()["mark"]
+        answer = self.client.get(url("live"), query | {"mark": mark}, **AJAX)
+        self.assertEqual(answer.status_code, 404)
+        self.assertIn("could not be found", self.text(answer.json()["html"]))
+
     def test_server_that_the_user_may_not_see_is_a_404_for_a_browser_too(self) -> None:
         self.cloud.answers |= dict.fromkeys(ASKED, "status-not-found-resp")
         for name in (*SENT, *READ):

@@ -147,6 +147,8 @@ class LiveView(PolledView):
     def get(self, request: Any, server_id: UUID) -> HttpResponse:
         """Answer with the part, or without it if the page has shown the same already.
 
+        A 404 always has the part: the script reads no more after it.
+
         :raises horizon.exceptions.NotFound: there is no server that the user may see
         """
         # Only what is offered depends on the project; the API decides by the server's own.
@@ -162,7 +164,8 @@ class LiveView(PolledView):
             "seconds": page.seconds(context["status"]),
             "reading": past.reading(context["status"]),
         }
-        if request.GET.get("mark") != context["mark"]:
+        is_missing = problem is not None and problem.is_missing
+        if is_missing or request.GET.get("mark") != context["mark"]:
             told["html"] = render_to_string("xloud_dashboard/_live.html", context, request)
         return _told(told, problem)
 

@@ -128,13 +128,16 @@ def test_figures_that_cannot_be_read_are_said_to_be_old(
     expect(stale).to_be_hidden()
 
 
-def test_server_that_is_gone_is_said_in_words(admin: Page, web: str) -> None:
+def test_server_that_is_gone_is_said_in_words_and_read_no_more(admin: Page, web: str) -> None:
     admin.clock.install()
     tab = SizeTab.opened(admin, web)
     told = {"mark": "1", "seconds": 15, "reading": "", "html": "<p>There is no such server.</p>"}
     admin.route("**/live/**", lambda route: route.fulfill(status=404, json=told))
     admin.clock.run_for(20_000)
     expect(tab.live).to_have_text("There is no such server.")
+    seen = readings(admin)
+    admin.clock.run_for(MINUTES)
+    assert not [one for one in seen if "/live/" in one]
     expect(tab.section.get_by_text("The figures above are not up to date")).to_be_hidden()
 
 

@@ -14,7 +14,8 @@
     return Array.prototype.slice.call(root.querySelectorAll(selector));
   }
 
-  // Returns the JSON that Horizon answers: also of a problem, which is in its part of the page.
+  // Returns the JSON that Horizon answers: also of a problem, which is in its part of the page. Its
+  // isGone is whether there is no server that the user may see.
   function ask(url, options) {
     options = options || {};
     options.credentials = "same-origin";
@@ -28,6 +29,7 @@
         if (!response.ok && typeof told.html !== "string") {
           throw new Error(response.status);
         }
+        told.isGone = response.status === 404;
         return told;
       });
     });
@@ -138,6 +140,7 @@
     var kept = [];
     var timer = null;
     var running = false;
+    var isGone = false;
 
     function later(after) {
       window.clearTimeout(timer);
@@ -145,8 +148,8 @@
     }
 
     function draw() {
-      if (!section.isConnected) {
-        return; // the page has moved on
+      if (isGone || !section.isConnected) {
+        return; // the server is gone, or the page has moved on
       }
       if (running || !isSeen(section)) {
         later(2);
@@ -157,6 +160,7 @@
       running = true;
       ask(form.action, isSent ? {method: "POST", body: body} : {}).then(function (told) {
         place.innerHTML = told.html;
+        isGone = told.isGone;
       }).catch(function () {
         // What is there says of which time it is.
       }).then(function () {
@@ -189,6 +193,7 @@
     var keep = chart(section);
     var timer = null;
     var running = false;
+    var isGone = false;
 
     function later(seconds) {
       window.clearTimeout(timer);
@@ -196,8 +201,8 @@
     }
 
     function read() {
-      if (!section.isConnected) {
-        return; // the page has moved on
+      if (isGone || !section.isConnected) {
+        return; // the server is gone, or the page has moved on
       }
       if (running || !isSeen(section) || isBusy(live)) {
         held.hidden = !isBusy(live) || Date.now() - readAt < HELD;
@@ -210,6 +215,7 @@
         .then(function (told) {
           if (!isBusy(live)) {
             readAt = Date.now();
+            isGone = told.isGone;
             if (told.html) {
               put(live, told.html);
               section.setAttribute("data-mark", told.mark);
