@@ -194,6 +194,10 @@ class SizeTabTests(TestCase):
         self.cloud.answers["GET", "/xloud-status"] = told
         said = self.text(self.rendered())
         self.assertIn("it will start with 2 vCPUs, 512 MiB, and 3 vCPUs, 768 MiB are", said)
+        self.cloud.server["status"] = "SHUTOFF"
+        said = self.text(self.rendered())
+        self.assertIn("started with the size that is kept for its next start", said)
+        self.assertNotIn("the size that is desired", said)
 
     def test_history_has_both_sizes_who_and_how_it_ended(self) -> None:
         said = self.text(self.rendered())

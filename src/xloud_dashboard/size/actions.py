@@ -66,7 +66,7 @@ ACTIONS = {
         Action(
             "start",
             _("Start"),
-            _("The guest is started with the size that is desired."),
+            _("The guest is started with the size that is kept for its next start."),
             "openstack server start",
             "os_compute_api:servers:start",
             _is_in("SHUTOFF"),
