@@ -8,15 +8,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from nova_xloud.compute.autoscaling.ports import ScaledGuests
+from nova_xloud.core.autoscaling.need import late_by
 from nova_xloud.core.autoscaling.sample import GuestSample
 from nova_xloud.core.size import Size
 
 LOG = logging.getLogger(__name__)
-
-# A call to libvirt is slow if it takes longer than this share of the interval between two rounds,
-# and longer than so many seconds: threads of a busy host wait for some tenths of a second.
-SLOW_SHARE = 0.1
-SLOW_SECONDS = 0.2
 
 
 class Reading:
@@ -38,7 +34,7 @@ class Reading:
 
     def __init__(self, guests: ScaledGuests, interval: float, now: Callable[[], float]) -> None:
         self._guests = guests
-        self._slow = max(SLOW_SECONDS, SLOW_SHARE * interval)
+        self._slow = late_by(interval)
         self._now = now
         self._took = 0.0
 

@@ -27,10 +27,10 @@ CLOCK_JITTER = 1.0
 SHORTEST_INTERVAL = 0.5
 """From two samples that are fewer seconds apart no rate is computed."""
 
-MOST_USED = 1.1
-"""More than this multiple of its vCPUs a guest cannot have used: the interval was another one.
+SLOW_SHARE, SLOW_SECONDS = 0.1, 0.2
+"""A guest may be read so late: by this share of the interval, or so many seconds if that is more.
 
-A little more is an error of the times at which the guest was read, and counts as all of its vCPUs.
+Threads of a busy host wait for some tenths of a second, however short the interval is.
 """
 
 
@@ -169,12 +169,22 @@ def is_stale(reported_at: float | None, period: float, now: float) -> bool:
     return not -CLOCK_JITTER <= now - reported_at <= 2 * period + 1
 
 
+def late_by(interval: float) -> float:
+    """Return by how many seconds a guest may be read late without the interval being unknown.
+
+    :param interval: seconds between two samples
+    """
+    return max(SLOW_SECONDS, SLOW_SHARE * interval)
+
+
 def cpu_figures(sample: GuestSample, before: Counters) -> CpuFigures | None:
     """Return how much CPU was used between the counters ``before`` and ``sample``.
 
     None if the CPU time is missing or has fallen, if the two are less than
-    :data:`SHORTEST_INTERVAL` seconds apart, if no vCPU is known, or if more cores were used than is
-    possible (:data:`MOST_USED`). If the two differ in vCPUs, the larger number counts.
+    :data:`SHORTEST_INTERVAL` seconds apart, if no vCPU is known, or if more CPU time was used than
+    all vCPUs have in the interval and :func:`late_by`: the interval was another one. If a little
+    more was used than all vCPUs have in the interval, that counts as all of them. If the two differ
+    in vCPUs, the larger number counts.
     """
     cpu_seconds = figure(sample.cpu_seconds)
     used = difference(cpu_seconds, before.cpu_seconds)
@@ -184,10 +194,9 @@ def cpu_figures(sample: GuestSample, before: Counters) -> CpuFigures | None:
     vcpus = max(sample.size.vcpus, before.vcpus)
     if interval < SHORTEST_INTERVAL or vcpus < 1:
         return None
-    cores = used / interval
-    if cores > MOST_USED * vcpus:
+    if used > (interval + late_by(interval)) * vcpus:
         return None
-    cores = min(cores, vcpus * 1.0)
+    cores = min(used / interval, vcpus * 1.0)
     delay = difference(figure(sample.delay_seconds), before.delay_seconds)
     wanted = None if delay is None else min(vcpus * 1.0, cores + delay / interval)
     return CpuFigures(sample.at, interval, cores, wanted, cores / vcpus)
