@@ -85,6 +85,18 @@ def test_guest_grows_though_each_call_is_slow(before: float, after: float) -> No
     assert host.desired.memory_mb > 1024
 
 
+def test_only_memory_grows_while_each_call_takes_another_time() -> None:
+    host = ScaledHost()
+    host.round(3)
+    host.rigs["a"].guest.work(8)
+    host.rigs["a"].guest.uses_kib += 500 * 1024
+    for took in 10 * (2.0, 4.0):
+        with slow_calls(host, 0.0, took):
+            step(host, took)
+    assert host.desired.vcpus == 2
+    assert host.desired.memory_mb > 1024
+
+
 def test_nothing_shrinks_by_figures_older_than_two_intervals() -> None:
     size, window = Size(4, 4096), OPTIONS.__class__(window=120.0)
     rounds = (one := ScaledHost(now=size, options=window)).until(lambda: one.desired != size)

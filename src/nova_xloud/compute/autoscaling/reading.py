@@ -23,9 +23,10 @@ class Reading:
     left out of the samples: it is unknown for this interval and the next one, and so neither looks
     like a load nor like none. All memory figures are kept, because they have times of their own.
 
-    If a QEMU is late in each call, each guest is read at about the same moment of each call. Then
-    the intervals are known well enough, and the CPU time is kept: that QEMU does not keep the other
-    guests from growing.
+    If a QEMU is late by about the same time in each call, each guest is read at about the same
+    moment of each call. Then the intervals are known well enough, and the CPU time is kept. If a
+    QEMU is late by another time in each call, the CPU time of no guest is known for as long as that
+    lasts: no guest of the host gets or loses vCPUs, and only memory grows and shrinks.
 
     :param guests: makes the call
     :param interval: seconds between two rounds
@@ -54,7 +55,8 @@ class Reading:
         LOG.info(
             "libvirt took %.1f s to say what the guests of this host use, most likely because the "
             "QEMU of one of them answers late. Automatic growth does not count the CPU time of "
-            "this round, so vCPUs neither grow nor shrink for up to two rounds.",
+            "this round, so vCPUs neither grow nor shrink in this round and the next one, and as "
+            "long as each call takes another time.",
             took,
         )
         return {
