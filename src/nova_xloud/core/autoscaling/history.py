@@ -283,7 +283,9 @@ def _coming(
     :param figures: what the report says; None if there is no new report
     :param at: when the sample was taken, seconds since the epoch
     """
-    coming = history.coming
+    # What has left the window must not be in it again once the clock was set back, or if another
+    # profile has a longer one. Reports without a rise add nothing that would push it out.
+    coming = history.coming.within(at)
     if coming.width * BUCKETS != tuning.window:
         coming = coming.rebucketed(tuning.window)
     if figures is None or not figures.trend:

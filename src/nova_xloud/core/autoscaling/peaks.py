@@ -8,6 +8,7 @@ window may be up to one bucket longer than asked for, never shorter.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import dataclass
 
 BUCKETS = 32
@@ -49,11 +50,16 @@ class Peaks:
 
     def highest(self, now: float) -> float | None:
         """Return the highest value of the window that ends at ``now``; None if it has none."""
+        values = self.within(now).values
+        return values[0] if values else None
+
+    def within(self, now: float) -> Peaks:
+        """Return the peaks without the buckets that are not in the window that ends at ``now``."""
         oldest = int(now // self.width) - BUCKETS if self.width else 0
-        for index, value in zip(self.indexes, self.values, strict=True):
-            if index >= oldest:
-                return value
-        return None
+        if not self.indexes or self.indexes[0] >= oldest:
+            return self
+        first = bisect_left(self.indexes, oldest)
+        return Peaks(self.width, self.indexes[first:], self.values[first:])
 
     def rebucketed(self, window: float) -> Peaks:
         """Return the peaks for a window of another length (seconds).
@@ -67,7 +73,10 @@ class Peaks:
         return peaks
 
     def restarted(self, at: float) -> Peaks:
-        """Return the peaks with the highest value only, as if it had been measured at ``at``."""
+        """Return the peaks with the highest value only, as if it had been measured at ``at``.
+
+        It is the highest value that is kept, in the window or not: see :meth:`within`.
+        """
         peaks = Peaks(self.width)
         return peaks.added(at, self.values[0]) if self.values else peaks
 

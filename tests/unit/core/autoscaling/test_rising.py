@@ -118,6 +118,23 @@ def test_rise_past_what_was_needed_before_is_projected_as_any() -> None:
     assert decision.memory_mb.wanted == 3120 + 100 * USUAL.horizon + RESERVE_8
 
 
+@pytest.mark.parametrize("other", ["clock set back", "longer window"])
+def test_projection_that_has_left_the_window_does_not_come_back(other: str) -> None:
+    guest = Guest(size=Size(1, 8192), need=1000.0, ranges=OF_8_GIB, tuning=Tuning(window=3600.0))
+    guest.run(60)
+    for _ in range(4):
+        guest.need += 500.0
+        guest.step()
+    guest.need = 1000.0
+    guest.run(2 * 3600)
+    before = guest.step().memory_mb.floor
+    if other == "clock set back":
+        guest.now -= 60.0 + 5.0
+    else:
+        guest.tuning = Tuning(window=86400.0)
+    assert guest.step().memory_mb.floor == before
+
+
 def test_memory_is_not_shrunk_below_what_was_projected() -> None:
     guest = Guest(size=Size(1, 8192), need=1000.0, ranges=OF_8_GIB, tuning=Tuning(window=3600.0))
     guest.run(60)
