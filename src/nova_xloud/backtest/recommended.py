@@ -12,12 +12,11 @@ from nova_xloud.core.autoscaling.recommendation import Advice
 from nova_xloud.core.autoscaling.settings import Range
 from nova_xloud.core.size import Size
 
-# With one of these codes the size stays: the floor is not one to rely on, or cannot be reached, ...
-_NOT_YET = ("blocked", "boot", "no_sample", "not_smaller", "stale", "unknown", "window")
-# ... or the guest wants more, and was not even asked whether it could be made smaller.
-_WANTS_MORE = ("cap", "grown", "largest")
-STAYS = frozenset(f"hold.{code}" for code in (*_NOT_YET, *_WANTS_MORE))
-
+# With one of these codes the size stays: the floor is not one to rely on, or cannot be reached.
+STAYS = frozenset(
+    f"hold.{code}"
+    for code in ("blocked", "boot", "no_sample", "not_smaller", "stale", "unknown", "window")
+)
 
 # A server about which nothing was decided in so many rounds before the last decision of the journal
 # is not scaled here any more: it was deleted, has moved, was shut off, or its mode was set to off.
@@ -89,7 +88,8 @@ def should_have(advice: Advice, desired: int, allowed: Range, step: float, band:
 
     Growth is recommended in one step. Shrinking is recommended step by step, until no more than
     ``band`` is above the advice's ``floor``; guests with little free memory take smaller steps. The
-    result is ``desired`` if the floor is not known, or if the code says so (``STAYS``).
+    result is ``desired`` if the floor is not known, if the code says so (``STAYS``), or if there
+    are votes for growth: then it was not decided whether the resource could shrink.
 
     :param advice: the last recommendation for the resource
     :param desired: the desired value at that time
@@ -99,7 +99,7 @@ def should_have(advice: Advice, desired: int, allowed: Range, step: float, band:
     """
     if advice.code.startswith("grow"):
         return advice.wanted
-    if advice.code in STAYS or advice.floor is None:
+    if advice.code in STAYS or advice.votes or advice.floor is None:
         return desired
     value = min(desired, advice.wanted)
     while value - advice.floor > band * value:

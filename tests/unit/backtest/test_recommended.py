@@ -68,7 +68,18 @@ def test_guest_that_swaps_at_its_largest_size_frees_nothing() -> None:
     assert report_of(guest, decision).frees.memory_mb == 0
 
 
-def test_guest_that_reached_the_cap_frees_nothing() -> None:
+def test_idle_guest_that_reached_the_cap_frees_what_it_can_give_later() -> None:
+    guest = guest_of(LARGEST, need=300.0)
+    guest.tuning = replace(DENSE, changes=1, changes_period=2 * DENSE.window)
+    decision = guest.until(lambda one: one.memory_mb.code == one.vcpus.code == "hold.cap", 2000)
+    told = report_of(guest, decision)
+    guest.tuning = DENSE
+    guest.run(3 * DENSE.window)
+    has = guest.size
+    assert (told.vcpus.should_have, told.memory_mb.should_have) == (has.vcpus, has.memory_mb)
+
+
+def test_guest_that_reached_the_cap_and_wants_more_frees_nothing() -> None:
     guest = guest_of(2048, need=300.0)
     guest.tuning = replace(DENSE, changes=1)
     guest.run(60)
