@@ -21,6 +21,7 @@ OF_NO_INSTANCE = {
     ("adapters.nova_objects", "bounds_of_flavor"),
     ("adapters.placement", "__init__"),
     ("compute.autoscaling.autoscaler", "_granted"),
+    ("compute.autoscaling.autoscaler", "_is_left_behind"),
     ("compute.autoscaling.autoscaler", "_remember"),
     ("compute.autoscaling.autoscaler", "run_round"),
     ("compute.autoscaling.journal", "_remove_oldest"),

@@ -122,6 +122,8 @@ class Autoscaler:
         self._periods = Periods(host_instances, around.usual_period, self._clocks.wall)
         self._standstill = Standstill()
         self._is_remembered = False
+        # What tells the round that has begun last from all others.
+        self._newest_round = object()
         self._requests = Requests(
             actor,
             self._members,
@@ -196,7 +198,11 @@ class Autoscaler:
 
         If libvirt cannot be asked, the round logs that and decides nothing. If Placement cannot be
         asked, the round logs that and requests nothing. The next round tries again.
+
+        If another round has begun while this one waited for libvirt, the database or Placement, the
+        round logs that, and keeps and writes nothing: its samples are older than the other's.
         """
+        this_round = self._newest_round = object()
         began = self._clocks.now()
         self._remember()
         self._read_stale()
@@ -213,9 +219,13 @@ class Autoscaler:
                 error,
             )
             return
+        if self._is_left_behind(this_round):
+            return
         states = self._decided(members, samples)
         before = self._states
         self._arbitrate({uuid: members[uuid] for uuid in states}, states, began)
+        if self._is_left_behind(this_round):
+            return
         silent = {
             uuid: before[uuid].without_guest()
             for uuid in members.keys() - states.keys()
@@ -226,6 +236,16 @@ class Autoscaler:
         self._states = {uuid: one for uuid, one in kept.items() if uuid in here}
         self._write_down(members, states, before)
         self._report(members, began, states.keys())
+
+    def _is_left_behind(self, this_round: object) -> bool:
+        """Return whether another round has begun since, and log it if one has."""
+        if self._newest_round is this_round:
+            return False
+        LOG.warning(
+            "A round of automatic growth that hung goes on, and what it has read is dropped, "
+            "because another round has begun since."
+        )
+        return True
 
     def _report(
         self, members: Mapping[str, ManagedInstance], began: float, read: Collection[str] = ()

@@ -66,7 +66,8 @@ class Loop:
 
         Without work, and after :meth:`close`, do nothing. A thread hangs if its round takes longer
         than :data:`HANGS_AFTER` seconds, for example because libvirt waits for a QEMU that hangs. A
-        later call to libvirt is not kept waiting by that (both measured).
+        later call to libvirt is not kept waiting by that (both measured). The thread that hangs
+        ends with its round, which has to notice by itself that another one has begun.
         """
         with self._lock:
             if self._is_closed or not self._rounds.has_work:
