@@ -22,7 +22,7 @@ class Case:
     :ivar desired: the desired value of the resource before this decision
     :ivar allowed: the values to which the resource may be set
     :ivar need: what the guest needs; None if unknown
-    :ivar floor: the smallest value that fits what the guest has needed lately; None if unknown
+    :ivar floor: see :attr:`.recommendation.Advice.floor`
     :ivar wish: what speaks for growth, and to which value
     :ivar least: growth by less than this is not advised, unless it is growth to the largest value:
         what is left below that could never be given
@@ -32,6 +32,7 @@ class Case:
     :ivar figures: how much is needed of what the guest has, for people, a clause
     :ivar step: the resource shrinks by this at most in one step
     :ivar band: the resource does not shrink if ``desired`` is above ``floor`` by no more than this
+    :ivar is_projected: whether ``floor`` is a need that was projected, and not one that was seen
     """
 
     desired: int
@@ -46,6 +47,7 @@ class Case:
     figures: str
     step: float
     band: float
+    is_projected: bool = False
 
 
 def decided(case: Case) -> Advice:
@@ -88,6 +90,7 @@ def _growth(case: Case) -> Advice | None:
 def _shrink(case: Case) -> Advice:
     """Return the advice to shrink, or the advice to keep the size with the reason for that."""
     desired, floor = case.desired, case.floor
+    of_use = "may be of use again" if case.is_projected else "were lately of use"
     if case.held is not None and (floor is None or floor < desired):
         return _advice(
             case, desired, f"hold.{case.held.code}", f"{case.figures}; {case.held.reason}"
@@ -99,13 +102,11 @@ def _shrink(case: Case) -> Advice:
         if 0 < case.allowed.held == floor:
             why = f"{case.figures}; a person has asked for {floor}"
             return _advice(case, desired, "hold.person", why)
-        return _advice(case, desired, "hold.needed", f"{case.figures}; {floor} were lately of use")
+        return _advice(case, desired, "hold.needed", f"{case.figures}; {floor} {of_use}")
     wanted = rounded_up(max(floor, desired - case.step), case.allowed)
     if wanted >= desired:
         return _advice(case, desired, "hold.cache", f"{case.figures}; no more may be taken at once")
-    return _advice(
-        case, wanted, "shrink.window", f"{case.figures}; no more than {floor} were lately of use"
-    )
+    return _advice(case, wanted, "shrink.window", f"{case.figures}; no more than {floor} {of_use}")
 
 
 def _advice(case: Case, wanted: int, code: str, reason: str) -> Advice:

@@ -129,6 +129,7 @@ def _memory(
         figures=clause,
         step=step,
         band=tuning.dead_band * desired,
+        is_projected=shrink.is_projected(memory, allowed, tuning, now),
     )
 
 

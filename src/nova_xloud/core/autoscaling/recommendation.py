@@ -16,8 +16,8 @@ class Advice:
         if there is no reason to change it
     :ivar need: what the guest was last seen to need: cores, or MiB; None if that is not known
     :ivar floor: the guest is not shrunk below this: the largest of what fits its highest need of
-        the profile's window, what a wrong shrink has taught, and what a person has asked for; None
-        if not known yet
+        the profile's window, what a wrong shrink has taught, what a person has asked for and, of
+        memory, the highest need that was projected in the window; None if not known yet
     :ivar code: stable reason code, such as ``grow.usable_low``, ``shrink.window`` or ``hold.stale``
     :ivar reason: for people, one sentence with the figures
     :ivar votes: the codes of all that speaks for growth

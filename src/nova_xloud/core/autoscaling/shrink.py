@@ -7,11 +7,12 @@ small steps. Each step is watched for a while before the next one (see :class:`~
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from nova_xloud.core.autoscaling.growth import fitting_memory, fitting_vcpus, rounded_up
 from nova_xloud.core.autoscaling.history import History, MemoryHistory
 from nova_xloud.core.autoscaling.need import MemoryFigures
+from nova_xloud.core.autoscaling.peaks import NO_PEAKS
 from nova_xloud.core.autoscaling.settings import Range
 from nova_xloud.core.autoscaling.track import Track, faded_floor
 from nova_xloud.core.autoscaling.tuning import Tuning
@@ -50,6 +51,12 @@ def memory_floor(memory: MemoryHistory, allowed: Range, tuning: Tuning, now: flo
     coming = memory.coming.highest(now) or 0.0
     fitting = max(fitting_memory(highest, allowed.largest, tuning), coming)
     return rounded_up(max(fitting, learned, allowed.held), allowed)
+
+
+def is_projected(memory: MemoryHistory, allowed: Range, tuning: Tuning, now: float) -> bool:
+    """Return whether :func:`memory_floor` would be lower if no need had been projected."""
+    seen = replace(memory, coming=NO_PEAKS)
+    return memory_floor(seen, allowed, tuning, now) != memory_floor(memory, allowed, tuning, now)
 
 
 def vcpus_floor(track: Track, allowed: Range, tuning: Tuning, now: float) -> int | None:

@@ -145,5 +145,8 @@ def test_memory_is_not_shrunk_below_what_was_projected() -> None:
     guest.run(3000)
     decision = guest.step()
     assert decision.memory_mb.floor == 3020 + 100 * USUAL.headroom
+    decision = guest.until(lambda one: one.memory_mb.code == "shrink.window")
+    assert decision.memory_mb.reason.endswith("no more than 4020 may be of use again")
+    assert decision.vcpus.reason.endswith("1 were lately of use")
     guest.run(3600)
     assert guest.size.memory_mb < 3020
