@@ -119,7 +119,8 @@ def test_dedicated_cpus_are_asked_for_as_the_operator_counts_them(
     nova.conf.CONF.set_override("unified_limits_count_pcpu_as_vcpu", as_vcpu, "workarounds")
     facts = nova_objects.facts_of(PINNED, None)
     # The memory is unlimited, and not in the numbers.
-    growth = quotas.Growth(TENANT, "user", facts, Size(1, 512), Size(vcpus, 1024))
+    has, wanted = Size(1, 512), Size(vcpus, 1024)
+    growth = quotas.Growth(TENANT, "user", facts, admitted=has, held=has, wanted=wanted)
     refusal = quotas.refusal(nova_context.get_admin_context(), growth)
     assert told is None if refusal is None else told in refusal.message
     assert refusal is None or "MEMORY_MB" not in refusal.message
